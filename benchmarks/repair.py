@@ -28,9 +28,9 @@ from shared.domain.policy.data_rules import Collection, Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.write_ramp import Ramp
-from tests.fakes.clock import START
-from tests.local.admin_world import DATABASE, ORIGIN, World, running
-from tests.world import CHECKED, FakePorts
+from tests.fakes.runtime.clock import START
+from tests.local.support.firestore_admin import DATABASE, ORIGIN, World, running
+from tests.support.world import CHECKED, FakePorts
 
 DOCUMENTS: Final = 100_000
 SPOILT_OF: Final = 100

@@ -14,8 +14,8 @@ from responders.triggers.alerts import Alerts
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from shared.state.envelope import decode
-from tests.chaos import mix
-from tests.world import World
+from tests.chaos import storm_messages
+from tests.support.world import World
 
 MESSAGES = 10_000
 ROUNDS = 5
@@ -43,7 +43,7 @@ def duplicates(messages: int, rounds: int) -> tuple[float, float]:
     world = World(policy=loader.load(POLICY))
     responder = Alerts(world.ports, {world.policy.system: world.policy})
     function = Random(1).choice(list(world.policy.functions))
-    body = _pushed(mix.incident(world.policy, world.ports.clock.now(), function).data)
+    body = _pushed(storm_messages.incident(world.policy, world.ports.clock.now(), function).data)
     responder.receive(decode({}, body))
 
     def decoding() -> None:

@@ -1,7 +1,7 @@
 """What a run takes of the sweeps, and what so many tests need not do again and again.
 
-Of the counted points of the crash tests, and of the hostile values of tests/test_poison_kinds.py,
-it takes one in twenty; with `--points-of 5` a fifth, with 1 all.
+Of the counted points of the crash tests (tests/crash), and of the hostile values of
+tests/system/test_poison_kinds.py, it takes one in twenty; with `--points-of 5` a fifth, with 1 all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from functools import cache
 import pytest
 from typer.main import get_command
 
-CRASHES = "test_crash_"
+CRASHES = "crash"
+"""The folder of tests that crash at a counted point."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the tests that crash at a counted point, keep one in so many."""
     points, part = config.getoption("points_of"), config.getoption("part")
-    swept = [one for one in items if one.path.name.startswith(CRASHES) and "[" in one.name]
+    swept = [one for one in items if one.path.parent.name == CRASHES and "[" in one.name]
     left_out = {one for number, one in enumerate(swept) if (number - part) % points}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [one for one in items if one not in left_out]

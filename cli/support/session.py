@@ -36,9 +36,9 @@ LIMIT_BYTES = 64 * 1024
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
 
 
-def signed_in() -> sessions.Kept:
+def signed_in() -> Kept:
     """The sign-in of this machine's user; exits when there is none."""
-    kept = sessions.kept()
+    kept = stored_session()
     if kept is None:
         raise leaving(NO, "nobody is signed in: rollback login")
     return kept
@@ -63,7 +63,7 @@ def _proven(session: Session) -> Credential:
         return of_person(claims, session.id_token)
 
 
-def _refreshed(kept: sessions.Kept) -> Session:
+def _refreshed(kept: Kept) -> Session:
     with _answered():
         return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
 
@@ -133,7 +133,7 @@ def keep(session: Kept) -> None:
     draft.replace(place)
 
 
-def kept() -> Kept | None:
+def stored_session() -> Kept | None:
     """The sign-in of this machine's user; None when there is none that can be read."""
     try:
         return from_json(file().read_bytes(), Kept)

@@ -17,8 +17,8 @@ from shared.domain.policy.model import Mode
 from shared.domain.rollback.rollback import Status
 from tests.browser.conftest import DESK, PHONE, faults, page_of, picture
 from tests.e2e.conftest import NOON
-from tests.e2e.world import World, until
-from tests.person import ADA
+from tests.e2e.support.world import World, until
+from tests.support.operator import ADA
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 MINUTE = timedelta(minutes=1)

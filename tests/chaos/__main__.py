@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.chaos import documents, kills, simulated, storm
+from tests.chaos import documents, kills, simulation_runs, storm
 
 ATTACKS: dict[str, Callable[[Sequence[str]], int]] = {
-    "seeds": simulated.seeds,
-    "singles": simulated.singles,
-    "pairs": simulated.pairs,
-    "mutants": simulated.mutations,
+    "seeds": simulation_runs.seeds,
+    "singles": simulation_runs.singles,
+    "pairs": simulation_runs.pairs,
+    "mutants": simulation_runs.mutations,
     "kills": kills.main,
     "documents": documents.main,
     "storm": storm.main,

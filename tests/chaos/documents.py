@@ -39,9 +39,9 @@ from shared.policy_files import loader
 from shared.wiring.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
 from tests.chaos.kills import EXAMPLE, Kind, Point
-from tests.chaos.moving import OVER, REAL, Moving
-from tests.chaos.plant import Plant
-from tests.local.firestore_world import connected
+from tests.chaos.processes import Plant
+from tests.chaos.repair_run import OVER, REAL, Moving
+from tests.local.support.firestore import connected
 
 WRITE = "google.firestore.v1.Firestore/BatchWrite"
 """A call that only the repair makes once the release is over."""

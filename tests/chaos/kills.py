@@ -44,7 +44,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.rollback.rollback import ENDED, Rollback, Status
 from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
-from tests.chaos.plant import Plant
+from tests.chaos.processes import Plant
 
 EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
 SCALE = 8.0

@@ -1,7 +1,7 @@
 """`python -m tests.chaos storm`: ten thousand messages within a minute, over the real wire.
 
 CVPlus with its 151 functions in the embedded cloud, one process of functions-framework for each
-entry point; the messages are those of tests/chaos/mix.py. In the middle of the rollback a person
+entry point; the messages are those of tests/chaos/storm_messages.py. In the middle of the rollback a person
 pulls the kill switch, and lets go on once the storm is over.
 """
 
@@ -25,10 +25,10 @@ from shared.domain.incidents.incident import Status as IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Status
 from shared.policy_files import loader
-from tests.chaos import mix
+from tests.chaos import storm_messages
 from tests.chaos.kills import DEPLOYED_BEFORE, Course, OneRun, Point
-from tests.chaos.mix import Told
-from tests.chaos.plant import Plant
+from tests.chaos.processes import Plant
+from tests.chaos.storm_messages import Told
 
 CVPLUS = Path(__file__).parent.parent.parent / "policies" / "cvplus.yaml"
 SCALE = 3.0
@@ -88,7 +88,7 @@ class Storm:
 
     def resume(self) -> None:
         """A person lets go on."""
-        told = mix.switch("resume", "go-on")
+        told = storm_messages.switch("resume", "go-on")
         self._stage.wiring.bus.publish(told.topic, told.data)
 
     def faults_of_messages(self) -> list[str]:
@@ -139,7 +139,7 @@ class Storm:
     def _pause_in_the_middle(self) -> bool:
         """Whether the switch was pulled, now or before."""
         if not self._paused_at and self._shifts() > PAUSED_AFTER:
-            told = mix.switch("pause", "stop-all")
+            told = storm_messages.switch("pause", "stop-all")
             self._stage.wiring.bus.publish(told.topic, told.data)
             self._paused_at = time.monotonic()
         if self._paused_at and not self.pause_took:
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit codes: 0 every law held, 1 one did not, or a duplicate cost too much."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos storm", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=mix.SIZE)
+    parser.add_argument("--size", type=int, default=storm_messages.SIZE)
     options = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="rollback-storm-") as folder:
         plant = Plant(loader.load(CVPLUS), CVPLUS, Path(folder), SCALE)
@@ -189,7 +189,7 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
     plant.release()
     stage.jump(DEPLOYED_BEFORE)
     inventory, operations = plant.evidence.inventory(), plant.evidence.operations()
-    storm = Storm(plant, mix.storm(plant.policy, stage.now(), Random(seed), size))
+    storm = Storm(plant, storm_messages.storm(plant.policy, stage.now(), Random(seed), size))
     try:
         started = time.monotonic()
         storm.send()

@@ -8,9 +8,9 @@ import pytest
 from firebase_admin import messaging
 
 from shared.adapters.gcp.firebase.messaging import FirebasePush
-from tests.contracts.channels import Anonymous, Server
-from tests.contracts.platforms import InMemory, PlatformWorld, embedded
-from tests.contracts.serving import serving
+from tests.contracts.support.channels import Anonymous, Server
+from tests.contracts.support.http_server import serving
+from tests.contracts.support.platforms import InMemory, PlatformWorld, embedded
 
 
 @pytest.fixture(params=["memory", "wire"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.support.world import World
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -24,11 +24,11 @@ from shared.domain.data.backups.filled_database import Status
 from shared.domain.reports.phases import Phase
 from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
-from tests import proven
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.world import EXAMPLE, World, until
-from tests.outside import pass_time
-from tests.world import POLICIES
+from tests.e2e.support.world import EXAMPLE, World, until
+from tests.support import restore_tests
+from tests.support.system_events import pass_time
+from tests.support.world import POLICIES
 
 MINUTE = timedelta(minutes=1)
 ROOT = POLICIES.parent
@@ -216,7 +216,7 @@ def test_every_demo_of_the_readme_is_played() -> None:
 
 def test_proofs_are_judged_once_none_is_under_way() -> None:
     """Past midnight a second one begins, and its scratch database is there until it has ended."""
-    shop = proven.world()
+    shop = restore_tests.world()
     stage = SimpleNamespace(
         wiring=SimpleNamespace(store=shop.ports.store), policy=shop.policy, now=shop.ports.clock.now
     )
@@ -227,7 +227,7 @@ def test_proofs_are_judged_once_none_is_under_way() -> None:
     assert [one.status for one in played.proofs() or ()] == [Status.PROVEN]
     shop.ports.clock.advance(timedelta(days=1))
     pass_time(shop, 5 * MINUTE)
-    assert [one.is_over for one in proven.proofs(shop)] == [True, False]
+    assert [one.is_over for one in restore_tests.proofs(shop)] == [True, False]
     assert played.proofs() is None
     pass_time(shop, 15 * MINUTE)
     assert [one.status for one in played.proofs() or ()] == [Status.PROVEN, Status.PROVEN]

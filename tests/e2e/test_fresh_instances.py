@@ -13,7 +13,7 @@ from local.cloud import Cloud
 from local.installation.provisions import console_account, status_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD
-from tests.e2e.world import OPERATIONS, PROBED
+from tests.e2e.support.world import OPERATIONS, PROBED
 
 ROOT = Path(__file__).parent.parent.parent
 AT_ONCE = """

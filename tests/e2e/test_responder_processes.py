@@ -25,7 +25,7 @@ from shared.domain.presentation import console_http
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import EMULATORS, Settings
-from tests.e2e.world import OPERATIONS, until
+from tests.e2e.support.world import OPERATIONS, until
 
 pytestmark = pytest.mark.slice
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.push_progress import Fate
 from shared.domain.policy.channels import Channel
-from tests.fakes.hooks import Hook, around, no_hook
+from tests.fakes.runtime.hooks import Hook, around, no_hook
 
 
 class Sent(Struct, frozen=True):

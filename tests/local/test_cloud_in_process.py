@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from local.cloud import NAMES, Cloud
 from local.core.clock import CloudClock
 from local.installation.provisions import TOPICS
-from tests.local.mailbox import Mailbox
-from tests.local.run_world import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
+from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
+from tests.local.support.subscription import Mailbox
 
 SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
 

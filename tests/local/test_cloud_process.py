@@ -17,7 +17,7 @@ from google.api_core.exceptions import Aborted
 from google.cloud import firestore
 
 from local.__main__ import main
-from tests.local.cloud_process import POLICY, running
+from tests.local.support.cloud_process import POLICY, running
 
 
 @pytest.fixture

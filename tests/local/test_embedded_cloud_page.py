@@ -15,7 +15,7 @@ from local.cloud import NAMES, Cloud
 from local.control.service import ControlPlane
 from local.core.clock import CloudClock
 from local.services.monitoring.signal_rules import RULES
-from tests.local.run_world import ORIGIN, policy
+from tests.local.support.run import ORIGIN, policy
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "embedded-cloud.md").read_text()

@@ -26,7 +26,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.faults import plan as fault_plan
 from local.faults.plan import BadPlan, FaultPlan
-from tests.local.run_world import ORIGIN, policy, service_path, to
+from tests.local.support.run import ORIGIN, policy, service_path, to
 
 COMMIT = "google.firestore.v1.Firestore/Commit"
 TOPIC = "projects/shop/topics/rollback-work"

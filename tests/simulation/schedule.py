@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.simulation.estate import Setting, kept
-from tests.simulation.faults import Chance, Fault, Faults
-from tests.simulation.scenes import SCENES, Weighted, bad_release
-from tests.simulation.work import simulated
+from tests.simulation.faults.points import Chance, Fault, Faults
+from tests.simulation.runtime.work import simulated
+from tests.simulation.scenes.bookshop import Setting, kept
+from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
 from tests.simulation.world import World
 
 PERSONS = frozenset(

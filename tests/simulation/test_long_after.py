@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 
 from shared.domain.incidents import incident
-from tests.simulation.delivery import Delivery
+from tests.simulation.runtime.delivery import Delivery
+from tests.simulation.runtime.services import Sent
+from tests.simulation.runtime.work import simulated
 from tests.simulation.schedule import world_of
-from tests.simulation.services import Sent
-from tests.simulation.work import simulated
 from tests.simulation.world import HORIZON_SECONDS, World
 
 SEEDS = 60

@@ -7,10 +7,10 @@ import pytest
 from shared.core.codec import decode
 from shared.domain.rollback.rollback import Status, Way
 from shared.engine.steps.functions import redeploy
-from tests.fakes.vault import content_of
-from tests.simulation.estate import SYSTEM
-from tests.simulation.laws.rollbacks import LATE
-from tests.simulation.scenes import SLOW, UNDONE
+from tests.fakes.storage.vault import content_of
+from tests.simulation.invariants.rollbacks import LATE
+from tests.simulation.scenes.bookshop import SYSTEM
+from tests.simulation.scenes.scenes import SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
 

@@ -13,19 +13,17 @@ from shared.core import topics
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy
-from tests.fakes.copies import record
-from tests.fakes.objects import MemoryObjects
-from tests.fakes.router import FakeMetrics, FakeProber
-from tests.fakes.vault import MemoryVault
-from tests.simulation.delivery import Delivery
-from tests.simulation.estate import POLICY, SYSTEM, at_the_start
-from tests.simulation.faults import Faults
-from tests.simulation.laws import Laws
-from tests.simulation.mishaps import Mishaps
-from tests.simulation.others import Others
-from tests.simulation.ports import InstancePorts
-from tests.simulation.scheduler import Endless, Instance, Scheduler, TrueClock
-from tests.simulation.services import (
+from tests.fakes.run.router import FakeMetrics, FakeProber
+from tests.fakes.run.source_copies import record
+from tests.fakes.storage.objects import MemoryObjects
+from tests.fakes.storage.vault import MemoryVault
+from tests.simulation.faults.injection import Mishaps
+from tests.simulation.faults.points import Faults
+from tests.simulation.invariants import Laws
+from tests.simulation.runtime.delivery import Delivery
+from tests.simulation.runtime.ports import InstancePorts
+from tests.simulation.runtime.scheduler import Endless, Instance, Scheduler, TrueClock
+from tests.simulation.runtime.services import (
     BuilderService,
     BusService,
     EstateService,
@@ -33,6 +31,8 @@ from tests.simulation.services import (
     SenderService,
     StoreService,
 )
+from tests.simulation.scenes.actors import Others
+from tests.simulation.scenes.bookshop import POLICY, SYSTEM, at_the_start
 
 TICK_SECONDS = 60.0
 HORIZON_SECONDS = 3600.0

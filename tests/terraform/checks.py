@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from shared.core.topics import ALERTS, CONSOLE, OVERRIDE
-from tests.terraform.evaluator import Configuration, Resource
+from tests.terraform.evaluator.evaluator import Configuration, Resource
 
 BASIC_ROLES = frozenset({"roles/browser", "roles/editor", "roles/owner", "roles/viewer"})
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.evaluator import Configuration, evaluated
+from tests.terraform.evaluator.evaluator import Configuration, evaluated
 
 TERRAFORM = Path(__file__).parent.parent.parent / "terraform"
 EXAMPLES = ("minimal", "one-project", "two-projects")

@@ -18,7 +18,7 @@ from shared.policy_files.loader import loads
 from shared.wiring.settings import Settings
 from tests.terraform.checks import functions
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator import Configuration
+from tests.terraform.evaluator.evaluator import Configuration
 
 ROOT = TERRAFORM.parent
 RECEIVES = {

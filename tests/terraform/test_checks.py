@@ -7,7 +7,7 @@ import pytest
 
 from tests.terraform import checks
 from tests.terraform.checks import findings
-from tests.terraform.evaluator import Configuration
+from tests.terraform.evaluator.evaluator import Configuration
 
 Mistake = Callable[[Configuration], None]
 

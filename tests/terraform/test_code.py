@@ -19,7 +19,7 @@ from shared.policy_files.loader import load
 from tests.terraform.checks import functions, operations_project
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import RECEIVES, ROOT, settings_of
-from tests.terraform.evaluator import Configuration
+from tests.terraform.evaluator.evaluator import Configuration
 
 
 def test_topics_are_those_of_the_code(example: Configuration) -> None:

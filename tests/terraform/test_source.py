@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.archive import zipped
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator import evaluated
+from tests.terraform.evaluator.archive import zipped
+from tests.terraform.evaluator.evaluator import evaluated
 
 ROOT = TERRAFORM.parent
 STAND_IN = """\
@@ -63,7 +63,7 @@ def littered(folder: Path) -> None:
         "shared/gcp/__pycache__/store.cpython-311.pyc",
         "shared/.env",
         "responders/triggers/work.py.orig",
-        "tests/test_work.py",
+        "tests/responders/triggers/test_work.py",
         "cli/app.py",
         "policies/other.yaml",
         "README.md",

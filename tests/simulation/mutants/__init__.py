@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from shared.core.errors import RollbackError
-from tests.simulation.mutants import decisions, effects, holding, messages, words
-from tests.simulation.scenes import SCENES, SILENT, SLOW
+from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands
+from tests.simulation.scenes.scenes import SCENES, SILENT, SLOW
 from tests.simulation.schedule import run
 
 Mutant = Callable[[], AbstractContextManager[Any]]
 
 MUTANTS: tuple[Mutant, ...] = (
-    *holding.MUTANTS,
+    *lease.MUTANTS,
     *effects.MUTANTS,
-    *words.MUTANTS,
+    *operator_commands.MUTANTS,
     *decisions.MUTANTS,
     *messages.MUTANTS,
 )

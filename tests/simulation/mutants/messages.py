@@ -21,7 +21,7 @@ from shared.domain.notices.notice import Status as NoticeStatus
 from shared.domain.signals.alert import Alert
 from shared.state import work_queue
 from shared.state.envelope import Message
-from tests.simulation.delivery import Delivery
+from tests.simulation.runtime.delivery import Delivery
 
 
 def acknowledged_before_commit() -> AbstractContextManager[Any]:

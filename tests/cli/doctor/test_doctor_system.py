@@ -1,0 +1,468 @@
+"""What doctor says of a protected system."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import typer
+from msgspec.structs import replace
+
+from cli.app import app
+from cli.doctor.finding import Verdict, examined
+from cli.doctor.installation.facts import responders
+from cli.doctor.installation.metrics import Measured
+from cli.doctor.system import checks as systems
+from cli.doctor.system import permissions, signals
+from cli.doctor.system.facts import Facts, Spoken
+from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
+from shared.core.errors import Rejected
+from shared.domain.data.asset_protection import Posture
+from shared.domain.data.backups.export import Status as Kept
+from shared.domain.data.backups.export import begun
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.deployment import Deployment, Live, Restorability, Status, placements
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    Generation,
+    HostingSite,
+    Source,
+    WholeInventory,
+)
+from shared.domain.deployments.inventory.traffic import Revision, Service, TrafficTarget
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.channels import Channel, ChannelKind
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.model import Check, Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page_html import HTML
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
+from shared.domain.signals.probe_history import Look
+from shared.domain.signals.probe_signals import Record
+from shared.domain.system import Controls, Freeze, Pause, System
+from shared.ports.operations_project import Asked
+from shared.ports.storage import Seen
+from tests.support.installation import (
+    DOUBTFUL,
+    FUNCTIONS,
+    NOON,
+    OPS,
+    SILENT,
+    UNKNOWN,
+    WELL,
+    WRONG,
+    asked,
+)
+
+SHOP = Policy(
+    "shop",
+    "shop-prod",
+    "europe-west1",
+    {"all": Group(("placeOrder",))},
+    dict.fromkeys(
+        ("frontend_unavailable", signals.SIGN_IN),
+        Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
+    ),
+    {},
+    probes=(Probe("shop", "https://shop.example/", signal="frontend_unavailable"),),
+    resources=Resources(hosting_sites=("shop",), identity=True),
+    backups=BackupRules(bucket="shop-exports", native=True, proof=ProofRules()),
+    assets=AssetRules(replicated=("covers",)),
+    collections={"orders": Collection()},
+)
+SERVICE = Service(
+    name="projects/shop-prod/locations/europe-west1/services/placeorder",
+    etag="1",
+    latest_created="placeorder-2",
+    latest_ready="placeorder-2",
+    traffic=(TrafficTarget("placeorder-1", 100),),
+    serving=(TrafficTarget("placeorder-1", 100),),
+    reconciling=False,
+    ready=True,
+)
+FIRST = Revision("placeorder-1", SERVICE.name, NOON, ready=True)
+LIVE = Live("placeOrder", SERVICE, (replace(FIRST, name="placeorder-2"), FIRST))
+FOUND = FunctionState(
+    "placeOrder",
+    Generation.SECOND,
+    service=SERVICE.name,
+    traffic=SERVICE.traffic,
+    latest=SERVICE.latest_ready,
+)
+DAY_BEFORE = NOON - timedelta(days=1)
+PROVEN = Restorability(NOON)
+STABLE = Deployment(
+    "v1",
+    "shop",
+    NOON,
+    Status.STABLE,
+    placements({"placeOrder": FOUND}),
+    restorable=PROVEN,
+)
+WHOLE = replace(
+    begun(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
+    status=Kept.KEPT,
+    is_over=True,
+)
+"""An export of as long ago as the newest may be."""
+RESTORED = Proof(
+    id="shop-1",
+    system="shop",
+    backup=WHOLE.id,
+    source=WHOLE.prefix,
+    snapshot_at=WHOLE.snapshot_at,
+    original="(default)",
+    database="proof-shop-1",
+    began_at=NOON - timedelta(days=2),
+    is_over=True,
+)
+"""A proof of as long ago as the newest may be."""
+UNDER = {"sources": ' if resource.name.startsWith("projects/_/buckets/gcf-sources-")'}
+"""The conditions under which roles are held, as the adapter of accounts tells them."""
+BUILT = FunctionState(
+    "placeOrder",
+    Generation.SECOND,
+    source=Source("sources", "placeOrder.zip", 7),
+    trigger="triggers/placeorder",
+)
+TOLD = asked(
+    Asked("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
+    'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
+    queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
+)
+SEEN_DOWN = Asked(
+    "shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1
+)
+TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
+LOOKED_THROUGH = scan.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
+HEALTHY_SHOP = Facts(
+    policy=SHOP,
+    now=NOON,
+    system=System("shop"),
+    controls=Controls(),
+    deployments=(STABLE,),
+    inventory={"placeOrder": LIVE},
+    requests={"placeorder": Requests(7, 0)},
+    probes={"shop": ProbeAnswer(passed=True, status=200)},
+    looks=Record("shop", NOON, {"shop": (Look(NOON, NOON, passed=True, seconds=0.1, status=200),)}),
+    accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
+    granted={
+        f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
+            f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles
+        )
+        for name, roles in permissions.ROLES.items()
+    },
+    read_back=True,
+    writes=60,
+    rest=WholeInventory(
+        functions={"placeOrder": BUILT},
+        sites={"shop": HostingSite("v1")},
+        identity={"monitoring.requestLogging.enabled": True},
+        invokers={"placeOrder": ("allUsers roles/run.invoker",)},
+    ),
+    exports=(replace(WHOLE, is_over=False), WHOLE),
+    proofs=(replace(RESTORED, is_over=False), RESTORED),
+    native=Watched("shop", NOON),
+    assets=Posture("shop", NOON - timedelta(hours=25)),
+    page=Seen(200, HTML, CACHE_CONTROL),
+    push={},
+    measured=TOLD,
+    sign_ins=Requests(9, 1),
+    integrity=damage.Record("shop", last=LOOKED_THROUGH),
+    expiries=(Expiry("carts", ("meta", "until")),),
+    triggers=(Trigger("triggers/bill", "workflow bill", {}),),
+    spoken={},
+)
+
+
+def ill(facts: Facts) -> list[tuple[str, Verdict]]:
+    """Check and verdict of whatever is not well with a system."""
+    found = examined(systems.CHECKS, facts)
+    return [(one.check, one.verdict) for one in found if one.verdict is not WELL]
+
+
+def test_a_healthy_system_is_well() -> None:
+    """Nothing is amiss."""
+    assert ill(HEALTHY_SHOP) == []
+
+
+def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
+    """Nobody pushes to users of a shop without a channel for that."""
+    held = {who: tuple(roles) for who, roles in permissions.roles_in(SHOP).items()}
+    granted = {HEALTHY_SHOP.accounts[who]: roles for who, roles in held.items()}
+    pushing = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
+
+    assert held["on_notice"] == ()
+    assert ill(replace(HEALTHY_SHOP, granted=granted)) == []
+    spoken = {"users": Spoken(sent=True, given_up=())}
+    pushed = replace(HEALTHY_SHOP, granted=granted, policy=pushing, spoken=spoken)
+    assert ill(pushed) == [("own-roles", WRONG)]
+
+
+PAUSE = Pause("anna", NOON, "we look")
+FREEZE = Freeze("anna", NOON, "the sale", NOON, NOON + timedelta(hours=1))
+
+
+def live(**changes: Any) -> dict[str, Any]:
+    """A change of the only function's service."""
+    return {"inventory": {"placeOrder": replace(LIVE, service=replace(SERVICE, **changes))}}
+
+
+def beside(**parts: Any) -> dict[str, Any]:
+    """A change of what was read beside services and revisions."""
+    return {"rest": replace(HEALTHY_SHOP.rest, **parts)}
+
+
+def built(**changes: Any) -> dict[str, Any]:
+    """A change of what is shown of the only function."""
+    return beside(functions={"placeOrder": replace(BUILT, **changes)})
+
+
+def proven(**found: Any) -> dict[str, Any]:
+    """What the proof of the only deployment has found."""
+    return {"deployments": (replace(STABLE, restorable=replace(PROVEN, **found)),)}
+
+
+def of_alert(**changes: Any) -> Measured:
+    """A change of the only alert policy."""
+    return replace(TOLD, asked=[replace(TOLD.asked[0], **changes), SEEN_DOWN])
+
+
+def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
+    """What became of the notices of the only channel, a week ago at the longest."""
+    notice = Notice(
+        *("n", "i", "shop", "e", "users", None, "t"),
+        created_at=NOON - timedelta(days=7) + timedelta(microseconds=1),
+        due_at=None,
+        last_error="403",
+    )
+    return {"policy": PUSHING, "spoken": {"users": Spoken(sent, [notice] * given_up)}}
+
+
+PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
+VERIFYING = replace(SHOP, verification={"sign-in": Check(sign_in_failures=0.3)})
+UNKNOWN_FILES = {"orders": scan.Tally(unknown=1)}
+SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
+    ("paused", {"system": System("shop", pause=PAUSE)}, "mode", DOUBTFUL),
+    ("a source unsaid", built(source=None), "sources", DOUBTFUL),
+    ("a source that may be another", built(source=Source("x", "y")), "sources", DOUBTFUL),
+    ("functions unseen", beside(functions=None), "sources", UNKNOWN),
+    ("fewer writes are admitted", {"writes": 59}, "write-quota", DOUBTFUL),
+    ("more writes are admitted", {"writes": 61}, "write-quota", DOUBTFUL),
+    ("no limit of writes is listed", {"writes": None}, "write-quota", UNKNOWN),
+    ("the quota gives no answer", {"writes": SILENT}, "write-quota", UNKNOWN),
+    ("all paused", {"controls": Controls(pause=PAUSE)}, "mode", DOUBTFUL),
+    ("frozen", {"system": System("shop", freezes=(FREEZE,))}, "mode", DOUBTFUL),
+    ("switches unseen", {"controls": SILENT}, "mode", UNKNOWN),
+    ("nothing stable", {"deployments": ()}, "stable", WRONG),
+    ("only bad", {"deployments": (replace(STABLE, status=Status.BAD),)}, "stable", WRONG),
+    ("deployments unseen", {"deployments": SILENT}, "stable", UNKNOWN),
+    ("proofs unseen", {"deployments": SILENT}, "proof", UNKNOWN),
+    ("not proven", {"deployments": (replace(STABLE, restorable=None),)}, "proof", UNKNOWN),
+    ("an index gone", proven(faults=("index a is gone",)), "proof", WRONG),
+    ("a version unseen", proven(unknown=("version shop/v1",)), "proof", UNKNOWN),
+    ("no copy", proven(rebuild=("placeOrder: no copy of its source",)), "kept", DOUBTFUL),
+    ("revision gone", {"inventory": {"placeOrder": replace(LIVE, revisions=())}}, "stable", WRONG),
+    (
+        "revision broken",
+        {"inventory": {"placeOrder": replace(LIVE, revisions=(replace(FIRST, ready=False),))}},
+        *("stable", WRONG),
+    ),
+    ("a function gone", {"inventory": {}}, "functions", WRONG),
+    ("one too many", {"inventory": {"placeOrder": LIVE, "x": LIVE}}, "functions", DOUBTFUL),
+    ("functions unseen", {"inventory": SILENT}, "functions", UNKNOWN),
+    ("another name", live(name=f"{SERVICE.name}-1"), "services", DOUBTFUL),
+    (
+        "list cut",
+        {"inventory": {"placeOrder": replace(LIVE, revisions=(FIRST,))}},
+        "revisions",
+        WRONG,
+    ),
+    ("routed elsewhere", live(serving=()), "routers", DOUBTFUL),
+    ("no request", {"requests": {}}, "metrics", DOUBTFUL),
+    ("metrics unseen", {"requests": SILENT}, "metrics", UNKNOWN),
+    ("probe fails", {"probes": {"shop": ProbeAnswer(passed=False, status=500)}}, "probes", WRONG),
+    ("probe unseen", {"probes": {"shop": SILENT}}, "probes", UNKNOWN),
+    ("a role gone", {"granted": {}}, "own-roles", WRONG),
+    ("roles unseen", {"granted": SILENT}, "own-roles", UNKNOWN),
+    ("accounts unknown", {"accounts": {}}, "own-roles", UNKNOWN),
+    ("no alert yet", {"read_back": None}, "alert-ids", UNKNOWN),
+    ("another id", {"read_back": Rejected("no such alert")}, "alert-ids", DOUBTFUL),
+    ("alerts unseen", {"read_back": SILENT}, "alert-ids", UNKNOWN),
+    ("log off", {"rest": WholeInventory(sites={}, identity={})}, "request-log", DOUBTFUL),
+    ("looks stale", {"now": NOON + timedelta(seconds=61)}, "looks", DOUBTFUL),
+    ("looks unseen", {"looks": SILENT}, "looks", UNKNOWN),
+    ("no such site", {"rest": WholeInventory(sites={})}, "hosting", WRONG),
+    ("sites unseen", {"rest": WholeInventory()}, "hosting", UNKNOWN),
+    ("none over", {"exports": (replace(WHOLE, is_over=False),)}, "exports", UNKNOWN),
+    ("failed", {"exports": (replace(WHOLE, status=Kept.FAILED), WHOLE)}, "exports", WRONG),
+    ("old", {"now": NOON + timedelta(microseconds=1)}, "exports", WRONG),
+    ("exports unseen", {"exports": SILENT}, "exports", UNKNOWN),
+    ("no proof over", {"proofs": (replace(RESTORED, is_over=False),)}, "backup-proof", UNKNOWN),
+    ("unproven", {"proofs": (replace(RESTORED, faults=("lost",)),)}, "backup-proof", WRONG),
+    ("proven long ago", {"now": NOON + timedelta(microseconds=1)}, "backup-proof", WRONG),
+    ("backup proofs unseen", {"proofs": SILENT}, "backup-proof", UNKNOWN),
+    ("no schedule", {"native": Watched("shop", NOON, ("none",))}, "native-backups", WRONG),
+    ("never watched", {"native": None}, "native-backups", UNKNOWN),
+    (
+        "watched long ago",
+        {"native": Watched("shop", NOON - timedelta(hours=2, microseconds=1))},
+        *("native-backups", UNKNOWN),
+    ),
+    ("one place", {"assets": Posture("shop", NOON, {"covers": "one place"})}, "assets", WRONG),
+    ("a place unseen", {"assets": Posture("shop", NOON, unseen=("covers",))}, "assets", UNKNOWN),
+    ("never inspected", {"assets": None}, "assets", UNKNOWN),
+    (
+        "inspected long ago",
+        {"assets": Posture("shop", NOON - timedelta(hours=25, microseconds=1))},
+        *("assets", UNKNOWN),
+    ),
+    ("assets unseen", {"assets": SILENT}, "assets", UNKNOWN),
+    ("no page", {"page": Seen(404)}, "status-page", WRONG),
+    ("a page as a file", {"page": Seen(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
+    ("a page of an hour ago", {"page": Seen(200, HTML)}, "status-page", DOUBTFUL),
+    ("no bucket of pages named", {"page": None}, "status-page", UNKNOWN),
+    ("the page unseen", {"page": SILENT}, "status-page", UNKNOWN),
+    ("push off", {"push": {"shop-prod": True, OPS: False}}, "apis", WRONG),
+    ("push off in the application", {"push": {"shop-prod": False, OPS: True}}, "apis", WRONG),
+    ("push unseen", {"push": {"shop-prod": SILENT}}, "apis", UNKNOWN),
+    ("alerts unseen", {"measured": SILENT}, "alert-policies", UNKNOWN),
+    ("no alert", {"measured": asked(Asked("x"))}, "alert-policies", DOUBTFUL),
+    ("an alert off", {"measured": of_alert(enabled=False)}, "alert-policies", WRONG),
+    ("an alert to nobody", {"measured": of_alert(channels=0)}, "alert-policies", WRONG),
+    ("no sign-in", {"policy": VERIFYING, "sign_ins": Requests(0, 0)}, "sign-ins", DOUBTFUL),
+    ("sign-ins unseen", {"policy": VERIFYING, "sign_ins": SILENT}, "sign-ins", UNKNOWN),
+    ("callers unseen", beside(invokers=None), "invokers", UNKNOWN),
+    (
+        "a setting that is called a secret",
+        beside(identity={"signIn.newVendor.signingKey": "x"}),
+        *("secret-settings", DOUBTFUL),
+    ),
+    ("data never looked through", {"integrity": None}, "data", UNKNOWN),
+    ("a first run under way", {"integrity": damage.Record("shop")}, "data", UNKNOWN),
+    (
+        "data that cannot be looked through",
+        {"integrity": damage.Record("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
+        *("data", WRONG),
+    ),
+    (
+        "files that cannot be looked at",
+        {"integrity": damage.Record("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
+        *("data", UNKNOWN),
+    ),
+    ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
+    ("data unseen", {"integrity": SILENT}, "data", UNKNOWN),
+    ("expiry unseen", {"expiries": SILENT}, "expiry", UNKNOWN),
+    ("triggers unseen", {"triggers": SILENT}, "triggers", UNKNOWN),
+    ("given up", spoke(sent=True, given_up=1), "channels", DOUBTFUL),
+    ("never taken", spoke(sent=False, given_up=1), "channels", WRONG),
+    ("nothing said", spoke(sent=False, given_up=0), "channels", UNKNOWN),
+    ("a channel unseen", {"policy": PUSHING, "spoken": {"users": SILENT}}, "channels", UNKNOWN),
+    ("moved", {"probes": {"shop": ProbeAnswer(passed=True, status=301)}}, "probes", DOUBTFUL),
+    ("watching unseen", {"native": SILENT}, "native-backups", UNKNOWN),
+)
+"""What is so, what changes for it in a healthy system, and the finding that tells."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "verdict"),
+    [row[1:] for row in SYSTEMS],
+    ids=[row[0] for row in SYSTEMS],
+)
+def test_what_is_amiss_with_a_system_is_told(
+    changes: dict[str, Any], check: str, verdict: Verdict
+) -> None:
+    """By a row of its own."""
+    assert (check, verdict) in ill(replace(HEALTHY_SHOP, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["carts by meta.until"]),
+        ({"expiries": ()}, ["by no policy of the database"]),
+        ({"policy": replace(SHOP, collections={}), "expiries": SILENT}, []),
+    ],
+)
+def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[str]) -> None:
+    """Where documents might be brought back."""
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
+    assert [one.why for one in found if one.check == "expiry"] == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["read: 1"]),
+        ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, []),
+    ],
+)
+def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
+    """Where documents might be brought back."""
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
+    assert [one.why for one in found if one.check == "triggers"] == told
+
+
+def test_what_is_not_backed_up_is_not_judged() -> None:
+    """A policy that asks for no backup, and declares no assets, has no row of either."""
+    policy = replace(SHOP, backups=BackupRules(), assets=AssetRules())
+    bare = replace(HEALTHY_SHOP, policy=policy, exports=SILENT)
+    judged = {one.check for one in examined(systems.CHECKS, bare)}
+
+    assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
+
+
+@pytest.mark.parametrize("part", ["secrets", "schedules"])
+@pytest.mark.parametrize(("prefix", "rows"), [(None, 0), ("", 1), ("shop-", 1)])
+def test_what_is_protected_by_a_prefix(part: str, prefix: str | None, rows: int) -> None:
+    """An empty prefix means all of them."""
+    policy = replace(SHOP, resources=replace(SHOP.resources, **{part: prefix}))
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, policy=policy))
+
+    assert [one.verdict for one in found if one.check == part] == [UNKNOWN] * rows
+
+
+def test_what_the_target_lacks_is_told_by_function() -> None:
+    """Which revision of which function is gone, and what else its last proof found missing."""
+    fault = "placeOrder: account run@shop is disabled"
+    changes = {"inventory": {"placeOrder": replace(LIVE, revisions=())}, **proven(faults=(fault,))}
+    facts = replace(HEALTHY_SHOP, **changes)
+    found = {one.check: one.why for one in examined(systems.CHECKS, facts)}
+
+    assert found["stable"] == "placeOrder: revision placeorder-1 is gone"
+    assert found["proof"] == f"it cannot be gone back to whole: {fault}"
+
+
+def test_a_service_on_its_way_is_not_judged() -> None:
+    """Routers follow later than what they are asked."""
+    moving = replace(HEALTHY_SHOP, **live(serving=(), reconciling=True))
+
+    assert ("routers", DOUBTFUL) not in ill(moving)
+
+
+def test_what_is_to_be_said_is_said_whole() -> None:
+    """Each line of ours that a finding names is one that the prompt takes as it stands."""
+    every = (replace(HEALTHY_SHOP, **changes) for _, changes, *_ in SYSTEMS)
+    lines = {
+        one.what_to_do.partition(";")[0]
+        for facts in every
+        for one in examined(systems.CHECKS, facts)
+    }
+    ours = sorted(one for one in lines if one.startswith("rollback "))
+    verbs = typer.main.get_command(app)
+
+    assert "rollback unfreeze --system shop --reason WHY" in ours
+    assert "rollback resume --all --reason WHY" in ours
+    for line in ours:
+        assert "--system shop" in line or "--all" in line
+        command, words = verbs, line.split()[1:]
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)

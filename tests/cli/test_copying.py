@@ -1,0 +1,71 @@
+"""`rollback copy` and what `rollback status` shows of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.domain.data.backups.filled_database import Status
+from tests.support.cli_in_process import Prompt
+from tests.support.database_copies import POLICY, all_copies, copy_of, world
+from tests.support.world import POLICIES, World
+
+
+@pytest.fixture
+def shop() -> World:
+    return world()
+
+
+@pytest.fixture
+def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prompt:
+    """A shell whose policy file admits copies, as the responders' does."""
+    monkeypatch.setenv("COLUMNS", "300")
+    made = Prompt(monkeypatch, tmp_path, shop)
+    (tmp_path / "example.yaml").unlink()
+    text = (POLICIES / "example.yaml").read_text()
+    (tmp_path / "example.yaml").write_text(f"{text}\nbackups: {{ copies: {{}} }}\n")
+    return made
+
+
+def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: Prompt) -> None:
+    """What it is of is shown, a yes is asked, and status tells how far it is."""
+    said = prompt.say("copy", "--restore-point", "1h", "--reason", "CVs are corrupt", "--yes")
+    assert said.exit_code == 0, said.output
+    assert said.output.startswith("(default) of bookshop as of 2026-03-03 11:")
+    made = copy_of(shop)
+    assert made.id in said.output
+    assert f"copy {made.id} of 2026-03-03 11:" in prompt.say("status").output
+
+    shop.pass_time(timedelta(minutes=15))
+
+    assert copy_of(shop).status is Status.READY
+    shown = prompt.say("status").output
+    assert "READY until 2026-03-06" in shown
+    assert "docs/cutover.md" in shown
+    told = json.loads(prompt.say("status", "--json").output)
+    assert [one["id"] for one in told["systems"][0]["copies"]] == [made.id]
+    points = prompt.say("restore-points").output
+    assert f"the copy {made.id} of 2026-03-03 11:" in points
+
+
+def test_a_dry_run_asks_for_nothing(shop: World, prompt: Prompt) -> None:
+    """It says of when the copy would be."""
+    said = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run")
+    as_json = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run", "--json")
+
+    assert (said.exit_code, as_json.exit_code) == (0, 0)
+    assert json.loads(as_json.output)["source"] == "window"
+    assert all_copies(shop) == []
+
+
+def test_what_cannot_be_had_is_refused_before_anything_is_said(shop: World, prompt: Prompt) -> None:
+    """With the nearest."""
+    said = prompt.say("copy", "--restore-point", "20d", "--reason", "any", "--yes")
+
+    assert said.exit_code == 1
+    assert "nearest: 2026-03-02" in said.output
+    assert all_copies(shop) == []
+    assert shop.policy.backups == POLICY.backups

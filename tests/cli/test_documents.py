@@ -1,0 +1,93 @@
+"""`rollback documents`: what somebody agrees to, by name."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.data.erasure import Erasing
+from responders.data.repair import selection
+from shared.domain.data.repair.plan import SAMPLES, Fate
+from tests.support.cli_in_process import Prompt
+from tests.support.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
+from tests.support.world import World
+
+MANY: dict[str, dict[str, Any] | None] = {
+    f"customers/c{number:03}": {"email": f"c{number}@example.com"} for number in range(50)
+}
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """More documents than a batch takes, valid, are new since the restore point."""
+    monkeypatch.setattr(selection, "CHUNK", 7)
+    shop = Shop()
+    shop.write(MANY)
+    return shop
+
+
+@pytest.fixture
+def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prompt:
+    return Prompt(monkeypatch, tmp_path, shop)
+
+
+def test_every_document_of_a_plan_is_named(shop: Shop, prompt: Prompt) -> None:
+    """The plan counts them all, and names a few; nothing is changed by a look."""
+    shop.order()
+    incident = shop.parked().incident
+    before = shop.data
+
+    lines = prompt.say("documents", incident).stdout.splitlines()
+    told = json.loads(prompt.say("documents", incident, "--json").stdout)
+
+    becomes = {one["path"]: one["becomes"] for one in told}
+    assert becomes == {**dict.fromkeys(SPOILT, Fate.BACK), **dict.fromkeys(MANY, Fate.MADE)}
+    assert len(told) == len(lines) == len(becomes)
+    assert any(line.startswith("brought back: customers/ada (email, name; of") for line in lines)
+    assert shop.data == before
+    assert Counter(becomes.values())[Fate.MADE] > SAMPLES
+
+
+def test_what_was_written_since_the_plan_was_made_is_not_in_it(shop: Shop, prompt: Prompt) -> None:
+    """What people agree to is what was looked through, and no other."""
+    shop.order()
+    incident = shop.parked().incident
+    known = prompt.say("documents", incident).stdout
+
+    shop.write({**GOOD, "customers/new": {"email": "new@example.com"}})
+
+    assert prompt.say("documents", incident).stdout == known
+
+
+def test_where_no_data_were_looked_through(shop: Shop, prompt: Prompt) -> None:
+    """As for a rollback of functions, or one that is only being prepared."""
+    shop.order()
+    incident = shop.newest.incident
+
+    assert prompt.say("documents", incident).exit_code == 1
+    said = prompt.say("documents", incident).stderr
+    assert said == f"for {incident} no data were looked through to their end\n"
+    assert "INC-20260101-001" in prompt.say("documents", "INC-20260101-001").stderr
+
+
+def test_nothing_is_told_of_whoever_was_erased(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where that became known after the plan had been made."""
+    shop = Shop(replace(SHOP, erasure=ERASURE))
+    shop.order()
+    incident = shop.parked().incident
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    assert "customers/ada" in prompt.say("documents", incident).stdout
+
+    now = shop.ports.clock.now()
+    shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
+    shop.ports.beside.held[HERE, "erased/1"] = now
+    Erasing(shop.ports, {shop.policy.system: shop.policy}).learn_now()
+
+    assert prompt.say("documents", incident).stdout == ""

@@ -1,0 +1,43 @@
+"""What `rollback explain` says of gates."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.decision.evaluate import ASKS_FIRST
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.decision.history import NEEDED, Decision, needed
+from tests.support.gate_levels import ORDER
+
+
+def test_each_gate_has_words() -> None:
+    """What would have had to be different is said of every gate there is."""
+    assert list(NEEDED) == [*ORDER, ASKS_FIRST]
+
+
+def test_what_would_have_had_to_be_different() -> None:
+    """Every stop and all that was not known; what passes, or asks nothing, is in nobody's way."""
+    answers = [(one, answer) for one, answer in zip(ORDER, [*Answer] * 2, strict=False)]
+    gates = [{"gate": gate, "answer": answer.value, "reason": "any"} for gate, answer in answers]
+    decision = Decision("12:00", "decision.held", "hold", "functions", "v1", gates, "any")
+
+    stopped = {one["gate"] for one in decision.in_the_way}
+
+    assert stopped == {gate for gate, answer in answers if answer in (Answer.STOP, Answer.UNKNOWN)}
+    assert len(stopped) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "leads_to", "approval"),
+    [
+        (Answer.STOP, Outcome.ASK, True),
+        (Answer.STOP, Outcome.ESCALATE, False),
+        (Answer.UNKNOWN, Outcome.ROLLBACK, False),
+    ],
+)
+def test_what_asks_can_be_approved(answer: Answer, leads_to: Outcome, approval: bool) -> None:
+    """Approval is offered for a question alone."""
+    said = needed({"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"})
+
+    assert said.startswith(NEEDED["barrier"])
+    assert said.endswith("or people who approve") is approval

@@ -1,0 +1,166 @@
+"""`rollback pins`, `unpin` and `undo` at the prompt, over a world in one thread."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.support import publishing
+from shared.core.store import Update
+from shared.domain.rollback.rollback import Status
+from tests.support.cli_in_process import Prompt
+from tests.support.corrupted_bookshop import repaired
+from tests.support.pins import kept, rolled_back
+from tests.support.rebuilds import AGAIN, rebuilt
+from tests.support.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return rolled_back()
+
+
+@pytest.fixture
+def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompt:
+    # In one thread the whole unpin passes before its answer can be read.
+    monkeypatch.setattr(publishing, "ANSWER_SECONDS", 3600.0)
+    return Prompt(monkeypatch, tmp_path, world)
+
+
+def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
+    prompt: Prompt, world: World
+) -> None:
+    """For people and for programs; `status` tells whose they are, and how old the oldest is."""
+    world.ports.world.deploy(["getBook"])
+    world.pass_time(timedelta(minutes=6))
+
+    shown = prompt.say("pins")
+    pins = json.loads(prompt.say("pins", "--json").stdout)
+
+    assert "bookshop: 8 pinned" in shown.stdout
+    line, behind = (one for one in shown.stdout.splitlines() if "getBook" in one)
+    assert line.split()[:2] == ["getBook", "getbook-00001"]
+    assert line.endswith("automation, INC-20260302-001")
+    assert behind == "  getBook: not served is getbook-00003"
+    assert "lift: rollback unpin --system bookshop" in shown.stdout
+    assert len(pins) == 8
+    assert pins[0]["age_seconds"] > 0
+    assert pins[0]["unpin"].startswith("rollback unpin --system bookshop --function ")
+    said = prompt.say("status").stdout
+    assert re.search("8 pinned to an old revision by automation, the oldest for [0-9]+ min", said)
+
+
+def test_an_unpin_is_shown_asked_said_and_followed(prompt: Prompt, world: World) -> None:
+    """A dry run changes nothing; the pins are gone once it has succeeded."""
+    world.ports.world.deploy()
+    world.pass_time(timedelta(minutes=6))
+    words = ("unpin", "--reason", "fixed", "--function", "getBook")
+
+    tried = prompt.say(*words, "--dry-run")
+    before = set(kept(world))
+    done = prompt.say(*words, "--yes")
+
+    assert "getbook-00001  getbook-00003" in tried.stdout
+    assert "getBook" in before
+    assert done.exit_code == 0, done.output
+    assert world.live["getBook"] == {"getbook-00003": 100}
+    assert "getBook" not in kept(world)
+    done = prompt.say("unpin", "--reason", "fixed", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "bookshop: nothing is pinned" in prompt.say("pins").stdout
+    again = prompt.say("unpin", "--reason", "again", "--yes")
+    assert (again.exit_code, "nothing of that is pinned" in again.output) == (1, True)
+
+
+def test_an_undo_is_shown_and_refused_with_its_reason(prompt: Prompt, world: World) -> None:
+    """Before anything is said, the prompt tells what stands against it."""
+    incident = world.incidents()[-1].id
+    words = ("undo", incident, "--reason", "it was no cure")
+
+    tried = prompt.say(*words, "--dry-run", "--json")
+    found = json.loads(tried.stdout)
+    done = prompt.say(*words, "--yes")
+    again = prompt.say(*words, "--yes")
+
+    assert (found["outcome"], len(found["functions"]), found["left"]) == ("rollback", 8, [])
+    assert done.exit_code == 0, done.output
+    assert kept(world) == {}
+    assert (again.exit_code, "has nothing to undo" in again.output) == (1, True)
+
+
+def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
+    prompt: Prompt, world: World
+) -> None:
+    """Each function says why; nothing is said to the responders."""
+    world.ports.world.deploy()
+    incident = world.incidents()[-1].id
+
+    refused = prompt.say("undo", incident, "--reason", "any", "--yes")
+
+    assert refused.exit_code == 1
+    assert "getBook: getbook-00003 was deployed since" in refused.output
+    assert len(world.rollbacks()) == 1
+
+
+def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who is to say yes reads what they get; the plan itself then waits for their approval."""
+    shop = rebuilt()
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    words = ("undo", shop.incidents()[-1].id, "--reason", "it was no cure")
+
+    tried = prompt.say(*words, "--dry-run")
+    found = json.loads(prompt.say(*words, "--dry-run", "--json").stdout)
+    done = prompt.say(*words, "--yes", "--no-follow")
+
+    assert "ask: what is built again is not the artefact of old" in tried.stdout
+    assert tried.stdout.count("built again") == 3
+    assert (found["outcome"], found["rebuilt"], found["left"]) == ("ask", [AGAIN], [])
+    assert done.exit_code == 0, done.output
+    shop.pass_time(timedelta(minutes=1))
+    assert shop.rollbacks()[-1].status is Status.PARKED
+
+
+def test_an_undo_of_documents_is_shown_before_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How many there are, without the bucket that holds them; the plan itself asks two people."""
+    shop = repaired()
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    repair = shop.newest
+    words = ("undo", repair.incident, "--reason", "it was no cure")
+    said = f"2 documents that {repair.id} has written"
+
+    tried = prompt.say(*words, "--dry-run")
+    found = json.loads(prompt.say(*words, "--dry-run", "--json").stdout)
+    done = prompt.say(*words, "--yes", "--no-follow")
+
+    assert said in tried.stdout
+    assert (found["outcome"], found["functions"]) == ("ask", [])
+    assert said in found["documents"]
+    assert done.exit_code == 0, done.output
+    shop.pass_time(timedelta(minutes=1))
+    question = shop.newest.question
+    assert question is not None
+    assert said in question.plan.reported
+    shop.approve("bob")
+    assert shop.newest.status is Status.SUCCEEDED
+    assert said in prompt.say("explain", repair.incident).stdout
+
+
+def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
+    prompt: Prompt, world: World
+) -> None:
+    """A newer incident does not hide what still has effects in flight."""
+    free = prompt.say("deploy-lock", "bookshop")
+    world.ports.store.commit([Update("systems/bookshop", {"slot": "INC-0"})])
+
+    locked = prompt.say("deploy-lock", "bookshop")
+
+    assert (free.exit_code, locked.exit_code) == (0, 1)
+    assert "rollback INC-0 goes on" in locked.stdout

@@ -1,0 +1,274 @@
+"""What `rollback status` and `rollback watch` tell of the response to an incident."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from cli.support.follow import Seen, picture
+from cli.support.response import prompt_lines, told
+from shared.core.codec import encode
+from shared.core.store import Put
+from shared.domain.incidents.incident import Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.response import Call, response
+from shared.domain.notices.notice import Notice, Unless
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Rollback, Status
+from tests.fakes.runtime.clock import START
+from tests.support.cli_in_process import Prompt
+from tests.support.response import incident, ladder, rollback
+from tests.support.world import BOOKSHOP, World
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
+    """What is left of it is told to the second; at its very moment nothing is breached yet."""
+    whole = BOOKSHOP.targets.by_severity[severity]
+    at = {
+        left: response(incident(severity=severity), None, [], START + whole - left)
+        for left in (whole, SECOND, timedelta(), -SECOND)
+    }
+
+    assert {left: one.seconds_left for left, one in at.items()} == {
+        left: left.total_seconds() for left in at
+    }
+    assert [one.is_breached for one in at.values()] == [False, False, False, True]
+    assert told(at[SECOND], "INC-1", START + whole - SECOND)[0][0].startswith(
+        "response time: 1 s left, to"
+    )
+    assert told(at[-SECOND], "INC-1", START + whole + SECOND)[0][0].startswith(
+        "response time: breached 1 s ago, it was to be by"
+    )
+
+
+WATCHED = rollback(Status.WATCHING, verified_at=START + 4 * MINUTE)
+LATE = rollback(Status.SUCCEEDED, verified_at=START + 6 * MINUTE)
+WORSE = rollback(Status.FAILED, verified_at=START + 4 * MINUTE)
+RESTORED = (
+    (IncidentStatus.WATCHING, WATCHED, None, "restored with 1 min to spare"),
+    (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "restored 1 min late"),
+    (IncidentStatus.RESOLVED, rollback(Status.FAILED), START + MINUTE, "restored with 4 min to"),
+    (IncidentStatus.ESCALATED, WATCHED, None, "restored with 1 min to spare"),
+    (IncidentStatus.ESCALATED, WORSE, None, "breached 55 min ago"),
+    (IncidentStatus.INVESTIGATING, None, None, "breached 55 min ago"),
+)
+"""An incident an hour after its detection, and what is told of its five minutes."""
+
+
+@pytest.mark.parametrize(("status", "newest", "ended_at", "said"), RESTORED)
+def test_what_ends_the_response_time(
+    status: IncidentStatus, newest: Rollback | None, ended_at: datetime | None, said: str
+) -> None:
+    """Verification ends it while it holds, and a person's word that ends the incident."""
+    now = START + 60 * MINUTE
+
+    standing = response(incident(status, ended_at=ended_at), newest, [], now)
+
+    assert said in told(standing, "INC-1", now)[0][0]
+
+
+def test_who_is_called_next_and_when() -> None:
+    """The first rung that is not climbed, with its contact and all its channels."""
+    now = START + 2 * MINUTE
+
+    standing = response(incident(), None, ladder(), now)
+
+    call = Call(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
+    assert standing.next_call == call
+    [_, unheard, said] = [text for text, _ in told(standing, "INC-1", now)]
+    assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
+    assert said.startswith("next on call: keeper (night-shift, record) in 3 min, at ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "notices"),
+    [
+        ({"acknowledged_by": "anna", "acknowledged_at": START}, ladder()),
+        ({"ended_at": START + MINUTE}, ladder()),
+        ({}, ladder(status=NoticeStatus.SENT, due_at=None)),
+        ({}, ladder(unless=Unless.RESTORED)),
+        ({}, []),
+        (
+            {"timeline": [Moment(IncidentStatus.RESOLVED, START + MINUTE, "over")]},
+            ladder(),
+        ),
+    ],
+    ids=["acknowledged", "over", "all called", "another kind", "no ladder", "of the time before"],
+)
+def test_nobody_further_is_called(changes: dict[str, Any], notices: list[Notice]) -> None:
+    """Where the notice that would call them would withdraw itself, or there is none."""
+    assert response(incident(**changes), None, notices, START + MINUTE).next_call is None
+
+
+def test_the_second_rung_follows_the_first() -> None:
+    """What was sent is behind us."""
+    sent = [
+        replace(one, status=NoticeStatus.SENT, due_at=None) if "on-call-1" in one.event else one
+        for one in ladder()
+    ]
+
+    call = response(incident(), None, sent, START + 6 * MINUTE).next_call
+
+    assert call is not None
+    assert (call.rung, call.called, call.at) == (2, "night-shift", START + 15 * MINUTE)
+
+
+def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
+    """What a terminal of 120 columns shows."""
+    trouble = incident(acknowledged_by="anna", acknowledged_at=START)
+    seen = Seen(trouble, newest, steps, response(trouble, newest, [], now), now)
+    screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    screen.print(picture(seen, BOOKSHOP))
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
+
+
+def test_progress_stands_beside_the_targets() -> None:
+    """Bars of the steps and of the watch, with the time that it took and that it may take."""
+    ended = [Step(f"s{n}", "shift", "f", status=StepStatus.DONE) for n in range(3)]
+    steps = [*ended, Step("s3", "shift", "f"), Step("s4", "shift", "f")]
+
+    running = pictured(rollback(), steps, START + 2 * MINUTE)
+    watched = pictured(
+        rollback(
+            Status.WATCHING,
+            shifted_at=START + 3 * MINUTE,
+            verified_at=START + 4 * MINUTE,
+            watch_until=START + 34 * MINUTE,
+        ),
+        steps[:3],
+        START + 14 * MINUTE,
+    )
+
+    assert "running for 2 min; the target is 5 min" in running
+    assert "response time: 3 min left" in running
+    assert "anna has it in hand" in running
+    assert "steps" in running
+    assert "3/5" in running
+    assert "━" in running
+    assert "restored after 3 min; the target is 5 min" in watched
+    assert "minutes watched" in watched
+    assert "10/30" in watched
+
+
+CHOICES: tuple[tuple[Status, IncidentStatus, list[str]], ...] = (
+    (Status.FAILED, IncidentStatus.ESCALATED, ["retry", "undo", "accept"]),
+    (Status.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
+    (Status.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
+    (Status.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
+    (Status.SUCCEEDED, IncidentStatus.WATCHING, []),
+)
+
+
+@pytest.mark.parametrize(("status", "trouble", "verbs"), CHOICES)
+def test_a_person_is_told_what_may_be_said(
+    status: Status, trouble: IncidentStatus, verbs: list[str]
+) -> None:
+    """One that failed offers its ways to end, and nothing else; each is a line of ours."""
+    assert prompt_lines(incident(trouble), rollback(status)) == [
+        f"rollback {verb} INC-20260302-001 --reason WHY" for verb in verbs
+    ]
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[World, Prompt]:
+    """A bad release that automation rolls back."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    return world, Prompt(monkeypatch, tmp_path, world)
+
+
+def test_an_incident_is_followed_to_its_end(trouble: tuple[World, Prompt]) -> None:
+    """Each moment once, who is called and until when it must be back; exit code 0 in the end."""
+    world, prompt = trouble
+    world.settle()
+    [opened] = world.incidents()
+
+    done = prompt.say("watch", opened.id)
+
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(set(lines))
+    assert "next on call: keeper" in done.stdout
+    assert "response time: restored with" in done.stdout
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+
+
+def test_a_terminal_shows_the_bars_while_it_is_followed(
+    trouble: tuple[World, Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look in the place of the one before; what stays is the time line and the end."""
+    world, prompt = trouble
+    world.settle()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+
+    done = prompt.say("watch", world.incidents()[0].id)
+
+    assert done.exit_code == 0, done.output
+    pictures, _, left = done.stdout.rpartition("\x1b[2K")
+    assert re.search(r"steps .*━.*/11", pictures)
+    assert re.search(r"minutes watched .*━.*/15", pictures)
+    assert "the target is 5 min" in pictures
+    assert "RESOLVED" in left
+
+
+def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, Prompt]) -> None:
+    """At each look what is left by then; an acknowledgement takes the place of the next call."""
+    world, prompt = trouble
+    world.command(command="pause")
+    world.settle()
+    [opened] = world.incidents()
+
+    first = json.loads(prompt.say("status", "--json").stdout)["systems"][0]["response"]
+    world.ports.clock.advance(MINUTE)
+    later = json.loads(prompt.say("status", "--json").stdout)["systems"][0]["response"]
+    shown = prompt.say("status").stdout
+    assert prompt.say("ack", opened.id).exit_code == 0
+    acknowledged = prompt.say("status").stdout
+
+    assert round(first["seconds_left"] - later["seconds_left"]) == 60
+    assert first["next_call"]["called"] == "keeper"
+    assert "next on call: keeper" in shown
+    assert "has it in hand since" in acknowledged
+    assert "next on call" not in acknowledged
+
+
+def test_what_a_superseded_rollback_has_in_flight_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pause is no more than requested while anything of anybody is on its way."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="rollback", system=BOOKSHOP.system)
+    world.settle()
+    [newest] = world.rollbacks()
+    older = rollback(in_flight=3, superseded_by=newest.incident)
+    older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
+    world.ports.store.commit([Put(rollbacks.path(older.id), encode(older))])
+    world.command(command="pause")
+    [said] = world.waiting()
+    assert world.deliver(said)
+    prompt = Prompt(monkeypatch, tmp_path, world)
+
+    seen = json.loads(prompt.say("status", "--json").stdout)
+
+    assert seen["pause"] == "PAUSE_REQUESTED"
+    assert seen["systems"][0]["in_flight"] == newest.in_flight + 3
+    line = f"rollback INC-20260301-009: RUNNING, superseded by {newest.incident}, 3 in flight"
+    assert line in prompt.say("status").stdout

@@ -1,0 +1,129 @@
+"""Messages to people's devices: each has a fate of its own."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+
+from shared.adapters.channels.sender import ChannelSender
+from shared.adapters.gcp.firebase.messaging import FirebasePush
+from shared.core.errors import Rejected, RollbackError, Unavailable
+from shared.domain.notices.push_progress import Fate
+from shared.ports.messaging import Sender
+from tests.contracts.support.channels import KEY, TOLD, USERS, WORDS, Known, Server
+from tests.fakes.sender import FakeSender
+
+ANSWERS = {
+    "well": None,
+    "removed": (404, "NOT_FOUND", "UNREGISTERED"),
+    "of another": (403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"),
+    "no token": (400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+    "apple says no": (401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"),
+    "not permitted": (403, "PERMISSION_DENIED", ""),
+    "too many": (429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
+}
+FATES = {
+    "well": Fate.TAKEN,
+    "removed": Fate.GONE,
+    "of another": Fate.GONE,
+    "no token": Fate.GONE,
+    "apple says no": Fate.REFUSED,
+    "not permitted": Fate.REFUSED,
+    "too many": Fate.NONE,
+}
+
+
+class Devices(Protocol):
+    """A sender, and what its devices have got."""
+
+    sender: Sender
+
+    def got(self) -> list[str]:
+        """The tokens of those that have taken a message, in any order."""
+        ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._fake = FakeSender()
+        self._fake.fates = FATES
+        self.sender: Sender = self._fake
+
+    def got(self) -> list[str]:
+        return [one.token for one in self._fake.pushed]
+
+
+class OverTheWire:
+    def __init__(self, server: Server, push: FirebasePush) -> None:
+        self._server = server
+        server.refusals = {token: said for token, said in ANSWERS.items() if said is not None}
+        self.sender: Sender = ChannelSender(secrets=Known(), push={"bookshop": push})
+
+    def got(self) -> list[str]:
+        told = (said["message"]["token"] for _, _, _, said in self._server.told)
+        return [token for token in told if FATES[token] is Fate.TAKEN]
+
+
+@pytest.fixture(params=["memory", "wire"])
+def devices(request: pytest.FixtureRequest, server: Server, push: FirebasePush) -> Devices:
+    return InMemory() if request.param == "memory" else OverTheWire(server, push)
+
+
+def test_each_device_has_a_fate_of_its_own(devices: Devices) -> None:
+    """In the order of the tokens: one that leads nowhere is no failure of the channel."""
+    fates = devices.sender.send_each(USERS, KEY, TOLD, list(FATES))
+
+    assert dict(zip(FATES, fates, strict=True)) == FATES
+    assert devices.got() == ["well"]
+
+
+def test_no_device(devices: Devices) -> None:
+    """Nobody is told, and nothing is wrong."""
+    assert devices.sender.send_each(USERS, KEY, TOLD, []) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "meaning"),
+    [
+        (["too many"], Unavailable),
+        (["not permitted", "apple says no"], Rejected),
+    ],
+)
+def test_what_all_devices_answer_is_the_channel_s(
+    tokens: list[str], meaning: type[RollbackError], devices: Devices
+) -> None:
+    """No answer at all is tried again, a refusal of all is not; neither says whose it was."""
+    with pytest.raises(RollbackError) as caught:
+        devices.sender.send_each(USERS, KEY, TOLD, tokens)
+
+    assert type(caught.value) is meaning
+    assert not any(token in str(caught.value) for token in tokens)
+    assert devices.got() == []
+
+
+def test_a_message_to_a_device(server: Server, push: FirebasePush) -> None:
+    """It has the words and the key of one to a topic, and is for that device alone."""
+    push.tell("outages", WORDS, KEY)
+    push.tell_each(["well"], WORDS, KEY)
+
+    [topic, device] = [said["message"] for _, _, _, said in server.told]
+    assert topic.pop("topic") == "outages"
+    assert device.pop("token") == "well"
+    assert topic == device
+
+
+def test_devices_that_cannot_be_reached_at_all(push: FirebasePush, server: Server) -> None:
+    """No connection is no answer."""
+    server.leave()
+
+    with pytest.raises(Unavailable):
+        push.tell_each(["well", "removed"], WORDS, KEY)
+
+
+def test_a_rehearsal_reaches_no_device(server: Server, push: FirebasePush) -> None:
+    """In an embedded cloud nobody's device is told, though there is a way."""
+    sender = ChannelSender(lambda host: server.address, push={"bookshop": push})
+
+    assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [Fate.TAKEN]
+    assert server.told == []

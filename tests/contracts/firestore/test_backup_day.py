@@ -1,0 +1,110 @@
+"""A day of backups over the real adapters, on an embedded cloud whose clock is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from google.cloud.firestore_admin_v1 import types
+from msgspec.structs import replace
+
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.faults.plan import FaultPlan, OperationFault
+from responders.backups.export import BackingUp
+from responders.backups.managed_backups import Watching
+from shared.core.store import Create
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.policy.resources import BackupRules
+from shared.state.reader import Reading
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
+from tests.fakes.runtime.clock import START
+from tests.local.support.rest import SHOP
+
+DATABASE = "projects/shop/databases/(default)"
+RULES = BackupRules(bucket="shop-exports", second="shop-copies", collections=("a",), native=True)
+POLICY = replace(SHOP, backups=RULES)
+MINUTE = timedelta(minutes=1)
+NO_SPACE = OperationFault(f"{DATABASE}/exportDocuments", failure="no space", times=1)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    cloud = Cloud.start(
+        [POLICY],
+        seed=1,
+        clock=CloudClock(START - timedelta(hours=2), scale=0),
+        alerter=False,
+        ticks=False,
+        point_in_time_recovery=True,
+    )
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def wiring(cloud: Cloud) -> Iterator[Wiring]:
+    """The responders of the shop, whose state lies beside its documents."""
+    url = f"http://{cloud.addresses['control']}"
+    settings = Settings(cloud.home, database="(default)", local_cloud=url)
+    writer = Wiring(settings, {}, deployed=False)
+    writer.store.commit([Create(f"a/{number}", {"n": number}) for number in range(3)])
+    writer.close()
+    cloud.clock.advance(5 * MINUTE)
+    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
+    yield wiring
+    wiring.close()
+
+
+def pass_time(cloud: Cloud, wiring: Wiring, span: timedelta, step: timedelta = MINUTE) -> None:
+    until = cloud.clock.now() + span
+    while cloud.clock.now() < until:
+        cloud.clock.advance(step)
+        cloud.settle()
+        BackingUp(wiring, wiring.policies).back_up()
+        Watching(wiring, wiring.policies).watch()
+
+
+def catalogue(wiring: Wiring) -> list[Backup]:
+    return Reading(wiring.store).backups(POLICY.system)
+
+
+def test_a_backup_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
+    """The first export fails late; the second is whole, and lies alike in both buckets."""
+    cloud.injector.install(FaultPlan(operations=(NO_SPACE,)))
+
+    pass_time(cloud, wiring, 9 * MINUTE)
+
+    [kept] = catalogue(wiring)
+    assert (kept.status, kept.attempt, kept.counts) == (Status.KEPT, 2, {"a": 3})
+    assert kept.documents >= 3
+    here, there = (
+        {one.name: one.content for one in cloud.buckets.all(bucket, versions=False)}
+        for bucket in ("shop-exports", "shop-copies")
+    )
+    assert there == {name: content for name, content in here.items() if "Z-2/" in name}
+    assert len(there) == kept.objects
+    assert sum(map(len, there.values())) == kept.size_bytes
+
+
+def test_native_backups_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
+    """Both schedules are missing, then there, and one is silent in the end."""
+    admin, reading = wiring.clients.firestore_admin, Reading(wiring.store)
+    pass_time(cloud, wiring, MINUTE)
+    watched = reading.watched(POLICY.system)
+    assert watched is not None
+    assert [one.split()[3] for one in watched.faults] == ["daily", "weekly"]
+
+    daily = types.BackupSchedule(
+        retention=timedelta(days=7), daily_recurrence=types.DailyRecurrence()
+    )
+    made = admin.create_backup_schedule(parent=DATABASE, backup_schedule=daily)
+    silent = OperationFault(made.name, failure="silent")
+    cloud.injector.install(FaultPlan(operations=(silent,)))
+    pass_time(cloud, wiring, timedelta(days=3), timedelta(hours=6))
+
+    watched = reading.watched(POLICY.system)
+    assert watched is not None
+    assert "the daily backup schedule has made nothing" in watched.faults[0]

@@ -1,0 +1,328 @@
+"""What every Documents keeps, in memory and over gRPC to an embedded Firestore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import grpc
+import pytest
+
+from local.core.grpc_services import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+from shared.core.errors import Gone, Rejected, Unavailable
+from shared.domain.data.document import Version, is_path, order, same
+from shared.domain.policy.data_rules import Scope
+from shared.ports.documents import Documents
+from tests.contracts.support.application_writes import commit
+from tests.contracts.support.every_value import EVERYTHING
+from tests.contracts.support.lost_answers import answer_once
+from tests.fakes.firestore.documents import FakeDocuments
+from tests.fakes.runtime.clock import FakeClock
+from tests.local.support.firestore_admin import DATABASE, World, running
+
+HERE = "(default)"
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+USERS = Scope("users")
+ORDERS = Scope("orders", everywhere=True)
+
+
+class DocumentsWorld(Protocol):
+    """A database, and what an application does to it."""
+
+    documents: Documents
+
+    def now(self) -> datetime:
+        """The service's time."""
+        ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
+        ...
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Let the documents be so; None: gone."""
+        ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self._fake = FakeDocuments(self._clock)
+        self.documents: Documents = self._fake
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self._clock.advance(by)
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        self._fake.write(HERE, documents)
+
+
+class OverTheWire:
+    """The adapter, and the service behind it."""
+
+    def __init__(self, world: World, clients: Clients) -> None:
+        self.world = world
+        self._client = clients.firestore
+        self.documents: Documents = FirestoreDocuments(clients.firestore, "shop")
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self.world.pass_time(by)
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        commit(self._client, DATABASE, documents)
+
+    def answer_once(self, call: str, answer: Refused) -> None:
+        answer_once(self.world.faults, call, answer)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with running() as world:
+        clients = Clients({"firestore": world.address}, deployed=False)
+        yield OverTheWire(world, clients)
+        clients.close()
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> DocumentsWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def minute(world: DocumentsWorld) -> datetime:
+    """The next whole minute, which has passed when this returns."""
+    world.pass_time(MINUTE)
+    at = world.now().replace(second=0, microsecond=0)
+    world.pass_time(timedelta(seconds=1))
+    return at
+
+
+def paths(versions: Iterator[Version]) -> list[str]:
+    return [one.path for one in versions]
+
+
+def test_a_version_holds_all_that_was_written(world: DocumentsWorld) -> None:
+    """Every type of value comes back as it was, and goes back as it came."""
+    world.write({"users/ada": EVERYTHING})
+    [first] = world.documents.stream(HERE, USERS, None)
+    assert same(first.fields, EVERYTHING)
+
+    world.write({"users/bob": first.fields})
+    read = world.documents.get(HERE, ["users/bob"], None)["users/bob"]
+    assert read is not None
+    assert same(read.fields, EVERYTHING)
+
+
+def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
+    """Written, changed, deleted and made since: at a moment of the past nothing of that shows."""
+    began = world.now()
+    world.write({"users/ada": {"n": 1}, "users/bob": {"n": 1}})
+    at = minute(world)
+    world.write({"users/ada": {"n": 2}, "users/bob": None, "users/eve": {"n": 1}})
+    changed = world.now()
+
+    then = list(world.documents.stream(HERE, USERS, at))
+    assert [(one.path, one.fields) for one in then] == [
+        ("users/ada", {"n": 1}),
+        ("users/bob", {"n": 1}),
+    ]
+    assert began <= then[0].created_at == then[0].updated_at <= at
+    asked = ["users/bob", "users/eve"]
+    assert world.documents.get(HERE, asked, at)["users/eve"] is None
+    assert world.documents.get(HERE, ["users/eve"], at) == {"users/eve": None}
+    assert world.documents.get(HERE, ["users/bob"], at) == {"users/bob": then[1]}
+    assert world.documents.existing(HERE, asked, at) == {"users/bob"}
+    assert world.documents.existing(HERE, asked, None) == {"users/eve"}
+    assert world.documents.count(HERE, USERS, at) == 2
+    ada = world.documents.get(HERE, ["users/ada"], None)["users/ada"]
+    assert ada is not None
+    assert ada.created_at == then[0].created_at
+    assert changed <= ada.updated_at
+
+    world.pass_time(2 * HOUR)
+    assert paths(world.documents.stream(HERE, USERS, at)) == ["users/ada", "users/bob"]
+
+
+def test_names_come_in_order_and_from_a_cursor(world: DocumentsWorld) -> None:
+    """Numbers, then by the bytes of each part; the cursor itself need not be there."""
+    world.write({f"users/{name}": {} for name in ("b", "é", "B", "a-1", "a")})
+    ordered = ["users/B", "users/a", "users/a-1", "users/b", "users/é"]
+
+    assert paths(world.documents.stream(HERE, USERS, None)) == ordered
+    assert list(world.documents.paths(HERE, USERS, None, "users/a")) == ordered[2:]
+    assert list(world.documents.paths(HERE, USERS, None, "users/aa")) == ordered[3:]
+    stream = world.documents.stream(HERE, USERS, None)
+    assert next(stream).path == "users/B"
+    stream.close()  # type: ignore[attr-defined]
+
+    numbers = [f"numbers/{name}" for name in ("__id9__", "__id10__", "__id", "a")]
+    world.write({path: {} for path in reversed(numbers)})
+    assert paths(world.documents.stream(HERE, Scope("numbers"), None)) == numbers
+    assert paths(world.documents.stream(HERE, Scope("numbers"), None, numbers[0])) == numbers[1:]
+
+
+def test_a_collection_group_is_looked_through(world: DocumentsWorld) -> None:
+    """Everywhere means below any document; otherwise one collection alone."""
+    world.write(
+        {
+            "orders/1": {},
+            "users/ada/orders/2": {},
+            "users/bob/orders/3": {},
+            "users/ada": {},
+            "old/orders": {},
+        }
+    )
+
+    everywhere = ["orders/1", "users/ada/orders/2", "users/bob/orders/3"]
+    assert list(world.documents.paths(HERE, ORDERS, None)) == everywhere
+    assert list(world.documents.paths(HERE, ORDERS, None, everywhere[1])) == everywhere[2:]
+    assert world.documents.count(HERE, ORDERS, None) == 3
+    assert paths(world.documents.stream(HERE, Scope("users/ada/orders"), None)) == [everywhere[1]]
+    assert world.documents.count(HERE, Scope("orders"), None) == 1
+    assert world.documents.collections(HERE, None) == ["old", "orders", "users"]
+    every = ["old/orders", everywhere[0], "users/ada", *everywhere[1:]]
+    assert paths(world.documents.stream(HERE, Scope("", everywhere=True), None)) == every
+    behind = world.documents.paths(HERE, Scope("", everywhere=True), None, "users/ada")
+    assert list(behind) == everywhere[1:]
+
+
+def test_documents_whose_fields_equal(world: DocumentsWorld) -> None:
+    """By name, so many, each with the fields that are asked for; a number is no yes."""
+    told: dict[str, Any] = {"wants": {"news": True}, "plan": 1, "device": {"id": "d", "os": "x"}}
+    world.write(
+        {
+            "users/c": told,
+            "users/a": told | {"plan": 1.0},
+            "users/b": told | {"wants": {"news": 1}},
+            "users/d": {"wants": {"news": True}, "plan": 1},
+            "users/e": told | {"plan": 2},
+            "users/a/users/f": told,
+        }
+    )
+    at = minute(world)
+    world.write({"users/a": None})
+
+    where = {"wants.news": True, "plan": 1}
+    found = world.documents.matching(HERE, USERS, where, at, ["device.id", "plan"], 9)
+    assert [(one.path, one.fields) for one in found] == [
+        ("users/a", {"device": {"id": "d"}, "plan": 1.0}),
+        ("users/c", {"device": {"id": "d"}, "plan": 1}),
+        ("users/d", {"plan": 1}),
+    ]
+    assert world.documents.count(HERE, USERS, at, where) == 3
+    assert world.documents.count(HERE, USERS, None, where) == 2
+    first = world.documents.matching(HERE, USERS, {}, None, ["odd-name"], 2)
+    assert [(one.path, one.fields) for one in first] == [("users/b", {}), ("users/c", {})]
+
+
+def test_collections_of_a_moment(world: DocumentsWorld) -> None:
+    """One that is gone is there at the moment at which it was."""
+    world.write({"users/ada": {}})
+    at = minute(world)
+    world.write({"users/ada": None, "orders/1": {}})
+
+    assert world.documents.collections(HERE, at) == ["users"]
+    assert world.documents.collections(HERE, None) == ["orders"]
+
+
+def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
+    """In order, within the scope, at most so often; a small one is not."""
+    world.write({f"users/{number:03}": {} for number in range(400)} | {"a/b/users/1": {}})
+
+    cuts = world.documents.cuts(HERE, USERS, None, 2)
+    assert 1 <= len(cuts) <= 2
+    assert cuts == sorted(cuts)
+    assert all(cut.startswith("users/") for cut in cuts)
+    assert world.documents.cuts(HERE, Scope("none"), None, 2) == []
+
+    world.write({f"users/{one}/orders/{n:03}": {} for one in ("a", "a-1") for n in range(150)})
+    cuts = world.documents.cuts(HERE, ORDERS, None, 8)
+    assert {cut.split("/")[1] for cut in cuts} == {"a", "a-1"}
+    assert cuts == sorted(cuts, key=order)
+
+
+@pytest.mark.parametrize("back", [-HOUR, 2 * HOUR + timedelta(seconds=1), 8 * DAY])
+def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) -> None:
+    """The future, no whole minute of long ago, and what is gone: a no, never an empty answer."""
+    at = minute(world) - back
+
+    for look in (
+        lambda: list(world.documents.stream(HERE, USERS, at)),
+        lambda: list(world.documents.paths(HERE, USERS, at)),
+        lambda: world.documents.get(HERE, ["users/ada"], at),
+        lambda: world.documents.existing(HERE, ["users/ada"], at),
+        lambda: world.documents.matching(HERE, USERS, {}, at, ["a"], 1),
+        lambda: world.documents.count(HERE, USERS, at),
+        lambda: world.documents.collections(HERE, at),
+        lambda: world.documents.cuts(HERE, USERS, at, 2),
+    ):
+        with pytest.raises(Rejected):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        ("RunQuery", lambda one: list(one.stream(HERE, USERS, None))),
+        ("RunQuery", lambda one: list(one.paths(HERE, USERS, None))),
+        ("RunQuery", lambda one: one.matching(HERE, USERS, {}, None, ["a"], 1)),
+        ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada", "users/bob"], None)),
+        ("GetDocument", lambda one: one.get(HERE, ["users/ada"], None)),
+        ("BatchGetDocuments", lambda one: one.existing(HERE, ["users/ada"], None)),
+        ("RunAggregationQuery", lambda one: one.count(HERE, USERS, None)),
+        ("ListCollectionIds", lambda one: one.collections(HERE, None)),
+        ("PartitionQuery", lambda one: one.cuts(HERE, USERS, None, 2)),
+    ],
+)
+def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
+    """Could not look is not the same as empty."""
+    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+
+    with pytest.raises(Unavailable):
+        ask(wire.documents)
+
+
+@pytest.mark.parametrize(
+    "path", ["users/.", "users/..", "users/__x__", f"users/{'é' * 751}", "x/users/y", "a//users/y"]
+)
+def test_what_no_document_can_be_called(world: DocumentsWorld, path: str) -> None:
+    """All of the look is refused, also what it asks for beside it."""
+    assert not is_path(path)
+    with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
+        world.documents.existing(HERE, ["users/ada", path], None)
+    with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
+        world.documents.get(HERE, ["users/ada", path], None)
+
+
+@pytest.mark.parametrize("name", ["__id7__", "_", "__", "...", "x" * 1500, "a b", "ü\n"])
+def test_what_a_document_can_be_called(world: DocumentsWorld, name: str) -> None:
+    """Odd as it is, it is looked for."""
+    path = f"users/{name}"
+    world.write({path: {"n": 1}})
+    assert is_path(path)
+    assert world.documents.existing(HERE, ["users/ada", path], None) == {path}
+
+
+def test_a_database_that_is_gone(wire: OverTheWire) -> None:
+    """One document of it that is asked for is no document that is missing."""
+    no_database = Refused(grpc.StatusCode.NOT_FOUND, "The database does not exist.")
+    wire.answer_once("GetDocument", no_database)
+    wire.answer_once("BatchGetDocuments", no_database)
+
+    with pytest.raises(Gone):
+        wire.documents.get(HERE, ["users/ada"], None)

@@ -1,0 +1,342 @@
+"""What every Exports and Backups keeps, in memory and over gRPC to an embedded Firestore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import grpc
+import pytest
+from google.cloud.firestore_admin_v1 import types
+from google.type import dayofweek_pb2
+
+from local.core.grpc_services import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.backups import FirestoreBackups
+from shared.adapters.gcp.firestore.exports import FirestoreExports
+from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.domain.data.backups.values import Export, Recurrence, Stored
+from shared.ports.backups import Backups, Exports
+from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.fakes.firestore.databases import FakeDatabases
+from tests.fakes.runtime.clock import FakeClock
+from tests.fakes.storage.mirrors import MemoryMirrors
+from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
+
+HERE = "(default)"
+PREFIX = f"gs://{BUCKET}/shop/20260301T1200"
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LATER = timedelta(minutes=10)
+"""By then what was begun has ended."""
+
+
+class DatabasesWorld(Protocol):
+    """A database with documents, and what happens to it without the ports."""
+
+    exports: Exports
+    backups: Backups
+
+    def now(self) -> datetime:
+        """The service's time."""
+        ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
+        ...
+
+    def hold_documents(self, **counts: int) -> None:
+        """Let the database have at least so many documents per collection."""
+        ...
+
+    def fail_export(self, why: str) -> None:
+        """Let the next export fail when it is due."""
+        ...
+
+    def lose_answer_of_begin(self) -> None:
+        """The next export is begun, and nobody hears of it."""
+        ...
+
+    def files(self, folder: str) -> dict[str, Stored]:
+        """What lies in the bucket."""
+        ...
+
+    def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
+        """Let a native schedule be there."""
+        ...
+
+    def make_backup(self) -> None:
+        """Let a day pass, at whose end the daily schedule has made its backup."""
+        ...
+
+
+class InMemory:
+    """The fakes."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self._mirrors = MemoryMirrors()
+        self._mirrors.buckets[BUCKET] = {}
+        self._fake = FakeDatabases(self._clock, self._mirrors)
+        self.exports: Exports = self._fake
+        self.backups: Backups = self._fake
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self._clock.advance(by)
+
+    def hold_documents(self, **counts: int) -> None:
+        self._fake.hold_documents(HERE, **counts)
+
+    def fail_export(self, why: str) -> None:
+        self._fake.failures.append(why)
+
+    def lose_answer_of_begin(self) -> None:
+        lose_in_memory(self._fake, "exports.begin")
+
+    def files(self, folder: str) -> dict[str, Stored]:
+        return self._mirrors.listed(BUCKET, folder)
+
+    def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
+        self._fake.schedule(HERE, recurrence, kept)
+
+    def make_backup(self) -> None:
+        self.pass_time(DAY)
+        self._fake.back_up(HERE, 7 * DAY)
+
+
+class OverTheWire:
+    """The adapters, and the services behind them."""
+
+    def __init__(self, world: World, clients: Clients) -> None:
+        self.world = world
+        admin = clients.firestore_admin
+        self.exports: Exports = FirestoreExports(admin, "shop")
+        self.backups: Backups = FirestoreBackups(admin, "shop")
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self.world.pass_time(by)
+
+    def hold_documents(self, **counts: int) -> None:
+        batch = self.world.store.batch()
+        for collection, count in counts.items():
+            for number in range(count):
+                batch.set(self.world.store.document(f"{collection}/{number}"), {"n": number})
+        batch.commit(retry=None)
+
+    def fail_export(self, why: str) -> None:
+        self.world.fail(f"{DATABASE}/exportDocuments", why)
+
+    def lose_answer_of_begin(self) -> None:
+        lose_on_the_wire(self.world.faults, "ExportDocuments")
+
+    def answer_once(self, call: str, answer: Refused) -> None:
+        answer_once(self.world.faults, call, answer)
+
+    def files(self, folder: str) -> dict[str, Stored]:
+        kept = self.world.files(folder)
+        return {name: Stored(len(content), "") for name, content in kept.items()}
+
+    def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
+        if recurrence is Recurrence.DAILY:
+            self.world.schedule(kept, daily_recurrence=types.DailyRecurrence())
+        else:
+            monday = types.WeeklyRecurrence(day=dayofweek_pb2.MONDAY)
+            self.world.schedule(kept, weekly_recurrence=monday)
+
+    def make_backup(self) -> None:
+        self.pass_time(DAY)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with running() as world:
+        world.buckets.create(BUCKET)
+        clients = Clients({"firestore": world.address}, deployed=False)
+        over_the_wire = OverTheWire(world, clients)
+        over_the_wire.hold_documents(users=2, orders=1)
+        yield over_the_wire
+        clients.close()
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> DatabasesWorld:
+    if request.param == "memory":
+        memory = InMemory()
+        memory.hold_documents(users=2, orders=1)
+        return memory
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def minute(world: DatabasesWorld) -> datetime:
+    """The next whole minute, which has passed when this returns."""
+    world.pass_time(MINUTE)
+    return world.now().replace(second=0, microsecond=0)
+
+
+def begin(world: DatabasesWorld) -> str:
+    return world.exports.begin(HERE, PREFIX, minute(world))
+
+
+def found(world: DatabasesWorld, prefix: str = PREFIX) -> Export:
+    export = world.exports.find(HERE, prefix)
+    assert export is not None
+    return export
+
+
+def test_an_export_runs_and_is_whole(world: DatabasesWorld) -> None:
+    """It tells what it holds when it is over, and not before."""
+    at = minute(world)
+    operation = world.exports.begin(HERE, PREFIX, at)
+    running_ = world.exports.look(operation)
+    assert (running_.ended_at, running_.is_whole, running_.documents) == (None, False, 0)
+
+    world.pass_time(LATER)
+
+    whole = world.exports.look(operation)
+    assert whole.is_whole
+    assert (whole.snapshot_at, whole.prefix, whole.documents) == (at, PREFIX, 3)
+    assert found(world) == whole
+    assert any(name.endswith(".overall_export_metadata") for name in world.files("shop/"))
+
+
+def test_an_export_that_fails_late(world: DatabasesWorld) -> None:
+    """It is over and not whole, with the reason; its name can be used again."""
+    world.fail_export("the bucket is full")
+    operation = begin(world)
+    world.pass_time(LATER)
+
+    failed = world.exports.look(operation)
+    assert failed.ended_at is not None
+    assert (failed.failure, failed.is_whole) == ("the bucket is full", False)
+    assert found(world).failure == "the bucket is full"
+    assert begin(world) != operation
+
+
+def test_a_lost_answer(world: DatabasesWorld) -> None:
+    """Whether it was begun is unknown, and the look for its name tells."""
+    assert world.exports.find(HERE, PREFIX) is None
+    world.lose_answer_of_begin()
+    with pytest.raises(Ambiguous):
+        begin(world)
+
+    assert found(world).prefix == PREFIX
+
+
+def test_a_name_is_taken_once_it_is_whole(world: DatabasesWorld) -> None:
+    """A second export does not go over the first."""
+    begin(world)
+    world.pass_time(LATER)
+
+    with pytest.raises(Exists):
+        begin(world)
+
+
+def test_two_under_one_name(world: DatabasesWorld) -> None:
+    """While the first runs, nothing keeps the second from it: the newest is found."""
+    begin(world)
+    second = begin(world)
+
+    assert found(world).operation == second
+
+
+@pytest.mark.parametrize("back", [-HOUR, timedelta(seconds=1), 8 * DAY])
+def test_a_moment_that_cannot_be_exported(world: DatabasesWorld, back: timedelta) -> None:
+    """The future, no whole minute, and what is gone."""
+    at = minute(world) - back
+
+    with pytest.raises(Rejected):
+        world.exports.begin(HERE, PREFIX, at)
+    assert world.files("") == {}
+
+
+def test_nowhere_to_go(world: DatabasesWorld) -> None:
+    """A bucket, or an operation, that is not there is a no."""
+    with pytest.raises(Rejected):
+        world.exports.begin(HERE, "gs://nobodys-bucket/a", minute(world))
+    with pytest.raises(Rejected):
+        world.exports.look("projects/shop/databases/(default)/operations/none")
+
+
+def test_a_database_tells_how_far_back_it_reads(world: DatabasesWorld) -> None:
+    """From its beginning, and then a week."""
+    began = world.now()
+    young = world.backups.database(HERE)
+    world.pass_time(30 * DAY)
+    old = world.backups.database(HERE)
+
+    assert (young.earliest_at, old.earliest_at) == (began, world.now() - 7 * DAY)
+    assert (old.point_in_time_recovery, old.location, old.uid) == (True, "nam5", young.uid)
+    with pytest.raises(Rejected):
+        world.backups.database("none")
+
+
+def test_schedules_and_what_they_made(world: DatabasesWorld) -> None:
+    """Both kinds, with their retention; a backup until it expires, the oldest first."""
+    assert world.backups.schedules(HERE) == []
+    assert world.backups.backups(HERE) == []
+    began = world.now()
+    world.schedule(Recurrence.WEEKLY, 14 * 7 * DAY)
+    world.schedule(Recurrence.DAILY, 7 * DAY)
+
+    daily, weekly = world.backups.schedules(HERE)
+    assert (daily.recurrence, daily.kept, daily.created_at) == (Recurrence.DAILY, 7 * DAY, began)
+    assert (weekly.recurrence, weekly.kept) == (Recurrence.WEEKLY, 14 * 7 * DAY)
+
+    world.make_backup()
+    made = world.backups.backups(HERE)
+    assert [one.documents for one in made] == [3] * len(made)
+    assert all(one.is_ready and one.expires_at > world.now() for one in made)
+    world.make_backup()
+    times = [one.snapshot_at for one in world.backups.backups(HERE)]
+    assert times == sorted(times)
+    assert len(times) > len(made)
+
+
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        ("ListOperations", lambda one: one.exports.find(HERE, PREFIX)),
+        ("GetOperation", lambda one: one.exports.look(f"{DATABASE}/operations/a")),
+        ("GetDatabase", lambda one: one.backups.database(HERE)),
+        ("ListBackups", lambda one: one.backups.backups(HERE)),
+        ("ListBackupSchedules", lambda one: one.backups.schedules(HERE)),
+    ],
+)
+def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
+    """Could not look is not the same as empty."""
+    refused = Refused(grpc.StatusCode.UNAVAILABLE, "injected")
+    wire.answer_once(call, refused)
+
+    with pytest.raises(Unavailable):
+        ask(wire)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
+        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
+        (grpc.StatusCode.INVALID_ARGUMENT, Rejected),
+    ],
+)
+def test_what_an_answer_to_a_begin_means(
+    wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
+) -> None:
+    """Each status is one of our errors, and the client begins nothing twice by itself."""
+    wire.answer_once("ExportDocuments", Refused(code, "injected"))
+
+    with pytest.raises(kind) as raised:
+        begin(wire)
+
+    assert type(raised.value) is kind
+    assert wire.exports.find(HERE, PREFIX) is None

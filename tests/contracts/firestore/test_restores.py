@@ -1,0 +1,411 @@
+"""What every Restores keeps, in memory and over gRPC to an embedded Firestore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import grpc
+import pytest
+from google.cloud.firestore_admin_v1 import types
+
+from local.core.grpc_services import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+from shared.adapters.gcp.firestore.exports import FirestoreExports
+from shared.adapters.gcp.firestore.restores import FirestoreRestores
+from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
+from shared.domain.policy.data_rules import Scope
+from shared.ports.backups import Exports, Restores
+from shared.ports.documents import Documents
+from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
+from tests.fakes.firestore.databases import FakeDatabases
+from tests.fakes.firestore.documents import FakeDocuments
+from tests.fakes.firestore.restores import FakeRestores
+from tests.fakes.runtime.clock import FakeClock
+from tests.fakes.storage.mirrors import MemoryMirrors
+from tests.local.support.firestore_admin import BUCKET, World, running
+
+HERE, SCRATCH, PLACE = "(default)", "proof-shop", "nam5"
+PREFIX = f"gs://{BUCKET}/shop/one"
+USERS = Scope("users")
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+LATER = timedelta(minutes=15)
+"""By then what was begun has ended."""
+
+
+class RestoresWorld(Protocol):
+    """A database with a user, and what backs it up."""
+
+    restores: Restores
+    exports: Exports
+    documents: Documents
+
+    def now(self) -> datetime:
+        """The service's time."""
+        ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
+        ...
+
+    def fail_filling(self, why: str) -> None:
+        """Let the next one fail when it is due."""
+        ...
+
+    def lose_answer_of_fill(self) -> None:
+        """The next one is begun, and nobody hears of it."""
+        ...
+
+    def fail_cloning(self, why: str) -> None:
+        """Let the next clone fail when it is due."""
+        ...
+
+    def lose_answer_of_clone(self) -> None:
+        """The next one is begun, and nobody hears of it."""
+        ...
+
+    def change_user(self) -> None:
+        """Let the user be another from now on."""
+        ...
+
+    def native_backup(self) -> str:
+        """The name of one that is ready."""
+        ...
+
+
+class InMemory:
+    """The fakes."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        mirrors = MemoryMirrors()
+        mirrors.buckets[BUCKET] = {}
+        self._databases = FakeDatabases(self._clock, mirrors)
+        self._databases.hold_documents(HERE, users=1)
+        documents = FakeDocuments(self._clock)
+        documents.write(HERE, {"users/ada": {"n": 1}})
+        self._fake = FakeRestores(self._clock, self._databases, documents)
+        self.restores: Restores = self._fake
+        self.exports: Exports = self._databases
+        self.documents: Documents = documents
+        self._kept = documents
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self._clock.advance(by)
+
+    def fail_filling(self, why: str) -> None:
+        self._fake.failures.append(why)
+
+    def lose_answer_of_fill(self) -> None:
+        lose_in_memory(self._fake, "restores.fill")
+
+    def fail_cloning(self, why: str) -> None:
+        self.fail_filling(why)
+
+    def lose_answer_of_clone(self) -> None:
+        lose_in_memory(self._fake, "restores.clone")
+
+    def change_user(self) -> None:
+        self._kept.write(HERE, {"users/ada": {"n": 2}})
+
+    def native_backup(self) -> str:
+        self._databases.back_up(HERE, DAY)
+        return self._databases.backups(HERE)[-1].name
+
+
+class OverTheWire:
+    """The adapters, and the services behind them."""
+
+    def __init__(self, world: World, clients: Clients) -> None:
+        self._world = world
+        world.store.document("users/ada").set({"n": 1})
+        admin, firestore = clients.firestore_admin, clients.firestore
+        self.restores: Restores = FirestoreRestores(admin, firestore, "shop")
+        self.exports: Exports = FirestoreExports(admin, "shop")
+        self.documents: Documents = FirestoreDocuments(firestore, "shop")
+
+    def now(self) -> datetime:
+        return self._world.clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self._world.pass_time(by)
+
+    def fail_filling(self, why: str) -> None:
+        self._world.fail(f"projects/shop/databases/{SCRATCH}/importDocuments", why)
+
+    def lose_answer_of_fill(self) -> None:
+        lose_on_the_wire(self._world.faults, "ImportDocuments")
+
+    def fail_cloning(self, why: str) -> None:
+        self._world.fail(f"projects/shop/databases/{SCRATCH}/cloneDatabase", why)
+
+    def lose_answer_of_clone(self) -> None:
+        lose_on_the_wire(self._world.faults, "CloneDatabase")
+
+    def change_user(self) -> None:
+        self._world.store.document("users/ada").set({"n": 2})
+
+    def native_backup(self) -> str:
+        self._world.schedule(DAY, daily_recurrence=types.DailyRecurrence())
+        self._world.pass_time(timedelta(hours=12, minutes=10))
+        [made] = self._world.admin.list_backups(parent="projects/shop/locations/-").backups
+        return str(made.name)
+
+    def answer_once(self, call: str, answer: Refused) -> None:
+        answer_once(self._world.faults, call, answer)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with running() as world:
+        world.buckets.create(BUCKET)
+        clients = Clients({"firestore": world.address}, deployed=False)
+        yield OverTheWire(world, clients)
+        clients.close()
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> RestoresWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def export(world: RestoresWorld) -> None:
+    world.pass_time(MINUTE)
+    at = world.now().replace(second=0, microsecond=0)
+    world.exports.begin(HERE, PREFIX, at)
+    world.pass_time(LATER)
+    found = world.exports.find(HERE, PREFIX)
+    assert found is not None
+    assert found.is_whole
+
+
+def users(world: RestoresWorld) -> list[str]:
+    return list(world.documents.paths(SCRATCH, USERS, None))
+
+
+def test_an_export_is_put_into_a_database_of_its_own(world: RestoresWorld) -> None:
+    """It is filled when its operation is over, and found by the database's name."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    assert world.restores.find(SCRATCH) is None
+    operation = world.restores.fill(SCRATCH, PREFIX)
+    assert world.restores.look(operation).ended_at is None
+    world.pass_time(LATER)
+
+    ended = world.restores.look(operation)
+    assert (ended.ended_at is not None, ended.failure) == (True, "")
+    assert world.restores.find(SCRATCH) == ended
+    assert users(world) == ["users/ada"]
+    assert world.restores.names() == [HERE, SCRATCH]
+
+
+def test_a_native_backup_becomes_a_database(world: RestoresWorld) -> None:
+    """A new one, at the backup's place."""
+    backup = world.native_backup()
+    operation = world.restores.restore(SCRATCH, backup)
+    with pytest.raises(Exists):
+        world.restores.restore(SCRATCH, backup)
+    world.pass_time(LATER)
+
+    assert world.restores.look(operation).ended_at is not None
+    assert users(world) == ["users/ada"]
+
+
+def test_a_minute_of_the_past_becomes_a_database(world: RestoresWorld) -> None:
+    """As the database was then; a retry finds its own by what it is filled from."""
+    world.pass_time(MINUTE)
+    at = world.now().replace(second=0, microsecond=0)
+    world.pass_time(2 * MINUTE)
+    world.change_user()
+    operation = world.restores.clone(SCRATCH, HERE, at)
+    with pytest.raises(Exists):
+        world.restores.clone(SCRATCH, HERE, at)
+    begun = world.restores.find(SCRATCH)
+    world.pass_time(LATER)
+
+    ended = world.restores.look(operation)
+    assert begun is not None
+    assert begun.operation == operation
+    assert ended.ended_at is not None
+    assert world.restores.find(SCRATCH) == ended
+    found = world.documents.get(SCRATCH, ["users/ada"], None)["users/ada"]
+    assert found is not None
+    assert found.fields == {"n": 1}
+
+
+def test_a_clone_that_fails_late(world: RestoresWorld) -> None:
+    """It is over with the reason, and found so."""
+    world.pass_time(2 * MINUTE)
+    world.fail_cloning("no room")
+    at = world.now().replace(second=0, microsecond=0)
+    operation = world.restores.clone(SCRATCH, HERE, at)
+    world.pass_time(LATER)
+
+    assert world.restores.look(operation).failure == "no room"
+    found = world.restores.find(SCRATCH)
+    assert found is not None
+    assert found.failure == "no room"
+
+
+def test_a_lost_answer_of_a_clone(world: RestoresWorld) -> None:
+    """Whether it was begun is unknown, and a look at the database tells."""
+    world.pass_time(2 * MINUTE)
+    world.lose_answer_of_clone()
+    at = world.now().replace(second=0, microsecond=0)
+
+    with pytest.raises(Ambiguous):
+        world.restores.clone(SCRATCH, HERE, at)
+
+    assert world.restores.find(SCRATCH) is not None
+
+
+@pytest.mark.parametrize("ago", [timedelta(days=8), -timedelta(minutes=2), timedelta(seconds=90)])
+def test_a_moment_that_cannot_be_cloned(world: RestoresWorld, ago: timedelta) -> None:
+    """Too old, to come, or no whole minute: nothing is made."""
+    world.pass_time(3 * MINUTE)
+    at = world.now().replace(second=0, microsecond=0) - ago
+
+    with pytest.raises(Rejected):
+        world.restores.clone(SCRATCH, HERE, at)
+
+    assert world.restores.names() == [HERE]
+
+
+def test_a_name_is_given_once(world: RestoresWorld) -> None:
+    """Whoever comes second is told, and a place that is none is refused."""
+    world.restores.create(SCRATCH, PLACE)
+
+    with pytest.raises(Exists):
+        world.restores.create(SCRATCH, PLACE)
+
+
+def test_what_is_deleted_is_gone(world: RestoresWorld) -> None:
+    """With its documents; once more changes nothing, and the name is free."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    world.restores.fill(SCRATCH, PREFIX)
+    world.pass_time(LATER)
+
+    world.restores.delete(SCRATCH)
+    world.restores.delete(SCRATCH)
+
+    assert world.restores.names() == [HERE]
+    world.restores.create(SCRATCH, PLACE)
+    assert users(world) == []
+
+
+def test_documents_are_taken_out(world: RestoresWorld) -> None:
+    """Of the copy alone; what is not there is gone already."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    world.restores.fill(SCRATCH, PREFIX)
+    world.pass_time(LATER)
+
+    world.restores.remove(SCRATCH, ["users/ada", "users/none"])
+
+    assert users(world) == []
+    assert list(world.documents.paths(HERE, USERS, None)) == ["users/ada"]
+
+
+def test_filling_that_fails_late(world: RestoresWorld) -> None:
+    """It is over, with the reason."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    world.fail_filling("no room")
+    operation = world.restores.fill(SCRATCH, PREFIX)
+    world.pass_time(LATER)
+
+    ended = world.restores.look(operation)
+    assert (ended.ended_at is not None, ended.failure) == (True, "no room")
+
+
+def test_a_lost_answer(world: RestoresWorld) -> None:
+    """Whether it was begun is unknown, and a look at the database tells."""
+    export(world)
+    world.restores.create(SCRATCH, PLACE)
+    world.lose_answer_of_fill()
+
+    with pytest.raises(Ambiguous):
+        world.restores.fill(SCRATCH, PREFIX)
+
+    assert world.restores.find(SCRATCH) is not None
+
+
+def test_what_is_not_there(world: RestoresWorld) -> None:
+    """No export, no backup, no operation: each is a no, and nothing is made."""
+    world.restores.create(SCRATCH, PLACE)
+    for ask in (
+        lambda: world.restores.fill(SCRATCH, f"gs://{BUCKET}/none"),
+        lambda: world.restores.restore("other", "projects/shop/locations/nam5/backups/none"),
+        lambda: world.restores.look("projects/shop/databases/none/operations/none"),
+    ):
+        with pytest.raises(Rejected):
+            ask()
+
+    assert world.restores.find("other") is None
+    assert world.restores.names() == [HERE, SCRATCH]
+
+
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        ("ListOperations", lambda one: one.restores.find(SCRATCH)),
+        ("GetOperation", lambda one: one.restores.look("projects/shop/databases/a/operations/a")),
+        ("ListDatabases", lambda one: one.restores.names()),
+    ],
+)
+def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
+    """Could not look is not the same as empty."""
+    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+
+    with pytest.raises(Unavailable):
+        ask(wire)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, Ambiguous),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
+        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
+    ],
+)
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        ("CreateDatabase", lambda one: one.restores.create(SCRATCH, PLACE)),
+        ("ImportDocuments", lambda one: one.restores.fill(SCRATCH, PREFIX)),
+        ("RestoreDatabase", lambda one: one.restores.restore(SCRATCH, "b")),
+        ("CloneDatabase", lambda one: one.restores.clone(SCRATCH, HERE, one.now())),
+        ("Commit", lambda one: one.restores.remove(SCRATCH, ["users/ada"])),
+        ("DeleteDatabase", lambda one: one.restores.delete(SCRATCH)),
+    ],
+)
+def test_what_an_answer_to_an_effect_means(
+    wire: OverTheWire, call: str, ask: Any, code: grpc.StatusCode, kind: type[Exception]
+) -> None:
+    """Each status is one of our errors, and the client does nothing twice by itself."""
+    wire.answer_once(call, Refused(code, "injected"))
+
+    with pytest.raises(kind) as raised:
+        ask(wire)
+
+    assert type(raised.value) is kind
+
+
+def test_what_still_works_is_not_deleted(wire: OverTheWire) -> None:
+    """It is tried again later."""
+    refused = Refused(grpc.StatusCode.FAILED_PRECONDITION, "injected")
+    wire.answer_once("DeleteDatabase", refused)
+
+    with pytest.raises(Moved):
+        wire.restores.delete(SCRATCH)

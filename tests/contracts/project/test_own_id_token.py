@@ -1,0 +1,105 @@
+"""What every Voice and every Entrance says: in memory, and over the wire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.services.identity import Account
+from local.services.identity.proxy import detour
+from local.services.identity.users import code
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
+from shared.adapters.gcp.project.own_id_token import HOST, AccountVoice
+from shared.adapters.sign_in import SignIn
+from shared.core.errors import Rejected
+from shared.domain.commands.credential import Kind
+from shared.domain.policy.model import Policy
+from shared.domain.policy.roles import Role
+from shared.ports.identity import Entrance, Identity, Voice
+from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.fakes.runtime.clock import FakeClock
+from tests.local.support.run import policy
+
+SHOP: Policy = policy()
+CONSOLE = "rollback-console@shop-ops.iam.gserviceaccount.com"
+ADA = Account("ada@example.com", "pw", role="commander", totp_secret="JBSWY3DPEHPK3PXP")
+EVE = Account("eve@example.com", "pw", role="commander")
+"""She has no second factor."""
+
+
+class Place:
+    """Somewhere that people sign in, and a console speaks."""
+
+    def __init__(self, identity: Identity, entrance: Entrance, voice: Voice, said: str) -> None:
+        self.identity = identity
+        self.entrance = entrance
+        self.voice = voice
+        self.code = said
+        """What Ada's app shows now."""
+
+
+@pytest.fixture
+def in_memory() -> Place:
+    identity = FakeIdentity(FakeClock(), SHOP.project)
+    entrance = FakeEntrance(identity)
+    entrance.people[EVE.email] = "commander"
+    entrance.without_app.add(EVE.email)
+    return Place(identity, entrance, FakeVoice(identity, CONSOLE), FakeEntrance.CODE)
+
+
+@pytest.fixture
+def over_the_wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
+    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(), alerter=False, ticks=False)
+    for account in (ADA, EVE):
+        cloud.identity.put(account)
+    for name, value in detour(cloud.addresses["control"], tmp_path).items():
+        monkeypatch.setenv(name, value)
+    identity = GoogleIdentity(SHOP.project, anonymous=True)
+    with closing(Clients(cloud.addresses, deployed=False)) as clients:
+        entrance = SignIn("any", cloud.addresses["control"])
+        voice = AccountVoice(clients.rest(HOST), CONSOLE)
+        yield Place(identity, entrance, voice, code(ADA.totp_secret, time.time()))
+    identity.close()
+    cloud.stop()
+
+
+@pytest.fixture(params=["in_memory", "over_the_wire"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
+    """With a second factor, and the role that they have; and nobody else gets one."""
+    known = place.identity.verify(place.entrance.enter(ADA.email, ADA.password, place.code))
+
+    assert (known.kind, known.name, known.role) == (Kind.PERSON, ADA.email, Role.COMMANDER)
+    assert known.second_factor
+    wrong = str((int(place.code) + 500_000) % 1_000_000).zfill(6)
+    for typed, why in (
+        ((ADA.email, "no", place.code), "wrong address or password"),
+        ((ADA.email, ADA.password, wrong), "wrong code"),
+        ((EVE.email, EVE.password, place.code), "no second factor"),
+    ):
+        with pytest.raises(Rejected, match=why):
+            place.entrance.enter(*typed)
+
+
+def test_a_voice_is_that_of_its_account_for_its_audience(place: Place) -> None:
+    """By its address, which the token must hold to be worth anything."""
+    said = place.identity.verify(place.voice.token("a" * 64))
+
+    assert (said.kind, said.name, said.audience) == (Kind.SERVICE, CONSOLE, "a" * 64)
+
+
+def test_a_voice_for_no_audience(place: Place) -> None:
+    """There is no such token."""
+    with pytest.raises(Rejected):
+        place.voice.token("")

@@ -1,0 +1,160 @@
+"""What every Provisions keeps, in memory and over the wire to an embedded cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+import pytest
+from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
+
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused, serve
+from local.core.journal import Journal
+from local.faults.points import Faults, Moment
+from local.services.pubsub.service import PubSub
+from local.services.storage import Buckets, Service, StorageServer
+from responders.jobs.asset_check import Inspecting
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.provisions import GoogleProvisions
+from shared.core.codec import decode
+from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture
+from shared.policy_files import loader
+from shared.ports.storage import Provisions
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
+from tests.fakes.project.provisions import FakeProvisions
+from tests.fakes.runtime.clock import START
+
+POLICIES = Path(__file__).parents[3] / "policies"
+PLACES = {"EU": "multi-region", "NAM4": "dual-region", "US-CENTRAL1": "region"}
+"""Location types by location."""
+BUCKET = "storage.googleapis.com/buckets.get"
+TOPIC = "google.pubsub.v1.Publisher/ListTopicSubscriptions"
+
+
+class ProvisionsWorld(Protocol):
+    """Topics of the project `demo`: `draw-again`, with a subscription, and `unheard`.
+
+    And a bucket in each place, named after it.
+    """
+
+    provisions: Provisions
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        fake = FakeProvisions()
+        fake.buckets = {f"bucket-{place.lower()}": kind for place, kind in PLACES.items()}
+        fake.topics = {"projects/demo/topics/draw-again": 1, "projects/demo/topics/unheard": 0}
+        self.provisions: Provisions = fake
+
+
+class OverTheWire:
+    """The adapter, and the services behind it."""
+
+    def __init__(self, clients: Clients, faults: Faults) -> None:
+        self._faults = faults
+        for topic in ("draw-again", "unheard"):
+            clients.publisher.create_topic(name=f"projects/demo/topics/{topic}")
+        clients.subscriber.create_subscription(
+            name="projects/demo/subscriptions/artist", topic="projects/demo/topics/draw-again"
+        )
+        self.provisions: Provisions = GoogleProvisions(clients.storage, clients.publisher)
+
+    def answer(self, status: grpc.StatusCode) -> None:
+        """Answer every look so from now on."""
+
+        def hook(call: str, at: Moment) -> None:
+            if call in (BUCKET, TOPIC) and at is Moment.BEFORE:
+                raise Refused(status, "injected")
+
+        self._faults.add(hook)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    clock, faults = CloudClock(START, scale=0), Faults()
+    buckets, pubsub = Buckets(clock, Journal()), PubSub(clock, Journal(), faults)
+    for place in PLACES:
+        buckets.create(f"bucket-{place.lower()}", location=place)
+    storage = StorageServer(Service(buckets), faults)
+    server, address = serve(
+        {PublisherGrpcTransport: pubsub.publisher, SubscriberGrpcTransport: pubsub.subscriber},
+        faults,
+    )
+    clients = Clients({"storage": storage.address, "pubsub": address}, deployed=False)
+    yield OverTheWire(clients, faults)
+    clients.close()
+    server.stop(None)
+    pubsub.close()
+    storage.close()
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> ProvisionsWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def test_where_a_bucket_lies(world: ProvisionsWorld) -> None:
+    """In one region, in two, or in a continent; or it is not there."""
+    found = {name: world.provisions.location_type(f"bucket-{name.lower()}") for name in PLACES}
+
+    assert found == PLACES
+    assert world.provisions.location_type("bucket-nowhere") == ""
+
+
+def test_who_listens_to_a_topic(world: ProvisionsWorld) -> None:
+    """By its project and its name."""
+    assert world.provisions.listeners("demo", "draw-again") == 1
+    assert world.provisions.listeners("demo", "unheard") == 0
+    assert world.provisions.listeners("demo", "draw-never") is None
+    assert world.provisions.listeners("other", "draw-again") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, Unavailable),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Throttled),
+        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
+    ],
+)
+def test_a_look_without_an_answer(
+    wire: OverTheWire, status: grpc.StatusCode, kind: type[RollbackError]
+) -> None:
+    """What tells of us or of the moment is no absence."""
+    wire.answer(status)
+
+    with pytest.raises(kind):
+        wire.provisions.location_type("bucket-eu")
+    with pytest.raises(kind):
+        wire.provisions.listeners("demo", "draw-again")
+
+
+def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
+    """What CVPlus declares is there: seen through the real adapters, on record as it should be."""
+    policy = loader.load(POLICIES / "cvplus.yaml")
+    clock = CloudClock(START, scale=0)
+    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
+    url = f"http://{cloud.addresses['control']}"
+    wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
+    try:
+        Inspecting(wiring, wiring.policies).inspect()
+        found = decode(Posture, wiring.store.get(asset_protection.path(policy.system)).fields or {})
+    finally:
+        wiring.close()
+        cloud.stop()
+
+    assert found.lines == ()

@@ -1,0 +1,127 @@
+"""What every Timetable tells, in memory and over the wire to an embedded Cloud Scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.core.rest import RestServer
+from local.faults.points import Faults
+from local.services.scheduler.jobs import Scheduler
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
+from shared.core.errors import Rejected, Unavailable
+from shared.ports.operations_project import Run, Timetable
+from tests.fakes.project.scheduler_runs import MemoryTimetable
+from tests.fakes.runtime.clock import START
+
+PROJECT, REGION, JOB = "operations", "us-east1", "rollback-dead-man"
+NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"
+LATER = START + timedelta(minutes=1)
+
+
+class TimetableWorld(Protocol):
+    """One job in one region, and a hand that runs it."""
+
+    timetable: Timetable
+
+    def ran(self, code: int) -> None: ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        memory = MemoryTimetable()
+        memory.kept = {REGION: {JOB: Run(enabled=True, at=START)}}
+        self.timetable: Timetable = memory
+        self._runs = memory.kept[REGION]
+
+    def ran(self, code: int) -> None:
+        self._runs[JOB] = Run(enabled=True, at=LATER, code=code)
+
+
+class OverTheWire:
+    """The adapter, beside the embedded product."""
+
+    def __init__(self, scheduler: Scheduler, timetable: JobTimetable) -> None:
+        self.timetable: Timetable = timetable
+        self._scheduler = scheduler
+
+    def ran(self, code: int) -> None:
+        self._scheduler.ran(NAME, LATER, code)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    scheduler = Scheduler(CloudClock(START, scale=0), Journal())
+    scheduler.found(PROJECT, REGION, JOB, "https://switch.example/", START)
+    with closing(RestServer({HOST: scheduler.calls()}, Faults())) as server:
+        clients = Clients({"rest": server.address}, deployed=False)
+        with closing(clients):
+            yield OverTheWire(scheduler, JobTimetable(clients.rest(HOST), PROJECT))
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> TimetableWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def test_how_a_job_went_last(world: TimetableWorld) -> None:
+    """When it was tried, and with which code it ended; 0 is well."""
+    assert world.timetable.regions() == [REGION]
+    assert world.timetable.runs(REGION) == {JOB: Run(enabled=True, at=START)}
+
+    for code in (13, 0):
+        world.ran(code)
+        assert world.timetable.runs(REGION) == {JOB: Run(enabled=True, at=LATER, code=code)}
+
+
+def test_a_region_without_jobs(world: TimetableWorld) -> None:
+    """There are none, and nothing is amiss."""
+    assert world.timetable.runs("europe-west1") == {}
+
+
+@pytest.mark.parametrize(
+    ("job", "run"),
+    [
+        ({"name": NAME, "state": "PAUSED"}, Run(enabled=False)),
+        ({"name": NAME, "state": "ENABLED", "status": {"code": -1}}, Run(enabled=True, code=-1)),
+        (
+            {"name": NAME, "state": "ENABLED", "lastAttemptTime": "2026-03-01T12:00:00.123456001Z"},
+            Run(enabled=True, at=START.replace(2026, 3, 1, 12, 0, 0, 123456)),
+        ),
+    ],
+)
+def test_a_job_as_google_writes_it(job: dict[str, object], run: Run) -> None:
+    """Paused; not known how it ended; with nanoseconds."""
+    [listing] = [
+        one
+        for one in Scheduler(CloudClock(START), Journal()).calls()
+        if one.name == "projects.locations.jobs.list"
+    ]
+    calls = (listing._replace(answer=lambda _: {"jobs": [job]}),)
+    with closing(RestServer({HOST: calls}, Faults())) as server:
+        clients = Clients({"rest": server.address}, deployed=False)
+        with closing(clients):
+            timetable = JobTimetable(clients.rest(HOST), PROJECT)
+            assert timetable.runs(REGION) == {JOB: run}
+            with pytest.raises(Rejected):  # a refusal is no list of none
+                timetable.regions()
+
+
+def test_a_scheduler_that_does_not_answer() -> None:
+    """Nothing is known then: no job is absent for that."""
+    clients = Clients({"rest": "127.0.0.1:1"}, deployed=False)
+
+    with closing(clients), pytest.raises(Unavailable):
+        JobTimetable(clients.rest(HOST), PROJECT).regions()

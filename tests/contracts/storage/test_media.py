@@ -1,0 +1,119 @@
+"""What every Media keeps, in memory and over HTTP to an embedded Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import grpc
+import pytest
+
+from local.core.grpc_services import Refused
+from local.faults.points import Faults
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.media import BucketMedia
+from shared.core.errors import Rejected, Unavailable
+from shared.ports.storage import Media
+from tests.contracts.support.buckets import storage
+from tests.contracts.support.lost_answers import answer_once
+from tests.fakes.storage.media import MemoryMedia
+
+
+class MediaWorld(Protocol):
+    """Files in the bucket `media`."""
+
+    media: Media
+
+    def put(self, name: str, content: bytes) -> None:
+        """Let a file be there."""
+        ...
+
+    def break_it(self, name: str) -> None:
+        """Let a file be there that cannot be read."""
+        ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self._fake = MemoryMedia()
+        self.media: Media = self._fake
+
+    def put(self, name: str, content: bytes) -> None:
+        self._fake.files[f"gs://media/{name}"] = content
+
+    def break_it(self, name: str) -> None:
+        self._fake.files[f"gs://media/{name}"] = None
+
+
+class OverTheWire:
+    """The adapter, and the service behind it."""
+
+    def __init__(self, faults: Faults, clients: Clients) -> None:
+        self._faults = faults
+        self._bucket = clients.storage.bucket("media")
+        self.media: Media = BucketMedia(clients.storage)
+
+    def put(self, name: str, content: bytes) -> None:
+        self._bucket.blob(name).upload_from_string(content)
+
+    def break_it(self, name: str) -> None:
+        self.put(name, b"x")
+        self.answer_once(grpc.StatusCode.INVALID_ARGUMENT)
+
+    def answer_once(self, status: grpc.StatusCode) -> None:
+        answer_once(self._faults, "objects.get", Refused(status, "injected"))
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with storage() as (faults, buckets, clients):
+        buckets.create("media")
+        yield OverTheWire(faults, clients)
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> MediaWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+@pytest.mark.parametrize("name", ["cv.pdf", "users/ada/é ?#%+&.mp3"])
+def test_a_file_that_reads(world: MediaWorld, name: str) -> None:
+    """Nothing is wrong with it."""
+    world.put(name, b"%PDF" * 1000)
+
+    assert world.media.why_unreadable("media", name) == ""
+
+
+def test_a_file_that_does_not(world: MediaWorld) -> None:
+    """Absent, empty, of no bucket, or refused: each has its reason."""
+    world.put("empty", b"")
+    assert world.media.why_unreadable("media", "none") == "it is not there"
+    assert world.media.why_unreadable("nobodys", "none") == "it is not there"
+    assert world.media.why_unreadable("media", "empty") == "it is empty"
+
+    world.break_it("broken")
+    assert world.media.why_unreadable("media", "broken") == "it cannot be read (400)"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, Unavailable),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
+        (grpc.StatusCode.PERMISSION_DENIED, Rejected),
+    ],
+)
+def test_a_look_without_an_answer(
+    wire: OverTheWire, status: grpc.StatusCode, kind: type[Exception]
+) -> None:
+    """What tells of us or of the moment tells nothing of the file."""
+    wire.put("cv.pdf", b"x")
+    wire.answer_once(status)
+
+    with pytest.raises(kind):
+        wire.media.why_unreadable("media", "cv.pdf")

@@ -1,0 +1,160 @@
+"""What every Vault keeps, in memory and over HTTP to an embedded Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from local.core.grpc_services import Dropped
+from local.faults.points import Faults, Moment
+from local.services.storage import Buckets
+from local.services.storage.conditions import Conditions
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.vault import BucketVault
+from shared.core.errors import Ambiguous, Rejected
+from shared.domain.deployments.inventory.state import Source
+from shared.ports.storage import Vault
+from tests.contracts.support.buckets import storage
+from tests.contracts.support.lost_answers import answer_once, lose_in_memory
+from tests.fakes.runtime.clock import START, FakeClock
+from tests.fakes.storage.vault import MemoryVault, content_of
+
+OBJECT = "pay/function-source.zip"
+
+
+class VaultWorld(Protocol):
+    """A vault, and a bucket of sources beside it."""
+
+    vault: Vault
+    sources: list[Source]
+    """Two generations of one object."""
+
+    def content(self, source: Source) -> bytes: ...
+
+    def lose_answer(self, verb: str) -> None:
+        """The next copy or keep takes effect, and its answer is lost."""
+        ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self._fake = MemoryVault(FakeClock(), "kept")
+        self.vault: Vault = self._fake
+        self.sources = [Source("sources", OBJECT, 1), Source("sources", OBJECT, 2)]
+        self._fake.lost.add(Source("sources", OBJECT, 3))
+
+    def content(self, source: Source) -> bytes:
+        return content_of(source)
+
+    def lose_answer(self, verb: str) -> None:
+        lose_in_memory(self._fake, f"kept.{verb}")
+
+
+class OverTheWire:
+    """The adapter, and the service behind it."""
+
+    def __init__(self, buckets: Buckets, faults: Faults, clients: Clients) -> None:
+        self._buckets = buckets
+        self._faults = faults
+        self.vault: Vault = BucketVault(clients.storage, "kept")
+        self.sources = [
+            Source(
+                "sources", OBJECT, buckets.put(*put, "application/zip", {}, Conditions()).generation
+            )
+            for put in (("sources", OBJECT, b"first"), ("sources", OBJECT, b"second"))
+        ]
+
+    def content(self, source: Source) -> bytes:
+        return self._buckets.find(source.bucket, source.object, source.generation).content
+
+    def lose_answer(self, verb: str) -> None:
+        call = {"copy": "rewrite", "keep": "insert"}[verb]
+        answer_once(self._faults, f"objects.{call}", Dropped("cut"), Moment.AFTER)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with storage() as (faults, buckets, clients):
+        buckets.create("kept")
+        buckets.create("sources")
+        buckets.change("sources", versioned=True)
+        yield OverTheWire(buckets, faults, clients)
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> VaultWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_copy_is_of_just_that_generation(world: VaultWorld, number: int) -> None:
+    """Also where the object has been overwritten since."""
+    source = world.sources[number]
+
+    kept = world.vault.copy(source, "shop/pay/a.zip")
+
+    assert (kept.bucket, kept.object) == ("kept", "shop/pay/a.zip")
+    assert world.vault.read(kept) == world.content(source)
+
+
+def test_what_is_copied_already(world: VaultWorld) -> None:
+    """It is where it was, and is not made again."""
+    kept = world.vault.copy(world.sources[0], "a")
+
+    assert world.vault.copy(world.sources[0], "a") == kept
+
+
+def test_a_source_that_is_gone(world: VaultWorld) -> None:
+    """The answer is no, and nothing is kept."""
+    with pytest.raises(Rejected):
+        world.vault.copy(Source("sources", OBJECT, 3), "a")
+
+    assert world.vault.made("") == {}
+
+
+@pytest.mark.parametrize("verb", ["copy", "keep"])
+def test_a_lost_answer_and_the_same_again(world: VaultWorld, verb: str) -> None:
+    """It is unknown whether it is kept; asking again tells where it is."""
+    calls = {
+        "copy": lambda: world.vault.copy(world.sources[0], "a"),
+        "keep": lambda: world.vault.keep("a", b"content"),
+    }
+    world.lose_answer(verb)
+    with pytest.raises(Ambiguous):
+        calls[verb]()
+
+    assert world.vault.read(calls[verb]())
+
+
+def test_what_is_kept_under_a_name_stays(world: VaultWorld) -> None:
+    """Whatever is said to be kept there later."""
+    kept = world.vault.keep("a/b?#", b"first")
+
+    assert world.vault.keep("a/b?#", b"second") == kept
+    assert world.vault.read(kept) == b"first"
+
+
+def test_another_generation_than_was_recorded(world: VaultWorld) -> None:
+    """It is not what was kept: the answer is no."""
+    kept = world.vault.keep("a", b"first")
+
+    with pytest.raises(Rejected):
+        world.vault.read(Source(kept.bucket, kept.object, kept.generation + 1))
+
+
+def test_what_is_made_and_removed(world: VaultWorld) -> None:
+    """Each by its name, with when it was made; removed twice is removed."""
+    for name in ("shop/a", "shop/b", "shopping/c"):
+        world.vault.keep(name, b"")
+
+    world.vault.remove("shop/a")
+    world.vault.remove("shop/a")
+
+    assert world.vault.made("shop/") == {"shop/b": START}

@@ -1,0 +1,24 @@
+"""An embedded Cloud Storage, and Google's client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.storage import Buckets, Service, StorageServer
+from shared.adapters.gcp.clients import Clients
+from tests.fakes.runtime.clock import START
+
+
+@contextmanager
+def storage() -> Iterator[tuple[Faults, Buckets, Clients]]:
+    """It stands still at the fake clock's start, and has no bucket yet."""
+    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
+    with (
+        closing(StorageServer(Service(buckets), faults)) as server,
+        closing(Clients({"storage": server.address}, deployed=False)) as clients,
+    ):
+        yield faults, buckets, clients

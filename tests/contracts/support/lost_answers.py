@@ -1,0 +1,47 @@
+"""Answers that are not the service's own: lost on the way back, or a refusal in their place."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import grpc
+
+from local.core.grpc_services import Refused
+from local.faults.points import Faults, Moment
+from shared.core.errors import Ambiguous
+from tests.fakes.runtime.hooks import Hook, no_hook
+
+
+class Hooked(Protocol):
+    """A fake."""
+
+    hook: Hook
+
+
+def lose_in_memory(fake: Hooked, lost: str) -> None:
+    """The fake's next verb of that name takes effect, and its answer is lost."""
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == (lost, "after"):
+            fake.hook = no_hook
+            raise Ambiguous("the answer was lost")
+
+    fake.hook = hook
+
+
+def lose_on_the_wire(faults: Faults, lost: str) -> None:
+    """The service's next call of that name takes effect, and its answer is lost."""
+    answer_once(
+        faults, lost, Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost"), Moment.AFTER
+    )
+
+
+def answer_once(faults: Faults, call: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+    """The service's next call whose name ends so has that answer; each after it has its own."""
+
+    def hook(asked: str, at: Moment) -> None:
+        if asked.endswith(f"/{call}") and at is moment:
+            faults.remove(hook)
+            raise answer
+
+    faults.add(hook)

@@ -1,0 +1,176 @@
+"""Settings wire the whole world, and nothing of it before it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.installation.provisions import audit_bucket
+from responders.support.inventory_reader import take_stock
+from shared.adapters.clock import SystemClock
+from shared.adapters.gcp.clients import Clients
+from shared.core import topics
+from shared.core.errors import BadConfiguration
+from shared.core.store import Create
+from shared.domain.deployments.inventory.diff import Part, incomparable
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.policy.model import Group, Policy, Probe
+from shared.domain.policy.resources import DEFAULT_DATABASE
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
+from tests.fakes.runtime.clock import START
+from tests.local.support.rest import RESOURCES
+
+POLICIES = {
+    "shop": Policy(
+        "shop",
+        "shop",
+        "europe-west1",
+        {"all": Group(("placeOrder",))},
+        {},
+        {},
+        resources=replace(RESOURCES, invokers=True),
+    ),
+    "bank": Policy("bank", "bank", "us-central1", {"all": Group(("payIn", "payOut"))}, {}, {}),
+}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    clock = CloudClock(START, scale=0)
+    cloud = Cloud.start(
+        list(POLICIES.values()),
+        seed=1,
+        clock=clock,
+        alerter=False,
+        ticks=False,
+        operations_project="operations",
+    )
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def wiring(cloud: Cloud) -> Iterator[Wiring]:
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+    wiring = Wiring(settings, POLICIES, deployed=False)
+    yield wiring
+    wiring.close()
+
+
+def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
+    """With a local cloud in the settings every port reaches it, on its clock."""
+    assert wiring.clock.now() == START
+    wiring.store.commit([Create("a/b", {})])
+    assert wiring.store.get("a/b").read_at >= START
+    wiring.bus.publish(topics.WORK, b"{}")
+    assert set(wiring.platform("shop").inventory()) == {"placeOrder"}
+    assert set(wiring.platform("bank").inventory()) == {"payIn", "payOut"}
+    minutes = timedelta(minutes=5)
+    assert set(wiring.metrics("shop").requests(START - minutes, START - minutes / 5)) == {
+        "placeorder"
+    }
+    assert wiring.exports("shop").find(DEFAULT_DATABASE, "gs://none/none") is None
+    assert wiring.backups("shop").database(DEFAULT_DATABASE).earliest_at == START
+    assert wiring.mirrors.listed(audit_bucket("operations"), "") == {}
+    page = "https://us-central1-bank.cloudfunctions.net/payIn"
+    assert wiring.prober.ask(Probe("pay in", page)).status == 200
+
+
+def test_the_whole_inventory_of_an_embedded_cloud(wiring: Wiring) -> None:
+    """Every part that a policy names is read through the wiring, and known."""
+    stock = take_stock(wiring, POLICIES["shop"])
+
+    assert [part for part in Part if not getattr(stock, part)] == [Part.INDEXES]
+    assert incomparable(stock, stock) == ()
+
+
+def test_each_adapter_is_built_once(wiring: Wiring) -> None:
+    """An adapter and its connection last as long as the process; a pool, one invocation."""
+    assert wiring.store is wiring.store
+    assert wiring.platform("shop") is wiring.platform("shop")
+    assert wiring.platform("shop") is not wiring.platform("bank")
+    assert wiring.estate("shop") is wiring.estate("shop")
+    assert wiring.estate("shop").hosting is wiring.estate("shop").hosting
+    with_threads, another = wiring.pool(), wiring.pool()
+    assert with_threads is not another
+    with_threads.close()
+    another.close()
+
+
+def test_a_service_of_a_system_without_a_policy(cloud: Cloud, wiring: Wiring) -> None:
+    """Its full name is enough to have its instances be what they were."""
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+    without = Wiring(settings, {"shop": POLICIES["shop"]}, deployed=False)
+    known = wiring.platform("bank").inventory()["payIn"].service
+    services = without.services
+    services.shift(known.name, known.traffic, known.etag, scaling=Scaling(1, 20))
+
+    assert services.service(known.name).scaling == Scaling(1, 20)
+    without.close()
+
+
+def test_ids_are_never_the_same(wiring: Wiring) -> None:
+    """A new id on each call."""
+    assert len({wiring.ids() for _ in range(1000)}) == 1000
+
+
+def test_an_emulator_beside_the_embedded_cloud(cloud: Cloud) -> None:
+    """An emulator that somebody runs is used wherever its variable is set."""
+    settings = Settings("operations", firestore_emulator=f"http://{cloud.addresses['firestore']}")
+    wiring = Wiring(settings, POLICIES, deployed=False)
+
+    wiring.store.commit([Create("a/b", {})])
+
+    assert isinstance(wiring.clock, SystemClock)
+    wiring.close()
+
+
+def test_a_deployed_instance_with_local_wiring(cloud: Cloud) -> None:
+    """An instance in the cloud talks to Google, or not at all."""
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+
+    with pytest.raises(BadConfiguration):
+        _ = Wiring(settings, POLICIES, deployed=True).store
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1:80", "firestore.googleapis.com:443", "127.0.0.1", "127.0.0.1.evil.com:1"]
+)
+def test_a_plain_channel_to_somewhere_else(address: str) -> None:
+    """Without credentials and encryption a client connects to this machine only."""
+    with pytest.raises(BadConfiguration):
+        Clients({"firestore": address}, deployed=False)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:80", "localhost:80", "[::1]:80"])
+def test_a_plain_channel_to_this_machine(address: str) -> None:
+    """Loopback has several names, and each leads to a channel that can be used."""
+    clients = Clients({"firestore": address}, deployed=False)
+
+    assert clients.firestore.transport.grpc_channel is not None
+    clients.close()
+
+
+def test_a_process_that_has_asked_for_nothing_yet() -> None:
+    """Importing and making the wiring loads no client: they are slow to load."""
+    program = (
+        "import sys\n"
+        "from shared.wiring.settings import Settings\n"
+        "from shared.wiring.operations import Wiring\n"
+        "Wiring(Settings('operations'), {}, deployed=True)\n"
+        "print({'google.api_core', 'google.auth', 'grpc', 'proto', 'httpx'} & set(sys.modules))"
+    )
+
+    ran = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,91 @@
+"""A fault at each effect and each commit of a complete rollback, the question included."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from shared.domain.rollback.rollback import Status
+from tests.support.bookshop_resources import shop, spoil
+from tests.support.fault_injection import Fault, Saboteur, approved
+from tests.support.world import World
+
+EFFECTS = (
+    "hosting.release",
+    "remote_config.publish",
+    "rules.enforce",
+    "identity.configure",
+    "platform.shift",
+)
+EVERYTHING = (*EFFECTS, "store.commit")
+
+
+def run(saboteur: Saboteur) -> World:
+    """What may go back does, two people agree to the rest, and all of it is watched."""
+    world = shop(saboteur)
+    stable = world.live
+    spoil(world, "sites", "remote_config", "rules", "identity", "signing in")
+    estate = world.ports.beside
+    world.ports.prober.down = lambda probe: (
+        probe == "shop"
+        and (estate.sites["shop"].version, estate.configured["mfa.state"]) != ("v1", "ENABLED")
+    )
+    approved(world, saboteur, "frontend_unavailable")
+    assert world.live == stable
+    return world
+
+
+@cache
+def undisturbed() -> tuple[str, ...]:
+    saboteur = Saboteur(counted=EVERYTHING)
+    expect_all_back(run(saboteur))
+    return tuple(saboteur.points)
+
+
+def expect_all_back(world: World) -> None:
+    estate = world.ports.beside
+    assert sorted(estate.effects) == [
+        "a template is published",
+        "cloud.firestore enforces r1",
+        "set authorizedDomains, mfa.state",
+        "shop live serves v1",
+    ]
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.SUCCEEDED]
+    assert world.broken_laws() == []
+
+
+def effects() -> range:
+    """Before and after each effect."""
+    return range(sum("store" not in point for point in undisturbed()))
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("point", effects())
+def test_a_fault_at_an_effect(point: int, fault: Fault) -> None:
+    """Whatever happens right before or after it, each takes effect once, and all are back."""
+    saboteur = Saboteur(point, fault, EFFECTS)
+
+    world = run(saboteur)
+
+    assert saboteur.happened
+    expect_all_back(world)
+
+
+def commits() -> list[int]:
+    """After each commit from the decision on, up to the last effect: what it promised is done."""
+    points = undisturbed()
+    last = max(number for number, point in enumerate(points) if "store" not in point)
+    return [number for number in range(last + 3) if points[number] == "after store.commit"]
+
+
+@pytest.mark.parametrize("point", commits())
+def test_a_crash_after_a_commit(point: int) -> None:
+    """Whichever commit it dies at, nobody is asked twice, and all are back."""
+    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+
+    world = run(saboteur)
+
+    expect_all_back(world)
+    asked = {one.key for one in world.ports.sender.sent if "rollback.parked" in one.key}
+    assert len(asked) == len(world.policy.channels)

@@ -1,0 +1,74 @@
+"""Messages on which nobody may act: kept, explained, and without effect."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+
+from shared.core import topics
+from tests.e2e.support.world import OPERATIONS, World, until
+
+CAPTURES = Path(__file__).parent.parent.parent / "fixtures" / "monitoring"
+ALERTS = f"projects/{OPERATIONS}/topics/{topics.ALERTS}"
+
+
+def reasons(world: World) -> list[str]:
+    """Why messages were refused, by the audit trail."""
+    told = world.evidence.unclaimed()
+    return [event.facts["reason"] for event in told if event.name == "message.refused"]
+
+
+def test_test_notification(world: World) -> None:
+    """The console's button opens nothing: it is recorded, and acknowledged."""
+    capture = CAPTURES / "test_notification_int_project_number.json"
+
+    world.publish(topics.ALERTS, json.loads(capture.read_text()))
+    [event] = until("its record", world.evidence.unclaimed)
+
+    assert (event.name, event.facts["incident"]) == ("alert.test", "12345")
+    assert world.evidence.incidents() == []
+    assert world.evidence.letters() == []
+
+
+def test_foreign_project_and_garbage(world: World) -> None:
+    """What is foreign or unreadable is a dead letter with its reason; nothing is opened."""
+    labels = {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"}
+    foreign = {
+        "version": "1.2",
+        "incident": {
+            "incident_id": "0.foreign",
+            "state": "open",
+            "started_at": 1700000000,
+            "resource": {"type": "cloud_run_revision", "labels": {"project_id": "elsewhere"}},
+            "policy_user_labels": labels,
+        },
+    }
+
+    world.publish(topics.ALERTS, foreign)
+    world.publish(topics.ALERTS, b"\xff\xfe no JSON")
+    world.publish(topics.COMMANDS, {"version": 1, "command": "format-the-disk", "reason": "fun"})
+    until("three refusals", lambda: len(reasons(world)) == 3)
+    until("three dead letters", lambda: len(world.evidence.letters()) == 3)
+
+    letters = world.evidence.letters()
+    assert {letter.reason for letter in letters} == set(reasons(world))
+    assert [letter for letter in letters if "elsewhere is foreign" in letter.reason]
+    assert sorted({letter.source.rpartition("/")[2] for letter in letters}) == [
+        topics.ALERTS,
+        topics.COMMANDS,
+    ]
+    assert world.evidence.incidents() == []
+    assert world.evidence.alerts() == []
+
+
+def test_request_that_is_no_message(world: World) -> None:
+    """Even a body that no Pub/Sub sends is acknowledged, and kept under its address's topic."""
+    url = f"http://{world.addresses['on_alert']}/{ALERTS}"
+
+    answer = httpx.post(url, content=b"{}", trust_env=False)
+
+    assert answer.status_code == 204
+    [letter] = until("its dead letter", world.evidence.letters)
+    assert letter.source == ALERTS

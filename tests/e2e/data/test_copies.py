@@ -1,0 +1,68 @@
+"""A copy by a person's word over the wire: our adapters, Google's clients, Firestore embedded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from local.faults.points import Fate
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.filled_database import Status
+from tests.e2e.conftest import NOON, WorldMaker
+from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
+
+COPIES = f"{EXAMPLE}\nbackups: {{ copies: {{ kept: 1h }} }}\n"
+MINUTE = timedelta(minutes=1)
+
+
+def newest(world: World, status: Status) -> Copy | None:
+    """The copy, once it has come that far."""
+    found = [decode(Copy, one.fields) for one in world.wiring.store.query(Query("copies"))]
+    return found[0] if found and found[0].status is status else None
+
+
+def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> None:
+    """With the documents of its minute, whatever was written since; in the end it is gone."""
+    world = new_world(NOON, COPIES)
+    with database(world, "(default)") as client:
+        client.document("customers/ada").set({"email": "ada@example.com"})
+        pass_time(world, 50 * MINUTE)
+        client.document("customers/ada").set({"email": "ada@elsewhere.example.com"})
+        client.document("customers/bob").set({"email": "bob@example.com"})
+
+    world.command(command="copy", system="bookshop", restore_point="30m")
+    making = until("the request", lambda: newest(world, Status.MAKING))
+    until("its operation", lambda: (one := newest(world, Status.MAKING)) and one.operation)
+    pass_time(world, 11 * MINUTE)
+    ready = until("the copy", lambda: newest(world, Status.READY))
+
+    assert (ready.id, ready.faults) == (making.id, ())
+    assert ready.counts == {"customers": 1, "orders": 0}
+    with database(world, ready.id) as copy:
+        found = {one.id: one.to_dict() for one in copy.collection("customers").stream()}
+    assert found == {"ada": {"email": "ada@example.com"}}
+    assert world.evidence.rollbacks() == []
+
+    pass_time(world, 2 * timedelta(hours=1))
+    until("its end", lambda: newest(world, Status.DELETED))
+    assert ready.id not in world.wiring.restores("bookshop").names()
+
+
+def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
+    """With Google's reason, and nothing is left of it."""
+    world = new_world(NOON, COPIES)
+    with database(world, "(default)") as client:
+        client.document("customers/ada").set({"email": "ada@example.com"})
+    pass_time(world, 50 * MINUTE)
+    fate = Fate(failure="no room")
+    world.cloud.faults.consult(lambda asked: fate if asked.endswith("/cloneDatabase") else None)
+
+    world.command(command="copy", system="bookshop", restore_point="30m")
+    until("its operation", lambda: (one := newest(world, Status.MAKING)) and one.operation)
+    pass_time(world, 11 * MINUTE)
+    failed = until("its end", lambda: newest(world, Status.FAILED))
+
+    assert failed.faults == ("it could not be made: no room",)
+    assert any("no room" in one.text for one in world.evidence.notices())
+    assert failed.id not in world.wiring.restores("bookshop").names()

@@ -1,0 +1,101 @@
+"""A person's fence and a repair's over the wire: Google's clients, Cloud Run, routers embedded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.core.codec import decode
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from tests.e2e.conftest import NOON, WorldMaker
+from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
+from tests.support import operator
+
+MINUTE = timedelta(minutes=1)
+QUIET = f"{EXAMPLE}\nintegrity: {{ quiet: 2m }}\n"
+WRITERS = ("createOrder", "payOrder", "orderStatus")
+
+
+def fence_of(world: World, status: Status) -> Fence | None:
+    """The fence, once it has come that far."""
+    fields = world.wiring.store.get(fences.path("bookshop")).fields
+    found = decode(Fence, fields) if fields else None
+    return found if found is not None and found.status is status else None
+
+
+def manual(world: World) -> dict[str, int | None]:
+    """How many instances each function has by hand."""
+    inventory = world.wiring.platform("bookshop").inventory()
+    return {name: one.service.scaling.manual for name, one in inventory.items()}
+
+
+def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
+    """The canary is refused by the router itself, and answered again in the end."""
+    world = new_world(NOON, EXAMPLE)
+    before = world.wiring.platform("bookshop").inventory()
+    [canary] = [one for one in world.policy.probes if one.name == "order-status"]
+    assert world.wiring.prober.ask(canary).passed
+
+    world.command(command="fence", system="bookshop", expires="20m")
+    until("the fence", lambda: fence_of(world, Status.STANDING))
+
+    stopped = {name for name, count in manual(world).items() if count == 0}
+    assert stopped == set(WRITERS)
+    assert not world.wiring.prober.ask(canary).passed
+
+    world.command(command="lift-fence", system="bookshop")
+    until("its fall", lambda: fence_of(world, Status.FALLING))
+    until("what was there", lambda: set(manual(world).values()) == {None})
+    world.advance_to(world.cloud.clock.now() + timedelta(minutes=6))
+    down = until("its end", lambda: fence_of(world, Status.DOWN))
+
+    assert down.left == ()
+    after = world.wiring.platform("bookshop").inventory()
+    assert {name: one.service.scaling for name, one in after.items()} == {
+        name: one.service.scaling for name, one in before.items()
+    }
+    assert {name: one.service.traffic for name, one in after.items()} == {
+        name: one.service.traffic for name, one in before.items()
+    }
+    assert world.wiring.prober.ask(canary).passed
+
+
+def in_status(world: World, status: RollbackStatus) -> Rollback | None:
+    """The only rollback, once it has come that far."""
+    found = world.rollback()
+    return found if found is not None and found.status is status else None
+
+
+def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> None:
+    """One worker at a time raises it, writes behind it, and lets it fall."""
+    world = new_world(NOON, QUIET)
+    before = world.wiring.platform("bookshop").inventory()
+    with database(world, "(default)") as client:
+        client.document("customers/ada").set({"email": "ada@example.com"})
+        pass_time(world, 5 * MINUTE)
+        client.document("customers/ada").set({"name": "Ada"})
+        pass_time(world, 15 * MINUTE)
+        said = {"system": "bookshop", "scenario": "database", "restore_point": "15m"}
+        world.command(command="rollback", **said)
+        parked = until("the question", lambda: in_status(world, RollbackStatus.PARKED))
+        operator.sign_in(world.cloud)
+        agreed = operator.say("approve", parked.incident, "--reason", "a test")
+        assert agreed.exit_code == 0, agreed.output
+        watching = until("the second look", lambda: in_status(world, RollbackStatus.WATCHING))
+        assert client.document("customers/ada").get().to_dict() == {"email": "ada@example.com"}
+
+    until("what was there", lambda: set(manual(world).values()) == {None})
+    pass_time(world, 6 * MINUTE)
+    down = until("its end", lambda: fence_of(world, Status.DOWN))
+    assert {one.function for one in down.writers} == set(WRITERS)
+    times = [down.stood_at, watching.started_at, watching.shifted_at, down.falls_at]
+    known = [one for one in times if one is not None]
+    assert len(known) == len(times)
+    assert known == sorted(known)
+    assert (down.rollback, down.left) == (watching.id, ())
+    after = world.wiring.platform("bookshop").inventory()
+    assert {name: one.service.scaling for name, one in after.items()} == {
+        name: one.service.scaling for name, one in before.items()
+    }

@@ -1,0 +1,76 @@
+"""An application hears that it is to make data again, over the real clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.installation.provisions import MAKER
+from responders.commands.upkeep import regenerate
+from shared.core.codec import decode, encode
+from shared.core.store import Create
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.policy_files import loader
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
+from tests.fakes.runtime.clock import START
+
+POLICY = loader.load(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
+HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{MAKER}"
+PATH = commands.path("mine")
+
+
+@pytest.fixture
+def wiring() -> Iterator[Wiring]:
+    """The responders, in a project of their own."""
+    clock = CloudClock(START, scale=0)
+    cloud = Cloud.start(
+        [POLICY], seed=1, clock=clock, alerter=False, ticks=False, operations_project="operations"
+    )
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
+    yield wiring
+    wiring.close()
+    cloud.stop()
+
+
+def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
+    """On its own topic, by the id of the command; then the command is over."""
+    record = CommandRecord(
+        id="mine",
+        command=regenerate.VERB,
+        system=POLICY.system,
+        actor="anna",
+        reason="podcasts were lost",
+        received_at=START,
+        result="",
+        due_at=START,
+        answer={
+            "collection": "generatedCVs",
+            "documents": ["generatedCVs/1"],
+            "taken": {},
+            "refused": {},
+        },
+    )
+    wiring.store.commit([Create(PATH, encode(record))])
+
+    regenerate.go_on(wiring, POLICY, wiring.store.get(PATH), record)
+
+    pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
+    [one] = pulled.received_messages
+    assert dict(one.message.attributes) == {
+        "rollback_command": "mine",
+        "rollback_system": "cvplus",
+    }
+    said = json.loads(one.message.data)
+    assert (said["id"], said["documents"]) == ("mine", ["generatedCVs/1"])
+    assert said["fields"] == ["files", "media"]
+    after = decode(CommandRecord, wiring.store.get(PATH).fields or {})
+    assert after.due_at is None
+    assert "was asked for on regenerate-media" in after.result

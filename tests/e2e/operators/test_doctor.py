@@ -1,0 +1,163 @@
+"""`rollback doctor` beside the product, over its own connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.iam.v1.iam_policy_pb2 import SetIamPolicyRequest
+from google.iam.v1.policy_pb2 import Policy as IamPolicy
+from google.pubsub_v1 import types
+from typer.testing import CliRunner
+
+from cli.app import app
+from cli.doctor.finding import ESSENTIAL, Verdict
+from cli.doctor.installation.facts import DEAD_MAN
+from local.core.grpc_services import Refused
+from local.faults.points import Moment
+from local.installation.provisions import INSIDE, values_bucket
+from shared.core import topics
+from shared.core.store import Update
+from shared.domain.deployments import deployment
+from shared.domain.deployments.deployment import Status
+from tests.e2e.support.world import OPERATIONS, World, until
+
+SUBSCRIPTIONS = f"projects/{OPERATIONS}/subscriptions/"
+TOPICS = f"projects/{OPERATIONS}/topics/"
+
+
+def examined() -> tuple[int, list[dict[str, Any]]]:
+    """The exit code, and every finding."""
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    return done.exit_code, json.loads(done.stdout)["findings"]
+
+
+def of(findings: list[dict[str, Any]], *verdicts: Verdict) -> set[tuple[str, str]]:
+    """Check and thing of the findings of these verdicts."""
+    return {(one["check"], one["what"]) for one in findings if one["verdict"] in verdicts}
+
+
+def let_a_minute_pass(world: World) -> None:
+    """Both jobs of the scheduler come due, without waiting for them."""
+    world.advance_to(world.cloud.clock.now() + timedelta(minutes=1))
+
+
+def test_a_healthy_installation(world: World) -> None:
+    """Nothing is wrong, and only what an embedded cloud cannot show is unknown."""
+
+    def is_settled() -> list[dict[str, Any]] | None:
+        _, findings = examined()
+        unproven = "proof" in {check for check, _ in of(findings, Verdict.UNKNOWN)}
+        amiss = of(findings, Verdict.WRONG, Verdict.DOUBTFUL)
+        return None if unproven or amiss else findings
+
+    let_a_minute_pass(world)
+    findings = until("a first minute of sweeps, looks, counts and a proof", is_settled)
+
+    unknown = {check for check, _ in of(findings, Verdict.UNKNOWN)}
+    assert unknown == {
+        *("alert-ids", "alert-policies", "channels", "code", "console"),
+        *("dead-man", "deployed", "metric-names", "own-roles", "queries"),
+    }
+    assert not unknown & ESSENTIAL
+    told = CliRunner().invoke(app, ["doctor"])
+    *lines, summed = told.stdout.splitlines()
+    verdicts = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert verdicts == sorted(verdicts, key=["well", "unknown"].index)  # the worst stands last
+    assert (told.exit_code, summed.split()[1::2]) == (0, ["well,", "unknown"])
+
+
+def no_dead_letters(world: World) -> tuple[str, str]:
+    wanted = types.Subscription.pb()(name=f"{SUBSCRIPTIONS}{topics.WORK}-push")
+    asked = types.UpdateSubscriptionRequest.pb()(subscription=wanted)
+    asked.update_mask.paths.append("dead_letter_policy")
+    world.cloud.pubsub.subscriber.UpdateSubscription(asked, INSIDE)
+    return "subscriptions", f"{topics.WORK}-push"
+
+
+def no_topic(world: World) -> tuple[str, str]:
+    asked = types.DeleteTopicRequest.pb()(topic=f"{TOPICS}{topics.DEPLOYMENTS}")
+    world.cloud.pubsub.publisher.DeleteTopic(asked, INSIDE)
+    return "topics", topics.DEPLOYMENTS
+
+
+def silent_clock(world: World) -> tuple[str, str]:
+    asked = types.DeleteSubscriptionRequest.pb()(subscription=f"{SUBSCRIPTIONS}{topics.CLOCK}-push")
+    world.cloud.pubsub.subscriber.DeleteSubscription(asked, INSIDE)
+    world.advance_to(world.cloud.clock.now() + timedelta(minutes=5))
+    return "clock", topics.CLOCK
+
+
+def public_publisher(world: World) -> tuple[str, str]:
+    policy = IamPolicy()
+    policy.bindings.add(role="roles/pubsub.publisher", members=["allUsers"])
+    asked = SetIamPolicyRequest(resource=f"{TOPICS}{topics.ALERTS}", policy=policy)
+    world.cloud.pubsub.policy.SetIamPolicy(asked, INSIDE)
+    return "publishers", topics.ALERTS
+
+
+def failing_switch(world: World) -> tuple[str, str]:
+    scheduler, at = world.cloud.surroundings.scheduler, world.cloud.clock.now()
+    scheduler.found(OPERATIONS, "us-east1", DEAD_MAN, "https://switch.example/", at)
+    scheduler.ran(f"projects/{OPERATIONS}/locations/us-east1/jobs/{DEAD_MAN}", at, 13)
+    return "dead-man", DEAD_MAN
+
+
+def values_for_viewers(world: World) -> tuple[str, str]:
+    bucket = world.wiring.clients.storage.bucket(values_bucket(OPERATIONS))
+    policy = bucket.get_iam_policy()
+    member = f"projectViewer:{OPERATIONS}"
+    policy.bindings.append({"role": "roles/storage.legacyObjectReader", "members": {member}})
+    bucket.set_iam_policy(policy)
+    return "readers", values_bucket(OPERATIONS)
+
+
+def nothing_stable(world: World) -> tuple[str, str]:
+    at = deployment.path(world.policy.system, "v1")
+    world.wiring.store.commit([Update(at, {"status": Status.LIVE})])
+    return "stable", world.policy.system
+
+
+BREAKS: tuple[Callable[[World], tuple[str, str]], ...] = (
+    no_dead_letters,
+    no_topic,
+    silent_clock,
+    public_publisher,
+    failing_switch,
+    values_for_viewers,
+    nothing_stable,
+)
+"""Each breaks one thing, and says which finding tells."""
+
+
+def test_whatever_is_broken_is_found(world: World) -> None:
+    """Each of it by its own row, and the exit code says that something is wrong."""
+    broken = {one(world) for one in BREAKS}
+
+    code, findings = examined()
+
+    assert broken <= of(findings, Verdict.WRONG)
+    assert code == 1
+    assert all(one["what_to_do"] for one in findings if one["verdict"] == Verdict.WRONG)
+
+
+def test_lists_that_cannot_be_had(world: World) -> None:
+    """What could not be looked at is neither missing nor well, and that alone is bad news."""
+
+    def refuse(call: str, _: Moment) -> None:
+        if call.rpartition("/")[2] in ("ListTopics", "ListSubscriptions"):
+            raise Refused(grpc.StatusCode.PERMISSION_DENIED, "not permitted")
+
+    let_a_minute_pass(world)
+    until("a first minute", lambda: not of(examined()[1], Verdict.WRONG))
+    world.cloud.faults.add(refuse)
+
+    code, findings = examined()
+
+    unseen = {check for check, _ in of(findings, Verdict.UNKNOWN)}
+    assert {"topics", "subscriptions", "letters-kept"} <= unseen
+    assert not of(findings, Verdict.WRONG)
+    assert code == 3

@@ -1,0 +1,141 @@
+"""What the pages say to the responders at a prompt, signed, in an incident that has a question."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.domain.commands.command import Command, parse
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
+from shared.state.audit_reader import Trail
+from tests.e2e.conftest import WorldMaker
+from tests.e2e.support.world import PATIENT, SCALE, World, until
+from tests.support import operator
+from tests.support.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of
+from tests.support.documented_commands import CVPLUS as POLICY
+from tests.support.world import POLICIES
+
+UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
+CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", UNTOLD)
+"""Two functions of each large group without a canary: how many there are makes no line another."""
+SIGNED_IN_FOR = timedelta(minutes=4)
+"""Commands are taken of whoever has signed in in the last ten."""
+DAY_OF_THE_EXAMPLE = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""The pages speak of INC-20260302-001."""
+
+
+def newest(world: World) -> Rollback:
+    return world.evidence.rollbacks()[-1]
+
+
+def ask(world: World) -> None:
+    """A bad release beyond a barrier: an order to go back waits for a person."""
+    said = {"version": 1, "system": "cvplus"}
+    for name in ("deploy_20250821_120000", "deploy_20250821_143022"):
+        world.publish(topics.DEPLOYMENTS, {**said, "deployment": name, "stable": True})
+        until("the target", partial(world.evidence.deployment, name))
+    world.deploy_bad()
+    world.publish(topics.DEPLOYMENTS, {**said, "deployment": "v2", "barrier": "payments migrated"})
+    until("the barrier", lambda: world.evidence.deployment("v2"))
+    world.command(command="rollback", system="cvplus")
+    until("the order", world.evidence.rollbacks)
+    until("the question", lambda: newest(world).status is Status.PARKED)
+
+
+def has_shifted(world: World) -> bool:
+    steps = world.evidence.steps(newest(world).id)
+    return any(step.kind == SHIFT and step.status is StepStatus.DONE for step in steps)
+
+
+def end(world: World) -> None:
+    """The newest rollback is called off, and its incident over."""
+    about = {"system": "cvplus", "incident": newest(world).incident}
+    world.command(command="cancel", **about)
+    until("its end", lambda: newest(world).status is Status.CANCELLED)
+    world.command(command="accept", **about)
+    until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
+
+
+def in_order(world: World) -> Iterator[str]:
+    """The verbs of the pages, each when its time has come in a night that needs all of them."""
+    yield from (
+        "drill",
+        "promote",
+        "deployments",
+        "restore-points",
+        "notify",
+        "check",
+        "regenerate",
+    )
+    ask(world)
+    yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
+    until("its first shift", lambda: has_shifted(world))
+    yield "cancel"
+    until("its end", lambda: newest(world).status is Status.CANCELLED)
+    yield "pins"
+    yield "retry"
+    until("the question again", lambda: newest(world).status is Status.PARKED)
+    yield "reject"
+    until("its end", lambda: newest(world).status is Status.NOT_TAKEN)
+    yield "undo"
+    until("what was there before", lambda: newest(world).status is Status.SUCCEEDED)
+    yield "accept"
+    yield from ("hold", "release", "mark-bad", "mark-barrier", "mark-stable")
+    yield from ("pause", "resume", "freeze", "unfreeze", "watch", "run", "unplan")
+    until("the shift of the last", lambda: has_shifted(world))
+    end(world)
+    yield from ("unpin", "revoke-sessions", "breach")
+    world.wiring.documents("cvplus").collections("(default)", None)  # there since now, at least
+    world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
+    yield "copy"
+
+
+def said_in(world: World) -> list[Command]:
+    """What each command that was carried out has asked for, but by whom and under which id."""
+    trail = Trail(world.wiring.store, None)
+    told = [one for name in ("cvplus", "all") for one in trail.told_of_system(name)]
+    commands = [one.facts["command"] for one in told if one.event.startswith("command.")]
+    return [asked({"version": 1, **one}) for one in commands]
+
+
+def asked(content: Mapping[str, Any]) -> Command:
+    """What a command's content asks for, whether it says what goes without saying or not."""
+    command = parse(json.dumps(content).encode(), "any", {POLICY.system: POLICY})
+    return replace(command, id="", actor="")
+
+
+def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
+    """Signed by a person who has just signed in, but for the line of the day when none can.
+
+    And what each message asks for, the line at the prompt beside it has asked for as well.
+    """
+    world = new_world(DAY_OF_THE_EXAMPLE, CVPLUS)
+    said = []
+    signed_in_at = datetime.min.replace(tzinfo=UTC)
+    for verb in in_order(world):
+        for line in [one for one in ASKED if verb_of(one) == verb]:
+            if world.cloud.clock.now() - signed_in_at > SIGNED_IN_FOR:
+                operator.sign_in(world.cloud)
+                signed_in_at = world.cloud.clock.now()
+            world.cloud.clock.rescale(PATIENT)
+            done = operator.say(*shlex.split(line)[3:])
+            world.cloud.clock.rescale(SCALE)
+            assert done.exit_code == 0, (line, done.output)
+            said.append(line)
+
+    assert sorted(said) == sorted(ASKED)
+    assert world.evidence.letters() == []
+    messages = [json.loads(signed[1]) for line in SAID_AS_WELL if (signed := SIGNED.search(line))]
+    carried_out = said_in(world)
+    unsaid = [one for one in messages if asked(one) not in carried_out and not one.get("dry_run")]
+    assert unsaid == []

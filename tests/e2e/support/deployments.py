@@ -1,0 +1,27 @@
+"""What is recorded of deployments in the embedded cloud."""
+
+from __future__ import annotations
+
+from shared.domain.deployments.deployment import Deployment, Status, record_path
+from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.state import FunctionState
+from tests.e2e.support.cli import value
+from tests.e2e.support.world import World
+
+
+def newest(world: World, status: Status) -> Deployment | None:
+    """The newest deployment, once it has that status."""
+    found = value("deployments")
+    if not found or found[0]["id"] == "v1" or found[0]["status"] != status:
+        return None
+    return world.evidence.deployment(found[0]["id"])
+
+
+def kept_functions(world: World, deployment: str) -> dict[str, FunctionState] | None:
+    """The functions of a deployment's record, once all that is needed of them is kept."""
+    found = world.evidence.deployment(deployment)
+    if found is None or found.restorable is None or found.restorable.rebuild:
+        return None
+    fields = world.wiring.store.get(record_path(found.system, found.id)).fields
+    assert fields is not None
+    return unpacked(fields["live"]).functions

@@ -1,0 +1,181 @@
+"""Firebase Hosting as the embedded cloud plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from local.application import Part
+from local.cloud import Cloud
+from local.services.firebase.hosting import HOST
+from local.services.firebase.identity import HOST as IDENTITY
+from local.services.resources import FAILING
+from tests.local.support.rest import Product, running
+
+SITE = "/v1beta1/sites/shop"
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with running() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def hosting(cloud: Cloud) -> Product:
+    return Product(cloud, HOST)
+
+
+def live(hosting: Product) -> str:
+    """The version that the live channel serves."""
+    return str(hosting.get(f"{SITE}/channels/live")["release"]["version"]["name"])
+
+
+def uploaded(hosting: Product, *, finalized: bool = True) -> str:
+    """A new version's name."""
+    name = str(hosting.done("POST", f"{SITE}/versions", {"config": {}})["name"])
+    if finalized:
+        hosting.done("PATCH", f"/v1beta1/{name}?updateMask=status", {"status": "FINALIZED"})
+    return name
+
+
+def release(hosting: Product, version: str, channel: str = "") -> str:
+    """The type of the release that was made."""
+    where = f"{SITE}/channels/{channel}" if channel else SITE
+    return str(hosting.done("POST", f"{where}/releases?versionName={version}", {})["type"])
+
+
+def test_a_new_site(hosting: Product) -> None:
+    """A site serves a finalised version from its beginning."""
+    (site,) = hosting.get("/v1beta1/projects/shop/sites")["sites"]
+    (channel,) = hosting.get(f"{SITE}/channels")["channels"]
+
+    assert site["name"] == "projects/shop/sites/shop"
+    assert channel["name"] == "sites/shop/channels/live"
+    assert channel["release"]["version"]["status"] == "FINALIZED"
+    assert channel["release"]["type"] == "DEPLOY"
+
+
+def test_a_deploy_and_the_way_back(cloud: Cloud, hosting: Product) -> None:
+    """The type of a release is the server's: a version that was live before is a rollback."""
+    first = live(hosting)
+    second = uploaded(hosting)
+
+    assert release(hosting, second) == "DEPLOY"
+    cloud.clock.advance(timedelta(minutes=1))
+    assert release(hosting, first) == "ROLLBACK"
+
+    assert live(hosting) == first
+    history = hosting.get(f"{SITE}/releases")["releases"]
+    assert [one["version"]["name"] for one in history] == [first, second, first]
+
+
+def test_releases_at_one_moment(hosting: Product) -> None:
+    """The last one asked for is live, also when the clock stands still."""
+    for _ in range(3):
+        newest = uploaded(hosting)
+        release(hosting, newest)
+
+        assert live(hosting) == newest
+
+
+def test_versions_that_cannot_be_released(hosting: Product) -> None:
+    """Only what is finalised, of this site and not live already can be released."""
+    unfinished, deleted = uploaded(hosting, finalized=False), uploaded(hosting)
+    hosting.done("DELETE", f"/v1beta1/{deleted}")
+    before = live(hosting)
+
+    def refused(version: str, body: dict[str, str] | None = None) -> str:
+        path = f"{SITE}/releases?versionName={version}"
+        return hosting.refused("POST", path, body or {})
+
+    assert refused(unfinished) == "FAILED_PRECONDITION"
+    assert refused(deleted) == "FAILED_PRECONDITION"
+    assert refused(before) == "FAILED_PRECONDITION"
+    assert refused("sites/shop/versions/none") == "NOT_FOUND"
+    assert refused("sites/other/versions/none") == "INVALID_ARGUMENT"
+    assert refused(uploaded(hosting), {"type": "ROLLBACK"}) == "INVALID_ARGUMENT"
+    assert live(hosting) == before
+
+
+def test_versions_beyond_what_is_retained(hosting: Product) -> None:
+    """A version that only older releases show expires, and cannot be released any more."""
+    first = live(hosting)
+    hosting.done("PATCH", f"{SITE}/channels/live", {"retainedReleaseCount": 2})
+    second, third = uploaded(hosting), uploaded(hosting)
+    release(hosting, second)
+    release(hosting, third)
+
+    states = {one["name"]: one["status"] for one in hosting.get(f"{SITE}/versions")["versions"]}
+
+    assert states == {first: "EXPIRED", second: "FINALIZED", third: "FINALIZED"}
+    path = f"{SITE}/releases?versionName={first}"
+    assert hosting.refused("POST", path, {}) == "FAILED_PRECONDITION"
+
+
+def test_a_preview_channel(hosting: Product) -> None:
+    """A channel serves what is released to it, and leaves the live one alone."""
+    before = live(hosting)
+    hosting.done("POST", f"{SITE}/channels?channelId=next", {})
+    version = uploaded(hosting)
+
+    release(hosting, version, "next")
+
+    channels = hosting.get(f"{SITE}/channels")["channels"]
+    shown = {one["name"]: one["release"]["version"]["name"] for one in channels}
+    assert shown == {"sites/shop/channels/live": before, "sites/shop/channels/next": version}
+    assert hosting.refused("POST", f"{SITE}/channels?channelId=next", {}) == "ALREADY_EXISTS"
+
+
+def test_a_long_history_in_pages(hosting: Product) -> None:
+    """Every version comes once, whatever the size of the pages."""
+    made = {live(hosting), *(uploaded(hosting) for _ in range(4))}
+    found: list[str] = []
+    token = ""
+    while True:
+        page = hosting.get(f"{SITE}/versions?pageSize=2&pageToken={token}")
+        found += [one["name"] for one in page["versions"]]
+        token = page.get("nextPageToken", "")
+        if not token:
+            break
+
+    assert len(found) == len(made)
+    assert set(found) == made
+
+
+def test_a_site_that_is_not_there(hosting: Product) -> None:
+    """Nothing is invented for a name."""
+    for path in ("/v1beta1/sites/none/channels", "/v1beta1/projects/shop/sites/none"):
+        assert hosting.refused("GET", path) == "NOT_FOUND"
+
+
+def test_a_site_fares_as_the_version_that_it_serves(cloud: Cloud, hosting: Product) -> None:
+    """A bad version fails from its release on, and no longer than it is live."""
+    first = live(hosting)
+    said = {"config": {}, "labels": {FAILING: "0.5"}}
+    bad = str(hosting.done("POST", f"{SITE}/versions", said)["name"])
+    hosting.done("PATCH", f"/v1beta1/{bad}?updateMask=status", {"status": "FINALIZED"})
+    parts = cloud.application("bookshop").parts
+
+    rates = [parts.now(Part.SITE).failure_rate]
+    for version in (bad, first):
+        release(hosting, version)
+        rates.append(parts.now(Part.SITE).failure_rate)
+
+    assert rates == [0.0, 0.5, 0.0]
+
+
+def test_sign_ins_fare_as_they_are_configured(cloud: Cloud) -> None:
+    """Nobody signs in by e-mail while that is switched off."""
+    platform = Product(cloud, IDENTITY)
+    where = "/admin/v2/projects/shop/config?updateMask=signIn.email.enabled"
+    parts = cloud.application("bookshop").parts
+
+    rates = []
+    for enabled in (False, True):
+        platform.done("PATCH", where, {"signIn": {"email": {"enabled": enabled}}})
+        rates.append(parts.now(Part.SIGN_INS).failure_rate)
+
+    assert rates == [1.0, 0.0]

@@ -1,0 +1,83 @@
+"""Artifact Registry as the embedded cloud plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import grpc
+import pytest
+from google.cloud import run_v2
+from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpcTransport
+
+from local.application import Application, names
+from local.application.parts import FIRST_RELEASE
+from local.application.service import Change, Service, Target, redirected, settled
+from local.cloud import Cloud
+from local.services.artifact_registry.repositories import HOST, REPOSITORY
+from tests.local.support.rest import SHOP, Product, running
+from tests.local.support.run import SECOND, service_path
+
+PLACE = f"/v1/projects/{SHOP.project}/locations/{SHOP.region}/repositories/{REPOSITORY}"
+FIRST, SECOND_ONE = (
+    names.image(SHOP.project, SHOP.region, "placeOrder", release)
+    for release in (FIRST_RELEASE, "r2")
+)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with running() as cloud:
+        yield cloud
+
+
+def delete(product: Product, image: str) -> None:
+    package, version = image.rpartition("/")[2].split("@")
+    product.done("DELETE", f"{PLACE}/packages/{package}/versions/{quote(version)}")
+
+
+def held(product: Product) -> set[str]:
+    """The images of placeOrder."""
+    found = {str(one["uri"]) for one in product.get(f"{PLACE}/dockerImages")["dockerImages"]}
+    return found & {FIRST, SECOND_ONE}
+
+
+def test_an_image_that_is_deleted(cloud: Cloud) -> None:
+    """It is listed no more, its revision is ready all the same, and cannot be led to any more."""
+    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
+    application.deploy(["placeOrder"], release="r2")
+    assert held(product) == {FIRST, SECOND_ONE}
+
+    delete(product, FIRST)
+
+    assert held(product) == {SECOND_ONE}
+    old = application.service_of("placeOrder").revisions[0].name
+    assert is_ready(cloud, old)
+    assert "not found" in led_to(application, old).fault
+    assert product.refused("DELETE", f"{PLACE}/packages/none/versions/none") == "NOT_FOUND"
+
+
+def test_what_serves_goes_on_without_its_image(cloud: Cloud) -> None:
+    """Cloud Run has one of its own for as long as the revision serves."""
+    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
+
+    delete(product, FIRST)
+
+    assert led_to(application, application.service_of("placeOrder").revisions[0].name).fault == ""
+
+
+def is_ready(cloud: Cloud, revision: str) -> bool:
+    """What Cloud Run says of a revision of placeOrder."""
+    with grpc.insecure_channel(cloud.addresses["run"]) as channel:
+        client = run_v2.RevisionsClient(transport=RevisionsGrpcTransport(channel=channel))
+        shown = client.get_revision(name=f"{service_path('placeorder')}/revisions/{revision}")
+    state = run_v2.Condition.State.CONDITION_SUCCEEDED
+    return any(one.type_ == "Ready" and one.state == state for one in shown.conditions)
+
+
+def led_to(application: Application, revision: str) -> Service:
+    """placeOrder, once all its requests were to be led to a revision."""
+    now = application.now
+    change = Change("change", 2, now, now + SECOND)
+    service = application.service_of("placeOrder")
+    return settled(redirected(service, (Target(revision, 100),), change), now + SECOND)

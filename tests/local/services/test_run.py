@@ -1,0 +1,355 @@
+"""Traffic changes through Google's own Cloud Run client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from google.api_core import exceptions
+from google.cloud import run_v2
+from google.longrunning import operations_pb2
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
+
+from tests.local.support.run import (
+    PARENT,
+    SECOND,
+    World,
+    policy,
+    served,
+    service_path,
+    to,
+    to_latest,
+)
+
+SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
+FAILED = run_v2.Condition.State.CONDITION_FAILED
+RECONCILING = run_v2.Condition.State.CONDITION_RECONCILING
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A bad release on placeOrder, after a good one."""
+    with served(World()) as world:
+        world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+        yield world
+
+
+def first(world: World, name: str = "placeorder") -> str:
+    return world.application.service(name).revisions[0].name
+
+
+def second(world: World, name: str = "placeorder") -> str:
+    return world.application.service(name).revisions[1].name
+
+
+def routed(service: run_v2.Service) -> list[tuple[str, int, str]]:
+    return [(one.revision, one.percent, one.tag) for one in service.traffic_statuses]
+
+
+def test_traffic_statuses_follow_when_the_operation_is_done(world: World) -> None:
+    """What is asked for stands at once; what the routers do comes eight seconds later."""
+    before = world.get()
+
+    operation = world.update(before, to(first(world)))
+    during = world.get()
+    world.advance(7.9)
+    almost = world.get()
+    world.advance(0.1)
+    after = world.get()
+
+    assert routed(before) == routed(during) == routed(almost) == [("", 100, "")]
+    assert [one.revision for one in during.traffic] == [first(world)]
+    assert (during.reconciling, during.terminal_condition.state) == (True, RECONCILING)
+    assert during.observed_generation == before.generation < during.generation
+    assert during.etag != before.etag
+    assert routed(after) == [(first(world), 100, "")]
+    assert (after.reconciling, after.terminal_condition.state) == (False, SUCCEEDED)
+    assert after.observed_generation == after.generation == during.generation
+    assert (after.etag, after.template) == (during.etag, before.template)
+    assert after.latest_created_revision == before.latest_created_revision
+    assert operation.result(timeout=60).name == before.name
+
+
+def test_clients_reach_the_old_revision_only_once_the_routers_followed(world: World) -> None:
+    """Real requests go where traffic_statuses say, not where traffic says."""
+    address = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")
+    world.update(world.get(), to(first(world)))
+
+    assert world.application.answer(*address).status == 500
+    world.advance(8)
+    assert world.application.answer(*address).status == 200
+
+
+def test_stale_etag_is_refused(world: World) -> None:
+    """A write that names an older state of the service changes nothing."""
+    stale = world.get()
+    world.update(stale, to(second(world)))
+
+    with pytest.raises(exceptions.Aborted):
+        world.update(stale, to(first(world)))
+
+    assert [one.revision for one in world.get().traffic] == [second(world)]
+
+
+def test_absent_etag_is_unconditional(world: World) -> None:
+    """Without an etag the write lands whatever is there."""
+    blind = world.get()
+    world.update(blind, to(second(world)))
+    blind.etag = ""
+
+    world.update(blind, to(first(world)))
+
+    assert [one.revision for one in world.get().traffic] == [first(world)]
+
+
+def test_validate_only_changes_nothing(world: World) -> None:
+    """A dry run is checked and answered, and leaves the service as it was."""
+    before = world.get()
+
+    preview = world.update(before, to(first(world)), validate_only=True).result(timeout=60)
+    world.advance(60)
+
+    assert [one.revision for one in preview.traffic] == [first(world)]
+    assert world.get() == before
+    with pytest.raises(exceptions.InvalidArgument):
+        world.update(before, to("placeorder-00009-zzz"), validate_only=True)
+
+
+def test_tagged_entries_stay_reachable(world: World) -> None:
+    """A tag of 0 % keeps its own address, and is gone when the list no longer has it."""
+    host = "good---" + world.get().uri.removeprefix("https://")
+    world.update(world.get(), to_latest(), to(first(world), 0, "good"))
+    world.advance(8)
+
+    tagged = next(one for one in world.get().traffic_statuses if one.tag)
+    assert (tagged.uri, tagged.percent) == (f"https://{host}", 0)
+    assert world.application.answer(host, "/").revision == first(world)
+
+    world.update(world.get(), to_latest())
+    world.advance(8)
+    assert world.application.answer(host, "/").status == 404
+
+
+REFUSED = {
+    "percents below 100": [("r1", 99, "")],
+    "percents above 100": [("r1", 60, ""), ("r2", 60, "")],
+    "a negative percent": [("r1", -1, ""), ("r2", 101, "")],
+    "the same tag twice": [("r1", 100, "a"), ("r2", 0, "a")],
+    "a tag that is no label": [("r1", 100, "A_")],
+    "an unknown revision": [("other", 100, "")],
+    "a full resource name": [("full", 100, "")],
+}
+
+
+@pytest.mark.parametrize("targets", REFUSED.values(), ids=REFUSED)
+def test_impossible_traffic_is_refused(world: World, targets: list[tuple[str, int, str]]) -> None:
+    """A list that cannot be served is INVALID_ARGUMENT and changes nothing."""
+    before = world.get()
+    names = {
+        "r1": first(world),
+        "r2": second(world),
+        "other": "payorder-00001-xyz",
+        "full": f"{before.name}/revisions/{first(world)}",
+    }
+
+    with pytest.raises(exceptions.InvalidArgument):
+        world.update(before, *(to(names[name], share, tag) for name, share, tag in targets))
+
+    assert world.get() == before
+
+
+def test_target_without_a_type_is_refused(world: World) -> None:
+    """A target says whether it follows the latest revision or is pinned."""
+    with pytest.raises(exceptions.InvalidArgument):
+        world.update(world.get(), run_v2.TrafficTarget(revision=first(world), percent=100))
+
+
+def test_mask_with_an_unknown_field_is_refused(world: World) -> None:
+    """A path that is no field of a service is INVALID_ARGUMENT; camel case is no field."""
+    for path in ("traffics", "latestReadyRevision"):
+        with pytest.raises(exceptions.InvalidArgument):
+            world.update(world.get(), to(first(world)), mask=("traffic", path))
+
+    assert routed(world.get()) == [("", 100, "")]
+    assert not world.get().reconciling
+
+
+def test_mask_with_a_field_that_has_no_effect_is_refused(world: World) -> None:
+    """What is not emulated is said, never ignored."""
+    with pytest.raises(exceptions.MethodNotImplemented):
+        world.update(world.get(), to(first(world)), mask=("traffic", "labels"))
+
+
+def test_template_in_the_mask_makes_a_revision(world: World) -> None:
+    """A template with another image becomes the newest revision; the same one does not."""
+    good = world.revisions.get_revision(name=f"{world.get().name}/revisions/{first(world)}")
+    service = world.get()
+    service.template.containers[0].image = good.containers[0].image
+    request = run_v2.UpdateServiceRequest(service=service, update_mask={"paths": ["template"]})
+
+    world.services.update_service(request=request)
+    world.advance(8)
+    after = world.get()
+    request = run_v2.UpdateServiceRequest(service=after, update_mask={"paths": ["template"]})
+    world.services.update_service(request=request)
+
+    newest = world.application.service("placeorder").latest_created
+    assert (newest.release, newest.failure_rate) == ("r1", 0.0)
+    assert after.latest_ready_revision.endswith(newest.name)
+    assert after.generation == service.generation + 1
+    assert len(world.application.service("placeorder").revisions) == 3
+
+
+def test_operation_fails_late(world: World) -> None:
+    """An accepted change may end in an error; the routers stay, the service says why."""
+    world.rollouts.failure = lambda service: f"{service}: no capacity"
+
+    operation = world.update(world.get(), to(first(world)))
+    world.advance(8)
+
+    with pytest.raises(exceptions.FailedPrecondition, match="no capacity"):
+        operation.result(timeout=60)
+    after = world.get()
+    assert routed(after) == [("", 100, "")]
+    assert after.terminal_condition.state == FAILED
+    assert after.observed_generation == after.generation
+    assert not after.reconciling
+
+
+def test_revision_that_does_not_start_gets_no_traffic(world: World) -> None:
+    """A change towards it is accepted and fails when it is due."""
+    world.application.degrade("placeOrder", first(world), starts=False)
+
+    operation = world.update(world.get(), to(first(world)))
+    world.advance(8)
+
+    with pytest.raises(exceptions.FailedPrecondition, match="not ready"):
+        operation.result(timeout=60)
+    assert routed(world.get()) == [("", 100, "")]
+
+
+def test_newer_change_takes_the_place_of_a_pending_one(world: World) -> None:
+    """The newest list wins, whichever would have been done first."""
+    world.rollouts.latency = timedelta(seconds=30)
+    older = world.update(world.get(), to(second(world)))
+    world.rollouts.latency = timedelta(seconds=5)
+
+    newer = world.update(world.get(), to(first(world)))
+    world.advance(60)
+
+    assert routed(world.get()) == [(first(world), 100, "")]
+    assert newer.result(timeout=60).name == world.get().name
+    with pytest.raises(exceptions.Aborted):
+        older.result(timeout=60)
+
+
+def test_latency_is_chosen_per_service(world: World) -> None:
+    """Each service takes its own time."""
+    world.rollouts.latency = lambda service: SECOND * (1 if service == "placeorder" else 20)
+    world.update(world.get("placeorder"), to(first(world)))
+    world.update(world.get("payorder"), to(first(world, "payorder")))
+
+    world.advance(1)
+
+    assert not world.get("placeorder").reconciling
+    assert world.get("payorder").reconciling
+
+
+def test_operations_are_found_again_by_name_and_by_list(world: World) -> None:
+    """Who kept only the name, or not even that, can still ask how far a change has come."""
+    name = world.update(world.get(), to(first(world))).operation.name
+
+    def listed(wanted: str) -> list[str]:
+        request = operations_pb2.ListOperationsRequest(name=PARENT, filter=wanted)
+        return [one.name for one in world.operations.ListOperations(request).operations]
+
+    assert not world.operation(name).done
+    assert listed("done=false") == [name]
+    world.advance(8)
+    assert world.operation(name).done
+    assert (listed("done=false"), listed("done=true"), listed("")) == ([], [name], [name])
+    with pytest.raises(exceptions.NotFound):
+        world.services.get_operation(
+            operations_pb2.GetOperationRequest(name=f"{PARENT}/operations/none")
+        )
+
+
+def test_waiting_for_an_operation_ends_with_its_time(world: World) -> None:
+    """A wait that is shorter than the change answers what there is.
+
+    The generated run client hands out its answer undecoded, so the plain stub asks.
+    """
+    name = world.update(world.get(), to(first(world))).operation.name
+    request = operations_pb2.WaitOperationRequest(name=name, timeout=duration_pb2.Duration())
+
+    assert not world.operations.WaitOperation(request).done
+    waiting = world.operations.WaitOperation.future(
+        operations_pb2.WaitOperationRequest(name=name, timeout=duration_pb2.Duration(seconds=60))
+    )
+    world.advance(8)
+    assert waiting.result(timeout=60).done
+
+
+def test_writes_beyond_the_quota_are_refused_with_the_time_to_wait(world: World) -> None:
+    """The bucket admits its burst, then one write per refill; the refusal says how long."""
+    world.quota.enforced, world.quota.burst, world.quota.per_second = True, 2, 0.5
+    world.update(world.get("placeorder"), to_latest())
+    world.update(world.get("payorder"), to_latest())
+    world.update(world.get("findbook"), to_latest(), validate_only=True)
+
+    with pytest.raises(exceptions.ResourceExhausted) as refusal:
+        world.update(world.get("findbook"), to_latest())
+
+    (retry,) = [
+        one for one in refusal.value.details if isinstance(one, error_details_pb2.RetryInfo)
+    ]
+    assert retry.retry_delay.ToTimedelta() == timedelta(seconds=2)
+    assert refusal.value.reason == "RATE_LIMIT_EXCEEDED"
+    assert not world.get("findbook").reconciling
+    world.advance(2)
+    world.update(world.get("findbook"), to_latest())
+    with pytest.raises(exceptions.ResourceExhausted):
+        world.update(world.get("bookcover"), to_latest())
+
+
+def test_service_that_is_not_there_is_not_found(world: World) -> None:
+    """Neither read nor write invents a service."""
+    with pytest.raises(exceptions.NotFound):
+        world.get("nothing")
+    with pytest.raises(exceptions.NotFound):
+        world.update(run_v2.Service(name=service_path("nothing")), to_latest())
+    with pytest.raises(exceptions.InvalidArgument):
+        world.services.get_service(name="services/placeorder")
+
+
+def test_long_lists_come_in_pages() -> None:
+    """Every service and revision comes exactly once, however small the pages are."""
+    with served(World(policy(functions=120))) as world:
+        world.application.deploy(["placeOrder"], release="r2")
+        services = list(world.services.list_services(parent=PARENT))
+        small = run_v2.ListServicesRequest(parent=PARENT, page_size=50)
+        pages = [len(page.services) for page in world.services.list_services(request=small).pages]
+        revisions = list(world.revisions.list_revisions(parent=f"{PARENT}/services/-"))
+
+        assert len({one.name for one in services}) == len(services) == 124
+        assert pages == [50, 50, 24]
+        assert len({one.name for one in revisions}) == len(revisions) == 125
+        wrong = run_v2.ListServicesRequest(parent=PARENT, page_token="bm9uZQ==")
+        with pytest.raises(exceptions.InvalidArgument):
+            world.services.list_services(request=wrong)
+
+
+def test_revisions_tell_their_image_and_whether_they_are_ready(world: World) -> None:
+    """Newest first; a release is recognised by the digest of its image."""
+    world.application.deploy(["placeOrder", "payOrder"], release="r3", starts=False)
+
+    third, bad, good = world.revisions.list_revisions(parent=service_path("placeorder"))
+
+    assert [one.name.rpartition("/")[2] for one in (bad, good)] == [second(world), first(world)]
+    assert third.conditions[0].state == FAILED
+    assert good.conditions[0].state == SUCCEEDED
+    assert "@sha256:" in good.containers[0].image != bad.containers[0].image
+    with pytest.raises(exceptions.NotFound):
+        world.revisions.get_revision(name=f"{service_path('placeorder')}/revisions/none")

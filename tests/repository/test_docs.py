@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli.app import app
+from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.installation import push_subscriptions
+from local.installation.provisions import audit_bucket
+from local.services.storage.conditions import Conditions
+from shared.core.store import Put, Query
+from shared.wiring.settings import LOCAL_CLOUD
+from tests.e2e.support.world import responders
+from tests.support import operator
+from tests.support.audit_trail import ANCHORED, DOCUMENTS, LIVED, NOW
+from tests.support.documented_commands import (
+    ASKED,
+    ASKED_OF_GITHUB,
+    AUDITED,
+    CLI,
+    COMMANDS,
+    CVPLUS,
+    EXPORTED,
+    IDENTIFIED,
+    IDENTITY,
+    LIVE,
+    MADE,
+    PAGES,
+    PEOPLE,
+    PUBLISHED,
+    README,
+    REPLAYED,
+    ROOT,
+    SERVED,
+    SET_UP,
+    SIGNING_IN,
+    TERRAFORM,
+)
+from tests.support.world import POLICIES
+
+
+def test_there_is_no_command_that_nothing_tries() -> None:
+    """Every command of the documentation is tried by one of the tests below, or named here."""
+    known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
+    known |= {*LIVE, *ASKED, *TERRAFORM, *SET_UP, *PEOPLE, *EXPORTED, *ASKED_OF_GITHUB}
+    known |= {*SIGNING_IN}
+    identified = {line for line in IDENTIFIED if line in IDENTITY}
+
+    assert [line for line in COMMANDS if line not in known] == []
+    of_a_page = {*PUBLISHED, *PEOPLE, *SIGNING_IN}
+    assert {*IDENTIFIED} - identified - of_a_page == set()
+    assert PUBLISHED
+    assert CLI
+
+
+@pytest.mark.parametrize("line", CLI)
+def test_each_command_line_does_what_it_says(line: str) -> None:
+    """Run as it stands, from the top of the repository."""
+    _, *arguments = shlex.split(line)
+
+    done = subprocess.run(  # noqa: S603 - a line of our own documentation
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", REPLAYED)
+def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
+    """With nothing but the settings of the functions it reaches them, and ends well."""
+    _, *arguments = shlex.split(line)
+    cloud = Cloud.start([CVPLUS], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
+    try:
+        push_subscriptions.keep_letters(cloud)
+        environment = {
+            "GOOGLE_CLOUD_PROJECT": cloud.home,
+            LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+        }
+        done = subprocess.run(  # noqa: S603 - a line of our own documentation
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        cloud.stop()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_look_at_the_audit_trail_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a trail that was lived through; an export is signed, answered and on record."""
+    cloud = Cloud.start([LIVED.policy], seed=1, clock=CloudClock(NOW), alerter=False, ticks=False)
+    with ExitStack() as closing:
+        closing.callback(cloud.stop)
+        wiring, _ = responders(monkeypatch, tmp_path, cloud, closing, POLICIES)
+        wiring.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
+        for name, content in ANCHORED.items():
+            cloud.buckets.put(audit_bucket(cloud.home), name, content, "", {}, Conditions())
+        operator.sign_in(cloud)
+        monkeypatch.chdir(tmp_path)
+        for line in AUDITED:
+            done = operator.say(*shlex.split(line)[3:])
+            assert done.exit_code == 0, (line, done.output)
+        exports = wiring.store.query(Query("commands", where=(("command", "==", "export"),)))
+
+    assert "quarterly review" in (tmp_path / "trail.csv").read_text().splitlines()[-1]
+    assert len(exports) == sum("export" in line for line in AUDITED)
+
+
+SENTENCES = sorted(
+    {line for page in PAGES for line in re.findall(r"`rollback ([a-z][^`]*)`", page.read_text())}
+)
+"""What is said at the prompt within a sentence or a table."""
+
+
+@pytest.mark.parametrize("line", SENTENCES)
+def test_each_line_within_a_sentence_is_one_of_the_command_line(line: str) -> None:
+    """Its verb is there, and takes what stands behind it."""
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(line)
+    assert words[0] in command.commands
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+
+    if words:
+        command.make_context(line, words)
+
+
+@pytest.mark.parametrize("line", MADE)
+def test_each_make_target_exists(line: str) -> None:
+    """Make knows what it is asked for (what demo and test do is shown by running them)."""
+    done = subprocess.run(  # noqa: S603 - a line of our own documentation
+        ["make", "--dry-run", *shlex.split(line)[1:]],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slice
+@pytest.mark.parametrize("line", SERVED)
+def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None:
+    """It says where it listens, is what a prompt looks at that names it, and ends on SIGTERM."""
+    _, *arguments = shlex.split(line)
+    served = subprocess.Popen(  # noqa: S603 - a line of our own documentation
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with served:
+        said = json.loads(served.stdout.readline()) if served.stdout else {}
+        named = re.search(
+            r"`GOOGLE_CLOUD_PROJECT=(\S+)` and `(\w+)=http://` with its `(\w+)`", README
+        )
+        assert named
+        shell = {"GOOGLE_CLOUD_PROJECT": named[1], named[2]: f"http://{said[named[3]]}"}
+        looked = subprocess.run(
+            [sys.executable, "-m", "cli", "status", "--system", "bookshop"],
+            cwd=ROOT,
+            env=shell,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        served.terminate()
+
+    assert {"firestore", "pubsub", "responders"} <= said.keys()
+    assert "no incident is known" in looked.stdout, looked.stderr
+    assert served.returncode == 0
+
+
+def test_each_unverified_claim_is_confined_to_one_file() -> None:
+    """The adapter that a row names is one, and is there; a name behind it stands in it."""
+    page = (ROOT / "docs" / "unverified.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    named = [re.fullmatch(r"`([\w./-]+)`(?: \((.*)\))?", row[2]) for row in rows]
+
+    assert [row for row, found in zip(rows, named, strict=True) if found is None] == []
+    for found in filter(None, named):
+        content = (ROOT / found[1]).read_text()
+        assert [
+            name for name in re.findall(r"`(\w+)`", found[2] or "") if name not in content
+        ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_leads_somewhere(page: Path) -> None:
+    """No page points at what is not there."""
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    local = [link for link in links if not link.startswith("http")]
+
+    assert [link for link in local if not (page.parent / link).exists()] == []

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pygohcl
+import pytest
+
+from responders.data.repair.affected_users import LOOKED_AT
+from shared.core import topics
+from shared.domain.policy.channels import Audience
+from shared.domain.policy.model import SIGNALS
+from shared.policy_files import loader
+from tests.support.documented_commands import (
+    ASKED_OF_GITHUB,
+    MODULE,
+    OPERATE,
+    PAGES,
+    ROOT,
+    SET_UP,
+    TERRAFORM,
+)
+from tests.support.world import POLICIES
+from tests.terraform.conftest import configuration
+
+
+@pytest.mark.parametrize("line", TERRAFORM)
+def test_each_terraform_line_is_about_what_there_is(line: str) -> None:
+    """Its folder is a module, its verb one of Terraform's, each address a resource of ours."""
+    words = shlex.split(line)[1:]
+    folder = next((word.partition("=")[2] for word in words if word.startswith("-chdir=")), "")
+    verb = next(word for word in words if not word.startswith("-"))
+    addresses = re.findall(r"module\.rollback\.(\w+)\.(\w+)", line)
+
+    assert not folder or [*(ROOT / folder).glob("*.tf")]
+    assert verb in ("init", "validate", "test", "plan", "apply", "import", "destroy")
+    assert [one for one in addresses if f'resource "{one[0]}" "{one[1]}"' not in MODULE] == []
+
+
+def test_what_is_set_by_a_name_has_that_name() -> None:
+    """Every name on the page is a variable, a check or an argument there is."""
+    variables = set(re.findall(r'^(?:variable|check) "(\w+)"', MODULE, re.M))
+    elsewhere = {
+        *SIGNALS,
+        *topics.ENTRY_POINTS,
+        *("at_most", "on_call", "per_second", "sign_in"),  # of a policy
+        *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
+    }
+
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", OPERATE))
+
+    assert "pager_channels" in named
+    assert named - variables - elsewhere == set()
+
+
+FLAGS = {
+    "auth application-default login": set[str](),
+    "auth application-default set-quota-project": set[str](),
+    "auth login": set[str](),
+    "billing projects link": {"--billing-account"},
+    "firestore databases delete": {"--database", "--project"},
+    "firestore databases update": {
+        *("--database", "--enable-pitr", "--no-delete-protection", "--project"),
+    },
+    "iam service-accounts add-iam-policy-binding": {"--member", "--project", "--role"},
+    "iam service-accounts create": {"--project"},
+    "iam service-accounts disable": {"--project"},
+    "iam service-accounts enable": {"--project"},
+    "iam workload-identity-pools create": {"--location", "--project"},
+    "iam workload-identity-pools providers create-oidc": {
+        *("--attribute-condition", "--attribute-mapping", "--issuer-uri"),
+        *("--location", "--project", "--workload-identity-pool"),
+    },
+    "pubsub topics detach-subscription": {"--project"},
+    "run services update-traffic": {"--project", "--region", "--to-latest"},
+    "secrets add-iam-policy-binding": {"--member", "--project", "--role"},
+    "secrets create": {"--data-file", "--project"},
+    "secrets versions add": {"--data-file", "--project"},
+    "services api-keys create": {"--api-target", "--display-name", "--key-id", "--project"},
+    "services api-keys delete": {"--project"},
+    "services enable": {"--project"},
+    "storage buckets create": {
+        *("--location", "--project"),
+        *("--public-access-prevention", "--uniform-bucket-level-access"),
+    },
+    "storage buckets get-iam-policy": {"--project"},
+    "storage buckets update": {"--project", "--versioning"},
+    "storage rm": {"--project", "--recursive"},
+}
+"""What gcloud is asked for, with the flags of its reference (docs.cloud.google.com/sdk/gcloud
+/reference: billing, services, firestore) or of scripts that are in use; both read 2026-11."""
+PROJECTS = ("cvplus", "OPERATIONS", "APPLICATION")
+
+
+@pytest.mark.parametrize("line", SET_UP)
+def test_each_set_up_line_names_what_it_is_about(line: str) -> None:
+    """A verb of gcloud's with flags that it has, a project, a database of ours or its default."""
+    _, *words = shlex.split(line)
+    said = " ".join(words)
+    verb = max((one for one in FLAGS if said.startswith(one)), key=len, default="")
+    flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    named = {options.get("--project"), *words} & {*PROJECTS}
+
+    assert verb
+    assert flags <= FLAGS[verb]
+    assert named or verb in ("auth login", "auth application-default login")
+    assert options.get("--database", "rollback") in ("rollback", "(default)")
+
+
+@pytest.mark.parametrize("line", ASKED_OF_GITHUB)
+def test_what_github_is_asked_is_a_file_of_ours(line: str) -> None:
+    """A ruleset is made of the ruleset."""
+    words = shlex.split(line)
+
+    assert words[2:4] == ["--method", "POST"]
+    assert re.fullmatch(r"repos/[a-z]+/[a-z]+/rulesets", words[4])
+    assert json.loads((ROOT / words[words.index("--input") + 1]).read_text())["rules"]
+
+
+HCL = [
+    block
+    for page in PAGES
+    for block in re.findall(r"```hcl\n(.*?)```", page.read_text(), flags=re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("block", HCL)
+def test_each_piece_of_terraform_is_terraform(block: str) -> None:
+    """Terraform's own parser reads it, and there is more in it than comments."""
+    assert pygohcl.loads(block)
+
+
+def test_the_policy_takes_the_channel_on_the_page() -> None:
+    """In place of its own, with a limit that the page calls possible."""
+    [block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+
+    assert own is not None
+    [channel] = loader.loads(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
+    schema = json.loads((POLICIES / "policy.schema.json").read_text())
+    most = schema["$defs"]["Addressees"]["properties"]["at_most"]["maximum"]
+    assert channel.users is not None
+    assert channel.users.at_most <= most
+    assert f"told, {most:,} at the very most" in OPERATE
+
+
+def test_the_policy_takes_the_channel_for_those_concerned() -> None:
+    """As it stands on the page about data."""
+    page = (ROOT / "docs" / "data.md").read_text()
+    [block] = re.findall(r"```yaml\n(- name: concerned\n.*?)```", page, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+
+    assert own is not None
+    [channel] = loader.loads(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
+    assert channel.audience is Audience.CONCERNED
+    assert f"the {LOOKED_AT:,} that are looked at" in page
+
+
+def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:
+    """The policy takes its block, and Terraform makes what it names."""
+    [_, block] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    policy = tmp_path / "cvplus.yaml"
+    text = (POLICIES / "cvplus.yaml").read_text()
+    policy.write_text(re.sub(r"\nbackups:\n(  .*\n)+", "\n", text) + block)
+
+    rules = loader.load(policy).backups
+
+    made = configuration("one-project").outputs["rollback"]["buckets"]
+    assert (rules.bucket, rules.second) == (made["exports-cvplus"], made["exports-cvplus-second"])
+    assert rules.native
+    assert rules.copies is not None
+
+
+def test_the_second_stop_is_what_terraform_tells() -> None:
+    """Its two lines are the output emergency_stop, and each is lifted by a line of the page."""
+    stop = configuration("minimal").outputs["rollback"]["emergency_stop"]
+
+    assert [line for line in SET_UP if line in stop] == stop
+    assert stop[1].replace("disable", "enable") in SET_UP
+    assert any('push["rollback-work"]' in line for line in TERRAFORM)

@@ -1,0 +1,454 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from responders.triggers.work import Work
+from shared.core import topics
+from shared.core.errors import Unavailable
+from shared.domain.incidents import incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.rollback import rollback
+from tests.fakes.runtime.hooks import no_hook, once
+from tests.support.approvals import asked
+from tests.support.fault_injection import Crashed, quick
+from tests.support.outages import limit, make_ill, watched
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+def pause_in_the_midst(world: World) -> None:
+    """A person throws the kill switch once the first function is led back."""
+
+    def pause() -> None:
+        world.command(command="pause")
+        world.deliver_newest()
+        world.ports.clock.advance(timedelta(seconds=3))
+
+    world.ports.world.hook = once("platform.shift", "after", pause)
+
+
+def escalated() -> World:
+    """Everything fails without a change: a person has it."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    return world
+
+
+def told(world: World, event: str) -> list[str]:
+    return [sent.key for sent in world.ports.sender.sent if event in sent.key]
+
+
+def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
+    """An incident that waits for a person does not make the system deaf."""
+    world = escalated()
+    for function in world.policy.functions:
+        [serving] = world.live[function]
+        world.ports.world.set_failure_rate(function, serving, 0.0)
+    stable = world.live
+    world.ports.clock.advance(timedelta(days=3))
+    world.deploy_bad()
+    world.pass_time(70 * MINUTE)  # what is deployed during an incident is a person's for an hour
+
+    world.alert("0.second")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert [one.status for one in world.rollbacks()] == [
+        rollback.Status.NOT_TAKEN,
+        rollback.Status.SUCCEEDED,
+    ]
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+
+def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
+    """Many alerts that join within half a minute make one further rollback."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+    for number in range(50):
+        world.alert(f"0.storm{number}")
+    world.pass_time(2 * MINUTE)
+
+    assert len(world.rollbacks()) == 2
+
+
+def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
+    """The end of a decision and a joining alert meet in one transaction."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.alert("0.mild", signal="slow_response")
+
+    def critical() -> None:
+        world.alert("0.critical")
+        world.deliver_newest()
+
+    world.ports.world.hook = once("platform.inventory", "before", critical)
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.incidents()[0].severity == "CRITICAL"
+    assert told(world, "incident.raised-critical")
+
+
+def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
+    """Raised, told, and never lowered."""
+    world = World()
+    world.deploy_bad()
+
+    def critical() -> None:
+        world.alert("0.critical")
+        world.deliver_newest()
+
+    world.ports.world.hook = once("platform.shift", "after", critical)
+    world.alert("0.high", signal="critical_path_blocked")
+    world.pass_time(60 * MINUTE)
+
+    [trouble] = world.incidents()
+    assert (trouble.severity, trouble.status) == ("CRITICAL", incident.Status.RESOLVED)
+    assert len(told(world, "incident.raised-critical")) >= 1
+    assert len(world.rollbacks()) == 1
+
+
+def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends() -> None:
+    """A plan answers only alerts of its own scenario and functions."""
+    world = World()
+    world.deploy_bad()
+
+    def corruption() -> None:
+        world.alert("0.corrupt", signal="database_corruption")
+        world.deliver_newest()
+
+    world.ports.world.hook = once("platform.shift", "after", corruption)
+    world.alert()
+    world.pass_time(30 * MINUTE)
+
+    first, second = world.rollbacks()
+    assert (first.status, second.status) == (
+        rollback.Status.SUCCEEDED,
+        rollback.Status.NOT_TAKEN,
+    )
+    assert "ended early" in first.outcome
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert told(world, "rollback.escalated-r2")
+
+
+def test_what_asks_for_nothing_ends_no_escalation() -> None:
+    """An alert that is only watched joins what waits for a person, and does not send them home."""
+    world = escalated()
+
+    for number in (2, 3):
+        world.alert(f"0.slow-{number}", signal="slow_response")
+        world.pass_time(5 * MINUTE)
+
+        [trouble], newest = world.incidents(), world.rollbacks()[-1]
+        assert (newest.id, newest.status) == (
+            f"{trouble.id}-r{number}",
+            rollback.Status.NOT_TAKEN,
+        )
+        assert trouble.status is incident.Status.ESCALATED
+        assert choices(trouble, newest) == ("retry", "accept", "ack")
+        assert told(world, f"rollback.escalated-r{number}")
+
+
+def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
+    """It ends the watch, in which a person was called in; what they were called for stands."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+    world.ports.alerts.open["0.corrupt"] = False
+    world.alert("0.corrupt", signal="database_corruption")
+    world.pass_time(5 * MINUTE)
+
+    first, second = world.rollbacks()
+    assert "ended early" in first.outcome
+    assert second.status is rollback.Status.NOT_TAKEN
+    assert second.outcome.startswith("still true")
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
+    """A question to a person does not hide what comes later."""
+    world = World()
+    stable = world.live
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert("0.first")
+    world.settle()
+    assert world.rollbacks()[0].status is rollback.Status.PARKED
+    world.command(command="promote", system="bookshop", mode="act")
+    world.settle()
+
+    world.alert("0.second")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_does_not_answer_a_question() -> None:
+    """What waits for a person goes on waiting, until its own time is over."""
+    world = asked()
+
+    world.command(command="pause")
+    world.command(command="resume")
+    world.pass_time(5 * MINUTE)
+    waiting = world.rollbacks()[0].status
+    world.pass_time(30 * MINUTE)
+
+    assert waiting is rollback.Status.PARKED
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (rollback.Status.NOT_TAKEN, "the question expired")
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_a_blip_that_closed_again_is_no_trouble(closed_first: bool) -> None:
+    """Closed, and nothing else sees it: no action, in whichever order the two arrive."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    for state in ("closed", "open") if closed_first else ("open", "closed"):
+        world.alert("0.blip", state)
+
+    world.pass_time(10 * MINUTE)
+
+    assert told(world, "escalated") == []
+    assert {one.status for one in world.incidents()} <= {incident.Status.RESOLVED}
+
+
+def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
+    """What is joined and what is answered are told from one look at the alerts."""
+    world = World()
+    world.deploy_bad()
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+
+    def closed() -> None:
+        world.alert("0.late", state="closed")
+        world.deliver_newest()
+
+    world.alert("0.late", started_at=world.ports.clock.now())
+    world.settle()
+    world.ports.counts.hook = once("metrics.requests", "after", closed)
+    world.pass_time(20 * MINUTE)
+
+    assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
+
+
+def ended_beside(joins_at: int | None) -> tuple[World, int]:
+    """A rollback that has ended, and how many commits its watch has taken.
+
+    Right before so many-th of them an alert is kept, and who keeps it dies of that.
+    """
+    world = World(policy=quick())
+    world.deploy_bad()
+    commits = 0
+
+    def die(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "after"):
+            raise Crashed
+
+    def count(verb: str, side: str) -> None:
+        nonlocal commits
+        if (verb, side) != ("store.commit", "before"):
+            return
+        if [one.status for one in world.rollbacks()] != [rollback.Status.WATCHING]:
+            return
+        commits += 1
+        if commits - 1 == joins_at:
+            world.ports.store.hook = die
+            world.alert("0.late", started_at=world.ports.clock.now())
+            with suppress(Crashed):
+                world.deliver_newest()
+            world.ports.store.hook = no_hook
+
+    world.alert()
+    world.settle()
+    world.ports.store.hook = count
+    world.pass_time(20 * MINUTE)
+    world.ports.store.hook = no_hook
+    return world, commits
+
+
+def test_an_alert_that_is_kept_right_before_the_end_is_judged() -> None:
+    """The end is a transaction over the alerts: it is seen though nobody looks a second time."""
+    _, commits = ended_beside(None)
+
+    for at in range(commits):
+        world, _ = ended_beside(at)
+        late = world.ports.store.documents["alerts/0.late:open"]
+        assert late["absorbed_by"], at
+
+
+def test_a_closed_alert_is_no_recovery_while_routers_see_the_trouble() -> None:
+    """What is really failing goes back, whatever the notification says."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.alert("0.abc")
+    world.alert("0.abc", "closed")
+
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+
+
+def test_an_older_switch_never_lifts_a_newer_one() -> None:
+    """A resume that was held up on its way does not undo the pause that was said after it."""
+    world = World()
+    world.command(command="resume")
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+    world.ports.clock.advance(MINUTE)
+    world.command(command="pause")
+    world.settle()
+
+    world.deliver(late, published_at=world.ports.clock.now() - MINUTE)
+
+    assert world.ports.store.documents["controls/global"]["pause"] is not None
+
+
+def test_an_order_from_another_hour_is_refused() -> None:
+    """What a person wanted then is not done now."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+
+    world.deliver(late, published_at=world.ports.clock.now() - 16 * MINUTE)
+
+    assert world.rollbacks() == []
+
+
+def test_a_late_redelivery_of_what_was_carried_out_is_no_late_order() -> None:
+    """It was done in time: it comes again, and changes nothing."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask", id="mine")
+    [published] = world.waiting()
+    world.settle()
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(30 * MINUTE)
+
+    assert world.deliver(published, published_at=said_at)
+
+    assert [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []
+
+
+def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
+    """No answer is no answer: not that there is nothing to do."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.hook = once("platform.inventory", "before", _unavailable)
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def _unavailable() -> None:
+    raise Unavailable("no answer")
+
+
+def test_an_order_for_what_was_deleted_since_is_asked_about() -> None:
+    """What nobody can shift any more would be created again, if a person wants that."""
+    world = World()
+    world.ports.world.delete_function("payOrder")
+
+    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.pass_time(2 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.PARKED
+    assert one.question is not None
+    assert one.question.reason == "approval: payOrder: deleted since, and would be created again"
+
+
+def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
+    """Lost answers are no deaths: a watch with a lost query in each look ends well."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    asked: list[int] = []
+
+    def every_other(verb: str, side: str) -> None:
+        if verb == "store.query" and side == "before":
+            asked.append(1)
+            if len(asked) % 2:
+                _unavailable()
+
+    world.ports.store.hook = every_other
+    for _ in range(60):
+        world.publish(topics.CLOCK, b"{}")
+        with suppress(AssertionError):  # so soon, its message waits for another answer
+            world.settle(limit=20)
+    world.ports.store.hook = lambda verb, side: None
+    world.pass_time(30 * MINUTE)
+
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
+    """The time of a step is not counted while a switch forbids it."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    pause_in_the_midst(world)
+    world.alert()
+    world.pass_time(15 * MINUTE)
+    assert told(world, "rollback.held")
+    world.command(command="resume")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
+    """It ends: what is half done is listed, and a person is told."""
+    world = World()
+    world.deploy_bad()
+    pause_in_the_midst(world)
+    world.alert()
+    world.pass_time(45 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.FAILED
+    assert "held for too long" in one.outcome
+    assert told(world, "rollback.failed")
+
+
+def test_a_rollback_of_an_unknown_system_is_refused_and_left_alone() -> None:
+    """Without its policy nobody knows what to do: nothing is claimed."""
+    world = World()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(published)
+    before = world.rollbacks()
+    world.responders[topics.WORK] = Work(world.ports, {})
+
+    world.settle()
+
+    assert world.rollbacks() == before

@@ -1,0 +1,237 @@
+"""Findings of Security Command Center that are a breach, about which people are asked."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.core.errors import Refused
+from shared.domain.policy.model import FindingClass, FindingRules, Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import BREACH
+from shared.domain.rollback.rollback import Status
+from shared.domain.signals import security_finding
+from shared.domain.signals.monitoring_notification import MAX_BYTES, State
+from shared.domain.signals.security_finding import claim, is_one, parse
+from tests.support.bookshop_resources import SHOP, furnish, spoil
+from tests.support.complete_scenario import newest
+from tests.support.outages import said
+from tests.support.system_events import dead_letters
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+SOURCE = "organizations/1050000000008/sources/1986930501000008034"
+NAME = f"{SOURCE}/findings/29f4085b953299805367b2dd86e3c087"
+NAME_2 = f"{SOURCE}/locations/global/findings/29f4085b953299805367b2dd86e3c087"
+PROJECT = "bookshop-prod"
+FINDING: dict[str, Any] = {
+    "name": NAME,
+    "parent": SOURCE,
+    "resourceName": "//cloudresourcemanager.googleapis.com/projects/714841595327",
+    "state": "ACTIVE",
+    "category": "Persistence: IAM Anomalous Grant",
+    "externalUri": "https://console.cloud.google.com/home?project=bookshop-prod",
+    "sourceProperties": {"detectionCategory_ruleName": "iam_anomalous_grant"},
+    "securityMarks": {},
+    "eventTime": "2026-02-28T18:34:36.153Z",
+    "createTime": "2026-02-28T18:34:36.688Z",
+    "severity": "CRITICAL",
+    "mute": "UNDEFINED",
+    "findingClass": "THREAT",
+}
+FIRST = {
+    "notificationConfigName": "organizations/1050000000008/notificationConfigs/rollback-bookshop",
+    "finding": FINDING,
+    "resource": {
+        "name": "//cloudresourcemanager.googleapis.com/projects/714841595327",
+        "project": "//cloudresourcemanager.googleapis.com/projects/714841595327",
+        "projectDisplayName": PROJECT,
+        "type": "google.cloud.resourcemanager.Project",
+    },
+}
+"""As version 1 writes it."""
+SECOND = {
+    "notificationConfigName": "projects/7/locations/global/notificationConfigs/rollback-bookshop",
+    "finding": {**FINDING, "name": NAME_2},
+    "resource": {
+        "name": "//cloudresourcemanager.googleapis.com/projects/714841595327",
+        "cloudProvider": "GOOGLE_CLOUD_PLATFORM",
+        "gcpMetadata": {"projectDisplayName": PROJECT},
+    },
+}
+"""As version 2 does."""
+ASKING = replace(SHOP, findings=FindingRules())
+
+
+def told(notification: dict[str, Any] = FIRST, **finding: Any) -> bytes:
+    """The notification, with changes of its finding."""
+    return json.dumps({**notification, "finding": {**notification["finding"], **finding}}).encode()
+
+
+@pytest.mark.parametrize(("notification", "name"), [(FIRST, NAME), (SECOND, NAME_2)])
+def test_both_versions_are_understood(notification: dict[str, Any], name: str) -> None:
+    """Whose it is, and how grave."""
+    found = parse(told(notification))
+
+    assert is_one(told(notification))
+    assert (found.name, found.project, found.state) == (name, PROJECT, State.OPEN)
+    assert (found.kind, found.severity) == ("THREAT", "CRITICAL")
+    assert found.at == datetime(2026, 2, 28, 18, 34, 36, 153000, UTC)
+    assert claim(found, {"bookshop": ASKING}) is ASKING
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"state": "INACTIVE"}, State.CLOSED),
+        ({"mute": "MUTED"}, State.CLOSED),
+        ({"mute": "UNMUTED"}, State.OPEN),
+        ({"mute": None}, State.OPEN),
+    ],
+)
+def test_a_finding_that_is_over(changes: dict[str, Any], state: State) -> None:
+    """Or that a person has muted is no trouble."""
+    assert parse(told(**changes)).state is state
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b'{"notificationConfigName": "x"}',
+        b'{"notificationConfigName": "x", "finding": []}',
+        b'{"notificationConfigName": "x", "finding": {"state": "ACTIVE"}}',
+        b'{"finding": ' + b"[" * 100_000,
+        told(name=""),
+        told(name=7),
+        told(name=f"{SOURCE}/findings/../../alerts/x y"),
+        told(name="findings/1"),
+        told(name=f"{SOURCE}/findings/{'f' * 200}"),
+        told(state="active"),
+        told(state=None),
+        told(state=True),
+        told(state={"ACTIVE": 1}),
+        told(category="x" * MAX_BYTES),
+        b"\xff" + told(),
+    ],
+)
+def test_what_nobody_could_act_on_is_refused(data: bytes) -> None:
+    """Rather than guessed at."""
+    with pytest.raises(Refused):
+        parse(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["not a time", "2026-02-28", "2026-02-28T18:34:36", "0001-01-01T00:00:00+14:00", "", None, 9],
+)
+def test_a_time_that_is_none(text: object) -> None:
+    """It counts from when it was told of."""
+    assert parse(told(eventTime=text)).at is None
+
+
+@pytest.mark.parametrize(
+    ("name", "project"),
+    [
+        ("//run.googleapis.com/projects/bookshop-prod/locations/x/services/y", "bookshop-prod"),
+        ("//cloudresourcemanager.googleapis.com/projects/bookshop-prod", "bookshop-prod"),
+        ("//cloudresourcemanager.googleapis.com/projects/714841595327", ""),
+        ("//cloudresourcemanager.googleapis.com/organizations/1050000000008", ""),
+        ("projects/bookshop-prod", ""),
+    ],
+)
+def test_whose_a_finding_is_without_a_project_s_name(name: str, project: str) -> None:
+    """Its resource says it, but by a number."""
+    bare: dict[str, Any] = {**FIRST, "resource": {}}
+
+    assert parse(told(bare, resourceName=name)).project == project
+
+
+def policies(*several: Policy) -> dict[str, Policy]:
+    return {one.system: one for one in several}
+
+
+@pytest.mark.parametrize(
+    ("policy", "changes", "why"),
+    [
+        (replace(ASKING, project="other"), {}, "in the project bookshop-prod"),
+        (replace(ASKING, findings=None), {}, "takes findings for a breach"),
+        (replace(ASKING, signals={}), {}, "takes findings for a breach"),
+        (ASKING, {"severity": "HIGH"}, "severity 'HIGH'"),
+        (ASKING, {"severity": None}, "severity ''"),
+        (ASKING, {"findingClass": "OBSERVATION"}, "class 'OBSERVATION'"),
+        (ASKING, {"findingClass": "MISCONFIGURATION" * 99}, "class 'MISCONFIGURATION"),
+    ],
+)
+def test_a_finding_that_no_policy_takes_for_a_breach(
+    policy: Policy, changes: dict[str, Any], why: str
+) -> None:
+    """It is refused with its reason, and told."""
+    with pytest.raises(Refused, match=why):
+        claim(parse(told(**changes)), policies(policy))
+
+
+def test_a_policy_says_what_is_a_breach() -> None:
+    """By class and by severity."""
+    wide = FindingRules((FindingClass.VULNERABILITY,), (Severity.HIGH, Severity.CRITICAL))
+    policy = replace(ASKING, findings=wide)
+
+    found = parse(told(severity="HIGH", findingClass="VULNERABILITY"))
+
+    assert claim(found, policies(policy)) is policy
+
+
+def test_an_alert_that_speaks_of_findings_is_an_alert() -> None:
+    """Its documentation may say anything; the name at the top decides."""
+    quoting = {"incident": {"documentation": {"content": security_finding.CONFIG}}}
+    both = {**FIRST, "incident": {"incident_id": "0.x"}}
+
+    assert not is_one(json.dumps(quoting).encode())
+    assert not is_one(json.dumps({"incident": {security_finding.CONFIG: 1}}).encode())
+    assert not is_one(json.dumps(both).encode())
+
+
+def found_in(policy: Policy = ASKING, **changes: Any) -> World:
+    """Everything was changed a while ago; then something is found, and told of twice."""
+    world = World(policy=policy, furnish=furnish)
+    spoil(world, "sites", "rules")
+    for _ in range(2):
+        world.publish(topics.ALERTS, told(**changes))
+    world.settle()
+    world.pass_time(MINUTE)
+    return world
+
+
+def test_a_finding_asks_about_the_plan_of_everything() -> None:
+    """As a person's word does: once, with nothing done, and everybody's sessions end with it."""
+    world = found_in()
+
+    assert [one.signal for one in world.incidents()] == [BREACH]
+    assert newest(world).status is Status.PARKED
+    assert "every session of before it begins ends with it" in said(world, "rollback.parked")[0]
+    alerts = [path for path in world.ports.store.documents if path.startswith("alerts/")]
+    assert len(alerts) == 1
+    assert dead_letters(world) == []
+    assert world.broken_laws() == []
+
+
+def test_a_finding_that_is_over_begins_nothing() -> None:
+    """It is kept, and nobody is asked."""
+    world = found_in(state="INACTIVE")
+
+    assert world.incidents() == []
+    assert [one for one in world.ports.store.documents if one.startswith("alerts/")]
+
+
+def test_a_finding_that_is_no_breach_is_a_dead_letter() -> None:
+    """With its reason, and people are told; once."""
+    world = found_in(severity="LOW")
+
+    assert world.incidents() == []
+    assert {"takes for no breach" in str(one["reason"]) for one in dead_letters(world)} == {True}

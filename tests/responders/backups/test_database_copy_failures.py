@@ -1,0 +1,215 @@
+"""Copies that people ask for, where something is in the way."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import encode
+from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.core.store import Put
+from shared.domain.data.backups import database_copy
+from shared.domain.data.backups.filled_database import Status, failed
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.resources import BackupRules, CopyRules
+from tests.fakes.firestore.restores import ORIGINAL, TAKES
+from tests.fakes.runtime.hooks import no_hook, raising
+from tests.support.database_copies import (
+    DAY,
+    DOCUMENTS,
+    HOUR,
+    MINUTE,
+    ask,
+    copy_of,
+    documents,
+    exported,
+    notified,
+    told,
+    world,
+)
+from tests.support.system_events import pass_time
+
+
+def test_an_operation_that_fails_late() -> None:
+    """It is told with its reason, and what was begun is deleted."""
+    shop = world()
+    shop.ports.filled.failures.append("no room")
+    ask(shop)
+    pass_time(shop, 15 * MINUTE)
+
+    made = copy_of(shop)
+    assert (made.status, made.is_over) == (Status.FAILED, True)
+    assert made.faults == ("it could not be made: no room",)
+    assert shop.ports.filled.made == [ORIGINAL]
+    assert "no room" in notified(shop)[0]
+    assert told(shop) == ["copy.failed", "copy.gone"]
+
+
+@pytest.mark.parametrize("verb", ["restores.clone", "restores.create"])
+def test_without_the_right_it_fails_at_once(verb: str) -> None:
+    """Whoever waits for it reads which right is missing."""
+    shop = world()
+    point = exported(shop).id if verb == "restores.create" else "1h"
+    shop.ports.clock.advance(10 * DAY if verb == "restores.create" else MINUTE)
+
+    def refuse(said: str, side: str) -> None:
+        if (said, side) == (verb, "before"):
+            raise Rejected("PERMISSION_DENIED: a right is missing")
+
+    shop.ports.filled.hook = refuse
+    ask(shop, point)
+    pass_time(shop, 3 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert "a right is missing" in notified(shop)[0]
+
+
+def test_an_import_that_is_refused_is_given_up() -> None:
+    """A new database may take minutes until it takes one, and not half an hour."""
+    shop = world()
+    point = exported(shop).id
+    shop.ports.clock.advance(10 * DAY)
+    shop.ports.filled.hook = raising("restores.fill", Rejected("NOT_FOUND: not yet"))
+    ask(shop, point)
+    pass_time(shop, 10 * MINUTE)
+    assert copy_of(shop).status is Status.MAKING
+    pass_time(shop, 30 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert shop.ports.filled.made == [ORIGINAL]
+
+
+@pytest.mark.parametrize("point", ["1h", "export"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "as the request is sent"])
+def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
+    """Their database is neither filled nor deleted."""
+    shop = world()
+    said = exported(shop).id if point == "export" else point
+    shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
+    ask(shop, said)
+    made = copy_of(shop)
+
+    def take_the_name() -> None:
+        shop.ports.filled.create(made.id, "nam5")
+        shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
+
+    def taking(verb: str, side: str) -> None:
+        if verb in ("restores.clone", "restores.create") and side == "before":
+            shop.ports.filled.hook = no_hook
+            take_the_name()
+
+    if is_late:
+        shop.ports.filled.hook = taking
+    else:
+        take_the_name()
+    pass_time(shop, 15 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert "exists already" in copy_of(shop).faults[0]
+    assert made.id in shop.ports.filled.made
+    assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
+    assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
+
+
+def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
+    """What an earlier version found not to be made by it is not deleted."""
+    shop = world()
+    ask(shop, "1h")
+    made = copy_of(shop)
+    theirs = failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
+    fields = {**encode(theirs), "is_ours": False}
+    shop.ports.store.commit([Put(database_copy.path(made.id), fields)])
+    shop.ports.filled.create(made.id, "nam5")
+    pass_time(shop, 5 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert made.id in shop.ports.filled.made
+
+
+def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
+    """The database that this version makes for it is its own, and goes when the copy fails."""
+    shop = world()
+    ask(shop, "1h")
+    made = copy_of(shop)
+    shop.ports.store.commit([Put(database_copy.path(made.id), {**encode(made), "is_ours": False})])
+    shop.ports.filled.failures.append("INTERNAL: disk")
+    pass_time(shop, HOUR)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert shop.ports.filled.made == [ORIGINAL]
+
+
+@pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])
+def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
+    """A retry finds its own."""
+    shop = world()
+    lost: list[str] = []
+
+    def lose(said: str, side: str) -> None:
+        if (said, side) == (verb, "after") and not lost:
+            lost.append(said)
+            raise Ambiguous("the answer was lost")
+
+    point = "1h"
+    if verb != "restores.clone":
+        point = exported(shop).id
+        shop.ports.clock.advance(10 * DAY)
+    shop.ports.filled.hook = lose
+    ask(shop, point)
+    pass_time(shop, 20 * MINUTE)
+
+    assert lost
+    assert copy_of(shop).status is Status.READY
+    assert len(shop.ports.filled.ever) == 1
+    assert documents(shop, copy_of(shop).id) == DOCUMENTS
+
+
+def test_silence_is_waited_for() -> None:
+    """What gives no answer is asked again each minute, and told at a glance."""
+    shop = world()
+    silent = True
+
+    def hush(said: str, side: str) -> None:
+        if silent and said in ("restores.look", "restores.find"):
+            raise Unavailable("no answer")
+
+    ask(shop)
+    pass_time(shop, 2 * MINUTE)
+    shop.ports.filled.hook = hush
+    pass_time(shop, 10 * MINUTE)
+    assert (copy_of(shop).status, copy_of(shop).waiting) == (Status.MAKING, "no answer")
+    silent = False
+    pass_time(shop, 10 * MINUTE)
+
+    assert copy_of(shop).status is Status.READY
+
+
+def test_one_that_takes_too_long_is_given_up() -> None:
+    """It ends: by its time, told."""
+    shop = world(BackupRules(copies=CopyRules(within=TAKES / 2)))
+    ask(shop)
+    pass_time(shop, 10 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert "not over in time" in notified(shop)[0]
+    assert shop.ports.filled.made == [ORIGINAL]
+
+
+def test_a_taken_name_may_be_our_own() -> None:
+    """Of a request before, whose operation is not listed yet: it is not called somebody's."""
+    shop = world()
+    tried: list[str] = []
+
+    def there(said: str, side: str) -> None:
+        if (said, side) == ("restores.clone", "before"):
+            tried.append(said)
+            if len(tried) < 3:
+                raise Unavailable("no answer") if len(tried) == 1 else Exists("ALREADY_EXISTS")
+
+    shop.ports.filled.hook = there
+    ask(shop)
+    pass_time(shop, 5 * MINUTE)
+
+    assert len(tried) == 3
+    pass_time(shop, 10 * MINUTE)
+    assert copy_of(shop).status is Status.READY

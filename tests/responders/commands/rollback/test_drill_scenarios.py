@@ -1,0 +1,258 @@
+"""Rehearsals of more than functions: what the platform validates, and what is looked at."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from responders.support.inventory_reader import take_stock
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Mode, Rebuilds
+from shared.domain.rollback.drill import Count
+from tests.fakes.resources import FakeEstate
+from tests.support.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
+from tests.support.drills import drills, say, system
+from tests.support.function_steps import ORDER
+from tests.support.function_steps import world as recorded
+from tests.support.world import World
+
+ALL = set(SHOP.functions)
+TEMPLATE, SITE = "publish firebase template", "release shop"
+RULES, SETTINGS = "release rules cloud.firestore", "set identity"
+INDEX = f"create index carts {fingerprint(CARTS.definition)[:8]}"
+EFFECTS = {
+    *("platform.shift", "builder.build", "hosting.release", "remote_config.publish"),
+    *("rules.create_ruleset", "rules.enforce", "identity.configure", "indexes.create"),
+}
+
+
+def everything(world: World) -> tuple[WholeInventory, Inventory]:
+    """All that is live."""
+    return take_stock(world.ports, world.policy), world.ports.world.inventory()
+
+
+def verbs(world: World) -> list[str]:
+    """Every verb that is asked for from now on."""
+    asked: list[str] = []
+
+    def hook(verb: str, side: str) -> None:
+        if side == "before":
+            asked.append(verb)
+
+    for port in (world.ports.world, world.ports.beside, world.ports.builds):
+        port.hook = hook
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("scenario", "validated", "looked_at"),
+    [
+        ("functions", ALL, set()),
+        ("complete", {*ALL, TEMPLATE}, {SITE, RULES, SETTINGS}),
+        ("auth", {*SIGNING_IN}, {SETTINGS}),
+        ("database", ALL, {RULES, INDEX}),
+        ("feature", {TEMPLATE}, set()),
+    ],
+)
+def test_a_drill_of_each_scenario(scenario: str, validated: set[str], looked_at: set[str]) -> None:
+    """All that it would bring back is tried, also what people are asked about; nothing changes."""
+    world = shop()
+    spoil(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
+    before, asked = everything(world), verbs(world)
+
+    say(world, command="drill", scenario=scenario)
+
+    [done] = drills(world)
+    assert (done.scenario, done.target, done.agrees) == (scenario, "v1", True)
+    assert (set(done.rehearsed), set(done.looked_at)) == (validated, looked_at)
+    assert (done.refused, done.not_rehearsed) == ({}, ())
+    tried = done.kinds.values()
+    assert sum(one.validated for one in tried) == len(validated)
+    assert sum(one.looked_at for one in tried) == len(looked_at)
+    assert EFFECTS.isdisjoint(asked)
+    assert everything(world) == before
+    assert world.rollbacks() == []
+
+
+def test_a_drill_while_all_is_at_its_target() -> None:
+    """Functions and templates are validated as what they are; there is nothing else to look at."""
+    world = shop()
+
+    say(world, command="drill", scenario="complete")
+
+    [done] = drills(world)
+    assert done.agrees
+    assert done.kinds == {"publish_template": Count(1), "shift": Count(len(ALL))}
+
+
+def test_a_drill_of_a_feature_by_its_functions() -> None:
+    """The group that is named, and no configuration."""
+    world = shop()
+
+    say(world, command="drill", scenario="feature", groups=["catalogue"])
+
+    [done] = drills(world)
+    assert set(done.rehearsed) == set(SHOP.groups["catalogue"].functions)
+
+
+def refused(world: World, scenario: str = "complete") -> dict[str, str]:
+    """Why which steps are refused in a drill, which agrees where none is."""
+    say(world, command="drill", scenario=scenario)
+    [done] = drills(world)
+    assert done.agrees is (not done.refused)
+    return done.refused
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("FINALIZED", {}),
+        ("EXPIRED", {SITE: "v1 is EXPIRED"}),
+        (None, {SITE: "v1 is gone"}),
+    ],
+)
+def test_a_version_that_a_site_served(status: str | None, why: dict[str, str]) -> None:
+    """It must be there to be released again, though a rollback would go on without it."""
+    world = shop()
+    spoil(world, "functions", "sites")
+    del world.ports.beside.statuses["shop", "v1"]
+    if status is not None:
+        world.ports.beside.statuses["shop", "v1"] = status
+
+    assert refused(world) == why
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_ruleset_that_is_gone(copied: bool) -> None:
+    """It is made again of our copy; without one it cannot come back."""
+
+    def furnished(estate: FakeEstate) -> None:
+        furnish(estate)
+        if not copied:  # it went before anybody could read it
+            del estate.rulesets["r1"]
+
+    world = World(policy=SHOP, furnish=furnished)
+    spoil(world, "rules")
+    world.ports.beside.rulesets.pop("r1", None)
+
+    assert refused(world) == ({} if copied else {RULES: "r1 is gone, and no copy is kept"})
+
+
+def test_a_setting_that_somebody_changes_just_then() -> None:
+    """It is neither where the plan begins nor where it leads: the look says so."""
+    world = shop()
+    spoil(world, "identity")
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("identity.settings", "after"):
+            world.ports.beside.configured["mfa.state"] = "MANDATORY"
+
+    world.ports.beside.hook = hook
+
+    assert refused(world, "auth") == {SETTINGS: "set to something else: mfa.state"}
+
+
+def test_a_template_that_is_not_valid() -> None:
+    """The platform says so without publishing it."""
+    world = shop()
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("remote_config.validate", "before"):
+            raise Rejected("INVALID_ARGUMENT")
+
+    world.ports.beside.hook = hook
+
+    assert refused(world, "feature") == {TEMPLATE: "INVALID_ARGUMENT"}
+
+
+@pytest.mark.parametrize(("verb", "part"), [("hosting.site", "sites"), ("rules.releases", "rules")])
+def test_what_gives_no_answer(verb: str, part: str) -> None:
+    """What cannot be seen cannot be rehearsed: that is no agreement."""
+    world = shop()
+
+    def hook(asked: str, side: str) -> None:
+        if (asked, side) == (verb, "before"):
+            raise Unavailable("503")
+
+    world.ports.beside.hook = hook
+
+    assert refused(world) == {part: "it gave no answer"}
+
+
+def test_a_function_that_only_a_rebuild_brings_back() -> None:
+    """Nothing can be validated of a build: where it would begin is looked at."""
+    world = recorded()
+    world.ports.world.lose_image(ORDER)
+    world.deploy_bad()
+
+    say(world, command="drill")
+
+    [done] = drills(world)
+    assert done.agrees
+    assert set(done.looked_at) == {ORDER}
+    assert set(done.rehearsed) == set(world.policy.functions) - {ORDER}
+    assert f"{ORDER} is built again" in str(done.reported)
+
+
+def test_a_function_that_is_gone_and_named() -> None:
+    """It would be created again, with a person's word."""
+    world = recorded(Rebuilds.ASK)
+    world.ports.world.delete_function(ORDER)
+
+    say(world, command="drill", functions=[ORDER])
+
+    [done] = drills(world)
+    assert (done.outcome, done.agrees, set(done.looked_at)) == ("ask", True, {ORDER})
+
+
+def test_a_template_is_validated_within_the_write_quota() -> None:
+    """As the shifts: canaries first, then in the plan's order, as far as half of it reaches."""
+    execution = replace(SHOP.execution, write_quota=WriteQuota(burst=8, per_second=0.01))
+    world = World(policy=replace(SHOP, execution=execution), furnish=furnish)
+
+    say(world, command="drill", scenario="complete")
+
+    [done] = drills(world)
+    assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket", TEMPLATE}
+    assert len(done.not_rehearsed) == 5
+
+
+STRICT = replace(SHOP, gates=replace(SHOP.gates, drills_before_act=1))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reached"),
+    [
+        ("functions", Mode.ACT),
+        ("complete", Mode.ACT),
+        ("auth", Mode.OBSERVE),
+        ("database", Mode.OBSERVE),
+        ("feature", Mode.OBSERVE),
+    ],
+)
+def test_what_a_promotion_counts(scenario: str, reached: Mode) -> None:
+    """Drills of the functions, alone or with all else: trust in a part is none in the whole."""
+    world = World(policy=STRICT, promoted=False, furnish=furnish)
+    say(world, command="drill", scenario=scenario)
+
+    say(world, command="promote", mode="act")
+
+    assert [done.agrees for done in drills(world)] == [True]
+    assert system(world).mode is reached
+
+
+def test_what_is_told() -> None:
+    """How many steps of each kind, and what the plan leaves to be known."""
+    world = shop()
+    spoil(world, "sites", "indexes")
+    del world.ports.beside.statuses["shop", "v1"]
+
+    say(world, command="drill", scenario="complete")
+
+    [text] = {str(one.notice["text"]) for one in world.ports.sender.sent if "drill" in one.key}
+    assert "shift: 8 validated" in text
+    assert "release hosting: 1 refused" in text
+    assert f"{SITE}: v1 is gone" in text

@@ -1,0 +1,214 @@
+"""A feature is rolled back at a stated time, told of beforehand, and yields to what is worse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.incidents import incident
+from shared.domain.rollback.rollback import Status
+from tests.support.bookshop_resources import SIGNING_IN, shop, spoil
+from tests.support.fault_injection import Fault, Saboteur, ticks
+from tests.support.outages import went_back
+from tests.support.switches import iso, say, text
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+FEATURE = {"system": "bookshop", "scenario": "feature", "severity": "MEDIUM"}
+
+
+def spoiled(hook: Saboteur | None = None) -> World:
+    """A feature that a person takes back: a group of functions, and the template."""
+    world = shop(hook) if hook else shop()
+    spoil(world, "signing in", "remote_config")
+    return world
+
+
+def plan(world: World, after: timedelta, **more: Any) -> str:
+    return say(world, "rollback", **FEATURE, at=iso(world, after), **more)
+
+
+def colour(world: World) -> str:
+    return "red" if "red" in world.ports.beside.published.content else "blue"
+
+
+@pytest.mark.parametrize(
+    ("named", "functions", "template"),
+    [({}, set(), "red"), ({"groups": ["authentication"]}, set(SIGNING_IN), "blue")],
+)
+def test_a_feature_that_is_planned(
+    named: dict[str, Any], functions: set[str], template: str
+) -> None:
+    """Nothing happens before its time; people hear of it now, and again shortly before."""
+    world = spoiled()
+    assert plan(world, HOUR, **named) == ""
+
+    world.pass_time(44 * MINUTE)
+    assert [len(text(world, event)) for event in ("planned", "planned-soon")] == [1, 0]
+    world.pass_time(10 * MINUTE)
+    [soon] = text(world, "planned-soon")
+    assert "unplan" in soon
+    assert (world.incidents(), colour(world), went_back(world)) == ([], "blue", set())
+    world.pass_time(20 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is Status.SUCCEEDED
+    assert (colour(world), went_back(world)) == (template, functions)
+    assert world.incidents()[0].severity == "MEDIUM"
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"at": "2020-01-01T00:00:00Z"}, "is over"),
+        ({"at": "tomorrow"}, "is not a time such as"),
+        ({"scenario": "complete"}, "scenario"),
+        ({"severity": "HIGH"}, "severity"),
+        ({"override": True, "incident": "INC-20260302-001"}, "override"),
+        ({"dry_run": True}, "dry_run"),
+    ],
+)
+def test_what_is_not_planned(change: dict[str, Any], reason: str) -> None:
+    """Only a feature, and nothing that is grave: that does not wait."""
+    world = spoiled()
+
+    refused = say(world, "rollback", **{**FEATURE, "at": iso(world, HOUR), **change})
+
+    assert reason in refused
+
+
+def test_a_plan_that_is_called_off() -> None:
+    """It does not begin, nobody hears that it is near, and a second word finds nothing."""
+    world = spoiled()
+    plan(world, HOUR)
+
+    say(world, "unplan", system="bookshop")
+    world.pass_time(2 * HOUR)
+
+    assert (world.incidents(), colour(world)) == ([], "blue")
+    assert text(world, "planned-soon") == []
+    assert len(text(world, "unplanned")) == 1
+    say(world, "unplan", system="bookshop")
+    assert len(text(world, "unplanned")) == 1
+
+
+def test_a_plan_whose_time_finds_trouble() -> None:
+    """What is open comes first: the plan is not begun, and that is told."""
+    world = spoiled()
+    plan(world, HOUR)
+    world.pass_time(50 * MINUTE)
+    world.ports.prober.down = lambda probe: probe == "shop"
+    world.alert(signal="frontend_unavailable")
+
+    world.pass_time(15 * MINUTE)
+
+    [trouble] = world.incidents()
+    assert trouble.signal == "frontend_unavailable"
+    assert f"not begun: it yields to {trouble.id}" in text(world, "not-begun")[0]
+
+
+def test_a_plan_that_nobody_could_begin_in_time() -> None:
+    """After an outage of ours it is not begun in another hour than was told."""
+    world = spoiled()
+    plan(world, HOUR)
+    world.ports.clock.advance(2 * HOUR)
+
+    world.pass_time(10 * MINUTE)
+
+    assert world.incidents() == []
+    assert "too late" in text(world, "not-begun")[0]
+
+
+@pytest.mark.parametrize("verb", ["remote_config.publish", "platform.shift"])
+def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
+    """It begins nothing more, and the worse trouble is judged at once, and cured."""
+    world = spoiled()
+    spoil(world, "sites")
+    estate = world.ports.beside
+    told: list[str] = []
+
+    def interrupt(called: str, side: str) -> None:
+        if (called, side) == (verb, "after") and not told:
+            told.append(verb)
+            world.ports.prober.down = lambda name: (
+                name == "shop" and estate.sites["shop"].version != "v1"
+            )
+            world.alert(signal="frontend_unavailable")
+            alert = world.waiting()[-1]
+            world.ports.bus.messages.remove(alert)
+            world.deliver(alert)
+
+    estate.hook = world.ports.world.hook = interrupt
+    groups: dict[str, Any] = {"groups": ["authentication"]} if verb == "platform.shift" else {}
+    world.command(command="rollback", **FEATURE, **groups)
+    world.settle()
+    world.pass_time(2 * MINUTE)
+
+    first, *_ = world.rollbacks()
+    assert (first.status, first.outcome) == (
+        Status.CANCELLED,
+        "it yields to frontend_unavailable (CRITICAL)",
+    )
+    assert estate.sites["shop"].version == "v1"
+    [one] = world.incidents()
+    assert one.severity == "CRITICAL"
+    world.pass_time(HOUR)
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize("signal", ["slow_response", "performance_degraded"])
+def test_trouble_that_is_no_worse(signal: str) -> None:
+    """What is only watched, or as bad as what is being done, stops nothing."""
+    world = spoiled()
+    told: list[str] = []
+
+    def interrupt(called: str, side: str) -> None:
+        if (called, side) == ("remote_config.publish", "after") and not told:
+            told.append(called)
+            world.alert(signal=signal)
+            alert = world.waiting()[-1]
+            world.ports.bus.messages.remove(alert)
+            world.deliver(alert)
+
+    world.ports.beside.hook = interrupt
+    world.command(command="rollback", **{**FEATURE, "severity": "CRITICAL"})
+    world.settle()
+
+    assert told
+    assert world.rollbacks()[0].status not in (Status.CANCELLED, Status.FAILED)
+
+
+def run(saboteur: Saboteur) -> World:
+    """From the plan to the end of its watch, with one fault in it."""
+    world = spoiled(saboteur)
+    saboteur.world, saboteur.active = world, True
+    said: dict[str, Any] = {**FEATURE, "groups": ["authentication"], "at": iso(world, 2 * MINUTE)}
+    world.command(command="rollback", id="mine", **said)
+    ticks(world, saboteur, 22, timedelta(seconds=30))
+    saboteur.active = False
+    return world
+
+
+def points() -> list[tuple[int, Fault]]:
+    """Each commit and effect up to the last shift, found by counting."""
+    counted = Saboteur()
+    run(counted)
+    last = max(place for place, point in enumerate(counted.points) if "shift" in point)
+    return [
+        (place, fault) for place in range(last + 1) for fault in (Fault.CRASH, Fault.LOST_ANSWER)
+    ]
+
+
+@pytest.mark.parametrize(("point", "fault"), points())
+def test_a_fault_on_the_way_of_a_plan(point: int, fault: Fault) -> None:
+    """Wherever it dies, or hears nothing, it begins once, at its time, and is back."""
+    world = run(Saboteur(point, fault))
+
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+    assert went_back(world) == set(SIGNING_IN)
+    assert world.broken_laws() == []

@@ -1,0 +1,226 @@
+"""Freeze windows, and who may act within them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.core.store import Document
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import GLOBAL
+from tests.support.switches import HOUR, MINUTE, SYSTEM, escalated, in_the_middle, iso, say, text
+from tests.support.world import World
+
+
+@pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])
+def test_a_freeze_leaves_everything_to_people(where: dict[str, str]) -> None:
+    """In its window automation escalates with the prepared command; after it, it acts again."""
+    world = World()
+    stable = world.live
+    say(world, "freeze", **{"from": iso(world, 5 * MINUTE), "until": iso(world, HOUR)}, **where)
+    world.deploy_bad()
+    bad = world.live
+
+    world.alert()
+    world.pass_time(10 * MINUTE)
+    assert world.live == bad
+    assert '"command":"rollback"' in text(world, "rollback.escalated")[0]
+    world.pass_time(HOUR)
+    world.alert("0.later")
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+
+
+def test_a_freeze_that_is_said_in_another_time_zone_is_told_in_ours() -> None:
+    """Everything that is read of it says UTC."""
+    world = World()
+
+    say(world, "freeze", until="2026-03-02T20:00:00+05:00")
+
+    [record] = [
+        one
+        for path, one in world.ports.store.documents.items()
+        if path.startswith("commands/") and one["command"] == "freeze"
+    ]
+    assert record["result"] == "frozen from 2026-03-02 12:00 to 2026-03-02 15:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("verb", "content"),
+    [
+        ("freeze", {"until": "9999-12-31T23:59:59-14:00"}),
+        ("pause", {"expires": "9999-12-31T23:59:59-14:00"}),
+    ],
+)
+def test_a_time_that_utc_does_not_have(verb: str, content: dict[str, str]) -> None:
+    """It is refused with a word, and not by a crash that comes again."""
+    world = World()
+
+    assert say(world, verb, **content) == "9999-12-31T23:59:59-14:00 is no time in UTC"
+
+
+def test_an_order_waits_for_the_end_of_a_freeze() -> None:
+    """Only an override does not."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    say(world, "freeze", until=iso(world, 2 * MINUTE))
+
+    say(world, "rollback", system="bookshop")
+    world.settle()
+    assert world.rollbacks()[0].status is Status.DECIDING
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+
+
+def test_a_freeze_in_the_middle_stops_before_the_next_effect() -> None:
+    """It is asked before every effect, as the kill switch is; unfreeze lets it go on."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    in_the_middle(world, "freeze", until=iso(world, 5 * HOUR))
+    world.alert()
+    world.pass_time(10 * MINUTE)
+    shifts = len(world.ports.world.applied_shifts)
+    assert shifts < 8
+
+    say(world, "unfreeze")
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert {"rollback.frozen", "rollback.unfrozen"} <= set(world.events(world.rollbacks()[0]))
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize("latency", [0, 60])
+def test_while_all_is_on_its_way_nobody_asks_the_switches(
+    latency: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing could be stopped: a pause then is found before the next effect, as any other."""
+    world = World()
+    world.ports.world.operation_latency = timedelta(seconds=latency)
+    asked: list[float] = []
+    honest = world.ports.store.get
+
+    def get(path: str) -> Document:
+        if path == GLOBAL:
+            asked.append(world.ports.clock.monotonic())
+        return honest(path)
+
+    monkeypatch.setattr(world.ports.store, "get", get)
+    world.deploy_bad(["payOrder"])
+    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.settle()
+
+    assert len(world.ports.world.applied_shifts) == 1
+    assert 0 < len(asked) <= 12
+
+
+def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
+    """Break-glass works, and nobody can say that they did not hear of it."""
+    world = escalated()
+    trouble = world.incidents()[-1].id
+
+    say(
+        world,
+        "rollback",
+        system="bookshop",
+        override=True,
+        incident=trouble,
+        severity="LOW",
+        actor="alice",
+        reason="all is down",
+    )
+    world.pass_time(HOUR)
+
+    one = world.rollbacks()[-1]
+    assert one.status is Status.SUCCEEDED
+    assert one.order is not None
+    assert (one.order.override, one.order.incident) == (True, trouble)
+    told = [sent for sent in world.ports.sender.sent if ":rollback.override:" in sent.key]
+    assert {sent.key.rpartition(":")[2] for sent in told} == {
+        channel.name for channel in world.policy.channels
+    }
+    assert "all is down" in told[0].notice["text"]
+    assert world.broken_laws() == []
+
+
+def test_an_override_leaves_what_its_review_needs() -> None:
+    """Who, by what right, for which incident, what was skipped: kept, and in the trail."""
+    world = escalated()
+    trouble = world.incidents()[-1].id
+    order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
+    say(world, "rollback", **order, actor="alice", reason="all is down")
+    world.pass_time(HOUR)
+
+    forced = world.rollbacks()[-1]
+    [one] = forced.overrides
+    assert (one.actor, one.reason, one.command) == ("alice", "all is down", "glass")
+    assert one.incident == trouble
+    assert one.right.startswith("admin, signed in ")
+    assert one.right.endswith("with a second factor")
+    assert [gate["gate"] for gate in one.skipped] == ["freeze"]
+    events = {event.name: event.facts for entry in world.trail(forced) for event in entry.events}
+    assert events["rollback.ordered"]["right"] == one.right
+    assert events["rollback.decided"]["overridden"] == list(one.skipped)
+
+
+def test_an_order_without_override_leaves_no_review() -> None:
+    """The list is of break-glass alone."""
+    world = World()
+    world.deploy_bad()
+
+    say(world, "rollback", system="bookshop")
+    world.pass_time(HOUR)
+
+    assert world.rollbacks()[-1].overrides == ()
+
+
+def test_an_override_stops_at_the_kill_switch() -> None:
+    """Nothing is above it."""
+    world = escalated()
+    bad = world.live
+    say(world, "pause")
+
+    order = {"system": "bookshop", "override": True, "incident": world.incidents()[-1].id}
+    say(world, "rollback", **order)
+    world.pass_time(HOUR)
+
+    assert world.live == bad
+
+
+def test_an_unfreeze_that_comes_late_lifts_nothing_that_was_said_after_it() -> None:
+    """Switches commute: the newest word stands, in whichever order they arrive."""
+    world = World()
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(MINUTE)
+    say(world, "freeze", until=iso(world, HOUR))
+    world.command(command="unfreeze")
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+
+    world.deliver(late, published_at=said_at)
+    assert len(world.ports.store.documents[GLOBAL]["freezes"]) == 1
+    world.ports.clock.advance(MINUTE)
+    say(world, "unfreeze")
+    world.command(command="freeze", until=iso(world, HOUR))
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+    world.deliver(late, published_at=said_at)
+
+    assert world.ports.store.documents[GLOBAL]["freezes"] == []
+
+
+def test_windows_that_are_over_are_dropped_and_there_is_a_limit() -> None:
+    """The document stays small."""
+    world = World()
+    say(world, "freeze", system="bookshop", until=iso(world, MINUTE))
+    world.ports.clock.advance(2 * MINUTE)
+    for _ in range(51):
+        refused = say(world, "freeze", system="bookshop", until=iso(world, HOUR))
+
+    assert len(world.ports.store.documents[SYSTEM]["freezes"]) == 50
+    assert "50 freeze windows" in refused

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
+from shared.domain.policy.model import Mode
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import GLOBAL, Pause, Paused, paused
+from tests.support.switches import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
+from tests.support.system_events import dead_letters
+from tests.support.world import World
+
+
+@pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])
+def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) -> None:
+    """The count is shown; once nothing is, PAUSED is told, on record and once, with that count."""
+    world = World()
+    world.deploy_bad()
+    in_flight = in_the_middle(world, "pause", **where)
+    world.alert()
+
+    world.pass_time(timedelta(seconds=20))  # no sweep of the clock helps
+    world.settle()
+
+    record = world.ports.store.documents["commands/in-the-middle"]
+    kept = world.ports.store.documents[SYSTEM if where else GLOBAL]["pause"]
+    assert decode(Pause, kept).reached_at is not None
+    assert in_flight[0] > 0
+    reached = f"PAUSED: nothing is in flight any more, {in_flight[0]} were when it was said"
+    assert (record["result"], record["due_at"]) == (reached, None)
+    assert [f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in text(world, "pause:")]
+    world.pass_time(5 * MINUTE)
+    assert [reached in one for one in text(world, "paused:")] == [True]
+    chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
+    told = world.ports.store.documents[chain]
+    assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
+    [one] = world.rollbacks()
+    assert (one.status, one.in_flight) == (Status.RUNNING, 0)
+    assert "nothing is in flight" in text(world, "rollback.held")[0]
+
+
+def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() -> None:
+    """What is not in force any more is over, silently."""
+    world = World()
+    world.deploy_bad()
+    in_the_middle(world, "pause")
+    world.alert()
+    message = world.waiting()[-1]
+    world.ports.bus.messages.remove(message)
+    world.deliver(message)
+    work = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(work[0])
+    world.ports.bus.messages.clear()
+    record = world.ports.store.documents["commands/in-the-middle"]
+    assert record["due_at"] is not None
+
+    say(world, "resume")
+    world.pass_time(HOUR)
+
+    assert record is not world.ports.store.documents["commands/in-the-middle"]
+    assert world.ports.store.documents["commands/in-the-middle"]["due_at"] is None
+    assert text(world, "paused:") == []
+    assert world.broken_laws() == []
+
+
+def test_a_pause_that_is_lifted_during_the_look_is_not_told_as_reached() -> None:
+    """What the look has found and what is in force are one commit, or none."""
+    world = World()
+    world.deploy_bad()
+    in_the_middle(world, "pause")
+    world.alert()
+    while world.rollbacks() == [] or world.rollbacks()[0].held_since is None:
+        message = world.waiting()[0]
+        world.ports.bus.messages.remove(message)
+        world.deliver(message)
+    look = next(one for one in world.waiting() if b'"command","id":"in-the-middle"' in one.data)
+    lifted: list[bool] = []
+
+    def lift(verb: str, side: str) -> None:
+        if (verb, side) == ("store.query", "after") and not lifted:
+            lifted.append(True)
+            world.command(command="resume")
+            world.deliver(world.waiting()[-1])
+
+    world.ports.store.hook = lift
+    world.deliver(look)
+    world.pass_time(HOUR)
+
+    assert lifted
+    assert text(world, "paused:") == []
+    assert world.ports.store.documents[GLOBAL]["pause"] is None
+    assert world.broken_laws() == []
+
+
+def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
+    """It is due until it is told: the clock hands it on."""
+    world = World()
+    world.deploy_bad()
+    in_the_middle(world, "pause")
+    world.alert()
+    seen: list[bool] = []
+
+    def die(verb: str, side: str) -> None:
+        if (verb, side) == ("bus.publish", "before") and "commands/in-the-middle" in (
+            world.ports.store.documents
+        ):
+            seen.append(True)
+            if len(seen) < 6:
+                raise Unavailable("no answer")
+
+    world.ports.bus.hook = die
+    world.pass_time(5 * MINUTE)
+
+    assert [one.startswith("all systems: PAUSED") for one in text(world, "paused:")] == [True]
+
+
+@pytest.mark.parametrize("lifted", ["resume", "resume and work"])
+def test_the_time_of_an_earlier_pause_is_not_counted_with_a_later_one(lifted: str) -> None:
+    """A rollback is given up for one long hold, not for the sum of several."""
+    world = World()
+    world.deploy_bad()
+    in_the_middle(world, "pause")
+    world.alert()
+    world.pass_time(20 * MINUTE)
+
+    world.command(command="resume")
+    resumed = world.waiting()[-1]
+    world.ports.bus.messages.clear()
+    world.deliver(resumed)
+    if lifted == "resume":
+        world.ports.bus.messages.clear()  # no worker comes to it in between
+    world.ports.clock.advance(timedelta(seconds=1))
+    world.command(command="pause")
+    world.deliver(world.waiting()[-1])
+    world.pass_time(20 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is Status.RUNNING
+    world.pass_time(15 * MINUTE)
+    assert world.rollbacks()[0].status is Status.FAILED
+
+
+def test_what_status_shows_of_a_pause_is_what_was_told() -> None:
+    """PAUSED is what a look has found and told, not what a reader reckons in between."""
+    at = World().ports.clock.now()
+    requested = Pause("ada", at, "we look")
+
+    assert paused(None) is Paused.NO
+    assert paused(requested) is Paused.REQUESTED
+    assert paused(replace(requested, reached_at=at)) is Paused.YES
+
+
+def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
+    """It may have looked at the switches just before, and act by that look."""
+    world = World()
+    world.deploy_bad()
+    said: list[str] = []
+
+    def interrupt(verb: str, side: str) -> None:
+        claimed = [one for one in world.rollbacks() if one.lease is not None] if not said else []
+        if claimed and verb.startswith("platform"):
+            said.append(claimed[0].status)
+            world.command(command="pause", id="while-it-decides")
+            world.deliver_newest()
+            world.ports.clock.advance(timedelta(seconds=3))
+
+    world.ports.world.hook = interrupt
+    world.alert()
+
+    world.pass_time(MINUTE)
+
+    record = world.ports.store.documents["commands/while-it-decides"]
+    assert said == [Status.DECIDING]
+    assert text(world, "pause:")[0].startswith("all systems: PAUSE_REQUESTED, 0 in flight")
+    assert (record["result"], record["due_at"]) == (
+        "PAUSED: nothing is in flight any more, 0 were when it was said",
+        None,
+    )
+    assert world.ports.world.applied_shifts == []
+
+
+def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
+    """People are paged; what was stopped between two effects stays there until they say more."""
+    world = World()
+    world.deploy_bad()
+    in_the_middle(world, "pause", expires="10m", actor="alice")
+    world.alert()
+    world.pass_time(9 * MINUTE)
+    shifts = list(world.ports.world.applied_shifts)
+    steps = {name: step.status for name, step in world.steps(world.rollbacks()[0].id).items()}
+
+    world.pass_time(10 * MINUTE)
+
+    assert {"still paused by alice" in one for one in text(world, "pause-expired")} == {True}
+    assert world.ports.world.applied_shifts == shifts
+    [one] = world.rollbacks()
+    assert (one.status, one.in_flight) == (Status.RUNNING, 0)
+    assert {name: step.status for name, step in world.steps(one.id).items()} == steps
+
+
+def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
+    """Nothing has to settle."""
+    world = World()
+
+    say(world, "pause", id="now")
+
+    assert world.ports.store.documents["commands/now"]["result"] == "PAUSED, 0 in flight"
+
+
+@pytest.mark.parametrize("expires", ["2h", None])
+def test_a_pause_that_was_to_be_over_is_paged_and_lifts_nothing(expires: str | None) -> None:
+    """A person resumes; the clock only reminds them."""
+    world = World()
+    say(world, "pause", expires=expires or iso(world, 2 * HOUR), actor="alice")
+
+    world.pass_time(2 * HOUR - MINUTE)
+    assert text(world, "pause-expired") == []
+    world.pass_time(2 * MINUTE)
+
+    assert "still paused by alice" in text(world, "pause-expired")[0]
+    assert world.ports.store.documents[GLOBAL]["pause"]["actor"] == "alice"
+
+
+@pytest.mark.parametrize("then", [["resume"], ["resume", "pause"], ["pause"]])
+def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -> None:
+    """What was lifted, or said anew, is not expired."""
+    world = World()
+    say(world, "pause", expires="2h")
+    for verb in then:
+        world.ports.clock.advance(MINUTE)
+        say(world, verb)
+
+    world.pass_time(3 * HOUR)
+
+    assert text(world, "pause-expired") == []
+    reminders = [
+        fields["status"]
+        for path, fields in world.ports.store.documents.items()
+        if "pause-expired" in path
+    ]
+    assert set(reminders) == {"WITHDRAWN"}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"command": "freeze"}, "until"),
+        ({"command": "freeze", "until": "tomorrow"}, "is not a time such as"),
+        ({"command": "freeze", "until": "2026-01-01T00:00:00Z"}, "is over"),
+        (
+            {
+                "command": "freeze",
+                "from": "2027-03-01T00:00:00Z",
+                "until": "2027-02-01T00:00:00Z",
+            },
+            "before the window begins",
+        ),
+        ({"command": "freeze", "until": "2026-03-02T12:00:00"}, "is not a time such as"),
+        ({"command": "pause", "expires": "soon"}, "or a span such as 2h"),
+        ({"command": "pause", "expires": "2026-01-01T00:00:00Z"}, "is over"),
+        ({"command": "pauze"}, "did you mean pause"),
+        ({"command": "pause", "untill": "x"}, "untill"),
+        ({"command": "rollback", "system": "bookshop", "override": True}, "incident"),
+        ({"command": "rollback", "system": "bookshop", "groups": ["catalog"]}, "mean catalogue"),
+        (
+            {"command": "rollback", "system": "bookshop", "functions": ["listbook"]},
+            "mean listBooks",
+        ),
+        ({"command": "pause", "system": "bookshoop"}, "did you mean bookshop"),
+    ],
+)
+def test_a_wrong_switch_is_refused_with_what_would_be_right(
+    content: dict[str, Any], why: str
+) -> None:
+    """Each fault says how it should be."""
+    world = World()
+
+    world.command(**content)
+    world.settle()
+
+    assert why in dead_letters(world)[-1]["reason"]
+    assert GLOBAL not in world.ports.store.documents
+
+
+def changed(world: World, verb: str) -> dict[str, Any]:
+    """Before and after, as the newest command of that verb tells them in the trail."""
+    found = [
+        fields
+        for path, fields in world.ports.store.documents.items()
+        if "/audit/command:" in path and fields["name"] == f"command.{verb}"
+    ]
+    changes: dict[str, Any] = max(found, key=lambda one: str(one["at"]))["facts"]["changes"]
+    return changes
+
+
+@pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])
+def test_a_switch_tells_what_it_was_before(where: dict[str, str]) -> None:
+    """The event of each switch holds both sides, so that nobody has to reckon back."""
+    world = World()
+
+    say(world, "pause", actor="alice", reason="we look", **where)
+    [before, after] = changed(world, "pause")["pause"]
+    assert (before, after["actor"], after["reason"]) == (None, "alice", "we look")
+    world.ports.clock.advance(MINUTE)
+    say(world, "resume", **where)
+    [before, after] = changed(world, "resume")["pause"]
+    assert (before["actor"], after) == ("alice", None)
+    say(world, "freeze", until=iso(world, HOUR), actor="bob", **where)
+    [before, after] = changed(world, "freeze")["freezes"]
+    assert (before, "frozen by bob until" in after) == ("", True)
+    world.ports.clock.advance(MINUTE)
+    say(world, "unfreeze", **where)
+    [before, after] = changed(world, "unfreeze")["freezes"]
+    assert ("frozen by bob until" in before, after) == (True, "")
+
+
+def test_a_promotion_is_told_with_what_it_was_before() -> None:
+    """Automation's rights change in the trail and on the channels, not behind people's backs."""
+    world = World()
+    world.ports.clock.advance(MINUTE)
+
+    say(world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week")
+
+    assert changed(world, "promote") == {"mode": ["act", "ask"]}
+    said = text(world, "promote")[-1]
+    assert "automation may ask, before act, by alice: a bad week" in said
+
+
+def late(world: World, verb: str, after: timedelta, **content: Any) -> str:
+    """Say it, and deliver it so much later; why it was refused, or ""."""
+    before = len(dead_letters(world))
+    said_at = world.ports.clock.now()
+    world.command(command=verb, **content)
+    message = world.waiting()[-1]
+    world.ports.bus.messages.remove(message)
+    world.ports.clock.advance(after)
+    world.deliver(message, published_at=said_at)
+    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+
+
+def test_a_pause_that_comes_after_its_own_reminder_is_still_a_pause() -> None:
+    """Its expiry lifts nothing, so a late one stops everything too, and reminds at once."""
+    world = World()
+
+    assert late(world, "pause", 20 * MINUTE, expires="5m") == ""
+    world.pass_time(MINUTE)
+
+    assert world.ports.store.documents[GLOBAL]["pause"]["actor"] == "somebody"
+    assert "still paused by somebody" in text(world, "pause-expired")[0]
+
+
+def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
+    """A person who takes automation's rights back is not overruled by what they said before."""
+    world = World()
+    said_at = world.ports.clock.now()
+    world.command(command="promote", system="bookshop", mode="act")
+    earlier = world.waiting()[-1]
+    world.ports.bus.messages.remove(earlier)
+    world.ports.clock.advance(MINUTE)
+    say(world, "promote", system="bookshop", mode="observe")
+
+    world.deliver(earlier, published_at=said_at)
+
+    assert world.ports.store.documents[SYSTEM]["mode"] == Mode.OBSERVE
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("act", True), ("ask", True), ("observe", False)])
+def test_a_late_promotion_stops_automation_and_frees_it_no_more(mode: str, refused: bool) -> None:
+    """What stops something is done however late it comes."""
+    world = World()
+
+    said = late(world, "promote", 20 * MINUTE, system="bookshop", mode=mode)
+
+    assert ("too late" in said) is refused

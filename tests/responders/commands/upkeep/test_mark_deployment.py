@@ -1,0 +1,110 @@
+"""What a person says of a deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.domain.deployments.deployment import Status
+from tests.support.deployments import MINUTE, deploy, hint, others, recorded
+from tests.support.system_events import dead_letters
+from tests.support.world import World
+
+
+def mark(world: World, how: str, deployment: str, **more: Any) -> None:
+    world.command(command=how, system="bookshop", deployment=deployment, actor="anna", **more)
+    world.settle()
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [("mark-stable", Status.STABLE), ("mark-bad", Status.BAD)]
+)
+def test_a_person_knows_better(how: str, status: Status) -> None:
+    """What they say holds at once, with their reason, and is kept for ever."""
+    world = World()
+    world.announce("v2")
+    world.settle()
+
+    mark(world, how, "v2", reason="tried by hand")
+
+    [one] = others(world)
+    assert (one.status, one.expires_at) == (status, None)
+    assert one.reason.endswith("anna: tried by hand")
+
+
+def test_what_is_called_stable_is_proven_restorable() -> None:
+    """A place to go back to is of use only when one can."""
+    world = World()
+    world.announce("v2")
+    world.settle()
+    world.ports.world.deploy(["getBook"])
+    world.ports.world.delete_revision("getBook", "getbook-00001")
+
+    mark(world, "mark-stable", "v2")
+    world.pass_time(MINUTE)
+
+    proof = recorded(world)["v2"].restorable
+    assert proof is not None
+    assert proof.faults == ("getBook: revision getbook-00001 is gone",)
+
+
+def test_a_barrier_is_set_on_what_was_recorded_before() -> None:
+    """The reason is why nobody goes back past it."""
+    world = World()
+    world.announce("v2")
+    world.settle()
+
+    mark(world, "mark-barrier", "v2", reason="payments migrated")
+
+    assert (others(world)[0].barrier, others(world)[0].status) == ("payments migrated", "LIVE")
+
+
+def test_nothing_is_called_stable_during_an_incident() -> None:
+    """Whoever is in trouble looks for blame, and for a way out."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.announce("v2")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+
+    mark(world, "mark-stable", "v2")
+
+    assert "nothing is stable during INC-" in dead_letters(world)[0]["reason"]
+    assert recorded(world)["v2"].status is Status.LIVE
+
+
+def test_what_is_rolling_out_or_unknown_is_not_called_stable() -> None:
+    """The refusal names what is near."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.settle()
+    [rolling] = others(world)
+
+    mark(world, "mark-stable", rolling.id)
+    mark(world, "mark-bad", "v11")
+
+    reasons = [letter["reason"] for letter in dead_letters(world)]
+    assert f"{rolling.id} is still rolling out" in reasons[0]
+    assert "v11 is not known in bookshop; did you mean v1?" in reasons[1]
+
+
+def test_a_deployment_that_was_called_bad_while_it_rolled_out_is_over() -> None:
+    """The next change is another one."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.settle()
+    mark(world, "mark-bad", others(world)[0].id)
+
+    deploy(world, "payOrder")
+    hint(world)
+    world.settle()
+
+    assert [(one.status, one.deployed) for one in others(world)] == [
+        (Status.BAD, ("getBook",)),
+        (Status.ROLLING_OUT, ("payOrder",)),
+    ]

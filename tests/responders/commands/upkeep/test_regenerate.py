@@ -1,0 +1,190 @@
+"""What an application can make again is asked for, at a person's word."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from responders.rollback.derived_data import after_repair
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.data_rules import Collection, Derived
+from tests.support.fault_injection import Fault, Saboteur, ticks
+from tests.support.switches import say, text
+from tests.support.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+DRAWN = Collection(
+    derived=(
+        Derived("draw-again", ("cover",)),
+        Derived("draw-again", ("thumbnail", "cover")),
+        Derived("print-again", ("pdf",)),
+        Derived("print-again"),
+    )
+)
+SHOP = replace(BOOKSHOP, collections={"books": DRAWN, "orders": Collection()})
+COUNTED = ("store.commit", "bus.publish")
+
+
+def ask(world: World, **content: Any) -> str:
+    """Why it was refused to ask for what is made from books; empty: it was not."""
+    return say(world, "regenerate", **{"system": "bookshop", "collection": "books", **content})
+
+
+def heard(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """What the application was asked for, by topic, in order."""
+    return [(one.topic, json.loads(one.data)) for one in world.ports.theirs.messages]
+
+
+def test_each_declared_topic_is_asked_once() -> None:
+    """With all fields that it makes, or none for whole documents, and told how it ended."""
+    world = World(policy=SHOP)
+
+    assert ask(world, id="mine", documents=["books/1"], reason="a test") == ""
+    world.pass_time(5 * MINUTE)
+
+    said = {
+        "version": 1,
+        "id": "mine",
+        "system": "bookshop",
+        "collection": "books",
+        "documents": ["books/1"],
+        "reason": "a test",
+    }
+    assert heard(world) == [
+        ("draw-again", {**said, "fields": ["cover", "thumbnail"]}),
+        ("print-again", {**said, "fields": []}),
+    ]
+    told = text(world, "regenerate")
+    assert told == ["bookshop: what is made from books was asked for on draw-again, print-again"]
+    event = world.ports.store.documents["systems/bookshop/audit/regenerate:mine"]
+    assert event["facts"] == {"result": told[0].removeprefix("bookshop: ")}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"collection": "book"}, "nothing says how 'book' is made again"),
+        ({"collection": "orders"}, "bookshop has books"),
+        ({"documents": ["orders/1"]}, "'orders/1' is no document of books"),
+        ({"documents": []}, "documents"),
+        ({"functions": ["createOrder"]}, "not an option here: functions"),
+    ],
+)
+def test_what_nothing_says_how_to_make_is_refused(content: dict[str, Any], why: str) -> None:
+    """With what there is; nobody is asked."""
+    world = World(policy=SHOP)
+
+    assert why in ask(world, **content)
+
+    assert heard(world) == []
+
+
+def test_a_pause_before_anybody_is_asked() -> None:
+    """It is looked at before each message; lifted, the rest goes on."""
+    world = World(policy=SHOP)
+    world.command(command="pause", system="bookshop")
+    world.settle()
+    ask(world)
+    world.pass_time(2 * MINUTE)
+    assert heard(world) == []
+
+    world.command(command="resume", system="bookshop")
+    world.pass_time(2 * MINUTE)
+
+    assert [topic for topic, _ in heard(world)] == ["draw-again", "print-again"]
+
+
+@pytest.mark.parametrize(
+    ("error", "hours", "told"),
+    [
+        (Rejected("403: not permitted"), 0, "draw-again: 403: not permitted"),
+        (Unavailable("no answer"), 0, ""),
+        (Unavailable("no answer"), 25, "draw-again: given up; print-again: given up"),
+    ],
+)
+def test_a_topic_that_takes_nothing(error: Exception, hours: int, told: str) -> None:
+    """A refusal is told beside what was asked for; silence is tried again, for a day."""
+    world = World(policy=SHOP)
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("bus.publish", "before") and not world.ports.theirs.messages:
+            raise error
+
+    world.ports.theirs.hook = refuse
+    if isinstance(error, Rejected):
+        world.ports.theirs.hook = refusing_once(error)
+    ask(world)
+    world.pass_time(MINUTE)
+    world.ports.clock.advance(timedelta(hours=hours))
+    world.pass_time(2 * MINUTE)
+
+    assert [told in one for one in text(world, "regenerate")] == [True] * bool(told)
+
+
+def refusing_once(error: Exception) -> Any:
+    """A hook that refuses the first message."""
+    seen: list[str] = []
+
+    def refuse(verb: str, side: str) -> None:
+        if side == "before" and not seen:
+            seen.append(verb)
+            raise error
+
+    return refuse
+
+
+def run(saboteur: Saboteur) -> World:
+    """The command, carried out while something goes wrong once."""
+    world = World(policy=SHOP, hook=saboteur)
+    saboteur.world, saboteur.active = world, True
+    world.command(command="regenerate", id="mine", system="bookshop", collection="books")
+    ticks(world, saboteur, 6)
+    saboteur.active = False
+    return world
+
+
+def points() -> list[tuple[int, Fault]]:
+    """Every commit and every message."""
+    counted = Saboteur(counted=COUNTED)
+    run(counted)
+    faults = (Fault.CRASH, Fault.LOST_ANSWER)
+    return [(place, fault) for place in range(len(counted.points)) for fault in faults]
+
+
+@pytest.mark.parametrize(("point", "fault"), points())
+def test_a_fault_while_it_is_asked_for(point: int, fault: Fault) -> None:
+    """Wherever it dies, or hears nothing: each topic is asked, a repeat is known by its id."""
+    world = run(Saboteur(point, fault, COUNTED))
+
+    said = heard(world)
+    assert {topic for topic, _ in said} == {"draw-again", "print-again"}
+    assert len(said) <= 3
+    assert {one["id"] for _, one in said} == {"mine"}
+    told = {one.key for one in world.ports.sender.sent if "mine:regenerate" in one.key}
+    assert len(told) == 1
+    assert world.broken_laws() == []
+
+
+def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
+    """However long their paths are: each record is a document, each part a commit, each once."""
+    paths = [f"books/{n:05}{'x' * 1400}" for n in range(9000)]
+    others = ["orders/1", "shelves/1/books/1"]
+    now = World(policy=SHOP).ports.clock.now()
+    parts = list(after_repair(SHOP, "INC-1", [*reversed(paths), *others], now))
+
+    records = [one for part in parts for one in part]
+    named = [path for one in records for path in one.fields["answer"]["documents"]]
+    assert named == [*paths, others[1]]
+    assert len({one.path for one in records}) == len(records)
+    assert max(len(msgspec.json.encode(one.fields)) for one in records) < 2**20
+    assert max(len(msgspec.json.encode(part)) for part in parts) < 9 * 2**20
+    assert 1 < len(parts) < 5
+    again = after_repair(SHOP, "INC-1", [*paths, *others], now + MINUTE / 7)
+    assert [[one.path for one in part] for part in again] == [
+        [one.path for one in part] for part in parts
+    ]

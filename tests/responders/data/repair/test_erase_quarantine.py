@@ -1,0 +1,315 @@
+"""Who is erased after a repair has ended: no copy of theirs is left in quarantine."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+
+import pytest
+from msgspec.structs import replace
+
+from responders.data.erasure import LEARN_SECONDS, read_ledger
+from responders.data.repair import erase_written_later
+from responders.data.repair.erase_written import TakingOut
+from responders.data.repair.erase_written_later import of_ended
+from responders.support import resumable_command
+from shared.core.codec import decode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.repair import quarantine
+from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.write_ramp import Ramp
+from tests.fakes.runtime.hooks import no_hook, raising
+from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop, undo
+from tests.support.erasure_during_repair import (
+    SPOILT,
+    WITHOUT_ADA,
+    called_off,
+    copies,
+    erase,
+    journal,
+    occupied,
+    repaired,
+    unnamed,
+)
+from tests.support.fault_injection import Fault, Saboteur, ticks
+
+COUNTED = ("quarantine.keep", "quarantine.remove", "store.commit")
+HERS = {"customers/ada", "orders/1"}
+
+
+def say_erase(shop: Shop) -> None:
+    """A person says that Ada is to be erased."""
+    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
+    person = erasures.hashed(book.salt, "ada")
+    shop.command("carol", command="erase", id="ada", system="bookshop", person=person)
+
+
+def record(shop: Shop) -> CommandRecord:
+    return decode(CommandRecord, shop.ports.store.get(commands.path("ada")).fields)
+
+
+def after_the_end() -> Shop:
+    """A repair that went well, of which quarantine holds all."""
+    shop = repaired(lambda _: None)
+    assert copies(shop) == {"customers/bob", *HERS}
+    return shop
+
+
+def expect_forgotten(shop: Shop) -> None:
+    """No copy of hers is left; what stands in the database is the application's to erase."""
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+    assert record(shop).answer["gone"] == len(HERS)
+    assert shop.data == GOOD
+    assert shop.broken_laws() == []
+
+
+def test_no_copy_is_left() -> None:
+    """And an undo puts back what is of others alone."""
+    shop = after_the_end()
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    expect_forgotten(shop)
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_whom_only_the_application_has_erased() -> None:
+    """Nobody has to say it: the clock reads it, and has quarantine gone through."""
+    rules = SHOP.erasure
+    assert rules is not None
+    erasure = replace(rules, collection="erased", person="who", erased_at="done")
+    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
+    assert copies(shop) == {"customers/bob", *HERS}
+    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.pass_time(62 * MINUTE)
+
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert shop.data == GOOD
+    given = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    shop.pass_time(3 * 62 * MINUTE)
+    again = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    assert len(again) <= len(given) + 1
+    undo(shop)
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> None:
+    """Once the clock has read them, minute by minute, nobody reads them all again."""
+    rules = SHOP.erasure
+    assert rules is not None
+    erasure = replace(rules, collection="erased", person="who", erased_at="done")
+    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
+    now = shop.ports.clock.now()
+    others = {f"erased/{n:02}": {"who": f"nobody-{n}", "done": now} for n in range(40)}
+    shop.write({**others, "erased/99": {"who": "ada", "done": now}})
+    shop.ports.kept.seconds_each = 1.1 * LEARN_SECONDS / len(others)
+
+    shop.pass_time(65 * MINUTE)
+
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    [given] = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    assert decode(CommandRecord, given.fields).due_at is None
+
+
+def test_what_age_has_taken_is_passed_over() -> None:
+    """Its entry in the journal is there for longer."""
+    shop = after_the_end()
+    kept = shop.ports.quarantine.objects
+    kept.pop(next(iter(kept)))
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    assert record(shop).due_at is None
+    assert "left" not in record(shop).answer
+
+
+def test_what_age_takes_under_its_hands_is_passed_over() -> None:
+    """It was listed, and is gone before it is read: the others are still gone through."""
+    shop = after_the_end()
+    kept, (first, *others) = shop.ports.quarantine.objects, journal(shop)
+    assert others
+
+    def takes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before"):
+            kept.pop(first.kept.object, None)
+
+    shop.ports.quarantine.hook = takes
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+    held = [quarantine.unpacked(one.content) for one in kept.values()]
+    assert not {one.path for changes in held for one in changes} & HERS
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+
+
+def test_two_workers_at_once() -> None:
+    """What one has kept and not named yet the other does not take for a copy that nobody needs."""
+    shop = after_the_end()
+    vault = shop.ports.quarantine
+    name = shop.rollbacks()[-1].id
+
+    def other_removes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.keep", "after"):
+            vault.hook = no_hook
+            other = of_ended(shop.ports, shop.policy, name, shop.ports.clock.now())
+            with suppress(Unavailable):
+                other.remove_unnamed()
+
+    vault.hook = other_removes
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+
+    assert vault.hook is no_hook
+    expect_forgotten(shop)
+
+
+@pytest.mark.parametrize("by", ["a pause", "another rollback"])
+def test_what_holds_it_up(by: str) -> None:
+    """It goes on once that is over."""
+    shop = after_the_end()
+    if by == "a pause":
+        shop.command("carol", command="pause")
+    else:
+        occupied(shop, "another")
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+    assert copies(shop) == {"customers/bob", *HERS}
+    if by == "a pause":
+        shop.command("carol", command="resume")
+    else:
+        occupied(shop, "")
+    shop.pass_time(2 * MINUTE)
+    assert copies(shop) == {"customers/bob"}
+
+
+def test_what_a_cancelled_repair_has_written_is_taken_out_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the copies: they are not removed before."""
+    monkeypatch.setattr(erase_written_later, "REWRITE_SECONDS", 90.0)
+
+    def stops(shop: Shop) -> None:
+        called_off(shop)
+        say_erase(shop)
+
+    shop = repaired(stops)
+    assert shop.data == WITHOUT_ADA
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert record(shop).due_at is None
+
+
+@pytest.mark.parametrize("why", ["refused", "too late"])
+def test_what_is_left_is_told(why: str) -> None:
+    """A person must see to it."""
+    shop = after_the_end()
+
+    def refuses(verb: str, side: str) -> None:
+        if verb == "quarantine.remove":
+            raise Rejected("403: no")
+
+    if why == "refused":
+        shop.ports.quarantine.hook = refuses
+    else:
+        shop.command("carol", command="pause")
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    if why == "too late":
+        shop.ports.clock.advance(resumable_command.GIVEN_UP_AFTER)
+        shop.pass_time(MINUTE)
+    shop.ports.quarantine.hook = no_hook
+    assert record(shop).due_at is None
+    assert (
+        record(shop).answer["left"]
+        == {
+            "refused": "403: no",
+            "too late": "given up after a day",
+        }[why]
+    )
+    assert [one for one in shop.ports.sender.sent if "ada:erase" in one.key]
+
+
+def disturbed(saboteur: Saboteur) -> Shop:
+    """Something goes wrong from the command on."""
+    shop = after_the_end()
+    for fake in (shop.ports.quarantine, shop.ports.store):
+        fake.hook = saboteur
+    saboteur.world = shop
+    saboteur.active = True
+    say_erase(shop)
+    ticks(shop, saboteur, 10, timedelta(seconds=30))
+    saboteur.active = False
+    return shop
+
+
+@cache
+def points() -> int:
+    saboteur = Saboteur(counted=COUNTED)
+    expect_forgotten(disturbed(saboteur))
+    effects = [number for number, one in enumerate(saboteur.points) if "store" not in one]
+    return effects[-1] + 4
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("point", range(points()))
+def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
+    """Whoever dies, hears nothing or stands still there: each copy is gone."""
+    saboteur = Saboteur(point, fault, COUNTED)
+    shop = disturbed(saboteur)
+
+    assert saboteur.happened
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+    assert shop.data == GOOD
+
+
+def test_an_undo_waits_for_the_end_of_it() -> None:
+    """Nothing is put back while copies go; nobody is asked before."""
+    shop = after_the_end()
+    shop.ports.quarantine.hook = raising("quarantine.keep", Unavailable("no answer"))
+    say_erase(shop)
+    shop.settle()
+    undo(shop)
+    assert shop.rollbacks()[-1].status is Status.DECIDING
+    shop.ports.quarantine.hook = no_hook
+    shop.parked(2)
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_copies_that_go_under_the_hands_of_an_undo() -> None:
+    """Somebody who began before it removes them late: the journal is read again."""
+    shop = after_the_end()
+    repair = shop.newest.id
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    removed: list[str] = []
+
+    def removes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before") and not removed:
+            removed.append(verb)
+            erase(shop)
+            ramp = Ramp(0.0, 0.0)
+            now = shop.ports.clock.now()
+            late = TakingOut(shop.ports, shop.policy, repair, now, ramp, lambda: True)
+            ledger = read_ledger(shop.ports, shop.policy)
+            assert ledger is not None
+            for document in shop.ports.store.query(Query(quarantine.journal(repair))):
+                late.forget(document, ledger)
+            late.remove_unnamed()
+
+    shop.ports.quarantine.hook = removes
+    shop.approve("bob")
+    shop.pass_time(3 * MINUTE)
+
+    assert removed
+    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}

@@ -1,0 +1,430 @@
+"""Who is erased while documents are written back: what was written of them is taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.data.repair import erase_written_later
+from responders.support import resumable_command
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
+from shared.domain.commands import command as commands
+from shared.domain.data.document import Landed, Rewrite
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.policy.data_rules import Derived
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.report import report
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Status
+from shared.engine.steps.documents import erase as take_out
+from shared.state.audit_reader import Trail
+from shared.state.reader import Reading
+from shared.state.report_source import gathered
+from tests.fakes.runtime.hooks import no_hook
+from tests.support.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, Shop, undo
+from tests.support.erasure_during_repair import (
+    SPOILT,
+    WITHOUT_ADA,
+    called_off,
+    copies,
+    erase,
+    expect_taken_out_afterwards,
+    journal,
+    last_step,
+    later,
+    occupied,
+    repaired,
+    unnamed,
+)
+from tests.support.repair_behind_fence import FencedShop, expect_as_before
+
+
+def reads(shop: Shop) -> list[str]:
+    """Every look into quarantine from now on."""
+    seen: list[str] = []
+
+    def look(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before"):
+            seen.append(verb)
+
+    shop.ports.quarantine.hook = look
+    return seen
+
+
+def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
+    """Counted, and named nowhere: not in the journal, the report, or what is asked to be made."""
+    derived = (Derived("regenerate-receipts"),)
+    orders = replace(SHOP.collections["orders"], derived=derived)
+    shop = repaired(erase, replace(SHOP, collections={**SHOP.collections, "orders": orders}))
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == WITHOUT_ADA
+    assert shop.written() == {"customers/bob"}
+    assert sum(one.taken_out for one in journal(shop)) == 2
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
+    assert last_step(shop).note == f"{said}, 2 {Fate.FORGOTTEN}"
+    reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
+    kept = gathered(reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), Counts())
+    [course] = report(kept).rollbacks
+    assert [one.path for one in course.documents] == ["customers/bob"]
+    assert said in markdown(report(kept))
+    assert shop.ports.theirs.messages == []
+    assert shop.broken_laws() == []
+
+
+def test_an_undo_does_not_put_back_what_was_taken_out() -> None:
+    """It is not as the repair has left it."""
+    shop = repaired(erase)
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**WITHOUT_ADA, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_before_the_fence_falls() -> None:
+    """Nobody of the application sees what was written of them."""
+    fenced = FencedShop()
+    fenced.write({"customers/bob": SPOILT["customers/bob"]})
+    fenced.ports.clock.advance(15 * MINUTE)
+    shop = repaired(erase, shop=fenced, hook=fenced.written_behind)
+
+    assert shop.data == WITHOUT_ADA
+    assert len(fenced.behind) > len(SPOILT) - 1
+    assert set(fenced.behind) == {"STANDING"}
+    expect_as_before(fenced)
+
+
+def test_nobody_was_erased() -> None:
+    """Nothing in quarantine is looked at again, and that is told as well."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    erase(shop, shop.ports.clock.now() - timedelta(days=2))  # before any of it was written
+    shop.ports.clock.advance(10 * MINUTE)
+    seen = reads(shop)
+    shop = repaired(lambda _: None, shop=shop)
+
+    assert shop.data == GOOD
+    assert seen == []
+    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+
+
+def test_who_came_back_since_stays() -> None:
+    """Their erasure is heard of late, and was before what was written of them."""
+    shop = repaired(lambda one: erase(one, one.ports.clock.now() - timedelta(days=2)))
+    assert shop.data == GOOD
+    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+
+
+def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() -> None:
+    """Nobody has to say it."""
+    rules = SHOP.erasure
+    assert rules is not None
+    policy = replace(
+        SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done")
+    )
+
+    def erased(shop: Shop) -> None:
+        now = shop.ports.clock.now()
+        shop.write({"erased/1": {"who": "ada", "done": now}})
+        shop.ports.beside.held[HERE, "erased/1"] = now
+
+    assert repaired(erased, policy).data == WITHOUT_ADA
+
+
+def test_what_the_application_has_written_since_is_its_own() -> None:
+    """It stays, and stays named."""
+
+    def both(shop: Shop) -> None:
+        shop.write({"customers/ada": {"email": "again@example.com"}})
+        erase(shop)
+
+    shop = repaired(both)
+    assert shop.data == {**WITHOUT_ADA, "customers/ada": {"email": "again@example.com"}}
+    assert shop.written() == {"customers/ada", "customers/bob"}
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+
+
+def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
+    """The application was faster than the repair: nothing of them was written."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "before"):
+            shop.ports.rewritten.hook = no_hook
+            shop.write({"customers/ada": None})
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.data["customers/ada"] is None
+    assert not any(one.left for one in journal(shop))
+    texts = [
+        str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields
+    ]
+    assert any("documents are back" in one for one in texts)
+    assert not any("customers/ada: left" in one for one in texts)
+
+
+def test_a_copy_of_what_a_repair_has_removed() -> None:
+    """Nothing was written of them that could be taken out: what stood there is kept no more."""
+    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    shop.order(restore_point="16m", select="document:orders/2")
+    shop.parked(12)
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.data["orders/2"] is None
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+
+
+def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() -> None:
+    """The application had left it there: once it is removed, nothing keeps it either."""
+    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    erase(shop)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(restore_point="26m", select="document:orders/2")
+    shop.parked(12)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data["orders/2"] is None
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+    undo(shop)
+    assert shop.data["orders/2"] is None
+
+
+def test_a_copy_of_what_a_repair_has_written_over() -> None:
+    """It was of somebody erased long before, whose it is no more: nothing keeps that."""
+    spoilt: dict[str, dict[str, Any] | None] = {
+        "orders/1": {"customer": "ada", "status": "paid"},
+        "customers/bob": {"name": "Bob"},
+    }
+    shop = Shop(SHOP, spoilt=spoilt)
+    shop.write({"orders/1": {"customer": "bob", "status": "paid", "amount": 3}})
+    shop.pass_time(MINUTE)
+    shop.write(spoilt)
+    shop.pass_time(MINUTE)
+    erase(shop)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(restore_point="11m")
+    shop.parked(12)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data["orders/1"] == {"customer": "bob", "status": "paid", "amount": 3}
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+
+
+def test_what_stands_below_a_document_of_theirs() -> None:
+    """It names nobody itself, and its order is gone by then: it is taken out all the same."""
+    line = "orders/1/lines/1"
+    shop = Shop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
+    shop.write({line: None})
+    shop.order(restore_point="14m", select=f"document:{line}")
+    shop.parked(12)
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            shop.write({"customers/ada": None, "orders/1": None})
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.ports.rewritten.written == [line, line]
+    assert shop.data[line] is None
+    assert sum(one.taken_out for one in journal(shop)) == 1
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+
+
+def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
+    """Nobody else would find it."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+
+    def left_behind(one: Shop) -> None:
+        ours = quarantine.prefix("bookshop", one.newest.id)
+        one.ports.quarantine.keep(f"{ours}of-somebody", b"")
+        erase(one)
+
+    shop = repaired(left_behind, shop=shop)
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+
+
+def test_what_the_database_refuses_is_told_without_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rollback has failed: a person must see to it."""
+
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
+
+    def refuses(shop: Shop) -> None:
+        erase(shop)
+        monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
+
+    shop = repaired(refuses)
+    assert shop.newest.status is Status.FAILED
+    assert "1 documents of people who were erased cannot be taken out" in shop.newest.outcome
+    assert "ada" not in shop.newest.outcome
+
+
+def test_it_is_done_whatever_has_become_of_the_other_steps() -> None:
+    """What landed and nobody heard of is looked at, too."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+
+    def fails(verb: str, side: str) -> None:
+        if side == "after":
+            shop.ports.rewritten.hook = no_hook
+            erase(shop)
+            raise Rejected("PERMISSION_DENIED")
+
+    shop.ports.rewritten.hook = fails
+    shop.approve("bob")
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.FAILED
+    assert last_step(shop).status is StepStatus.DONE
+    left = {"orders/1": SPOILT["orders/1"]}  # it is known by then, and not written at all
+    assert shop.data == {**WITHOUT_ADA, **left}
+
+
+def test_a_pause_holds_it_up() -> None:
+    """It is looked at right before something is taken out, and gone on with once it is lifted."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+
+    def paused(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "after"):
+            shop.ports.quarantine.hook = no_hook
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.deliver_commands()
+
+    shop.ports.quarantine.hook = paused
+    shop = repaired(erase, shop=shop)
+    assert shop.data == GOOD
+    shop.command("carol", command="resume")
+    shop.pass_time(5 * MINUTE)
+    assert shop.data == WITHOUT_ADA
+
+
+def test_after_a_cancel_it_is_done_afterwards() -> None:
+    """By a command of its own, told once it is over; the cancel stops all else."""
+    shop = repaired(called_off)
+    expect_taken_out_afterwards(shop)
+    told = [one for one in shop.ports.sender.sent if f"{erase_written_later.VERB}-" in one.key]
+    assert told
+
+
+def test_a_pause_holds_it_up_after_a_cancel() -> None:
+    """Nothing is lost: it is done once the pause is lifted."""
+
+    def both(shop: Shop) -> None:
+        shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(both)
+    assert shop.newest.status is Status.CANCELLED
+    assert shop.data == GOOD
+    shop.command("carol", command="resume")
+    shop.pass_time(2 * MINUTE)
+    expect_taken_out_afterwards(shop)
+
+
+def test_another_rollback_holds_it_up_after_a_cancel() -> None:
+    """It may read the copies that would go."""
+
+    def both(shop: Shop) -> None:
+        shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(both)
+    occupied(shop, "another")
+    shop.command("carol", command="resume")
+    shop.pass_time(2 * MINUTE)
+    assert shop.data == GOOD
+    occupied(shop, "")
+    shop.pass_time(2 * MINUTE)
+    assert shop.data == WITHOUT_ADA
+
+
+def test_two_workers_at_once_after_a_cancel() -> None:
+    """What one has removed under the hands of the other is no refusal."""
+
+    def stops(shop: Shop) -> None:
+        name, vault, done = shop.newest.id, shop.ports.quarantine, list[str]()
+
+        def other_does_it(verb: str, side: str) -> None:
+            if (verb, side) == ("quarantine.read", "before") and not done:
+                done.append(verb)
+                now = shop.ports.clock.now()
+                with suppress(Unavailable):
+                    other = erase_written_later.of_ended(shop.ports, shop.policy, name, now)
+                    other.portion(Position())
+
+        vault.hook = other_does_it
+        called_off(shop)
+
+    expect_taken_out_afterwards(repaired(stops))
+
+
+@pytest.mark.parametrize("why", ["refused", "too late"])
+def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person must see to it."""
+
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
+
+    def stops(shop: Shop) -> None:
+        if why == "refused":
+            monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
+        else:
+            shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(stops)
+    if why == "too late":
+        shop.ports.clock.advance(resumable_command.GIVEN_UP_AFTER)
+        shop.pass_time(MINUTE)
+    assert later(shop).due_at is None
+    assert "NOT taken out" in later(shop).result
+    assert "ada" not in later(shop).result
+
+
+def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
+    """A repair that wrote nothing has nothing to take out."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+    called_off(shop)
+    shop.pass_time(MINUTE)
+    assert shop.newest.status is Status.CANCELLED
+    path = commands.path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    assert shop.ports.store.get(path).fields is None
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_only_where_data_of_persons_is_declared(declared: bool) -> None:
+    """Else there is nobody to look for."""
+    policy = SHOP if declared else replace(SHOP, erasure=None)
+    shop = repaired(lambda _: None, policy)
+    assert shop.newest.status is Status.SUCCEEDED
+    kinds = [one.kind for one in shop.steps(shop.newest.id).values()]
+    assert (take_out.KIND in kinds) is declared

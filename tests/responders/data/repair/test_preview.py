@@ -1,0 +1,351 @@
+"""What a repair, or its undo, would start beside functions: named, refused, or not known."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.rollback.decision.data_orders import PREPARE_WITHIN
+from shared.core.errors import Rejected
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
+from shared.state.reader import Reading
+from tests.fakes.runtime.hooks import no_hook, raising
+from tests.support.browser import Browser
+from tests.support.browser import text as read
+from tests.support.cli_in_process import Prompt
+from tests.support.corrupted_bookshop import (
+    GOOD,
+    HERE,
+    MINUTE,
+    SHOP,
+    SPOILT,
+    Shop,
+    repaired,
+    trigger,
+)
+from tests.support.switches import text
+from tests.support.world import CHECKED
+
+REFUSING = replace(SHOP, collections=CHECKED.collections)
+UNKNOWN = "which triggers of Eventarc hear of the documents is not known: "
+DENIED = "PERMISSION_DENIED: eventarc.triggers.list"
+PAID = {"customer": "ada", "status": "paid", "amount": 3}
+EVENT = "google.cloud.firestore.document.v1."
+PARENT = "projects/demo/locations/eur3/triggers"
+
+
+def hearing(name: str, starts: str, document: str) -> Trigger:
+    """A trigger on documents of the shop's own database."""
+    event = "google.cloud.firestore.document.v1.updated.withAuthContext"
+    by = {"type": event, "database": HERE, "document": document}
+    return Trigger(f"{PARENT}/{name}", starts, by)
+
+
+BILL = hearing("bill-order", "workflow bill", "orders/{order}")
+MAIL = hearing("mail-customer", "service mailer", "customers/{customer}")
+BOOKS = hearing("index-book", "endpoint search.example", "books/{book}")
+TOLD = (
+    "workflow bill (trigger bill-order): about 1 invocation, by writes to orders",
+    "service mailer (trigger mail-customer): about 1 invocation, by writes to customers",
+)
+
+
+def unread(shop: Shop) -> None:
+    """Nobody tells of triggers."""
+    shop.ports.beside.hook = raising("triggers.every", Rejected(DENIED))
+
+
+def unreachable(shop: Shop) -> None:
+    """One location does not."""
+    shop.ports.beside.unreachable = ["us-east1"]
+
+
+def readable(shop: Shop) -> None:
+    """All tell again."""
+    shop.ports.beside.hook = no_hook
+    shop.ports.beside.unreachable = []
+
+
+def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is named in the question, by kind and name, beside the functions; and no other."""
+    shop = Shop()
+    shop.ports.beside.hearing = [BILL, MAIL, BOOKS]
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.order()
+
+    question = shop.parked().question
+    assert question is not None
+    started = {one for one in question.plan.reported if "invocation" in one}
+    assert started == {*TOLD, "sendReceipt: about 1 invocation, by writes to orders"}
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+
+
+@pytest.mark.parametrize(("heard", "told"), [(BILL, TOLD[0]), (MAIL, TOLD[1])])
+def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) -> None:
+    """No document is written, and it is said because of what."""
+    shop = Shop(REFUSING)
+    shop.ports.beside.hearing = [heard]
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert told in shop.newest.outcome
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
+    """It skips a freeze and the question, and no more."""
+    shop = Shop(REFUSING)
+    shop.ports.beside.hearing = [BILL]
+    shop.alert()
+    shop.settle()
+    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.pass_time(20 * MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "workflow bill (trigger bill-order)" in shop.newest.outcome
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_a_trigger_on_what_is_not_written() -> None:
+    """It is started by nothing, and refused for nothing."""
+    shop = Shop(REFUSING)
+    shop.ports.beside.hearing = [BOOKS]
+    shop.order()
+    question = shop.parked().question
+    assert question is not None
+    assert "invocation" not in str(question.plan.reported)
+
+
+def test_a_trigger_that_is_made_after_the_question() -> None:
+    """Nobody has agreed to what it starts: people are asked again, with its name."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    shop.ports.beside.hearing = [BILL]
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    question = shop.newest.question
+    assert shop.newest.status is Status.PARKED
+    assert question is not None
+    assert TOLD[0] in question.plan.reported
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+@pytest.mark.parametrize(("silence", "why"), [(unread, DENIED), (unreachable, "us-east1")])
+@pytest.mark.parametrize("policy", [SHOP, REFUSING], ids=["fire", "refuse"])
+def test_triggers_that_cannot_be_read(
+    silence: Callable[[Shop], None], why: str, policy: Policy
+) -> None:
+    """Nothing is asked, and nothing written, until they are; whatever the policy lets start."""
+    shop = Shop(policy)
+    silence(shop)
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.DECIDING
+    assert re.search(f"{UNKNOWN}.*{why}", str(Reading(shop.ports.store).trail(shop.newest.id)))
+
+    readable(shop)
+    shop.parked()
+
+
+def test_triggers_that_nobody_could_read_in_time() -> None:
+    """The order is let go, and it is said why nothing was written."""
+    shop = Shop()
+    unread(shop)
+    shop.order()
+    shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
+
+    assert (shop.newest.status, shop.newest.outcome) == (Status.NOT_TAKEN, f"{UNKNOWN}{DENIED}")
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_triggers_that_cannot_be_read_once_people_have_agreed() -> None:
+    """Nothing is written before they can."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    unreachable(shop)
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+    assert shop.data == {**GOOD, **SPOILT}
+
+    readable(shop)
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+
+
+def test_a_dry_run_names_what_it_would_start() -> None:
+    """Or says that nobody knows."""
+    shop = Shop()
+    shop.ports.beside.hearing = [BILL]
+    shop.order(dry_run=True, id="told")
+    shop.pass_time(MINUTE)
+    unread(shop)
+    shop.order(dry_run=True, id="unknown")
+    shop.pass_time(MINUTE)
+
+    told, unknown = text(shop, "rehearsed")
+    assert TOLD[0] in told
+    assert "ask: " in told
+    assert f"hold: {UNKNOWN}" in unknown
+
+
+@pytest.mark.parametrize("may_start", [True, False])
+def test_what_an_undo_starts_beside_functions(may_start: bool) -> None:
+    """As with the repair itself: it is named, or nothing is put back."""
+    shop = repaired(SHOP if may_start else REFUSING)
+    shop.ports.beside.hearing = [BILL]
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(2 * MINUTE)
+
+    if may_start:
+        question = shop.newest.question
+        assert question is not None
+        assert TOLD[0] in question.plan.reported
+    else:
+        assert shop.newest.status is Status.NOT_TAKEN
+        assert TOLD[0] in shop.newest.outcome
+    assert shop.data == GOOD
+
+
+AMOUNTS: dict[str, dict[str, Any] | None] = {
+    f"orders/{n}": {"customer": "bob", "status": "paid", "amount": n} for n in range(12)
+}
+MANY = [hearing(f"bill-{n:02}", f"workflow bill{n:02}", "orders/{order}") for n in range(12)]
+LISTED = [
+    f"workflow bill{n:02} (trigger bill-{n:02}): about 12 invocations, by writes to orders"
+    for n in range(12)
+]
+
+
+def charged(policy: Policy = SHOP) -> Shop:
+    """Twelve orders are spoilt, and twelve workflows hear of each."""
+    shop = Shop(policy, spoilt={})
+    shop.write(AMOUNTS)
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write({path: {"customer": "bob", "status": "paid"} for path in AMOUNTS})
+    shop.ports.clock.advance(15 * MINUTE)
+    shop.ports.beside.hearing = [*MANY]
+    return shop
+
+
+def test_all_of_the_list_is_shown_before_anybody_approves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By both dry runs, the question and its notice, `explain`, and the console twice."""
+    shop = charged()
+    prompt, browser = Prompt(monkeypatch, tmp_path, shop), Browser(shop)
+    words = [
+        "run",
+        "--scenario",
+        "database",
+        "--restore-point",
+        "16m",
+        "--reason",
+        "spoilt",
+        "--dry-run",
+    ]
+    said = {"restore_point": "16m"}
+
+    here = [prompt.say(*words).stdout, prompt.say(*words, "--json").stdout]
+    shop.order(dry_run=True, id="told", **said)
+    shop.pass_time(MINUTE)
+    shop.order(**said)
+    question = shop.parked().question
+    assert question is not None
+    incident = shop.newest.incident
+    browser.sign_in()
+    approve = f"/say?command=approve&incident={incident}&back=/"
+    pages = [browser.get(f"/incidents/{incident}"), browser.get(approve)]
+
+    notices = [text(shop, "rehearsed"), text(shop, "rollback.parked")]
+    assert all(notices)
+    shown = [
+        *here,
+        *itertools.chain.from_iterable(notices),
+        str(question.plan.reported),
+        prompt.say("explain", incident).stdout,
+        *map(read, pages),
+    ]
+    for number, one in enumerate(shown):
+        assert [line for line in LISTED if line not in " ".join(one.split())] == [], number
+
+
+def test_a_refusal_lists_all_of_it_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reason names the first few; what would be started is told whole."""
+    shop = charged(REFUSING)
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    shop.order(restore_point="16m")
+    shop.pass_time(8 * MINUTE)
+
+    shown = prompt.say("explain", shop.newest.incident).stdout
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "and 7 more" in shop.newest.outcome
+    assert [line for line in LISTED if line not in shown] == []
+
+
+def test_what_is_started_by_each_kind_of_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A document that is made again is created; its undo deletes it, and the reverse."""
+    shop = Shop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
+    types = ("created", "updated", "deleted", "written")
+    shop.ports.beside.hearing = [
+        Trigger(f"{PARENT}/{kind}", "workflow w", {**BILL.filters, "type": f"{EVENT}{kind}"})
+        for kind in types
+    ]
+    shop.order(select="collection:orders", restore_point="17m")
+    question = shop.parked().question
+    assert question is not None
+    assert invocations(question.plan.reported) == {
+        "created": 1,
+        "updated": 0,
+        "deleted": 2,
+        "written": 3,
+    }
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    incident = shop.newest.incident
+    tried = prompt.say("undo", incident, "--reason", "no", "--dry-run", "--json")
+    assert invocations(json.loads(tried.stdout)["documents"]) == {
+        "created": 2,
+        "updated": 0,
+        "deleted": 1,
+        "written": 3,
+    }
+
+
+def invocations(lines: Iterable[str]) -> dict[str, int]:
+    """How many are listed for each of these triggers."""
+    found = (re.fullmatch(r"workflow w \(trigger (\w+)\): about (\d+) .*", one) for one in lines)
+    return {one[1]: int(one[2]) for one in found if one is not None}
+
+
+@pytest.mark.parametrize("silence", [unread, unreachable])
+def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[Shop], None]) -> None:
+    """It waits until they are."""
+    shop = repaired()
+    silence(shop)
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(2 * MINUTE)
+    assert shop.newest.status is Status.DECIDING
+    assert UNKNOWN in str(Reading(shop.ports.store).trail(shop.newest.id))
+    assert shop.data == GOOD
+
+    readable(shop)
+    shop.parked(2)

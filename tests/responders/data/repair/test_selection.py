@@ -1,0 +1,449 @@
+"""What becomes of each document of a spoilt bookshop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.data.repair.selection import VERSIONS_BACK
+from shared.core.codec import encode
+from shared.core.errors import Unavailable
+from shared.core.store import Put
+from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
+from shared.domain.data.erasure.ledger import path as erasure_path
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.ttl import Expiry
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from tests.support.repairs import GOOD, HERE, MINUTE, SHOP, Shop
+
+
+def test_an_invalid_document_is_brought_back_to_its_newest_version_that_passes() -> None:
+    """What the application wrote before the damage stays, though it is newer than the moment."""
+    shop = Shop()
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    shop.pass_time()
+    for spoilt in range(3):
+        shop.write({"customers/ada": {"spoilt": spoilt}})
+        shop.pass_time()
+
+    position = shop.repair("customers")
+    assert position.fates == {Fate.BACK: 1}
+    assert position.seen == 3
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+    assert shop.landed() == {"customers/ada"}
+
+
+def test_long_ago_the_newest_version_of_a_whole_minute_counts() -> None:
+    """Beyond an hour no other can be read."""
+    shop = Shop()
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    shop.pass_time()
+    shop.ports.clock.advance(timedelta(seconds=30))
+    shop.write({"customers/ada": {"spoilt": True}})
+    shop.ports.clock.advance(timedelta(hours=5))
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def spoilt_often(shop: Shop) -> None:
+    for spoilt in range(VERSIONS_BACK + 2):
+        shop.pass_time()
+        shop.write({"customers/ada": {"spoilt": spoilt}})
+
+
+def test_a_document_that_was_spoilt_again_and_again() -> None:
+    """However often: what the application wrote before the damage stays."""
+    shop = Shop()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    spoilt_often(shop)
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def test_a_document_that_was_spoilt_as_often_as_it_was_written() -> None:
+    """Since the stated moment it was never valid again: it is as it was then."""
+    shop = Shop()
+    spoilt_often(shop)
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [GOOD["customers/ada"]]
+
+
+def test_a_document_that_was_made_and_spoilt_since() -> None:
+    """It was not there at the stated moment, and once it was there it was valid."""
+    shop = Shop()
+    shop.write({"customers/ada": None})
+    shop.before = shop.ports.clock.now()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    spoilt_often(shop)
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def test_a_document_that_was_spoilt_before_the_stated_moment() -> None:
+    """However often it was since: none of them passes, and that of then does not, either."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": -1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    spoilt_often(shop)
+    assert shop.fates("customers") == {"customers/ada": Fate.LOST}
+
+
+def test_what_was_never_valid_is_not_looked_for() -> None:
+    """Made by the release, a document has no version that passes: it costs no further reads."""
+    shop = Shop()
+    made = {f"customers/{n}": {"spoilt": 1} for n in range(50)}
+    shop.ports.clock.advance(timedelta(hours=3))
+    shop.write(dict(made))
+    goal = shop.goal("customers")
+    before = shop.ports.kept.reads
+    [batch] = shop.mending(goal).batches(Position())
+    assert {one.fate for one in batch.fated} == {Fate.LOST}
+    assert shop.ports.kept.reads - before < 3 * len(made)
+
+
+@pytest.mark.parametrize("minutes", [0, 2, 45])
+def test_a_document_that_was_deleted_and_made_again(minutes: int) -> None:
+    """Spoilt from its first moment on: the newest version before it was deleted passes."""
+    shop = Shop()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    shop.pass_time()
+    shop.write({"customers/ada": None})
+    shop.ports.clock.advance(minutes * MINUTE)
+    shop.write({"customers/ada": {"spoilt": 1}})
+    shop.write({"customers/ada": {"spoilt": 2}})
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def test_what_is_valid_is_left() -> None:
+    """Changed, made, deleted since: listed, and as the application wants it; so is what is lost."""
+    shop = Shop()
+    shop.write(
+        {
+            "customers/ada": {"email": "new@example.com"},
+            "customers/bob": None,
+            "customers/new": {"email": "n@example.com"},
+            "customers/bad": {"never": "valid"},
+        }
+    )
+    fates = {
+        "customers/ada": Fate.CHANGED,
+        "customers/bob": Fate.DELETED,
+        "customers/new": Fate.MADE,
+        "customers/bad": Fate.LOST,
+    }
+
+    assert shop.fates("customers") == fates
+    before = shop.there(*fates)
+    assert sum(shop.repair("customers").fates.values()) == 4
+    assert shop.there(*fates) == before
+    assert shop.journal() == []
+
+
+def test_an_order_whose_customer_is_gone() -> None:
+    """No version of it passes while nobody is there; one that names somebody is brought back."""
+    shop = Shop()
+    shop.write({"orders/1": {"customer": "nobody"}, "customers/bob": None})
+    assert shop.fates("orders") == {"orders/1": Fate.BACK, "orders/2": Fate.LOST}
+
+
+@pytest.mark.parametrize("name", [".", "__all__", "x" * 2000, "shops/customers/ada"])
+def test_an_order_that_names_what_no_document_can_be_called(name: str) -> None:
+    """It names nobody; it keeps no other from being looked at, and comes back."""
+    shop = Shop()
+    shop.write({"orders/1": {"customer": name}, "orders/2": {"customer": "nobody"}})
+    assert shop.fates("orders") == dict.fromkeys(("orders/1", "orders/2"), Fate.BACK)
+
+
+@pytest.mark.parametrize("source", [HERE, "clone"])
+def test_an_order_comes_back_with_its_customer(source: str) -> None:
+    """Both are gone, and all is wanted: what a version names is there once all is as it was."""
+    shop = Shop()
+    shop.ports.kept.write("clone", GOOD)
+    shop.write(dict.fromkeys(GOOD))
+    more: dict[str, Any] = {"source": source, "before": shop.before if source == HERE else None}
+    assert shop.fates("orders", "all", **more) == dict.fromkeys(
+        ("orders/1", "orders/2"), Fate.REVIVED
+    )
+    assert shop.fates("orders", "collection:orders", **more) == dict.fromkeys(
+        ("orders/1", "orders/2"), Fate.LOST
+    )
+
+
+@pytest.mark.parametrize(
+    ("select", "fates"),
+    [
+        (
+            "all",
+            {
+                "customers/ada": Fate.OLDER,
+                "customers/bob": Fate.REVIVED,
+                "customers/eve": Fate.BACK,
+                "customers/new": Fate.REMOVED,
+            },
+        ),
+        ("document:customers/bob", {"customers/bob": Fate.REVIVED}),
+        ("document:customers/none", {}),
+        ("prefix:customers/b", {"customers/bob": Fate.REVIVED}),
+        ("query:customers spoilt present", {"customers/eve": Fate.BACK}),
+    ],
+)
+def test_what_a_person_wants_back_all_the_same(select: str, fates: dict[str, Fate]) -> None:
+    """Everything of it is as it was then, and what that undoes is told."""
+    shop = Shop()
+    shop.write(
+        {
+            "customers/ada": {"email": "new@example.com"},
+            "customers/bob": None,
+            "customers/eve": {"spoilt": True},
+            "customers/new": {"email": "n@example.com"},
+        }
+    )
+    assert shop.fates("customers", select) == fates
+    shop.repair("customers", select)
+
+    assert shop.landed() == set(fates)
+    assert shop.there(*fates) == [GOOD.get(path) for path in fates]
+
+
+def test_what_was_invalid_then_is_not_brought_back() -> None:
+    """Nobody wants damage back, whatever they select."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": True}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"customers/ada": {"email": "a"}})
+    assert shop.fates("customers", "all") == {"customers/ada": Fate.LOST}
+
+
+def erase(shop: Shop, person: str) -> None:
+    """They are erased, now."""
+    book = Book("bookshop", "salt", shop.ports.clock.now())
+    entry = Erasure("bookshop", hashed("salt", person), shop.ports.clock.now(), ())
+    shop.ports.store.commit(
+        [
+            Put(book_path("bookshop"), encode(book)),
+            Put(erasure_path("bookshop", entry.hash), encode(entry)),
+        ]
+    )
+    shop.pass_time()
+
+
+def test_who_was_erased_stays_so() -> None:
+    """Neither they nor what is theirs comes back; who came again since does, as they are now."""
+    shop = Shop()
+    shop.write({"customers/ada": None, "orders/1": None, "customers/ada/notes/1": None})
+    erase(shop, "ada")
+    assert shop.fates("customers", "all") == {"customers/ada": Fate.ERASED}
+    assert shop.fates("orders") == {"orders/1": Fate.ERASED}
+
+    shop.write({"customers/ada": {"email": "again@example.com"}})
+    shop.pass_time()
+    shop.write({"customers/ada": {"spoilt": True}})
+    assert shop.fates("customers") == {"customers/ada": Fate.BACK}
+
+
+@pytest.mark.parametrize("select", ["all", "document:orders/1/lines/1"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_stands_below_a_document_that_names_who_was_erased_stays_gone(
+    select: str, is_there: bool
+) -> None:
+    """It names nobody itself; its order does, or did when it stood there."""
+    shop = Shop(replace(SHOP, erasure=ErasureRules((Place("orders", field="customer"),))))
+    lines = {f"orders/{n}/lines/1": {"to": "10 Downing Street"} for n in (1, 2)}
+    shop.write({**lines, "orders/1": GOOD["orders/1"] if is_there else {"customer": "eve"}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({**dict.fromkeys(lines), "orders/1": None if is_there else GOOD["orders/1"]})
+    erase(shop, "ada")
+    assert shop.fates("orders/1/lines", select) == {"orders/1/lines/1": Fate.ERASED}
+    assert shop.fates("orders/2/lines", "all") == {"orders/2/lines/1": Fate.REVIVED}
+
+
+@pytest.mark.parametrize("select", ["all", "collection:erased", "document:erased/new"])
+def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None:
+    """Its own record of that is as old as it is, whatever else is as it was."""
+    rules = ErasureRules((Place("customers"),), "erased", "who", "done")
+    shop = Shop(replace(SHOP, erasure=rules))
+    shop.write({"erased/new": {"who": "ada", "done": shop.ports.clock.now()}})
+    assert shop.fates("erased", select) == {"erased/new": Fate.ERASED}
+    shop.repair("erased", select)
+    assert shop.there("erased/new") != [None]
+
+
+@pytest.mark.parametrize(("is_known", "fate"), [(False, Fate.ERASED), (True, Fate.BACK)])
+def test_a_spoilt_record_of_somebody_erased(is_known: bool, fate: Fate) -> None:
+    """It comes back to a version that tells of them, too, and to no other."""
+    rules = ErasureRules((Place("customers"),), "erased", "who", "done")
+    erased = Collection(schema={"not": {"required": ["spoilt"]}})
+    policy = replace(SHOP, erasure=rules, collections={**SHOP.collections, "erased": erased})
+    shop = Shop(policy)
+    told: dict[str, Any] = {"who": "ada", "done": shop.ports.clock.now()}
+    shop.write({"erased/1": told if is_known else {"who": "ada"}})
+    shop.pass_time()
+    shop.write({"erased/1": {**told, "spoilt": 1}})
+    assert shop.fates("erased") == {"erased/1": fate}
+
+
+def test_without_a_record_of_the_erased_everything_is_as_it_was() -> None:
+    """Who is erased is told by command alone then."""
+    shop = Shop(replace(SHOP, erasure=ErasureRules((Place("customers"),))))
+    shop.write({"other/new": {"n": 1}})
+    assert shop.fates("other", "all") == {"other/new": Fate.REMOVED}
+
+
+def test_what_could_not_be_looked_at_is_left() -> None:
+    """A file that gives no answer is not known to be gone: its document is not known to be bad."""
+    covers = Collection(schema={"required": ["file"]}, media={"file": "shop-media"})
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "covers": covers}))
+
+    def dark(verb: str, side: str) -> None:
+        raise Unavailable("no answer")
+
+    shop.ports.media.hook = dark
+    shop.write({"covers/1": {"file": "1.png"}, "covers/2": {"no": "file"}})
+    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN, "covers/2": Fate.LOST}
+
+
+@pytest.mark.parametrize("spoilt", [1, VERSIONS_BACK + 2])
+@pytest.mark.parametrize("is_of_then", [False, True])
+def test_a_version_that_could_not_be_looked_at_is_not_passed_over(
+    spoilt: int, is_of_then: bool
+) -> None:
+    """It may be the newest that passes: what the application wrote is not lost to an older one."""
+    covers = Collection(schema={"required": ["n"]}, media={"file": "shop-media"})
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "covers": covers}))
+
+    def dark(verb: str, side: str) -> None:
+        raise Unavailable("no answer")
+
+    shop.ports.media.hook = dark
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"covers/1": {"n": 1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"covers/1": {"n": 2, "file": "2.png"}})
+    shop.pass_time()
+    if is_of_then:
+        shop.before = shop.ports.clock.now()
+    for n in range(spoilt):
+        shop.pass_time()
+        shop.write({"covers/1": {"spoilt": n}})
+    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN}
+
+
+def test_what_expired_is_not_revived() -> None:
+    """Its time was over, whoever removed it."""
+    shop = Shop()
+    now = shop.ports.clock.now()
+    shop.write({"carts/1": {"n": 1, "until": now}, "carts/2": {"n": 1, "until": now + 99 * MINUTE}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
+    assert shop.fates("carts") == {"carts/1": Fate.EXPIRED, "carts/2": Fate.BACK}
+
+
+@pytest.mark.parametrize("select", ["all", "invalid"])
+def test_what_the_database_itself_let_expire_is_not_revived(select: str) -> None:
+    """Its own policy says so, declared or not; what has time left is revived like any other."""
+    shop = Shop()
+    shop.ports.beside.expiring[HERE] = [Expiry("notes", ("meta", "until"), 2 * MINUTE)]
+    soon = shop.ports.clock.now() + 4 * MINUTE
+    over, ahead = {"meta": {"until": soon}}, {"meta": {"until": soon + 99 * MINUTE}}
+    shop.write({"notes/1": over, "notes/2": ahead, "customers/ada/notes/1": over, "other/1": over})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.ports.clock.advance(9 * MINUTE)
+    shop.write(dict.fromkeys(("notes/1", "notes/2", "customers/ada/notes/1", "other/1")))
+    there = Fate.REVIVED if select == "all" else Fate.DELETED
+
+    assert shop.fates("notes", select) == {"notes/1": Fate.EXPIRED, "notes/2": there}
+    assert shop.fates("customers/ada/notes", select) == {"customers/ada/notes/1": Fate.EXPIRED}
+    assert shop.fates("other", select) == {"other/1": there}
+
+
+def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document() -> None:
+    """Selected by its path, what expired is not revived, nor what is invalid brought back."""
+    carts = replace(SHOP.collections["carts"], everywhere=True)
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "carts": carts}))
+    below, now = "customers/ada/carts", shop.ports.clock.now()
+    shop.write({f"{below}/1": {"n": 1, "until": now}, f"{below}/2": {}, f"{below}/3": {"n": 1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({f"{below}/{n}": None for n in (1, 2, 3)})
+
+    assert shop.fates(below, f"collection:{below}") == {
+        f"{below}/1": Fate.EXPIRED,
+        f"{below}/2": Fate.LOST,
+        f"{below}/3": Fate.REVIVED,
+    }
+
+
+def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
+    """However deep below a document, and whether or not that document is there."""
+    shop = Shop()
+    notes = {"customers/ada/notes/1": {"n": 1}, "a/b/c/d/e/f": {"n": 1}, "a/b/c/x": {"n": 1}}
+    shop.write(dict(notes))
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    every = replace(shop.goal("", "all"), scope=plan.EVERYTHING)
+
+    assert shop.carried(every).fates == {Fate.REVIVED: 1, Fate.OLDER: 1, Fate.REMOVED: 1}
+    assert shop.there(*notes) == list(notes.values())
+    assert shop.there("a/b/c/y", "customers/ada") == [None, {"email": "new@example.com"}]
+
+
+def test_a_copy_is_the_source() -> None:
+    """Of another database one moment is known; what does not pass there stays as it is."""
+    shop = Shop()
+    shop.ports.kept.write("clone", {**GOOD, "customers/bob": {"spoilt": 1}})
+    shop.write({"customers/ada": {"spoilt": True}, "customers/bob": {"spoilt": True}})
+
+    more: dict[str, Any] = {"source": "clone", "before": None}
+    assert shop.fates("customers", **more) == {
+        "customers/ada": Fate.BACK,
+        "customers/bob": Fate.LOST,
+    }
+    shop.repair("customers", **more)
+    assert shop.there("customers/ada", "customers/bob") == [
+        GOOD["customers/ada"],
+        {"spoilt": True},
+    ]
+
+
+def test_who_was_erased_a_moment_ago_is_not_made_again() -> None:
+    """The application's own list is read before anything is made again."""
+    rules = ErasureRules((Place("customers"),), "erased", "who", "done")
+    shop = Shop(replace(SHOP, erasure=rules))
+    goal = shop.goal("customers", "all")
+    now = shop.ports.clock.now()
+    shop.write({"customers/bob": None, "erased/1": {"who": "ada", "done": now}})
+    shop.ports.beside.held[HERE, "erased/1"] = now
+    shop.write({"customers/ada": None})
+    goal = replace(goal, at=shop.ports.clock.now())
+    shop.pass_time()
+
+    assert shop.carried(goal).fates == {Fate.ERASED: 1, Fate.REVIVED: 1}
+    assert shop.there("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]

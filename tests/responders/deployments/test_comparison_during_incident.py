@@ -1,0 +1,151 @@
+"""What is deployed, or led elsewhere, while something is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from tests.support.approvals import asked
+from tests.support.deployments import MINUTE, deploy, hint, others, stock, system
+from tests.support.system_events import told
+from tests.support.world import BOOKSHOP, World
+
+
+@pytest.mark.parametrize(("seen", "when"), [(True, ""), (False, " before it was seen")])
+def test_our_own_rollback_is_no_deployment(seen: bool, when: str) -> None:
+    """What we led elsewhere ourselves is taken in; what went back is bad, seen before or not."""
+    world = World()
+    world.deploy_bad()
+    served = world.live
+    if seen:
+        hint(world)
+        world.settle()
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status == "SUCCEEDED"
+    [one] = others(world)
+    assert (one.status, one.reason) == (Status.BAD, f"taken back by {rollback.id}{when}")
+    assert {name: placed.revisions for name, placed in one.functions.items()} == served
+    assert stock(world).wrote == dict.fromkeys(BOOKSHOP.functions, rollback.id)
+    assert system(world).suspended == {}
+    assert "inventory.ours" in told(world)
+
+
+def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
+    """Their change is a deployment, and automation leaves that function to them for an hour."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST, 100),))
+    world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
+
+    newest = others(world)[-1]
+    assert (newest.deployed, newest.status) == (("getBook",), Status.LIVE)
+    until = system(world).suspended["getBook"]
+    assert set(system(world).suspended) == {"getBook"}
+    assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
+    assert until == newest.changed_at + BOOKSHOP.deployments.human_first
+    said = [one.notice["text"] for one in world.ports.sender.sent if ":suspended" in one.key]
+    assert len(said) == 1
+    assert "changed by hand: getBook" in said[0]
+
+    world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST, 100),))
+    world.pass_time(8 * MINUTE)
+
+    assert set(system(world).suspended) == {"getBook", "payOrder"}
+    assert system(world).suspended["getBook"] == until
+
+
+def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> None:
+    """Whoever repairs it forward is not disturbed."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="observe")
+    world.settle()
+    world.deploy_bad()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.alert()
+    world.settle()
+    deploy(world, "payOrder")
+    hint(world)
+    world.settle()
+
+    assert set(system(world).suspended) == {"payOrder"}
+
+
+@pytest.mark.parametrize("hinted", [True, False], ids=["with hints", "before any hint"])
+def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
+    """What it reaches after the detection is nobody's cure: it goes back as well, on record."""
+    world = World()
+    stable = world.live
+    world.pass_time(6 * MINUTE)
+    for name in ("getBook", "listBooks"):
+        world.ports.world.deploy([name], failure_rate=0.8)
+        world.ports.clock.advance(MINUTE)
+        if hinted:
+            hint(world)
+            world.settle()
+    acts = iter(("renderShop", "payOrder"))
+
+    def goes_on(verb: str, side: str) -> None:
+        name = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
+        if name:
+            world.ports.world.deploy([name], failure_rate=0.8)
+            hint(world)
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    assert world.live == stable
+    [rolled_out] = others(world)  # as it was, led back or not
+    for name in ("getBook", "listBooks", "renderShop", "payOrder"):
+        assert rolled_out.functions[name].revisions == {f"{name.lower()}-00002": 100}
+    [one] = world.rollbacks()
+    assert one.status == "SUCCEEDED"
+    assert "plan.extended" in world.events(one)
+    assert system(world).suspended == {}
+    assert world.broken_laws() == []
+
+
+def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -> None:
+    """Nothing was deployed: whoever follows the roll-out leaves it, seen by a look or not."""
+    world = World()
+    canary = (TrafficTarget("payorder-00001", 100), TrafficTarget("payorder-00002", 0, "next"))
+    world.ports.world.change_by_hand("payOrder", canary)
+    world.ports.world.deploy(["payOrder"])
+    world.pass_time(6 * MINUTE)
+    world.ports.world.deploy(["getBook"], failure_rate=0.8)
+    world.ports.clock.advance(2 * MINUTE)
+    hint(world)
+    world.settle()
+    acts = iter(((TrafficTarget("payorder-00002", 100),),))
+
+    def led(verb: str, side: str) -> None:
+        traffic = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
+        if traffic is not None:
+            world.ports.world.change_by_hand("payOrder", traffic)
+
+    world.ports.world.hook = led
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert "shift getBook" in world.steps(one.id)
+    assert world.live["payOrder"] == {"payorder-00002": 100}
+
+
+def test_the_cause_of_an_incident_is_not_taken_for_its_cure() -> None:
+    """What was deployed before the incident, and is seen only during it, suspends nothing."""
+    world = asked()
+
+    hint(world)
+    world.settle()
+
+    assert others(world)[0].status is Status.ROLLING_OUT
+    assert system(world).suspended == {}

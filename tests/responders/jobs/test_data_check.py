@@ -1,0 +1,314 @@
+"""The data looked through: what is found, since when, who is suspected, and what comes of it."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from cli.switches.upkeep import lines
+from responders.jobs.data_check import BROUGHT_BACK, Checking
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.scan import said
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.data_rules import IntegrityRules
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from tests.support.data_checks import GOOD, HOUR, SHOP, Shop
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "signal", "reason"),
+    [
+        (
+            {"orders/2": {"customer": "nobody"}},
+            "database_corruption",
+            "orders: 1 of 2 documents fail (reference)",
+        ),
+        (
+            {"customers/eve": {"name": "Eve"}},
+            "database_corruption",
+            "customers: 1 of 21 documents fail (schema)",
+        ),
+        (
+            {"orders/1": {"customer": "ada", "status": "paid"}},
+            "database_corruption",
+            "orders: 1 of 1 documents fail (query)",
+        ),
+        ({"covers/2": {"file": "2.png"}}, "data_loss", "covers: 1 of 21 documents fail (media)"),
+    ],
+)
+def test_each_kind_of_damage(wrong: dict[str, Any], signal: str, reason: str) -> None:
+    """It is found by the next run, becomes an alert, and is over with the first run without it."""
+    shop = Shop()
+    assert shop.alerts() == []
+    shop.write(wrong)
+
+    [found] = shop.look().findings
+    assert (found.signal, found.reason) == (signal, reason)
+    [alert] = shop.alerts()
+    assert (alert.signal, alert.state, alert.started_at) == (signal, "open", found.onset_at)
+    assert not alert.is_of_monitoring
+    assert shop.look().findings == (found_again := replace(found, recorded="open"),)
+    assert found_again.id("bookshop") == alert.monitoring_id
+
+    shop.write({path: GOOD.get(path) for path in wrong})
+    assert shop.look().findings == ()
+    assert sorted(one.state for one in shop.alerts()) == ["closed", "open"]
+
+
+def test_whoever_is_told_of_damage_is_told_the_way_back() -> None:
+    """The line in the notice is one that the command line takes."""
+    shop = Shop()
+    shop.write({"customers/eve": {"name": "Eve"}})
+    shop.look()
+    told = [decode(Notice, one.fields) for one in shop.ports.store.query(Query("notices"))]
+    lines = [line for one in told for line in one.text.split("\n") if BROUGHT_BACK in line]
+    words = shlex.split(lines[0].partition(f"{BROUGHT_BACK}: ")[2])
+    assert words[:2] == ["rollback", "run"]
+    said = dict(zip(words[2::2], words[3::2], strict=True))
+    assert said == {
+        "--system": "bookshop",
+        "--scenario": "database",
+        "--select": "invalid",
+        "--reason": "damage",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "it is empty"), (None, "it cannot be read (400)")]
+)
+def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: str) -> None:
+    """It becomes an alert that says what is wrong, and is over once the file reads."""
+    shop = Shop()
+    shop.write({"covers/2": {"file": "2.png"}})
+    shop.ports.media.files["gs://shop-media/2.png"] = b"x"
+    assert shop.look().findings == ()
+    shop.ports.media.files["gs://shop-media/2.png"] = content
+
+    [found] = shop.look().findings
+    assert (found.signal, found.reason) == (
+        "data_loss",
+        "covers: 1 of 21 documents fail (media)",
+    )
+    assert [(one.path, one.reason) for one in found.samples] == [("covers/2", f"file: {reason}")]
+    assert [(one.signal, one.state) for one in shop.alerts()] == [("data_loss", "open")]
+
+    shop.ports.media.files["gs://shop-media/2.png"] = b"x"
+    assert shop.look().findings == ()
+    assert sorted(one.state for one in shop.alerts()) == ["closed", "open"]
+
+
+def test_documents_that_are_gone() -> None:
+    """A drop of 30 % is a loss, to the minute; as much as is tolerated is none."""
+    shop = Shop()
+    shop.write({f"covers/{number}": {} for number in range(2, 82)})
+    shop.look()
+    shop.write({f"covers/{number}": None for number in range(2, 22)})
+    assert shop.look().findings == ()
+    shop.ports.clock.advance(timedelta(minutes=17, seconds=20))
+    gone_at = shop.ports.clock.now()
+    shop.write({f"covers/{number}": None for number in range(22, 32)})
+
+    [found] = shop.look().findings
+    assert (found.signal, found.reason) == ("data_loss", "covers: 70 of 100 documents are left")
+    assert timedelta(0) <= found.onset_at - gone_at < MINUTE
+
+
+@pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(seconds=59), 3 * MINUTE])
+def test_the_first_moment_of_damage(late: timedelta) -> None:
+    """To the second where the first damaged document still tells, whatever was damaged since."""
+    shop = Shop()
+    shop.ports.clock.advance(20 * MINUTE + late)
+    first = shop.ports.clock.now()
+    shop.write({"orders/1": {"customer": "ada", "status": "paid"}, "orders/9": {"customer": "ada"}})
+    shop.ports.clock.advance(7 * MINUTE)
+    shop.write({"customers/ada": {}, "orders/7": {"customer": "nobody"}})
+
+    [found] = shop.look().findings
+    assert found.onset_at == first
+    assert found.onset == damage.ASSUMED
+
+
+def test_damage_that_was_written_over() -> None:
+    """A damaged document that was written again tells the minute by its older versions."""
+    shop = Shop()
+    shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
+    first = shop.ports.clock.now()
+    for number in range(9):
+        shop.write({"customers/ada": {"n": number}})
+        shop.ports.clock.advance(2 * MINUTE)
+
+    [found] = shop.look().findings
+    assert found.onset_at == first
+
+
+def test_a_document_whose_target_was_deleted() -> None:
+    """Nobody wrote the damaged document: the minute of the deletion is found all the same."""
+    shop = Shop()
+    shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
+    deleted = shop.ports.clock.now()
+    shop.write({"customers/ada": None})
+
+    [found] = shop.look().findings
+    assert timedelta(0) <= found.onset_at - deleted < MINUTE
+
+
+def test_damage_older_than_all_that_can_be_read() -> None:
+    """Said, and not made up."""
+    shop = Shop()
+    shop.data.point_in_time_recovery = shop.ports.databases.point_in_time_recovery = False
+    shop.write({"customers/eve": {}})
+    shop.ports.clock.advance(3 * HOUR)
+
+    [found] = shop.look().findings
+    assert found.onset.startswith("at the latest")
+    assert found.onset_at > shop.ports.clock.now() - HOUR - MINUTE
+
+
+def test_a_schema_violation_in_one_of_100_000() -> None:
+    """Found although each invocation ends in time, and one gets no answer: what counted, counts."""
+    policy = replace(SHOP, integrity=IntegrityRules(every=HOUR))
+    shop = Shop(policy)
+    shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(100_000)})
+    shop.write({"customers/034567": {"mail": "a@b"}})
+    shop.ports.clock.advance(HOUR)
+    streams = []
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("documents.stream", "before"):
+            streams.append(verb)
+            if len(streams) == 3:
+                raise Unavailable("cut")
+
+    shop.data.hook = hook
+    shop.data.seconds_each = 0.0004
+    invocations = 0
+    while not shop.record().findings:
+        before = shop.ports.clock.now()
+        shop.checking.check()
+        assert shop.ports.clock.now() - before < timedelta(seconds=16)
+        invocations += 1
+
+    assert invocations == 4
+    [found] = shop.record().findings
+    assert [one.path for one in found.samples] == ["customers/034567"]
+    last = shop.record().last
+    assert last is not None
+    assert last.tallies["customers"].documents == 100_020
+
+
+def test_more_than_may_be_read() -> None:
+    """A sample is drawn within the budget, and says how sure its answer is."""
+    rules = IntegrityRules(every=HOUR, read_budget=2000)
+    shop = Shop(replace(SHOP, integrity=rules))
+    shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(20_000)})
+    before = shop.data.reads
+
+    last = shop.look().last
+    assert last is not None
+    assert not last.is_whole
+    assert 1000 <= shop.data.reads - before <= 2400
+    assert "with 95% confidence fewer than 0." in said(last, rules)
+
+
+def test_what_a_sample_found_stays_until_it_is_mended() -> None:
+    """Another sample that happens to miss it does not end it."""
+    shop = Shop()
+    shop.write({"customers/eve": {}})
+    shop.look()
+    rules = IntegrityRules(every=HOUR, read_budget=1000)
+    small = replace(SHOP, integrity=rules)
+    shop.checking = Checking(shop.ports, {"bookshop": small})
+    shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(20_000)})
+
+    assert len(shop.look().findings) == 1
+    shop.write({"customers/eve": {"email": "e@b"}})
+    assert shop.look().findings == ()
+
+
+def test_what_cannot_be_looked_at_is_unknown() -> None:
+    """A file without an answer neither opens a loss nor ends one; refused for good, people hear."""
+    shop = Shop()
+
+    def dark(verb: str, side: str) -> None:
+        if verb == "media.why_unreadable":
+            raise Unavailable("dark")
+
+    def refused(verb: str, side: str) -> None:
+        if verb == "documents.count":
+            raise Rejected("PERMISSION_DENIED")
+
+    shop.ports.media.hook = dark
+    record = shop.look()
+    assert record.findings == ()
+    assert record.last is not None
+    assert record.last.tallies["covers"].unknown == 1
+
+    shop.data.hook = refused
+    assert shop.look().failure == "PERMISSION_DENIED"
+    assert shop.look().failure == "PERMISSION_DENIED"
+    told = [one.fields or {} for one in shop.ports.store.query(Query("notices"))]
+    assert [one["event"] for one in told].count("data-unseen") == len(SHOP.channels) - 1
+
+
+def test_the_writer_is_stopped_first() -> None:
+    """The release that wrote the damage is named, and its functions go back once people say so."""
+    shop = Shop()
+    before = shop.live
+    shop.ports.world.deploy(["createOrder", "getBook"], failure_rate=0.0)
+    shop.pass_time(5 * MINUTE)
+    shop.write({"orders/3": {"customer": "ada", "status": "paid"}})
+
+    shop.pass_time(HOUR + 5 * MINUTE)
+
+    [incident] = shop.incidents()
+    assert incident.signal == "database_corruption"
+    [rollback] = shop.rollbacks()
+    assert rollback.status is RollbackStatus.PARKED
+    [found] = shop.record().findings
+    assert any("createOrder" in one for one in found.suspects)
+    assert not any("getBook" in one for one in found.suspects)
+    for person in ("ada", "bob"):
+        shop.command(person, command="approve", system="bookshop", incident=incident.id)
+        shop.settle()
+    shop.pass_time(3 * MINUTE)
+    assert shop.live["createOrder"] == before["createOrder"]
+
+    shop.pass_time(40 * MINUTE)
+    [rollback] = shop.rollbacks()
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert rollback.outcome.endswith("not over: database_corruption")
+    assert shop.broken_laws() == []
+
+
+def test_a_run_on_command() -> None:
+    """A person has the data looked through before its time; without a declaration it is refused."""
+    shop = Shop()
+    shop.write({"customers/eve": {}})
+    shop.command("ada", command="check", system="bookshop", reason="users miss books")
+    shop.settle()
+    shop.pass_time(2 * MINUTE)
+
+    last = shop.record().last
+    assert last is not None
+    assert last.why == "asked for by ada: users miss books"
+    assert [one.signal for one in shop.record().findings] == ["database_corruption"]
+    said = list(lines(SHOP, shop.record()))
+    assert said[1] == "database_corruption: customers: 1 of 21 documents fail (schema)"
+    assert said[-1] == "  customers/eve: the document: email is missing"
+
+    none = World()
+    none.command(command="check", system="bookshop")
+    none.settle()
+    [letter] = [one for one in none.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert "declares no collections" in letter.attributes["reason"]

@@ -1,0 +1,149 @@
+"""What stays of an incident when it is over, and what months are made of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.severity import Severity
+from shared.domain.reports.monthly_stats import Tally, months, tally
+from shared.domain.rollback.rollback import Order, Rollback, Status
+from tests.fakes.runtime.clock import START
+from tests.support.browser import Browser, text
+from tests.support.response import incident, rollback
+from tests.support.world import World
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+IGNORED = ({"gate": "still true", "answer": "stop", "reason": "over", "leads_to": "ignore"},)
+OBSERVED = ({"gate": "mode", "answer": "stop", "reason": "observe", "leads_to": "observe"},)
+
+
+def over(**changes: Any) -> Incident:
+    """An incident that began two minutes before its detection and is over after an hour."""
+    times = {"onset_at": START - 2 * MINUTE, "ended_at": START + 60 * MINUTE}
+    return replace(incident(IncidentStatus.RESOLVED), **{**times, **changes})
+
+
+def went(status: Status, **changes: Any) -> Rollback:
+    return replace(rollback(status), **changes)
+
+
+BACK = {"started_at": START + MINUTE, "shifted_at": START + 4 * MINUTE}
+ORDER = Order("a command", "ada", "a test")
+
+
+@pytest.mark.parametrize(
+    ("rollbacks", "expected"),
+    [
+        (
+            [went(Status.SUCCEEDED, scenario="functions", **BACK)],
+            ("functions", "SUCCEEDED", False, 120.0, 240.0, 180.0),
+        ),
+        ([went(Status.NOT_TAKEN, gates=IGNORED)], ("none", "NOT_TAKEN", True, 120.0, None, None)),
+        ([went(Status.NOT_TAKEN, gates=OBSERVED)], ("none", "NOT_TAKEN", False, 120.0, None, None)),
+        (
+            [went(Status.SUCCEEDED, order=ORDER, scenario="complete", **BACK)],
+            ("complete", "SUCCEEDED", False, None, 240.0, 180.0),
+        ),
+        (
+            [went(Status.FAILED, scenario="functions", **BACK), went(Status.CANCELLED)],
+            ("functions", "CANCELLED", False, 120.0, 240.0, 180.0),
+        ),
+        ([], ("none", "", False, 120.0, None, None)),
+    ],
+)
+def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[Any, ...]) -> None:
+    """What went back, how it ended, and how long that took, as far as it is known."""
+    made = tally(over(), rollbacks)
+
+    assert made is not None
+    assert expected == (
+        made.scenario,
+        made.outcome,
+        made.false_alarm,
+        made.detect_seconds,
+        made.restore_seconds,
+        made.took_seconds,
+    )
+
+
+def test_nothing_is_kept_of_an_open_incident() -> None:
+    """Its numbers are not final."""
+    assert tally(over(ended_at=None), []) is None
+
+
+def test_months() -> None:
+    """By month and scenario, the newest first; a false alarm does not count as detected late."""
+    known = Tally(
+        *("INC-1", "bookshop", Severity.CRITICAL, "functions", START, START),
+        ordered=False,
+        outcome="SUCCEEDED",
+        false_alarm=False,
+        detect_seconds=60.0,
+        restore_seconds=200.0,
+        took_seconds=100.0,
+    )
+    slow = replace(known, outcome="FAILED", detect_seconds=120.0, restore_seconds=400.0)
+    false = replace(known, outcome="NOT_TAKEN", false_alarm=True, detect_seconds=9.0)
+    false = replace(false, restore_seconds=None, took_seconds=None)
+    other = replace(known, scenario="complete")
+    before = replace(known, detected_at=START - 31 * DAY)
+
+    found = months([before, known, slow, false, other])
+
+    assert [(one.month, one.scenario) for one in found] == [
+        ("2026-03", "functions"),
+        ("2026-03", "complete"),
+        ("2026-01", "functions"),
+    ]
+    newest = found[0]
+    assert (newest.incidents, newest.false_alarms, newest.rollbacks) == (3, 1, 2)
+    assert newest.success == 0.5
+    assert (newest.detect_seconds, newest.restore_seconds) == (90.0, 300.0)
+    assert newest.took_seconds == 100.0
+
+
+def tallies(world: World) -> list[Tally]:
+    return [decode(Tally, one.fields) for one in world.ports.store.query(Query("tallies"))]
+
+
+def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Tallied the day after its end, once, and told as an event whose numbers are metrics."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    world.alert(state="closed")
+    world.pass_time(25 * MINUTE)
+    [ended] = world.incidents()
+    assert ended.ended_at is not None
+    assert tallies(world) == []
+    capsys.readouterr()
+
+    for _ in range(2):
+        world.ports.clock.advance(DAY)
+        world.start_instances()
+        world.pass_time(MINUTE)
+
+    [kept] = tallies(world)
+    assert (kept.incident, kept.scenario, kept.outcome) == (ended.id, "functions", "SUCCEEDED")
+    told = world.ports.store.documents[f"systems/bookshop/audit/tallied:{ended.id}"]
+    assert told["facts"]["restore_seconds"] == kept.restore_seconds
+    assert "expires_at" not in world.ports.store.documents[f"tallies/{ended.id}"]
+    for path in [one for one in world.ports.store.documents if one.startswith("incidents/")]:
+        del world.ports.store.documents[path]
+    browser = Browser(world)
+    browser.sign_in()
+    page = text(browser.get("/trends"))
+    assert "2026-03" in page
+    assert "100%" in page
+    assert ended.id in page

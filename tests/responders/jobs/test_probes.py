@@ -1,0 +1,336 @@
+"""Our own looks from outside, and what comes of them in a whole world."""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from datetime import datetime, timedelta
+
+import pytest
+
+from responders.triggers.clock import Clock
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import Moved, Unavailable
+from shared.core.store import Query
+from shared.domain.incidents.incident import Status
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import HALF_MINUTE
+from shared.domain.signals.probe_signals import Record
+from tests.fakes.runtime.clock import FakeClock
+from tests.fakes.runtime.pool import InlinePool
+from tests.support.fault_injection import Crashed, Fault, Saboteur
+from tests.support.world import EXAMPLE, World
+
+MINUTE = timedelta(minutes=1)
+MILLISECOND = timedelta(milliseconds=1)
+DARK = ProbeAnswer(False, None, "no answer in time", 5.0)
+
+
+def alerts(world: World) -> list[Alert]:
+    """Every alert on record, the first received first."""
+    found = [decode(Alert, one.fields) for one in world.ports.store.query(Query("alerts"))]
+    return sorted(found, key=lambda alert: (alert.received_at, alert.state == "closed"))
+
+
+def record_of(world: World) -> Record:
+    return decode(Record, world.ports.store.get("probes/bookshop").fields)
+
+
+def names_of(world: World) -> list[str]:
+    """The events of the system outside every rollback, in order."""
+    found = world.ports.store.query(Query("systems/bookshop/audit"))
+    told = [one.fields for one in found if one.fields]
+    return [one["name"] for one in sorted(told, key=lambda one: str(one["at"]))]
+
+
+def test_a_frontend_that_goes_dark_is_an_incident() -> None:
+    """Without a word from Cloud Monitoring: alert, incident, public state and notice at once."""
+    world = World(policy=EXAMPLE)
+    world.pass_time(2 * MINUTE)
+    assert world.incidents() == []
+
+    world.ports.prober.answers["shop"] = DARK
+    dark_at = world.ports.clock.now()
+    world.pass_time(2 * MINUTE)
+
+    [incident] = world.incidents()
+    assert incident.signal == "frontend_unavailable"
+    assert timedelta() <= incident.onset_at - dark_at <= HALF_MINUTE
+    assert incident.detected_at - dark_at <= 2 * MINUTE
+    [alert] = alerts(world)
+    assert alert.monitoring_id.startswith("probe:bookshop:frontend_unavailable:2026")
+    assert json.loads(alert.notification)["reason"].startswith("probe shop: bad for 1m, no answer")
+    assert (alert.incident, alert.absorbed_by) == (incident.id, incident.id)
+    assert world.ports.store.documents["public/bookshop"]["incident"] == incident.id
+    assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
+    assert names_of(world)[-1] == "signal.open"
+    assert [one.recorded for one in record_of(world).findings] == ["open"]
+    assert world.broken_laws() == []
+
+
+def test_its_end_is_evidence_and_told_once() -> None:
+    """Closed after three good looks: on record beside its beginning, and no message of its own."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.answers["shop"] = DARK
+    world.pass_time(2 * MINUTE)
+    del world.ports.prober.answers["shop"]
+
+    world.pass_time(3 * MINUTE)
+
+    assert record_of(world).findings == ()
+    assert set(record_of(world).closed) == {"frontend_unavailable"}
+    opened, closed = alerts(world)
+    assert (opened.verdict, closed.verdict) == ("open", "closed")
+    assert closed.incident == opened.incident
+    assert record_of(world).findings == ()
+    assert [name for name in names_of(world) if name.startswith("signal")] == [
+        "signal.open",
+        "signal.closed",
+    ]
+
+
+def test_a_transient_failure_heals_without_an_incident() -> None:
+    """One look in three fails, all the time: nobody is woken."""
+    world = World(policy=EXAMPLE)
+    for number in range(12):
+        failing = number % 2 == 0
+        world.ports.prober.answers = {"shop": DARK} if failing else {}
+        world.ports.clock.advance(HALF_MINUTE)
+        world.responders[topics.CLOCK] = Clock(world.ports, {"bookshop": EXAMPLE})
+        world.pass_time(HALF_MINUTE)
+
+    assert world.incidents() == []
+
+
+def test_a_look_that_could_not_be_made_is_no_failure() -> None:
+    """Our own fault says nothing of the system; people are told that we are blind."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.answers["shop"] = Unavailable("no name service")
+
+    world.pass_time(12 * MINUTE)
+
+    assert world.incidents() == []
+    assert record_of(world).looks["shop"] == ()
+    assert len(record_of(world).looks["book"]) > 20
+    said = [sent for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    assert len(said) == 1
+    assert "probe shop could not be asked" in said[0].notice["text"]
+    assert "signal.warned" in names_of(world)
+
+
+def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slow() -> None:
+    """A warning with the time; nothing is done about it."""
+    world = World(policy=EXAMPLE)
+    shifts = len(world.ports.world.applied_shifts)
+    for number in range(16):
+        world.ports.prober.seconds["book"] = 1 + 0.3 * number
+        world.pass_time(HALF_MINUTE)
+
+    said = [sent for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    assert [one.notice["facts"] for one in said] == [{"signal": "slow_response"}]
+    assert "at this rate slow_response crosses 8 s at 12:" in said[0].notice["text"]
+    assert world.incidents() == []
+    assert len(world.ports.world.applied_shifts) == shifts
+
+
+def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
+    """Both sources meet in one path: a probe's alert is decided like Monitoring's."""
+    world = World(policy=EXAMPLE)
+    stable = world.live
+    world.deploy_bad(rate=1.0)
+
+    world.pass_time(5 * MINUTE)
+
+    assert world.live == stable
+    [incident] = world.incidents()
+    assert incident.signal == "critical_path_blocked"
+    assert world.broken_laws() == []
+
+
+def test_monitoring_joins_what_a_probe_has_found() -> None:
+    """One incident, whoever sees it first."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.answers["shop"] = DARK
+    world.pass_time(2 * MINUTE)
+
+    world.alert(signal="frontend_unavailable")
+    world.pass_time(MINUTE)
+
+    assert len(world.incidents()) == 1
+    assert {alert.incident for alert in alerts(world)} == {world.incidents()[0].id}
+
+
+def test_the_topic_of_alerts_is_for_monitoring_alone() -> None:
+    """What a probe finds is written down directly: nobody could forge it by a message."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.answers["shop"] = DARK
+    published: list[str] = []
+
+    for _ in range(4):
+        world.publish(topics.CLOCK, b"{}")
+        published += [one.topic for one in world.waiting()]
+        world.settle()
+
+    assert len(alerts(world)) == 1
+    assert topics.ALERTS not in published
+
+
+def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> None:
+    """It is kept half a minute later, in the half minute that it belongs to."""
+    world = World(policy=EXAMPLE)
+    swept: list[datetime] = []
+    honest = Clock.sweep
+
+    class Watched(Clock):
+        def sweep(self, now: datetime) -> None:
+            swept.append(now)
+            honest(self, now)
+
+    ports = world.ports
+    pool = InlinePool(ports.clock, latency_seconds=20.0)
+    ports.pool = lambda: pool  # type: ignore[method-assign]
+    world.responders[topics.CLOCK] = Watched(ports, {"bookshop": EXAMPLE})
+    start = ports.clock.now()
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    assert swept == [start, start + HALF_MINUTE]
+    looks = record_of(world).looks["shop"]
+    assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+@pytest.mark.parametrize("set_back", [0, 5])
+def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) -> None:
+    """Each half minute has its look, also where the store's clock is behind, or ours set back."""
+    world = World(policy=EXAMPLE)
+    start = world.ports.clock.now()
+    ports = copy(world.ports)
+    ports.clock = Uneven(world.ports.clock, ahead * MILLISECOND, set_back * MILLISECOND)
+    world.responders[topics.CLOCK] = Clock(ports, {"bookshop": EXAMPLE})
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    looks = record_of(world).looks["shop"]
+    assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+
+
+class Uneven(FakeClock):
+    """A clock ahead of the world's, which loses a little in each wait; its stopwatch does not."""
+
+    def __init__(self, world: FakeClock, ahead: timedelta, set_back: timedelta) -> None:
+        super().__init__()
+        self._world = world
+        self._ahead = ahead
+        self._set_back = set_back
+
+    def now(self) -> datetime:
+        return self._world.now() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._world.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._world.sleep(seconds)
+        self._ahead -= self._set_back
+
+
+def test_probes_that_feed_no_signal_are_not_asked() -> None:
+    """The clock asks for what is watched; others when somebody decides, or a deployment settles."""
+    world = World()
+    world.ports.prober.asked.clear()
+
+    world.pass_time(2 * MINUTE)
+
+    assert world.ports.prober.asked == []
+    assert world.ports.store.get("probes/bookshop").fields is None
+
+
+def test_a_second_schedulers_tick_asks_nobody_again() -> None:
+    """One look in each half minute."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.asked.clear()  # of them, the first deployment is recorded
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+    world.ports.clock.jump(-HALF_MINUTE)
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    assert sorted(world.ports.prober.asked) == sorted(2 * ["shop", "book", "order-status"])
+
+
+# Faults
+
+
+def dark_for_a_while(saboteur: Saboteur) -> World:
+    """The front is dark for two minutes, and well for three; ticks are delivered until taken.
+
+    Attacked is the clock alone: the others are elsewhere.
+    """
+    world = World(saboteur, EXAMPLE, promoted=False)
+    for minute in range(5):
+        world.ports.prober.answers = {"shop": DARK} if minute < 2 else {}
+        world.publish(topics.CLOCK, b"{}")
+        while waiting := world.waiting():
+            published = waiting[0]
+            world.ports.bus.messages.remove(published)
+            saboteur.active = published.topic == topics.CLOCK
+            try:
+                acknowledged = world.deliver(published)
+            except Crashed:
+                saboteur.revive()
+                world.start_instances()
+                acknowledged = False
+            if not acknowledged:
+                world.ports.clock.advance(timedelta(seconds=1))
+                world.ports.bus.messages.append(published)
+        until = (-world.ports.clock.now().timestamp()) % 60
+        world.ports.clock.advance(timedelta(seconds=until))
+    saboteur.active = False
+    return world
+
+
+UNDISTURBED = Saboteur()
+dark_for_a_while(UNDISTURBED)
+POINTS = range(len(UNDISTURBED.points))
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Fault) -> None:
+    """Whatever dies when: one incident, its alert's beginning and end on record, each once."""
+    saboteur = Saboteur(point, fault)
+
+    world = dark_for_a_while(saboteur)
+
+    assert saboteur.happened
+    assert [one.signal for one in world.incidents()] == ["frontend_unavailable"]
+    opened, closed = alerts(world)
+    assert (opened.state, closed.state) == ("open", "closed")
+    assert opened.monitoring_id == closed.monitoring_id
+    assert world.incidents()[0].status is Status.RESOLVED
+    assert record_of(world).findings == ()
+    told = [name for name in names_of(world) if name.startswith("signal")]
+    assert told == ["signal.open", "signal.closed"]
+    assert world.broken_laws() == []
+
+
+def test_a_record_that_never_holds_still_means_redelivery() -> None:
+    """Contention is retried a bounded number of times; then these looks are lost, and no more."""
+    world = World(policy=EXAMPLE)
+
+    def contended(verb: str, side: str) -> None:
+        if verb == "store.commit" and side == "before" and world.ports.prober.asked:
+            raise Moved("somebody was faster")
+
+    world.ports.store.hook = contended
+    world.publish(topics.CLOCK, b"{}")
+    [published] = world.waiting()
+
+    assert not world.deliver(published)
+    assert world.ports.store.get("probes/bookshop").fields is None

@@ -1,0 +1,276 @@
+"""A notice to the devices of users: whom it reaches, what is kept of it, what the team hears."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import encode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Put
+from shared.domain.data.erasure import ledger
+from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.notices.push_progress import BATCH, Fate
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from tests.support.notices import notices as kept
+from tests.support.user_devices import (
+    DATABASE,
+    MANY,
+    NOTICE,
+    TEAM,
+    asking,
+    name,
+    spread_of,
+    token,
+    world_with,
+)
+from tests.support.world import BOOKSHOP, World
+
+
+def told(world: World) -> Counter[str]:
+    """How often each device was told of that it began."""
+    return Counter(one.token for one in world.ports.sender.pushed if one.sent.key == NOTICE)
+
+
+def all_of(numbers: Iterable[int]) -> Counter[str]:
+    return Counter(token(number) for number in numbers)
+
+
+def test_each_device_is_told_once() -> None:
+    """In batches, and one that two users share, too; the team has nothing to hear."""
+    world = world_with(MANY)
+    shared = {"devices": [token(0), token(1), 7, ""], "news": True}
+    world.ports.kept.write(DATABASE, {"users/zoe": shared, "users/zed": {"devices": None}})
+    world.ports.clock.advance(timedelta(minutes=1))
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of(range(MANY))
+    assert kept(world)[NOTICE]["status"] == "SENT"
+    assert spread_of(world)["taken"] == MANY
+    assert TEAM not in kept(world)
+    assert {one.sent.notice["repeated"] for one in world.ports.sender.pushed} == {False}
+
+
+def test_only_users_who_are_asked_for() -> None:
+    """By equality of their fields."""
+    world = world_with(6, asking(news=True))
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of((0, 2, 4))
+
+
+def test_more_users_than_the_channel_may_tell() -> None:
+    """The first are told; how many more there are is on record, and the team reads it."""
+    world = world_with(7, asking(at_most=2, news=True))
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of((0, 2))
+    assert (spread_of(world)["users"], spread_of(world)["beyond"]) == (2, 2)
+    assert "users beyond at_most, not told: 2" in str(kept(world)[TEAM]["text"])
+    assert kept(world)[TEAM]["status"] == "SENT"
+
+
+def test_a_token_that_leads_nowhere() -> None:
+    """It is counted, and no failure: the team has nothing to do about it."""
+    world = world_with(3)
+    world.ports.sender.fates = {token(1): Fate.GONE}
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of((0, 2))
+    assert kept(world)[NOTICE]["status"] == "SENT"
+    assert spread_of(world)["gone"] == 1
+    assert TEAM not in kept(world)
+
+
+def test_no_token_leads_anywhere() -> None:
+    """That is a sign of something wrong, which the team hears of."""
+    world = world_with(2)
+    world.ports.sender.fates = {token(0): Fate.GONE, token(1): Fate.GONE}
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert "lead nowhere any more: 2" in str(kept(world)[TEAM]["text"])
+
+
+def test_a_device_that_gives_no_answer_is_tried_again() -> None:
+    """It alone, and what it is told then says that it may be a repeat."""
+    world = world_with(3)
+    world.ports.sender.fates = {token(1): Fate.NONE}
+    world.pass_time(timedelta(seconds=30))
+    assert told(world) == all_of((0, 2))
+    assert kept(world)[NOTICE]["status"] == "PENDING"
+
+    world.ports.sender.fates = {}
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of(range(3))
+    late = [one for one in world.ports.sender.pushed if one.token == token(1)]
+    assert [one.sent.notice["repeated"] for one in late] == [True]
+    assert kept(world)[NOTICE]["status"] == "SENT"
+
+
+def test_a_device_that_never_answers_is_given_up() -> None:
+    """Within the limit of attempts; the team reads how many were not reached."""
+    world = world_with(3)
+    world.ports.sender.fates = {token(1): Fate.NONE}
+
+    world.pass_time(timedelta(hours=2))
+
+    assert kept(world)[NOTICE]["status"] == "UNDELIVERABLE"
+    assert "not reached: 1" in str(kept(world)[TEAM]["text"])
+    assert told(world) == all_of((0, 2))
+
+
+def test_many_devices_that_give_no_answer() -> None:
+    """Every batch of them says that it may be a repeat, and nobody else's does."""
+    world = world_with(3 * BATCH)
+    silent = [number for number in range(3 * BATCH) if number % 2]
+    world.ports.sender.fates = {token(number): Fate.NONE for number in silent}
+    world.pass_time(timedelta(seconds=30))
+
+    world.ports.sender.fates = {}
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of(range(3 * BATCH))
+    marked = {one.token for one in world.ports.sender.pushed if one.sent.notice["repeated"]}
+    assert marked == set(all_of(silent))
+
+
+def test_a_channel_that_is_down_goes_on_where_it_stood() -> None:
+    """Nobody is told twice, nobody is left out."""
+    world = world_with(MANY)
+    sent: list[str] = []
+
+    def fail_second(verb: str, side: str) -> None:
+        if (verb, side) == ("sender.send_each", "before"):
+            sent.append(verb)
+            if len(sent) == 2:
+                raise Unavailable("no answer")
+
+    world.ports.sender.hook = fail_second
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of(range(MANY))
+    marked = {one.token for one in world.ports.sender.pushed if one.sent.notice["repeated"]}
+    assert marked == set(all_of(range(BATCH, 2 * BATCH)))
+
+
+def test_refusals_of_some_devices_only() -> None:
+    """Where others have taken it, the rest of them is told all the same, though a batch refuses."""
+    world = world_with(BATCH + 1)
+    world.ports.sender.fates = {token(1): Fate.REFUSED, token(BATCH): Fate.REFUSED}
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert kept(world)[NOTICE]["status"] == "SENT"
+    assert "refused: 2" in str(kept(world)[TEAM]["text"])
+
+
+def test_a_refusal_of_all() -> None:
+    """It is given up at once, with the reason for the team."""
+    world = world_with(2)
+    world.ports.sender.fates = {token(0): Fate.REFUSED, token(1): Fate.REFUSED}
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert kept(world)[NOTICE]["status"] == "UNDELIVERABLE"
+    assert "given up: devices refuses" in str(kept(world)[TEAM]["text"])
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(Rejected("no index"), "UNDELIVERABLE"), (Unavailable("no answer"), "SENT")],
+)
+def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
+    """Could not look is no empty list: asked again; a no is given up, and the team reads why."""
+    world = world_with(2)
+    failures = [failure]
+
+    def fail_once(verb: str, side: str) -> None:
+        if (verb, side) == ("documents.matching", "before") and failures:
+            raise failures.pop()
+
+    world.ports.kept.hook = fail_once
+    world.pass_time(timedelta(minutes=3))
+
+    assert kept(world)[NOTICE]["status"] == status
+    assert (TEAM in kept(world)) == (status == "UNDELIVERABLE")
+    assert told(world) == (all_of(()) if status == "UNDELIVERABLE" else all_of((0, 1)))
+
+
+@pytest.mark.parametrize("place", [Place("users"), Place("users", field="owner")])
+def test_whoever_was_erased_is_not_told(place: Place) -> None:
+    """Though their document is still there, whether its name or a field says whose it is."""
+    world = world_with(3)
+    now, system = world.ports.clock.now(), BOOKSHOP.system
+    hashed = ledger.hashed("salt", name(1))
+    entry, book = Erasure(system, hashed, now, ()), Book(system, "salt", now)
+    world.ports.store.commit(
+        [
+            Put(ledger.book_path(system), encode(book)),
+            Put(ledger.path(system, hashed), encode(entry)),
+        ]
+    )
+    policy = replace(asking(), erasure=ErasureRules((place,)))
+    world.policy = policy
+    world.start_instances()
+
+    world.pass_time(timedelta(minutes=3))
+
+    assert told(world) == all_of((0, 2))
+    assert spread_of(world)["users"] == 2
+
+
+def test_what_takes_long_goes_on_in_the_next_delivery() -> None:
+    """A batch that is begun late in one delivery is the last of it; none is lost."""
+    world = world_with(MANY)
+
+    def take_long(verb: str, side: str) -> None:
+        if (verb, side) == ("sender.send_each", "after"):
+            world.ports.clock.advance(timedelta(seconds=15))
+
+    world.ports.sender.hook = take_long
+    world.settle()
+
+    assert told(world) == all_of(range(MANY))
+    assert kept(world)[NOTICE]["status"] == "SENT"
+    assert {one.sent.notice["repeated"] for one in world.ports.sender.pushed} == {False}
+
+
+def test_users_are_told_as_of_one_moment() -> None:
+    """Whoever comes or goes between two deliveries moves nobody's turn."""
+    world = world_with(MANY)
+
+    def change(verb: str, side: str) -> None:
+        if (verb, side) == ("sender.send_each", "after"):
+            world.ports.clock.advance(timedelta(seconds=30))
+            world.ports.kept.write(DATABASE, {f"users/{name(0)}": None, "users/a": {}})
+
+    world.ports.sender.hook = change
+    world.settle()
+
+    assert told(world) == all_of(range(MANY))
+
+
+def test_nobody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """No token and no user in state, trail, log or what the team hears."""
+    world = world_with(BATCH + 3, asking(at_most=BATCH + 2))
+    world.ports.sender.fates = {token(1): Fate.NONE, token(2): Fate.GONE, token(3): Fate.REFUSED}
+
+    world.pass_time(timedelta(hours=2))
+
+    log = capsys.readouterr().err
+    assert "notice.short" in log
+    state = json.dumps(world.ports.store.documents, default=str)
+    everything = f"{log}{state}{world.ports.sender.sent}"
+    assert "hush-" not in everything
+    assert "ada-" not in everything

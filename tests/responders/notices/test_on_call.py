@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.domain.incidents import incident
+from shared.domain.incidents.escalation import timers
+from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
+from shared.domain.policy.severity import Severity
+from tests.support.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+PAGED = (Severity.CRITICAL, Severity.HIGH)
+LADDER = replace(
+    BOOKSHOP,
+    channels=(
+        Channel("record", ChannelKind.RECORDING),
+        Channel("anna", ChannelKind.RECORDING, severities=PAGED),
+        Channel("boss", ChannelKind.RECORDING, severities=(Severity.CRITICAL,)),
+    ),
+    contacts=(Contact("anna", ("record", "anna")),),
+    on_call=(Rung(5 * MINUTE, contact="anna"), Rung(10 * MINUTE, channel="boss")),
+)
+
+
+def outage(signal: str = "function_failure_rate") -> World:
+    """Trouble that no rollback explains: a person is needed."""
+    world = World(policy=LADDER)
+    for function in world.policy.functions:
+        [serving] = world.live[function]
+        world.ports.world.set_failure_rate(function, serving, 0.9)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert(signal=signal)
+    world.settle()
+    return world
+
+
+def paged(world: World) -> list[str]:
+    """Who was paged because nobody had acknowledged."""
+    sent = world.ports.sender.sent
+    return sorted(one.key.rpartition(":")[2] for one in sent if ":on-call-" in one.key)
+
+
+def breaches(world: World) -> list[str]:
+    """Which response times were said to be breached, on the channel that hears all."""
+    return [
+        str(sent.notice["event"])
+        for sent in world.ports.sender.sent
+        if ":response-time-" in sent.key and sent.key.endswith(":record")
+    ]
+
+
+def ack(world: World, **content: Any) -> None:
+    trouble = world.incidents()[-1].id
+    world.command(command="ack", system="bookshop", incident=trouble, **content)
+    world.settle()
+
+
+def test_who_does_not_acknowledge_is_followed_by_the_next() -> None:
+    """The ladder is climbed, rung by rung, while nobody has the incident in hand."""
+    world = outage()
+
+    world.pass_time(4 * MINUTE)
+    assert paged(world) == []
+    world.pass_time(2 * MINUTE)
+    assert paged(world) == ["anna", "record"]
+    world.pass_time(5 * MINUTE)
+
+    assert paged(world) == ["anna", "boss", "record"]
+
+
+def test_an_acknowledged_incident_pages_nobody_more() -> None:
+    """Who has it, and since when, stands on the incident."""
+    world = outage()
+    world.pass_time(6 * MINUTE)
+
+    ack(world, actor="anna")
+    world.pass_time(HOUR)
+
+    assert paged(world) == ["anna", "record"]
+    [trouble] = world.incidents()
+    assert trouble.acknowledged_by == "anna"
+    assert trouble.acknowledged_at is not None
+    assert trouble.status is incident.Status.ESCALATED
+
+
+def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
+    """A person's word and the worker's turns are on one document, and neither is lost."""
+    world = World(policy=LADDER)
+    world.deploy_bad()
+    said: list[bool] = []
+
+    def ack_meanwhile(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not said:
+            said.append(True)
+            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            world.command(command="ack", actor="anna", **about)
+            world.deliver_newest()
+
+    world.ports.world.hook = ack_meanwhile
+    world.alert()
+    world.pass_time(HOUR)
+
+    [trouble] = world.incidents()
+    assert (trouble.status, trouble.acknowledged_by) == (incident.Status.RESOLVED, "anna")
+
+
+def test_a_response_time_that_is_breached_is_told_once() -> None:
+    """The severity's target runs from detection, whatever has become of it."""
+    world = outage()
+    [trouble] = world.incidents()
+    assert trouble.respond_by == trouble.detected_at + 5 * MINUTE
+
+    world.pass_time(HOUR)
+
+    assert breaches(world) == ["response-time-critical"]
+
+
+def test_a_system_that_is_back_in_time_breaches_nothing() -> None:
+    """Withdrawn, because what it was to warn of was prevented."""
+    world = World(policy=LADDER)
+    world.deploy_bad()
+    world.alert()
+
+    world.pass_time(HOUR)
+
+    assert breaches(world) == []
+
+
+def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
+    """The faster time replaces the slower one; who was on the ladder already is not paged twice."""
+    world = outage(signal="critical_path_blocked")
+    [trouble] = world.incidents()
+    assert trouble.respond_by == trouble.detected_at + 15 * MINUTE
+    world.pass_time(MINUTE)
+
+    world.alert("0.worse")
+    world.pass_time(HOUR)
+
+    [trouble] = world.incidents()
+    assert trouble.respond_by == trouble.detected_at + 5 * MINUTE
+    [breach] = breaches(world)
+    assert breach.startswith("response-time-critical")
+    assert paged(world) == ["anna", "boss", "record"]
+
+
+def test_an_incident_that_comes_back_runs_anew() -> None:
+    """Accepted, and a moment later there again: time and ladder begin from there."""
+    world = outage()
+    ack(world, actor="anna")
+    trouble = world.incidents()[-1].id
+    world.command(command="accept", system="bookshop", incident=trouble)
+    world.pass_time(5 * MINUTE)
+
+    world.alert("0.again")
+    world.pass_time(HOUR)
+
+    [again] = world.incidents()
+    assert again.acknowledged_by == ""
+    assert again.respond_by is not None
+    assert again.respond_by > again.detected_at + 9 * MINUTE
+    assert "boss" in paged(world)
+
+
+def came_back() -> World:
+    """Acknowledged, accepted, and four minutes later there again."""
+    world = outage()
+    ack(world, actor="anna")
+    trouble = world.incidents()[-1].id
+    world.command(command="accept", system="bookshop", incident=trouble)
+    world.pass_time(4 * MINUTE)
+    world.alert("0.again")
+    world.settle()
+    return world
+
+
+def test_the_ladder_of_what_was_over_is_withdrawn() -> None:
+    """Nobody is paged five minutes after a trouble that was over in between."""
+    world = came_back()
+
+    world.pass_time(4 * MINUTE)
+    assert paged(world) == []
+    world.pass_time(2 * MINUTE)
+
+    assert paged(world) == ["anna", "record"]
+
+
+def test_what_came_back_is_acknowledged_anew() -> None:
+    """The second acknowledgement is another word, and told as one."""
+    world = came_back()
+
+    ack(world, actor="bob")
+
+    assert world.incidents()[-1].acknowledged_by == "bob"
+
+
+def test_a_channel_that_wants_the_least_and_the_worst_keeps_no_incident_from_being_raised() -> None:
+    """Raised step by step past a severity that it does not want, it is asked twice: no clash."""
+    odd = Channel("odd", ChannelKind.RECORDING, severities=(Severity.MEDIUM, Severity.CRITICAL))
+    policy = replace(LADDER, channels=(odd,), on_call=(Rung(5 * MINUTE, channel="odd"),))
+    trouble = replace(outage().incidents()[0], severity=Severity.MEDIUM)
+    now = trouble.detected_at
+
+    first = timers(policy, trouble, now, now)
+    worst = replace(trouble, severity=Severity.CRITICAL)
+    raised = timers(policy, worst, now, now, instead_of=Severity.HIGH)
+
+    assert raised
+    assert not {one.id for one in first} & {one.id for one in raised}

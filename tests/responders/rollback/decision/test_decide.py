@@ -1,0 +1,473 @@
+"""What is decided in a whole world, and how that changes while it is looked at again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from shared.core.errors import Unavailable
+from shared.core.store import Update
+from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.incidents import incident
+from shared.domain.rollback import rollback
+from shared.domain.rollback.plan import StepStatus
+from tests.support.outages import make_ill, record, said, went_back
+from tests.support.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+CATALOGUE = BOOKSHOP.groups["catalogue"].functions
+STOREFRONT = BOOKSHOP.groups["storefront"].functions
+CHECKOUT = BOOKSHOP.groups["checkout"].functions
+
+
+def test_an_outage_without_a_change() -> None:
+    """No cause, no rollback: people are told at once, and what they could do."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (
+        rollback.Status.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
+    [text, *_] = said(world, "rollback.escalated")
+    assert "rollback run --system bookshop --target v1 --reason INC-" in text
+    assert "gcloud pubsub topics publish" in text
+
+
+@pytest.mark.parametrize("functions", [None, CATALOGUE], ids=["all", "a group"])
+def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | None) -> None:
+    """Right target and scope, though the points of the bad minutes are not there yet."""
+    world = World()
+    stable = world.live
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(functions, failure_rate=0.8)
+    world.ports.clock.advance(MINUTE)
+
+    world.alert(started_at=world.ports.clock.now())
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert went_back(world) == set(functions or world.policy.functions)
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_late_metrics() -> None:
+    """What is unknown at first is looked at again each half minute, and then acted on."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE[1:])  # no probe asks these
+
+    def no_answer(verb: str, side: str) -> None:
+        if verb == "metrics.requests":
+            raise Unavailable("no answer")
+
+    world.ports.counts.hook = no_answer
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+    world.ports.counts.hook = lambda verb, side: None
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert world.live == stable
+    assert world.events(world.rollbacks()[0]).count("decision.held") >= 2
+
+
+def test_a_late_hint() -> None:
+    """Traffic moved by hand: it holds until a record tells that it was before the trouble."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.ports.world.deploy(failure_rate=0.8)
+    world.ports.clock.advance(timedelta(days=1))
+    pin(world, {name: {f"{name.lower()}-00002": 100} for name in stable})
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+    record(world, "v2", Status.LIVE, 11 * MINUTE)
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert "not known (yet) whether traffic was moved" in str(before.gates)
+    assert world.live == stable
+
+
+def test_a_release_during_a_look() -> None:
+    """A look that began before the release records when it observed the shifted traffic."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    during_the_look = iter([partial(release_by_name, world, stable)])
+    world.ports.world.meanwhile = lambda: next(during_the_look, lambda: None)()
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_look_during_a_roll_out() -> None:
+    """Functions that the roll-out reached after the first look are rolled back too."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(MINUTE)
+    release_by_name(world, STOREFRONT + CHECKOUT)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert went_back(world) == {*STOREFRONT, *CHECKOUT}
+    assert world.live == stable
+
+
+def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
+    """What it reaches later does not make unknown when the failing functions changed."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(MINUTE)
+    release_by_name(world, STOREFRONT)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(4 * MINUTE)
+    began = world.ports.clock.now() - 2 * MINUTE
+    release_by_name(world, CHECKOUT)
+    world.announce("v2")
+    world.settle()
+
+    world.alert(started_at=began)
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> None:
+    """A person's remedy is no cause, also where a roll-out was going on: it stays."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.ports.world.deploy(STOREFRONT)
+    pin(world, {name: stable[name] for name in STOREFRONT})
+    world.pass_time(4 * HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(5 * MINUTE)
+    began = world.ports.clock.now() - 2 * MINUTE
+    for function in STOREFRONT:
+        make_ill(world, function)
+    remedy = {name: {f"{name.lower()}-00002": 100} for name in STOREFRONT}
+    pin(world, remedy)
+    world.announce("v2")
+    world.settle()
+
+    world.alert(started_at=began)
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set()
+    assert {name: world.live[name] for name in STOREFRONT} == remedy
+
+
+def release_by_name(world: World, functions: Collection[str]) -> None:
+    """Deploy a bad release, and shift all traffic to its revisions by their names."""
+    world.ports.clock.advance(timedelta(seconds=5))
+    world.ports.world.deploy(list(functions), failure_rate=0.8)
+    pin(world, {name: {f"{name.lower()}-00002": 100} for name in functions})
+
+
+def pin(world: World, live: dict[str, dict[str, int]]) -> None:
+    """A person sends all traffic to these revisions."""
+    for function, shares in live.items():
+        targets = tuple(TrafficTarget(name, percent) for name, percent in shares.items())
+        world.ports.world.change_by_hand(function, targets)
+    world.ports.clock.advance(MINUTE)
+
+
+def test_a_freeze_that_is_lifted() -> None:
+    """Nothing is changed while it stands; once it is lifted in time, what is due is done."""
+    world = World()
+    stable = world.live
+    until = world.ports.clock.now() + HOUR
+    world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+
+    world.command(command="unfreeze", system="bookshop")
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert world.live == stable
+
+
+def test_a_freeze_that_stands() -> None:
+    """A person is told in time, with the prepared plan."""
+    world = World()
+    until = world.ports.clock.now() + 3 * HOUR
+    world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.settle()
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(4 * MINUTE)
+
+    assert went_back(world) == set()
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    [text, *_] = said(world, "rollback.escalated")
+    assert "freeze: frozen by" in text
+    assert "prepared: back to v1, 8 functions" in text
+    assert "getBook: getbook-00002 → getbook-00001" in text
+
+
+def test_two_bad_deploys_in_a_row() -> None:
+    """Back past both, to the last stable one."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE)
+    record(world, "v2", Status.LIVE, 10 * MINUTE)
+    world.deploy_bad()
+    record(world, "v3", Status.LIVE, 10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.plan is not None
+    assert one.plan.target == "v1"
+
+
+def test_a_bad_release_that_was_called_stable() -> None:
+    """It is not the way back: the one before it is, and a person is asked."""
+    world = World()
+    world.ports.clock.advance(HOUR)
+    world.deploy_bad()
+    record(world, "v2", Status.STABLE, 10 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.PARKED
+    assert one.question is not None
+    assert one.question.plan.target == "v1"
+    assert "v2 is stable too, and serves what fails" in one.question.reason
+
+
+def test_unchanged_functions_that_fail_alike() -> None:
+    """What changed is not what separates the ill from the well."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    for function in set(world.policy.functions) - set(CATALOGUE):
+        make_ill(world, function)
+    world.ports.clock.advance(5 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    assert world.rollbacks()[0].outcome.startswith("external cause: 100% of the unchanged")
+
+
+def test_a_barrier_between() -> None:
+    """A person is asked, with the reason that was given for it."""
+    world = World()
+    world.deploy_bad()
+    record(world, "v2", Status.LIVE, 10 * MINUTE, barrier="orders were migrated")
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.PARKED
+    assert one.question is not None
+    assert one.question.reason == "barrier: v2 (orders were migrated)"
+
+
+def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
+    """That function is built again, which the plan says; nothing is shifted to what is gone."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.delete_revision("payOrder", "payorder-00001")
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    rollback = world.rollbacks()[0]
+    assert rollback.plan is not None
+    assert any("payOrder is built again" in line for line in rollback.plan.reported)
+    assert "shift payOrder" not in world.steps(rollback.id)
+    assert world.live == stable | {"payOrder": {"payorder-00003": 100}}
+
+
+def test_the_only_look_in_time_gets_no_answer() -> None:
+    """Where no worker came before the time to decide was over, the first look is not the last."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE[1:])  # no probe asks these
+    world.alert()
+    [notification] = world.waiting()
+    world.deliver(notification)
+    world.ports.bus.messages.clear()
+    world.ports.clock.advance(10 * MINUTE)
+
+    def no_answer(verb: str, side: str) -> None:
+        if verb == "metrics.requests":
+            raise Unavailable("no answer")
+
+    world.ports.counts.hook = no_answer
+    world.pass_time(MINUTE / 2)
+    before = world.rollbacks()[0]
+    world.ports.counts.hook = lambda verb, side: None
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert before.decide_by is not None
+    assert before.created_at + 10 * MINUTE > before.decide_by
+    assert world.live == stable
+    assert world.events(world.rollbacks()[0]).count("decision.held") == 1
+
+
+def test_an_alert_that_stays_true_and_inconclusive() -> None:
+    """Judged again each half minute, and escalated when its time to be decided is over."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    world.ports.alerts.open["0.abc"] = True
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    looks = world.events(one).count("decision.held")
+    assert looks >= 4
+    assert one.outcome == (
+        "still true: neither routers nor probes see it (yet), and Cloud Monitoring still has 1 of "
+        "its alerts open, until the time to decide was over"
+    )
+    [trouble] = world.incidents()
+    escalated = trouble.timeline[-1].at - trouble.detected_at
+    assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
+
+
+def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
+    """Its notification is late: asked for, the end is known, and nothing else sees any trouble."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    world.ports.alerts.open["0.abc"] = False
+
+    world.alert()
+    world.pass_time(MINUTE)
+
+    [trouble] = world.incidents()
+    assert (trouble.status, world.rollbacks()[0].status) == (
+        incident.Status.RESOLVED,
+        rollback.Status.NOT_TAKEN,
+    )
+
+
+def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
+    """It asks for no answer: the watch goes on to its end, whatever function it names."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+
+    labels = {"project_id": world.policy.project, "service_name": "payorder"}
+    resource = {"type": "cloud_run_revision", "labels": labels}
+    world.alert("0.slow", signal="slow_response", resource=resource)
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.outcome.startswith("stable through the watch, not known to be over: slow_response")
+
+
+def test_a_group_whose_canary_is_back_already() -> None:
+    """It speaks for its group once more; no other member is kept waiting as a canary."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    pin(world, {"getBook": stable["getBook"]})
+
+    world.command(command="rollback", system="bookshop", groups=["catalogue"])
+    world.pass_time(HOUR)
+
+    assert {name: world.live[name] for name in CATALOGUE} == {n: stable[n] for n in CATALOGUE}
+    steps = world.steps(world.rollbacks()[0].id)
+    changing = {name for name, step in steps.items() if step.status is not StepStatus.UNNEEDED}
+    assert changing == {"judge catalogue", "shift listBooks", "shift searchBooks"}
+    assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {
+        ("judge catalogue",)
+    }
+
+
+def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:
+    """Whoever carries out what was prepared touches no more than it: the others are named."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    until = world.ports.clock.now() + HOUR
+    held = {"suspended": {"listBooks": until}, "cool_down_until": until}
+    world.ports.store.commit([Update("systems/bookshop", held)])
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    [text, *_] = said(world, "rollback.escalated")
+    others = sorted(set(CATALOGUE) - {"listBooks"})
+    named = " ".join(f"--function {name}" for name in others)
+    assert f"rollback run --system bookshop --target v1 {named} --reason INC-" in text
+    assert f'"functions":{json.dumps(others, separators=(",", ":"))}' in text
+
+
+def test_a_function_in_a_persons_hands() -> None:
+    """Automation leaves it as it is, and tells so; all others go back."""
+    world = World()
+    world.deploy_bad()
+    until = world.ports.clock.now() + HOUR
+    world.ports.store.commit([Update("systems/bookshop", {"suspended": {"listBooks": until}})])
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set(world.policy.functions) - {"listBooks"}
+    plan = world.rollbacks()[0].plan
+    assert plan is not None
+    assert plan.reported == ("listBooks is in a person's hands: left as it is",)

@@ -1,0 +1,82 @@
+"""A dry run of a repair: what it tells, and that it writes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from responders.data.repair.selection import CHUNK
+from responders.rollback.decision.dry_run import PIECE_SECONDS
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
+from shared.domain.commands.command import CommandRecord
+from tests.fakes.pubsub.bus import Published
+from tests.support.corrupted_bookshop import GOOD, MINUTE, SPOILT, Shop
+
+
+def test_a_dry_run_tells_and_does_nothing() -> None:
+    """Counts, samples and what differs; no incident, no copy, no write."""
+    shop = Shop()
+    incidents = len(shop.incidents())
+    shop.order(dry_run=True, id="dry")
+    shop.pass_time(MINUTE)
+
+    found = shop.ports.store.get("commands/dry")
+    record = decode(CommandRecord, found.fields)
+    assert record.result.startswith("ask: data are moved by people's word alone")
+    assert "2 documents back to" in record.result
+    assert record.answer["fates"] == {"brought back": 2}
+    assert len(shop.incidents()) == incidents
+    assert shop.data == {**GOOD, **SPOILT}
+    assert shop.ports.quarantine.objects == {}
+
+
+def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes several workers, each of which has the time that a function has."""
+    shop, many = Shop(spoilt={}), [f"customers/{n:05}" for n in range(20 * CHUNK)]
+    shop.write({path: {"email": "e"} for path in many})
+    shop.ports.clock.advance(5 * MINUTE)
+    shop.write({path: {"spoilt": 1} for path in many[::CHUNK]})
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.ports.kept.seconds_each = 0.03
+    lasted: list[float] = []
+    deliver = shop.deliver
+
+    def timed(message: Published, at: datetime | None = None) -> bool:
+        began = shop.ports.clock.monotonic()
+        try:
+            return deliver(message, at)
+        finally:
+            lasted.append(shop.ports.clock.monotonic() - began)
+
+    monkeypatch.setattr(shop, "deliver", timed)
+    shop.order(dry_run=True, id="dry", restore_point="12m")
+    shop.pass_time(10 * MINUTE)
+
+    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    assert record.due_at is None
+    assert record.answer["fates"] == {"brought back": 20}
+    assert max(lasted) < PIECE_SECONDS + 60 < 300 < sum(lasted)
+
+
+def test_a_dry_run_whose_data_nobody_can_read() -> None:
+    """It is asked for again in a while, by whom the clock tells, for an hour: then that is told."""
+    shop = Shop()
+
+    def silent(verb: str, side: str) -> None:
+        if verb.startswith("documents."):
+            raise Unavailable("no answer")
+
+    shop.ports.kept.hook = silent
+    shop.order(dry_run=True, id="dry")
+    assert dry(shop).due_at is not None
+
+    shop.pass_time(61 * MINUTE)
+
+    assert (dry(shop).due_at, dry(shop).result) == (None, "not known: no answer")
+
+
+def dry(shop: Shop) -> CommandRecord:
+    """The record of the dry run."""
+    return decode(CommandRecord, shop.ports.store.get("commands/dry").fields)

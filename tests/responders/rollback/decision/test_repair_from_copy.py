@@ -1,0 +1,99 @@
+"""Data brought back out of a copy, and behind a fence: what each of them is for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.domain.data.backups.filled_database import Status as CopyStatus
+from shared.domain.data.isolation.write_fence import Status as FenceStatus
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.resources import BackupRules, CopyRules
+from shared.domain.rollback.rollback import Status
+from tests.support.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
+from tests.support.database_copies import copy_of
+from tests.support.system_events import refusals
+from tests.support.write_fence import fence_of
+
+DAY = timedelta(days=1)
+RULES = BackupRules(copies=CopyRules())
+FENCED = FenceRules(
+    invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
+)
+POLICY = replace(SHOP, backups=RULES)
+
+
+def spoilt_for_long() -> tuple[Shop, str]:
+    """A shop whose damage is older than its window, and the backup of before."""
+    shop = Shop(POLICY, spoilt={})
+    shop.ports.databases.back_up(HERE, 60 * DAY)
+    [backup] = shop.ports.databases.backups(HERE)
+    shop.ports.clock.advance(MINUTE)
+    shop.write(SPOILT)
+    shop.spoilt = SPOILT
+    shop.ports.clock.advance(9 * DAY)
+    return shop, backup.name
+
+
+def copied(shop: Shop, backup: str) -> str:
+    """The copy of the backup, once it is ready."""
+    shop.command(command="copy", system="bookshop", restore_point=backup)
+    shop.settle()
+    shop.pass_time(12 * MINUTE)
+    assert copy_of(shop).status is CopyStatus.READY
+    return copy_of(shop).id
+
+
+def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
+    """Two words: a copy of the backup, and then what is to be brought back from it."""
+    shop, backup = spoilt_for_long()
+    name = copied(shop, backup)
+
+    shop.order(restore_point=name)
+    parked = shop.parked()
+    assert parked.question is not None
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.data == GOOD
+    assert shop.written() == set(SPOILT)
+    assert shop.broken_laws() == []
+
+
+def test_a_backup_itself_is_copied_first() -> None:
+    """Its documents cannot be read where they lie; the answer says what to do."""
+    shop, backup = spoilt_for_long()
+    shop.order(restore_point=backup)
+    shop.pass_time(40 * MINUTE)
+
+    assert shop.newest.plan is None
+    assert "have it copied first" in shop.newest.outcome
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_behind_a_fence_nothing_writes_meanwhile() -> None:
+    """What people order is carried out behind it, and all is as it was in the end."""
+    shop = Shop(replace(POLICY, fence=FENCED))
+    shop.command(command="fence", system="bookshop", expires="30m")
+    shop.settle()
+    assert fence_of(shop).status is FenceStatus.STANDING
+
+    shop.order()
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(4 * MINUTE)
+    assert shop.data == GOOD
+    assert fence_of(shop).status is FenceStatus.STANDING
+    shop.command(command="lift-fence", system="bookshop")
+    shop.settle()
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert fence_of(shop).status is FenceStatus.DOWN
+    services = shop.ports.world.services().values()
+    assert {one.scaling.manual for one in services} == {None}
+    assert refusals(shop) == []
+    assert [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []

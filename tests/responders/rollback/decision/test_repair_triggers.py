@@ -1,0 +1,89 @@
+"""What documents that are written back would start: named, and asked about anew when it changes."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.errors import Unavailable
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
+from shared.state.reader import Reading
+from tests.fakes.runtime.hooks import no_hook, raising
+from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
+from tests.support.world import CHECKED
+
+
+@pytest.mark.parametrize(
+    ("policy", "document", "status"),
+    [
+        (SHOP, "orders/{id}", Status.PARKED),
+        (replace(SHOP, collections=CHECKED.collections), "orders/{id}", Status.NOT_TAKEN),
+        (replace(SHOP, collections=CHECKED.collections), "books/{id}", Status.PARKED),
+    ],
+)
+def test_functions_that_would_be_started(
+    policy: Policy, document: str, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are named; where the policy does not let them start, no document is written."""
+    shop = Shop(policy)
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger(document)}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is status
+    if status is Status.NOT_TAKEN:
+        assert "sendReceipt: about 1 invocation, by writes to orders" in shop.newest.outcome
+    elif document == "orders/{id}" and shop.newest.question is not None:
+        assert "sendReceipt: about 1 invocation, by writes to orders" in str(
+            shop.newest.question.plan.reported
+        )
+
+
+def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hears of it is started by no repair, though all that is declared may be."""
+    shop = Shop()
+    shop.write({"drafts/1": {"n": 1}})
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write({"drafts/1": {"n": 2}})
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("drafts/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.order(select="collection:drafts", restore_point="2m")
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "sendReceipt: about 1 invocation, by writes to drafts" in shop.newest.outcome
+
+
+def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has agreed to what it starts: people are asked again, with its name."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    question = shop.newest.question
+    assert shop.newest.status is Status.PARKED
+    assert question is not None
+    assert "sendReceipt: about 1 invocation, by writes to orders" in question.plan.reported
+    assert shop.data == {**GOOD, **SPOILT}
+    shop.approve("bob", "carol")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+
+
+def test_functions_that_cannot_be_read_may_be_started() -> None:
+    """Whom the documents would start is not known: nothing is asked, and written, until it is."""
+    shop = Shop(replace(SHOP, collections=CHECKED.collections))
+    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.DECIDING
+    assert "could not be read" in str(Reading(shop.ports.store).trail(shop.newest.id))
+
+    shop.ports.world.hook = no_hook
+    shop.parked()

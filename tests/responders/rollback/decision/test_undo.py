@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios.undo import AFTER_DOCUMENTS, Reversal, plan, with_documents
+from responders.scenarios.undo_targets import Wanted, found_by
+from shared.core.codec import encode
+from shared.domain.deployments.build_config import Recipe
+from shared.domain.deployments.inventory.state import Configuration, Source
+from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget, standing
+from shared.domain.deployments.inventory.traffic import Standing as At
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step, StepStatus, frozen
+from shared.domain.rollback.rollback import Status
+from shared.engine.steps.documents import restore
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
+from tests.support.approvals import failed, running, say
+from tests.support.fault_injection import quick
+from tests.support.pins import FOLLOWING, kept, rolled_back, to
+from tests.support.world import World
+from tests.support.write_fence import POLICY, RULES
+
+MINUTE = timedelta(minutes=1)
+PINNED = (to("r-1"),)
+
+
+def step(
+    goal: Traffic, origin: Traffic, status: StepStatus = StepStatus.DONE, newest: str = "r-2"
+) -> Step:
+    return Step(
+        name="shift order",
+        kind=shift_traffic.KIND,
+        target="order",
+        goal=encode(shift_traffic.Goal("services/order", goal)),
+        origin=encode(shift_traffic.Origin(origin, newest)),
+        status=status,
+    )
+
+
+def found(*steps: Step) -> Wanted | None:
+    """What is wanted of one function after rollbacks of one step each."""
+    return found_by([[one] for one in steps]).get("order")
+
+
+# Pure: what is to be put back
+
+
+@pytest.mark.parametrize("is_fenced", [True, False])
+def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
+    """Behind a fence documents are put back alone: putting a function back would start it."""
+    policy = replace(POLICY, fence=RULES if is_fenced else None)
+    shifts = [step(PINNED, FOLLOWING)]
+    made = frozen(ScenarioName.FUNCTIONS, "before", shifts, policy.fingerprint)
+    documents = [Step("put back INC-1", restore.KIND, "documents")]
+    found = with_documents(Reversal(made, [], ()), documents, policy, "before")
+
+    assert found.plan is not None
+    kinds = [one.kind for one in found.plan.steps]
+    assert kinds == ([restore.KIND] if is_fenced else [shift_traffic.KIND, restore.KIND])
+    assert found.refused == ((f"order: {AFTER_DOCUMENTS}",) if is_fenced else ())
+    assert found.plan.header.reported == found.refused
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ((), None),
+        ((step(PINNED, FOLLOWING),), ((FOLLOWING), (PINNED,))),
+        ((step(PINNED, FOLLOWING, StepStatus.STOPPED),), None),
+        ((step(PINNED, FOLLOWING, StepStatus.SKIPPED),), None),
+        ((step(PINNED, FOLLOWING, StepStatus.FAILED),), (FOLLOWING, (PINNED,))),
+        ((step(PINNED, FOLLOWING, StepStatus.BEGUN),), (FOLLOWING, (PINNED,))),
+        # a retry: what the first of them found counts
+        (
+            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED)),
+            (FOLLOWING, ((to("r-0"),),)),
+        ),
+        (
+            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED, StepStatus.FAILED)),
+            (FOLLOWING, (PINNED, (to("r-0"),))),
+        ),
+        # undone, and rolled back once more
+        ((step(PINNED, FOLLOWING), step(FOLLOWING, PINNED)), None),
+        (
+            (step(PINNED, FOLLOWING), step(FOLLOWING, PINNED), step(PINNED, FOLLOWING)),
+            (FOLLOWING, (PINNED,)),
+        ),
+        # by its name the newest is not what was found
+        (
+            (step(PINNED, FOLLOWING), step((to("r-2"),), PINNED)),
+            (FOLLOWING, ((to("r-2"),),)),
+        ),
+    ],
+)
+def test_what_rollbacks_have_found(
+    steps: tuple[Step, ...], wanted: tuple[Traffic, tuple[Traffic, ...]] | None
+) -> None:
+    """The list that the first of them found, unless one of them has put just that back."""
+    one = found(*steps)
+
+    assert (one and (one.traffic, one.left)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "stands"),
+    [
+        (FOLLOWING, At.AT_GOAL),
+        ((to("r-2"),), At.ELSEWHERE),  # the same requests, and no deployment would be served
+        ((to("r-1"),), At.AT_ORIGIN),
+    ],
+)
+def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
+    """LATEST stays LATEST: a name that leads the same requests to the same place is not it."""
+    world = World(policy=quick())
+    live = world.ports.world.inventory()["getBook"].service
+    service = replace(
+        live, traffic=asked, serving=(to("r-2"),), latest_created="r-2", latest_ready="r-2"
+    )
+
+    assert standing(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
+
+
+def recipe(source: str) -> Recipe:
+    return Recipe(Source("copies", source), {"name": "order"}, Configuration())
+
+
+OLD, BAD = recipe("old"), recipe("bad")
+
+
+def build(
+    made: Recipe = OLD, before: Recipe | None = BAD, status: StepStatus = StepStatus.DONE
+) -> Step:
+    return Step(
+        name="redeploy order",
+        kind=redeploy.KIND,
+        target="order",
+        goal=encode(redeploy.Goal("order", made)),
+        origin=encode(redeploy.Origin("mark")),
+        kept=encode(redeploy.Kept(before)),
+        status=status,
+    )
+
+
+def route(goal: Traffic = (), status: StepStatus = StepStatus.DONE) -> Step:
+    """Requests to a build; with a list, to what was there before it."""
+    return Step(
+        name="serve order",
+        kind=serve_revision.KIND,
+        target="order",
+        goal=encode(serve_revision.Goal("order", "services/order", traffic=goal)),
+        origin=encode(serve_revision.Origin(FOLLOWING)),
+        status=status,
+    )
+
+
+DONE, FAILED = StepStatus.DONE, StepStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("rollbacks", "wanted"),
+    [
+        ([[build()]], ((), (OLD,), BAD)),
+        ([[build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        ([[build(status=FAILED), route(status=StepStatus.SKIPPED)]], (FOLLOWING, (OLD,), BAD)),
+        ([[build(status=StepStatus.UNNEEDED), route(status=StepStatus.UNNEEDED)]], None),
+        ([[step(PINNED, FOLLOWING, FAILED), build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        # shifted first, and built again by a retry
+        ([[step(PINNED, FOLLOWING)], [build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        # undone: in all, in part, and once more
+        ([[build(), route()], [build(BAD), route(FOLLOWING)]], None),
+        ([[build()], [build(BAD)]], None),
+        (
+            [[build(), route()], [build(BAD), route(FOLLOWING, FAILED)]],
+            (FOLLOWING, (BAD,), BAD),
+        ),
+        (
+            [[build(), route()], [build(BAD, status=FAILED), route(FOLLOWING, FAILED)]],
+            (FOLLOWING, (OLD, BAD), BAD),
+        ),
+        (
+            [[build(), route()], [step(FOLLOWING, PINNED), build(BAD, status=FAILED)]],
+            (FOLLOWING, (OLD, BAD), BAD),
+        ),
+        ([[build(), route()], [build(BAD, status=FAILED)], [build(BAD), route(FOLLOWING)]], None),
+        # its requests were never led elsewhere, so that the build alone undoes it
+        ([[build(status=FAILED), route(status=StepStatus.SKIPPED)], [build(BAD)]], None),
+        (
+            [[step(PINNED, FOLLOWING)], [build(), route(status=StepStatus.SKIPPED)], [build(BAD)]],
+            (FOLLOWING, (BAD,), BAD),
+        ),
+    ],
+)
+def test_what_was_built_again_is_wanted_as_it_was_built(
+    rollbacks: list[list[Step]], wanted: tuple[Traffic, tuple[Recipe, ...], Recipe | None] | None
+) -> None:
+    """What the first of them found is wanted, until both its traffic and its build are back."""
+    one = found_by(rollbacks).get("order")
+
+    assert (one and (one.traffic, one.builds, one.before)) == wanted
+
+
+# The world
+
+
+def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
+    """Tags, shares and what follows the newest are as before the rollback; nothing is pinned."""
+    world = World(policy=quick())
+    before = (TrafficTarget(LATEST, 100), TrafficTarget("getbook-00001", 0, "fh-1"))
+    world.ports.world.change_by_hand("getBook", before)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(12 * MINUTE)
+    assert world.live["getBook"] == {"getbook-00001": 100}
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(3 * MINUTE)
+
+    services = world.ports.world.services()
+    assert services["getBook"].traffic == before
+    assert {one.traffic for name, one in services.items() if name != "getBook"} == {FOLLOWING}
+    assert kept(world) == {}
+    last = world.rollbacks()[-1]
+    assert (last.status, last.outcome) == (
+        Status.SUCCEEDED,
+        f"undone: {len(services)} functions as before",
+    )
+    assert last.order is not None
+    assert last.order.actor == "alice"
+
+
+def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() -> None:
+    """What a person has put back is not taken back by an alert; they accept when they are done."""
+    world = rolled_back()
+    say(world, "undo", actor="alice")
+    world.pass_time(3 * MINUTE)
+    bad = world.live
+
+    world.alert("0.second")
+    world.pass_time(20 * MINUTE)
+
+    assert world.live == bad
+    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert say(world, "accept", actor="alice") == ""
+    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
+
+
+@pytest.mark.parametrize("make", [failed, running])
+def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
+    make: Callable[[], World],
+) -> None:
+    """What it has moved goes back, and what it has not is left as it is."""
+    world = make()
+    world.pass_time(MINUTE)
+    first = world.rollbacks()[-1]
+    moved = {
+        one.target
+        for one in world.steps(first.id).values()
+        if one.kind == shift_traffic.KIND and one.status is StepStatus.DONE
+    }
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(3 * MINUTE)
+
+    assert {one.target for one in world.steps(world.rollbacks()[-1].id).values()} == moved
+    assert {one.traffic for one in world.ports.world.services().values()} == {FOLLOWING}
+
+
+def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_so() -> None:
+    """LATEST is another revision now: that is an unpin, and no undo."""
+    world = rolled_back()
+    world.ports.world.deploy(["getBook"])
+    held = world.live
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    last = world.rollbacks()[-1]
+    assert last.plan is not None
+    [refused] = last.plan.reported
+    assert refused.startswith("getBook: getbook-00003 was deployed since")
+    assert world.live["getBook"] == held["getBook"]
+    assert set(kept(world)) == {"getBook"}
+
+
+def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
+    """With nothing that may be put back it ends with each reason, and a person is there."""
+    world = rolled_back()
+    world.ports.world.deploy()
+
+    say(world, "undo", actor="alice")
+    world.pass_time(MINUTE)
+
+    last = world.rollbacks()[-1]
+    assert last.status is Status.NOT_TAKEN
+    assert "getBook: getbook-00003 was deployed since" in last.outcome
+    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+
+
+def test_an_undo_is_refused_with_its_reason() -> None:
+    """Nothing was moved; it goes on; it was undone already; another incident is newer."""
+    world = World(policy=quick())
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    assert "is PARKED: cancel it, or wait for its end" in say(world, "undo")
+    say(world, "reject")
+    world.settle()
+    assert "has nothing to undo" in say(world, "undo")
+    world.command(command="rollback", system="bookshop", actor="alice")
+    world.pass_time(12 * MINUTE)
+    first = world.incidents()[0].id
+    assert "is not the system's newest incident" in say(world, "undo", incident=first)
+    say(world, "undo")
+    world.pass_time(3 * MINUTE)
+
+    assert "has nothing to undo" in say(world, "undo")
+    assert "possible is accept" in say(world, "retry")
+
+
+def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
+    """The plan says of each function why it is left."""
+    world = rolled_back()
+    inventory = world.ports.world.inventory()
+    one = inventory["getBook"]
+    left = (one.service.traffic,)
+
+    def against(traffic: Traffic, newest: str = "") -> str:
+        wanted = {"getBook": Wanted("getBook", traffic, left, newest)}
+        found = plan(world.policy, inventory, wanted, "anywhere")
+        assert (found.plan is None) == bool(found.refused)
+        return "; ".join(found.refused)
+
+    assert against((to("getbook-00002"),)) == ""
+    assert against((to("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
+    assert against(FOLLOWING, "getbook-00002") == ""
+    assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
+    unready = tuple(replace(revision, ready=False) for revision in one.revisions)
+    inventory["getBook"] = replace(one, revisions=unready)
+    assert against((to("getbook-00002"),)) == "getBook: its revision getbook-00002 is not ready"
+    del inventory["getBook"]
+    assert against(FOLLOWING) == "getBook: it is gone"

@@ -1,0 +1,439 @@
+"""What a rollback had to build again is built as it was, when a person undoes that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from responders.deployments.source_cleanup import clear
+from shared.core.errors import Unavailable
+from shared.core.store import Update
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import record_path
+from shared.domain.deployments.inventory.state import Generation, Source, fingerprint
+from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.plan import path as plan_path
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import path as rollback_path
+from shared.engine.lease import LIMIT_TAKEOVERS
+from tests.fakes.runtime.hooks import no_hook
+from tests.fakes.storage.vault import content_of
+from tests.support.approvals import say
+from tests.support.deployments import hint, recorded
+from tests.support.fault_injection import Crashed, quick
+from tests.support.function_steps import ORDER, ends, on_copies
+from tests.support.pins import FOLLOWING, kept, said, to
+from tests.support.rebuilds import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
+from tests.support.world import World
+
+DAY = timedelta(days=1)
+
+
+def undone(shop: World) -> Rollback:
+    """The undo, which a person has looked at and wants."""
+    assert say(shop, "undo", actor="alice") == ""
+    parked = shop.rollbacks()[-1]
+    assert parked.status is Status.PARKED
+    assert say(shop, "approve", actor="alice") == ""
+    shop.pass_time(10 * MINUTE)
+    return shop.rollbacks()[-1]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
+    """LATEST means the release of before again, of its very source; every list is as it was."""
+    shop = rebuilt(told=told)
+
+    last = undone(shop)
+
+    count = len(shop.policy.functions)
+    assert (last.status, last.outcome) == (
+        Status.SUCCEEDED,
+        f"undone: {count} functions as before",
+    )
+    assert source(shop) == content_of(BAD)
+    services = shop.ports.world.services()
+    assert {one.traffic for one in services.values()} == {FOLLOWING}
+    assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
+    assert kept(shop) == {}
+    assert last.plan is not None
+    assert AGAIN in last.plan.reported
+    assert "has nothing to undo" in say(shop, "undo", actor="alice")
+
+
+def test_a_person_is_asked_about_a_plan_that_builds() -> None:
+    """Nothing of it is done until they have seen that it is no artefact of old."""
+    shop = rebuilt()
+    live = shop.live
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+
+    assert AGAIN in said(shop, "rollback.parked-r2")[-1]
+    assert shop.live == live
+    say(shop, "reject", actor="alice")
+    shop.pass_time(2 * MINUTE)
+    assert shop.live == live
+    assert shop.ports.builds.built == [ORDER]
+
+
+NEWEST, OLD = "orderstatus-00002", "orderstatus-00001"
+
+
+@pytest.mark.parametrize(
+    ("before", "first"),
+    [
+        ((to(NEWEST), TrafficTarget(OLD, 0, "fh-1")), "shift"),
+        ((TrafficTarget(LATEST, 60), to(NEWEST, 40)), "redeploy"),
+        ((to(NEWEST), TrafficTarget(LATEST, 0, "fh-1")), "redeploy"),
+    ],
+    ids=["by name", "both", "by name, and a tag follows the newest"],
+)
+def test_the_very_list_comes_back_with_the_build(before: Traffic, first: str) -> None:
+    """By name it goes to the old revision at once, and the function is what it was all the same."""
+    shop = rebuilt(before)
+
+    last = undone(shop)
+
+    assert (last.status, shop.broken_laws()) == (Status.SUCCEEDED, [])
+    service = shop.ports.world.services()[ORDER]
+    assert service.traffic == before
+    assert source(shop) == content_of(BAD)
+    steps = {one.kind: one for one in shop.steps(last.id).values() if one.target == ORDER}
+    assert min(steps.values(), key=lambda one: one.number).kind == first
+    assert {one.status for one in steps.values()} == {StepStatus.DONE}
+
+
+def test_a_function_of_the_first_generation_is_what_it_was() -> None:
+    """It has no traffic: its source of before replaces what the rollback has deployed."""
+    shop = World(policy=quick())
+    name = "listBooks"
+    state = shop.ports.world.functions()[name]
+    older = replace(
+        state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={}
+    )
+    shop.ports.world.delete_function(name)
+    shop.ports.world.first_generation[name] = older
+    shop.announce("v2", stable=True)
+    shop.pass_time(10 * MINUTE)
+    shop.deploy_bad([ORDER])
+    newer = Source("sources", f"{name}.zip", 2)
+    shop.ports.world.first_generation[name] = replace(older, source=newer)
+    shop.announce("v3")
+    shop.alert()
+    shop.pass_time(30 * MINUTE)
+    assert on_copies(shop) == {name}
+
+    last = undone(shop)
+
+    assert (last.status, last.outcome) == (Status.SUCCEEDED, "undone: 2 functions as before")
+    built = shop.ports.world.functions()[name].source
+    assert built is not None
+    assert shop.ports.sources.read(built) == content_of(newer)
+
+
+def test_nothing_is_a_deployment_of_somebody_else() -> None:
+    """What an undo has built is ours: no deployment opens, and the release stays a bad one."""
+    shop = rebuilt()
+    before = {name: one.status for name, one in recorded(shop).items()}
+
+    undone(shop)
+    hint(shop)
+    shop.pass_time(20 * MINUTE)
+
+    assert {name: one.status for name, one in recorded(shop).items()} == before
+
+
+def refused(shop: World) -> str:
+    """Why an undo leaves the function; everything else goes back, unasked."""
+    assert say(shop, "undo", actor="alice") == ""
+    shop.pass_time(5 * MINUTE)
+    last = shop.rollbacks()[-1]
+    assert last.status is Status.SUCCEEDED
+    assert last.outcome == f"undone: {len(shop.policy.functions) - 1} functions as before"
+    assert last.plan is not None
+    [line] = last.plan.reported
+    return line
+
+
+def test_what_was_never_kept_is_left_with_its_reason() -> None:
+    """No copy could be made of it, or nobody has looked at it before it went back."""
+    shop = World(policy=quick())
+    shop.ports.sources.lost.add(BAD)
+
+    assert refused(rebuilt(shop=shop)) == (
+        f"{ORDER}: it was built again, and what it was cannot be: no copy of its source"
+    )
+    unseen = rebuilt(announced=False)
+    first = unseen.rollbacks()[0].plan
+    assert first is not None
+    assert any(
+        line.startswith(f"{ORDER}: no undo can build what it is now") for line in first.reported
+    )
+    assert "no copy of its source" in refused(unseen)
+
+
+def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
+    """It tells of nothing that could be built."""
+    shop = rebuilt()
+    path = plan_path(shop.rollbacks()[0].id, f"redeploy {ORDER}")
+    shop.ports.store.commit([Update(path, {"kept": {}})])
+
+    assert refused(shop).endswith("what it was cannot be: too little of it was recorded")
+
+
+def test_what_somebody_deployed_since_stays() -> None:
+    """By whichever way: through the function, or past it."""
+    shop = rebuilt()
+    shop.ports.world.deploy([ORDER])
+    assert refused(shop) == f"{ORDER}: it was deployed by somebody since"
+
+    moved = rebuilt()
+    moved.ports.world.change_by_hand(ORDER, (to(NEWEST),))
+    assert refused(moved) == f"{ORDER}: its traffic was changed by somebody since"
+
+
+def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
+    """A shop whose rollback could not build one function again; `made`: what does not start."""
+    hinders = shop.ports.builds.unstarted if made else shop.ports.builds.missing
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.lose_image(ORDER, told=told)
+    hinders.add(ORDER)
+    shop.deploy_bad()
+    shop.announce("v2")
+    shop.alert()
+    shop.pass_time(40 * MINUTE)
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    hinders.clear()
+    return shop
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("copied", [True, False])
+def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> None:
+    """A build that failed is no word of a person, and nothing has to be built to undo it."""
+    shop = World(policy=quick())
+    if not copied:
+        shop.ports.sources.lost.add(BAD)
+    failed(shop, told=told)
+    tried = list(shop.ports.builds.built)
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(5 * MINUTE)
+
+    last = shop.rollbacks()[-1]
+    assert last.status is Status.SUCCEEDED
+    assert last.plan is not None
+    assert last.plan.reported == ()
+    assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
+    assert shop.ports.builds.built == tried
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
+    """A revision that is younger than our last build is theirs: no request is led away from it."""
+    shop = failed(World(policy=quick()), made=made)
+    theirs = shop.ports.world.deploy_past(ORDER)
+
+    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert shop.live[ORDER] == {theirs: 100}
+
+
+def test_what_somebody_made_past_a_build_stays() -> None:
+    """The same where the build has succeeded."""
+    shop = rebuilt()
+    theirs = shop.ports.world.deploy_past(ORDER)
+
+    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert shop.live[ORDER] == {theirs: 100}
+
+
+def test_a_build_that_made_what_does_not_start_is_undone() -> None:
+    """The revision that does not come up is ours: what was there before is built."""
+    shop = failed(World(policy=quick()), made=True)
+
+    last = undone(shop)
+
+    assert last.status is Status.SUCCEEDED
+    services = shop.ports.world.services()
+    assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
+    assert services[ORDER].revisions[-1].ready
+
+
+@pytest.mark.parametrize(
+    "at", [("builder.build", "before"), ("builder.build", "after"), ("platform.shift", "after")]
+)
+def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -> None:
+    """Workers have died over a rollback until it was given up: nobody knows what it has done."""
+    shop = World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.lose_image(ORDER)
+    shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
+    shop.ports.world.deploy(failure_rate=0.8, configuration=CONFIGURED)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.announce("v2")
+    shop.settle()
+
+    def dies(verb: str, side: str) -> None:
+        if (verb, side) == at:
+            raise Crashed
+
+    shop.ports.builds.hook = shop.ports.world.hook = dies
+    shop.alert()
+    with pytest.raises(Crashed):
+        shop.pass_time(5 * MINUTE)
+    shop.ports.builds.hook = shop.ports.world.hook = no_hook
+    died = Update(rollback_path(shop.rollbacks()[0].id), {"takeovers": LIMIT_TAKEOVERS})
+    shop.ports.store.commit([died])
+    shop.pass_time(10 * MINUTE)
+    [given_up] = shop.rollbacks()
+    assert given_up.outcome.endswith("consecutive workers crashed without progress")
+    steps = shop.steps(given_up.id).values()
+    assert StepStatus.BEGUN in {one.status for one in steps}
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+    say(shop, "approve", actor="alice")
+    shop.pass_time(10 * MINUTE)
+
+    services = shop.ports.world.services()
+    assert {one.traffic for one in services.values()} == {FOLLOWING}
+    built = shop.ports.world.functions()[ORDER].source
+    assert built == BAD or source(shop) == content_of(BAD)
+
+
+@pytest.mark.parametrize("past", [True, False])
+def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) -> None:
+    """Whoever deploys after the plan was looked at is not overwritten, and it is said."""
+    shop = rebuilt()
+    platform = shop.ports.world
+    say(shop, "undo", actor="alice")
+    theirs: list[str] = []
+
+    def somebody(verb: str, side: str) -> None:
+        decided = (verb, side) == ("store.commit", "after") and not theirs
+        if decided and shop.rollbacks()[-1].status is Status.RUNNING:
+            if past:
+                platform.deploy_past(ORDER)
+            else:
+                platform.deploy([ORDER])
+            theirs.append(platform.services()[ORDER].latest_created)
+
+    shop.ports.store.hook = somebody
+    say(shop, "approve", actor="alice")
+    shop.pass_time(10 * MINUTE)
+
+    last = shop.rollbacks()[-1]
+    assert last.status is Status.FAILED
+    assert f"redeploy {ORDER}: STOPPED" in last.outcome
+    assert shop.live[ORDER] == {theirs[0]: 100}
+    assert shop.ports.builds.built == [ORDER]
+    others = {one.traffic for name, one in shop.ports.world.services().items() if name != ORDER}
+    assert others == {FOLLOWING}
+
+
+def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
+    """The others are back; what is said again builds what is lacking, and nothing else."""
+    shop = rebuilt()
+    shop.ports.builds.failures[ORDER] = "no such object"
+    shop.ports.builds.missing.add(ORDER)
+    failed = undone(shop)
+    assert failed.status is Status.FAILED
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    shop.ports.builds.missing.clear()
+
+    last = undone(shop)
+
+    assert (last.status, last.outcome) == (Status.SUCCEEDED, "undone: 1 functions as before")
+    assert source(shop) == content_of(BAD)
+    assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
+    assert "has nothing to undo" in say(shop, "undo", actor="alice")
+
+
+def test_what_is_deployed_is_not_known_for_a_while() -> None:
+    """No answer is no answer: the undo is held until there is one."""
+    shop = rebuilt()
+
+    def mute(verb: str, side: str) -> None:
+        if verb == "builder.found":
+            raise Unavailable("no answer")
+
+    shop.ports.builds.hook = mute
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+    assert shop.rollbacks()[-1].status is Status.DECIDING
+
+    shop.ports.builds.hook = lambda verb, side: None
+    shop.pass_time(2 * MINUTE)
+    assert shop.rollbacks()[-1].status is Status.PARKED
+
+
+def test_a_function_that_was_created_again_is_not_deleted() -> None:
+    """What was there before is nothing, and nothing is brought back by no undo."""
+    shop = World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.delete_function(ORDER)
+    shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
+    shop.pass_time(2 * MINUTE)
+    say(shop, "approve", actor="anna")
+    shop.pass_time(30 * MINUTE)
+    assert on_copies(shop) == {ORDER}
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+
+    last = shop.rollbacks()[-1]
+    assert last.status is Status.NOT_TAKEN
+    assert last.outcome.endswith("it was not there, and nothing is deleted")
+
+
+def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
+    """It was not there, and is not."""
+    shop = World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.delete_function(ORDER)
+    shop.ports.builds.missing.add(ORDER)
+    shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
+    shop.pass_time(2 * MINUTE)
+    say(shop, "approve", actor="anna")
+    shop.pass_time(40 * MINUTE)
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.rollbacks()[-1].outcome.endswith("nothing is left to undo")
+
+
+def names(shop: World) -> set[str]:
+    """What is kept of the function."""
+    kept_of_it = {**shop.ports.sources.objects, **shop.ports.values.objects}
+    return {name for name in kept_of_it if ORDER in name.split("/")}
+
+
+def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
+    """Of a release that never settled there is no record; then it is let go."""
+    shop = rebuilt()
+    ran_with = fingerprint((CONFIGURED.variables_hash, ""))
+    needed = {one for one in names(shop) if fingerprint(BAD) in one or ran_with in one}
+    assert len(needed) == 2
+    assert recorded(shop)["v2"].status is DeploymentStatus.BAD
+    assert shop.ports.store.get(record_path("bookshop", "v2")).fields is None
+    shop.ports.clock.advance(20 * DAY)
+
+    clear(shop.ports, shop.policy)
+    assert needed <= names(shop)
+    assert undone(shop).status is Status.SUCCEEDED
+    assert source(shop) == content_of(BAD)
+
+    shop.ports.world.deploy([ORDER])
+    shop.announce("v3")
+    shop.pass_time(10 * MINUTE)
+    shop.ports.clock.advance(2 * DAY)
+    for rollback in shop.rollbacks():
+        shop.ports.store.remove(rollback_path(rollback.id))
+    clear(shop.ports, shop.policy)
+    assert needed.isdisjoint(names(shop))

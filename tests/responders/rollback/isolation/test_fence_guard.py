@@ -1,0 +1,224 @@
+"""A repair behind a fence: raised with it, waited for, asked before each batch, fallen after."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.policy.data_rules import Derived
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
+from tests.fakes.runtime.hooks import no_hook
+from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
+from tests.support.repair_behind_fence import FENCED, FencedShop, expect_as_before, frozen, held
+from tests.support.write_fence import RULES, fence_of, lift, public, raise_it, told, windows
+
+
+def test_documents_are_written_behind_a_fence() -> None:
+    """Raised by the second word, and fallen in the watch; the public reads of maintenance."""
+    shop = FencedShop()
+    shop.asked()
+    question = shop.newest.question
+    assert question is not None
+    assert "nothing of checkout writes: a fence is raised" in str(question.plan.reported)
+    assert not shop.has_fence()
+
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    fence = fence_of(shop)
+    assert (fence.rollback, fence.actor) == (shop.newest.id, "alice")
+    assert shop.behind == [Status.STANDING, Status.STANDING]
+    assert shop.data == GOOD
+    assert told(shop) == ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert shop.newest.verified_at is not None
+    assert fence.falls_at is not None
+    assert fence.falls_at >= shop.newest.verified_at
+    [maintenance] = [one for one in public(shop) if one.incident == fence.public_id]
+    assert maintenance.ended_at is not None
+    expect_as_before(shop)
+    assert [one for one in shop.broken_laws() if "was shifted" not in one] == []
+
+
+def test_it_stands_until_the_data_are_looked_through_again() -> None:
+    """What is found then was written by nobody meanwhile; no switch of its own holds it up."""
+    shop = FencedShop()
+    shop.asked()
+
+    def silent(verb: str, side: str) -> None:
+        if shop.newest.status is RollbackStatus.VERIFYING:
+            raise Unavailable("no answer")
+
+    shop.ports.kept.hook = silent
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.status is RollbackStatus.VERIFYING)
+    shop.pass_time(3 * MINUTE)
+    assert shop.newest.verified_at is None
+    assert shop.written() == set(SPOILT)
+    assert (fence_of(shop).status, windows(shop)) == (Status.STANDING, 1)
+
+    shop.ports.kept.hook = no_hook
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    expect_as_before(shop)
+
+
+def test_nothing_is_waited_for_longer_than_it_takes() -> None:
+    """Who raises it and who writes behind it hear of each other at once."""
+    shop = FencedShop()
+    shop.asked()
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.started_at is not None)
+    fence, began = fence_of(shop), shop.newest.started_at
+    assert fence.stood_at is not None
+    assert began is not None
+    assert fence.stood_at - fence.began_at < timedelta(seconds=25)
+    assert began - fence.stood_at < timedelta(seconds=5)
+
+
+def test_the_watch_begins_once_it_is_down() -> None:
+    """What fails because of the fence is no regression of what was written."""
+    execution = replace(FENCED.execution, watch=12 * MINUTE)
+    shop = FencedShop(policy=replace(FENCED, execution=execution))
+    shop.asked()
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+    [site, *_] = [one.name for one in FENCED.probes if one.function is None]
+    shop.ports.prober.answers[site] = ProbeAnswer(False, 503)
+    shop.until(lambda: fence_of(shop).is_over)
+    del shop.ports.prober.answers[site]
+    shop.pass_time(12 * MINUTE)
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+
+
+def test_a_persons_fence_is_used_and_stays() -> None:
+    """Who has raised it lets it fall; what fails because of it is no regression."""
+    shop = FencedShop()
+    raise_it(shop)
+    shop.asked()
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+    [site, *_] = [one.name for one in FENCED.probes if one.function is None]
+    shop.ports.prober.answers[site] = ProbeAnswer(False, 503)
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert shop.data == GOOD
+    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).rollback == ""
+    notes = [str(entry.events[0].facts.get("note")) for entry in shop.trail(shop.newest)]
+    assert not any(note.startswith("for the fence:") for note in notes)
+    assert "nobody can see whether it is well" in shop.newest.outcome
+    lift(shop)
+    shop.pass_time(MINUTE)
+    expect_as_before(shop)
+
+
+def test_what_overrides_a_freeze_has_its_fence() -> None:
+    """Its order skips freeze windows, and so does all that it needs."""
+    shop = FencedShop()
+    shop.alert()
+    shop.settle()
+    shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.until(shop.has_fence)
+    frozen(shop)
+    shop.pass_time(MINUTE)
+    assert fence_of(shop).status is Status.RAISING
+    del shop.ports.prober.answers[RULES.canary]
+    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+
+    assert shop.data == GOOD
+
+
+def test_a_repair_that_a_fence_cannot_outlast_is_not_begun() -> None:
+    """That is said when it is decided, in a dry run as well, and not halfway."""
+    short = replace(RULES, longest=5 * MINUTE)
+    shop = FencedShop(short)
+    shop.order(dry_run=True, id="dry")
+    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    assert "a fence may be up for 5 min 0 s (fence.longest)" in record.result
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
+    assert "a fence may be up for 5 min 0 s (fence.longest)" in shop.newest.outcome
+    assert not shop.has_fence()
+
+
+def test_a_fence_that_falls_is_waited_for() -> None:
+    """Until everything is as it was; then one is raised for the repair."""
+    shop = FencedShop()
+    shop.asked()
+    raise_it(shop)
+    lift(shop)
+    before = fence_of(shop)
+    assert before.status is Status.FALLING
+    shop.approve("bob")
+    assert fence_of(shop).command == before.command
+    shop.until(lambda: fence_of(shop).rollback == shop.newest.id)
+    assert "a fence is falling: lifted by" in held(shop)
+    shop.pass_time(15 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert fence_of(shop).rollback == shop.newest.id
+    expect_as_before(shop)
+
+
+def test_a_persons_fence_that_falls_too_soon_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would fall before the last document: another one is raised behind it."""
+    shop = FencedShop()
+    shop.asked()
+    monkeypatch.setattr("responders.data.repair.preview.seconds", lambda _survey: 900.0)
+    raise_it(shop, expires="12m")
+    shop.approve("bob")
+    shop.until(lambda: fence_of(shop).rollback == shop.newest.id)
+    assert "and writing takes 15 min 0 s: lift it, or wait" in held(shop)
+    shop.pass_time(12 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert fence_of(shop).rollback == shop.newest.id
+    expect_as_before(shop)
+
+
+def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
+    """Who would hear of it has no instances before."""
+    derived = (Derived("regenerate-receipts"),)
+    orders = replace(SHOP.collections["orders"], derived=derived)
+    policy = replace(FENCED, collections={**SHOP.collections, "orders": orders})
+    shop = FencedShop(policy=policy)
+    shop.asked()
+    seen: list[Fence] = []
+    shop.ports.theirs.hook = lambda verb, side: seen.append(fence_of(shop))
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+
+    assert len(shop.ports.theirs.messages) == 1
+    assert {one.status for one in seen} == {Status.DOWN}
+
+
+@pytest.mark.parametrize("held", [2 * MINUTE, 40 * MINUTE])
+def test_a_repair_that_is_paused_goes_on_behind_the_same_fence(held: timedelta) -> None:
+    """Or not at all, where that has fallen meanwhile."""
+    shop = FencedShop()
+    shop.asked()
+    shop.before_a_batch(shop.paused)
+    shop.approve("bob")
+    shop.pass_time(held)
+    assert shop.behind == []
+    shop.command("carol", command="resume")
+    shop.pass_time(12 * MINUTE)
+
+    done = held < RULES.longest
+    assert shop.newest.status is (RollbackStatus.SUCCEEDED if done else RollbackStatus.FAILED)
+    assert bool(shop.behind) is done
+    assert shop.data == (GOOD if done else {**GOOD, **SPOILT})
+    expect_as_before(shop)

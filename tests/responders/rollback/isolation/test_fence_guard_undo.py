@@ -1,0 +1,112 @@
+"""An undo of a repair, which writes behind a fence as well."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from shared.core.errors import Rejected
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
+from tests.support.corrupted_bookshop import GOOD, MINUTE, SPOILT
+from tests.support.repair_behind_fence import (
+    FencedShop,
+    expect_as_before,
+    held,
+    repaired,
+    undo_asked,
+)
+from tests.support.write_fence import RULES, fence_of, told
+
+
+def test_an_undo_writes_behind_a_fence_as_well() -> None:
+    """Raised by the second word, asked before each batch, and fallen at the end."""
+    shop = repaired(FencedShop())
+    undo_asked(shop)
+    question = shop.newest.question
+    assert question is not None
+    assert "nothing of checkout writes: a fence is raised" in str(question.plan.reported)
+    assert fence_of(shop).is_over
+
+    shop.approve("bob")
+    shop.pass_time(8 * MINUTE)
+    assert fence_of(shop).rollback == shop.newest.id
+    assert shop.behind == 2 * [Status.STANDING]
+    assert shop.data == {**GOOD, **SPOILT}
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert told(shop) == 2 * ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
+    expect_as_before(shop)
+
+
+def test_an_undo_whose_fence_does_not_stand() -> None:
+    """No document is put back, and everything is as it was."""
+    shop = repaired(FencedShop())
+    undo_asked(shop)
+    shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    shop.approve("bob")
+    shop.pass_time(14 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "still writes" in shop.newest.outcome
+    assert shop.behind == []
+    assert shop.data == GOOD
+    expect_as_before(shop)
+
+
+def test_an_undo_whose_fence_falls_halfway() -> None:
+    """Nothing is written without it, and what was is told."""
+    shop = repaired(FencedShop())
+    undo_asked(shop)
+    shop.before_a_batch(shop.lifted)
+    shop.approve("bob")
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
+    assert shop.data == GOOD
+    expect_as_before(shop)
+
+
+def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
+    """That one falls with the repair, and would not outlast the undo."""
+    shop = FencedShop()
+    shop.asked()
+
+    def refused(verb: str, side: str) -> None:
+        shop.written_behind(verb, side)
+        if (verb, side) == ("rewrites.rewrite", "before") and len(shop.behind) == 2:
+            shop.ports.rewritten.hook = shop.written_behind
+            raise Rejected("PERMISSION_DENIED")
+
+    shop.ports.rewritten.hook = refused
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.status is RollbackStatus.FAILED)
+    first = fence_of(shop)
+    assert first.status is not Status.DOWN
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.settle()
+    shop.until(lambda: shop.newest.status is RollbackStatus.PARKED)
+    assert fence_of(shop).status is Status.DOWN
+    assert "fence" in held(shop)
+    shop.behind.clear()
+    shop.approve("bob")
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert fence_of(shop).rollback == shop.newest.id
+    assert shop.behind == [Status.STANDING]
+    assert shop.data == {**GOOD, **SPOILT}
+    expect_as_before(shop)
+
+
+def test_an_undo_that_no_fence_can_outlast_is_not_begun() -> None:
+    """It says so, and why."""
+    shop = repaired(FencedShop())
+    shop.policy = replace(shop.policy, fence=replace(RULES, longest=4 * MINUTE))
+    shop.start_instances()
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
+    assert "a fence may be up for 4 min 0 s (fence.longest)" in shop.newest.outcome
+    assert shop.data == GOOD

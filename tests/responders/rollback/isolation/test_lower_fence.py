@@ -1,0 +1,266 @@
+"""A fence that falls: whatever holds it up, it is told, and in the end all is as it was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.errors import Moved, Rejected, Throttled, Unavailable
+from shared.core.store import Query
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.deployments.inventory.traffic import Service
+from shared.domain.policy.channels import Channel, ChannelKind
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import System, frozen
+from tests.fakes.runtime.hooks import no_hook, raising
+from tests.support.system_events import refusals
+from tests.support.world import World
+from tests.support.write_fence import (
+    BEFORE,
+    MINUTE,
+    POLICY,
+    RULES,
+    WRITERS,
+    fence_of,
+    lift,
+    notified,
+    public,
+    raise_it,
+    scalings,
+    told,
+    windows,
+    without_policy,
+    world,
+)
+
+
+def refuse_scaling(shop: World) -> list[str]:
+    """The platform lets nobody scale a writer from now on; each attempt is taken down."""
+    sent: list[str] = []
+
+    def refuses(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            sent.append(verb)
+            raise Rejected("PERMISSION_DENIED: run.services.update")
+
+    shop.ports.world.hook = refuses
+    return sent
+
+
+@pytest.mark.parametrize("failure", [Throttled("429"), Unavailable("no answer"), Moved("etag")])
+def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
+    """Up and down."""
+    refused: list[str] = []
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before") and len(refused) % 3 < 2:
+            refused.append(verb)
+            raise failure
+        if (verb, side) == ("platform.shift", "before"):
+            refused.append(verb)
+
+    shop = world()
+    shop.ports.world.hook = hook
+    raise_it(shop)
+    shop.pass_time(2 * MINUTE)
+    assert fence_of(shop).status is Status.STANDING
+    lift(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
+    """Once, on every channel of the team, with what the instances were; tried until it falls."""
+    shop = world()
+    low = Channel("low", ChannelKind.RECORDING, severities=(Severity.LOW,))
+    shop.policy = replace(shop.policy, channels=(*shop.policy.channels, low))
+    shop.start_instances()
+    raise_it(shop)
+    refuse_scaling(shop)
+    lift(shop)
+    shop.pass_time(20 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
+    assert "run.services.update" in loud
+    assert "createOrder: its instances were 1 to 20" in loud
+    heard = [one.fields for one in shop.ports.store.query(Query("notices")) if one.fields]
+    events = [str(one["event"]) for one in heard if one["channel"] == "low"]
+    assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
+    shop.ports.world.hook = no_hook
+    shop.pass_time(2 * MINUTE)
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_a_fence_that_does_not_fall_keeps_no_worker_busy() -> None:
+    """Once people were told, it is looked at as often as the clock hands it on, and no more."""
+    shop = world()
+    raise_it(shop)
+    sent = refuse_scaling(shop)
+    lift(shop)
+    shop.pass_time(10 * MINUTE)
+    assert told(shop)[-1] == "fence.stuck"
+    sent.clear()
+    shop.pass_time(10 * MINUTE)
+
+    assert 10 <= len(sent) / len(WRITERS) <= 20
+
+
+def test_a_writer_that_does_not_start_is_told_loudly() -> None:
+    """The platform has taken what was asked for, and nothing comes of it."""
+    shop = world()
+    raise_it(shop)
+    shop.ports.world.operation_latency = timedelta(days=1)
+    lift(shop)
+    shop.pass_time(20 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
+    assert "instances start" in loud
+
+
+def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
+    """Its instances are still ours to bring back; until then automation is held, and it is told."""
+    shop = world()
+    raise_it(shop)
+    lift(shop)
+    shop.ports.world.hook = raising(
+        "platform.service", Rejected("PERMISSION_DENIED: run.services.get")
+    )
+    shop.pass_time(45 * MINUTE)
+    assert fence_of(shop).status is Status.FALLING
+    assert told(shop)[-1] == "fence.stuck"
+    system = decode(System, shop.ports.store.get("systems/bookshop").fields)
+    assert frozen(system.freezes, shop.ports.clock.now()) is not None
+
+    shop.ports.world.hook = no_hook
+    shop.pass_time(2 * MINUTE)
+    assert (fence_of(shop).status, fence_of(shop).left) == (Status.DOWN, ())
+    assert scalings(shop) == BEFORE
+
+
+@pytest.mark.parametrize("has_policy", [True, False])
+def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool) -> None:
+    """The others have their instances back; that one is asked for again, and people are told."""
+    shop = world()
+    raise_it(shop)
+    services = shop.ports.services
+    look = services.service
+
+    def forbidden(name: str) -> Service:
+        if name.endswith("payorder"):
+            raise Rejected("PERMISSION_DENIED: run.services.get")
+        return look(name)
+
+    services.service = forbidden  # type: ignore[method-assign]
+    if not has_policy:
+        without_policy(shop)
+    else:
+        lift(shop)
+    shop.pass_time(15 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    assert "run.services.get" in fence_of(shop).waiting
+    assert {**scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
+    assert scalings(shop)["payOrder"] != BEFORE["payOrder"]
+    services.service = look  # type: ignore[method-assign]
+    shop.pass_time(2 * MINUTE)
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
+    """A worker stands still with it in hand: it is found, and taken back."""
+    shop = world()
+    stalled: list[str] = []
+
+    def stall(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before") and not stalled:
+            stalled.append(verb)
+            instances = shop.responders
+            shop.start_instances()
+            lift(shop)
+            shop.pass_time(2 * MINUTE)
+            shop.responders = instances
+
+    shop.ports.world.hook = stall
+    raise_it(shop)
+    assert stalled
+    assert scalings(shop) != BEFORE
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_the_policy_names_other_writers_now() -> None:
+    """What it stops is not what is declared: it falls, and everything is as it was."""
+    shop = world()
+    raise_it(shop)
+    shop.policy = replace(POLICY, fence=replace(RULES, writers=("checkout", "catalogue")))
+    shop.start_instances()
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).why == "the policy declares other writers now"
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+@pytest.mark.parametrize("canary", ["writes", "is refused"])
+def test_it_falls_without_its_policy(canary: str) -> None:
+    """By what it has on record; the people of whoever has a policy are told."""
+    shop = world()
+    if canary == "writes":
+        shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    raise_it(shop)
+    assert scalings(shop) != BEFORE
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+    shop.policy = POLICY
+
+    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).why == "bookshop has no policy any more"
+    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
+    assert told(shop)[-2:] == ["fence.falls", "fence.down"]
+    heard = [one.notice["text"] for one in shop.ports.sender.sent if ":fence.down:" in one.key]
+    assert heard
+    assert "bookshop: the fence is down" in heard[0]
+    assert public(shop)[0].ended_at is not None
+    assert refusals(shop) == []
+
+
+def test_it_goes_on_falling_without_its_policy() -> None:
+    """It was lifted, and the file removed before it was down."""
+    shop = world()
+    raise_it(shop)
+    shop.command(command="lift-fence", system="bookshop")
+    shop.deliver_commands()
+    assert fence_of(shop).status is Status.FALLING
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
+    """Its project has taken the rights back: people read which service had which instances."""
+    shop = world()
+    raise_it(shop)
+    refuse_scaling(shop)
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
+    assert "PERMISSION_DENIED" in loud
+    service = fence_of(shop).writers[0].service
+    assert f"createOrder: its instances were 1 to 20 ({service})" in loud
+    assert service.startswith("projects/")

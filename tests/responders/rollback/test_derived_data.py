@@ -1,0 +1,46 @@
+"""What is made from documents is asked for again, once these were written."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.rollback.rollback import Status
+from tests.support.corrupted_bookshop import DERIVED, MINUTE, Shop, asked_for, repaired, undo
+
+
+def test_what_is_made_from_them_is_asked_for_again() -> None:
+    """The application hears on the declared topic of just the documents that were written."""
+    shop = repaired(DERIVED)
+    every = [["customers/ada"], ["orders/1"]]
+    assert sorted(asked_for(shop)) == every
+    assert {one.topic for one in shop.ports.theirs.messages} == {"make-again"}
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert sorted(asked_for(shop)) == sorted(every + every)
+
+
+@pytest.mark.parametrize("ends", ["failed", "cancelled"])
+def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
+    """A repair that came to nothing half way has written documents all the same."""
+    shop = Shop(DERIVED)
+    shop.order()
+    shop.parked()
+
+    def stops(verb: str, side: str) -> None:
+        if side == "before" and len(shop.ports.rewritten.written) == 1:
+            if ends == "failed":
+                raise Rejected("no more")
+            said = {"command": "cancel", "incident": shop.newest.incident}
+            shop.command("carol", system="bookshop", **said)
+            shop.deliver_commands()
+            raise Unavailable("not yet")
+
+    shop.ports.rewritten.hook = stops
+    shop.approve("bob")
+    shop.pass_time(5 * MINUTE)
+
+    assert shop.newest.status is Status[ends.upper()], shop.newest.outcome
+    assert shop.ports.rewritten.written == ["customers/ada"]
+    assert asked_for(shop) == [["customers/ada"]]
+    assert shop.broken_laws() == []

@@ -1,0 +1,269 @@
+"""The report that is filed by itself, the root cause, and the reminder of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.rollback.report_filing import counted
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
+from shared.domain.incidents import incident
+from shared.domain.notices.notice import Status
+from shared.domain.policy.model import Outage
+from shared.domain.reports import filing
+from shared.domain.reports.filing import Filed, unpacked
+from shared.domain.reports.impact import Counts
+from shared.state.reader import Reading
+from tests.fakes.storage.public_pages import MemoryPages
+from tests.support.fault_injection import quick
+from tests.support.status_page import page
+from tests.support.system_events import dead_letters
+from tests.support.world import World
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+HALF_A_MINUTE = timedelta(seconds=30)
+IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
+USERS = 'metric.type="logging.googleapis.com/user/users_met" AND resource.type="cloud_run_revision"'
+COUNTING = replace(
+    quick(),
+    outage=Outage(60.0, "EUR", USERS),
+    console_url="https://ops.example/",
+    channels=quick().channels[:1],
+)
+
+
+def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: None) -> World:
+    """An incident that a rollback has just ended."""
+    world = World(policy=policy)
+    prepare(world)
+    world.deploy_bad()
+    world.alert()
+    while not world.incidents() or world.incidents()[0].ended_at is None:
+        world.pass_time(MINUTE)
+    return world
+
+
+def report(world: World) -> Filed:
+    fields = world.ports.store.documents[filing.path(IT["incident"])]
+    return decode(Filed, fields)
+
+
+def said(world: World, event: str) -> list[Any]:
+    return [
+        one
+        for one in Reading(world.ports.store).notices(IT["incident"])
+        if one.event.startswith(event)
+    ]
+
+
+def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
+    """As Markdown and as a page, with what Monitoring counted, and where to find it."""
+    world = over()
+    assert report(world).written_at is None
+
+    world.pass_time(6 * MINUTE)
+
+    kept = report(world)
+    assert kept.written_at is not None
+    ended_at = world.incidents()[0].ended_at
+    assert ended_at is not None
+    assert kept.written_at - ended_at <= 5 * MINUTE
+    assert kept.counts.requests is not None
+    assert kept.counts.requests.failed > 0
+    assert (kept.counts.users or 0) > 0
+    assert f"{kept.counts.users} users have met a failure." in unpacked(kept.markdown)
+    html = unpacked(kept.html)
+    assert f"{kept.counts.requests.failed} failed" in html
+    assert "<script" not in html
+    [notice] = said(world, "report")
+    assert "its report is written\nit did not work for" in notice.text
+    assert "https://ops.example/incidents/INC-20260302-001/report" in notice.commands
+    assert "rollback report INC-20260302-001" in notice.commands
+    assert world.broken_laws() == []
+
+
+def test_whom_a_short_trouble_has_met_is_counted() -> None:
+    """Routers count by whole minutes: those that it has touched are counted whole."""
+    world = over()
+    one = world.incidents()[0]
+    began = one.onset_at.replace(second=20, microsecond=0)
+    brief = replace(one, onset_at=began, timeline=[], ended_at=began + HALF_A_MINUTE)
+
+    found = counted(world.ports, COUNTING, brief, Counts(), world.ports.clock.now())
+
+    assert found.requests is not None
+    assert found.requests.failed > 0
+    assert (found.users or 0) > 0
+
+
+def test_a_redelivery_files_nothing_twice() -> None:
+    """What is written is due no more."""
+    world = over()
+    world.pass_time(6 * MINUTE)
+    before = dict(world.ports.store.documents[filing.path(IT["incident"])])
+
+    due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
+    world.publish("rollback-work", due)
+    world.settle()
+
+    assert world.ports.store.documents[filing.path(IT["incident"])] == before
+
+
+def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:
+    """A quarter of an hour after the end it is filed without, and says so."""
+    world = over()
+
+    def fail(verb: str, side: str) -> None:
+        if verb in ("metrics.requests", "metrics.counted") and side == "before":
+            raise Unavailable("no")
+
+    world.ports.counts.hook = fail
+    world.pass_time(10 * MINUTE)
+    assert report(world).written_at is None
+
+    world.pass_time(7 * MINUTE)
+
+    assert report(world).counts == Counts()
+    text = unpacked(report(world).markdown)
+    assert "- Failed requests: not counted" in text
+    assert "- Users: not counted: the counter that the policy names" in text
+
+
+def test_an_incident_that_comes_back_is_reported_when_it_is_over_again() -> None:
+    """What was due of it until then is due no more."""
+    world = over()
+    world.alert(incident="0.second")
+    world.settle()
+    assert world.incidents()[0].ended_at is None
+
+    world.pass_time(5 * MINUTE)
+    assert report(world).written_at is None
+    world.command(command="cancel", **IT)
+    world.settle()
+    world.command(command="accept", **IT)
+    world.pass_time(6 * MINUTE)
+
+    assert report(world).written_at is not None
+    assert len(said(world, "report")) == 1
+
+
+def test_of_a_false_alarm_nobody_is_reminded() -> None:
+    """It is filed, and that is all."""
+    world = World(policy=COUNTING)
+    world.alert()
+    world.alert(state="closed")
+    world.pass_time(20 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+    assert report(world).written_at is not None
+    assert said(world, "report") + said(world, "root-cause") == []
+
+
+def test_a_day_after_the_end_people_are_reminded_once() -> None:
+    """While nobody has recorded what it came from."""
+    world = over()
+    world.pass_time(6 * MINUTE)
+    [reminder] = said(world, "root-cause")
+    ended_at = world.incidents()[0].ended_at
+    assert ended_at is not None
+    assert reminder.due_at == ended_at + 24 * HOUR
+    assert any(
+        line.startswith("rollback root-cause INC-20260302-001") for line in reminder.commands
+    )
+
+    world.ports.clock.advance(24 * HOUR)
+    world.pass_time(5 * MINUTE)
+
+    keys = [one.key for one in world.ports.sender.sent if ":root-cause:" in one.key]
+    assert keys == [f"INC-20260302-001:root-cause:{COUNTING.channels[0].name}"]
+
+
+def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() -> None:
+    """The report is written anew, with what was counted before; the public reads its own words."""
+
+    def published(world: World) -> None:
+        world.ports.pages = MemoryPages()
+
+    world = over(prepare=published)
+    world.pass_time(6 * MINUTE)
+    counts = report(world).counts
+
+    world.command(
+        command="root-cause",
+        cause="a migration locked <orders> [x](http://evil.example)",
+        prevention="a test of migrations",
+        public="A change locked orders; ask ada@example.com",
+        actor="ada",
+        **IT,
+    )
+    world.pass_time(MINUTE)
+
+    text = unpacked(report(world).markdown)
+    assert "## Root cause\n\n- It came from: a migration locked" in text
+    assert "What keeps it from coming again: a test of migrations" in text
+    assert "](http" not in text
+    assert "&lt;orders&gt;" in unpacked(report(world).html)
+    assert "- Root cause:" not in text
+    assert report(world).counts == counts
+    assert len(said(world, "report")) == 1
+    shown = page(world)
+    assert "What it came from: A change locked orders; ask [removed]" in shown
+    assert "migration" not in shown
+    [told] = said(world, "analysed")
+    assert told.status is Status.SENT
+
+    world.ports.clock.advance(24 * HOUR)
+    world.pass_time(5 * MINUTE)
+
+    [reminder] = said(world, "root-cause")
+    assert reminder.status is Status.WITHDRAWN
+    assert world.broken_laws() == []
+
+
+def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
+    """Then nobody is reminded at all; the newest word stands."""
+    world = World(policy=COUNTING)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    for cause in ("the network", "a migration"):
+        world.command(command="root-cause", cause=cause, **IT)
+        world.settle()
+    while world.incidents()[0].ended_at is None:
+        world.pass_time(MINUTE)
+    world.pass_time(6 * MINUTE)
+
+    found = world.incidents()[0].analysis
+    assert found is not None
+    assert (found.cause, found.prevention) == ("a migration", "")
+    assert "- Prevention: nobody has said" in unpacked(report(world).markdown)
+    assert said(world, "root-cause") == []
+
+
+@pytest.mark.parametrize("wrong", [{}, {"cause": ""}, {"cause": "x", "public": "y" * 501}])
+def test_a_root_cause_says_something(wrong: dict[str, Any]) -> None:
+    """Without words it is refused."""
+    world = over()
+
+    world.command(command="root-cause", **IT, **wrong)
+    world.settle()
+
+    assert len(dead_letters(world)) == 1
+    assert world.incidents()[0].analysis is None
+
+
+def test_a_report_that_is_held_expires_never() -> None:
+    """As all that is kept of its incident."""
+    world = over()
+    world.pass_time(6 * MINUTE)
+    assert report(world).expires_at is not None
+
+    world.command(command="hold", **IT)
+    world.pass_time(MINUTE)
+
+    assert report(world).expires_at is None

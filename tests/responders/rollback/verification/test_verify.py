@@ -1,0 +1,298 @@
+"""After the last shift: the checks of the policy, the hour before the trouble, and the alerts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.core.errors import Unavailable
+from shared.domain.incidents import incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.response import response
+from shared.domain.policy.model import Probe, ProbeAccount
+from shared.domain.rollback import rollback
+from shared.domain.signals.health import ProbeAnswer
+from tests.support.outages import MINUTE, WATCHED, limit, watched
+from tests.support.world import BOOKSHOP, World
+
+HOUR = timedelta(hours=1)
+FAILED = ProbeAnswer(False, 500)
+SIGN_IN = Probe("sign-in", "https://shop.bookshop.example/sign-in")
+POLICY = replace(BOOKSHOP, probes=(*BOOKSHOP.probes, SIGN_IN))
+
+
+def rolled_back(world: World) -> rollback.Rollback:
+    """The one rollback, an hour after the alert about a bad release of everything."""
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(HOUR)
+    [one] = world.rollbacks()
+    return one
+
+
+def test_the_checks_of_the_policy_are_told_by_name() -> None:
+    """Verified means that each of them works, after the last shift, and says so."""
+    world = World()
+
+    one = rolled_back(world)
+
+    assert one.status is rollback.Status.SUCCEEDED
+    [told] = [
+        str(event.facts["note"])
+        for entry in world.trail(one)
+        for event in entry.events
+        if event.name == "rollback.verified"
+    ]
+    assert "checked: catalogue, checkout" in told
+    assert one.shifted_at is not None
+    assert one.confirmed_at is not None
+    assert one.confirmed_at - one.shifted_at <= 3 * MINUTE
+
+
+def test_a_probe_that_fails_after_the_last_shift() -> None:
+    """After 3 minutes it is not restored, whatever routers will count: a person is told."""
+    world = World(policy=POLICY)
+    world.ports.prober.answers["sign-in"] = FAILED
+
+    one = rolled_back(world)
+
+    assert one.status is rollback.Status.FAILED
+    assert "sign-in" in one.outcome
+    assert one.confirmed_at is None
+    assert one.shifted_at is not None
+    assert one.ended_at is not None
+    assert 3 * MINUTE <= one.ended_at - one.shifted_at < 4 * MINUTE
+
+
+def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
+    """Every address answers, and nobody is signed in: not restored, and a person is told."""
+    account = ProbeAccount("probe@shop.example", password_secret="p", api_key_secret="k")
+    signing_in = Probe("signing in", sign_in=account)
+    world = World(policy=replace(BOOKSHOP, probes=(*BOOKSHOP.probes, signing_in)))
+    world.ports.prober.refused.add(account.email)
+
+    one = rolled_back(world)
+
+    assert one.status is rollback.Status.FAILED
+    assert "signing in" in one.outcome
+
+
+def test_how_it_was_before_is_recorded_with_the_decision() -> None:
+    """The hour before the bad release, not the minutes after it."""
+    world = World()
+    world.pass_time(HOUR)
+
+    one = rolled_back(world)
+
+    assert one.baseline is not None
+    assert one.baseline.requests is not None
+    assert one.baseline.requests.total > 0
+    assert one.baseline.requests.failed == 0
+
+
+@pytest.mark.parametrize(("rate", "ends_well"), [(0.04, True), (0.09, False)])
+def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bool) -> None:
+    """No function fails by itself; more than before fails all the same: escalated, not flipped."""
+    world = World()
+    world.pass_time(HOUR)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(10 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    stable = world.live
+
+    for function, service in world.ports.world.services().items():
+        [serving] = world.live[function]
+        world.ports.world.set_failure_rate(service.function, serving, rate)
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert world.live == stable
+    [trouble] = world.incidents()
+    if ends_well:
+        assert one.status is rollback.Status.SUCCEEDED
+    else:
+        assert one.status is rollback.Status.FAILED
+        assert "worse than before" in one.outcome
+        assert trouble.status is incident.Status.ESCALATED
+
+
+@pytest.mark.parametrize(
+    ("is_open", "outcome", "becomes"),
+    [
+        (False, "stable through the watch", incident.Status.RESOLVED),
+        (
+            True,
+            "stable through the watch, not over: function_failure_rate",
+            incident.Status.ESCALATED,
+        ),
+    ],
+)
+def test_an_alert_whose_condition_is_not_over_at_the_end(
+    is_open: bool, outcome: str, becomes: incident.Status
+) -> None:
+    """Cloud Monitoring is asked, whatever it notified of; what still stands waits for a person."""
+    world = World()
+    world.ports.alerts.open["0.abc"] = True
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(10 * MINUTE)
+
+    world.ports.alerts.open["0.abc"] = is_open
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, outcome)
+    assert trouble.status is becomes
+    if becomes is incident.Status.ESCALATED:
+        assert choices(trouble, one) == ("undo", "accept", "ack")
+
+
+def told(world: World, name: str) -> list[str]:
+    """What the trail of the one rollback says of an event of that name."""
+    [one] = world.rollbacks()
+    return [
+        str(event.facts["note"])
+        for entry in world.trail(one)
+        for event in entry.events
+        if event.name == name
+    ]
+
+
+def is_said(world: World, event: str) -> bool:
+    """Whether people were told of an event of that name."""
+    return any(f":{event}:" in sent.key for sent in world.ports.sender.sent)
+
+
+@pytest.mark.parametrize(
+    ("is_open", "event", "becomes"),
+    [
+        (False, "alerts.over", incident.Status.WATCHING),
+        (True, "alerts.escalated", incident.Status.ESCALATED),
+    ],
+)
+def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
+    is_open: bool, event: str, becomes: incident.Status
+) -> None:
+    """What stands is told by then, though the watch goes on to its own end; nothing flips."""
+    world = watched(is_open)
+    live = world.live
+
+    world.pass_time(limit(world) - MINUTE / 2)
+
+    assert len(told(world, event)) == 1
+    [one] = world.rollbacks()
+    assert one.conditions_read_at is not None
+    assert world.incidents()[0].status is becomes
+    assert is_said(world, event) is is_open
+    said = [sent.notice["text"] for sent in world.ports.sender.sent if f":{event}:" in sent.key]
+    assert all('"command":"cancel"' in str(text) for text in said)
+    world.pass_time(HOUR)
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.verified_at is not None
+    assert one.ended_at is not None
+    assert one.ended_at - one.verified_at >= 30 * MINUTE
+    assert len(told(world, event)) == 1
+    assert world.live == live
+
+
+def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
+    """A condition that stands is no regression: when it was back stays told."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert (one.status, trouble.status) == (
+        rollback.Status.WATCHING,
+        incident.Status.ESCALATED,
+    )
+    now = world.ports.clock.now()
+    assert response(trouble, one, [], now).restored_at == one.verified_at
+
+
+def test_what_was_over_too_late_waits_for_a_person() -> None:
+    """Who was called in is not sent home by the end of the watch."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+    world.ports.alerts.open["0.abc"] = False
+
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert one.outcome == "stable through the watch, its alerts were over too late"
+    assert trouble.status is incident.Status.ESCALATED
+    assert choices(trouble, one) == ("undo", "accept", "ack")
+
+
+def test_a_condition_that_is_over_at_the_last_read() -> None:
+    """What stands at the first read is read again until the limit, and then it is over."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world) - 2 * MINUTE)
+    assert world.rollbacks()[0].conditions_read_at is None
+
+    world.ports.alerts.open["0.abc"] = False
+    world.pass_time(2 * MINUTE)
+
+    assert len(told(world, "alerts.over")) == 1
+    assert world.incidents()[0].status is incident.Status.WATCHING
+
+
+def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
+    """No answer is no answer: told as not known, and nobody is called in for that alone."""
+    world = watched(is_open=None)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    asked: list[timedelta] = []
+
+    def note(verb: str, side: str) -> None:
+        if (verb, side) == ("alerts.is_open", "before"):
+            asked.append(limit(world))
+            raise Unavailable("no answer")
+
+    world.ports.alerts.hook = note
+    world.pass_time(limit(world))
+
+    assert len(asked) > 2
+    assert min(asked) > timedelta(0)
+    [said] = told(world, "alerts.unanswered")
+    assert said.startswith("not known to be over: function_failure_rate")
+    assert is_said(world, "alerts.unanswered")
+    assert world.incidents()[0].status is incident.Status.WATCHING
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> None:
+    """Read at the next wake-up, however late: the end is the one that it would have had."""
+    world = watched(is_open)
+    world.ports.clock.advance(HOUR)
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert one.status is rollback.Status.SUCCEEDED
+    ended = incident.Status.ESCALATED if is_open else incident.Status.RESOLVED
+    assert trouble.status is ended
+    assert len(told(world, "alerts.escalated" if is_open else "alerts.over")) == 1
+    assert world.broken_laws() == []
+
+
+def test_a_look_a_day_does_not_keep_the_conditions_waiting() -> None:
+    """Whatever the policy says of the watch, their wake-ups come in time."""
+    rare = replace(WATCHED.execution, watch_every=timedelta(days=1))
+    world = World(policy=replace(WATCHED, execution=rare))
+    world.ports.alerts.open["0.abc"] = True
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    world.pass_time(limit(world) - MINUTE / 2)
+
+    assert len(told(world, "alerts.escalated")) == 1

@@ -1,0 +1,165 @@
+"""Signing in, the database, or one feature goes back, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.incidents import incident
+from shared.domain.policy.model import Check
+from shared.domain.rollback.rollback import Status
+from tests.support.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
+from tests.support.complete_scenario import HOUR, MINUTE, approve, back, newest, trouble
+from tests.support.outages import went_back
+from tests.support.world import World
+
+
+def test_sign_in_that_fails_by_its_settings() -> None:
+    """Nothing goes back by itself; two people are asked, and then exactly what differs is set."""
+    world = shop()
+    spoil(world, "identity")
+
+    trouble(world, "authentication_failure", "mfa")
+
+    [one] = world.rollbacks()
+    assert one.status is Status.PARKED
+    assert one.question is not None
+    assert one.question.needed == 2
+    approve(world, "alice")
+    assert back(world)["mfa"] == "DISABLED"
+    approve(world, "bob")
+    world.pass_time(HOUR)
+    assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
+    assert newest(world).status is Status.SUCCEEDED
+    assert went_back(world) == set()
+
+
+@pytest.mark.parametrize(
+    ("still_failing", "enough", "status", "outcome"),
+    [
+        (0.1, 20, Status.SUCCEEDED, "stable through the watch"),
+        (0.5, 20, Status.FAILED, "50% of 90 sign-ins failed"),
+        (0.1, 10_000, Status.SUCCEEDED, "but never verified"),
+    ],
+)
+def test_who_signs_in_once_the_settings_are_back(
+    still_failing: float, enough: int, status: Status, outcome: str
+) -> None:
+    """Of all who signed in since, and of nobody before: few failures, or it is not well."""
+    gates = replace(SHOP.gates, minimum_requests=enough)
+    sign_in = {"sign-in": Check(sign_in_failures=0.3)}
+    world = World(policy=replace(SHOP, verification=sign_in, gates=gates), furnish=furnish)
+    world.ports.counts.fail_sign_ins(0.9)
+    spoil(world, "identity")
+    trouble(world, "authentication_failure", "mfa")
+    approve(world, "alice")
+    world.ports.counts.fail_sign_ins(still_failing)
+
+    approve(world, "bob")
+    world.pass_time(HOUR)
+
+    assert newest(world).status is status
+    assert outcome in newest(world).outcome
+    assert (newest(world).verified_at is not None) is (still_failing < 0.3 and enough == 20)
+
+
+def test_sign_in_that_fails_by_functions_and_settings() -> None:
+    """The functions of authentication go back at once, no others; the settings are asked about."""
+    world = shop()
+    spoil(world, "signing in", "identity")
+
+    trouble(world, "authentication_failure", "mfa")
+    world.pass_time(MINUTE)
+
+    assert went_back(world) == set(SIGNING_IN)
+    first, second = world.rollbacks()
+    assert (first.status, second.status) == (Status.SUCCEEDED, Status.PARKED)
+    assert (second.id, back(world)["mfa"]) == (f"{first.id}-r2", "DISABLED")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert back(world)["mfa"] == "ENABLED"
+    assert newest(world).status is Status.SUCCEEDED
+    assert world.broken_laws() == []
+
+
+def test_sign_in_that_fails_without_a_change() -> None:
+    """That is an attack, or an outage elsewhere: people are told, and nothing goes back."""
+    world = shop()
+    world.ports.clock.advance(HOUR)
+
+    trouble(world, "authentication_failure")
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (
+        Status.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.ports.beside.effects == []
+
+
+def test_a_dropped_index() -> None:
+    """It is made again; no data moves."""
+    world = shop()
+    spoil(world, "indexes")
+
+    trouble(world, "database_failure_rate", "indexes")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+
+    assert back(world)["indexes"] == [CARTS]
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_a_database_that_fails_without_a_change() -> None:
+    """Nothing of ours explains it: a person is told, and data stays where it is."""
+    world = shop()
+    world.ports.clock.advance(HOUR)
+
+    trouble(world, "database_failure_rate")
+    world.pass_time(5 * MINUTE)
+
+    assert newest(world).outcome == "cause: nothing changed since v1"
+    assert world.ports.beside.effects == []
+
+
+@pytest.mark.parametrize(
+    ("order", "site", "colour", "functions"),
+    [
+        ({}, "v2", "red", set()),
+        ({"groups": ["authentication"]}, "v2", "blue", set(SIGNING_IN)),
+    ],
+)
+def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set[str]) -> None:
+    """A group of functions that is named, or the configuration: nothing else goes back."""
+    world = shop()
+    spoil(world, "functions", "sites", "remote_config")
+
+    world.command(command="rollback", system="bookshop", scenario="feature", **order)
+    world.pass_time(20 * MINUTE)
+
+    assert (back(world)["site"], went_back(world)) == (site, functions)
+    assert colour in str(back(world)["colour"])
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_settings_that_were_changed_as_it_began() -> None:
+    """No look can tell what was first: a person answers, with the whole plan before them."""
+    world = shop()
+    world.pass_time(MINUTE)
+    began = world.ports.clock.now()
+    spoil(world, "identity", "signing in")
+
+    world.ports.prober.down = lambda probe: probe == "shop" and back(world)["mfa"] != "ENABLED"
+    world.alert(signal="authentication_failure", started_at=began)
+    world.settle()
+
+    assert newest(world).status is Status.PARKED
+    assert "no look can tell" in newest(world).outcome
+    assert went_back(world) == set()
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert (went_back(world), back(world)["mfa"]) == (set(SIGNING_IN), "ENABLED")

@@ -1,0 +1,413 @@
+"""The console: what operators see, what they may say, and who else gets in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+
+from shared.core.codec import encode
+from shared.core.store import Put
+from shared.domain.data.backups import restore_test
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.policy.model import Mode
+from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import SESSION, Page, Visit
+from tests.support.browser import ADA, HOST, Browser, text
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    browser = Browser(world)
+    assert browser.sign_in().status is HTTPStatus.OK
+    return browser
+
+
+def troubled(world: World, mode: Mode = Mode.ASK) -> str:
+    """An incident of a bad release, about which people are asked."""
+    world.command(command="promote", system="bookshop", mode=mode.name.lower())
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    return world.incidents()[-1].id
+
+
+def test_a_cookie_that_is_none_of_ours(world: World) -> None:
+    """Whatever a browser keeps under that name, there is a page to sign in by, and a new cookie."""
+    browser = Browser(world)
+    browser.cookies[console_http.VISITOR] = "%3A"
+
+    assert browser.sign_in().status is HTTPStatus.OK
+    assert browser.cookies[console_http.VISITOR] != "%3A"
+
+
+PAGES = (
+    "/",
+    "/deployments",
+    "/backups",
+    "/pins",
+    "/audit",
+    "/trends",
+    "/say?command=pause",
+    "/said?command=x",
+)
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/incidents/INC-20260302-001", "/nowhere"])
+def test_nobody_sees_anything_before_they_have_signed_in(world: World, address: str) -> None:
+    """Every page leads to the one of signing in, and back from there."""
+    browser = Browser(world)
+
+    page = browser.get(address)
+
+    assert browser.address.startswith("/sign-in?to=%2F")
+    assert "Code of the authenticator app" in text(page)
+    assert "bookshop" not in page.body.decode()
+
+
+def test_the_session_is_out_of_everybody_s_reach(world: World) -> None:
+    """No script reads its cookie, no other site sends it, and it lives an hour at most."""
+    browser = Browser(world)
+    page = browser.get("/sign-in")
+    hidden = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page.body.decode()))
+    typed = {"email": ADA, "password": "pw", "code": "123456"}
+
+    visit = Visit("POST", "/sign-in", {}, {**hidden, **typed}, browser.cookies, {"host": HOST})
+    cookie = browser.console.answer(visit).headers["Set-Cookie"]
+
+    assert cookie.startswith(f"{SESSION}=ey")
+    _, *said = cookie.split("; ")
+    assert {*said} == {"Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Strict"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ({"password": "no"}, "wrong address or password"),
+        ({"code": "000000"}, "wrong code"),
+        ({"email": "without@example.com"}, "you have no second factor"),
+        ({"email": "nobody@example.com"}, "you have no role here"),
+    ],
+)
+def test_whoever_lacks_one_of_three_things_does_not_get_in(
+    world: World, typed: dict[str, str], why: str
+) -> None:
+    """Password, second factor and a role."""
+    world.ports.entrance.people |= {"without@example.com": "viewer", "nobody@example.com": "none"}
+    world.ports.entrance.without_app = {"without@example.com"}
+    browser = Browser(world)
+
+    page = browser.sign_in(**typed)
+
+    assert page.status is HTTPStatus.FORBIDDEN
+    assert why in text(page)
+    assert SESSION not in browser.cookies
+
+
+def test_every_page_runs_nothing_but_our_own_files(world: World, browser: Browser) -> None:
+    """No inline script or style, no frame, no cache; what is loaded is named by its content."""
+    incident = troubled(world)
+    for address in (*PAGES, "/sign-in", f"/incidents/{incident}"):
+        page = browser.get(address)
+        html = page.body.decode()
+        assert page.status is HTTPStatus.OK
+        assert page.headers["Content-Security-Policy"] == console_http.POLICY
+        assert page.headers["Cache-Control"] == "no-store"
+        assert "unsafe" not in console_http.POLICY
+        assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", html)
+        for source in re.findall(r'(?:src|href)="(/assets/[^"]+)"', html):
+            loaded = browser.get(source)
+            assert loaded.status is HTTPStatus.OK
+            assert "immutable" in loaded.headers["Cache-Control"]
+
+
+def test_a_question_is_answered_with_what_was_shown(world: World, browser: Browser) -> None:
+    """The plan, its difference and its fingerprint; a yes is for exactly that plan, and is done."""
+    incident = troubled(world)
+    browser.sign_in()  # by now the first one is too old for a word
+    seen = text(browser.get(f"/incidents/{incident}"))
+    [parked] = world.rollbacks()
+    asked = browser.get(f"/say?command=approve&incident={incident}&back=/incidents/{incident}")
+
+    said = browser.submit(Page(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
+    world.settle()
+    answered = browser.get(browser.address)
+
+    assert "asked a person" in seen
+    assert "PARKED" in seen
+    assert parked.question is not None
+    plan = parked.question.plan.fingerprint
+    assert plan in text(asked)
+    assert "Would serve" in text(asked)
+    assert "nobody has answered yet" in text(said)
+    assert "approve:" in text(answered)
+    [word] = world.rollbacks()[0].approvals
+    assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)
+    assert world.broken_laws() == []
+
+
+def _main(page: Page) -> bytes:
+    return page.body.partition(b"<main")[2]
+
+
+def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> None:
+    """Progress batch by batch and function by function, gates with why, the trail verified."""
+    incident = troubled(world, Mode.ACT)
+
+    page = browser.get(f"/incidents/{incident}")
+    audit = text(browser.get(f"/audit?chain={incident}"))
+
+    html, seen = page.body.decode(), text(page)
+    assert 'hx-get="/incidents/' in html
+    for group in world.policy.groups:
+        assert f"{group}: " in seen
+    for function in world.policy.functions:
+        assert f"DONE {function}" in seen
+    assert "decided to roll back" in seen
+    assert "budget pass" in seen
+    assert "intact" in audit
+    assert "rollback.decided by" in audit
+    assert "functions serve an old revision" in text(browser.get("/pins"))
+    shown = text(browser.get("/deployments"))
+    assert "Nothing is known to be missing, as of" in shown
+    assert "; not all of it was seen." in shown
+
+
+SWITCHES: list[tuple[str, str, str]] = [
+    ("/say?command=pause&system=bookshop", "systems/bookshop", "pause"),
+    ("/say?command=pause", "controls/global", "pause"),
+]
+
+
+@pytest.mark.parametrize(("address", "path", "field"), SWITCHES)
+def test_a_switch_is_thrown(
+    world: World, browser: Browser, address: str, path: str, field: str
+) -> None:
+    """In the operator's name, and on record with their reason."""
+    browser.say(address, "we look ourselves")
+    world.settle()
+
+    kept = world.ports.store.documents[path][field]
+    assert (kept["actor"], kept["reason"]) == (ADA, "we look ourselves")
+    assert "PAUSE" in text(browser.get("/"))
+
+
+def test_two_taps_are_one_command(world: World, browser: Browser) -> None:
+    """The form's own id makes them one, however often it is sent."""
+    form = Page(HTTPStatus.OK, {}, _main(browser.get("/say?command=pause&system=bookshop")))
+
+    for _ in range(2):
+        browser.submit(form, reason="once")
+        world.settle()
+
+    commands = [
+        path for path in world.ports.store.documents if path.startswith("commands/console-")
+    ]
+    assert len(commands) == 1
+
+
+def said_here(world: World) -> list[str]:
+    """The commands of the console that were carried out."""
+    documents = world.ports.store.documents
+    return [path for path in documents if path.startswith("commands/console-")]
+
+
+def without_mark(browser: Browser, form: dict[str, str]) -> Page:
+    return browser.post("/say", {**form, "mark": ""})
+
+
+def of_another_session(browser: Browser, form: dict[str, str]) -> Page:
+    return browser.post("/say", {**form, "mark": console_http.mark("another")})
+
+
+def from_another_site(browser: Browser, form: dict[str, str]) -> Page:
+    return browser.post("/say", form, sec_fetch_site="cross-site")
+
+
+def from_another_origin(browser: Browser, form: dict[str, str]) -> Page:
+    return browser.post("/say", form, origin="https://evil.example")
+
+
+@pytest.mark.parametrize(
+    "sent", [without_mark, of_another_session, from_another_site, from_another_origin]
+)
+def test_a_form_that_is_none_of_ours_says_nothing(
+    world: World, browser: Browser, sent: Callable[[Browser, dict[str, str]], Page]
+) -> None:
+    """Whatever cookies come with it."""
+    html = _main(browser.get("/say?command=pause&system=bookshop")).decode()
+    form = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', html))
+
+    page = sent(browser, {**form, "reason": "not mine"})
+    world.settle()
+
+    assert page.status is HTTPStatus.FORBIDDEN
+    assert "of another sign-in, or of another page" in text(page)
+    assert said_here(world) == []
+
+
+def demoted(world: World) -> None:
+    world.ports.sign_in.roles["uid-ada"] = "viewer"
+
+
+def late(world: World) -> None:
+    world.ports.clock.advance(6 * MINUTE)
+
+
+def viewer(world: World) -> None:
+    world.ports.entrance.people[ADA] = "viewer"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (viewer, None, "is viewer; pause needs responder"),
+        (None, late, "signed in more than 5m ago: sign in again"),
+        (None, demoted, "Refused: ada@example.com is viewer; pause needs responder"),
+    ],
+)
+def test_who_may_not_say_it_is_told_so(
+    world: World,
+    before: Callable[[World], None] | None,
+    after: Callable[[World], None] | None,
+    why: str,
+) -> None:
+    """Here at once, where the session tells; by on_command, where only Google knows by now."""
+    if before:
+        before(world)
+    browser = Browser(world)
+    browser.sign_in()
+    if after:
+        after(world)
+
+    page = browser.say("/say?command=pause&system=bookshop")
+    world.settle()
+
+    assert why in text(page) or why in text(browser.get(browser.address))
+    assert world.ports.store.documents["systems/bookshop"].get("pause") is None
+
+
+@pytest.mark.parametrize("out", ["disabled", "revoked"])
+def test_who_is_out_is_out_at_once(world: World, browser: Browser, out: str) -> None:
+    """The session ends with the next request."""
+    world.ports.clock.advance(MINUTE)
+    if out == "disabled":
+        world.ports.sign_in.disabled.add("uid-ada")
+    else:
+        world.ports.sign_in.valid_since["uid-ada"] = world.ports.clock.now().timestamp()
+
+    browser.get("/")
+
+    assert browser.address.startswith("/sign-in")
+
+
+def test_signing_out(browser: Browser) -> None:
+    """The cookie is gone."""
+    mark = console_http.mark(browser.cookies[SESSION])
+
+    browser.post("/sign-out", {"mark": mark})
+
+    assert browser.cookies[SESSION] == ""
+    assert browser.address.startswith("/sign-in")
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
+def test_signing_in_leads_nowhere_else(to: str) -> None:
+    """A link cannot send whoever has signed in to another site."""
+    assert console_http.own(to) == "/"
+
+
+def test_when_sign_in_gives_no_answer(world: World, browser: Browser) -> None:
+    """The page says so, and changes nothing."""
+    world.ports.sign_in.is_down = True
+
+    page = browser.get("/")
+
+    assert page.status is HTTPStatus.SERVICE_UNAVAILABLE
+    assert "No answer" in text(page)
+
+
+def test_a_part_of_a_page_without_a_session_sends_the_whole_page_away(world: World) -> None:
+    """Htmx is told to leave, instead of a page of signing in in the middle of another one."""
+    browser = Browser(world)
+
+    page = browser.get("/incidents/INC-20260302-001", hx_request="true")
+
+    assert (page.status, page.body) == (HTTPStatus.OK, b"")
+    assert page.headers["HX-Redirect"] == "/sign-in?to=%2Fincidents%2FINC-20260302-001"
+
+
+def test_text_of_others_is_only_read(world: World, browser: Browser) -> None:
+    """Whatever stands in reasons and names is text, on every page."""
+    evil = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+    world.command(command="pause", system="bookshop", reason=evil)
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    chains = ("/audit?chain=bookshop", f"/incidents/{world.incidents()[-1].id}")
+
+    seen = [browser.get(address).body.decode() for address in (*PAGES, *chains)]
+
+    assert all("<img" not in html for html in seen)
+    assert any("&lt;img src=x" in html for html in seen)
+    assert not any(word == "49" for html in seen for word in re.findall(r"\b49\b", html))
+
+
+@pytest.mark.parametrize(
+    ("status", "faults", "said"),
+    [
+        (Status.PROVEN, (), "restored in 9 min 0 s, 12 documents counted, 5 compared"),
+        (Status.FAILED, ("orders: 3 are missing",), "orders: 3 are missing"),
+        (Status.RESTORING, (), "It is being restored to try it"),
+    ],
+)
+def test_a_backup_stands_with_its_proof(
+    world: World, browser: Browser, status: Status, faults: tuple[str, ...], said: str
+) -> None:
+    """Whether it was restored to try it, how long that took, and what came of it."""
+    now = world.ports.clock.now()
+    tried = restore_test.Proof(
+        id="proof-1",
+        system="bookshop",
+        backup="projects/p/locations/l/backups/b",
+        source="projects/p",
+        snapshot_at=now,
+        original="d",
+        database="s",
+        began_at=now - 10 * MINUTE,
+        filled_at=now - MINUTE,
+        counts={"orders": 12},
+        compared=5,
+        status=status,
+        faults=faults,
+    )
+    world.ports.store.commit([Put(restore_test.path(tried.id), encode(tried))])
+
+    assert said in text(browser.get("/backups"))
+
+
+def test_the_report_is_a_page_of_its_own(world: World, browser: Browser) -> None:
+    """With each phase beside its target; its own style is let be by its hash, and nothing runs."""
+    incident = troubled(world, Mode.ACT)
+
+    page = browser.get(f"/incidents/{incident}/report")
+
+    policy = page.headers["Content-Security-Policy"]
+    assert "style-src 'sha256-" in policy
+    assert "script-src 'none'" in policy
+    assert f"Report of {incident}" in text(page)
+    assert 'class="chart"' in page.body.decode()
+    assert Browser(world).get(f"/incidents/{incident}/report").body.count(b"Report of") == 0

@@ -1,0 +1,355 @@
+"""The life of deployments: found by looking, whoever tells of them or does not."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.core.errors import Unavailable
+from shared.domain.deployments.deployment import Status, record_path
+from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.state import HostingSite
+from tests.fakes.runtime.clock import START
+from tests.support.approvals import asked
+from tests.support.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
+from tests.support.system_events import dead_letters, told
+from tests.support.world import BOOKSHOP, World
+
+
+def test_an_announcement_names_what_the_inventory_shows() -> None:
+    """The inventory is believed, not the message; what is announced has to settle as well."""
+    world = World()
+    deploy(world, "getBook")
+
+    world.announce("v2", git_hash="a1b2c3")
+    world.settle()
+
+    [one] = others(world)
+    assert (one.id, one.status, one.git_hash) == ("v2", Status.ROLLING_OUT, "a1b2c3")
+    assert one.deployed == ("getBook",)
+    assert one.functions["getBook"].revisions == world.live["getBook"]
+    world.pass_time(3 * MINUTE)
+    assert others(world)[0].status is Status.LIVE
+
+
+def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
+    """What is live has another name now."""
+    world = World()
+
+    world.announce("v2", git_hash="a1b2c3")
+    world.settle()
+
+    [one] = others(world)
+    assert (one.status, one.git_hash, one.changes) == (Status.LIVE, "a1b2c3", ())
+
+
+def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
+    """Somebody deployed after it was said: what they deployed is not stable for that."""
+    world = World()
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(MINUTE)
+    deploy(world, "getBook")
+
+    world.announce("v2", stable=True, at=said_at.isoformat())
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert letter["reason"] == "not what was called stable: getBook serves a newer revision"
+    assert "v2" not in recorded(world)
+
+
+def test_what_is_live_during_an_incident_is_not_called_stable() -> None:
+    """Whoever says so may not know of it yet."""
+    world = asked()
+
+    world.announce("v2", stable=True)
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert letter["reason"].startswith("nothing is stable during INC-")
+    assert "v2" not in recorded(world)
+
+
+def test_a_deployment_without_a_name_is_named_after_its_time() -> None:
+    """The runbook's id, by the second."""
+    world = World()
+
+    world.announce("", stable=True)
+    world.settle()
+
+    assert "deploy_20260302_120000" in recorded(world)
+
+
+def test_a_known_deployment_is_not_recorded_twice() -> None:
+    """A redelivery changes nothing, whatever is live by then."""
+    world = World()
+    before = recorded(world)["v1"]
+    world.ports.world.deploy()
+
+    world.announce("v1", stable=True)
+    world.settle()
+
+    assert replace(recorded(world)["v1"], due_at=before.due_at) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "no announcement"),
+        (b"[]", "not a JSON object"),
+        ({"version": 2, "system": "bookshop"}, "$.version"),
+        ({"version": 1, "system": "nowhere"}, "nowhere is not known"),
+        ({"version": 1, "system": "bookshop", "typo": 1}, "typo"),
+        ({"kind": "deployment", "id": "x"}, "no hand-over"),
+        ({"kind": "inventory", "id": "nowhere", "due_at": "2026-03-02T12:00:00Z"}, "not known"),
+        ({"protoPayload": "x"}, "$.protoPayload"),
+        ({"logName": "x", "textPayload": "y"}, "$.protoPayload is missing"),
+    ],
+)
+def test_what_tells_nothing_is_refused(content: dict[str, object] | bytes, reason: str) -> None:
+    """Nothing is recorded, the message is kept."""
+    world = World()
+
+    world.publish(topics.DEPLOYMENTS, content)
+    world.settle()
+
+    assert reason in dead_letters(world)[0]["reason"]
+    assert list(recorded(world)) == ["v1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (
+            {"version": 2, "system": "nowhere", "typo": 1, "at": "soon", "stable": "yes"},
+            ["$.version", "nowhere", "'typo'", "$.at", "$.stable"],
+        ),
+        (
+            {"timestamp": "soon", "protoPayload": {"serviceName": 1}},
+            ["$.timestamp", "$.protoPayload.serviceName", "$.protoPayload.methodName is missing"],
+        ),
+    ],
+)
+def test_every_fault_of_a_message_is_told(content: dict[str, Any], faults: list[str]) -> None:
+    """Whoever wrote it repairs all of it at once."""
+    world = World()
+
+    world.publish(topics.DEPLOYMENTS, content)
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert [one for one in faults if one not in letter["reason"]] == []
+
+
+def test_a_barrier_asks_a_person() -> None:
+    """Past a deployment with a barrier nobody goes back by machine."""
+    world = World()
+    world.deploy_bad()
+    world.announce("v2", barrier="database migrated")
+    world.settle()
+
+    world.alert()
+    world.settle()
+
+    [one] = world.rollbacks()
+    assert one.status == "PARKED"
+    assert world.ports.world.applied_shifts == []
+
+
+def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment() -> None:
+    """What was there when we came is no deployment; it is what the first one differs from."""
+    world = World()
+    assert list(recorded(world)) == ["v1"]
+    assert stock(world).live.functions is not None
+
+    deploy(world)
+    hint(world)
+    world.settle()
+
+    [one] = others(world)
+    assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
+    assert (one.status, set(one.deployed)) == (Status.ROLLING_OUT, set(BOOKSHOP.functions))
+
+
+def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
+    """Lost audit entries cost five minutes at most; its time is that of its revision."""
+    world = World()
+    deploy(world, "getBook")
+    made_at = world.ports.clock.now()
+
+    world.pass_time(6 * MINUTE)
+
+    [one] = others(world)
+    assert (one.at, one.deployed) == (made_at, ("getBook",))
+    assert one.backup_at is not None
+    assert one.backup_at == made_at.replace(second=0) - MINUTE * (made_at.second == 0)
+
+
+def test_a_deployment_settles_when_nothing_more_changes() -> None:
+    """Two deploys inside one quiet window are one deployment; its record is whole."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.settle()
+    deploy(world, "payOrder")
+    hint(world)
+    world.settle()
+    [rolling] = others(world)
+    assert rolling.status is Status.ROLLING_OUT
+
+    world.pass_time(3 * MINUTE)
+
+    [one] = others(world)
+    assert (one.id, one.status) == (rolling.id, Status.LIVE)
+    assert one.deployed == ("getBook", "payOrder")
+    assert one.functions["payOrder"].revisions == world.live["payOrder"]
+    record = world.ports.store.documents[record_path("bookshop", one.id)]
+    assert unpacked(record["live"]) == stock(world).live
+    assert one.health["probe shop"].startswith("passed")
+    assert one.restorable is not None
+    assert one.restorable.faults == ()
+
+
+def test_two_deploys_apart_are_two_deployments() -> None:
+    """After the quiet window it is another one."""
+    world = World()
+    for function in ("getBook", "payOrder"):
+        deploy(world, function)
+        hint(world)
+        world.pass_time(4 * MINUTE)
+
+    assert [one.deployed for one in others(world)] == [("getBook",), ("payOrder",)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"serviceName": "compute.googleapis.com"},
+        {"methodName": "google.cloud.functions.v2.FunctionService.GetFunction"},
+        {"resourceName": "projects/another/locations/l/functions/getBook"},
+        {"resourceName": ""},
+    ],
+)
+def test_a_hint_that_concerns_nobody(changes: dict[str, str]) -> None:
+    """It is no fault of anybody's: no look, no dead letter."""
+    world = World()
+    deploy(world, "getBook")
+
+    hint(world, None, **changes)
+    world.settle()
+
+    assert (others(world), dead_letters(world)) == ([], [])
+
+
+def test_hints_that_come_late_twice_and_in_any_order() -> None:
+    """A hint means "look now": whatever it was about, there is one deployment."""
+    world = World()
+    deploy(world, "getBook")
+    made_at = world.ports.clock.now()
+    for late in (3, 1, 2, 1):
+        world.ports.clock.advance(timedelta(seconds=20))
+        hint(world, made_at + late * timedelta(seconds=1))
+        world.settle()
+
+    assert [one.deployed for one in others(world)] == [("getBook",)]
+
+
+def test_a_hint_from_the_end_of_the_calendar() -> None:
+    """Whatever clock it was logged by, what is live now is looked at."""
+    world = World()
+    deploy(world, "getBook")
+
+    hint(world, datetime.max.replace(tzinfo=UTC))
+    world.settle()
+
+    assert [one.deployed for one in others(world)] == [("getBook",)]
+    assert dead_letters(world) == []
+
+
+def test_a_hint_of_what_was_already_seen_costs_no_look() -> None:
+    """What was logged before the last look is in it."""
+    world = World()
+    deploy(world, "getBook")
+    made_at = world.ports.clock.now()
+    world.ports.clock.advance(MINUTE)
+    hint(world)
+    world.settle()
+    seen = stock(world)
+
+    hint(world, made_at)
+    world.settle()
+
+    assert stock(world) == seen
+
+
+def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() -> None:
+    """There is one deployment, by its announced name; the other document says so and expires."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.pass_time(4 * MINUTE)
+    [found] = others(world)
+
+    world.announce("v2", git_hash="a1b2c3")
+    world.settle()
+
+    known = recorded(world)
+    assert known[found.id].named == "v2"
+    assert known[found.id].expires_at is not None
+    assert (known["v2"].status, known["v2"].deployed) == (Status.LIVE, ("getBook",))
+    assert record_path("bookshop", "v2") in world.ports.store.documents
+
+
+def test_an_announcement_without_a_name_tells_more_of_what_was_found() -> None:
+    """A barrier stands on the deployment that is live, not on one of its own."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.settle()
+
+    world.announce("", barrier="payments migrated")
+    world.settle()
+
+    assert [one.barrier for one in others(world)] == ["payments migrated"]
+
+
+def test_a_part_that_gives_no_answer_changes_nothing_and_is_told() -> None:
+    """Unknown is neither gone nor the same; what is known is compared all the same."""
+    world = World(policy=SHOP)
+    world.ports.beside.sites = {"shop": HostingSite("s1", START)}
+    hint(world)
+    world.pass_time(4 * MINUTE)
+
+    def deaf(verb: str, side: str) -> None:
+        if verb == "hosting.site":
+            raise Unavailable("no answer")
+
+    world.ports.beside.hook = deaf
+    deploy(world, "getBook")
+    hint(world)
+    world.settle()
+
+    assert stock(world).unknown == ("sites",)
+    assert stock(world).live.sites == {"shop": HostingSite("s1", START)}
+    assert [one.name for one in others(world)[-1].changes] == ["getBook"]
+    assert "inventory.unknown" in told(world)
+
+
+def test_a_duplicate_of_a_hand_over_does_nothing() -> None:
+    """What is not due any more was done."""
+    world = World()
+    world.pass_time(6 * MINUTE)
+    before = world.ports.store.documents
+    due_at = before["inventory/bookshop"]["due_at"] - 5 * MINUTE
+
+    for kind, key in (("inventory", "bookshop"), ("deployment", "bookshop:v1")):
+        again = {"kind": kind, "id": key, "due_at": due_at.isoformat()}
+        world.publish(topics.DEPLOYMENTS, json.dumps(again).encode())
+    world.settle()
+
+    assert world.ports.store.documents == before

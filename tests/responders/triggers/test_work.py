@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.incidents import incident
+from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.model import Group, Policy
+from shared.domain.rollback import rollback
+from shared.domain.rollback.plan import StepStatus
+from tests.support.outages import make_ill
+from tests.support.world import BOOKSHOP, World
+
+HOUR = timedelta(hours=1)
+STEADY = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=100_000, per_second=1000.0))
+
+
+def shop(groups: dict[str, Group], execution: Execution = STEADY) -> Policy:
+    return replace(BOOKSHOP, groups=groups, probes=(), group_aliases={}, execution=execution)
+
+
+def commits_between_claim_and_finish(world: World) -> int:
+    """Commits that carry steps forward: not the claim, the decision, the verification, the end."""
+    [one] = world.rollbacks()
+    return sum(
+        all(event.name.startswith(("step.", "lease.")) for event in entry.events)
+        for entry in world.trail(one)
+    )
+
+
+def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
+    """One alert about a bad release ends in every function back on its stable revision."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    assert world.live != stable
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+    [trouble] = world.incidents()
+    assert trouble.status is incident.Status.RESOLVED
+    assert [moment.status.value for moment in trouble.timeline] == [
+        *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
+    ]
+    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert world.broken_laws() == []
+
+
+def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
+    """In sequence, a step's result and the next one's intent share a commit."""
+    chain = {
+        f"group{number:02d}": Group(
+            functions=(f"function{number:02d}",),
+            after=(f"group{number - 1:02d}",) if number else (),
+        )
+        for number in range(20)
+    }
+    world = World(policy=shop(chain))
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    steps = world.steps(one.id).values()
+    done = [step for step in steps if step.status is StepStatus.DONE]
+    assert len(done) == 40
+    assert commits_between_claim_and_finish(world) / len(done) <= 1.3
+
+
+def test_a_hundred_functions_in_bulk_share_their_commits() -> None:
+    """In bulk, many results and intents share a commit."""
+    group = Group(functions=tuple(f"function{number:03d}" for number in range(127)))
+    world = World(policy=shop({"all": group}))
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert commits_between_claim_and_finish(world) / 127 <= 0.4
+
+
+def test_what_is_right_already_is_left_alone() -> None:
+    """A function that serves its goal is no step of the plan."""
+    world = World()
+    world.deploy_bad(["getBook", "listBooks"])
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    shifted = {step.target for step in world.steps(one.id).values() if step.kind == "shift"}
+    assert shifted == {"getBook", "listBooks"}
+    assert sorted(world.ports.world.applied_shifts) == ["getbook", "listbooks"]
+
+
+@pytest.mark.parametrize("function", ["searchBooks", "getBook"])
+def test_a_function_that_a_person_changed_stops_alone_and_is_reported(function: str) -> None:
+    """The human wins: their function is left as they made it, canary or not; the others go back."""
+    changed = False
+
+    def somebody(verb: str, side: str) -> None:
+        nonlocal changed
+        if verb == "platform.dry_run" and side == "before" and not changed:
+            changed = True
+            world.ports.world.deploy([function], failure_rate=0.0)
+
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.hook = somebody
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.FAILED
+    stopped = [step for step in world.steps(one.id).values() if step.status is StepStatus.STOPPED]
+    assert [step.target for step in stopped] == [function]
+    assert {name for name, served in world.live.items() if served != stable[name]} == {function}
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_tags_stay_where_they_are() -> None:
+    """Every tagged entry keeps its tag and revision; only percents move."""
+    world = World()
+    before = world.live
+    service = world.ports.world.inventory()["getBook"].service
+    tagged = (TrafficTarget("", 100), TrafficTarget(service.latest_ready, 0, "preview"))
+    world.ports.world.change_by_hand("getBook", tagged)
+    world.ports.clock.advance(timedelta(minutes=1))
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    after = world.ports.world.inventory()["getBook"].service.traffic
+    assert world.live == before
+    assert [(one.revision, one.tag) for one in after if one.tag] == [
+        (service.latest_ready, "preview")
+    ]
+
+
+def test_a_canary_that_is_no_better_stops_everything() -> None:
+    """Where the old revision fails as well, nothing more is shifted, and nothing is flipped."""
+    world = World()
+    make_ill(world, "getBook")
+    world.deploy_bad()
+    bad = world.live
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.FAILED
+    steps = world.steps(one.id)
+    assert steps["judge catalogue"].status is StepStatus.FAILED
+    assert steps["shift listBooks"].status is StepStatus.SKIPPED
+    assert world.live["listBooks"] == bad["listBooks"]
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_an_operation_that_fails_late_is_asked_for_again() -> None:
+    """What the platform gives up is sent again, within the attempts that the policy allows."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.fail_late("listBooks", "no capacity")
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert world.steps(one.id)["shift listBooks"].attempts == 2
+    assert world.live == stable
+
+
+def test_an_operation_that_always_fails_late_is_given_up() -> None:
+    """It is sent as often as the policy allows, and no more; a person is told."""
+    world = World()
+    world.deploy_bad()
+    allowed = world.policy.execution.step_attempts
+
+    def fails(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            world.ports.world.fail_late("listBooks", "no capacity")
+
+    world.ports.world.hook = fails
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    step = world.steps(one.id)["shift listBooks"]
+    assert (step.status, step.attempts) == (StepStatus.FAILED, allowed)
+    assert step.note == f"given up after {allowed} attempts: no capacity"
+    assert one.status is rollback.Status.FAILED
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
+    """A quota that is tighter than believed slows the rollback down, and fails nothing."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.limit_writes(WriteQuota(burst=2, per_second=0.2))
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
+    """No worker works longer than its time; the next one goes on where it stopped."""
+    world = World()
+    stable = world.live
+    world.ports.world.operation_latency = timedelta(seconds=100)
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert "worker.handed-over" in world.events(one)
+    assert one.status is rollback.Status.SUCCEEDED
+    assert world.live == stable
+    assert world.broken_laws() == []
+
+
+def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
+    """One step back only: what gets worse again is a person's."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(timedelta(minutes=5))
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    shifts = len(world.ports.world.applied_shifts)
+
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.pass_time(timedelta(minutes=20))
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.FAILED
+    assert "worse again" in one.outcome
+    assert len(world.ports.world.applied_shifts) == shifts
+
+
+def test_without_traffic_it_ends_unverified_and_says_so() -> None:
+    """Thin data is inconclusive, and inconclusive at the deadline is told as it is."""
+    world = World()
+    world.deploy_bad()
+
+    def nobody_comes_any_more(verb: str, side: str) -> None:
+        if verb == "platform.shift":
+            world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+
+    world.ports.world.hook = nobody_comes_any_more
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.verified_at is None
+    assert one.outcome == (
+        "stable through the watch, but never verified, only 0 requests were counted, "
+        "not known to be over: function_failure_rate"
+    )
+    assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]
+
+
+def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
+    """No cause, no rollback: nothing that was not changed is rolled back."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(timedelta(minutes=10))
+
+    world.alert()
+    world.pass_time(timedelta(minutes=10))
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.NOT_TAKEN
+    assert world.ports.world.applied_shifts == []
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    told = [sent for sent in world.ports.sender.sent if "escalated" in sent.key]
+    assert (
+        "gcloud pubsub topics publish rollback-commands"
+        in told[0].notice["facts"]["prepared_command"]
+    )
+
+
+def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() -> None:
+    """Inconclusive holds, looks again, and at its deadline goes to a person."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    world.alert()
+    world.pass_time(timedelta(minutes=2))
+    assert world.rollbacks()[0].status is rollback.Status.DECIDING
+    assert world.events(world.rollbacks()[0]).count("decision.held") >= 3
+
+    world.pass_time(timedelta(minutes=3))
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.NOT_TAKEN
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_a_system_that_nobody_promoted_is_only_observed() -> None:
+    """Absent means observe: a fresh installation acts on nothing."""
+    world = World(promoted=False)
+    world.deploy_bad()
+    bad = world.live
+
+    world.alert()
+    world.pass_time(timedelta(minutes=10))
+
+    assert world.live == bad
+    [one] = world.rollbacks()
+    assert (one.status, world.incidents()[0].status) == (
+        rollback.Status.NOT_TAKEN,
+        incident.Status.RESOLVED,
+    )
+
+
+def test_a_dropped_hand_over_is_found_by_the_clock() -> None:
+    """Nothing gets stuck when every work message is lost: what is due is handed on again."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    assert world.deliver(published)
+    world.ports.bus.messages = [one for one in world.ports.bus.messages if one.topic != topics.WORK]
+
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
+    """Never twice backwards: within the cool-down, a further bad release is escalated."""
+    world = World()
+    world.deploy_bad()
+    world.alert("0.first")
+    world.pass_time(HOUR / 2)
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    shifts = len(world.ports.world.applied_shifts)
+
+    for function in world.policy.functions:
+        served = world.ports.world.inventory()[function].service.latest_created
+        world.ports.world.change_by_hand(function, (TrafficTarget(served, 100),))
+    world.ports.clock.advance(timedelta(minutes=12))
+    world.alert("0.second")
+    world.pass_time(timedelta(minutes=15))
+
+    assert len(world.rollbacks()) == 2
+    assert len(world.ports.world.applied_shifts) == shifts
+    assert world.incidents()[-1].status is incident.Status.ESCALATED

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Create, Document, Query
+from shared.domain.audit.chain import Entry, event
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.audit.system_chain import Head, faults, write_down
+from shared.domain.system import EVERYWHERE
+from shared.state import work_queue
+from tests.support.world import World
+
+
+def tick(world: World) -> None:
+    world.publish(topics.CLOCK, b"{}")
+    [published] = [one for one in world.waiting() if one.topic == topics.CLOCK]
+    world.ports.bus.messages.remove(published)
+    assert world.deliver(published)
+
+
+def test_one_tick_sweeps_twice_half_a_minute_apart() -> None:
+    """What falls due between two minutes waits half a minute at most."""
+    world = World()
+    world.ports.clock.advance(timedelta(seconds=7))
+    start = world.ports.clock.now()
+
+    tick(world)
+
+    ticks = [path for path in world.ports.store.documents if path.startswith("ticks/20260302T")]
+    assert len(ticks) == 2
+    assert world.ports.clock.now() - start < timedelta(seconds=30)
+
+
+def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
+    """Two jobs in two regions tick each minute; one sweep is enough."""
+    world = World()
+    tick(world)
+    commits = world.ports.store.commits
+    world.ports.clock.jump(-timedelta(seconds=25))
+
+    tick(world)
+
+    assert world.ports.store.commits == commits
+
+
+@pytest.mark.parametrize("kind", list(work_queue.COLLECTIONS))
+def test_no_system_starves_another(kind: str) -> None:
+    """What is due in one is handed on, however much is stuck in others, known or not."""
+    world = World()
+    now = world.ports.clock.now()
+    store, collection = world.ports.store, work_queue.COLLECTIONS[kind]
+    before = {one.data for one in world.ports.bus.messages}
+    stuck = [(system, number) for system in ("gone", "busy") for number in range(6)]
+    for system, number in [*stuck, ("bookshop", 0)]:
+        late = now - timedelta(hours=1 if system != "bookshop" else 0)
+        fields = {"system": system, "due_at": late}
+        store.commit([Create(f"{collection}/{system}-{number}", fields)])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(work_queue, "SWEEP_LIMIT", 5)
+        since = work_queue.publish_due(store, world.ports.bus, kind, now, ["busy", "bookshop"])
+
+    handed = [json.loads(one.data) for one in world.ports.bus.messages if one.data not in before]
+    assert [one["id"] for one in handed] == [*(f"busy-{one}" for one in range(5)), "bookshop-0"]
+    assert since == now - timedelta(hours=1)
+    assert work_queue.due_since(store, kind, now, ["bookshop"]) == now
+
+
+def test_a_command_over_all_systems_is_handed_on() -> None:
+    """It is nobody's alone, and somebody does it."""
+    world = World()
+    now = world.ports.clock.now()
+    fields = {"system": EVERYWHERE, "due_at": now}
+    world.ports.store.commit([Create("commands/everywhere", fields)])
+
+    work_queue.publish_due(
+        world.ports.store, world.ports.bus, work_queue.COMMAND, now, [world.policy.system]
+    )
+
+    assert [json.loads(one.data)["id"] for one in world.waiting()] == ["everywhere"]
+
+
+def test_a_due_rollback_and_a_due_notice_are_handed_on() -> None:
+    """Whatever was dropped on the way is found by its due_at."""
+    world = World()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(published)
+    world.ports.bus.messages.clear()
+
+    tick(world)
+
+    assert {one.topic for one in world.waiting()} == {topics.WORK, topics.NOTICES}
+
+
+@pytest.mark.parametrize(("minutes", "severity"), [(1, "INFO"), (3, "WARNING")])
+def test_the_age_of_the_oldest_due_work_is_told(
+    minutes: int, severity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has a line for it at each sweep; past two minutes it is a warning."""
+    world = World()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(published)
+    world.ports.clock.advance(timedelta(minutes=minutes))
+    capsys.readouterr()
+
+    tick(world)
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {line["kind"] for line in lines} == {"notice", "rollback"}
+    assert {(line["event"], line["severity"]) for line in lines} == {("work.due", severity)}
+    assert all(abs(line["due_seconds"] - 60 * minutes) <= 60 for line in lines)
+
+
+def test_when_nothing_is_due_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A quiet day leaves no lines."""
+    tick(World())
+
+    assert capsys.readouterr().err == ""
+
+
+def test_loose_events_are_sealed_into_their_systems_chain() -> None:
+    """Events outside a rollback are chained each quarter of an hour."""
+    world = World()
+    for number in range(3):
+        world.publish(topics.ALERTS, f"nonsense {number}".encode())
+    world.settle()
+
+    for _ in range(31):
+        tick(world)
+
+    store = world.ports.store
+    entries = [decode(Entry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))]
+    head = decode(Head, store.get("chains/unclaimed").fields)
+    told = [
+        one.facts["message"]
+        for entry in entries
+        for one in entry.events
+        if one.name == "message.refused"
+    ]
+    assert len(told) == 3
+    assert chain_faults("systems/unclaimed", entries, head.hash, head.sequence) == []
+    loose = Query("systems/unclaimed/audit", where=(("sealed", "==", 0),))
+    assert store.query(loose) == []
+
+
+def test_a_chain_is_looked_at_once_in_a_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance that has seen it done asks for no head again, until the next quarter begins."""
+    world = World()
+    asked = heads_asked(world, monkeypatch)
+
+    tick(world)
+    first = len(asked)
+    tick(world)
+    again = len(asked)
+    world.ports.clock.advance(timedelta(minutes=15))
+    tick(world)
+
+    assert first == 3  # of the system, of all systems, and of nobody
+    assert again == first
+    assert len(asked) == 2 * first
+
+
+def heads_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    asked: list[str] = []
+    honest = world.ports.store.get
+
+    def get(path: str) -> Document:
+        if path.startswith("chains/"):
+            asked.append(path)
+        return honest(path)
+
+    monkeypatch.setattr(world.ports.store, "get", get)
+    return asked
+
+
+def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
+    """The seal holds the events: what was kept singly must agree with it."""
+    world = World()
+    at = world.ports.clock.now()
+    kept = event("command.pause", at, "somebody", reason="real")
+    world.ports.store.commit([write_down("all", "command:1", kept)])
+    for _ in range(31):
+        tick(world)
+    entries = [
+        decode(Entry, one.fields) for one in world.ports.store.query(Query("systems/all/seals"))
+    ]
+
+    changed = event("command.pause", at, "somebody", reason="forged")
+
+    assert faults(entries, [(kept, 1)]) == []
+    assert faults(entries, [(changed, 1)]) != []
+    assert faults(entries, []) != []

@@ -1,0 +1,238 @@
+"""Restore points: what people say, and the one moment that it means, or why it means none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from responders.data import restore_points
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected, Unavailable
+from shared.core.store import Put
+from shared.domain.data.backups import export as backing
+from shared.domain.data.backups import restore_point
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.restore_point import Kept, Point, Source, resolved
+from shared.domain.data.backups.values import Database, NativeBackup
+from shared.domain.deployments.deployment import Deployment, Status
+from tests.fakes.firestore.databases import WINDOW
+from tests.fakes.firestore.restores import ORIGINAL
+from tests.support.exports import POLICY
+from tests.support.restore_points import DAY, HOUR, NOW, proof
+from tests.support.world import World
+
+MINUTE = timedelta(minutes=1)
+NATIVE = "projects/p/locations/nam5/backups/weekly"
+NOON = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
+EARLIEST = NOW - 7 * DAY
+
+
+def export(at: datetime, before: str = "") -> Backup:
+    """A whole export of that moment."""
+    begun = backing.begun(POLICY, at, at, before)
+    return replace(begun, snapshot_at=at, status=backing.Status.KEPT, places=(begun.prefix,))
+
+
+def deployment(name: str, at: datetime, backup_at: datetime | None = None) -> Deployment:
+    return Deployment(name, "bookshop", at, Status.STABLE, {}, backup_at=backup_at)
+
+
+YOUNG = export(NOON - 2 * DAY)
+OLD = export(NOON - 10 * DAY)
+UNTRIED = export(NOON - 9 * DAY)
+FOR_V2 = export(NOON - 12 * DAY, "v2")
+FOR_V3 = export(NOON - 11 * DAY, "v3")
+WEEKLY = NativeBackup(NATIVE, NOON - 14 * DAY, NOON + 70 * DAY, True)
+CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
+PROVEN = tuple(proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
+KEPT = Kept(
+    now=NOW,
+    database=Database("uid", "nam5", True, EARLIEST),
+    exports=(YOUNG, OLD, UNTRIED, FOR_V2, FOR_V3),
+    natives=(WEEKLY, CREATING),
+    proofs=PROVEN,
+    deployments=(
+        deployment("v1", NOW - 3 * DAY, NOON - 3 * DAY - MINUTE),
+        deployment("v2", FOR_V2.snapshot_at + 30 * MINUTE, FOR_V2.snapshot_at + MINUTE),
+        deployment("v3", FOR_V3.snapshot_at),
+        deployment("v4", NOW - HOUR),
+        deployment("2026-03-18.1", NOW - 2 * DAY),
+        deployment("20260319_1200", NOW - DAY + HOUR),
+    ),
+)
+
+
+def window(at: datetime) -> Point:
+    return Point(at, Source.WINDOW, until=at + 7 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("2026-03-20T11:59:59Z", NOON - MINUTE),
+        ("2026-03-20T12:59:59+01:00", NOON - MINUTE),
+        ("20260319_1807", datetime(2026, 3, 19, 18, 7, tzinfo=UTC)),
+        ("1h", NOON - HOUR),
+        ("30m", NOON - 30 * MINUTE),
+        ("0s", NOON),
+        ("6d23h59m", NOON - 7 * DAY + MINUTE),
+        ("2026-03-13T12:01:00Z", NOON - 7 * DAY + MINUTE),
+        ("latest", YOUNG.snapshot_at),
+        ("v1", NOON - 3 * DAY - MINUTE),
+        ("v4", NOON - HOUR),
+        ("2026-03-18.1", NOON - 2 * DAY),
+    ],
+)
+def test_a_minute_that_the_database_can_be_read_as_of(said: str, at: datetime) -> None:
+    """It is whole, at or before what was said, and holds nothing newer."""
+    assert resolved(said, KEPT) == window(at)
+
+
+@pytest.mark.parametrize(
+    ("said", "backup", "proven"),
+    [
+        ("2026-03-10T12:00:59Z", OLD.id, True),
+        ("20260310_1200", OLD.id, True),
+        ("2026-03-06T12:00:00Z", NATIVE, True),
+        ("v2", FOR_V2.id, True),
+        (OLD.id, OLD.id, True),
+        (NATIVE, NATIVE, True),
+        (UNTRIED.id, UNTRIED.id, False),
+        (FOR_V3.id, FOR_V3.id, False),
+    ],
+)
+def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> None:
+    """A proven one of exactly that minute; by its name any that is whole."""
+    found = resolved(said, KEPT)
+
+    assert (found.backup, found.is_sure) == (backup, proven)
+    assert found.source is (Source.NATIVE if backup == NATIVE else Source.EXPORT)
+    assert found.name == backup
+    assert ("never proven" in str(found)) is not proven
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("2026-03-20T12:01:00Z", ["in the future"]),
+        ("8d", ["2026-03-12 12:00 UTC cannot be had", OLD.id, "2026-03-13 12:01 UTC"]),
+        ("2026-03-13T12:00:59Z", ["cannot be had; nearest", OLD.id, "2026-03-13 12:01 UTC"]),
+        ("2026-03-11T12:00:00Z", [f"by its name alone: {UNTRIED.id}; nearest", OLD.id]),
+        ("v3", ["before v3, cannot be had", FOR_V3.id, FOR_V2.id, OLD.id]),
+        ("2020-01-01T00:00:00Z", [f"nearest: 2026-03-06 12:00 UTC (native backup {NATIVE}"]),
+        (f"{OLD.id}z", ["did you mean", OLD.id, "1h"]),
+        (CREATING.name, ["is none"]),
+        ("2026-02-30T00:00:00Z", ["is no time"]),
+        ("20261301_0000", ["is no time"]),
+        ("20260319_1200", ["a name as well", "2026-03-19T12:00:00Z or 2026-03-19T13:00:00Z"]),
+        ("0001-01-01T00:00:00+01:00", ["is no time"]),
+        ("9999-12-31T23:59:59-01:00", ["is no time"]),
+        ("2026-03-20T11:00:00", ["has no zone"]),
+        ("2026-03-20", ["has no zone"]),
+    ],
+)
+def test_what_cannot_be_had_is_refused(said: str, words: list[str]) -> None:
+    """With the nearest that can, and what could be taken by its name."""
+    with pytest.raises(Refused) as refused:
+        resolved(said, KEPT)
+
+    assert [word for word in words if word not in refused.value.reason] == []
+
+
+def test_without_a_proven_backup_there_is_no_latest() -> None:
+    """An untried one is named, and not taken."""
+    with pytest.raises(Refused, match=f"no backup is proven; .*alone: .*{YOUNG.id}; nearest: 2026"):
+        resolved("latest", replace(KEPT, proofs=()))
+
+
+def test_the_newest_proof_of_a_backup_counts() -> None:
+    """What could be restored once, and could not be the last time, is not proven."""
+    failed = proof(YOUNG.id, Filling.FAILED, NOW - HOUR)
+    running = proof(OLD.id, Filling.CHECKING, NOW - HOUR)
+
+    found = resolved("latest", replace(KEPT, proofs=(failed, running, *PROVEN)))
+
+    assert found.backup == OLD.id
+
+
+def test_a_database_that_is_gone() -> None:
+    """Its backups are left; without any there is nothing, and that is said."""
+    gone = replace(KEPT, database=None)
+
+    assert gone.window is None
+    assert resolved("latest", gone).backup == YOUNG.id
+    with pytest.raises(Refused, match="nearest"):
+        resolved("1h", gone)
+    with pytest.raises(Refused, match="nothing else can be had"):
+        resolved("1h", Kept(NOW, None))
+
+
+def test_a_database_of_this_minute_has_no_window_yet() -> None:
+    """No whole minute of it is over."""
+    young = Kept(NOW, Database("uid", "nam5", False, NOW - timedelta(seconds=10)))
+
+    assert young.window is None
+
+
+def test_a_point_is_found_again_by_its_name() -> None:
+    """What was resolved once means the same later, as long as it is there."""
+    for said in ("latest", "1h", "v2", UNTRIED.id):
+        found = resolved(said, KEPT)
+        assert resolved(found.name, replace(KEPT, now=NOW + 3 * MINUTE)).at == found.at
+    later = replace(KEPT, now=NOW + 6 * DAY, database=Database("uid", "nam5", True, NOW - DAY))
+    assert resolved(resolved("latest", KEPT).name, later).backup == YOUNG.id
+
+
+def test_what_there_is_is_gathered() -> None:
+    """The catalogue, proofs and deployments of the system, and Google's account of the database."""
+    shop = World(policy=POLICY)
+    shop.ports.databases.hold_documents(ORIGINAL, customers=1)
+    shop.ports.clock.advance(HOUR)
+    shop.ports.databases.back_up(ORIGINAL, DAY)
+    elsewhere = replace(OLD, id="elsewhere", database="other")
+    shop.ports.store.commit(
+        [Put(backing.path(one.id), encode(one)) for one in (OLD, elsewhere)]
+        + [Put(proofs.path(PROVEN[1].id), encode(PROVEN[1]))]
+    )
+
+    found = restore_points.kept(shop.ports, POLICY)
+
+    assert found.backups[0].backup.startswith("projects/p/")
+    assert [one.backup for one in found.sure if one.backup] == [OLD.id]
+    assert [one.id for one in found.deployments] == ["v1"]
+    assert found.database is not None
+    assert found.database.earliest_at > found.now - WINDOW
+
+
+@pytest.mark.parametrize("failure", [Rejected("PERMISSION_DENIED: no"), Unavailable("no answer")])
+def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
+    """Only a database that is not there has no window."""
+    shop = World(policy=POLICY)
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("backups.database", "before"):
+            raise failure
+
+    shop.ports.databases.hook = hook
+    with pytest.raises(type(failure)):
+        restore_points.kept(shop.ports, POLICY)
+
+
+def test_a_database_that_google_does_not_know_is_gone() -> None:
+    """The catalogue still tells of its backups."""
+    shop = World(policy=POLICY)
+    shop.ports.store.commit([Put(backing.path(OLD.id), encode(OLD))])
+
+    found = restore_points.kept(shop.ports, POLICY)
+
+    assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
+
+
+def test_forms_are_said_in_one_place() -> None:
+    """Each that the sentence names is one."""
+    for said in ("latest", "2026-03-18T12:00:00Z", "20260318_1200", "1h"):
+        assert said == "latest" or restore_point.moment(said, NOW) is not None

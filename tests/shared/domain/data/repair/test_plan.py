@@ -1,0 +1,241 @@
+"""Which documents a repair is about, how two sides are merged, and how far it has come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.data.document import Version, same
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fate, Fated, Goal, Pair, Position, Select, Selecting
+from shared.domain.data.repair.quarantine import Change, name, packed, unpacked
+from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.rollback.write_ramp import EVERY_SECONDS, Ramp
+from tests.contracts.support.every_value import EVERYTHING
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DECLARED = {"users": Collection(), "orders": Collection(everywhere=True)}
+
+
+def version(path: str, at: datetime = NOW, **fields: object) -> Version:
+    return Version(path, fields, at, at)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("invalid", Select()),
+        ("all", Select(Selecting.ALL)),
+        ("document:users/ada", Select(Selecting.DOCUMENT, "users/ada")),
+        ("prefix:users/a", Select(Selecting.PREFIX, "users/a")),
+        ("prefix:users/", Select(Selecting.PREFIX, "users/")),
+        ("document:a/b/c/d", Select(Selecting.DOCUMENT, "a/b/c/d")),
+        ("collection:users/a/orders", Select(Selecting.COLLECTION, "users/a/orders")),
+        ("collection:users", Select(Selecting.COLLECTION, "users")),
+        ('query:users plan == "pro"', Select(Selecting.QUERY, 'users plan == "pro"')),
+    ],
+)
+def test_what_a_person_says(said: str, meant: Select) -> None:
+    """It is understood, and told back as it was said."""
+    assert plan.parse(said) == meant
+    assert str(meant) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("everything", "none of invalid, all, document"),
+        ("all:users", "takes nothing"),
+        ("collection:", "takes a value"),
+        ("document:users", "no path"),
+        ("document:users/ada/orders", "no path"),
+        ("document:users/ada/", "no path"),
+        ("document:/users/ada", "no path"),
+        ("document:users/", "no path"),
+        ("prefix:users/ada/", "no path"),
+        ("prefix:users//a", "no path"),
+        ("collection:users/ada", "no collection"),
+        ("collection:users/", "no collection"),
+        ('query:users/ada plan == "pro"', "no collection"),
+        ("query:users plan", "no query"),
+        ("query:users plan == pro", "no JSON"),
+        ("query:users plan ==", "needs a value"),
+        ('query:users plan in "pro"', "needs a list"),
+        ("query:users plan present 1", "takes no value"),
+    ],
+)
+def test_what_means_nothing(said: str, why: str) -> None:
+    """It is refused with its reason, before anything is looked at."""
+    with pytest.raises(ValueError, match=why):
+        plan.parse(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "gone_through"),
+    [
+        ("invalid", ["users", "orders"]),
+        ("all", ["users", "orders", "logs", ""]),
+        ("document:users/ada", ["users"]),
+        ("prefix:users/ada/orders/1", ["users/ada/orders"]),
+        ("collection:orders", ["orders"]),
+        ("query:logs level == 1", ["logs"]),
+    ],
+)
+def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
+    """The declared collections, the database's own, or the one that is named, as it is declared."""
+    found = plan.scopes(plan.parse(said), DECLARED, ["users", "logs", "logs"])
+    assert [one.collection for one in found] == gone_through
+    assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_elsewhere"),
+    [
+        ("users/ada", False),
+        ("logs/1", False),
+        ("users/ada/orders/1", False),
+        ("users/ada/notes/1", True),
+        ("teams/1/users/ada", True),
+        ("users/ada/orders/1/notes/2", True),
+    ],
+)
+def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
+    """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
+    assert plan.is_of(plan.EVERYTHING, DECLARED, path) is is_elsewhere
+    assert plan.is_of(Scope("users"), DECLARED, path)
+
+
+def test_one_document_among_others() -> None:
+    """A selection means what it names, by the fields as they are, or were where it is gone."""
+    pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
+    wants = plan.parse('query:users plan == "pro"').wants
+
+    assert wants(Pair("users/ada", pro, free))
+    assert not wants(Pair("users/ada", free, pro))
+    assert wants(Pair("users/ada", None, pro))
+    assert plan.parse("prefix:users/a").wants(Pair("users/ada", pro, None))
+    assert not plan.parse("document:users/ad").wants(Pair("users/ada", pro, None))
+
+
+def test_both_sides_are_merged_by_name() -> None:
+    """In the order of the database, with what one side lacks, up to the last path."""
+    now = [version(f"u/{name}") for name in ("B", "a", "a-1", "c")]
+    then = [version(f"u/{name}") for name in ("a", "b", "é")]
+
+    pairs = list(plan.merged(now, then))
+    assert [one.path for one in pairs] == ["u/B", "u/a", "u/a-1", "u/b", "u/c", "u/é"]
+    assert [(one.now is None, one.then is None) for one in pairs[:4]] == [
+        (False, True),
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+    assert [one.path for one in plan.merged(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
+    assert list(plan.merged([], [])) == []
+
+
+def test_names_that_are_numbers_come_first() -> None:
+    """As the database has them: by their value, and none is taken for gone, or for new."""
+    names = ["__id-5__", "__id9__", "__id10__", "!", "__id9", "a"]
+    now = [version(f"u/{name}") for name in names]
+    then = [version(f"u/{name}") for name in names if name != "__id9__"]
+
+    pairs = list(plan.merged(now, then))
+    assert [one.path for one in pairs] == [f"u/{name}" for name in names]
+    assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
+
+
+def test_a_piece_begins_where_the_last_one_ends() -> None:
+    """Together they hold every document once."""
+    goal = Goal("d", NOW, "d", NOW, Select(), Scope("u"))
+    pieces = plan.cut(goal, ["u/b", "u/d"])
+    assert [(one.after, one.until) for one in pieces] == [
+        ("", "u/b"),
+        ("u/b", "u/d"),
+        ("u/d", ""),
+    ]
+    assert plan.cut(goal, []) == [goal]
+
+
+def test_nobody_has_changed_it() -> None:
+    """Written again as it was is not changed; 1 is not 1.0."""
+    then, later = version("u/a", n=1), version("u/a", NOW + MINUTE, n=1)
+    assert Pair("u/a", later, then).is_same
+    assert not Pair("u/a", version("u/a", NOW + MINUTE, n=1.0), then).is_same
+    assert not Pair("u/a", None, then).is_same
+
+
+def test_a_position_is_kept_as_text() -> None:
+    """The same for the same one; nothing is the beginning."""
+    fated = [Fated("u/a", Fate.BACK), Fated("u/b", Fate.BACK), Fated("u/c", Fate.LOST)]
+    pairs = [Pair(f"u/{name}", None, None) for name in "abcd"]
+    position = plan.passed(Position("u/0", seen=3), pairs, fated, is_last=False)
+
+    assert position == Position("u/d", False, 7, {Fate.BACK: 2, Fate.LOST: 1})
+    assert plan.from_text(plan.as_text(position)) == position
+    assert plan.from_text("") == Position()
+    assert plan.worded(position.fates) == (
+        "2 brought back, 1 invalid, and no version that passes can be read"
+    )
+    assert plan.passed(position, [], [], is_last=True).cursor == "u/d"
+
+
+def test_people_read_of_some_documents() -> None:
+    """Their paths and the fields that differ, never what stands there; of the erased nothing."""
+    now, wanted = version("u/a", email="secret", n=1), version("u/a", email="old", m=1)
+    fated = [
+        Fated("u/a", Fate.BACK, now, wanted),
+        Fated("u/ada", Fate.ERASED, now),
+        *(Fated(f"u/{n}", Fate.LOST, now) for n in range(30)),
+    ]
+    samples = plan.sampled(plan.sampled({}, fated), fated)
+
+    assert samples[Fate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
+    assert len(samples[Fate.LOST]) == plan.SAMPLES
+    assert Fate.ERASED not in samples
+
+
+def test_the_moment_before_a_version() -> None:
+    """Exact within the past hour, a whole minute before, and none where nothing can be read."""
+    written = NOW - timedelta(minutes=5, seconds=10)
+    earliest = NOW - timedelta(days=7)
+    just = written - timedelta(microseconds=1)
+    assert plan.moment_before(version("u/a", written), NOW, earliest) == just
+    long_ago = NOW - timedelta(hours=3)
+    found = plan.moment_before(version("u/a", long_ago), NOW, earliest)
+    assert found == long_ago - MINUTE
+    assert plan.moment_before(version("u/a", long_ago), NOW, long_ago) is None
+
+
+def test_quarantine_holds_every_value() -> None:
+    """What is kept comes out as it went in; the same content has the same name."""
+    before = replace(version("u/a"), fields=EVERYTHING)
+    changes = [
+        Change("u/a", before, {"n": 1}, NOW, ("ada", "bob")),
+        Change("u/b", None, EVERYTHING, whose=("ada",)),
+    ]
+    content = packed(changes)
+    one, other = unpacked(content)
+
+    assert one.before is not None
+    assert same(one.before.fields, EVERYTHING)
+    assert (one.before.updated_at, one.after) == (NOW, {"n": 1})
+    assert other.before is None
+    assert same(other.after, EVERYTHING)
+    assert (one.of, one.whose) == (NOW, ("ada", "bob"))
+    assert (other.of, other.whose) == (None, ("ada",))
+    assert name("shop", "INC-1", content) == name("shop", "INC-1", packed(changes))
+    assert name("shop", "INC-1", content) != name("shop", "INC-1", packed(changes[:1]))
+
+
+def test_writes_ramp_up() -> None:
+    """500 a second, and half as much again every five minutes, by all workers together."""
+    ramp = Ramp(0.0, 100.0)
+    assert ramp.delay(500, 100.0) == 0.0
+    assert ramp.delay(250, 100.0) == 1.0
+    assert ramp.delay(1, 100.0) == 1.5
+    assert ramp.per_second(100.0 + EVERY_SECONDS) == 750
+    assert Ramp(2 * EVERY_SECONDS, 0.0).per_second(0.0) == 1125

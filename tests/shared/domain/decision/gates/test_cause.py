@@ -1,0 +1,119 @@
+"""What beside the functions, or of those that people sign in by, explains the trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, GateAnswer, Outcome
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.policy.model import Mode, ScenarioName
+from shared.domain.signals.health import ProbeAnswer
+from tests.support.gate_facts import (
+    ALERT,
+    BAD_RELEASE,
+    MINUTE,
+    NOW,
+    ONSET,
+    QUIET,
+    SECOND,
+    STABLE,
+    WINDOW,
+    alert,
+    decide,
+    deployment,
+    inventory,
+)
+from tests.support.world import BOOKSHOP
+
+CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
+SITE_DOWN = {"shop": ProbeAnswer(False, 503)}
+SITE = Difference(Part.SITES, "bookshop-prod", Change.CHANGED, ("version",))
+
+
+def answered(given: Facts, scenario: ScenarioName) -> GateAnswer:
+    """What the gate of the cause says where the site is down by that scenario's signal."""
+    signal = replace(BOOKSHOP.signals["frontend_unavailable"], scenario=scenario, mode=Mode.ACT)
+    decision = decide(
+        replace(given, alerts=(replace(ALERT, signal="frontend_unavailable"),)),
+        signals={**BOOKSHOP.signals, "frontend_unavailable": signal},
+        scenarios={scenario: Mode.ACT},
+        group_aliases={"authentication": ("catalogue",)},
+    )
+    [cause] = [one for one in decision.answers if one.gate == "cause"]
+    return cause
+
+
+def another_site(
+    at: timedelta, seen_before: timedelta = MINUTE, status: Status = Status.LIVE
+) -> Deployment:
+    """A deployment of another version of the site, so long after the onset."""
+    changed = deployment("v2", status, NOW - ONSET - at)
+    return replace(changed, changes=(SITE,), not_before=changed.at - seen_before)
+
+
+SURE, SILENT = (Answer.PASS, Outcome.ROLLBACK), (Answer.UNKNOWN, Outcome.ROLLBACK)
+PERHAPS, NONE = (Answer.STOP, Outcome.ASK), (Answer.STOP, Outcome.ESCALATE)
+
+
+@pytest.mark.parametrize(
+    ("situation", "changed", "probes", "expected"),
+    [
+        ("at the onset", another_site(0 * SECOND), SITE_DOWN, SURE),
+        ("at the edge of the window", another_site(-WINDOW), SITE_DOWN, SURE),
+        ("before the window", another_site(-WINDOW - SECOND), SITE_DOWN, NONE),
+        ("seen after the onset, unchanged at it", another_site(SECOND, SECOND), SITE_DOWN, PERHAPS),
+        ("unchanged after the onset", another_site(2 * SECOND, SECOND), SITE_DOWN, NONE),
+        ("taken back since", another_site(0 * SECOND, status=Status.BAD), SITE_DOWN, NONE),
+        ("nothing is seen to fail", another_site(0 * SECOND), {}, SILENT),
+    ],
+)
+def test_a_change_beside_functions(
+    situation: str,
+    changed: Deployment,
+    probes: dict[str, ProbeAnswer],
+    expected: tuple[Answer, Outcome],
+) -> None:
+    """It explains trouble within the window after it, where something is seen to fail."""
+    given = replace(
+        BAD_RELEASE,
+        inventory=inventory(set()),
+        requests=QUIET,
+        deployments=(changed, STABLE),
+        probes=probes,
+    )
+
+    found = answered(given, ScenarioName.COMPLETE)
+
+    assert (situation, found.answer, found.leads_to) == (situation, *expected)
+
+
+@pytest.mark.parametrize(
+    ("changed", "probes", "expected"),
+    [
+        (CATALOGUE, SITE_DOWN, SURE),
+        (CATALOGUE, {}, SILENT),
+        (set(BOOKSHOP.functions) - CATALOGUE, SITE_DOWN, NONE),  # nobody signs in by those
+    ],
+)
+def test_functions_that_people_sign_in_by(
+    changed: set[str], probes: dict[str, ProbeAnswer], expected: tuple[Answer, Outcome]
+) -> None:
+    """Their change explains that nobody can sign in, although no router counts that as failed."""
+    given = replace(BAD_RELEASE, inventory=inventory(changed), requests=QUIET, probes=probes)
+
+    found = answered(given, ScenarioName.AUTH)
+
+    assert (found.answer, found.leads_to) == expected
+
+
+def test_one_old_alert_and_one_of_now() -> None:
+    """An alert that comes late makes no old news of the other."""
+    late = replace(ALERT, published_at=NOW - timedelta(hours=1))
+
+    assert decide(replace(alert(), alerts=(late, ALERT))).outcome is Outcome.ROLLBACK
+    assert decide(replace(alert(), alerts=(late, late))).outcome is Outcome.IGNORE

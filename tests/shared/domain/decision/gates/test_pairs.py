@@ -1,0 +1,181 @@
+"""Every two gates that can disagree, in every combination: which of them decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import combinations
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.decision.evaluate import evaluate
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import Budget, Freeze
+from tests.support.gate_facts import (
+    ALERT,
+    BAD_RELEASE,
+    EVERYTHING,
+    NOW,
+    ONSET,
+    PAUSE,
+    QUIET,
+    STABLE,
+    deployment,
+    inventory,
+)
+from tests.support.gate_levels import ORDER
+from tests.support.world import BOOKSHOP
+
+SECOND = timedelta(seconds=1)
+STATUS_PAGE = Probe("status page", "https://status.example/", external=True)
+
+
+class Situation(Struct, frozen=True):
+    """What alone makes one gate answer something else than pass."""
+
+    gate: str
+    leads_to: Outcome
+    facts: dict[str, Any] = {}
+    system: dict[str, Any] = {}
+    gates: dict[str, Any] = {}
+    policy: dict[str, Any] = {}
+    is_unknown: bool = False
+    compares: bool = False
+    """Whether it is told by comparing with what is live: then that is as it is."""
+
+    def touches(self) -> set[str]:
+        """What it is made of: two that are made of the same cannot both be so."""
+        compared = {"inventory"} if self.compares else set()
+        return {*compared, *self.facts, *self.system, *self.gates, *self.policy}
+
+
+def frozen_now() -> tuple[Freeze, ...]:
+    return (Freeze("somebody", NOW, "the sale", NOW - SECOND, NOW + SECOND),)
+
+
+SITUATIONS = (
+    Situation(
+        "stale",
+        Outcome.IGNORE,
+        {"alerts": (replace(ALERT, published_at=NOW - timedelta(hours=1)),)},
+    ),
+    Situation("still true", Outcome.HOLD, {"requests": None}, is_unknown=True),
+    Situation(
+        "still true",
+        Outcome.IGNORE,
+        {"requests": QUIET, "alerts": (replace(ALERT, closed=True),)},
+    ),
+    Situation("mode", Outcome.OBSERVE, system={"mode": Mode.OBSERVE}),
+    Situation("mode", Outcome.ASK, system={"mode": Mode.ASK}),
+    Situation("kill switch", Outcome.HOLD, system={"pause": PAUSE}),
+    Situation("kill switch", Outcome.HOLD, {"controls": None}),
+    Situation("freeze", Outcome.HOLD, system={"freezes": frozen_now()}),
+    Situation("active rollback", Outcome.HOLD, system={"slot": "INC-0"}),
+    Situation("budget", Outcome.ESCALATE, {"budget": Budget((NOW,) * 3)}),
+    Situation("cool-down", Outcome.ESCALATE, system={"cool_down_until": NOW + SECOND}),
+    Situation("external cause", Outcome.ESCALATE, {"other_incidents": {"other": ONSET}}),
+    Situation(
+        "external cause",
+        Outcome.ESCALATE,
+        {"probes": {"status page": ProbeAnswer(False, 503)}},
+        policy={"probes": (STATUS_PAGE,)},
+    ),
+    Situation("cause", Outcome.HOLD, {"inventory": None}, is_unknown=True),
+    Situation("cause", Outcome.ESCALATE, {"inventory": inventory(set())}),
+    Situation("cause", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ONSET + SECOND)}),
+    Situation(
+        "barrier",
+        Outcome.ASK,
+        {
+            "deployments": (
+                deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"),
+                STABLE,
+            )
+        },
+    ),
+    Situation(
+        "target",
+        Outcome.ESCALATE,
+        {"deployments": (deployment("v1", Status.BAD, timedelta(days=3)),)},
+        compares=True,
+    ),
+    Situation("restorable", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ready=False)}),
+    Situation("restorable", Outcome.HOLD, {"records": {"v1": None}}, is_unknown=True),
+    Situation(
+        "human first",
+        Outcome.ESCALATE,
+        system={"suspended": dict.fromkeys(EVERYTHING, NOW + SECOND)},
+        compares=True,
+    ),
+    Situation("blast radius", Outcome.ASK, gates={"blast_radius": 7}),
+    Situation("approval", Outcome.ASK, gates={"approvals": (ScenarioName.FUNCTIONS,)}),
+)
+
+
+def made(*situations: Situation) -> tuple[Facts, Policy]:
+    facts, policy = BAD_RELEASE, BOOKSHOP
+    for one in situations:
+        facts = replace(facts, **one.facts, system=replace(facts.system, **one.system))
+        policy = replace(policy, **one.policy, gates=replace(policy.gates, **one.gates))
+    return facts, policy
+
+
+def decides(first: Situation, second: Situation) -> Situation:
+    """A stop before an unknown before a question; of two alike the first in order."""
+
+    def rank(one: Situation) -> tuple[int, int]:
+        kind = 1 if one.is_unknown else 2 if one.leads_to is Outcome.ASK else 0
+        return kind, ORDER.index(one.gate)
+
+    return min(first, second, key=rank)
+
+
+@pytest.mark.parametrize("one", SITUATIONS, ids=lambda one: f"{one.gate} {one.leads_to}")
+def test_each_alone(one: Situation) -> None:
+    """Each situation is what it says, and nothing else is in its way."""
+    facts, policy = made(one)
+
+    decision = evaluate(facts, policy, NOW + SECOND, NOW, "INC")
+
+    assert (decision.outcome, decision.reason.partition(":")[0]) == (one.leads_to, one.gate)
+
+
+PAIRS = [
+    (first, second)
+    for first, second in combinations(SITUATIONS, 2)
+    if first.gate != second.gate and not first.touches() & second.touches()
+]
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_each_two_that_disagree(expired: bool) -> None:
+    """A stop outranks what is unknown, that outranks a question; of two alike the first decides."""
+    deadline = NOW - SECOND if expired else NOW + SECOND
+    wrong = []
+    for first, second in PAIRS:
+        winner = decides(first, second)
+        expected = winner.leads_to
+        if expired and expected is Outcome.HOLD:
+            expected = Outcome.ESCALATE
+        decision = evaluate(*made(first, second), deadline, NOW, "INC")
+        if (decision.outcome, decision.reason.partition(":")[0]) != (expected, winner.gate):
+            wrong.append((first.gate, second.gate, decision.outcome, decision.reason))
+
+    assert len(PAIRS) > 100
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize("field", ["requests", "inventory", "controls"])
+def test_what_cannot_be_read_never_acts(field: str) -> None:
+    """Beside any other situation, what is unknown leads to no rollback."""
+    for one in SITUATIONS:
+        facts, policy = made(one)
+        unread = replace(facts, **{field: None})
+
+        assert evaluate(unread, policy, NOW + SECOND, NOW, "INC").outcome is not Outcome.ROLLBACK

@@ -1,0 +1,111 @@
+"""Every two gates that read a fact in common: barely true, barely false and unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+import pytest
+
+from shared.domain.decision.evaluate import evaluate
+from shared.domain.decision.gates.base import GateAnswer, Outcome
+from tests.support.gate_facts import NOW
+from tests.support.gate_levels import (
+    LEVELS,
+    ORDER,
+    PASS,
+    READS,
+    SECOND,
+    SETTLED,
+    SHARING,
+    SILENT,
+    STOP,
+    UNKNOWN,
+    Level,
+    changed_facts,
+    composed,
+    of_facts,
+)
+
+
+def both(first: Level, second: Level) -> set[str]:
+    """The answers of two gates where both situations are given, each as the other one leaves it."""
+    levels = ((first, second), (second, first))
+    return {f"{one.gate} {SETTLED.get((str(by), str(one)), one.answer)}" for one, by in levels}
+
+
+def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome, str]:
+    """A stop before what is unknown before a question, each in the order of the gates."""
+    against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
+
+    def rank(one: GateAnswer) -> tuple[int, int]:
+        kind = 1 if one.answer is UNKNOWN else 2 if one.leads_to is Outcome.ASK else 0
+        return kind, ORDER.index(one.gate)
+
+    if not against:
+        return Outcome.ROLLBACK, "every gate passes"
+    first = min(against, key=rank)
+    leads_to = Outcome.HOLD if first.answer is UNKNOWN else first.leads_to
+    held = leads_to is Outcome.HOLD and expired
+    return Outcome.ESCALATE if held else leads_to, first.gate
+
+
+def test_the_order_is_the_design_s() -> None:
+    """Whether automation may act at all, what explains the trouble, where to, and who is asked."""
+    assert [
+        *("known system", "stale", "still true", "mode", "kill switch", "freeze"),
+        *("active rollback", "budget", "cool-down", "external cause", "cause"),
+        *("barrier", "target", "restorable", "human first", "blast radius", "approval"),
+    ] == ORDER
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+def test_each_level_is_about_what_its_gate_reads(level: Level) -> None:
+    """Alone it makes its gate answer so, by facts that this gate looks at."""
+    facts, policy = composed(level)
+
+    found = {one.gate: one.answer for one in evaluate(facts, policy, NOW, NOW, "INC").answers}
+
+    assert found[level.gate] is level.answer
+    assert changed_facts(facts) <= READS[level.gate]
+
+
+def test_each_gate_is_barely_true_barely_false_and_unknown() -> None:
+    """As far as it can be: what is silent makes no other gate unknown than those below."""
+    answers = {gate: {one.answer for one in LEVELS if one.gate == gate} for gate in ORDER}
+    silent = [composed(), *(composed(Level("", "", PASS, of_facts(**one))) for one in SILENT)]
+    unsure = {
+        one.gate
+        for facts, policy in silent
+        for one in evaluate(facts, policy, NOW, NOW, "INC").answers
+        if one.answer is UNKNOWN
+    }
+
+    assert [gate for gate in ORDER if not READS[gate]] == ["known system"]
+    assert all({PASS, STOP} <= answers[gate] for gate in ORDER if READS[gate])
+    assert {gate for gate in ORDER if UNKNOWN in answers[gate]} == unsure
+
+
+@pytest.mark.parametrize("pair", SHARING, ids=" and ".join)
+@pytest.mark.parametrize("expired", [False, True], ids=["in time", "expired"])
+def test_each_two_gates_that_read_a_fact_in_common(pair: tuple[str, str], expired: bool) -> None:
+    """Each answers as it does alone, but for what one settles of the other; the rule decides."""
+    deadline = NOW - SECOND if expired else NOW + SECOND
+    rows = [*product(*([one for one in LEVELS if one.gate == gate] for gate in pair))]
+    assert len(rows) >= 4
+    for first, second in rows:
+        for order in ((first, second), (second, first)):
+            decision = evaluate(*composed(*order), deadline, NOW, "INC")
+
+            found = {f"{one.gate} {one.answer}" for one in decision.answers if one.gate in pair}
+            decided = decision.outcome, decision.reason.partition(":")[0]
+            assert found == both(first, second), f"{first} and {second}"
+            assert decided == concluded(decision.answers, expired=expired), f"{first} and {second}"
+
+
+def test_what_one_gate_settles_of_another_is_of_the_table() -> None:
+    """Each row names two situations of two gates that read a fact in common."""
+    known = {str(one): one.gate for one in LEVELS}
+    pairs = {frozenset((known[by], known[of])) for by, of in SETTLED}
+
+    assert pairs <= {frozenset(one) for one in SHARING}

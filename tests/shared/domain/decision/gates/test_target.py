@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Deployment, Inventory, Status
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from tests.support.gate_facts import (
+    ALERT,
+    BAD_RELEASE,
+    CHANGED_AT,
+    EVERYTHING,
+    ILL,
+    MINUTE,
+    NOW,
+    ONSET,
+    QUIET,
+    SECOND,
+    STABLE,
+    WINDOW,
+    alert,
+    decide,
+    deployment,
+    facts,
+    inventory,
+    order,
+    system,
+)
+
+
+def served(revision: str, *, at: datetime = CHANGED_AT, pinned: bool = False) -> Inventory:
+    """Everything serves one revision, by its name or because it is the newest."""
+    traffic = (TrafficTarget(revision if pinned else LATEST, 100),)
+    return {
+        function: replace(found, service=replace(found.service, traffic=traffic))
+        for function, found in inventory(EVERYTHING, at).items()
+    }
+
+
+def placed(name: str, status: Status, ago: timedelta, revision: str) -> Deployment:
+    """A deployment in which everything serves one revision."""
+    known = deployment(name, status, ago)
+    return replace(
+        known,
+        functions={
+            function: replace(one, revisions={revision: 100})
+            for function, one in known.functions.items()
+        },
+    )
+
+
+MOVED = served("new", at=NOW - timedelta(days=1), pinned=True)
+"""By hand, at a moment that only records of deployments tell."""
+
+
+@pytest.mark.parametrize(
+    ("situation", "records", "outcome"),
+    [
+        ("no record shows it yet", (), Outcome.HOLD),
+        ("seen before the onset", (timedelta(minutes=5),), Outcome.ROLLBACK),
+        ("seen at the onset", (NOW - ONSET,), Outcome.ROLLBACK),
+        ("seen only after it", (NOW - ONSET - SECOND,), Outcome.HOLD),
+        ("seen too long before it", (NOW - ONSET + WINDOW + SECOND,), Outcome.ESCALATE),
+    ],
+)
+def test_traffic_that_somebody_moved(
+    situation: str, records: tuple[timedelta, ...], outcome: Outcome
+) -> None:
+    """What counts is when traffic moved, not when its revision was made; not known is unknown."""
+    seen = tuple(placed("v2", Status.LIVE, ago, "new") for ago in records)
+
+    decision = decide(facts(inventory=MOVED, deployments=(*seen, STABLE)))
+
+    assert (situation, decision.outcome) == (situation, outcome)
+
+
+def test_traffic_that_was_moved_after_the_onset_is_no_cause() -> None:
+    """A record from after the onset that shows something else is the proof."""
+    after, before = NOW - ONSET - SECOND, timedelta(minutes=1)
+    records = (placed("v3", Status.LIVE, before, "new"), placed("v2", Status.LIVE, after, "other"))
+
+    decision = decide(facts(inventory=MOVED, deployments=(*records, STABLE)))
+
+    assert decision.outcome is Outcome.ESCALATE
+    assert decision.reason.startswith("cause: no change")
+
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("situation", "deployments", "outcome", "target"),
+    [
+        ("the only stable one", (STABLE,), Outcome.ROLLBACK, "v1"),
+        (
+            "two bad ones since",
+            (
+                placed("v3", Status.LIVE, 10 * MINUTE, "new"),
+                placed("v2", Status.BAD, HOUR, "other"),
+                STABLE,
+            ),
+            Outcome.ROLLBACK,
+            "v1",
+        ),
+        (
+            "the bad one was called stable before its first alert",
+            (placed("v2", Status.STABLE, 10 * MINUTE, "new"), STABLE),
+            Outcome.ASK,
+            "v1",
+        ),
+        (
+            "the newest stable one is young, and changed what fails",
+            (placed("v2", Status.STABLE, HOUR, "other"), STABLE),
+            Outcome.ASK,
+            "v2",
+        ),
+        (
+            "the newest stable one is just old enough",
+            (placed("v2", Status.STABLE, NOW - ONSET + WINDOW + SECOND, "other"), STABLE),
+            Outcome.ROLLBACK,
+            "v2",
+        ),
+        (
+            "a young stable one that changed nothing",
+            (placed("v2", Status.STABLE, HOUR, "old"), STABLE),
+            Outcome.ROLLBACK,
+            "v2",
+        ),
+        (
+            "a young baseline, and nothing before it",
+            (deployment("v1", Status.STABLE, HOUR),),
+            Outcome.ROLLBACK,
+            "v1",
+        ),
+        (
+            "two stable ones of the same moment",
+            (STABLE, replace(placed("v0", Status.STABLE, DAY, "other"), at=STABLE.at)),
+            Outcome.ASK,
+            "v1",
+        ),
+        (
+            "an untested one between, for long",
+            (placed("v2", Status.LIVE, DAY, "other"), STABLE),
+            Outcome.ASK,
+            "v1",
+        ),
+        (
+            "an untested one between, that is a suspect itself",
+            (placed("v2", Status.LIVE, HOUR, "other"), STABLE),
+            Outcome.ROLLBACK,
+            "v1",
+        ),
+        (
+            "a barrier two deployments ago",
+            (
+                placed("v3", Status.LIVE, 10 * MINUTE, "new"),
+                replace(placed("v2", Status.BAD, HOUR, "other"), barrier="migrated"),
+                STABLE,
+            ),
+            Outcome.ASK,
+            "v1",
+        ),
+        (
+            "a roll-out that goes on counts at once",
+            (placed("v2", Status.ROLLING_OUT, 3 * MINUTE, "new"), STABLE),
+            Outcome.ROLLBACK,
+            "v1",
+        ),
+    ],
+)
+def test_where_to_go_back_to(
+    situation: str, deployments: tuple[Deployment, ...], outcome: Outcome, target: str
+) -> None:
+    """The last stable one before the suspect; where another might be meant, a person is asked."""
+    decision = decide(facts(deployments=deployments))
+
+    assert (situation, decision.outcome, decision.target) == (situation, outcome, target)
+
+
+@pytest.mark.parametrize(
+    ("situation", "still_open", "closed", "outcome"),
+    [
+        ("no answer", None, False, Outcome.HOLD),
+        ("open", True, False, Outcome.HOLD),
+        ("open again after a notification of its end", True, True, Outcome.HOLD),
+        ("closed", False, False, Outcome.IGNORE),
+        ("no answer after a notification of its end", None, True, Outcome.IGNORE),
+    ],
+)
+def test_an_alert_that_nothing_else_confirms(
+    situation: str, still_open: bool | None, closed: bool, outcome: Outcome
+) -> None:
+    """Only CLOSED stops: an API that does not answer is no answer."""
+    quiet = replace(alert(still_open=still_open, closed=closed), requests=QUIET)
+
+    assert (situation, decide(quiet).outcome) == (situation, outcome)
+    assert decide(replace(quiet, requests=BAD_RELEASE.requests)).outcome is Outcome.ROLLBACK
+
+
+def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
+    """What was changed after another function's trouble began may still explain its own."""
+    late = replace(ALERT, function="getBook", started_at=CHANGED_AT)
+    early = replace(ALERT, function="payOrder", started_at=CHANGED_AT - MINUTE)
+    given = facts(
+        alerts=(early, late),
+        inventory=inventory({"getBook"}),
+        requests={**QUIET, "getBook": ILL},
+    )
+
+    assert decide(given).outcome is Outcome.ROLLBACK
+    assert decide(replace(given, alerts=(early, replace(late, function=None)))).outcome is (
+        Outcome.ROLLBACK
+    )
+    assert decide(replace(given, alerts=(early,))).outcome is Outcome.ESCALATE
+
+
+@pytest.mark.parametrize(
+    ("until", "outcome", "scope"),
+    [
+        (NOW + SECOND, Outcome.ROLLBACK, EVERYTHING - {"getBook"}),
+        (NOW, Outcome.ROLLBACK, EVERYTHING),
+    ],
+)
+def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope: set[str]) -> None:
+    """Automation leaves it out, and says so; an order is its person's own word."""
+    given = system(suspended={"getBook": until})
+
+    decision = decide(given)
+
+    assert (decision.outcome, set(decision.scope)) == (outcome, scope)
+    assert set(decision.change.left) == EVERYTHING - scope
+    assert set(order(given).scope) == EVERYTHING
+
+
+def test_all_that_fails_is_in_a_persons_hands() -> None:
+    """Then nothing is done, and they are told what was prepared."""
+    given = replace(system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL})
+
+    decision = decide(given)
+
+    assert decision.outcome is Outcome.ESCALATE
+    assert decision.reason.startswith("human first: ")

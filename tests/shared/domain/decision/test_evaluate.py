@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.decision.evaluate import GATES, approved
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import Gates, Mode, ScenarioName
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.system import Budget, Controls
+from tests.support.gate_facts import (
+    ALERT,
+    BAD_RELEASE,
+    EVERYTHING,
+    HALF,
+    HALF_OF_THE_REST,
+    ILL,
+    LATE,
+    MINUTE,
+    NOW,
+    ONE_OF_THE_REST,
+    ONSET,
+    PAUSE,
+    QUIET,
+    REST,
+    SECOND,
+    STABLE,
+    WINDOW,
+    alert,
+    decide,
+    deployment,
+    facts,
+    ill,
+    inventory,
+    system,
+    window,
+)
+from tests.support.world import BOOKSHOP
+
+
+def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
+    """Every gate passes: go back to the stable deployment, over what changed."""
+    decision = decide(BAD_RELEASE)
+
+    assert decision.outcome is Outcome.ROLLBACK
+    assert (decision.target, set(decision.scope)) == ("v1", EVERYTHING)
+    assert len(decision.answers) == len(GATES)
+    assert {answer.answer for answer in decision.answers} <= {Answer.PASS, Answer.NOT_APPLICABLE}
+
+
+CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
+
+
+@pytest.mark.parametrize(
+    ("situation", "given", "outcome", "gate"),
+    [
+        ("published just in time", alert(published_at=NOW - LATE), Outcome.ROLLBACK, None),
+        ("stale", alert(published_at=NOW - LATE - SECOND), Outcome.IGNORE, "stale"),
+        ("nothing fails by any count", facts(requests=QUIET), Outcome.HOLD, "still true"),
+        (
+            "one probe fails, and an alert names the function",
+            replace(
+                alert(function="getBook"),
+                requests=QUIET,
+                probes={"book": ProbeAnswer(False, 500)},
+            ),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("metrics cannot be read", facts(requests=None), Outcome.HOLD, "still true"),
+        ("observed only", system(mode=Mode.OBSERVE), Outcome.OBSERVE, "mode"),
+        ("promoted to ask", system(mode=Mode.ASK), Outcome.ASK, "mode"),
+        ("paused here", system(pause=PAUSE), Outcome.HOLD, "kill switch"),
+        ("paused everywhere", facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
+        ("kill switch unreadable", facts(controls=None), Outcome.HOLD, "kill switch"),
+        ("frozen here", system(freezes=(window(-MINUTE, SECOND),)), Outcome.HOLD, "freeze"),
+        (
+            "frozen everywhere",
+            facts(controls=Controls(freezes=(window(-MINUTE, SECOND),))),
+            Outcome.HOLD,
+            "freeze",
+        ),
+        (
+            "frozen from now on",
+            system(freezes=(window(0 * SECOND, SECOND),)),
+            Outcome.HOLD,
+            "freeze",
+        ),
+        (
+            "frozen until now",
+            system(freezes=(window(-MINUTE, 0 * SECOND),)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("frozen in a moment", system(freezes=(window(SECOND, MINUTE),)), Outcome.ROLLBACK, None),
+        ("another rollback works", system(slot="INC-0"), Outcome.HOLD, "active rollback"),
+        ("our own slot", system(slot="INC"), Outcome.ROLLBACK, None),
+        ("cooling down", system(cool_down_until=NOW + SECOND), Outcome.ESCALATE, "cool-down"),
+        ("cooled down", system(cool_down_until=NOW), Outcome.ROLLBACK, None),
+        (
+            "two automatic ones in the hour",
+            facts(budget=Budget((NOW - SECOND, NOW - SECOND))),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "three automatic ones in the hour",
+            facts(budget=Budget((NOW - SECOND,) * 3)),
+            Outcome.ESCALATE,
+            "budget",
+        ),
+        (
+            "three, one of them an hour ago",
+            facts(budget=Budget((NOW - timedelta(hours=1), NOW - SECOND, NOW - SECOND))),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "another system fails at the same time",
+            facts(other_incidents={"other": ONSET}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "another system failed five minutes before",
+            facts(other_incidents={"other": ONSET - 5 * MINUTE}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "another system failed earlier than that",
+            facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "another system has failed for hours",
+            facts(other_incidents={"other": ONSET - timedelta(hours=2)}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "unchanged functions fail alike",
+            facts(inventory=inventory(CATALOGUE)),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "only the changed group fails",
+            facts(
+                inventory=inventory(CATALOGUE),
+                requests={**QUIET, **dict.fromkeys(CATALOGUE, ILL)},
+            ),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "unchanged functions fail half as often",  # 2 of 4, where all 4 changed ones do
+            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, HALF_OF_THE_REST)}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "unchanged functions fail less often",
+            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, ONE_OF_THE_REST)}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "metrics cannot be read, a probe fails, and an alert names a changed function",
+            replace(
+                alert(function=min(HALF)),
+                inventory=inventory(HALF),
+                requests=None,
+                probes={"book": ProbeAnswer(False, 500)},
+            ),
+            Outcome.HOLD,
+            "external cause",
+        ),
+        (
+            "metrics cannot be read, and an alert names an unchanged function",
+            replace(
+                facts(
+                    alerts=(
+                        replace(ALERT, function=min(HALF)),
+                        replace(ALERT, function=REST[0]),
+                        replace(ALERT, function=REST[1]),
+                    )
+                ),
+                inventory=inventory(HALF),
+                requests=None,
+            ),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "what was recorded cannot be read",
+            facts(records={"v1": None}),
+            Outcome.HOLD,
+            "restorable",
+        ),
+        ("what is live cannot be read", facts(inventory=None), Outcome.HOLD, "cause"),
+        ("nothing changed", facts(inventory=inventory(set())), Outcome.ESCALATE, "cause"),
+        (
+            "changed at the onset",
+            facts(inventory=inventory(EVERYTHING, ONSET)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed after the onset",
+            facts(inventory=inventory(EVERYTHING, ONSET + SECOND)),
+            Outcome.ESCALATE,
+            "cause",
+        ),
+        (
+            "changed at the edge of the window",
+            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed before the window",
+            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW - SECOND)),
+            Outcome.ESCALATE,
+            "cause",
+        ),
+        (
+            "what fails was not changed",
+            facts(
+                inventory=inventory({"getBook"}),
+                requests={**QUIET, "payOrder": ILL},
+            ),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "a barrier between",
+            facts(
+                deployments=(
+                    deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"),
+                    STABLE,
+                )
+            ),
+            Outcome.ASK,
+            "barrier",
+        ),
+        ("no stable deployment", facts(deployments=()), Outcome.ESCALATE, "target"),
+        (
+            "only a bad one",
+            facts(deployments=(deployment("v1", Status.BAD, timedelta(days=3)),)),
+            Outcome.ESCALATE,
+            "target",
+        ),
+        (
+            "the old revision does not start",
+            facts(inventory=inventory(EVERYTHING, ready=False)),
+            Outcome.ESCALATE,
+            "restorable",
+        ),
+    ],
+)
+def test_each_gate(situation: str, given: Facts, outcome: Outcome, gate: str | None) -> None:
+    """Barely true, barely false, and unknown."""
+    decision = decide(given)
+
+    assert (situation, decision.outcome) == (situation, outcome)
+    if gate is not None:
+        assert decision.reason.startswith(f"{gate}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"revisions": ()}, "revision old is gone"),
+        ({"ready": False}, "revision old is not ready"),
+        ({"ready": False, "lost_image": True}, "the image of revision old is gone"),
+    ],
+)
+def test_the_gate_names_the_revision_that_is_lost(changes: dict[str, Any], why: str) -> None:
+    """Of each function: which one it is, and what is the matter with it."""
+    live = inventory(EVERYTHING)
+    one = live["payOrder"]
+    seen = tuple(replace(it, **changes) for it in one.revisions if "revisions" not in changes)
+    live["payOrder"] = replace(one, revisions=seen)
+
+    decision = decide(facts(inventory=live))
+
+    reason = f"1 functions have lost their revision: payOrder: {why}"
+    assert (decision.outcome, decision.reason) == (Outcome.ESCALATE, f"restorable: {reason}")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [facts(requests=None), facts(controls=None), system(slot="INC-0"), facts(inventory=None)],
+)
+def test_what_holds_escalates_when_the_time_to_decide_is_over(given: Facts) -> None:
+    """Unknown and hindered wait for their deadline, then for a person."""
+    assert decide(given).outcome is Outcome.HOLD
+    assert decide(given, expired=True).outcome is Outcome.ESCALATE
+
+
+def test_few_requests_say_nothing() -> None:
+    """Thin data is inconclusive, not bad."""
+    few = BOOKSHOP.gates.minimum_requests - 1
+
+    held = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few, few))))
+    enough = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few + 1, few + 1))))
+
+    assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(8, Outcome.ROLLBACK), (7, Outcome.ASK)])
+def test_blast_radius(limit: int, outcome: Outcome) -> None:
+    """A plan as large as the limit passes, a larger one asks."""
+    gates = replace(BOOKSHOP.gates, blast_radius=limit)
+
+    assert decide(BAD_RELEASE, gates=gates).outcome is outcome
+
+
+def test_a_scenario_can_always_ask() -> None:
+    """Where the policy says so, a person approves."""
+    gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,))
+
+    decision = decide(BAD_RELEASE, gates=gates)
+
+    assert decision.outcome is Outcome.ASK
+    assert decision.reason.startswith("approval: ")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "people"),
+    [
+        (ScenarioName.DATABASE, "database asks two people"),
+        (ScenarioName.AUTH, "not required"),  # its settings are asked about by themselves
+        (ScenarioName.FEATURE, "not required"),
+        (ScenarioName.FUNCTIONS, "not required"),
+    ],
+)
+def test_data_asks_two_people_where_no_policy_speaks(scenario: ScenarioName, people: str) -> None:
+    """What overwrites data is never one person's word by default."""
+    signal = replace(BOOKSHOP.signals[ALERT.signal], scenario=scenario)
+
+    decision = decide(
+        BAD_RELEASE,
+        signals={ALERT.signal: signal},
+        scenarios={scenario: Mode.ACT},
+        gates=Gates(),
+    )
+
+    [approval] = [one for one in decision.answers if one.gate == "approval"]
+    assert approval.reason == people
+    assert (approval.answer is Answer.STOP) is (people != "not required")
+
+
+def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:
+    """People answer questions; a stop stays a stop."""
+    asks = decide(system(mode=Mode.ASK))
+    stops = decide(system(mode=Mode.ASK, cool_down_until=NOW + SECOND))
+
+    assert approved(asks, ["alice"]).outcome is Outcome.ROLLBACK
+    assert "approved by alice" in str(approved(asks, ["alice"]).answers)
+    assert approved(stops, ["alice"]).outcome is Outcome.ESCALATE
+
+
+def test_a_stop_outranks_a_question_and_what_is_unknown() -> None:
+    """A person is not asked about what must not be done anyway."""
+    given = system(mode=Mode.ASK, cool_down_until=NOW + SECOND)
+
+    assert decide(given).outcome is Outcome.ESCALATE
+    assert decide(replace(given, requests=None)).outcome is Outcome.ESCALATE
+
+
+def test_the_severest_alert_says_what_is_at_stake() -> None:
+    """Of several signals the worst one decides scenario and mode."""
+    mild = replace(ALERT, signal="slow_response")
+
+    decision = decide(facts(alerts=(mild, ALERT)))
+
+    assert decision.scenario is ScenarioName.FUNCTIONS
+    assert decide(facts(alerts=(mild,))).outcome is Outcome.OBSERVE

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.decision.evaluate import evaluate_reversal
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import ScenarioName
+from shared.domain.system import Budget
+from tests.support.gate_facts import (
+    BAD_RELEASE,
+    EVERYTHING,
+    MINUTE,
+    NOW,
+    PAUSE,
+    STABLE,
+    deployment,
+    facts,
+    inventory,
+    order,
+    system,
+    window,
+)
+from tests.support.world import BOOKSHOP
+
+FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
+BARRED = facts(
+    deployments=(deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"), STABLE)
+)
+ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
+FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
+
+
+@pytest.mark.parametrize(
+    ("given", "gates", "ordered", "overridden", "skipped"),
+    [
+        (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK, ["budget"]),
+        (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
+        (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK, ["barrier"]),
+        (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
+        (BAD_RELEASE, {"blast_radius": 7}, Outcome.ASK, Outcome.ROLLBACK, ["blast radius"]),
+        (BAD_RELEASE, {"blast_radius": 8}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (BAD_RELEASE, FOUR_EYES, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
+        (FROZEN, ASKS, Outcome.HOLD, Outcome.ROLLBACK, ["freeze", "approval"]),
+        (system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE, []),
+        (
+            facts(inventory=inventory(EVERYTHING, ready=False)),
+            *({}, Outcome.ESCALATE, Outcome.ESCALATE, []),
+        ),
+        (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD, []),
+    ],
+)
+def test_what_an_order_and_what_an_override_may_skip(
+    given: Facts,
+    gates: dict[str, Any],
+    ordered: Outcome,
+    overridden: Outcome,
+    skipped: list[str],
+) -> None:
+    """Break-glass skips approval, freeze and budget; never switch, slot, target or what is gone.
+
+    What it skips is told, and nothing else.
+    """
+    forced = order(given, override=True, **gates)
+
+    assert order(given, **gates).outcome is ordered
+    assert order(given, **gates).overridden == ()
+    assert forced.outcome is overridden
+    assert [one.gate for one in forced.overridden] == skipped
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered", "overridden", "skipped"),
+    [
+        (BAD_RELEASE, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (FROZEN, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
+        (system(pause=PAUSE), Outcome.HOLD, Outcome.HOLD, []),
+        (facts(controls=None), Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (system(slot="INC-0"), Outcome.HOLD, Outcome.HOLD, []),
+        (facts(inventory=None), Outcome.HOLD, Outcome.HOLD, []),
+    ],
+)
+def test_what_an_order_of_data_and_what_an_override_may_skip(
+    given: Facts, ordered: Outcome, overridden: Outcome, skipped: list[str]
+) -> None:
+    """The same freeze as any other order skips by override, and nothing beside it."""
+    asked = given, BOOKSHOP, NOW + MINUTE, NOW, "INC"
+    forced = evaluate_reversal(*asked, override=True)
+
+    assert evaluate_reversal(*asked).outcome is ordered
+    assert evaluate_reversal(*asked).overridden == ()
+    assert forced.outcome is overridden
+    assert [one.gate for one in forced.overridden] == skipped

@@ -1,0 +1,224 @@
+"""From what was recorded to what is live."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode, encode
+from shared.domain.deployments.inventory.diff import (
+    Change,
+    Difference,
+    Part,
+    differences,
+    incomparable,
+)
+from shared.domain.deployments.inventory.state import (
+    Configuration,
+    FunctionState,
+    Generation,
+    HostingSite,
+    Index,
+    IndexField,
+    RemoteConfigTemplate,
+    RevisionState,
+    RulesRelease,
+    Schedule,
+    SecretUse,
+    SecretVersion,
+    Source,
+    WholeInventory,
+    configured,
+    settings,
+)
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from tests.fakes.runtime.clock import START
+
+LATER = START + timedelta(hours=1)
+CONFIGURATION = configured(
+    {"B": "1", "A": "2"}, iter([SecretUse("KEY", "PAYMENT", "3")]), account="run@shop"
+)
+REVISION = RevisionState(START, "image@sha256:1", CONFIGURATION)
+FUNCTION = FunctionState(
+    "pay",
+    Generation.SECOND,
+    "nodejs20",
+    "pay",
+    Source("sources", "pay.zip", 7),
+    CONFIGURATION,
+    "projects/p/locations/r/services/pay",
+    (TrafficTarget(LATEST, 100),),
+    {"pay-00001": REVISION},
+    definition={"labels": {"a": "b"}},
+)
+KEPT = Source("ours", "pay.json", 7)
+OLD = replace(FUNCTION, definition={})
+SITE = HostingSite("v1", START, {"next": "v2"})
+TEMPLATE = RemoteConfigTemplate("7", "etag-7", "hash")
+RELEASE = RulesRelease("r1", START)
+INDEX = Index("(default)", "carts", "COLLECTION", (IndexField("at", "DESCENDING"),))
+VERSION = SecretVersion("ENABLED", START)
+JOB = Schedule("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
+WHOLE = WholeInventory(
+    functions={"pay": FUNCTION},
+    sites={"shop": SITE},
+    remote_config={"firebase": TEMPLATE},
+    rules={"cloud.firestore": RELEASE},
+    identity={"mfa.state": "DISABLED"},
+    indexes={INDEX.definition: INDEX},
+    secrets={"PAYMENT/3": VERSION},
+    schedules={"nightly": JOB},
+    accounts={"run@shop": ("roles/editor",)},
+    invokers={"pay": ("allUsers roles/run.invoker",)},
+)
+
+
+def with_part(part: Part, value: Any) -> WholeInventory:
+    return replace(WHOLE, **{part: value})
+
+
+def function(**changes: Any) -> dict[str, FunctionState]:
+    return {"pay": replace(FUNCTION, **changes)}
+
+
+def revision(**changes: Any) -> dict[str, RevisionState]:
+    return {"pay-00001": replace(REVISION, **changes)}
+
+
+def changed(part: Part, name: str, *aspects: str) -> tuple[Difference, ...]:
+    return (Difference(part, name, Change.CHANGED, aspects),)
+
+
+OTHER_SECRET = replace(CONFIGURATION, secrets=(SecretUse("KEY", "PAYMENT", "4"),))
+PINNED = (TrafficTarget("pay-00001", 100),)
+
+
+@pytest.mark.parametrize(
+    ("part", "live", "aspects"),
+    [
+        (Part.FUNCTIONS, function(runtime="nodejs22"), ["runtime"]),
+        (Part.FUNCTIONS, function(generation=Generation.FIRST), ["generation"]),
+        (Part.FUNCTIONS, function(source=Source("sources", "pay.zip", 8)), ["source"]),
+        (Part.FUNCTIONS, function(configuration=OTHER_SECRET), ["configuration"]),
+        (Part.FUNCTIONS, function(revisions={"pay-00002": REVISION}), ["revisions"]),
+        (Part.FUNCTIONS, function(revisions=revision(image="x")), ["revisions"]),
+        (Part.FUNCTIONS, function(traffic=PINNED), ["traffic"]),
+        (Part.FUNCTIONS, function(definition={"labels": {"a": "c"}}), ["definition"]),
+        (Part.FUNCTIONS, function(build_variables_hash="x"), ["build_variables_hash"]),
+        (Part.SITES, {"shop": replace(SITE, version="v3")}, ["version"]),
+        (Part.SITES, {"shop": replace(SITE, channels={})}, ["channels"]),
+        (Part.REMOTE_CONFIG, {"firebase": replace(TEMPLATE, hash="other")}, ["hash"]),
+        (Part.RULES, {"cloud.firestore": replace(RELEASE, ruleset="r2")}, ["ruleset"]),
+        (Part.IDENTITY, {"mfa.state": "ENABLED"}, []),
+        (Part.SECRETS, {"PAYMENT/3": replace(VERSION, state="DISABLED")}, ["state"]),
+        (Part.SCHEDULES, {"nightly": replace(JOB, state="PAUSED")}, ["state"]),
+        (Part.SCHEDULES, {"nightly": replace(JOB, hash="other")}, ["hash"]),
+        (Part.ACCOUNTS, {"run@shop": ()}, []),
+        (Part.INVOKERS, {"pay": ()}, []),
+    ],
+)
+def test_what_is_changed(part: Part, live: dict[str, Any], aspects: list[str]) -> None:
+    """It is told with what of it differs, once, and nothing else is."""
+    (name,) = live
+
+    assert differences(WHOLE, with_part(part, live)) == changed(part, name, *aspects)
+
+
+@pytest.mark.parametrize(
+    ("part", "live"),
+    [
+        (Part.FUNCTIONS, function(copy=KEPT)),
+        (Part.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
+        (Part.FUNCTIONS, {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")}),
+        (Part.SITES, {"shop": replace(SITE, released_at=LATER)}),
+        (Part.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
+        (Part.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),
+        (Part.INDEXES, {INDEX.definition: replace(INDEX, state="CREATING")}),
+    ],
+)
+def test_what_is_the_same_although_it_was_written_again(part: Part, live: dict[str, Any]) -> None:
+    """Times, etags and progress are no difference."""
+    assert differences(WHOLE, with_part(part, live)) == ()
+
+
+@pytest.mark.parametrize("part", Part)
+def test_what_comes_and_goes(part: Part) -> None:
+    """What only one side has is created or deleted."""
+    (name,) = getattr(WHOLE, part)
+    without = with_part(part, {})
+
+    assert differences(without, WHOLE) == (Difference(part, name, Change.CREATED),)
+    assert differences(WHOLE, without) == (Difference(part, name, Change.DELETED),)
+
+
+@pytest.mark.parametrize("part", Part)
+def test_what_could_not_be_looked_at(part: Part) -> None:
+    """Unknown, on either side or both, is no difference, and is told as unknown."""
+    unknown = with_part(part, None)
+
+    for recorded, live in ((WHOLE, unknown), (unknown, WHOLE), (unknown, unknown)):
+        assert differences(recorded, live) == ()
+        assert incomparable(recorded, live) == (part,)
+
+
+def test_what_is_the_same() -> None:
+    """Nothing differs from itself, kept as a document and read again."""
+    again = decode(WholeInventory, encode(WHOLE))
+
+    assert again == WHOLE
+    assert differences(WHOLE, again) == ()
+    assert incomparable(WHOLE, again) == ()
+    assert set(Part) == set(WholeInventory.__struct_fields__)
+
+
+def test_every_difference_in_order() -> None:
+    """By part, then by name."""
+    live = replace(
+        WHOLE,
+        secrets={"PAYMENT/3": replace(VERSION, state="DESTROYED"), "MAIL/1": VERSION},
+        functions={},
+    )
+
+    assert [(one.part, one.name) for one in differences(WHOLE, live)] == [
+        (Part.FUNCTIONS, "pay"),
+        (Part.SECRETS, "MAIL/1"),
+        (Part.SECRETS, "PAYMENT/3"),
+    ]
+
+
+def test_values_of_variables_leave_no_trace() -> None:
+    """A configuration holds names, and one hash that tells values apart."""
+    other = configured({"A": "2", "B": "changed"}, iter(()), account="run@shop")
+
+    assert CONFIGURATION.variables == other.variables == ("A", "B")
+    assert CONFIGURATION.variables_hash != other.variables_hash
+    assert "changed" not in repr(other)
+    assert configured({}, iter(())) == Configuration()
+
+
+def test_settings_by_their_paths() -> None:
+    """A nested configuration is one value per path; secrets are left out wherever they stand."""
+    config = {
+        "signIn": {
+            "email": {"enabled": True, "passwordRequired": False},
+            "hashConfig": {"algorithm": "SCRYPT", "signerKey": "s3cret"},
+            "phoneNumber": {"enabled": True, "testPhoneNumbers": {"+15550100": "123456"}},
+        },
+        "notification": {"sendEmail": {"smtp": {"host": "h", "password": "s3cret"}}},
+        "client": {"apiKey": "s3cret"},
+        "authorizedDomains": ["shop.example"],
+        "blockingFunctions": {},
+    }
+
+    assert settings(config) == {
+        "signIn.email.enabled": True,
+        "signIn.email.passwordRequired": False,
+        "signIn.hashConfig.algorithm": "SCRYPT",
+        "signIn.phoneNumber.enabled": True,
+        "notification.sendEmail.smtp.host": "h",
+        "authorizedDomains": ["shop.example"],
+        "blockingFunctions": {},
+    }

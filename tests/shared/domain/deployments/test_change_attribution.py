@@ -1,0 +1,151 @@
+"""What beside functions explains trouble, and what of it was our own doing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
+from shared.domain.decision.facts import Change
+from shared.domain.decision.scenario_scope import REACHES, widened
+from shared.domain.decision.target_selection import suspects_beside
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Change as Became
+from shared.domain.deployments.inventory.diff import Difference, Part, differences
+from shared.domain.deployments.inventory.state import (
+    HostingSite,
+    Index,
+    IndexField,
+    RemoteConfigTemplate,
+    RulesFile,
+    RulesRelease,
+    WholeInventory,
+)
+from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
+from shared.engine.steps.resources.differences import is_ours
+from tests.fakes.runtime.clock import START
+from tests.support.gate_facts import BAD_RELEASE, ONSET
+from tests.support.world import BOOKSHOP
+
+SECOND = timedelta(seconds=1)
+WINDOW = BOOKSHOP.gates.suspect_window
+SITE = Difference(Part.SITES, "shop", Became.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("at", "not_before", "status", "surely", "perhaps"),
+    [
+        (ONSET, ONSET - SECOND, Status.LIVE, True, False),
+        (ONSET + SECOND, ONSET, Status.ROLLING_OUT, False, True),
+        (ONSET + SECOND, ONSET + SECOND, Status.LIVE, False, False),
+        (ONSET - WINDOW, None, Status.LIVE, True, False),
+        (ONSET - WINDOW - SECOND, None, Status.LIVE, False, False),
+        (ONSET, None, Status.BAD, False, False),
+    ],
+)
+def test_a_change_beside_functions_and_the_trouble(
+    at: datetime, not_before: datetime | None, status: Status, surely: bool, perhaps: bool
+) -> None:
+    """It explains what began after it, and soon; when it was made is known by two looks."""
+    made = Deployment("v2", "bookshop", at, status, {}, not_before=not_before, changes=(SITE,))
+    change = Change(None, {}, skipped=(made,))
+
+    found = suspects_beside(change, BAD_RELEASE, BOOKSHOP, {Part.SITES})
+
+    assert found == (["sites shop"] if surely else [], ["sites shop"] if perhaps else [])
+    assert suspects_beside(change, BAD_RELEASE, BOOKSHOP, {Part.IDENTITY}) == ([], [])
+
+
+def test_no_scenario_reaches_data() -> None:
+    """Law 10: what a scenario brings back is code and configuration."""
+    reached = {part for reach in REACHES.values() for part in reach.acts | reach.asks}
+    asked = {part for reach in REACHES.values() for part in reach.asks}
+
+    assert reached == {
+        *(Part.FUNCTIONS, Part.SITES, Part.REMOTE_CONFIG),
+        *(Part.RULES, Part.IDENTITY, Part.INDEXES),
+    }
+    assert asked == {Part.RULES, Part.IDENTITY}
+    assert all(asked.isdisjoint(reach.acts) for reach in REACHES.values())
+
+
+@pytest.mark.parametrize(
+    ("failed", "everything", "becomes"),
+    [
+        (100, Mode.ACT, ScenarioName.COMPLETE),
+        (99, Mode.ACT, ScenarioName.FUNCTIONS),
+        (100, Mode.ASK, ScenarioName.FUNCTIONS),
+    ],
+)
+def test_every_function_failing(failed: int, everything: Mode, becomes: ScenarioName) -> None:
+    """Only when every request fails is it everything, and never where that would only ask."""
+    scenarios = {ScenarioName.FUNCTIONS: Mode.ACT, ScenarioName.COMPLETE: everything}
+    policy = replace(BOOKSHOP, scenarios=scenarios)
+    counted = {
+        name: replace(one, total=100, failed=failed)
+        for name, one in (BAD_RELEASE.requests or {}).items()
+    }
+    signal = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
+
+    found = widened(signal, replace(BAD_RELEASE, requests=counted), policy)
+
+    assert found.scenario is becomes
+    missing = dict(list(counted.items())[1:])
+    fewer = widened(signal, replace(BAD_RELEASE, requests=missing), policy)
+    assert fewer.scenario is ScenarioName.FUNCTIONS
+
+
+CARTS = Index("(default)", "carts", "COLLECTION", (IndexField("a", "ASCENDING"),) * 2)
+
+
+def whole(number: str) -> WholeInventory:
+    """All that lies beside the functions, as of a release."""
+    first = number == "1"
+    return WholeInventory(
+        sites={"shop": HostingSite(f"v{number}", START, {"next": f"p{number}"})},
+        remote_config={"firebase": RemoteConfigTemplate(number, number, number, "{}")},
+        rules={"cloud.firestore": RulesRelease(f"r{number}", START, (RulesFile("r", number),))},
+        identity={"mfa.state": number, "smsRegionConfig.allowByDefault.disallowed": [number]},
+        indexes={CARTS.definition: CARTS} if first else {},
+    )
+
+
+GOOD, BAD = whole("1"), whole("2")
+MINUTES = timedelta(minutes=5)
+STATUSES = dict.fromkeys(hosting.needed(GOOD, BAD), "FINALIZED")
+STEPS = [
+    step
+    for portion in (
+        hosting.portion(GOOD, BAD, STATUSES, MINUTES),
+        remote_config.portion(GOOD, BAD, MINUTES),
+        rules.portion(GOOD, BAD, MINUTES),
+        identity.portion(GOOD, BAD, MINUTES),
+        indexes.portion(GOOD, BAD),
+    )
+    for step in portion.steps
+]
+
+
+def test_our_own_changes() -> None:
+    """Each of them is known for ours once it is where we lead; none before that."""
+    changed = differences(BAD, GOOD)
+
+    assert len(changed) == 6
+    assert [one for one in changed if not is_ours(one, BAD, GOOD, STEPS)] == []
+    assert [
+        one for one in changed if is_ours(one, BAD, BAD, STEPS) and one.part != Part.SITES
+    ] == []
+    assert [one for one in changed if is_ours(one, BAD, GOOD, [])] == []
+
+
+def test_a_site_that_a_person_touched_as_well() -> None:
+    """One channel more than ours, or another version: it is a change of theirs."""
+    [shop] = [one for one in differences(BAD, GOOD) if one.part is Part.SITES]
+    for version, channels in (("v3", {"next": "p1"}), ("v1", {"next": "p1", "mine": "x"})):
+        theirs = replace(GOOD, sites={"shop": HostingSite(version, START, channels)})
+        assert not is_ours(shop, BAD, theirs, STEPS)
+    half = replace(GOOD, sites={"shop": HostingSite("v1", START, {"next": "p2"})})
+    assert is_ours(shop, BAD, half, STEPS)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.deployments.deployment import Deployment, Placement, Status
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.stability import baked
+from shared.domain.policy.model import Gates
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.system import System
+from tests.fakes.runtime.clock import START
+from tests.support.world import BOOKSHOP
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+POLICY = replace(BOOKSHOP, gates=Gates())
+PLACED = {name: Placement(name, (), {}) for name in BOOKSHOP.functions}
+DEPLOYMENT = Deployment(
+    "v2",
+    "bookshop",
+    START - MINUTE,
+    Status.LIVE,
+    PLACED,
+    settled_at=START,
+    changes=(Difference(Part.FUNCTIONS, "getBook", Change.CHANGED),),
+)
+WELL = {probe.name: ProbeAnswer(True, 200) for probe in BOOKSHOP.probes}
+ENOUGH = {"getBook": Requests(20, 0)}
+PEACE = System("bookshop")
+OPEN = System("bookshop", incident="INC", incident_detected_at=START)
+ENDED = replace(OPEN, incident_ended_at=START + 10 * MINUTE)
+BAD_PROBE = {**WELL, next(iter(WELL)): ProbeAnswer(False, 500)}
+NO_PROBE = dict(list(WELL.items())[1:])
+GONE = replace(DEPLOYMENT, functions={})
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "due_in", "untested"),
+    [
+        ({}, Status.STABLE, None, ()),
+        ({"after": 29.9 * MINUTE}, Status.LIVE, 0.1 * MINUTE, ()),
+        ({"system": OPEN}, Status.LIVE, 10 * MINUTE, ()),
+        ({"system": ENDED}, Status.LIVE, 10 * MINUTE, ()),
+        ({"system": ENDED, "after": 40 * MINUTE}, Status.STABLE, None, ()),
+        ({"probes": BAD_PROBE}, Status.LIVE, 10 * MINUTE, ()),
+        ({"probes": NO_PROBE}, Status.LIVE, 10 * MINUTE, ()),
+        ({"requests": None}, Status.LIVE, 10 * MINUTE, ()),
+        ({"requests": {"getBook": Requests(20, 2)}}, Status.STABLE, None, ()),
+        ({"requests": {"getBook": Requests(20, 3)}}, Status.LIVE, 10 * MINUTE, ()),
+        ({"requests": {**ENOUGH, "payOrder": Requests(20, 20)}}, Status.STABLE, None, ()),
+        ({"requests": {"getBook": Requests(19, 0)}}, Status.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}}, Status.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}, "after": 23 * HOUR}, Status.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}, "after": 23.1 * HOUR}, Status.LIVE, None, ("getBook",)),
+        ({"requests": {}, "deployment": GONE}, Status.STABLE, None, ()),
+    ],
+)
+def test_when_a_deployment_is_known_to_be_good(
+    changes: dict[str, Any], status: Status, due_in: timedelta | None, untested: tuple[str, ...]
+) -> None:
+    """Time in peace, probes, and requests for each function that it changed; unknown waits."""
+    given = {"after": 30 * MINUTE, "system": PEACE, "probes": WELL, "requests": ENOUGH, **changes}
+    now = START + given["after"]
+
+    found = baked(
+        given.get("deployment", DEPLOYMENT),
+        POLICY,
+        given["system"],
+        given["requests"],
+        given["probes"],
+        now,
+    )
+
+    assert (found.status, found.untested) == (status, untested)
+    assert found.due_at == (None if due_in is None else now + due_in)
+    assert found.reason

@@ -1,0 +1,155 @@
+"""When a notice leaves on its channel, and what an attempt makes of the two."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.notices import outbox
+from shared.domain.notices.notice import Notice, Status, Unless
+from shared.domain.notices.outbox import GIVE_UP_AFTER, SENDING_TAKES, Answer, ChannelState
+from shared.domain.policy.channels import Channel, ChannelKind
+from tests.fakes.runtime.clock import START
+
+SECOND = timedelta(seconds=1)
+CHANNEL = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x", per_minute=6)
+"""One in ten seconds, six at once."""
+FRESH = outbox.fresh("bookshop", CHANNEL, START)
+DEAD = replace(FRESH, failures=3, rests_until=START + 40 * SECOND)
+
+
+def notice(name: str = "a", since: datetime = START, **changes: object) -> Notice:
+    made = Notice(
+        id=name,
+        incident="INC-20260302-001",
+        system="bookshop",
+        event="detected",
+        channel="hook",
+        severity=None,
+        text="any",
+        created_at=since,
+        due_at=since,
+        since=since,
+        lane="INC-20260302-001:hook",
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "again"),
+    [
+        (FRESH, 0.0, None),
+        (replace(FRESH, tokens=1.0), 0.0, None),
+        (replace(FRESH, tokens=0.9), 0.0, 1.0),
+        (replace(FRESH, tokens=0.0), 9.9, 10.0),
+        (replace(FRESH, tokens=0.0), 10.0, None),
+        (replace(FRESH, tokens=0.0, at=START + 5 * SECOND), 0.0, 10.0),
+        (DEAD, 39.9, 40.0),
+        (DEAD, 40.0, None),
+    ],
+)
+def test_when_a_notice_may_leave(state: ChannelState, after: float, again: float | None) -> None:
+    """When there is room in the minute and the channel does not rest; else it says when."""
+    found = outbox.admitted(state, CHANNEL, START + after * SECOND)
+
+    if again is None:
+        assert isinstance(found, ChannelState)
+    else:
+        assert isinstance(found, datetime)
+        assert abs(found - START - again * SECOND) < SECOND / 1000
+
+
+def test_a_minute_holds_what_the_policy_says() -> None:
+    """Six at once after a quiet hour; the seventh ten seconds later."""
+    state, now, left = FRESH, START + timedelta(hours=1), 0
+    while isinstance(found := outbox.admitted(state, CHANNEL, now), ChannelState):
+        state, left = found, left + 1
+
+    assert (left, found) == (6, now + 10 * SECOND)
+
+
+def test_a_dead_channel_is_tried_by_one_notice_at_a_time() -> None:
+    """While one is under way, all others wait for what becomes of it."""
+    now = START + 40 * SECOND
+    tried = outbox.admitted(DEAD, CHANNEL, now)
+
+    assert isinstance(tried, ChannelState)
+    assert outbox.admitted(tried, CHANNEL, now) == now + SENDING_TAKES
+
+
+@pytest.mark.parametrize(
+    ("failures", "rest"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (10_000, 600)]
+)
+def test_a_channel_rests_longer_each_time(failures: int, rest: int) -> None:
+    """Doubling, and never longer than the policy says."""
+    before = replace(FRESH, failures=failures - 1)
+
+    after = outbox.answered(before, CHANNEL, Answer.NONE, START)
+
+    assert (after.failures, after.rests_until) == (failures, START + rest * SECOND)
+
+
+@pytest.mark.parametrize("answer", [Answer.TAKEN, Answer.REFUSED])
+def test_a_channel_that_answers_is_well(answer: Answer) -> None:
+    """Whatever it answers."""
+    after = outbox.answered(DEAD, CHANNEL, answer, START)
+
+    assert (after.failures, after.rests_until) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempts", "late", "status"),
+    [
+        (Answer.TAKEN, 10, 2 * GIVE_UP_AFTER, Status.SENT),
+        (Answer.REFUSED, 1, timedelta(0), Status.UNDELIVERABLE),
+        (Answer.NONE, 9, timedelta(0), Status.PENDING),
+        (Answer.NONE, 10, timedelta(0), Status.UNDELIVERABLE),
+        (Answer.NONE, 1, GIVE_UP_AFTER, Status.PENDING),
+        (Answer.NONE, 1, GIVE_UP_AFTER + SECOND, Status.UNDELIVERABLE),
+    ],
+)
+def test_what_an_attempt_makes_of_a_notice(
+    answer: Answer, attempts: int, late: timedelta, status: Status
+) -> None:
+    """Said, or tried again when its channel has rested, or given up by a limit."""
+    tried, now = notice(attempts=attempts), START + late
+
+    after = outbox.concluded(tried, CHANNEL, answer, "no", DEAD, now)
+
+    assert after.status is status
+    assert after.due_at == (DEAD.rests_until if status is Status.PENDING else None)
+
+
+EARLIER = START - SECOND
+
+
+@pytest.mark.parametrize(
+    ("other", "waits"),
+    [
+        (notice("z", EARLIER), True),
+        (notice("z", START), False),
+        (notice("A", START), True),
+        (notice("z", START + SECOND), False),
+        (notice("z", EARLIER, due_at=START + timedelta(hours=1), attempts=3), True),
+        (notice("z", EARLIER, due_at=None, status=Status.SENT), False),
+        (notice("z", EARLIER, due_at=None, status=Status.UNDELIVERABLE), False),
+        (notice("z", EARLIER, unless=Unless.ACKNOWLEDGED), False),
+        (notice("z", EARLIER, unless=Unless.ACKNOWLEDGED, attempts=1), True),
+    ],
+)
+def test_what_a_notice_waits_for(other: Notice, waits: bool) -> None:
+    """The earlier ones of its lane that are still to be said; none that may yet be pointless."""
+    mine = notice("a")
+
+    assert outbox.ahead_of(mine, [mine, other], START) == (other if waits else None)
+
+
+def test_a_notice_that_was_put_off() -> None:
+    """It is looked at just after the one before it is tried again, and never at once."""
+    mine = notice("a")
+
+    for due_at, again in ((START + 30 * SECOND, 31), (EARLIER, 1)):
+        before = notice("z", EARLIER, due_at=due_at)
+        assert outbox.deferred(mine, before, START).due_at == START + again * SECOND

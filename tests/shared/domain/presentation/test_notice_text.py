@@ -1,0 +1,347 @@
+"""What people read, and what nobody can make it do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.incidents.incident import Analysis, PublicState, PublicTurn
+from shared.domain.notices.notice import Stage, is_heard, notices, stage
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.notice_templates import (
+    LIMIT_SUBJECT,
+    NAMES,
+    TEMPLATES,
+    Templates,
+    harmless,
+)
+from shared.domain.presentation.notice_text import (
+    About,
+    Ours,
+    expected,
+    facts,
+    restored,
+    template_of,
+)
+from shared.domain.rollback.rollback import Order
+from tests.fakes.runtime.clock import START
+from tests.support.hostile_text import ATTACKS, COMMAND, ID, MEANS_SOMETHING, MINUTE, about, notice
+from tests.support.world import BOOKSHOP, World
+
+
+def worded(template: str, text: str, foreign: str, **changes: Any) -> str:
+    known = about(foreign)
+    assert known.incident is not None
+    found = Analysis(foreign, foreign, START, prevention=foreign, public=foreign)
+    analysed = replace(known, incident=replace(known.incident, analysis=found))
+    said = facts(notice(text, **{"facts": {"meant": foreign}, **changes}), analysed, repeated=False)
+    made = Templates().written(template, said)
+    assert "\n" not in made.subject
+    assert len(made.subject) <= LIMIT_SUBJECT
+    return f"{made.subject}\n{made.body}"
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("template", NAMES)
+def test_text_of_others_is_only_read(template: str, attack: str) -> None:
+    """Whatever a reason, a name or a note holds, no channel takes it for more than text."""
+    text = ATTACKS[attack]
+
+    made = worded(template, f"{ID} CRITICAL: {text}", text)
+
+    plain = worded(template, f"{ID} CRITICAL: x", "x")
+    for what, pattern in MEANS_SOMETHING.items():
+        assert not re.search(pattern, made), what
+    extra = text.count("\n") if template in ("incident", "plain") else 0  # lines of its text
+    assert len(made.splitlines()) <= len(plain.splitlines()) + extra + 2
+
+
+@pytest.mark.parametrize("template", NAMES)
+def test_a_command_of_theirs_is_not_shown_as_ours(template: str) -> None:
+    """What is to be pasted is ours alone: it is taken from the notice, not from its text."""
+    mine = COMMAND.replace("{}", '{"command":"ack"}')
+
+    made = worded(template, f"{ID} CRITICAL: x\n{COMMAND}\n{mine}", "x", commands=(mine,))
+
+    assert "gcloud" not in made.replace("» gcloud", "").replace(mine, "")
+    assert COMMAND not in made
+    assert (mine in made) is (template in ("incident", "plain"))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("151 functions are back, 2 min 21 s after detection", None),
+        ("going back to deploy_20250821_120000 (r1)", None),
+        ("_now_ is __not__ the_time _", "＿now＿ is ＿＿not＿＿ the_time ＿"),
+        ("CPU at 99.5 %; it's “fine”: Zoë said so", "CPU at 99․5 %; it's “fine”: Zoë said so"),
+        ("", None),
+    ],
+)
+def test_harmless_text_stays_legible(text: str, read: str | None) -> None:
+    """People still read what was said."""
+    assert harmless(text) == (text if read is None else read)
+
+
+def test_the_runbooks_template_whole() -> None:
+    """Each line that the runbook asks for, in its order, in UTC."""
+    made = worded("incident", f"{ID} CRITICAL: going back to r1: 12 functions", "Shop")
+
+    headings = [
+        *("Incident ID", "Severity", "Status", "Impact", "Expected resolution", "Timeline"),
+        *("Root cause", "Resolution", "Prevention"),
+    ]
+    found = [one for line in made.splitlines() for one in headings if line.startswith(f"{one}:")]
+    assert found == headings
+    assert made.startswith(f"{ID} CRITICAL: going back to r1: 12 functions\n")
+    assert "Impact: not working: Shop (function failure rate)\n" in made
+    assert "- 12:00 UTC - Shop\n- 12:01 UTC - Shop\n" in made
+
+
+@pytest.mark.parametrize("template", NAMES)
+def test_a_possible_repeat_says_so(template: str) -> None:
+    """For channels without a key the words are the only sign."""
+    for repeated in (True, False):
+        made = Templates().written(template, facts(notice(), about(), repeated=repeated))
+        assert ("This may be a repeat" in made.body) is repeated
+
+
+# Expected resolution
+
+
+def took(
+    minutes: float, severity: Severity = Severity.CRITICAL, *, moved: bool = True
+) -> PublicState:
+    words = ["detected", "rolling back" if moved else "investigating", "resolved"]
+    times = [START, START, START + minutes * MINUTE]
+    return PublicState(
+        system="bookshop",
+        display_name="",
+        word="resolved",
+        incident="INC-20260101-001",
+        severity=severity,
+        since=START,
+        updated_at=START,
+        turns=[PublicTurn(word, at) for word, at in zip(words, times, strict=True)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ([], "not measured yet; the target is 5 min 0 s after detection"),
+        ([took(2), took(3)], "not measured yet"),
+        ([took(2), took(3), took(4, Severity.HIGH)], "not measured yet"),
+        ([took(2), took(3), took(4, moved=False)], "not measured yet"),
+        (
+            [took(2), took(3), took(4)],
+            "3 min 0 s after detection; 8 of 10 took 2 min 12 s to 3 min 48 s (3 measured)",
+        ),
+        ([took(90)] * 3, "1 h 30 min after detection; 8 of 10 took 1 h 30 min to 1 h 30 min"),
+    ],
+)
+def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
+    """From what rollbacks of that severity took, with the spread; with too few, the target."""
+    assert expected(history, Severity.CRITICAL, 5 * MINUTE).startswith(words)
+
+
+def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
+    """It has no length."""
+    assert restored(replace(took(2), turns=took(2).turns[:2])) is None
+
+
+# Who hears what, in which words
+
+
+@pytest.mark.parametrize(
+    ("event", "heard_by"),
+    [
+        ("detected", {"team", "stakeholders", "users", "public"}),
+        ("reopened-2", {"team", "stakeholders", "users", "public"}),
+        ("rollback.decided-r2", {"team", "stakeholders", "public"}),
+        ("rollback.shifted", {"team"}),
+        ("rollback.escalated", {"team", "stakeholders"}),
+        ("rollback.succeeded", {"team", "stakeholders", "users", "public"}),
+        ("accepted-1", {"team", "stakeholders", "users", "public"}),
+        ("response-time-critical", {"team"}),
+        ("refused", {"team"}),
+        ("whatever-comes", {"team"}),
+    ],
+)
+def test_who_hears_an_event(event: str, heard_by: set[str]) -> None:
+    """The team everything; the others what is theirs, and nothing that is new and unknown."""
+    assert {one.value for one in Audience if is_heard(event, one)} == heard_by
+
+
+def ordered() -> About:
+    known = about()
+    assert known.incident is not None
+    assert known.rollback is not None
+    order = Order(command="c", actor="anna", reason="planned")
+    return replace(
+        known,
+        incident=replace(known.incident, severity=Severity.MEDIUM),
+        rollback=replace(known.rollback, order=order),
+    )
+
+
+@pytest.mark.parametrize(
+    ("audience", "event", "known", "template"),
+    [
+        (Audience.TEAM, "detected", about(), "incident"),
+        (Audience.TEAM, "refused", about(incident=None), "plain"),
+        (Audience.STAKEHOLDERS, "rollback.succeeded", about(), "summary"),
+        (Audience.USERS, "detected", about(), "users"),
+        (Audience.USERS, "detected", ordered(), "planned"),
+        (Audience.PUBLIC, "rollback.succeeded", about(), "all-clear"),
+        (Audience.USERS, "accepted-1", ordered(), "all-clear"),
+        (Audience.CONCERNED, "rollback.succeeded", about(), "concerned"),
+        (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
+    ],
+)
+def test_which_words_for_whom(audience: Audience, event: str, known: About, template: str) -> None:
+    """By who hears it, and what there is to say."""
+    assert template_of(notice(event=event), audience, known) == template
+
+
+def test_every_stage_is_told_to_the_stakeholders() -> None:
+    """The business hears of each turn."""
+    assert {one for one in Stage if one is not Stage.OTHER} == {
+        stage(event)
+        for event in (
+            "detected",
+            "rollback.decided",
+            "rollback.verified",
+            "rollback.failed",
+            "accepted",
+            "report-r2",
+        )
+    }
+
+
+@pytest.mark.parametrize("audience", [Audience.USERS, Audience.PUBLIC])
+def test_people_outside_get_no_word_of_ours(audience: Audience) -> None:
+    """What stands in a notice to them holds no reason, no command and no fact."""
+    channel = Channel("users", ChannelKind.WEBHOOK, "https://x.example", audience=audience)
+    policy = replace(BOOKSHOP, channels=(channel,))
+
+    [said] = notices(
+        policy, ID, Severity.HIGH, "detected", "anna broke it", START, to_paste=("x",), cause="y"
+    )
+
+    assert (said.text, said.commands, said.facts) == ("", (), {})
+
+
+# On their way
+
+
+def outside(after: timedelta | None) -> Iterator[Any]:
+    rules = StatusPage(publish_after={} if after is None else {Severity.CRITICAL: after})
+    channels = (
+        BOOKSHOP.channels[0],
+        Channel("users", ChannelKind.WEBHOOK, "https://x.example", audience=Audience.USERS),
+        Channel("board", ChannelKind.WEBHOOK, "https://y.example", audience=Audience.STAKEHOLDERS),
+    )
+    yield replace(BOOKSHOP, status_page=rules, channels=channels, contacts=(), on_call=())
+
+
+def heard(world: World, channel: str) -> list[str]:
+    return [one.notice["subject"] for one in world.ports.sender.sent if one.channel == channel]
+
+
+def test_users_hear_that_it_began_and_that_it_is_over() -> None:
+    """And the business each turn of it, in its own words."""
+    [policy] = outside(timedelta(0))
+    world = World(policy=policy)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(45 * MINUTE)
+
+    assert heard(world, "users") == [
+        "The Bookshop: not working",
+        f"The Bookshop: all clear, {ID} is over",
+    ]
+    events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
+    turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
+    assert events == ["detected", *turns, "report"]
+    assert heard(world, "board")[-1] == f"The Bookshop: CRITICAL incident {ID}, resolved"
+    told = json.dumps([one.notice for one in world.ports.sender.sent if one.channel == "users"])
+    assert not re.search("payOrder|deploy|v1|gcloud|facts", told)
+
+
+@pytest.mark.parametrize("after", [None, 60 * MINUTE])
+def test_users_hear_nothing_of_what_the_page_does_not_show(after: timedelta | None) -> None:
+    """What was over in time, or what a person holds back."""
+    [policy] = outside(after)
+    world = World(policy=policy)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(120 * MINUTE)
+
+    assert heard(world, "users") == []
+    assert len(heard(world, "board")) == 5
+
+
+def test_what_a_person_publishes_users_hear_at_once() -> None:
+    """As on the page."""
+    [policy] = outside(None)
+    world = World(policy=policy)
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    world.command(command="publish", system="bookshop", incident=ID)
+    world.pass_time(45 * MINUTE)
+
+    assert heard(world, "users") == [
+        "The Bookshop: not working",
+        f"The Bookshop: all clear, {ID} is over",
+    ]
+
+
+# Templates of one's own
+
+
+def test_a_folder_with_one_template_of_its_own(tmp_path: Path) -> None:
+    """It wins; the others are ours; and it can do nothing with text of others either."""
+    (tmp_path / "users.txt").write_text("Ahoi {{ id }}\n{{ parts }}\n")
+    said = facts(notice(), about("<b>"), repeated=False)
+
+    assert Templates(tmp_path).written("users", said).body == "‹b›\n"
+    assert Templates(tmp_path).written("summary", said) == Templates().written("summary", said)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{{ nothing_of_that_name }}",
+        "{% if %}",
+        "{{ 1 + 'a' }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{% include '/etc/passwd' %}",
+    ],
+)
+def test_a_broken_template_silences_nobody(
+    broken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ours is used, and the log says so."""
+    (tmp_path / "users.txt").write_text(broken)
+    said = facts(notice(), about(), repeated=False)
+
+    made = Templates(tmp_path).written("users", said)
+
+    assert made == Templates().written("users", said)
+    assert json.loads(capsys.readouterr().err)["event"] == "template.broken"
+
+
+def test_each_template_has_a_file() -> None:
+    """And each file is a template."""
+    assert {file.stem for file in TEMPLATES.iterdir()} == set(NAMES)
+    assert isinstance(Ours("x"), str)

@@ -1,0 +1,466 @@
+"""What is reported of an incident, and what is said of what nobody has recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.audit.chain import Event, event, link
+from shared.domain.audit.narrative import of_single
+from shared.domain.incidents.incident import Analysis, Incident, Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.model import Outage, Policy, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.reports.html import html, longest, share
+from shared.domain.reports.impact import Counts, in_one_line
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.phases import phases, told, totals
+from shared.domain.reports.report import Facts, Kept, report
+from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
+from shared.domain.rollback.rollback import Override, Rollback, Status
+from shared.domain.signals.health import Requests
+from tests.fakes.runtime.clock import START
+from tests.support.cli_in_process import Prompt
+from tests.support.hostile_text import ATTACKS, MEANS_SOMETHING
+from tests.support.pins import kept as pins_of
+from tests.support.response import incident, ladder, rollback
+from tests.support.switches import escalated, say
+from tests.support.world import BOOKSHOP, EXAMPLE, World
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+ID = "INC-20260302-001"
+FREEZE = {"gate": "freeze", "answer": "stop", "reason": "the sale", "leads_to": "hold"}
+GLASS = Override("ada", "admin", "all is down", "glass", ID, START)
+DECIDED = event("rollback.decided", START + MINUTE, "worker", note="going back")
+
+
+def kept(one: Rollback, *events: Event, steps: Sequence[Step] = ()) -> Kept:
+    return Kept(one, steps, [link("", 1, "c", 1, events)] if events else [])
+
+
+def facts(*rollbacks: Kept, trouble: Incident | None = None, **changes: Any) -> Facts:
+    """An hour after a bad release was noticed."""
+    return replace(
+        Facts(
+            policy=BOOKSHOP,
+            incident=trouble or incident(),
+            alerts=(),
+            rollbacks=rollbacks,
+            elsewhere=(),
+            outside=(),
+            notices=(),
+            pins=(),
+            now=START + 60 * MINUTE,
+        ),
+        **changes,
+    )
+
+
+def sent(at: datetime | None = None, event_name: str = "detected", **changes: Any) -> Notice:
+    return replace(ladder()[0], event=event_name, sent_at=at, **changes)
+
+
+@pytest.mark.parametrize(
+    ("notices", "at"),
+    [
+        ([], None),
+        ([sent()], None),
+        ([sent(START + SECOND)], START + SECOND),
+        ([sent(START + SECOND), sent(START + MINUTE)], START + MINUTE),
+        ([sent(START + SECOND), sent()], None),
+        ([sent(START + SECOND), sent(status=NoticeStatus.WITHDRAWN)], START + SECOND),
+        ([sent(START + SECOND), sent(event_name="rollback.decided")], START + SECOND),
+    ],
+    ids=["none", "waiting", "sent", "two", "one waits", "one withdrawn", "another event"],
+)
+def test_people_are_told_once_every_channel_has_taken_the_first_notice(
+    notices: list[Notice], at: datetime | None
+) -> None:
+    """One dead channel, and nobody says that all were told."""
+    assert told(notices) == at
+
+
+def took(
+    one: Rollback,
+    *events: Event,
+    began_at: datetime | None = START,
+    policy: Policy = EXAMPLE,
+) -> dict[str, Any]:
+    trail = kept(one, *events).trail
+    found = phases(incident(), one, trail, began_at, None, policy)
+    return {each.name: each.took for each in found}
+
+
+def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
+    """The totals count from the detection; what did not end took no time that anybody knows."""
+    one = rollback(
+        shifted_at=START + 3 * MINUTE,
+        confirmed_at=START + 4 * MINUTE,
+        verified_at=START + 6 * MINUTE,
+    )
+
+    assert took(one, DECIDED, began_at=START - MINUTE) == {
+        "detection": MINUTE,
+        "decision": MINUTE,
+        "execution": 2 * MINUTE,
+        "confirmation by probes": MINUTE,
+        "verification": 3 * MINUTE,
+        "communication": None,
+        "watch": None,
+    }
+    whole = {each.name: each.took for each in totals(incident(), one, BOOKSHOP.targets)}
+    assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, set()),
+        ({"probes": ()}, {"confirmation by probes"}),
+        ({"probes": (replace(EXAMPLE.probes[0], external=True),)}, {"confirmation by probes"}),
+        ({"channels": ()}, {"communication"}),
+        (
+            {"channels": (replace(EXAMPLE.channels[0], severities=(Severity.LOW,)),)},
+            {"communication"},
+        ),
+    ],
+)
+def test_what_a_policy_has_nothing_for_is_no_phase(
+    changes: dict[str, Any], missing: set[str]
+) -> None:
+    """Without probes nothing confirms, and without channels nobody is told: neither is late."""
+    every = {*took(rollback())}
+
+    assert every - {*took(rollback(), policy=replace(EXAMPLE, **changes))} == missing
+
+
+@pytest.mark.parametrize(
+    ("name", "decides"),
+    [
+        ("rollback.decided", True),
+        ("rollback.escalated", True),
+        ("rollback.not-taken", True),
+        ("rollback.parked", False),
+        ("decision.held", False),
+    ],
+)
+def test_what_ends_the_decision(name: str, *, decides: bool) -> None:
+    """Going back, calling a person, doing nothing: asking and waiting do not."""
+    decided = took(rollback(), event(name, START + MINUTE, "worker"))["decision"]
+
+    assert decided == (MINUTE if decides else None)
+
+
+def test_a_further_rollback_has_no_detection_of_its_own() -> None:
+    """Its decision counts from when it was asked for."""
+    further = replace(rollback(), id=f"{ID}-r2", created_at=START + 30 * SECOND)
+
+    found = took(further, DECIDED)
+
+    assert found["decision"] == 30 * SECOND
+    assert {"detection", "communication"}.isdisjoint(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "asked", "said"),
+    [
+        (Status.RUNNING, "kept", DECIDED, "| decision | 1 min 0 s | < 3 min 0 s | kept |"),
+        (Status.RUNNING, "open", None, "| decision | not yet | < 3 min 0 s |  |"),
+        (Status.FAILED, "missed", None, "| decision | not reached | < 3 min 0 s | not kept |"),
+        (
+            Status.RUNNING,
+            "at its very target",
+            event("rollback.decided", START + 3 * MINUTE, "worker"),
+            "| decision | 3 min 0 s | < 3 min 0 s | not kept |",
+        ),
+        (Status.RUNNING, "asks for nothing", None, "| watch | not yet |  |  |"),
+    ],
+)
+def test_a_phase_stands_beside_its_target(
+    status: Status, target: str, asked: Event | None, said: str
+) -> None:
+    """What may yet come to its end is not called missed; what cannot, is."""
+    text = markdown(report(facts(kept(rollback(status), *([asked] if asked else [])))))
+
+    assert said in text.splitlines(), target
+
+
+def overridden(*skipped: dict[str, Any]) -> Event:
+    return event("rollback.decided", START, "worker", overridden=list(skipped))
+
+
+@pytest.mark.parametrize(
+    ("own", "elsewhere", "said"),
+    [
+        (kept(rollback()), (), "None: nobody has overridden a gate for this incident."),
+        (
+            kept(rollback(overrides=(replace(GLASS, skipped=(FREEZE,)),)), overridden(FREEZE)),
+            (),
+            "| freeze | stop | the sale |",
+        ),
+        (  # it was held, or a person was called: the rollback keeps nothing, its trail does
+            kept(rollback(overrides=(GLASS,)), overridden(FREEZE)),
+            (),
+            "| freeze | stop | the sale |",
+        ),
+        (kept(rollback(overrides=(GLASS,)), overridden()), (), "No gate would have held it up."),
+        (kept(rollback(overrides=(GLASS,))), (), "The gates have not been asked yet."),
+        (
+            kept(rollback()),
+            (kept(replace(rollback(overrides=(GLASS,)), id="INC-20260302-002")),),
+            f"- Said for: {ID}; went to: INC-20260302-002 (RUNNING)",
+        ),
+        (
+            kept(rollback()),
+            (kept(rollback(overrides=(replace(GLASS, incident="INC-20260302-009"),))),),
+            "None: nobody has overridden a gate for this incident.",
+        ),
+    ],
+    ids=[
+        "none",
+        "skipped",
+        "not gone ahead",
+        "nothing in the way",
+        "undecided",
+        "for",
+        "another's",
+    ],
+)
+def test_each_override_is_there_to_be_reviewed(
+    own: Kept, elsewhere: tuple[Kept, ...], said: str
+) -> None:
+    """With the gates that it skipped, and lines to sign; where there is none, it says so."""
+    text = markdown(report(facts(own, elsewhere=elsewhere)))
+
+    assert said in text.splitlines()
+    assert ("- Reviewed by: ____" in text) != ("None: nobody has overridden" in text)
+
+
+def test_what_is_known_of_nothing_says_so() -> None:
+    """Of an incident whose rollbacks are gone, every part says what it does not know."""
+    text = markdown(report(facts()))
+
+    for said in (
+        "No alert is kept of it.",
+        "No rollback is kept of it.",
+        "Nobody has acknowledged it.",
+        "None: its rollbacks hold nothing.",
+        "No event is kept of it.",
+        "- Root cause: nobody has recorded it.",
+    ):
+        assert said in text.splitlines()
+    assert "- Users: not measured" in text
+    assert "- Failed requests: not counted" in text
+    assert "- Cost: not known" in text
+
+
+def test_what_is_where_and_who_has_it() -> None:
+    """Steps by how far they came, without what nothing called for; who acknowledged, and when."""
+    steps = [
+        Step("shift a", "shift", "a", status=StepStatus.DONE, ended_at=START + MINUTE),
+        Step("shift b", "shift", "b", status=StepStatus.STOPPED, note="a person is there"),
+        Step("rebuild b", "rebuild", "b", status=StepStatus.UNNEEDED),
+    ]
+    plan = PlanHeader(ScenarioName.FUNCTIONS, "v1", 3, "f", "p", reported=("c is new",))
+    trouble = incident(acknowledged_by="anna", acknowledged_at=START + 90 * SECOND)
+    one = kept(rollback(Status.FAILED, plan=plan, outcome="some are not back"), steps=steps)
+
+    text = markdown(report(facts(one, trouble=trouble)))
+
+    for said in (
+        "Plan: functions, to v1. Outcome: some are not back.",
+        "Steps: 1 DONE, 1 STOPPED.",
+        "| shift b | STOPPED |  | a person is there |",
+        "- c is new",
+        "Acknowledged by anna, 2026-03-02 12:01:30: 1 min 30 s after the detection.",
+    ):
+        assert said in text.splitlines()
+    assert "rebuild b" not in text
+
+
+def test_the_time_line_is_the_trails() -> None:
+    """With the commands about the incident; quiet events, and repeats, are counted."""
+    held = event("decision.held", START + 2 * MINUTE, "worker", note="not known yet")
+    looked = event("health.looked", START + 3 * MINUTE, "worker")
+    commands = [
+        of_single(event("command.ack", START + MINUTE, "anna", command={"incident": name}), "s")
+        for name in (ID, "INC-20260302-002")
+    ]
+    one = kept(rollback(), replace(held, at=DECIDED.at), held, looked)
+
+    made = report(facts(one, outside=commands))
+
+    assert [(line.what, line.who) for line in made.timeline] == [
+        ("command.ack", "anna"),
+        ("decision.held", "worker"),
+    ]
+    assert made.left_out == 2
+
+
+def said_everywhere(text: str) -> str:
+    """The report in which all that others have said is that text."""
+    gate = {**FREEZE, "reason": text}
+    said = replace(GLASS, actor=text, right=text, reason=text, skipped=(gate,))
+    one = rollback(overrides=(said,), outcome=text, gates=(gate,))
+    happened = event("rollback.ordered", START, text, reason=text)
+    return markdown(report(facts(kept(one, happened), trouble=analysed(text))))
+
+
+def analysed(text: str) -> Incident:
+    """An incident of which somebody has said that, and nothing else."""
+    return replace(incident(), analysis=Analysis(text, text, START, prevention=text, public=text))
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_text_of_others_is_only_read(attack: str) -> None:
+    """Whatever they say: the same lines, and none of it means anything to who shows Markdown."""
+    calm, text = said_everywhere("calm").splitlines(), said_everywhere(attack).splitlines()
+
+    assert len(text) == len(calm)
+    assert [line[:2] for line in text] == [line[:2] for line in calm]
+    assert [line.count("|") for line in text] == [line.count("|") for line in calm]
+    [reason] = [line for line in text if line.startswith("- Reason: ")]
+    foreign = reason.removeprefix("- Reason: ")
+    assert [name for name, sign in MEANS_SOMETHING.items() if re.search(sign, foreign)] == []
+    assert not re.search(r"[\[\]@*]|://|<\S", "\n".join(text))
+
+
+@pytest.fixture(scope="module")
+def overrode() -> World:
+    """An override for an incident that a freeze held up, carried out to its end."""
+    world = escalated()
+    trouble = world.incidents()[-1].id
+    order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
+    say(world, "rollback", **order, actor="alice", reason="all is down")
+    world.pass_time(60 * MINUTE)
+    return world
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["said for", "carried out"])
+def test_an_override_stands_in_both_reports(
+    number: int, overrode: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of the incident that it was said for, and of the one it opened; reading changes nothing."""
+    prompt = Prompt(monkeypatch, tmp_path, overrode)
+    name = overrode.incidents()[number].id
+    before = json.dumps(overrode.ports.store.documents, default=str)
+    file = tmp_path / "report.md"
+
+    shown = prompt.say("report", name)
+    written = prompt.say("report", name, "--output", str(file))
+    made = json.loads(prompt.say("report", name, "--json").stdout)
+
+    assert (shown.exit_code, written.exit_code) == (0, 0)
+    assert "| freeze | stop | frozen by somebody until " in shown.stdout
+    assert "- Reason: all is down" in shown.stdout
+    assert "with a second factor" in shown.stdout
+    assert (written.stdout, file.read_text()) == ("", shown.stdout)
+    [one] = made["overrides"]
+    assert (one["override"]["actor"], one["override"]["command"]) == ("alice", "glass")
+    assert one["override"]["incident"] == overrode.incidents()[0].id
+    assert one["rollback"] == overrode.rollbacks()[-1].id
+    assert [gate["gate"] for gate in one["override"]["skipped"]] == ["freeze"]
+    assert len(made["pins"]) == (len(pins_of(overrode)) if number else 0)
+    assert json.dumps(overrode.ports.store.documents, default=str) == before
+
+
+def test_a_report_of_nothing_and_to_nowhere(
+    overrode: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The nearest incident is named; a file that cannot be written is told as such."""
+    prompt = Prompt(monkeypatch, tmp_path, overrode)
+    name = overrode.incidents()[-1].id
+
+    unknown = prompt.say("report", "INC-20260302-003")
+    nowhere = prompt.say("report", name, "--output", str(tmp_path / "none" / "report.md"))
+
+    assert (unknown.exit_code, nowhere.exit_code) == (1, 2)
+    assert f"did you mean {name}?" in unknown.stderr
+    assert "No such file or directory" in nowhere.stderr
+
+
+def test_impact_is_what_was_counted_and_declared() -> None:
+    """Downtime from the beginning until it worked again; its cost where a minute has a price."""
+    timeline = [
+        Moment(IncidentStatus.DETECTED, START, "detected"),
+        Moment(IncidentStatus.WATCHING, START + 4 * MINUTE, "verified"),
+        Moment(IncidentStatus.RESOLVED, START + 34 * MINUTE, "over"),
+    ]
+    over = incident(IncidentStatus.RESOLVED, timeline=timeline)
+    over = replace(over, onset_at=START - 2 * MINUTE, ended_at=START + 34 * MINUTE)
+    priced = replace(BOOKSHOP, outage=Outage(40.5, "EUR"))
+
+    made = report(facts(trouble=over, policy=priced, counts=Counts(Requests(900, 700), users=120)))
+
+    assert made.impact.downtime_seconds == 360.0
+    assert made.impact.restored_at == START + 4 * MINUTE
+    text = markdown(made)
+    assert "Of 900 requests to its functions meanwhile 700 failed." in text
+    assert "By the declared value of a minute that cost 243" in text
+    assert "120 users have met a failure." in text
+    assert set(made.unrecorded) == {"root cause"}
+    assert in_one_line(made.impact) == (
+        "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users have met a failure, "
+        "that cost 243.00 EUR"
+    )
+
+
+def test_what_would_have_shortened_it() -> None:
+    """Waits for people, late phases and what was built again, each in a sentence."""
+    parked = event("rollback.parked", START + MINUTE, "worker", note="asked")
+    approved = event("rollback.approved", START + 9 * MINUTE, "ada", note="yes")
+    held = event("decision.held", START, "worker", note="unknown")
+    built = Step("redeploy f", "redeploy", "f", begun_at=START, ended_at=START + 3 * MINUTE)
+    built = replace(built, status=StepStatus.DONE)
+    late = incident()
+    late = replace(late, onset_at=START - 5 * MINUTE)
+    went = kept(rollback(Status.RUNNING), held, parked, approved, steps=[built])
+
+    said = report(facts(went, trouble=late)).shortened
+
+    assert said == (
+        "It waited 8 min 0 s for people's word: fewer may be asked, or automation act.",
+        "It was decided only at look 2: a gate had too little to go by before.",
+        "Detected 3 min 0 s late: a probe of our own that opens the signal looks twice a minute.",
+        "1 functions were built again: their revisions or images were gone.",
+        "The longest step, redeploy f, took 3 min 0 s.",
+        "Nobody has acknowledged it: `rollback ack` tells everybody else who has it.",
+    )
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>"])
+def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
+    """Text of others is text; nothing but our own style is let be; each phase has its bar."""
+    one = rollback(Status.RUNNING)
+    one = replace(one, outcome=attack, shifted_at=START + 4 * MINUTE)
+    found = event("rollback.decided", START + MINUTE, "worker", note=attack)
+
+    written = html(report(facts(kept(one, found), trouble=analysed(attack))))
+
+    outside_head = written.partition("</head>")[2]
+    assert not re.search(r"<(script|img|iframe|a |style)|\son\w+=\"", outside_head)
+    assert "default-src 'none'; style-src 'sha256-" in written
+    assert written.count('class="chart"') == len(report(facts(kept(one, found))).rollbacks[0].took)
+
+
+def test_bars_are_on_one_scale() -> None:
+    """The longest of what was taken and of the targets fills the width."""
+    one = replace(rollback(Status.RUNNING), shifted_at=START + 4 * MINUTE)
+    [course] = report(facts(kept(one, DECIDED))).rollbacks
+
+    whole = longest(course)
+    targets = [share(one.target_seconds, whole) for one in course.took]
+    assert max(targets + [share(one.took_seconds, whole) for one in course.took]) == 100.0
+    [execution] = [one for one in course.took if one.phase == "execution"]
+    assert share(execution.target_seconds, whole) == pytest.approx(
+        100 * 600 / max(one.target_seconds or 0.0 for one in course.took), abs=0.1
+    )

@@ -1,0 +1,75 @@
+"""Whether what an alert told of is over, whatever was notified."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import Condition, condition, told
+from shared.domain.signals.health import Requests
+from tests.fakes.runtime.clock import START
+from tests.support.world import BOOKSHOP
+
+GATES = replace(BOOKSHOP.gates, minimum_requests=20, failing_above=0.1)
+ALERT = Alert(
+    key="0.a:open",
+    monitoring_id="0.a",
+    state="open",
+    verdict="open",
+    system="bookshop",
+    signal="function_failure_rate",
+    incident="",
+    started_at=START,
+    published_at=START,
+    received_at=START,
+    function="payOrder",
+    notification="",
+)
+OF_ALL = replace(ALERT, signal="error_rate", function=None)
+OWN = replace(ALERT, monitoring_id="probe:bookshop:slow_response:1")
+WELL, ILL = {"payOrder": Requests(20, 2)}, {"payOrder": Requests(20, 3)}
+
+
+@pytest.mark.parametrize(
+    ("alert", "states", "requests", "closed", "expected"),
+    [
+        (ALERT, {"0.a": False}, ILL, False, Condition.OVER),
+        (ALERT, {"0.a": True}, WELL, True, Condition.STANDS),
+        (ALERT, {"0.b": True}, WELL, False, Condition.OVER),
+        (ALERT, {}, ILL, True, Condition.STANDS),
+        (ALERT, {}, {"payOrder": Requests(19, 0)}, True, Condition.UNKNOWN),
+        (ALERT, {}, {"listBooks": Requests(99, 0)}, True, Condition.UNKNOWN),
+        (ALERT, {}, None, True, Condition.UNKNOWN),
+        (OF_ALL, {}, {**ILL, "listBooks": Requests(10, 0)}, False, Condition.OVER),
+        (OF_ALL, {}, {**ILL, "listBooks": Requests(9, 0)}, False, Condition.STANDS),
+        (replace(OF_ALL, signal="slow_response"), {}, WELL, True, Condition.UNKNOWN),
+        (OWN, {}, ILL, True, Condition.OVER),
+        (OWN, {}, WELL, False, Condition.STANDS),
+    ],
+    ids=[
+        *("Monitoring says over", "notified as closed, and open", "no word, just well"),
+        *("notified as closed, just ill", "just too few", "requests of others", "no metrics"),
+        *("all, just well", "all, just ill", "nothing counts it", "own, closed", "own, open"),
+    ],
+)
+def test_the_condition_of_an_alert(
+    alert: Alert,
+    states: dict[str, bool],
+    requests: dict[str, Requests] | None,
+    closed: bool,
+    expected: Condition,
+) -> None:
+    """Monitoring's word, else the routers'; a notification of its end proves nothing."""
+    assert condition(alert, states, requests, GATES, closed=closed) is expected
+
+
+def test_what_is_told_of_conditions() -> None:
+    """One line per signal with its functions; nothing of what is over."""
+    many = [(replace(ALERT, function=f"f{number}"), Condition.STANDS) for number in range(7)]
+
+    assert told([*many, (OF_ALL, Condition.UNKNOWN), (OWN, Condition.OVER)]) == [
+        "not over: function_failure_rate of f0, f1, f2, f3, f4 and 2 more",
+        "not known to be over: error_rate",
+    ]
+    assert told([(ALERT, Condition.OVER)]) == []

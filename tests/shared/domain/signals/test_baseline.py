@@ -1,0 +1,90 @@
+"""How it was before the trouble, and whether it is worse now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.signals.baseline import SPAN, Baseline, before, compared, recorded
+from shared.domain.signals.health import Requests, Verdict
+from shared.domain.signals.probe_history import HALF_MINUTE, Look
+from tests.support.world import BOOKSHOP
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+WINDOW = (NOON - SPAN, NOON)
+GATES = replace(BOOKSHOP.gates, minimum_requests=100, worse_by=0.05, slower_by=0.5)
+WAS = Baseline(*WINDOW, requests=Requests(1000, 10), seconds={"shop": 2.0})
+
+
+def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, list[Look]]:
+    """Looks through one probe, up to just before noon."""
+    at = [NOON - number * HALF_MINUTE for number in range(1, count + 1)]
+    return {"shop": [Look(one, one, passed, seconds, 200) for one in at]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ([], NOON),
+        ([NOON - MINUTE, NOON - 9 * MINUTE], NOON - 9 * MINUTE),
+        ([NOON - SPAN + MINUTE], NOON - SPAN + MINUTE),
+        ([NOON - SPAN], NOON),
+        ([NOON + MINUTE], NOON),
+    ],
+    ids=["no change", "the first of two", "just within the hour", "long ago", "after the onset"],
+)
+def test_the_hour_before_the_trouble(changes: list[datetime], until: datetime) -> None:
+    """It ends before the change that brought the trouble: alerts come later than that."""
+    assert before(NOON, changes) == (until - SPAN, until)
+
+
+def test_what_is_recorded() -> None:
+    """The requests together, and what each probe took, where enough looks tell."""
+    requests = {"listBooks": Requests(900, 9), "payOrder": Requests(100, 11)}
+
+    found = recorded(WINDOW, requests, looks(2.0))
+
+    assert found.requests == Requests(1000, 20)
+    assert found.seconds == {"shop": 2.0}
+    assert recorded(WINDOW, None, looks(2.0, 4)) == Baseline(*WINDOW, requests=None)
+    assert recorded(WINDOW, None, looks(2.0, passed=False)).seconds == {}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "took", "expected", "reason"),
+    [
+        (WAS, Requests(1000, 60), 3.0, Verdict.WELL, "6.0% of the requests fail, 1.0% before"),
+        (WAS, Requests(1000, 61), 3.0, Verdict.ILL, "worse than before: 6.1%"),
+        (WAS, Requests(1000, 0), 3.1, Verdict.ILL, "shop takes 3.1 s, 2.0 s then"),
+        (replace(WAS, seconds={}), Requests(1000, 0), 9.0, Verdict.WELL, "0.0%"),
+        (replace(WAS, seconds={"shop": 0.1}), Requests(1000, 0), 1.0, Verdict.WELL, "0.0%"),
+        (WAS, Requests(99, 99), 3.0, Verdict.INCONCLUSIVE, "known of now"),
+        (WAS, None, 3.0, Verdict.INCONCLUSIVE, "known of now"),
+        (
+            replace(WAS, requests=Requests(99, 0)),
+            Requests(1000, 999),
+            3.0,
+            Verdict.INCONCLUSIVE,
+            "known of before",
+        ),
+        (replace(WAS, requests=None), Requests(9, 0), 3.0, Verdict.INCONCLUSIVE, "of before"),
+        (None, Requests(1000, 999), 9.0, Verdict.INCONCLUSIVE, "not known"),
+    ],
+    ids=[
+        *("just as good", "just worse", "just slower", "never timed", "quick all the same"),
+        *("too few now", "no metrics", "too few then", "none then", "nothing recorded"),
+    ],
+)
+def test_worse_than_before(
+    was: Baseline | None, now: Requests | None, took: float, expected: Verdict, reason: str
+) -> None:
+    """Against the hour before the trouble, not against a number; too little says nothing."""
+    requests = None if now is None else {"listBooks": now}
+
+    found = compared(was, requests, looks(took), WINDOW, GATES)
+
+    assert found.verdict is expected
+    assert reason in found.reason

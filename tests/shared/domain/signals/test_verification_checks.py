@@ -1,0 +1,126 @@
+"""What must work once functions are back, as a policy declares it."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.policy.model import Check, Group, Probe, ScenarioName
+from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict
+from shared.domain.signals.verification_checks import Counted, checked, counts_sign_ins, together
+from tests.support.world import BOOKSHOP
+
+GOOD, BAD = ProbeAnswer(True, 200), ProbeAnswer(False, 500)
+POLICY = replace(
+    BOOKSHOP,
+    groups={"pay": Group(("payOrder", "refund")), "read": Group(("listBooks",))},
+    probes=(
+        Probe("pay", "https://shop.example/pay", function="payOrder"),
+        Probe("sign-in", "https://shop.example/sign-in"),
+    ),
+    gates=replace(BOOKSHOP.gates, minimum_requests=20, failing_above=0.1),
+)
+PAYMENT, SIGN_IN = Check(probes=("pay",), groups=("pay",)), Check(probes=("sign-in",))
+FUNCTIONS = ScenarioName.FUNCTIONS
+BACK = {"payOrder", "refund"}
+ENOUGH = {"payOrder": Requests(10, 1), "refund": Requests(10, 1)}
+
+
+@pytest.mark.parametrize(
+    ("requests", "probes", "expected", "reason"),
+    [
+        (ENOUGH, {"pay": GOOD}, Verdict.WELL, "works"),
+        ({**ENOUGH, "refund": Requests(10, 2)}, {"pay": GOOD}, Verdict.ILL, "15% of 20"),
+        ({**ENOUGH, "refund": Requests(9, 1)}, {"pay": GOOD}, Verdict.INCONCLUSIVE, "only 19"),
+        ({"listBooks": Requests(999, 0)}, {"pay": GOOD}, Verdict.INCONCLUSIVE, "only 0"),
+        (None, {"pay": GOOD}, Verdict.INCONCLUSIVE, "could not be read"),
+        (ENOUGH, {}, Verdict.INCONCLUSIVE, "pay could not be asked"),
+        (None, {"pay": BAD}, Verdict.ILL, "pay fails"),
+    ],
+    ids=["just well", "just ill", "just too few", "of others", "no metrics", "not asked", "fails"],
+)
+def test_a_check_of_probes_and_requests(
+    requests: dict[str, Requests] | None,
+    probes: dict[str, ProbeAnswer],
+    expected: Verdict,
+    reason: str,
+) -> None:
+    """Ill by either, well only by all that is declared; what is thin or unasked is not known."""
+    policy = replace(POLICY, verification={"payment": PAYMENT})
+
+    found = checked(policy, FUNCTIONS, BACK, Counted(requests), probes)["payment"]
+
+    assert found.verdict is expected
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("back", "expected"),
+    [(BACK, {"payment", "sign-in"}), ({"refund"}, {"payment", "sign-in"}), (set(), {"sign-in"})],
+)
+def test_which_checks_count(back: set[str], expected: set[str]) -> None:
+    """Those of a function that is back, or of no single function; others were not touched."""
+    policy = replace(POLICY, verification={"payment": PAYMENT, "sign-in": SIGN_IN})
+
+    found = checked(policy, FUNCTIONS, back, Counted(ENOUGH), {"pay": GOOD, "sign-in": GOOD})
+
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("sign_ins", "probes", "expected", "reason"),
+    [
+        (Requests(20, 6), {"sign-in": GOOD}, Verdict.WELL, "works"),
+        (Requests(20, 7), {"sign-in": GOOD}, Verdict.ILL, "35% of 20 sign-ins failed"),
+        (Requests(20, 7), {}, Verdict.ILL, "35% of 20 sign-ins failed"),
+        (Requests(20, 0), {"sign-in": BAD}, Verdict.ILL, "sign-in fails"),
+        (Requests(20, 0), {}, Verdict.INCONCLUSIVE, "sign-in could not be asked"),
+        (Requests(19, 19), {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "only 19 sign-ins"),
+        (Requests(0, 0), {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "only 0 sign-ins"),
+        (None, {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "could not be read"),
+    ],
+)
+def test_a_check_of_a_sign_in_and_of_all_of_them(
+    sign_ins: Requests | None, probes: dict[str, ProbeAnswer], expected: Verdict, reason: str
+) -> None:
+    """Once authentication is back: one sign-in that works, and few failures among enough."""
+    check = Check(probes=("sign-in",), sign_in_failures=0.3)
+    policy = replace(POLICY, verification={"sign-in": check})
+
+    found = checked(policy, ScenarioName.AUTH, set(), Counted({}, sign_ins), probes)["sign-in"]
+
+    assert found.verdict is expected
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize("scenario", ScenarioName)
+def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
+    """After a rollback of authentication; after another, few of them would verify nothing."""
+    policy = replace(POLICY, verification={"sign-in": Check(sign_in_failures=0.3)})
+    is_auth = scenario is ScenarioName.AUTH
+
+    assert counts_sign_ins(policy, scenario) is is_auth
+    assert not counts_sign_ins(POLICY, scenario)
+    assert set(checked(policy, scenario, BACK, Counted(ENOUGH), {})) == (
+        {"sign-in"} if is_auth else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("health", "checks", "expected"),
+    [
+        (Health(Verdict.WELL, "a"), {}, "a"),
+        (Health(Verdict.WELL, "a"), {"pay": Health(Verdict.WELL, "b")}, "a; checked: pay"),
+        (Health(Verdict.WELL, "a"), {"pay": Health(Verdict.INCONCLUSIVE, "b")}, "pay: b"),
+        (Health(Verdict.INCONCLUSIVE, "a"), {"pay": Health(Verdict.ILL, "b")}, "pay: b"),
+        (Health(Verdict.ILL, "a"), {"pay": Health(Verdict.ILL, "b")}, "a"),
+    ],
+)
+def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: str) -> None:
+    """As bad as its worst part, which says why."""
+    found = together(health, checks)
+
+    worst = {health.verdict, *(one.verdict for one in checks.values())}
+    order = (Verdict.ILL, Verdict.INCONCLUSIVE, Verdict.WELL)
+    assert found.verdict is next(one for one in order if one in worst)
+    assert found.reason == expected

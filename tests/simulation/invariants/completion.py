@@ -1,0 +1,189 @@
+"""What must hold once nothing is left to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from shared.core.codec import decode
+from shared.domain.audit import anchor, system_chain
+from shared.domain.audit.chain import Entry, Event, genesis
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.incidents import incident as incidents
+from shared.domain.notices.notice import Unless
+from shared.domain.rollback.rollback import ENDED, Status
+from shared.domain.system import EVERYWHERE
+from tests.simulation.faults.points import Fault
+from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
+from tests.simulation.invariants.pins import PinLaws
+from tests.simulation.scenes.bookshop import SYSTEM
+
+FEW_FAULTS = 4
+"""With so many, a rollback must succeed; with more, its limits may end it, and somebody is told."""
+TOLD_ONCE = frozenset(
+    {
+        *("incident.detected", "rollback.decided", "rollback.shifted", "rollback.verified"),
+        *("rollback.succeeded", "rollback.failed", "rollback.cancelled", "step.done"),
+    }
+)
+"""What happens at most once to a rollback, or to one of its steps."""
+
+
+class EndLaws:
+    """Everything has ended, was kept, chained and told, and succeeded where it had to."""
+
+    def __init__(self, seen: Seen, pins: PinLaws) -> None:
+        self._seen = seen
+        self._world = seen.world
+        self._break = seen.broke
+        self._pins = pins
+
+    def nothing_is_due(self) -> bool:
+        """Whether nobody has to look at anything again, but in a day."""
+        documents = self._world.store.documents_of
+        return not any(
+            fields["due_at"] is not None and not _in_a_day(fields)
+            for collection in ("rollbacks", "notices", "commands", "reports")
+            for _, fields in documents(collection)
+        )
+
+    def at_the_end(self) -> None:
+        """What must hold once nothing is left to do."""
+        self._require_ends()
+        self._require_memory()
+        self._require_chains()
+        self._require_anchors()
+        self._pins.at_the_end(self._seen.steps, set(self._seen.by_hand))
+        if not self._world.excuses and self._goes_well():
+            self._require_success()
+
+    def _goes_well(self) -> bool:
+        """Whether so little went wrong that no limit is reached.
+
+        A pause takes most of the time to decide: beside one nothing else may go wrong.
+        """
+        faults, stops = self._world.mishaps.injected, self._world.others.stops
+        if stops:
+            return stops + faults.total() - faults[Fault.PAUSE] <= 1
+        return faults.total() <= FEW_FAULTS
+
+    def _require_ends(self) -> None:
+        for key, one in self._seen.rollbacks.items():
+            if one["status"] not in ENDED:
+                self._break(6, f"{key} never ended: {one['status']} due at {one['due_at']}")
+            if one["in_flight"] and one["status"] in (Status.SUCCEEDED, Status.CANCELLED):
+                self._break(7, f"{key} {one['status']} with {one['in_flight']} in flight")
+        system = self._world.store.peek(SYSTEM_PATH) or {}
+        if system.get("slot"):
+            self._break(1, f"{system['slot']} still holds the slot")
+        for path, notice in self._world.store.documents_of("notices"):
+            if (
+                notice["status"] not in ("SENT", "WITHDRAWN")
+                and not _in_a_day(notice)
+                and "the policy changed" not in self._world.excuses
+            ):
+                self._break(12, f"{path} is {notice['status']}")
+        for path, report in self._world.store.documents_of("reports"):
+            about = self._world.store.peek(incidents.path(report["incident"])) or {}
+            if about.get("ended_at") and report["written_at"] is None:
+                self._break(12, f"{path} was never written")
+
+    def _require_memory(self) -> None:
+        peek = self._world.store.peek
+        documents = self._world.store.documents_of
+        kept = {(one["monitoring_id"], one["state"]): one for _, one in documents("alerts")}
+        for alert in sorted(self._seen.alerts):
+            if alert not in kept:
+                self._break(11, f"the alert {alert} was lost")
+        closed = {name for name, state in kept if state == "closed"}
+        for (name, state), one in kept.items():
+            if state == "open" and name not in closed and not self._attended(one):
+                self._break(2, f"the alert {name} was never judged")
+        for key in sorted(self._seen.commands):
+            if peek(f"commands/{key}") is None and not self._is_refused(key):
+                self._break(11, f"the command {key} was lost")
+        if len(self._world.bus.dead_letters) < self._seen.poison:
+            self._break(11, f"{self._seen.poison} refused messages, but fewer dead letters")
+        said = Counter(sent.key for sent in self._world.sender.sent if not sent.notice["repeated"])
+        for key, times in said.items():
+            if times > 1:
+                self._break(12, f"{key} was said {times} times, unmarked")
+
+    def _is_refused(self, key: str) -> bool:
+        """Whether a command has become a dead letter."""
+        return any(f'"{key}"'.encode() in letter for letter in self._world.bus.dead_letters)
+
+    def _attended(self, alert: Fields) -> bool:
+        """Whether a rollback has judged it, or a person has it in hand."""
+        if alert["absorbed_by"]:
+            return True
+        superseded = any(
+            one["incident"] == alert["incident"] and one["status"] == Status.CANCELLED
+            for one in self._seen.rollbacks.values()
+        )
+        if superseded:
+            return True
+        incident = self._world.store.peek(incidents.path(alert["incident"])) or {}
+        return bool(incident.get("status") == "ESCALATED")
+
+    def _require_chains(self) -> None:
+        documents = self._world.store.documents_of
+        for key, one in self._seen.rollbacks.items():
+            trail = [decode(Entry, entry) for _, entry in documents(f"rollbacks/{key}/audit")]
+            end = one["audit_head"], one["sequence"]
+            for fault in chain_faults(f"rollbacks/{key}", trail, *end):
+                self._break(5, f"{key}: {fault}")
+            told = Counter(
+                (event.name, event.facts.get("step", ""))
+                for entry in trail
+                for event in entry.events
+                if event.name in TOLD_ONCE
+            )
+            again = {("rollback.shifted", ""): (one["plan"] or {}).get("extensions", 0)}
+            for turn, times in told.items():
+                if times > 1 + again.get(turn, 0):
+                    self._break(5, f"{key}: {turn} is told {times} times")
+        for system in (SYSTEM, EVERYWHERE, system_chain.UNCLAIMED):
+            self._require_sealed(system)
+
+    def _require_anchors(self) -> None:
+        """Heads that were to be anchored are, and as they were."""
+        kept = self._world.anchors.kept
+        for path, fields in self._world.store.documents_of(anchor.WAITING):
+            waiting = decode(anchor.Waiting, fields)
+            if not waiting.waiting and kept.get(waiting.name) != anchor.content(waiting.anchor):
+                self._break(5, f"{path} counts as anchored, and is not")
+
+    def _require_sealed(self, system: str) -> None:
+        documents = self._world.store.documents_of
+        kept = [
+            (decode(Event, {name: one[name] for name in one if name != "sealed"}), one["sealed"])
+            for _, one in documents(system_chain.events_of(system))
+        ]
+        seals = [decode(Entry, entry) for _, entry in documents(system_chain.seals(system))]
+        head = self._world.store.peek(system_chain.head_path(system)) or {}
+        name = system_chain.chain(system)
+        end = head.get("hash", genesis(name)), head.get("sequence", 0)
+        found = chain_faults(name, seals, *end)
+        for fault in (*found, *system_chain.faults(seals, kept)):
+            self._break(5, f"{system}: {fault}")
+        for event, sealed in kept:
+            if sealed == system_chain.LOOSE:
+                self._break(5, f"{system}: {event.name} was never sealed")
+
+    def _require_success(self) -> None:
+        if not self._seen.rollbacks:
+            return
+        for key, one in self._seen.rollbacks.items():
+            if one["status"] != Status.SUCCEEDED:
+                self._break(6, f"{key} {one['status']}: {one['outcome']}")
+        for function, stable in self._world.stable.items():
+            live = self._world.platform.live(function)
+            if live != stable and not self._world.builder.serves(function, live):
+                self._break(6, f"{function} is not back")
+
+
+def _in_a_day(fields: Mapping[str, Any]) -> bool:
+    """Whether it is the reminder of a root cause, for which no world waits."""
+    return bool(fields.get("unless") == Unless.ANALYSED and not fields["attempts"])

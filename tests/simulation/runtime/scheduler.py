@@ -1,0 +1,238 @@
+"""Tasks of many processes in one thread: virtual time decides who goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+
+from greenlet import getcurrent, greenlet
+
+from tests.fakes.runtime.clock import START
+
+Act = Callable[[], None]
+
+
+LIMIT_TURNS = 50_000
+"""Some hundred times what a world takes."""
+
+
+class Endless(Exception):
+    """The world goes round and round."""
+
+
+class Killed(BaseException):
+    """The process is dead: nothing of it runs on."""
+
+
+class Instance:
+    """One process: it lives, stands still for a while, or is dead; its clock may be wrong."""
+
+    def __init__(self, name: str, skew_seconds: float = 0.0) -> None:
+        self.name = name
+        self.skew_seconds = skew_seconds
+        self.alive = True
+        self.idle = True
+        self.resumes_at = 0.0
+        self.stood_still: list[tuple[float, float]] = []
+        """From when to when, in the scheduler's time."""
+
+    def standstill_since(self, moment: float, now: float) -> float:
+        """Seconds of standing still between two moments."""
+        return sum(max(0.0, min(end, now) - max(start, moment)) for start, end in self.stood_still)
+
+
+class Task:
+    """What an instance does in one line of execution."""
+
+    __slots__ = ("has_ended", "instance", "line", "wakes", "work")
+
+    def __init__(self, instance: Instance, work: Act) -> None:
+        self.instance = instance
+        self.work = work
+        self.wakes = 0
+        """Counts its wakings: an alarm that was set for an earlier one is void."""
+        self.line: greenlet | None = None
+        """None before it has begun."""
+        self.has_ended = False
+
+
+class Scheduler:
+    """Runs what is due, in order of time, until nothing is or the time is over."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.current: Task | None = None
+        self._time_of, self._time = 0.0, START
+        self._until = 0.0
+        self._ended = False
+        self._order = 0
+        self._turns = 0
+        self._alarms: list[tuple[float, int, Task | Act, int]] = []
+        self._loop = getcurrent()
+        self._tasks: list[Task] = []
+        self._free: list[greenlet] = []
+        """Lines whose task has ended: the next one costs less than a line of its own would."""
+
+    def time(self) -> datetime:
+        """The true time, which no process knows."""
+        if self._time_of != self.now:
+            self._time_of, self._time = self.now, START + timedelta(seconds=self.now)
+        return self._time
+
+    def spawn(self, instance: Instance, work: Act) -> Task:
+        """Begin a task of an instance, at once."""
+        task = Task(instance, work)
+        self._tasks.append(task)
+        self._set_alarm(self.now, task)
+        return task
+
+    def at(self, seconds: float, act: Act) -> None:
+        """Let something happen in the world after that many seconds."""
+        self._order += 1
+        heappush(self._alarms, (self.now + seconds, self._order, act, 0))
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after that many seconds, and not while the instance stands still.
+
+        Raises: Killed, when the instance has died meanwhile.
+        """
+        task = self.current
+        if task is None:
+            raise AssertionError("only a task can sleep")
+        due, instance = self.now + seconds, task.instance
+        undisturbed = not self._alarms or self._alarms[0][0] > due
+        if undisturbed and due >= instance.resumes_at and due <= self._until:
+            self.now = due
+        else:
+            self._set_alarm(due, task)
+            self._loop.switch()
+        if not instance.alive:
+            raise Killed
+
+    def wake(self, task: Task) -> None:
+        """Let a sleeping task go on at once."""
+        self._set_alarm(self.now, task)
+
+    def stand_still(self, instance: Instance, seconds: float) -> None:
+        """Let a process stop in the middle of whatever it does."""
+        instance.stood_still.append((self.now, self.now + seconds))
+        instance.resumes_at = max(instance.resumes_at, self.now + seconds)
+
+    def kill(self, instance: Instance) -> None:
+        """Let a process die; its lines of execution end where they stand."""
+        instance.alive = False
+        for task in self._tasks:
+            if task.instance is instance and task is not self.current:
+                self._set_alarm(self.now, task)
+
+    def end(self) -> None:
+        """Let `run` return."""
+        self._ended = True
+
+    def run(self, until: float) -> None:
+        """Run until then, until `end`, or until nothing is due."""
+        self._until, self._ended = until, False
+        while self._alarms and not self._ended:
+            self._turns += 1
+            if self._turns > LIMIT_TURNS:
+                raise Endless(f"{LIMIT_TURNS} turns, and no end at {self.now:.0f} s")
+            due, _, what, wakes = self._alarms[0]
+            if due > until:
+                break
+            heappop(self._alarms)
+            self.now = max(self.now, due)
+            if isinstance(what, Task):
+                self._go_on(what, wakes)
+            else:
+                what()
+
+    def abandon(self) -> None:
+        """Kill whatever still runs, so that no line of execution outlives its world."""
+        for task in self._tasks:
+            task.instance.alive = False
+            if task.line is not None and not task.has_ended:
+                self.current = task
+                task.line.throw(Killed)
+                self._free.append(task.line)
+        self.current = None
+        for line in self._free:
+            line.throw()
+        self._free.clear()
+        self._tasks.clear()
+        self._alarms.clear()
+
+    def _go_on(self, task: Task, wakes: int) -> None:
+        if wakes != task.wakes or task.has_ended:
+            return
+        instance = task.instance
+        if instance.alive and instance.resumes_at > self.now:
+            self._set_alarm(instance.resumes_at, task)
+            return
+        task.wakes += 1
+        line = task.line
+        if line is None:
+            line = task.line = self._free.pop() if self._free else greenlet(self._live, self._loop)
+        self.current = task
+        try:
+            line.switch(task)
+        finally:
+            self.current = None
+        if task.has_ended:
+            self._tasks.remove(task)
+            self._free.append(line)
+
+    def _live(self, task: Task) -> None:
+        """One line: a task, and when it has ended the next one."""
+        while True:
+            try:
+                task.work()
+            except Killed:
+                pass
+            finally:
+                task.has_ended = True
+            task = self._loop.switch()
+
+    def _set_alarm(self, due: float, task: Task) -> None:
+        self._order += 1
+        heappush(self._alarms, (due, self._order, task, task.wakes))
+
+
+class TrueClock:
+    """The time as it is: the store's, and the platform's."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        """The true time, aware UTC."""
+        return self._scheduler.time()
+
+    def monotonic(self) -> float:
+        """Seconds since the world began."""
+        return self._scheduler.now
+
+    def sleep(self, seconds: float) -> None:
+        """Never asked for: the world waits for nobody."""
+        raise AssertionError("the world does not sleep")
+
+
+class InstanceClock:
+    """The time as one process believes it to be."""
+
+    def __init__(self, scheduler: Scheduler, instance: Instance) -> None:
+        self._scheduler = scheduler
+        self._instance = instance
+
+    def now(self) -> datetime:
+        """The time, as wrong as the instance's clock is."""
+        skew = self._instance.skew_seconds
+        return self._scheduler.time() + timedelta(seconds=skew) if skew else self._scheduler.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, from 1000 on."""
+        return 1000.0 + self._scheduler.now
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after that many seconds."""
+        self._scheduler.sleep(max(0.0, seconds))

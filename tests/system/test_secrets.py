@@ -1,0 +1,440 @@
+"""Secrets and personal data go in on every path, and every output is searched for them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner, Result
+
+import main
+from cli.offline.replay import Replay
+from cli.support.context import NO, UNUSABLE
+from shared.adapters.logging_store import LoggedStore
+from shared.adapters.prober import HttpProber
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
+from shared.core.redaction import holds_token
+from shared.domain.audit.system_chain import UNCLAIMED
+from shared.domain.policy.model import Policy, Probe, ProbeAccount
+from shared.domain.rollback.rollback import ENDED
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import EVERYWHERE
+from shared.ports.messaging import Letter
+from shared.state.reader import Reading
+from tests.contracts.support.http_server import serving
+from tests.contracts.support.test_account import Toolkit, Vault
+from tests.fakes.firestore.store import MemoryStore
+from tests.fakes.pubsub.dead_letters import MemoryLetters
+from tests.fakes.runtime.clock import START
+from tests.fakes.runtime.hooks import raising
+from tests.support.cli_in_process import Prompt
+from tests.support.secret_samples import PERSONAL, SECRETS
+from tests.support.world import BOOKSHOP, FakePorts, World
+
+OUTSIDE = (EVERYWHERE, UNCLAIMED)
+APP = flask.Flask("secrets")
+POISON = {
+    **SECRETS,
+    "password in an address": "https://eve:secret@db.example/x",
+    "named": "password=secret0secret",
+    "bearer": "Bearer secret.secret.secret",
+}
+TOPICS = {
+    "on_alert": topics.ALERTS,
+    "on_command": topics.OVERRIDE,
+    "on_deployment": topics.DEPLOYMENTS,
+    "on_work": topics.WORK,
+    "on_notice": topics.NOTICES,
+}
+SAID = " and ".join([*POISON.values(), *PERSONAL.values()])
+"""All of it in one text."""
+TARGET = " and ".join(secret for secret in POISON.values() if not holds_token(secret))[:200]
+"""What a command may say: one with a web token outside its field is refused."""
+
+
+NAMED = re.compile(r'secret_|old_secrets|"secrets"|\[removed\]')
+"""Words of ours that hold that word."""
+
+
+class Everything:
+    """A world whose entry points are those of main.py, and all that can be seen of it."""
+
+    def __init__(
+        self, world: World, memory: MemoryStore, errors: Callable[[], str], prompt: Prompt
+    ) -> None:
+        self.world = world
+        self._prompt = prompt
+        self._memory = memory
+        self._errors = errors
+        self._letters = ""
+
+    def post(self, entry_point: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+        path = f"/projects/p/topics/{TOPICS[entry_point]}"
+        with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
+            answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
+        assert answer[0] == ""
+        return answer[1]
+
+    def push(self, entry_point: str, content: Any, attributes: Any = None) -> int:
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        message = {
+            "data": base64.b64encode(data).decode(),
+            "messageId": f"m{self.world.ports.ids()}",
+            "attributes": {"said": SAID, "token": "secret"} if attributes is None else attributes,
+        }
+        return self.post(entry_point, json.dumps({"message": message}).encode())
+
+    def outputs(self) -> dict[str, str]:
+        """Everything that anybody could read, by where it is read."""
+        ports = self.world.ports
+        letters = [one for one in ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+        documents = self._memory.documents
+        return {
+            "documents": json.dumps(documents, default=str, ensure_ascii=False),
+            "notices": json.dumps(
+                [one.notice for one in ports.sender.sent]
+                + [fields for path, fields in documents.items() if path.startswith("notices/")],
+                default=str,
+                ensure_ascii=False,
+            ),
+            "dead letters": " ".join(f"{one.data!r} {one.attributes}" for one in letters),
+            "log": self._errors(),
+            "replay": _replayed(letters),
+        }
+
+    def shown(self) -> dict[str, str]:
+        """Everything that a person can have shown at the prompt, by the line that shows it."""
+        return {" ".join(words): self.said(*words) for words in self._lines()}
+
+    def said(self, *words: str) -> str:
+        """What one line at the prompt prints; it ends with a yes or a no."""
+        done = self.typed(*words)
+        assert done.exit_code in (0, NO), done.output
+        return done.output
+
+    def typed(self, *words: str) -> Result:
+        """What becomes of one line at the prompt."""
+        return self._prompt.say(*words)
+
+    def _lines(self) -> Iterator[tuple[str, ...]]:
+        looks = [("status",), ("deployments",), ("deploy-lock", BOOKSHOP.system)]
+        looks += [("pins",), ("backups",)]
+        known = Reading(self.world.ports.store).deployments(BOOKSHOP.system)
+        looks += [("deployments", "show", one.id) for one in known]
+        looks += [("audit", "verify", "--all")]
+        looks += [("audit", "show", "--system", system) for system in (BOOKSHOP.system, *OUTSIDE)]
+        for one in self.world.rollbacks():
+            looks += [("explain", one.incident), ("report", one.incident)]
+            looks += [("audit", "show", one.id)]
+            if one.status in ENDED:
+                looks += [("watch", one.incident)]
+        for words in looks:
+            yield words
+            yield (*words, "--json")
+        yield from (("audit", "export", "--format", form) for form in ("ndjson", "csv"))
+
+
+def _replayed(letters: list[Any]) -> str:
+    """What `rollback replay` shows of the letters, to people and to programs."""
+    import typer
+
+    app = typer.Typer()
+    kept = MemoryLetters({f"projects/p/topics/{topic}" for topic in topics.ALL})
+    for one in letters:
+        said = one.attributes
+        source, reason = said["source_topic"], said["reason"]
+        kept.keep(Letter(one.id, "", source, reason, one.data, {"said": "x"}, START))
+
+    @app.command()
+    def show(as_json: bool = False) -> None:
+        Replay(kept, "", "", yes=True, as_json=as_json).run()
+
+    return CliRunner().invoke(app, []).output + CliRunner().invoke(app, ["--as-json"]).output
+
+
+@pytest.fixture
+def everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Everything]:
+    world = World()
+
+    class Ports(FakePorts):
+        policies: Mapping[str, Policy] = {BOOKSHOP.system: BOOKSHOP}
+
+    memory = world.ports.store
+    world.ports.store = LoggedStore(memory)  # type: ignore[assignment]
+    world.ports.__class__ = Ports
+    monkeypatch.setattr(main, "_wiring", lambda: world.ports)
+    main._responder.cache_clear()
+    capsys.readouterr()
+    errors = lambda: capsys.readouterr().err  # noqa: E731
+    yield Everything(world, memory, errors, Prompt(monkeypatch, tmp_path, world))
+    main._responder.cache_clear()
+
+
+def require_clean(outputs: Mapping[str, str]) -> None:
+    """No secret anywhere; nobody's address or number in what is logged or sent."""
+    for where, text in outputs.items():
+        for kind, secret in POISON.items():
+            assert secret not in text, (where, kind)
+        assert "secret" not in NAMED.sub("", text), where
+        if where in ("log", "notices"):
+            for kind, said in PERSONAL.items():
+                assert said not in text, (where, kind)
+
+
+def command(**said: Any) -> dict[str, Any]:
+    return {"version": 1, "reason": SAID, **said}
+
+
+def deployment(**said: Any) -> dict[str, Any]:
+    return {"version": 1, "system": BOOKSHOP.system, **said}
+
+
+MESSAGES: dict[str, tuple[str, Any]] = {
+    "a switch with its reason": ("on_command", command(command="pause")),
+    "a switch by somebody": ("on_command", command(command="pause", actor=f"eve {SAID[:180]}")),
+    "an unknown group": (
+        "on_command",
+        command(command="rollback", system=BOOKSHOP.system, groups=[SAID]),
+    ),
+    "an unknown verb": ("on_command", command(command=SAID)),
+    "an unknown field": ("on_command", command(command="pause", idToken="secret", extra=SAID)),
+    "a command of another type": ("on_command", [SAID]),
+    "a deployment with a barrier": ("on_deployment", deployment(barrier=SAID[:500])),
+    "an unknown system": ("on_deployment", deployment(system=SAID)),
+    "a deployment with a token": ("on_deployment", deployment(token="secret", deployment=SAID)),
+    "work of nobody": ("on_work", {"kind": SAID, "id": SAID, "due_at": SAID}),
+    "a notice of nobody": ("on_notice", {"kind": "notice", "id": SAID, "due_at": "never"}),
+    "no JSON": ("on_alert", SAID.encode()),
+    "an alert of no kind": ("on_alert", {"incident": {"incident_id": "1", "state": SAID}}),
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_message_with_secrets(kind: str, everything: Everything) -> None:
+    """Whether it is carried out or refused: acknowledged, and nothing of them is anywhere."""
+    entry_point, content = MESSAGES[kind]
+
+    assert everything.push(entry_point, content) == 204
+    everything.world.settle()
+
+    require_clean({**everything.outputs(), **everything.shown()})
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (SAID.encode(), {}),
+        (json.dumps({"message": {"data": SAID}}).encode(), {}),
+        (json.dumps({"message": SAID}).encode(), {}),
+        (json.dumps({"message": {"attributes": {"a": [SAID]}}}).encode(), {}),
+        (
+            json.dumps(
+                {
+                    "message": {
+                        "data": base64.b64encode(f'{{"x": "{SAID}"}}'.encode()).decode(),
+                        "attributes": [],
+                    }
+                }
+            ).encode(),
+            {},
+        ),
+        (json.dumps({"specversion": "1.0", "type": SAID}).encode(), {}),
+        (b"{}", {"ce-id": SAID, "ce-type": SAID, "ce-source": SAID, "ce-time": SAID}),
+        (b"{}", {"traceparent": SAID}),
+    ],
+)
+@pytest.mark.parametrize("entry_point", TOPICS)
+def test_a_malformed_request_with_secrets(
+    entry_point: str, body: bytes, headers: dict[str, str], everything: Everything
+) -> None:
+    """Kept as a dead letter without them, acknowledged, and told."""
+    clean = {name: value.replace("\n", " ") for name, value in headers.items()}
+
+    assert everything.post(entry_point, body, clean) == 204
+
+    refused = everything.said("audit", "show", "--system", UNCLAIMED)
+    assert "message.refused" in refused
+    require_clean({**everything.outputs(), "audit": refused})
+
+
+def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> None:
+    """Alert, order, probes, platform and channels all say them; the rollback goes its way."""
+    world = everything.world
+    world.deploy_bad()
+    labels = {"project_id": BOOKSHOP.project, "said": SAID}
+    said: dict[str, Any] = {"summary": SAID, "policy_name": SAID, "condition_name": SAID}
+    notification = world.notification(**said, resource={"type": SAID, "labels": labels})
+    probes = {probe.name: ProbeAnswer(False, None, SAID) for probe in BOOKSHOP.probes}
+    failures = iter([Rejected(SAID), Unavailable(SAID)])
+
+    def fail(verb: str, side: str) -> None:
+        if (verb, side) in (("platform.shift", "before"), ("sender.send", "before")):
+            failure = next(failures, None)
+            if failure is not None:
+                raise failure
+
+    world.ports.world.hook = world.ports.sender.hook = fail
+
+    assert everything.push("on_alert", notification) == 204
+    world.settle()
+    order = {"command": "rollback", "system": BOOKSHOP.system, "actor": "eve", "reason": TARGET}
+    everything.push("on_command", command(**order, target=TARGET))
+    everything.push("on_command", command(**order))
+    world.ports.prober.answers = dict(probes)
+    world.pass_time(timedelta(minutes=45))
+
+    found = everything.outputs()
+    assert "incident.detected" in found["log"]
+    assert f"is not known in {BOOKSHOP.system}" in found["log"]
+    assert "rollback.ordered" in found["log"]
+    require_clean(found)
+    shown = everything.shown()
+    assert f"rollback accept {world.incidents()[-1].id} --reason WHY" in shown["status"]
+    verbs = ("explain", "watch", "report")
+    assert all(f"{verb} {world.incidents()[0].id}" in shown for verb in verbs)
+    assert "events exported" in shown["audit export --format csv"]
+    require_clean(shown)
+
+
+class SigningIn:
+    """A Prober that signs in whatever it is asked, at a server that repeats what it was sent."""
+
+    def __init__(self, toolkit: Toolkit) -> None:
+        vault = Vault({"password": SAID, "key": POISON["named"]})
+        self._prober = HttpProber(
+            lambda _: f"127.0.0.1:{toolkit.server_port}", secrets=lambda: vault
+        )
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """As the port says."""
+        account = ProbeAccount("probe@shop.example", "password", "key")
+        return self._prober.ask(replace(probe, url="", function=None, sign_in=account))
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (200, {"idToken": SAID, "refreshToken": SAID}),
+        (400, {"error": {"message": f"{SAID} : {SAID}"}}),
+        (200, {"mfaPendingCredential": SAID}),
+        (400, {"error": {"message": f"TOO_MANY_ATTEMPTS_TRY_LATER : {SAID}"}}),
+    ],
+    ids=["signed in", "refused", "a second factor", "throttled"],
+)
+def test_a_test_account_leaves_nothing_of_its_secrets(
+    status: int, content: Any, everything: Everything
+) -> None:
+    """Whatever Google answers to password and key: looks, decisions and verification are clean."""
+    world, toolkit = everything.world, Toolkit()
+    toolkit.answer = (status, json.dumps(content).encode())
+    with serving(toolkit):
+        world.ports.prober = SigningIn(toolkit)  # type: ignore[assignment]
+        world.deploy_bad()
+        assert everything.push("on_alert", world.notification()) == 204
+        world.settle()
+        world.pass_time(timedelta(minutes=6))
+    found = everything.outputs()
+
+    assert all(key == POISON["named"] for _, _, key, _ in toolkit.seen)
+    assert toolkit.seen
+    assert "incident.detected" in found["log"]
+    require_clean({**found, **everything.shown()})
+
+
+def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Everything) -> None:
+    """A failure that is only logged and redelivered quotes nothing of them."""
+    everything.world.ports.bus.hook = raising("bus.publish", Unavailable(SAID))
+
+    assert everything.push("on_command", command(command="pause")) in (204, 503)
+    assert everything.push("on_alert", b"nonsense") == 503
+
+    require_clean(everything.outputs())
+
+
+def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> None:
+    """The trail names who ordered, in their own words; the log names the actor alone."""
+    who, whom = PERSONAL["mail"], "joe@example.org"
+    everything.push("on_command", command(command="pause", actor=who, reason=f"ask {whom}"))
+
+    found = everything.outputs()
+
+    assert who in found["documents"]
+    assert whom in found["documents"]
+    assert who in found["log"]
+    assert whom not in found["log"]
+
+
+def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(
+    everything: Everything,
+) -> None:
+    """Whoever may read dead letters, and replay, sees the data verbatim; our reason is ours."""
+    whom, number = "joe@example.org", PERSONAL["phone"]
+    everything.push(
+        "on_command",
+        {**command(command="pause", reason="a test"), "system": f"{whom} {number}", "actor": whom},
+        attributes={},
+    )
+
+    [letter] = [
+        one for one in everything.world.ports.bus.messages if one.topic == topics.DEAD_LETTERS
+    ]
+    found = everything.outputs()
+
+    assert letter.data.decode().count(whom) == 2
+    assert found["replay"].count(whom) >= 1
+    for one in (*letter.attributes.values(), found["notices"], found["log"]):
+        assert whom not in one
+        assert number not in one
+
+
+ORDER = ("run", "--yes", "--no-follow", "--reason")
+SPOKEN = (
+    (("pause", "--all", "--reason", SAID[:900]), NO),
+    (("pause", "--all", "--reason", TARGET), 0),
+    (("freeze", "--all", "--until", "2036-01-01T00:00:00Z", "--reason", TARGET), 0),
+    ((*ORDER, TARGET), 0),
+    ((*ORDER, TARGET, "--target", TARGET), NO),
+    ((*ORDER, "x", "--group", SAID), UNUSABLE),
+    ((*ORDER, "x", "--scenario", SAID), UNUSABLE),
+    ((*ORDER, "x", "--system", SAID), UNUSABLE),
+    (("drill", "--reason", "x", "--function", SAID), UNUSABLE),
+    (("ack", SAID), NO),
+    (("watch", TARGET), NO),
+    (("explain", SAID), NO),
+    (("status", "--system", SAID), UNUSABLE),
+    (("audit", "show", SAID), UNUSABLE),
+    (("audit", "verify", SAID), UNUSABLE),
+    (("deployments", "show", SAID), UNUSABLE),
+    (("deployments", "mark-bad", SAID, "--reason", "x"), UNUSABLE),
+    (("audit", "export", "--since", SAID, "--reason", SAID), UNUSABLE),
+    (("audit", "export", "--reason", TARGET), 0),
+)
+"""What may be said at the prompt, and its exit code."""
+
+
+@pytest.mark.parametrize(("words", "code"), SPOKEN)
+def test_what_is_said_at_the_prompt_holds_secrets(
+    words: tuple[str, ...], code: int, everything: Everything
+) -> None:
+    """What a person types in the wrong place is neither kept nor said back to them."""
+    done = everything.typed(*words)
+
+    assert done.exit_code == code, done.output
+    require_clean({**everything.outputs(), "answer": done.output})
+
+
+def test_an_error_text_never_holds_a_secret() -> None:
+    """Whoever is quoted, in whatever kind of failure."""
+    for failure in (Rejected(SAID), Unavailable(SAID)):
+        require_clean({"error": str(failure)})

@@ -1,0 +1,121 @@
+"""Every call takes all of its time: no worker outlives its lease over that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.adapters.gcp.errors import READ_SECONDS
+from shared.core.errors import Unavailable
+from shared.core.runtime import Pool
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
+from shared.wiring.operations import POOL_WORKERS
+from tests.fakes.runtime.virtual_pool import LanePool
+from tests.support.approvals import say
+from tests.support.bookshop_resources import SHOP, furnish, spoil
+from tests.support.function_steps import rolls_out_under_its_rollback
+from tests.support.rebuilds import rebuilt
+from tests.support.world import BOOKSHOP, FakePorts, World
+
+MINUTE = timedelta(minutes=1)
+LONG = READ_SECONDS + 0.1
+
+
+class SlowPorts(FakePorts):
+    """Ports whose calls beside each other take so long, from some moment on.
+
+    Then Cloud Monitoring says nothing at all.
+    """
+
+    def __init__(self, policy: Policy = BOOKSHOP) -> None:
+        super().__init__(policy)
+        self.are_slow = False
+        self.counts.hook = self.alerts.hook = self._unless_slow
+
+    def pool(self) -> Pool:
+        """As many lanes as the real pool has threads."""
+        if not self.are_slow:
+            return super().pool()
+        return LanePool(self.clock, POOL_WORKERS, LONG)
+
+    def _unless_slow(self, verb: str, side: str) -> None:
+        if self.are_slow:
+            raise Unavailable(f"{verb}: no answer")
+
+
+def test_a_decision() -> None:
+    """It holds as long as it may, and says what is not known."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.deploy_bad(rate=0.0)
+    ports.are_slow = True
+
+    world.alert()
+    world.pass_time(10 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.takeovers) == (Status.NOT_TAKEN, 0)
+    assert one.outcome.startswith("still true: the metrics could not be read")
+
+
+def test_the_end_of_a_watch() -> None:
+    """What went well does not fail because nobody tells whether an alert is over."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    ports.are_slow = True
+
+    world.pass_time(30 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is Status.SUCCEEDED
+    assert "not known to be over: function_failure_rate" in one.outcome
+
+
+def test_an_undo_of_what_was_built_again() -> None:
+    """Deployments are asked about with a lease that lasts for the answers."""
+    ports = SlowPorts()
+    world = rebuilt(shop=World(ports=ports))
+    ports.are_slow = True
+
+    assert say(world, "undo") == ""
+    world.pass_time(2 * MINUTE)
+
+    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (Status.PARKED, 0)
+
+
+def test_a_roll_out_that_goes_on() -> None:
+    """What it reaches later is looked for, and for where its images are, before the plan grows."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.pass_time(2 * MINUTE)
+
+    def slowly(verb: str, side: str) -> None:
+        kept = ports.store.documents
+        running = [path for path, one in kept.items() if one.get("status") == "RUNNING"]
+        ports.are_slow = ports.are_slow or bool(running)
+
+    ports.store.hook = slowly
+
+    rollback = rolls_out_under_its_rollback(world)
+
+    assert rollback.plan is not None
+    assert (rollback.plan.extensions, rollback.takeovers) == (1, 0)
+    assert "died" not in rollback.outcome
+
+
+def test_an_order_for_everything() -> None:
+    """It is decided; what cannot be sent soon enough after its intent ends in time, and is told."""
+    ports = SlowPorts(SHOP)
+    world = World(policy=SHOP, ports=ports, furnish=furnish)
+    spoil(world, "functions", "sites", "rules")
+    ports.are_slow = True
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.pass_time(10 * MINUTE)
+
+    one = world.rollbacks()[0]
+    assert (one.status, one.takeovers) == (Status.FAILED, 0)
+    assert "release shop: FAILED not there in time: its time to be sent is over" in one.outcome

@@ -1,0 +1,92 @@
+"""The console, where it is asked for: who reaches it, and what its account may."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from shared.core.topics import CONSOLE
+from tests.terraform.checks import (
+    account_of,
+    findings,
+    functions,
+    grants,
+    members,
+    operations_project,
+    permissions,
+)
+from tests.terraform.conftest import TERRAFORM, configuration
+from tests.terraform.entry_points import declared, docstring, settings_of
+from tests.terraform.evaluator.evaluator import Configuration, evaluated
+from tests.terraform.module.minimal_variables import SMALLEST
+
+ONCALL = "group:oncall@example.com"
+
+
+@pytest.fixture(scope="module")
+def made() -> Configuration:
+    """The module with a console, and a bucket of heads."""
+    console = {"invokers": [ONCALL], "api_key": "AIza"}
+    return evaluated(
+        TERRAFORM, {**SMALLEST, "console": console, "audit_bucket": {"location": "EU"}}
+    )
+
+
+def test_every_check_holds(made: Configuration) -> None:
+    """Its account is its own, its changes are no deployments, its emergency stop stays."""
+    assert findings(made) == []
+
+
+def test_it_knows_who_it_is_and_so_does_the_responder(made: Configuration) -> None:
+    """on_command believes of an operator what this one account says, and no other's."""
+    console, responder = settings_of(made, CONSOLE), settings_of(made, "on_command")
+
+    assert console.console_account == account_of(functions(made)[CONSOLE])
+    assert responder.console_account == console.console_account
+    assert (console.api_key, console.identity_project) == ("AIza", responder.identity_project)
+    assert console.audit_bucket == made.outputs["buckets"]["audit"]
+
+
+def test_its_account_may_do_what_its_adapters_do(made: Configuration) -> None:
+    """It reads the state and the heads, sees who is disabled, signs as itself, and speaks."""
+    said, settings = docstring(CONSOLE), settings_of(made, CONSOLE)
+    reading = {"datastore.databases.get", "datastore.entities.get", "datastore.entities.list"}
+    of_account = {"iam.serviceAccounts.getOpenIdToken"}
+    heads = {"storage.objects.get", "storage.objects.list"}
+    users = {"firebaseauth.users.get"}
+    assert declared(said) == of_account | heads | users
+
+    may = permissions(made, CONSOLE)
+
+    project = operations_project(made)
+    assert may == {
+        settings.audit_bucket: heads,
+        project: reading | of_account | users | {"pubsub.topics.publish"},
+    }
+    topics = [
+        one.values["topic"]
+        for one in made.of("google_pubsub_topic_iam_member")
+        if f"serviceAccount:{settings.console_account}" in members(one)
+    ]
+    assert topics == re.findall(r"publishes on (rollback-\w+)", said)
+
+
+def test_only_whom_the_variable_names_reaches_it(made: Configuration) -> None:
+    """And nobody reaches anything else by it."""
+    name = functions(made)[CONSOLE]["name"]
+
+    invokers = [
+        (one.values["name"], one.values["role"]) for one in grants(made) if ONCALL in members(one)
+    ]
+
+    assert invokers == [(name, "roles/run.invoker")]
+
+
+def test_without_the_variable_there_is_none() -> None:
+    """No function, no account, and nobody's word is an operator's."""
+    bare = configuration("minimal")
+
+    assert CONSOLE not in functions(bare)
+    assert settings_of(bare, "on_command").console_account is None
+    assert not [one for one in bare.of("google_service_account") if "console" in one.address]

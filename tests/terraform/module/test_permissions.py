@@ -1,0 +1,233 @@
+"""Who may do what, beside the code that has to do it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from cli.doctor.system.permissions import roles_in
+from shared.core import topics
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.presentation import status_page_html
+from tests.terraform.checks import functions, grants, members, operations_project, permissions
+from tests.terraform.conftest import TERRAFORM
+from tests.terraform.entry_points import declared, docstring, needed, policies_of, settings_of
+from tests.terraform.evaluator.evaluator import Configuration, evaluated
+from tests.terraform.module.minimal_variables import SMALLEST
+
+
+@pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
+def test_a_responder_publishes_what_it_says(entry_point: str, example: Configuration) -> None:
+    """The topics of its docstring, and no other."""
+    said = re.search(r"Publishes on rollback(-[^.;]*)", docstring(entry_point))
+    assert said is not None
+    wanted = {f"rollback{name}" for name in re.findall(r"-[a-z]+(?:-[a-z]+)*", said[1])}
+    account = functions(example)[entry_point]["service_config"][0]["service_account_email"]
+
+    granted = {
+        one.values["topic"]
+        for one in example.of("google_pubsub_topic_iam_member")
+        if one.values["member"] == f"serviceAccount:{account}" and one.name == "responders"
+    }
+
+    assert granted == wanted
+
+
+def test_the_worker_asks_for_data_where_a_policy_says_so(example: Configuration) -> None:
+    """On each declared topic, in its application's project, and on no other."""
+    declared_by = {
+        (one.project, topic) for one in policies_of(example) for topic in derived_topics(one)
+    }
+    account = functions(example)["on_work"]["service_config"][0]["service_account_email"]
+
+    granted = [
+        one.values
+        for one in example.of("google_pubsub_topic_iam_member")
+        if one.name == "regeneration"
+    ]
+
+    assert {(one["project"], one["topic"]) for one in granted} == declared_by
+    assert {one["member"] for one in granted} == {f"serviceAccount:{account}"}
+    assert len(declared_by) == 1
+
+
+@pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
+def test_a_responder_may_do_what_its_adapters_do(entry_point: str, example: Configuration) -> None:
+    """Nothing is missing, nothing unused: in each project, and in the bucket that it is told of."""
+    assert permissions(example, entry_point) == needed(example, entry_point)
+
+
+ASKING = """\
+system: bare
+project: bare-bones
+region: europe-west1
+groups: { all: { functions: [readIt] } }
+signals: { error_rate: { severity: LOW, scenario: functions, mode: observe } }
+scenarios: { functions: observe }
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "entry_point", "permission"),
+    [
+        ("backups: { bucket: exports }", "on_clock", "datastore.databases.export"),
+        ("backups: { native: true }", "on_clock", "datastore.backups.list"),
+        ("backups: { native: true, proof: {} }", "on_clock", "datastore.databases.import"),
+        ("backups: { copies: {} }", "on_clock", "datastore.databases.clone"),
+        ("backups: { copies: {} }", "on_command", "datastore.backups.list"),
+        (
+            "channels: [{ name: users, kind: push, target: outages }]",
+            "on_notice",
+            "cloudmessaging.messages.create",
+        ),
+        (
+            "collections: { users: {} }\nchannels:\n- name: users\n  kind: push\n"
+            "  audience: users\n  users: { collection: users, tokens: device, at_most: 9 }",
+            "on_notice",
+            "datastore.entities.list",
+        ),
+    ],
+)
+def test_a_right_that_few_applications_need_is_given_where_a_policy_asks_for_it(
+    said: str, entry_point: str, permission: str, tmp_path: Path
+) -> None:
+    """There it is all that its adapter declares; in other applications nobody has it."""
+    (tmp_path / "bare.yaml").write_text(ASKING + said)
+    (tmp_path / "plain.yaml").write_text(ASKING.replace("bare", "plain"))
+    both = [str(tmp_path / name) for name in ("bare.yaml", "plain.yaml")]
+
+    made = evaluated(TERRAFORM, {**SMALLEST, "policies": both})
+
+    may = permissions(made, entry_point)
+    assert may == needed(made, entry_point)
+    assert permission in may["bare-bones"]
+    assert permission not in may.get("plain-bones", set())
+
+
+@pytest.mark.parametrize(
+    "said", ["deployments: { starts: stand }", "collections: { users: { on_repair: suppress } }"]
+)
+def test_a_policy_that_holds_what_was_removed_is_provisioned(said: str, tmp_path: Path) -> None:
+    """The functions are given the file as it stands, and read it with a warning."""
+    (tmp_path / "bare.yaml").write_text(ASKING + said)
+
+    made = evaluated(TERRAFORM, {**SMALLEST, "policies": [str(tmp_path / "bare.yaml")]})
+
+    [policy] = policies_of(made)
+    assert len(policy.warnings) == 1
+    assert "google_cloud_run_v2_service.starts" not in {one.address for one in made.resources}
+
+
+def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
+    """What stands in a project unused is one more thing to explain."""
+    given = {one.values["role"] for one in grants(example)}
+
+    roles = example.of("google_project_iam_custom_role")
+
+    made = {f"projects/{one.values['project']}/roles/{one.values['role_id']}" for one in roles}
+    assert made - given == set()
+
+
+def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> None:
+    """What a responder has in an application, by name; and the runtime of every function."""
+    members = {
+        f"serviceAccount:{one['service_config'][0]['service_account_email']}": entry_point
+        for entry_point, one in functions(example).items()
+    }
+    grants = [
+        one.values
+        for one in example.of("google_project_iam_member")
+        if one.address.startswith("google_project_iam_member.applications")
+    ]
+
+    for policy in policies_of(example):
+        given: dict[str, set[str]] = defaultdict(set)
+        for one in grants:
+            if one["project"] == policy.project:
+                given[members[one["member"]]].add(one["role"])
+        assert given == {who: roles for who, roles in roles_in(policy).items() if roles}
+    runtimes = {one["build_config"][0]["runtime"] for one in functions(example).values()}
+    assert runtimes == {"python311"}
+
+
+def test_heads_are_anchored_wherever_there_is_a_bucket_for_them(example: Configuration) -> None:
+    """The clock is told of it, and nobody else."""
+    bucket = example.outputs["rollback"]["buckets"].get("audit")
+
+    told = {one: settings_of(example, one).audit_bucket for one in functions(example)}
+
+    assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket}
+
+
+def test_values_have_one_reader(example: Configuration) -> None:
+    """Nobody but the worker gets what lies in their bucket, viewers of the project included."""
+    buckets, worker = example.outputs["rollback"]["buckets"], account(example, "on_work")
+    told = {one: settings_of(example, one) for one in functions(example)}
+
+    reads = {
+        member
+        for one in grants(example)
+        if one.values.get("bucket") == buckets["values"]
+        and not str(one.values["role"]).endswith("/roles/rollback_keeper")
+        for member in members(one)
+    }
+
+    owners = f"projectOwner:{operations_project(example)}"  # who may give the bucket to anybody
+    assert reads == {f"serviceAccount:{worker}", owners}
+    assert {one for one, seen in told.items() if seen.values_bucket == buckets["values"]} == {
+        "on_deployment",
+        "on_work",
+    }
+    assert {one for one, seen in told.items() if seen.sources_bucket == buckets["sources"]} == {
+        "on_deployment"
+    }
+
+
+def account(configuration: Configuration, entry_point: str) -> str:
+    """Whom a function runs as."""
+    [service] = functions(configuration)[entry_point]["service_config"]
+    email: str = service["service_account_email"]
+    return email
+
+
+def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(
+    example: Configuration,
+) -> None:
+    """Whoever asks for them is told of it, and whoever writes them."""
+    bucket = example.outputs["rollback"]["buckets"].get("status")
+
+    told = {one: settings_of(example, one).status_bucket for one in functions(example)}
+
+    assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket, "on_notice": bucket}
+    below = example.outputs["rollback"]["status_page"]
+    wanted = f"https://storage.googleapis.com/{bucket}/{status_page_html.folder('')}"
+    assert below == (wanted if bucket else None)
+
+
+def test_people_are_looked_up_where_they_sign_in(two_projects: Configuration) -> None:
+    """Which need not be where the responders run."""
+    assert settings_of(two_projects, "on_command").identity_project == "example-people"
+
+
+def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) -> None:
+    """Its adapter's permissions, on the subscriptions and topics alone."""
+    member = "group:oncall@example.com"
+    roles = {
+        one.values["role_id"]: {*one.values["permissions"]}
+        for one in two_projects.of("google_project_iam_custom_role")
+    }
+    on = ("google_pubsub_subscription_iam_member", "google_pubsub_topic_iam_member")
+    granted = {
+        one.values["role"].rpartition("/")[2]
+        for one in two_projects.of(*on)
+        if one.values["member"] == member
+    }
+
+    may = {
+        permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})
+    }
+
+    assert may == declared("`shared.adapters.gcp.pubsub.dead_letters.PERMISSIONS`")

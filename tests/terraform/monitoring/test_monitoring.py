@@ -1,0 +1,442 @@
+"""The monitoring half of the Terraform module, on evaluated values."""
+
+from __future__ import annotations
+
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.domain.policy.model import SIGNALS, Policy
+from shared.domain.reports.monthly_stats import Tally
+from shared.domain.signals import monitoring_notification
+from shared.policy_files import loader
+from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.evaluator.values import Unevaluable
+from tests.terraform.monitoring.findings import CHANNEL, POLICY, findings
+from tests.terraform.monitoring.mistakes import MISTAKES, condition
+from tests.terraform.monitoring.plan import ROOT, Attributes, Resources, plan, resources_of
+
+SHIPPED = [ROOT / "policies" / "cvplus.yaml", ROOT / "policies" / "example.yaml"]
+
+BARE = """\
+system: bare-bones
+project: bare-bones
+region: europe-west1
+groups: {{ all: {{ functions: [read_it, writeIt] }} }}
+probes:
+  - {{ name: site, url: "https://bare.example:8080?deep=1", status_below: 403, timeout: 90s }}
+  - {{ name: read, url: "https://bare.example/read", function: read_it }}
+  - name: sign-in
+    sign_in: {{ email: a@bare.example, password_secret: password, api_key_secret: key }}
+signals:
+{signals}
+scenarios: {{ functions: act }}
+gates: {{ auto_close: 30m }}
+"""
+"""Says as little as a policy file may."""
+
+
+def bare(folder: Path, **signals: str) -> Path:
+    """A policy file of every signal without a threshold, but for what is given."""
+    lines = (
+        f"  {name}: {{ severity: HIGH, scenario: functions, mode: act, {signals.get(name, '')} }}"
+        for name in SIGNALS
+    )
+    path = folder / "bare.yaml"
+    path.write_text(BARE.format(signals="\n".join(lines)))
+    return path
+
+
+def loaded(*paths: Path) -> dict[str, Policy]:
+    return {policy.system: policy for policy in map(loader.load, paths)}
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    variables = {
+        "billing_account": "012345-6789AB-CDEF01",
+        "dead_man_url": "https://switch.example/ping",
+    }
+    return plan(tmp_path_factory.mktemp("shipped"), SHIPPED, variables)
+
+
+@pytest.fixture
+def resources(shipped: Configuration) -> Resources:
+    return deepcopy(resources_of(shipped))
+
+
+def found_in(resources: Resources, shipped: Configuration) -> list[str]:
+    return findings(resources, loaded(*SHIPPED), shipped.outputs["signals_without_alert"])
+
+
+def test_the_alert_policies_are_what_the_policy_files_say(
+    resources: Resources, shipped: Configuration
+) -> None:
+    """Every signal has its conditions with the file's thresholds, or a reason for having none."""
+    assert found_in(resources, shipped) == []
+
+
+def test_the_alert_policies_of_each_example_are_what_its_policy_files_say(
+    example: Configuration,
+) -> None:
+    """Nothing that a reader copies has a mistake that a plan does not show."""
+    rollback = example.outputs["rollback"]
+    policies = {
+        system: policy
+        for system, policy in loaded(*SHIPPED).items()
+        if system in rollback["applications"]
+    }
+
+    assert findings(resources_of(example), policies, rollback["signals_without_alert"]) == []
+
+
+def test_what_costs_money_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
+    """What a rollback answers has its alerts; no check, no dashboard, no counter for it."""
+    off = {"alert_severities": ["CRITICAL", "HIGH"], "dashboards": False, "uptime_checks": False}
+
+    configuration = plan(tmp_path, SHIPPED[:1], off)
+
+    resources, why = resources_of(configuration), configuration.outputs["signals_without_alert"]
+    assert findings(resources, loaded(SHIPPED[0]), why) == []
+    assert "google_monitoring_uptime_check_config" not in resources
+    assert "google_monitoring_dashboard" not in resources
+    assert "cvplus/shifts" not in resources["google_logging_metric"]["counter"]
+    assert why["cvplus/slow_response"] == "alert_severities has no MEDIUM"
+    assert "own looks" in why["cvplus/frontend_unavailable"]
+    assert all(why[name] for name in why)
+
+
+def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
+    """The responders' own alerts are left, their counters, and what verifies a rollback."""
+    off = {"alert_severities": [], "dashboards": False, "uptime_checks": False}
+
+    resources = resources_of(plan(tmp_path, SHIPPED[:1], off))
+
+    assert "signal" not in resources[POLICY]
+    assert set(resources["google_logging_metric"]["counter"]) == {
+        "cvplus/sign_in_failures",
+        "cvplus/sign_ins",
+    }
+    assert set(resources["google_logging_metric"]) == {
+        *(
+            "counter",
+            "due",
+            "incidents",
+            "responder_errors",
+            "trends",
+            "unproven_backups",
+            "unrestorable",
+        ),
+    }
+
+
+def test_a_file_without_thresholds_gets_those_of_the_embedded_cloud(tmp_path: Path) -> None:
+    """What is rehearsed in the embedded cloud is what Cloud Monitoring does."""
+    path = bare(tmp_path)
+
+    configuration = plan(tmp_path, [path])
+
+    unmeasured = configuration.outputs["signals_without_alert"]
+    assert findings(resources_of(configuration), loaded(path), unmeasured) == []
+
+
+def test_operations_and_application_in_one_project(tmp_path: Path) -> None:
+    """One project has one set of pagers, and its alerts on itself beside those of the system."""
+    configuration = plan(tmp_path, SHIPPED[:1], {"operations_project": "cvplus"})
+
+    unmeasured = configuration.outputs["signals_without_alert"]
+    assert findings(resources_of(configuration), loaded(SHIPPED[0]), unmeasured) == []
+    assert configuration.warnings == []
+    assert len(resources_of(configuration)[CHANNEL]["pager"]) == 1
+
+
+def test_only_what_no_metric_shows_has_no_alert(shipped: Configuration) -> None:
+    """Each of them says why."""
+    missing = shipped.outputs["signals_without_alert"]
+
+    assert {name.split("/")[1] for name in missing} == {
+        "database_corruption",
+        "data_loss",
+        "security_breach",
+    }
+    assert all(missing.values())
+
+
+def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(
+    resources: Resources,
+) -> None:
+    """Its labels name system and signal, and where it stands is no foreign project."""
+    policies = loaded(*SHIPPED)
+
+    for policy in resources[POLICY]["signal"].values():
+        incident = {
+            "incident_id": "0.abc",
+            "state": "open",
+            "policy_user_labels": policy["user_labels"],
+            "scoping_project_id": policy["project"],
+        }
+        sent = json.dumps({"version": "1.2", "incident": incident})
+        notification = monitoring_notification.parse(sent.encode())
+        claimed = monitoring_notification.claim(notification, policies)
+        assert claimed is not None
+        assert claimed == (
+            policies[policy["user_labels"]["rollback_system"]],
+            policy["user_labels"]["rollback_signal"],
+        )
+        assert not monitoring_notification.is_foreign(notification, claimed[0])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found(mistake: str, resources: Resources, shipped: Configuration) -> None:
+    """What a plan would not tell, these checks do."""
+    spoil, told = MISTAKES[mistake]
+
+    spoil(resources)
+
+    assert [one for one in found_in(resources, shipped) if told in one]
+
+
+def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> None:
+    """Address, time-out and healthy statuses are the probe's own."""
+    checks = resources["google_monitoring_uptime_check_config"]["probe"]
+
+    for policy in loaded(*SHIPPED).values():
+        for probe in policy.probes:
+            check = checks.pop(f"{policy.system}/{probe.name}")
+            address, asked = urlsplit(probe.url), check["http_check"][0]
+            path = (address.path or "/") + (f"?{address.query}" if address.query else "")
+            assert check["project"] == policy.project
+            assert check["monitored_resource"][0]["labels"]["host"] == address.hostname
+            assert (asked["path"], asked["use_ssl"]) == (path, True)
+            assert check["timeout"] == f"{probe.timeout.total_seconds():g}s"
+            assert healthy(asked, probe.status_below - 1)
+            assert not healthy(asked, probe.status_below)
+    assert checks == {}
+
+
+def healthy(asked: Attributes, status: int) -> bool:
+    """Whether a check takes this status for a good one."""
+    accepted = asked["accepted_response_status_codes"]
+    return {"status_value": status} in accepted or {
+        "status_class": f"STATUS_CLASS_{status // 100}XX"
+    } in accepted
+
+
+def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> None:
+    """A bound of 403 takes 402 and no 403, no check is too patient for Google, none signs in."""
+    resources = resources_of(plan(tmp_path, [bare(tmp_path)]))
+
+    checks = resources["google_monitoring_uptime_check_config"]["probe"]
+    check = checks["bare-bones/site"]
+    assert set(checks) == {"bare-bones/site", "bare-bones/read"}
+
+    asked = check["http_check"][0]
+    assert (asked["port"], asked["use_ssl"], asked["path"]) == ("8080", True, "/?deep=1")
+    assert check["timeout"] == "60s"
+    assert healthy(asked, 402)
+    assert not healthy(asked, 403)
+
+
+@pytest.mark.parametrize(
+    ("signals", "told"),
+    [
+        ({"error_rate": "duration: 90s"}, "durations are whole minutes"),
+        ({"database_connectivity": "duration: 30s"}, "durations are whole minutes"),
+        ({"quota_usage": "also: [{ unit: count, threshold: 2 }]"}, "would mean something else"),
+    ],
+)
+def test_what_monitoring_cannot_do_is_refused(
+    signals: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    """Before anything is made, and with the reason."""
+    with pytest.raises(Unevaluable, match=told):
+        plan(tmp_path, [bare(tmp_path, **signals)])
+
+
+def test_auto_close_beyond_what_monitoring_takes_is_refused(tmp_path: Path) -> None:
+    """The responders and Monitoring must mean the same time."""
+    path = bare(tmp_path)
+    path.write_text(path.read_text().replace("auto_close: 30m", "auto_close: 29m"))
+
+    with pytest.raises(Unevaluable, match="between 30m and 7d"):
+        plan(tmp_path, [path])
+
+
+def test_half_a_minute_holds_where_a_query_watches(tmp_path: Path) -> None:
+    """Thirty seconds are the runbook's for the frontend; a filter knows whole minutes only."""
+    path = bare(tmp_path, frontend_unavailable="duration: 30s, threshold: 3")
+
+    configuration = plan(tmp_path, [path])
+
+    unmeasured = configuration.outputs["signals_without_alert"]
+    resources = resources_of(configuration)
+    assert findings(resources, loaded(path), unmeasured) == []
+    assert condition(resources, "bare-bones/frontend_unavailable")["duration"] == "30s"
+
+
+def test_the_counters_name_every_function_of_their_system(resources: Resources) -> None:
+    """A log filter has room for all of them: 20,000 characters."""
+    counters = resources["google_logging_metric"]["counter"]
+
+    for policy in loaded(*SHIPPED).values():
+        for name in ("requests", "server_errors"):
+            text = counters[f"{policy.system}/{name}"]["filter"]
+            assert all(f'"{function.lower()}"' in text for function in policy.functions)
+            assert len(text) <= 20_000
+
+
+def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> None:
+    """Each event and each field that a metric of ours reads is one that they write."""
+    code = "\n".join(
+        file.read_text()
+        for folder in ("responders", "shared")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+    metrics = [
+        metric
+        for name, found in resources["google_logging_metric"].items()
+        if name != "counter"  # of what the application logs
+        for metric in found.values()
+    ]
+    read = [
+        *(
+            said
+            for one in metrics
+            for said in re.findall(r"jsonPayload\.event=(.*)", one["filter"])
+        ),
+        *(one.get("value_extractor", "") for one in metrics),
+    ]
+
+    events = {name for said in read for name in re.findall(r'"([^"]+)"', said)}
+    fields = {name for said in read for name in re.findall(r"EXTRACT\(jsonPayload\.(\w+)\)", said)}
+
+    assert events == {
+        *(
+            "backup.failed",
+            "backup.unproven",
+            "backups.missing",
+            "deployment.unrestorable",
+            "incident.tallied",
+            "work.due",
+        ),
+        *("rollback.cancelled", "rollback.failed", "rollback.succeeded"),
+    }
+    assert fields == {"due_seconds"}
+    assert [one for one in events if f'"{one}"' not in code] == []
+    assert [one for one in fields if f"{one}=" not in code] == []
+    labels = [one for metric in metrics for one in metric.get("label_extractors", {}).values()]
+    of_facts = re.findall(r"EXTRACT\(jsonPayload\.facts\.(\w+)\)", " ".join([*read, *labels]))
+    assert {*of_facts} <= {*Tally.__struct_fields__}
+
+
+def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
+    resources: Resources,
+) -> None:
+    """No tile covers another; each limit of the runbook's health is drawn."""
+    pages = {
+        key: json.loads(page["dashboard_json"])
+        for key, page in resources["google_monitoring_dashboard"]["page"].items()
+    }
+
+    assert set(pages) == {"responders", "systems/bookshop", "systems/cvplus"}
+    for page in pages.values():
+        tiles = page["mosaicLayout"]["tiles"]
+        assert len({(tile["xPos"], tile["yPos"]) for tile in tiles}) == len(tiles)
+        assert all(
+            tile["xPos"] % tile["width"] == tile["yPos"] % tile["height"] == 0 for tile in tiles
+        )
+    charts = [
+        tile["widget"]["xyChart"] for tile in pages["systems/cvplus"]["mosaicLayout"]["tiles"]
+    ]
+    titles = [
+        tile["widget"]["title"] for page in pages.values() for tile in page["mosaicLayout"]["tiles"]
+    ]
+    for shown in ("Rollbacks", "Backlog", "Dead letters", "Oldest due work", "Cost: "):
+        assert any(title.startswith(shown) for title in titles)
+    drawn = {limit["value"] for chart in charts for limit in chart["thresholds"]}
+    assert drawn == {3000, 5000, 0.999, 30000, 0.05, 0.95, 0.1, 0.5}
+
+
+def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resources) -> None:
+    """Without data an incident closes by itself: right for errors, wrong for a silent clock."""
+    strategies = {
+        key: policy["alert_strategy"][0]["auto_close"]
+        for key, policy in resources[POLICY]["self"].items()
+    }
+
+    assert strategies["silent_clock"] == "604800s"
+    assert strategies["errors"] == "1800s"
+    assert set(strategies) == {
+        "backlog",
+        "dead_letters",
+        "errors",
+        "overdue_work",
+        "silent_clock",
+        "unproven_backup",
+        "unrestorable",
+        "waiting_messages",
+    }
+
+
+def test_the_budget_writes_mail_and_nothing_else(resources: Resources) -> None:
+    """A budget's message on a topic of ours would become a dead letter."""
+    [budget] = resources["google_billing_budget"]["operations"].values()
+
+    [rule] = budget["all_updates_rule"]
+    assert "pubsub_topic" not in rule
+    assert len(rule["monitoring_notification_channels"]) == 1
+
+
+def test_the_dead_mans_switch_is_kept_quiet_from_another_region(resources: Resources) -> None:
+    """It is called each minute, by Cloud Scheduler itself."""
+    [job] = resources["google_cloud_scheduler_job"]["dead_man"].values()
+
+    assert job["http_target"][0]["uri"] == "https://switch.example/ping"
+    assert (job["schedule"], job["region"]) == ("* * * * *", "us-east1")
+
+
+def test_nothing_is_made_that_was_not_asked_for(tmp_path: Path) -> None:
+    """No budget without a billing account, no ping without an address, no counter for no signal."""
+    resources = resources_of(plan(tmp_path, SHIPPED[1:]))
+
+    assert "google_billing_budget" not in resources
+    assert "google_cloud_scheduler_job" not in resources
+    assert set(resources["google_logging_metric"]["counter"]) == {
+        "bookshop/requests",
+        "bookshop/server_errors",
+        "bookshop/shifts",
+    }
+
+
+def test_without_a_pager_the_plan_says_that_nobody_is_woken(tmp_path: Path) -> None:
+    """A warning that names the projects; the responders work without a person."""
+    [warning] = plan(tmp_path, SHIPPED, {"pager_channels": {}}).warnings
+
+    assert "bookshop-prod, cvplus, rollback-operations" in warning
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"billing_account": "012345"}, "012345-6789AB-CDEF01"),
+        ({"budget_amount": 0.5}, "whole number"),
+        ({"alert_severities": ["URGENT"]}, "CRITICAL, HIGH"),
+        ({"dead_man_url": "http://switch.example"}, "https address"),
+        ({"existing_pager_channels": ["oncall"]}, "projects/P/notificationChannels/N"),
+        ({"pager_channels": {"duty": {"type": "pagerduty", "labels": {}}}}, "need no secret"),
+        ({"pager_channels": {"duty": {"type": "sms", "labels": {"email_address": "a"}}}}, "number"),
+        ({"uptime_regions": ["EUROPE", "EUROPE", "USA_IOWA"]}, "three different"),
+        ({"uptime_regions": ["EUROPE", "USA_IOWA", "MARS"]}, "Of ASIA_PACIFIC"),
+    ],
+)
+def test_a_variable_that_means_nothing_is_refused(
+    variables: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    """The message says what is wanted."""
+    with pytest.raises(Unevaluable, match=told):
+        plan(tmp_path, SHIPPED[1:], variables)
