@@ -24,7 +24,8 @@ from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.adapters.gcp.firestore.values import write_fields
 from shared.domain.data.repair.plan import KIND, Fate, Goal, Position, Select
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.write_ramp import Ramp

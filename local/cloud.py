@@ -32,13 +32,13 @@ from local.application.builds import Missing
 from local.application.records import Records
 from local.application.service import Archive
 from local.application.sources import Sources, release_in
-from local.control import front_door
 from local.control.front_door import FrontDoor
 from local.control.scenes import Scenes
 from local.control.service import ControlPlane
 from local.core import rest
 from local.core.clock import CloudClock
 from local.core.grpc_services import Service, serve, served
+from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.rest import RestServer
 from local.faults.injection import Injector
@@ -181,7 +181,7 @@ class Cloud:
         self._closing.close()
 
     def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
-        self._front, self.addresses["control"] = front_door.listen(ports.get("control", 0))
+        self._front, self.addresses["control"] = listen(ports.get("control", 0))
         self._closing.callback(self._front.server_close)
         self.pubsub = PubSub(self.clock, self._journal, self.faults, played=self.played)
         self._closing.callback(self.pubsub.close)

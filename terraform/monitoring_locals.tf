@@ -2,7 +2,7 @@
 # signal. What each signal is measured by stands in measures.tf.
 
 locals {
-  # What holds where a policy file does not say: the embedded cloud's rules (local/monitoring) and
+  # What holds where a policy file does not say: the embedded cloud's rules (local/services/monitoring) and
   # the code's defaults (shared/domain/policy/model.py), compared by a test.
   signal_defaults = {
     frontend_unavailable    = { threshold = 2, duration = "1m" }

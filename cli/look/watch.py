@@ -1,4 +1,4 @@
-"""."""
+"""The command `rollback watch`: follow an incident until it ends."""
 
 from __future__ import annotations
 

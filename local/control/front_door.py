@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
-from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
@@ -153,21 +151,3 @@ class _Handler(AnyMethod):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer)
-
-
-class _Server(ThreadingHTTPServer):
-    """A server whose clients may hang up before they have read everything, as probes do."""
-
-    request_queue_size = 128
-    """Connections that wait to be taken: pushes of events come many at once."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell of every error but that the client is gone."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def listen(port: int) -> tuple[ThreadingHTTPServer, str]:
-    """A loopback server that answers nothing yet, and its address; port 0 takes a free one."""
-    server = _Server(("127.0.0.1", port), _Handler)
-    return server, f"127.0.0.1:{server.server_port}"

@@ -15,9 +15,9 @@ import msgspec
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
-from local.control.front_door import listen
 from local.core.grpc_services import Dropped, Refused
 from local.core.http_handler import AnyMethod
+from local.core.http_server import listen
 from local.core.loopback import Loop
 from local.core.pages import page
 from local.faults.points import Faults

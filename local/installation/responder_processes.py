@@ -13,6 +13,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from local.control.proxy import detour, without_detours
 from local.installation import push_subscriptions
 from local.installation.provisions import (
     audit_bucket,
@@ -23,7 +24,6 @@ from local.installation.provisions import (
     values_bucket,
 )
 from local.installation.push_subscriptions import Place
-from local.services.identity.proxy import detour, without_detours
 from shared.core import topics
 from shared.wiring.settings import LOCAL_CLOUD
 

@@ -23,7 +23,7 @@ from shared.domain.data.backups.export import Backup, Status
 from shared.domain.data.backups.values import Stored
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.notices.notice import notices
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.world import Ports

@@ -24,7 +24,7 @@ from shared.domain.data.backups.restore_test import Proof, Seen
 from shared.domain.data.document import same
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, notices
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity

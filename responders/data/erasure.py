@@ -26,7 +26,7 @@ from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import Book, Erasure, Progress
 from shared.domain.data.repair.plan import EVERYTHING
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
 from shared.engine.steps.documents.batched import within

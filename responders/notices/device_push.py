@@ -27,7 +27,7 @@ from shared.domain.notices.notice import Notice, Status, loud
 from shared.domain.notices.outbox import SENDING_TAKES, Answer
 from shared.domain.notices.push_progress import BATCH, Fate, Spread
 from shared.domain.policy.channels import Addressees, Audience, Channel
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.documents import Documents

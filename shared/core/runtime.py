@@ -1,4 +1,4 @@
-"""."""
+"""Ports to the runtime: the clock and the pool of threads."""
 
 from __future__ import annotations
 

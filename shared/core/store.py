@@ -1,4 +1,4 @@
-"""."""
+"""The port to stored state: documents, writes, queries, transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""."""
+"""Ports to backups: exports, managed backups, restores, bucket mirrors."""
 
 from __future__ import annotations
 

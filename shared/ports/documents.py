@@ -1,4 +1,4 @@
-"""."""
+"""Ports to the documents of an application: reads and conditional rewrites."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.data.document import Landed, Rewrite, Version
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 
 class Documents(Protocol):

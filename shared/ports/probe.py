@@ -1,4 +1,4 @@
-"""."""
+"""The port to probes: send one HTTP request and measure it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the product needs of the world: Protocols of a few verbs each.
 
-Real adapters are in shared/gcp; the fakes of the tests pass the same contract suites. Every verb
+Real adapters are in shared/adapters/gcp; the fakes of the tests pass the same contract suites. Every verb
 answers within a deadline of its adapter, or raises Unavailable (nothing is known), Rejected (the
 answer is no) or Moved (a precondition failed).
 """

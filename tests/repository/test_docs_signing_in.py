@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.services.identity.proxy import detour
+from local.control.proxy import detour
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.adapters.prober import HttpProber
 from shared.core.store import Query

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from local.cloud import Cloud
+from local.control.proxy import detour
 from local.services.identity import Account
-from local.services.identity.proxy import detour
 from local.services.identity.users import code
 from shared.wiring.settings import DETOURS
 

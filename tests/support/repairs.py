@@ -17,7 +17,8 @@ from shared.core.store import Query
 from shared.domain.data.repair import plan, quarantine
 from shared.domain.data.repair.plan import Fate, Goal, Position
 from shared.domain.data.repair.quarantine import Entry
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status

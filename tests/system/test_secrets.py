@@ -31,7 +31,7 @@ from shared.domain.system import EVERYWHERE
 from shared.ports.messaging import Letter
 from shared.state.reader import Reading
 from tests.contracts.support.http_server import serving
-from tests.contracts.support.test_account import Toolkit, Vault
+from tests.contracts.support.account_double import Toolkit, Vault
 from tests.fakes.firestore.store import MemoryStore
 from tests.fakes.pubsub.dead_letters import MemoryLetters
 from tests.fakes.runtime.clock import START

@@ -46,7 +46,7 @@ def docstring(entry_point: str) -> str:
 
 def declared(said: str) -> set[str]:
     """The permissions of the adapters that a docstring names."""
-    named = re.findall(r"(the first of )?`(shared\.gcp\.\w+)\.(\w*PERMISSIONS)`", said)
+    named = re.findall(r"(the first of )?`(shared\.adapters\.gcp\.[\w.]+)\.(\w*PERMISSIONS)`", said)
     return {
         one
         for first, module, name in named

@@ -175,7 +175,7 @@ PROTO_TYPES = {
 
 def test_the_schema_of_commands_is_that_of_the_responder(example: Configuration) -> None:
     """Whatever a command may hold, Pub/Sub lets through, by the same names."""
-    schema = json.loads((ROOT / "shared" / "command.schema.json").read_text())
+    schema = json.loads((ROOT / "shared/domain/commands/command.schema.json").read_text())
     [definition] = [one.values["definition"] for one in example.of("google_pubsub_schema")]
     messages = dict(re.findall(r"^message (\w+) \{\n(.*?)^\}", definition, re.M | re.S))
     shapes = (schema, *schema["oneOf"])

@@ -60,7 +60,7 @@ def littered(folder: Path) -> None:
     """Python, editors, tests and secrets have left something everywhere."""
     for name in (
         "responders/__pycache__/work.cpython-311.pyc",
-        "shared/gcp/__pycache__/store.cpython-311.pyc",
+        "shared/adapters/gcp/__pycache__/store.cpython-311.pyc",
         "shared/.env",
         "responders/triggers/work.py.orig",
         "tests/responders/triggers/test_work.py",

@@ -20,7 +20,7 @@ from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import Entry
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.rollback import ENDED, Rollback, Status
 
 DOCUMENTS = 1000

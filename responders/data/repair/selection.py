@@ -34,7 +34,8 @@ from shared.domain.data.repair.plan import (
     moment_before,
 )
 from shared.domain.data.ttl import Expiry, has_expired
-from shared.domain.policy.data_rules import Scope, declared_as
+from shared.domain.policy.data_rules import declared_as
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.ports.world import Ports
 

@@ -2,7 +2,7 @@
 
 Nothing is lost on the way: a version that is written back is the version that was read. A value is
 None, a bool, an int, a float, a str, bytes, an aware datetime, a list, a dict, a Reference or a
-GeoPoint. `Documents` and `Rewrites` are kept by shared/gcp and by the fakes of the tests, as
+GeoPoint. `Documents` and `Rewrites` are kept by shared/adapters/gcp and by the fakes of the tests, as
 shared/ports/world.py says.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import RollbackError
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")

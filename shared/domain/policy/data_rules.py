@@ -12,21 +12,6 @@ from msgspec import Struct
 from shared.domain.policy.resources import DEFAULT_DATABASE
 
 
-class Scope(Struct, frozen=True):
-    """Which documents are meant."""
-
-    collection: str
-    """The path of one collection, `users` or `users/ada/orders`; or, everywhere, its id.
-
-    Empty, and everywhere: all that there are.
-    """
-    everywhere: bool = False
-    """Whether collections of that id below any document are meant too: a collection group."""
-
-    def __str__(self) -> str:
-        return self.collection or "other collections below documents"
-
-
 class Comparison(StrEnum):
     """How a term looks at a field."""
 

@@ -1,10 +1,10 @@
-"""."""
+"""Policy: which documents belong to a person, for erasure."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 
 class Place(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""."""
+"""Policy: the roles of operators."""
 
 from __future__ import annotations
 

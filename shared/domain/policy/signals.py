@@ -1,4 +1,4 @@
-"""."""
+"""Policy: the names of signals that code refers to."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Step(Struct, frozen=True):
 
     name: str
     kind: str
-    """Which kind of change it is; each has one module in shared/steps."""
+    """Which kind of change it is; each has one module in shared/engine/steps."""
     target: str
     number: int = 0
     """Its place in the plan; predecessors have lower ones."""

@@ -14,7 +14,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
 from shared.domain.data.document import Version, is_path, order, same
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import pytest
 
 from local.cloud import Cloud
+from local.control.proxy import detour
 from local.core.clock import CloudClock
 from local.services.identity import Account
-from local.services.identity.proxy import detour
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverified

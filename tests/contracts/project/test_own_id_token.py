@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from local.cloud import Cloud
+from local.control.proxy import detour
 from local.core.clock import CloudClock
 from local.services.identity import Account
-from local.services.identity.proxy import detour
 from local.services.identity.users import code
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity

@@ -13,7 +13,7 @@ from shared.core.codec import from_json
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.model import Probe, ProbeAccount
 from tests.contracts.support.http_server import serving
-from tests.contracts.support.test_account import Toolkit, Vault
+from tests.contracts.support.account_double import Toolkit, Vault
 
 TOKEN = "hush.of.google"
 HELD = {"password": "hush-password\n", "api-key": "hush-key\n"}

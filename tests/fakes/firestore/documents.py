@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
 from shared.domain.data.document import Version, covers, is_path, order
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from tests.fakes.runtime.hooks import Hook, around, no_hook
 
 PAST_HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.filled_database import Status, failed
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.fakes.firestore.restores import ORIGINAL, TAKES
 from tests.fakes.runtime.hooks import no_hook, raising

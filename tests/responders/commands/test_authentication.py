@@ -16,9 +16,9 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
+from local.control.proxy import detour
 from local.core.clock import CloudClock
 from local.services.identity import Account
-from local.services.identity.proxy import detour
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import decode

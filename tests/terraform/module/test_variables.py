@@ -18,6 +18,8 @@ SIGN_IN = {"email": "probe@cvplus.com", "password_secret": "word", "api_key_secr
 CHAT = {"name": "chat", "kind": "apprise", "secret": "chat"}
 KEY = "projects/keys/locations/{}/keyRings/rollback/cryptoKeys/key"
 
+NOTICES = TERRAFORM.parent / "shared/domain/presentation/templates/notices"
+
 
 def second(location: str, **more: str) -> dict[str, Any]:
     """Exports of a database in nam5 with a second bucket."""
@@ -103,7 +105,7 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
         ("exports", second("asia-east1")),
         ("kept", {"values_kms_key": KEY.format("us-east1")}),
         ("kept", {"location": "EU", "sources_kms_key": KEY.format("europe")}),
-        ("templates", [str(TERRAFORM.parent / "shared" / "templates" / "notices" / "users.txt")]),
+        ("templates", [str(NOTICES / "users.txt")]),
         ("status_page", "ASIA"),
         ("status_page", "me-west1"),
     ],

@@ -15,7 +15,7 @@ from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import read_fields, read_time
 from shared.core.errors import Gone
 from shared.domain.data.document import Version, order
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 PERMISSIONS: Final = (
     "datastore.databases.get",

@@ -1,6 +1,6 @@
 """Backups of a database: exports, Google's own, and the objects they lie in.
 
-The Protocols are kept by shared/gcp and by the fakes of the tests, as shared/ports/world.py says.
+The Protocols are kept by shared/adapters/gcp and by the fakes of the tests, as shared/ports/world.py says.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.core import text
 from shared.domain.deployments.inventory.state import FunctionState
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 Filters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""

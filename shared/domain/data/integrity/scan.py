@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from shared.domain.data.document import Version
 from shared.domain.data.integrity.validator import Check, Fault, Verdict, has_dropped
-from shared.domain.policy.data_rules import Collection, IntegrityRules, Scope
+from shared.domain.policy.data_rules import Collection, IntegrityRules
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 
 SAMPLES = 20

@@ -1,4 +1,4 @@
-"""."""
+"""JSON Schemas of collections, compiled once."""
 
 from __future__ import annotations
 

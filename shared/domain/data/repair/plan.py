@@ -22,14 +22,8 @@ from shared.core.codec import from_json
 from shared.domain.data.document import Version, collection_of, order, same
 from shared.domain.data.events.triggers import Change
 from shared.domain.data.integrity.validator import matches
-from shared.domain.policy.data_rules import (
-    Collection,
-    Comparison,
-    FaultyQuery,
-    Scope,
-    Term,
-    declared_as,
-)
+from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term, declared_as
+from shared.domain.policy.document_scope import Scope
 
 KIND: Final = "repair"
 SAMPLES: Final = 10

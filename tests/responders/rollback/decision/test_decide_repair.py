@@ -25,7 +25,7 @@ from shared.domain.data.document import Version
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import Fate
 from shared.domain.incidents.incident import Status as IncidentStatus
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import report

@@ -14,7 +14,7 @@ from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair.plan import Goal, Position, Select
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.engine.steps.documents.batched import SUPPRESSED

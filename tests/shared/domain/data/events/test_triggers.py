@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.events.triggers import Change, Hearer, Trigger, hearers
 from shared.domain.deployments.inventory.state import FunctionState, Generation
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
 
 WRITTEN = "google.cloud.firestore.document.v1.written"

@@ -11,7 +11,8 @@ from shared.domain.data.document import Version, same
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import Fate, Fated, Goal, Pair, Position, Select, Selecting
 from shared.domain.data.repair.quarantine import Change, name, packed, unpacked
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.write_ramp import EVERY_SECONDS, Ramp
 from tests.contracts.support.every_value import EVERYTHING
 

@@ -1,0 +1,20 @@
+"""Where documents lie: below which collection."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Scope(Struct, frozen=True):
+    """Which documents are meant."""
+
+    collection: str
+    """The path of one collection, `users` or `users/ada/orders`; or, everywhere, its id.
+
+    Empty, and everywhere: all that there are.
+    """
+    everywhere: bool = False
+    """Whether collections of that id below any document are meant too: a collection group."""
+
+    def __str__(self) -> str:
+        return self.collection or "other collections below documents"
