@@ -24,7 +24,7 @@ HOUR ?=
 # Which part of the seeds, pairs and crashes a slice plays: another one with each commit.
 PART ?= $(shell echo $$((0x$$(git rev-parse HEAD | cut -c1-4))))
 # The tests of which a run takes one in so many points (tests/conftest.py).
-SWEEPS := $(wildcard tests/crash/test_*.py) tests/system/test_poison_kinds.py
+SWEEPS := tests/crash tests/system/test_poison_kinds.py
 # Files with tests that take too long for `make test`.
 SLICED = $(shell grep --recursive --files-with-matches --include='test_*.py' pytest.mark.slice tests)
 HOURS := 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23

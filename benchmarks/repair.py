@@ -29,9 +29,9 @@ from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.write_ramp import Ramp
-from tests.fakes.runtime.clock import START
 from tests.local.support.firestore_admin import DATABASE, ORIGIN, World, running
-from tests.support.world import CHECKED, FakePorts
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import CHECKED, FakePorts
 
 DOCUMENTS: Final = 100_000
 SPOILT_OF: Final = 100

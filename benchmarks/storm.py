@@ -15,7 +15,7 @@ from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from shared.state.envelope import decode
 from tests.chaos import storm_messages
-from tests.support.world import World
+from tests.support.runtime.world import World
 
 MESSAGES = 10_000
 ROUNDS = 5

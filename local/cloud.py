@@ -46,6 +46,7 @@ from local.faults.plan import FaultPlan
 from local.faults.points import Faults
 from local.installation import provisions, schedule, state_database
 from local.installation.schedule import Heartbeat
+from local.resources import Surroundings
 from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.services.functions.deployments import QUOTA_METRIC, Deployments
 from local.services.functions.service import Functions
@@ -54,7 +55,6 @@ from local.services.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
 from local.services.monitoring import alerts as alerts_api
 from local.services.monitoring.notification import Incident
 from local.services.pubsub.service import PubSub
-from local.services.resources import Surroundings
 from local.services.run import Revisions, Rollouts, Services, WriteQuota
 from local.services.run.operations import Operations
 from local.services.service_usage import service

@@ -14,9 +14,9 @@ from google.pubsub_v1 import types as pubsub_types
 
 from local.application import names
 from local.core.grpc_services import Refused
+from local.resources import Surroundings
 from local.services.identity import Account, EmbeddedIdentity
 from local.services.pubsub.service import PubSub
-from local.services.resources import Surroundings
 from local.services.storage import Buckets
 from local.services.storage.refusals import Refusal
 from shared.domain.data.asset_protection import derived_topics

@@ -29,11 +29,11 @@ from shared.domain.audit.narrative import of_single
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import LOCAL_CLOUD, Settings
 from tests.e2e.support.world import responders
-from tests.fakes.runtime.clock import START
-from tests.support import operator
-from tests.support.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
-from tests.support.tampering import Tamperer
-from tests.support.world import POLICIES, World
+from tests.support.cli import operator
+from tests.support.fakes.runtime.clock import START
+from tests.support.faults.tampering import Tamperer
+from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.support.runtime.world import POLICIES, World
 
 INCIDENT, OTHER = FIRST.partition("/")[2], SECOND.partition("/")[2]
 

@@ -25,8 +25,8 @@ from shared.domain.data.backups.managed_backups import Watched
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD, Settings
-from tests.fakes.runtime.clock import START
-from tests.support.exports import MINUTE, POLICY
+from tests.support.data.exports import MINUTE, POLICY
+from tests.support.fakes.runtime.clock import START
 
 EXAMPLE = Path("policies/example.yaml")
 BACKUPS = "\nbackups: { bucket: shop-exports, second: shop-copies, native: true, proof: {} }\n"

@@ -20,7 +20,7 @@ from local.installation import push_subscriptions
 from local.installation.provisions import audit_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
-from tests.support.world import POLICIES
+from tests.support.runtime.world import POLICIES
 
 ROOT = Path(__file__).parent.parent.parent
 EXIT_CODES = (0, context.NO, context.UNUSABLE, context.NO_ANSWER, context.INTERRUPTED)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.domain.data.backups.filled_database import Status
-from tests.support.cli_in_process import Prompt
-from tests.support.database_copies import POLICY, all_copies, copy_of, world
-from tests.support.world import POLICIES, World
+from tests.support.cli.in_process import Prompt
+from tests.support.data.database_copies import POLICY, all_copies, copy_of, world
+from tests.support.runtime.world import POLICIES, World
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from responders.data.erasure import Erasing
 from responders.data.repair import selection
 from shared.domain.data.repair.plan import SAMPLES, Fate
-from tests.support.cli_in_process import Prompt
-from tests.support.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
-from tests.support.world import World
+from tests.support.cli.in_process import Prompt
+from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
+from tests.support.runtime.world import World
 
 MANY: dict[str, dict[str, Any] | None] = {
     f"customers/c{number:03}": {"email": f"c{number}@example.com"} for number in range(50)

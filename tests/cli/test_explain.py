@@ -7,7 +7,7 @@ import pytest
 from shared.domain.decision.evaluate import ASKS_FIRST
 from shared.domain.decision.gates.base import Answer, Outcome
 from shared.domain.decision.history import NEEDED, Decision, needed
-from tests.support.gate_levels import ORDER
+from tests.support.decision.gate_levels import ORDER
 
 
 def test_each_gate_has_words() -> None:

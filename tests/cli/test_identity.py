@@ -24,7 +24,7 @@ from local.services.identity.users import code
 from shared.domain.commands.credential import fingerprint, unverified
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.local.support.run import policy
-from tests.support.world import POLICIES
+from tests.support.runtime.world import POLICIES
 
 SECRET = "JBSWY3DPEHPK3PXP"
 ADA = "ada@example.com"

@@ -12,11 +12,11 @@ import pytest
 from cli.support import publishing
 from shared.core.store import Update
 from shared.domain.rollback.rollback import Status
-from tests.support.cli_in_process import Prompt
-from tests.support.corrupted_bookshop import repaired
-from tests.support.pins import kept, rolled_back
-from tests.support.rebuilds import AGAIN, rebuilt
-from tests.support.world import World
+from tests.support.cli.in_process import Prompt
+from tests.support.data.corrupted_bookshop import repaired
+from tests.support.rollbacks.pins import kept, rolled_back
+from tests.support.rollbacks.rebuilds import AGAIN, rebuilt
+from tests.support.runtime.world import World
 
 
 @pytest.fixture

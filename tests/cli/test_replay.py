@@ -35,8 +35,8 @@ from shared.state.envelope import Message
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.contracts.support.lost_answers import answer_once
 from tests.contracts.support.subscriptions import SHOP, pulled
-from tests.fakes.pubsub.dead_letters import MemoryLetters
-from tests.support.world import BOOKSHOP, FakePorts
+from tests.support.fakes.pubsub.dead_letters import MemoryLetters
+from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 ROOT = Path(__file__).parent.parent.parent
 SEEN = "projects/shop-prod/subscriptions/seen"

@@ -26,10 +26,10 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback, Status
-from tests.fakes.runtime.clock import START
-from tests.support.cli_in_process import Prompt
-from tests.support.response import incident, ladder, rollback
-from tests.support.world import BOOKSHOP, World
+from tests.support.cli.in_process import Prompt
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import incident, ladder, rollback
+from tests.support.runtime.world import BOOKSHOP, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 

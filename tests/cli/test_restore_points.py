@@ -17,11 +17,11 @@ from shared.domain.data.backups import export
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.filled_database import Status
-from tests.fakes.firestore.restores import ORIGINAL
-from tests.support.cli_in_process import Prompt
-from tests.support.exports import POLICY
-from tests.support.restore_points import proof
-from tests.support.world import World
+from tests.support.cli.in_process import Prompt
+from tests.support.data.exports import POLICY
+from tests.support.data.restore_points import proof
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.runtime.world import World
 
 DAY = timedelta(days=1)
 

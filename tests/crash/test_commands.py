@@ -12,8 +12,8 @@ from shared.core.store import Query
 from shared.domain.incidents import incident
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import Status
-from tests.support.fault_injection import Fault, Saboteur, pass_time, quick
-from tests.support.world import World
+from tests.support.faults.fault_injection import Fault, Saboteur, pass_time, quick
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 FIRST_POINTS = 14

@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 
 from shared.domain.rollback.rollback import Status
-from tests.support.bookshop_resources import shop, spoil
-from tests.support.fault_injection import Fault, Saboteur, approved
-from tests.support.world import World
+from tests.support.faults.fault_injection import Fault, Saboteur, approved
+from tests.support.rollbacks.bookshop_resources import shop, spoil
+from tests.support.runtime.world import World
 
 EFFECTS = (
     "hosting.release",

@@ -13,11 +13,11 @@ from shared.domain.deployments.deployment import Deployment, Status
 from shared.domain.deployments.inventory.record import unpacked
 from shared.domain.deployments.source_copies import lacks_copy, lacks_values
 from shared.domain.policy.model import Deployments
-from tests.support import fault_injection
-from tests.support.deployments import deploy, hint, others
-from tests.support.fault_injection import Fault, Saboteur, quick
-from tests.support.system_events import told
-from tests.support.world import World
+from tests.support.faults import fault_injection
+from tests.support.faults.fault_injection import Fault, Saboteur, quick
+from tests.support.notices.system_events import told
+from tests.support.rollbacks.deployments import deploy, hint, others
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 POLICY = replace(quick(), deployments=Deployments(quiet=3 * MINUTE))

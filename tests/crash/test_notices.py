@@ -14,13 +14,13 @@ from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
 from shared.state import work_queue
 from shared.state.work_queue import NOTICE
-from tests.fakes.sender import Sent
-from tests.support.fault_injection import Fault, Saboteur, deliver_all
-from tests.support.notices import HOOK
-from tests.support.notices import notices as kept
-from tests.support.user_devices import MANY, TEAM, asking, spread_of, token, world_with
-from tests.support.user_devices import NOTICE as DETECTED
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.sender import Sent
+from tests.support.faults.fault_injection import Fault, Saboteur, deliver_all
+from tests.support.notices.notices import HOOK
+from tests.support.notices.notices import notices as kept
+from tests.support.notices.user_devices import MANY, TEAM, asking, spread_of, token, world_with
+from tests.support.notices.user_devices import NOTICE as DETECTED
+from tests.support.runtime.world import BOOKSHOP, World
 
 PAGE = Channel("page", ChannelKind.STATUSPAGE, secret="rollback-statuspage", target="PAGE")
 CHANNELS = replace(BOOKSHOP, channels=(HOOK, PAGE), contacts=(), on_call=(), probes=())

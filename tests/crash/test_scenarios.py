@@ -11,10 +11,10 @@ import pytest
 from msgspec import Struct
 
 from shared.domain.rollback.rollback import Status
-from tests.support.bookshop_resources import CARTS, SIGNING_IN, shop, spoil
-from tests.support.fault_injection import Fault, Saboteur, approved
-from tests.support.outages import went_back
-from tests.support.world import World
+from tests.support.decision.outages import went_back
+from tests.support.faults.fault_injection import Fault, Saboteur, approved
+from tests.support.rollbacks.bookshop_resources import CARTS, SIGNING_IN, shop, spoil
+from tests.support.runtime.world import World
 
 EFFECTS = (
     "hosting.release",

@@ -26,9 +26,9 @@ from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, until
-from tests.support import restore_tests
-from tests.support.system_events import pass_time
-from tests.support.world import POLICIES
+from tests.support.data import restore_tests
+from tests.support.notices.system_events import pass_time
+from tests.support.runtime.world import POLICIES
 
 MINUTE = timedelta(minutes=1)
 ROOT = POLICIES.parent

@@ -18,8 +18,8 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments.deployment import Deployment, Status
 from shared.policy_files import loader
-from tests.support.system_events import refusals
-from tests.support.world import POLICIES, World
+from tests.support.notices.system_events import refusals
+from tests.support.runtime.world import POLICIES, World
 
 CI = Path(__file__).parent.parent.parent / "docs" / "ci"
 CVPLUS = loader.load(POLICIES / "cvplus.yaml")

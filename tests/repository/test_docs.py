@@ -21,9 +21,8 @@ from local.services.storage.conditions import Conditions
 from shared.core.store import Put, Query
 from shared.wiring.settings import LOCAL_CLOUD
 from tests.e2e.support.world import responders
-from tests.support import operator
-from tests.support.audit_trail import ANCHORED, DOCUMENTS, LIVED, NOW
-from tests.support.documented_commands import (
+from tests.support.cli import operator
+from tests.support.cli.documented_commands import (
     ASKED,
     ASKED_OF_GITHUB,
     AUDITED,
@@ -46,7 +45,8 @@ from tests.support.documented_commands import (
     SIGNING_IN,
     TERRAFORM,
 )
-from tests.support.world import POLICIES
+from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, LIVED, NOW
+from tests.support.runtime.world import POLICIES
 
 
 def test_there_is_no_command_that_nothing_tries() -> None:

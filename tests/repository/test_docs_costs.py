@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from shared.domain.policy.resources import BackupRules
 from shared.domain.presentation import status_page_html
-from tests.support.documented_commands import CVPLUS, MODULE, OPERATE, SET_UP
+from tests.support.cli.documented_commands import CVPLUS, MODULE, OPERATE, SET_UP
 from tests.terraform.conftest import configuration
 
 

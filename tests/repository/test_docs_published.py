@@ -17,11 +17,11 @@ from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export
 from shared.wiring.settings import LOCAL_CLOUD
-from tests.fakes.runtime.clock import START
-from tests.support import operator
-from tests.support.documented_commands import CVPLUS, PUBLISHED, SIGNED
-from tests.support.system_events import refusals
-from tests.support.world import World
+from tests.support.cli import operator
+from tests.support.cli.documented_commands import CVPLUS, PUBLISHED, SIGNED
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.system_events import refusals
+from tests.support.runtime.world import World
 
 
 def prepared_for(message: dict[str, Any]) -> World:

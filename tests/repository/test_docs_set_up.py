@@ -13,7 +13,7 @@ from shared.core import topics
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.model import SIGNALS
 from shared.policy_files import loader
-from tests.support.documented_commands import (
+from tests.support.cli.documented_commands import (
     ASKED_OF_GITHUB,
     MODULE,
     OPERATE,
@@ -22,7 +22,7 @@ from tests.support.documented_commands import (
     SET_UP,
     TERRAFORM,
 )
-from tests.support.world import POLICIES
+from tests.support.runtime.world import POLICIES
 from tests.terraform.conftest import configuration
 
 

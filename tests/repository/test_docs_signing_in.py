@@ -14,9 +14,8 @@ from shared.adapters.prober import HttpProber
 from shared.core.store import Query
 from shared.domain.commands.credential import unverified
 from shared.policy_files import loader
-from tests.support import operator
-from tests.support.cli_over_wire import Desk
-from tests.support.documented_commands import (
+from tests.support.cli import operator
+from tests.support.cli.documented_commands import (
     CVPLUS,
     EXPORTED,
     IDENTIFIED,
@@ -24,8 +23,9 @@ from tests.support.documented_commands import (
     PEOPLE,
     SIGNING_IN,
 )
-from tests.support.system_events import refusals
-from tests.support.world import POLICIES, World
+from tests.support.cli.over_wire import Desk
+from tests.support.notices.system_events import refusals
+from tests.support.runtime.world import POLICIES, World
 
 
 def test_the_page_on_identity_is_signed_and_taken(

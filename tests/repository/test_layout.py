@@ -15,7 +15,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from shared.core import topics
-from tests.support.requirement_locks import locked_here
+from tests.support.runtime.requirement_locks import locked_here
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOYED = [

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.requirement_locks import ROOT, locked_here
+from tests.support.runtime.requirement_locks import ROOT, locked_here
 
 NAMES = ("requirements", "requirements-dev", "requirements-checkov")
 ENTRY = re.compile(

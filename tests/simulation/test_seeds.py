@@ -7,12 +7,12 @@ import pytest
 from shared.core.codec import decode
 from shared.domain.rollback.rollback import Status, Way
 from shared.engine.steps.functions import redeploy
-from tests.fakes.storage.vault import content_of
 from tests.simulation.invariants.rollbacks import LATE
 from tests.simulation.scenes.bookshop import SYSTEM
 from tests.simulation.scenes.scenes import SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
+from tests.support.fakes.storage.vault import content_of
 
 SEEDS = 120
 """In every test run; `make slice` takes 4,000 others, `make chaos` what one has time for."""

@@ -13,10 +13,6 @@ from shared.core import topics
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy
-from tests.fakes.run.router import FakeMetrics, FakeProber
-from tests.fakes.run.source_copies import record
-from tests.fakes.storage.objects import MemoryObjects
-from tests.fakes.storage.vault import MemoryVault
 from tests.simulation.faults.injection import Mishaps
 from tests.simulation.faults.points import Faults
 from tests.simulation.invariants import Laws
@@ -33,6 +29,10 @@ from tests.simulation.runtime.services import (
 )
 from tests.simulation.scenes.actors import Others
 from tests.simulation.scenes.bookshop import POLICY, SYSTEM, at_the_start
+from tests.support.fakes.run.router import FakeMetrics, FakeProber
+from tests.support.fakes.run.source_copies import record
+from tests.support.fakes.storage.objects import MemoryObjects
+from tests.support.fakes.storage.vault import MemoryVault
 
 TICK_SECONDS = 60.0
 HORIZON_SECONDS = 3600.0

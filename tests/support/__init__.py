@@ -1,1 +1,1 @@
-"""Tests of `support`."""
+"""What several tests set up, by subject."""

@@ -7,9 +7,9 @@ import pytest
 
 from shared.core import topics
 from shared.core.errors import Ambiguous, RollbackError, Throttled, Unavailable
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.entry_points import Ports, alert, instance, post, push
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.runtime.entry_points import Ports, alert, instance, post, push
+from tests.support.runtime.world import BOOKSHOP
 
 
 @pytest.fixture

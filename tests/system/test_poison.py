@@ -1,6 +1,6 @@
 """Hostile messages at every entry point, through main.py as it stands, over a world of fakes.
 
-`tests/corpus` keeps inputs that once did harm or might: `*.data` is what a message holds, `*.body`
+`tests/fixtures/hostile` keeps inputs that once did harm or might: `*.data` is what a message holds, `*.body`
 a whole request; `why.txt` says why each is kept.
 """
 
@@ -24,11 +24,11 @@ from werkzeug.test import create_environ
 
 import main
 from shared.core import topics
-from tests.support.browser import HOST, Browser
-from tests.support.entry_points import APP, ENTRY_POINTS, Ports, alert, instance, post, push
-from tests.support.world import World
+from tests.support.cli.browser import HOST, Browser
+from tests.support.runtime.entry_points import APP, ENTRY_POINTS, Ports, alert, instance, post, push
+from tests.support.runtime.world import World
 
-CORPUS = Path(__file__).parent.parent / "corpus"
+CORPUS = Path(__file__).parent.parent / "fixtures" / "hostile"
 UNREAD = "on_clock"
 """The content of a tick says nothing: only its envelope can be wrong."""
 SECRET = b"hunter2"

@@ -18,10 +18,10 @@ from shared.domain.commands.command import parse
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback.rollback import Status
 from shared.state import work_queue
-from tests.support.bookshop_resources import SHOP, furnish
-from tests.support.database_copies import RULES
-from tests.support.entry_points import ENTRY_POINTS, Ports, instance, post, push
-from tests.support.world import CHECKED, World
+from tests.support.data.database_copies import RULES
+from tests.support.rollbacks.bookshop_resources import SHOP, furnish
+from tests.support.runtime.entry_points import ENTRY_POINTS, Ports, instance, post, push
+from tests.support.runtime.world import CHECKED, World
 
 Content = dict[str, Any]
 

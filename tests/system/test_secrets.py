@@ -30,15 +30,15 @@ from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import EVERYWHERE
 from shared.ports.messaging import Letter
 from shared.state.reader import Reading
-from tests.contracts.support.http_server import serving
 from tests.contracts.support.account_double import Toolkit, Vault
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.pubsub.dead_letters import MemoryLetters
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import raising
-from tests.support.cli_in_process import Prompt
-from tests.support.secret_samples import PERSONAL, SECRETS
-from tests.support.world import BOOKSHOP, FakePorts, World
+from tests.contracts.support.http_server import serving
+from tests.support.cli.in_process import Prompt
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.pubsub.dead_letters import MemoryLetters
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import raising
+from tests.support.faults.secret_samples import PERSONAL, SECRETS
+from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 OUTSIDE = (EVERYWHERE, UNCLAIMED)
 APP = flask.Flask("secrets")

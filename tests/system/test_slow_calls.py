@@ -10,12 +10,12 @@ from shared.core.runtime import Pool
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
 from shared.wiring.operations import POOL_WORKERS
-from tests.fakes.runtime.virtual_pool import LanePool
-from tests.support.approvals import say
-from tests.support.bookshop_resources import SHOP, furnish, spoil
-from tests.support.function_steps import rolls_out_under_its_rollback
-from tests.support.rebuilds import rebuilt
-from tests.support.world import BOOKSHOP, FakePorts, World
+from tests.support.fakes.runtime.virtual_pool import LanePool
+from tests.support.rollbacks.approvals import say
+from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
+from tests.support.rollbacks.function_steps import rolls_out_under_its_rollback
+from tests.support.rollbacks.rebuilds import rebuilt
+from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 MINUTE = timedelta(minutes=1)
 LONG = READ_SECONDS + 0.1

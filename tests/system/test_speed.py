@@ -14,9 +14,9 @@ from shared.domain.reports.phases import phases, totals
 from shared.domain.rollback.plan import undone
 from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.policy_files import loader
-from tests.fakes.resources import FakeEstate
-from tests.fakes.runtime.clock import START
-from tests.support.large_rollback import (
+from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.runtime.clock import START
+from tests.support.rollbacks.large_rollback import (
     COMMIT_SECONDS,
     QUOTA,
     BucketLimit,
@@ -25,7 +25,7 @@ from tests.support.large_rollback import (
     Limit,
     MinuteLimit,
 )
-from tests.support.world import POLICIES, World
+from tests.support.runtime.world import POLICIES, World
 
 FUNCTIONS = 127
 

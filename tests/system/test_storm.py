@@ -18,7 +18,7 @@ from shared.domain.rollback import rollback
 from shared.policy_files import loader
 from tests.chaos import storm_messages
 from tests.chaos.storm_messages import Told
-from tests.support.world import POLICIES, World
+from tests.support.runtime.world import POLICIES, World
 
 pytestmark = pytest.mark.slice
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from shared.core import topics
-from tests.fakes.identity import FakeIdentity
-from tests.support.entry_points import ENTRY_POINTS, Ports, instance, post, push
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.identity import FakeIdentity
+from tests.support.runtime.entry_points import ENTRY_POINTS, Ports, instance, post, push
+from tests.support.runtime.world import BOOKSHOP
 
 ESCAPED = "\\u0065\\u0079\\u004a"
 """`eyJ`, as JSON may write it."""

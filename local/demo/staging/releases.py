@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from local.demo.staging.processes import Broken, Stage
+from local.resources import FAILING
 from local.services.firebase import hosting, identity, remote_config
-from local.services.resources import FAILING
 
 _SECONDS = 10.0
 TEMPLATE = {"parameters": {"checkout": {"defaultValue": {"value": "new"}}}}

@@ -12,7 +12,7 @@ from cli.doctor.finding import ESSENTIAL, Finding, Verdict, examined, exit_code
 from cli.doctor.installation import checks as installation
 from cli.doctor.system import checks as systems
 from shared.core import topics
-from tests.support.installation import (
+from tests.support.runtime.installation import (
     DOUBTFUL,
     HALVES,
     HEALTHY,

@@ -17,7 +17,7 @@ from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
 from shared.ports.operations_project import Asked, Metric
-from tests.support.installation import (
+from tests.support.runtime.installation import (
     AGENT,
     CALLED,
     CLOCK_FILTER,

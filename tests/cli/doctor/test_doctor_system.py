@@ -49,7 +49,7 @@ from shared.domain.signals.probe_signals import Record
 from shared.domain.system import Controls, Freeze, Pause, System
 from shared.ports.operations_project import Asked
 from shared.ports.storage import Seen
-from tests.support.installation import (
+from tests.support.runtime.installation import (
     DOUBTFUL,
     FUNCTIONS,
     NOON,

@@ -18,7 +18,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.presentation.notice_templates import NAMES, Templates
 from shared.domain.presentation.notice_text import facts, template_of
 from tests.contracts.support.channels import KEY, TOLD, WORDS, Known, Server
-from tests.support.hostile_text import ATTACKS, ID, MEANS_SOMETHING, about, notice
+from tests.support.faults.hostile_text import ATTACKS, ID, MEANS_SOMETHING, about, notice
 
 
 def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[Worded], None]]:

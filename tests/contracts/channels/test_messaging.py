@@ -12,7 +12,7 @@ from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.push_progress import Fate
 from shared.ports.messaging import Sender
 from tests.contracts.support.channels import KEY, TOLD, USERS, WORDS, Known, Server
-from tests.fakes.sender import FakeSender
+from tests.support.fakes.sender import FakeSender
 
 ANSWERS = {
     "well": None,

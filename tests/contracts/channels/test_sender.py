@@ -14,7 +14,7 @@ from shared.adapters.channels.sender import ChannelSender
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.channels import Channel, ChannelKind
 from tests.contracts.support.http_server import serving
-from tests.fakes.sender import FakeSender
+from tests.support.fakes.sender import FakeSender
 
 RECORDING = Channel("log", ChannelKind.RECORDING)
 

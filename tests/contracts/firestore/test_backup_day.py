@@ -20,8 +20,8 @@ from shared.domain.policy.resources import BackupRules
 from shared.state.reader import Reading
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
-from tests.fakes.runtime.clock import START
 from tests.local.support.rest import SHOP
+from tests.support.fakes.runtime.clock import START
 
 DATABASE = "projects/shop/databases/(default)"
 RULES = BackupRules(bucket="shop-exports", second="shop-copies", collections=("a",), native=True)

@@ -23,8 +23,8 @@ from shared.domain.signals.alert import Alert
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 from tests.contracts.support.application_writes import commit
-from tests.fakes.runtime.clock import START
-from tests.support.world import CHECKED
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import CHECKED
 
 MINUTE = timedelta(minutes=1)
 POLICY = replace(

@@ -19,9 +19,9 @@ from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
 from tests.contracts.support.lost_answers import answer_once
-from tests.fakes.firestore.documents import FakeDocuments
-from tests.fakes.runtime.clock import FakeClock
 from tests.local.support.firestore_admin import DATABASE, World, running
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.fakes.runtime.clock import FakeClock
 
 HERE = "(default)"
 MINUTE = timedelta(minutes=1)

@@ -19,10 +19,10 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailab
 from shared.domain.data.backups.values import Export, Recurrence, Stored
 from shared.ports.backups import Backups, Exports
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
-from tests.fakes.firestore.databases import FakeDatabases
-from tests.fakes.runtime.clock import FakeClock
-from tests.fakes.storage.mirrors import MemoryMirrors
 from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
+from tests.support.fakes.firestore.databases import FakeDatabases
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE = "(default)"
 PREFIX = f"gs://{BUCKET}/shop/20260301T1200"

@@ -20,12 +20,12 @@ from shared.domain.policy.document_scope import Scope
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
-from tests.fakes.firestore.databases import FakeDatabases
-from tests.fakes.firestore.documents import FakeDocuments
-from tests.fakes.firestore.restores import FakeRestores
-from tests.fakes.runtime.clock import FakeClock
-from tests.fakes.storage.mirrors import MemoryMirrors
 from tests.local.support.firestore_admin import BUCKET, World, running
+from tests.support.fakes.firestore.databases import FakeDatabases
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.fakes.firestore.restores import FakeRestores
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE, SCRATCH, PLACE = "(default)", "proof-shop", "nam5"
 PREFIX = f"gs://{BUCKET}/shop/one"

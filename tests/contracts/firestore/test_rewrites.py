@@ -20,10 +20,10 @@ from shared.ports.documents import Documents, Rewrites
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
-from tests.fakes.firestore.documents import FakeDocuments
-from tests.fakes.firestore.rewrites import FakeRewrites
-from tests.fakes.runtime.clock import FakeClock
 from tests.local.support.firestore_admin import DATABASE, World, running
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.fakes.firestore.rewrites import FakeRewrites
+from tests.support.fakes.runtime.clock import FakeClock
 
 HERE = "(default)"
 

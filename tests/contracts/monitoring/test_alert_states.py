@@ -20,8 +20,8 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.alert_states import MonitoringAlerts
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.platform import AlertStates
-from tests.fakes.monitoring.alert_states import FakeAlertStates
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.monitoring.alert_states import FakeAlertStates
+from tests.support.fakes.runtime.clock import START
 
 OPENED = "0.o3n8b2k6q1iv"
 

@@ -16,7 +16,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 from shared.ports.operations_project import Asked, Metric, Monitoring
-from tests.fakes.monitoring.configuration import MemoryMonitoring
+from tests.support.fakes.monitoring.configuration import MemoryMonitoring
 
 SHOP = Policy(
     "shop",

@@ -16,7 +16,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceApis
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import Apis
-from tests.fakes.project.apis import MemoryApis
+from tests.support.fakes.project.apis import MemoryApis
 
 FCM = "fcm.googleapis.com"
 Off = set[tuple[str, str]]

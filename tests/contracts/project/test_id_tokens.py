@@ -25,9 +25,9 @@ from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverifi
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
 from shared.ports.identity import Identity
-from tests.fakes.identity import FakeIdentity
-from tests.fakes.runtime.clock import START, FakeClock
 from tests.local.support.run import policy
+from tests.support.fakes.identity import FakeIdentity
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 ADA = "ada@example.com"
 DEPLOY = "deploy@bookshop-prod.iam.gserviceaccount.com"

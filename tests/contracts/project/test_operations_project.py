@@ -21,7 +21,7 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Policy
 from shared.ports.operations_project import Deployed, Installation, Subscription
-from tests.fakes.project.operations_project import MemoryInstallation
+from tests.support.fakes.project.operations_project import MemoryInstallation
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
 FULL = f"projects/{SHOP.project}/topics/"

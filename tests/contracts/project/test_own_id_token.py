@@ -23,9 +23,9 @@ from shared.domain.commands.credential import Kind
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
 from shared.ports.identity import Entrance, Identity, Voice
-from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
-from tests.fakes.runtime.clock import FakeClock
 from tests.local.support.run import policy
+from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.runtime.clock import FakeClock
 
 SHOP: Policy = policy()
 CONSOLE = "rollback-console@shop-ops.iam.gserviceaccount.com"

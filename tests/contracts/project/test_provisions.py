@@ -29,8 +29,8 @@ from shared.policy_files import loader
 from shared.ports.storage import Provisions
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
-from tests.fakes.project.provisions import FakeProvisions
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.project.provisions import FakeProvisions
+from tests.support.fakes.runtime.clock import START
 
 POLICIES = Path(__file__).parents[3] / "policies"
 PLACES = {"EU": "multi-region", "NAM4": "dual-region", "US-CENTRAL1": "region"}

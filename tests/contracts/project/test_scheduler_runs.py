@@ -18,8 +18,8 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import Run, Timetable
-from tests.fakes.project.scheduler_runs import MemoryTimetable
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.project.scheduler_runs import MemoryTimetable
+from tests.support.fakes.runtime.clock import START
 
 PROJECT, REGION, JOB = "operations", "us-east1", "rollback-dead-man"
 NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"

@@ -17,7 +17,7 @@ from local.services.secret_manager.secrets import Secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.secret_values import HOST, SecretValues
 from shared.core.errors import Rejected
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 
 @pytest.fixture

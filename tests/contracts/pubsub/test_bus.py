@@ -22,7 +22,7 @@ from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core.errors import Ambiguous, Rejected
 from shared.ports.messaging import Bus
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
-from tests.fakes.pubsub.bus import MemoryBus
+from tests.support.fakes.pubsub.bus import MemoryBus
 
 TOPIC = "rollback-work"
 SUBSCRIPTION = "projects/demo/subscriptions/all"

@@ -21,7 +21,7 @@ from shared.core import topics
 from shared.core.errors import Rejected
 from shared.ports.messaging import Letter, Letters
 from tests.contracts.support.subscriptions import SHOP, pulled
-from tests.fakes.pubsub.dead_letters import MemoryLetters
+from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
 SAID_AT = datetime(2026, 3, 2, 12, 0, 5, 250000, tzinfo=UTC)

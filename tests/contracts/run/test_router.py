@@ -15,7 +15,7 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer, Requests
 from tests.contracts.support.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, PlatformWorld
-from tests.fakes.run.router import USERS
+from tests.support.fakes.run.router import USERS
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -16,7 +16,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.ports.storage import Media
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
-from tests.fakes.storage.media import MemoryMedia
+from tests.support.fakes.storage.media import MemoryMedia
 
 
 class MediaWorld(Protocol):

@@ -19,7 +19,7 @@ from shared.domain.data.backups.values import Stored
 from shared.ports.backups import Mirrors
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
-from tests.fakes.storage.mirrors import MemoryMirrors
+from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 HERE, THERE = "here", "there"
 LARGE = bytes(range(256)) * 10_000

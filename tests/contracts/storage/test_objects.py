@@ -18,7 +18,7 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailab
 from shared.core.store import Objects
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
-from tests.fakes.storage.objects import MemoryObjects
+from tests.support.fakes.storage.objects import MemoryObjects
 
 
 class ObjectsWorld(Protocol):

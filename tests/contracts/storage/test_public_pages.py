@@ -18,7 +18,7 @@ from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailabl
 from shared.ports.storage import Pages, Seen
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
-from tests.fakes.storage.public_pages import MemoryPages
+from tests.support.fakes.storage.public_pages import MemoryPages
 
 HTML = "text/html; charset=utf-8"
 NAME = "public/bookshop/index.html"

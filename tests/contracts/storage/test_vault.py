@@ -18,8 +18,8 @@ from shared.domain.deployments.inventory.state import Source
 from shared.ports.storage import Vault
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
-from tests.fakes.runtime.clock import START, FakeClock
-from tests.fakes.storage.vault import MemoryVault, content_of
+from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.storage.vault import MemoryVault, content_of
 
 OBJECT = "pay/function-source.zip"
 

@@ -1,1 +1,1 @@
-"""Tests of `contracts/support`."""
+"""What the contract tests set up: a fake and a real adapter for each port."""

@@ -10,7 +10,7 @@ from local.core.journal import Journal
 from local.faults.points import Faults
 from local.services.storage import Buckets, Service, StorageServer
 from shared.adapters.gcp.clients import Clients
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from shared.domain.policy.model import Group, Policy
 from shared.ports.platform import Builder, Platform
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
 from tests.contracts.support.platforms import FUNCTIONS, PROJECT, REGION
-from tests.fakes.run.builder import FakeBuilder
-from tests.fakes.run.platform import FakePlatform
-from tests.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.run.builder import FakeBuilder
+from tests.support.fakes.run.platform import FakePlatform
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 COPIES = "shop-copies"
 DEFINITION = {"buildConfig": {"runtime": "nodejs20", "entryPoint": "placeOrder"}}

@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from shared.domain.notices.message import Worded
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
-from tests.support.hostile_text import ID
+from tests.support.faults.hostile_text import ID
 
 WORDS = Worded("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")
 KEY = f"{ID}:detected:page"

@@ -9,7 +9,7 @@ import grpc
 from local.core.grpc_services import Refused
 from local.faults.points import Faults, Moment
 from shared.core.errors import Ambiguous
-from tests.fakes.runtime.hooks import Hook, no_hook
+from tests.support.fakes.runtime.hooks import Hook, no_hook
 
 
 class Hooked(Protocol):

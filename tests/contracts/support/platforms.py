@@ -26,9 +26,9 @@ from shared.domain.policy.model import Group, Policy, Probe, ProbeAccount
 from shared.ports.platform import Metrics, Platform
 from shared.ports.probe import Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
-from tests.fakes.run.platform import DEFAULT, FakePlatform
-from tests.fakes.run.router import FakeMetrics, FakeProber
-from tests.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.run.platform import DEFAULT, FakePlatform
+from tests.support.fakes.run.router import FakeMetrics, FakeProber
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 FUNCTIONS = ("placeOrder", "findBook")
 PROJECT, REGION = "shop", "europe-west1"

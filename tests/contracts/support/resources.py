@@ -40,9 +40,9 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.policy.model import Group, Policy
 from shared.domain.policy.resources import Resources
 from shared.ports.resources import Estate
-from tests.fakes.resources import EMPTY_TEMPLATE, FakeEstate
-from tests.fakes.runtime.clock import START, FakeClock
 from tests.local.support.rest import Product
+from tests.support.fakes.resources import EMPTY_TEMPLATE, FakeEstate
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations"

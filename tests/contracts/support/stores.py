@@ -21,9 +21,9 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.store import SERVER_TIME, Put, Store
 from tests.contracts.support.lost_answers import lose_in_memory
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.runtime.clock import FakeClock
-from tests.fakes.runtime.hooks import no_hook
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.runtime.hooks import no_hook
 
 COMMIT = "google.firestore.v1.Firestore/Commit"
 

@@ -14,7 +14,7 @@ from shared.adapters.clock import FollowedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
 from shared.domain.policy.model import Group, Policy
-from tests.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
 

@@ -13,8 +13,8 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.thread_pool import ThreadPool
 from shared.core.errors import LostRollback
 from shared.core.runtime import Pool
-from tests.fakes.runtime.clock import FakeClock
-from tests.fakes.runtime.pool import InlinePool
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.runtime.pool import InlinePool
 
 
 @pytest.fixture

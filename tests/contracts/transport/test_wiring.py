@@ -25,8 +25,8 @@ from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
-from tests.fakes.runtime.clock import START
 from tests.local.support.rest import RESOURCES
+from tests.support.fakes.runtime.clock import START
 
 POLICIES = {
     "shop": Policy(

@@ -15,7 +15,7 @@ from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 ACCOUNT = ProbeAccount("probe@cvplus.com", "rollback-probe-password", "rollback-probe-key")
 PROBE = Probe("signing-in", sign_in=ACCOUNT, signal="authentication_failure")

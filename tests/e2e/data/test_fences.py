@@ -11,7 +11,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
-from tests.support import operator
+from tests.support.cli import operator
 
 MINUTE = timedelta(minutes=1)
 QUIET = f"{EXAMPLE}\nintegrity: {{ quiet: 2m }}\n"

@@ -19,7 +19,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 POLICY = loader.load(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
 HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{MAKER}"

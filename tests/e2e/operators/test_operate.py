@@ -11,9 +11,9 @@ from shared.core.store import Query
 from shared.domain.rollback.drill import Drill
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import PATIENT, until
-from tests.support import operator
-from tests.support.documented_commands import LIVE
-from tests.support.world import POLICIES
+from tests.support.cli import operator
+from tests.support.cli.documented_commands import LIVE
+from tests.support.runtime.world import POLICIES
 
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
 SAYS = (

@@ -20,10 +20,10 @@ from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import Trail
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.support.world import PATIENT, SCALE, World, until
-from tests.support import operator
-from tests.support.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of
-from tests.support.documented_commands import CVPLUS as POLICY
-from tests.support.world import POLICIES
+from tests.support.cli import operator
+from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of
+from tests.support.cli.documented_commands import CVPLUS as POLICY
+from tests.support.runtime.world import POLICIES
 
 UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
 CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", UNTOLD)

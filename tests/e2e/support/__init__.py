@@ -1,1 +1,1 @@
-"""Tests of `e2e/support`."""
+"""What the end-to-end tests set up: processes, deployments, the CLI."""

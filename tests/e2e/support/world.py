@@ -44,7 +44,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
-from tests.support import operator
+from tests.support.cli import operator
 
 SCALE = 20.0
 """Cloud seconds per wall second: a lease is a second and a half."""

@@ -1,1 +1,1 @@
-"""Tests of `local/support`."""
+"""What the tests of the embedded cloud set up, by service."""

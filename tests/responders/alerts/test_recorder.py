@@ -11,11 +11,11 @@ from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import choices
 from shared.domain.rollback import rollback
-from tests.fakes.runtime.hooks import no_hook, once
-from tests.support.approvals import asked
-from tests.support.fault_injection import Crashed, quick
-from tests.support.outages import limit, make_ill, watched
-from tests.support.world import World
+from tests.support.decision.outages import limit, make_ill, watched
+from tests.support.fakes.runtime.hooks import no_hook, once
+from tests.support.faults.fault_injection import Crashed, quick
+from tests.support.rollbacks.approvals import asked
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 

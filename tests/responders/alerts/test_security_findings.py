@@ -18,11 +18,11 @@ from shared.domain.rollback.rollback import Status
 from shared.domain.signals import security_finding
 from shared.domain.signals.monitoring_notification import MAX_BYTES, State
 from shared.domain.signals.security_finding import claim, is_one, parse
-from tests.support.bookshop_resources import SHOP, furnish, spoil
-from tests.support.complete_scenario import newest
-from tests.support.outages import said
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.decision.outages import said
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
+from tests.support.rollbacks.complete_scenario import newest
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 SOURCE = "organizations/1050000000008/sources/1986930501000008034"

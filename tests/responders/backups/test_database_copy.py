@@ -12,9 +12,7 @@ from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups.filled_database import Status
 from shared.domain.data.backups.restore_point import Source
 from shared.domain.policy.resources import BackupRules
-from tests.fakes.firestore.restores import ORIGINAL
-from tests.fakes.runtime.hooks import Hook
-from tests.support.database_copies import (
+from tests.support.data.database_copies import (
     DAY,
     DOCUMENTS,
     HOUR,
@@ -29,8 +27,10 @@ from tests.support.database_copies import (
     told,
     world,
 )
-from tests.support.system_events import pass_time, refusals
-from tests.support.world import EXAMPLE, World
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.fakes.runtime.hooks import Hook
+from tests.support.notices.system_events import pass_time, refusals
+from tests.support.runtime.world import EXAMPLE, World
 
 
 def test_a_minute_of_the_past_becomes_a_database() -> None:

@@ -12,9 +12,7 @@ from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.filled_database import Status, failed
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
-from tests.fakes.firestore.restores import ORIGINAL, TAKES
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.database_copies import (
+from tests.support.data.database_copies import (
     DAY,
     DOCUMENTS,
     HOUR,
@@ -27,7 +25,9 @@ from tests.support.database_copies import (
     told,
     world,
 )
-from tests.support.system_events import pass_time
+from tests.support.fakes.firestore.restores import ORIGINAL, TAKES
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.notices.system_events import pass_time
 
 
 def test_an_operation_that_fails_late() -> None:

@@ -15,9 +15,7 @@ from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.export import Status
 from shared.domain.data.backups.values import Export, Stored
 from shared.domain.policy.resources import BackupRules
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import raising
-from tests.support.exports import (
+from tests.support.data.exports import (
     HERE,
     MINUTE,
     NAME,
@@ -29,8 +27,10 @@ from tests.support.exports import (
     told,
     world,
 )
-from tests.support.system_events import pass_time
-from tests.support.world import World
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import raising
+from tests.support.notices.system_events import pass_time
+from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
 FOLDER = "bookshop/default/20260302T1200Z"

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.support.context import UNUSABLE
 from shared.core.errors import Unavailable
-from tests.fakes.runtime.hooks import raising
-from tests.support.exports import HERE, MINUTE, NAME, THERE, backup, told, world
-from tests.support.system_events import dead_letters, pass_time
-from tests.support.world import World
+from tests.support.data.exports import HERE, MINUTE, NAME, THERE, backup, told, world
+from tests.support.fakes.runtime.hooks import raising
+from tests.support.notices.system_events import dead_letters, pass_time
+from tests.support.runtime.world import World
 
 
 def kept() -> World:

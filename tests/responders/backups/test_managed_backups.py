@@ -12,9 +12,9 @@ from shared.core.store import Query
 from shared.domain.data.backups import managed_backups
 from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
 from shared.domain.policy.resources import BackupRules
-from tests.fakes.runtime.clock import START
-from tests.support.system_events import tick
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.system_events import tick
+from tests.support.runtime.world import BOOKSHOP, World
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

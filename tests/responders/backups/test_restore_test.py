@@ -13,11 +13,11 @@ from shared.domain.data.backups import database_copy, restore_test
 from shared.domain.data.backups.filled_database import Status
 from shared.domain.policy.resources import BackupRules, ProofRules
 from shared.state.reader import Reading
-from tests.fakes.firestore.restores import ORIGINAL
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.restore_tests import MINUTE, RULES, notified, proof, proofs, told, world
-from tests.support.system_events import pass_time
-from tests.support.world import World
+from tests.support.data.restore_tests import MINUTE, RULES, notified, proof, proofs, told, world
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.notices.system_events import pass_time
+from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

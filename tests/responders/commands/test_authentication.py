@@ -26,10 +26,10 @@ from shared.core.store import Query
 from shared.domain.commands import credential
 from shared.domain.commands.command import CommandRecord
 from shared.domain.commands.credential import UsedToken, fingerprint
-from tests.fakes.identity import FakeIdentity
-from tests.fakes.runtime.clock import START
-from tests.support.system_events import dead_letters
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.identity import FakeIdentity
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.world import BOOKSHOP, World
 
 ADA = Account("ada@example.com", "pw", role="commander", totp_secret="JBSWY3DPEHPK3PXP")
 DEPLOY = "deploy@bookshop-prod.iam.gserviceaccount.com"

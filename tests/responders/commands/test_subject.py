@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from responders.commands.subject import is_older
 from shared.domain.commands.command import Command
 from shared.engine.lease import SKEW
-from tests.fakes.runtime.clock import START
-from tests.support.response import incident, rollback
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import incident, rollback
 
 BEFORE = timedelta(microseconds=1)
 FIRST, FURTHER = 1, 2

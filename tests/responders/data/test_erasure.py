@@ -22,12 +22,12 @@ from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Book, Erasure, Progress
 from shared.domain.data.repair.plan import EVERYTHING
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from tests.fakes.firestore.restores import ORIGINAL
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.restore_tests import HERE, MINUTE, POLICY, THERE, proof
-from tests.support.system_events import pass_time, refusals
-from tests.support.world import World
+from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, proof
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.notices.system_events import pass_time, refusals
+from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
 RULES = ErasureRules(

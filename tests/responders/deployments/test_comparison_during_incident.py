@@ -6,10 +6,10 @@ import pytest
 
 from shared.domain.deployments.deployment import Status
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.support.approvals import asked
-from tests.support.deployments import MINUTE, deploy, hint, others, stock, system
-from tests.support.system_events import told
-from tests.support.world import BOOKSHOP, World
+from tests.support.notices.system_events import told
+from tests.support.rollbacks.approvals import asked
+from tests.support.rollbacks.deployments import MINUTE, deploy, hint, others, stock, system
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 @pytest.mark.parametrize(("seen", "when"), [(True, ""), (False, " before it was seen")])

@@ -22,12 +22,12 @@ from shared.domain.deployments.inventory.state import (
     configured,
 )
 from shared.domain.deployments.source_copies import named, read
-from tests.fakes.runtime.hooks import no_hook
-from tests.fakes.storage.vault import content_of
-from tests.support.deployments import deploy, hint, others
-from tests.support.deployments import recorded as everything
-from tests.support.system_events import told
-from tests.support.world import World
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.storage.vault import content_of
+from tests.support.notices.system_events import told
+from tests.support.rollbacks.deployments import deploy, hint, others
+from tests.support.rollbacks.deployments import recorded as everything
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 SECRET = "open sesame"

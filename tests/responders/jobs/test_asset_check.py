@@ -14,10 +14,10 @@ from shared.domain.data.asset_protection import Posture, Seen
 from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
-from tests.fakes.runtime.clock import START
-from tests.support import system_events
-from tests.support.system_events import tick
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices import system_events
+from tests.support.notices.system_events import tick
+from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
 ICON = StaticAsset("icon", "https://shop.example/icon", "https://icons.example/icon")

@@ -13,8 +13,8 @@ from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit import anchor
 from shared.domain.rollback.rollback import Status
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.world import FakePorts, World
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.runtime.world import FakePorts, World
 
 
 def waiting(world: World) -> list[str]:

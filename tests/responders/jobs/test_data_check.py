@@ -20,8 +20,8 @@ from shared.domain.data.integrity.scan import said
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.rollback.rollback import Status as RollbackStatus
-from tests.support.data_checks import GOOD, HOUR, SHOP, Shop
-from tests.support.world import World
+from tests.support.data.data_checks import GOOD, HOUR, SHOP, Shop
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 

@@ -15,10 +15,10 @@ from shared.domain.incidents.incident import Status as IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.reports.monthly_stats import Tally, months, tally
 from shared.domain.rollback.rollback import Order, Rollback, Status
-from tests.fakes.runtime.clock import START
-from tests.support.browser import Browser, text
-from tests.support.response import incident, rollback
-from tests.support.world import World
+from tests.support.cli.browser import Browser, text
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import incident, rollback
+from tests.support.runtime.world import World
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 IGNORED = ({"gate": "still true", "answer": "stop", "reason": "over", "leads_to": "ignore"},)

@@ -18,10 +18,10 @@ from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.domain.signals.probe_signals import Record
-from tests.fakes.runtime.clock import FakeClock
-from tests.fakes.runtime.pool import InlinePool
-from tests.support.fault_injection import Crashed, Fault, Saboteur
-from tests.support.world import EXAMPLE, World
+from tests.support.fakes.runtime.clock import FakeClock
+from tests.support.fakes.runtime.pool import InlinePool
+from tests.support.faults.fault_injection import Crashed, Fault, Saboteur
+from tests.support.runtime.world import EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)

@@ -17,8 +17,8 @@ from shared.domain.data.erasure import ledger
 from shared.domain.data.erasure.ledger import Book, Erasure
 from shared.domain.notices.push_progress import BATCH, Fate
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from tests.support.notices import notices as kept
-from tests.support.user_devices import (
+from tests.support.notices.notices import notices as kept
+from tests.support.notices.user_devices import (
     DATABASE,
     MANY,
     NOTICE,
@@ -29,7 +29,7 @@ from tests.support.user_devices import (
     token,
     world_with,
 )
-from tests.support.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 def told(world: World) -> Counter[str]:

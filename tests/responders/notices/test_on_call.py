@@ -9,7 +9,7 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.escalation import timers
 from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
 from shared.domain.policy.severity import Severity
-from tests.support.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

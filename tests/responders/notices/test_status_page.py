@@ -15,10 +15,10 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, rendered
 from shared.state import work_queue
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.hostile_text import ATTACKS
-from tests.support.status_page import (
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.faults.hostile_text import ATTACKS
+from tests.support.notices.status_page import (
     ADDRESS,
     ATOM_SPACE,
     BACK_SINCE,
@@ -29,7 +29,7 @@ from tests.support.status_page import (
     page_world,
     state,
 )
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 
 def test_the_page_lives_through_a_rollback() -> None:

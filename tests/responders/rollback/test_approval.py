@@ -11,9 +11,9 @@ from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import Status
-from tests.support.approvals import HOUR, MINUTE, asked, newest, notice, say
-from tests.support.system_events import dead_letters
-from tests.support.world import BOOKSHOP, World
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.approvals import HOUR, MINUTE, asked, newest, notice, say
+from tests.support.runtime.world import BOOKSHOP, World
 
 FOUR_EYES = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=(ScenarioName.FUNCTIONS,)))
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.rollback.rollback import Status
-from tests.support.corrupted_bookshop import DERIVED, MINUTE, Shop, asked_for, repaired, undo
+from tests.support.data.corrupted_bookshop import DERIVED, MINUTE, Shop, asked_for, repaired, undo
 
 
 def test_what_is_made_from_them_is_asked_for_again() -> None:

@@ -9,7 +9,7 @@ import pytest
 from responders.rollback.joined_alerts import explained, open_ones, unjudged
 from shared.domain.policy.model import ScenarioName
 from shared.domain.signals.alert import Alert
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

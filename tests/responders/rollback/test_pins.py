@@ -14,12 +14,12 @@ from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin, Shifted
 from shared.domain.rollback.rollback import Status
 from shared.domain.system import System
-from tests.fakes.runtime.clock import START
-from tests.support.deployments import hint, others
-from tests.support.fault_injection import quick
-from tests.support.pins import FOLLOWING, MINUTE, kept, rolled_back, said, to
-from tests.support.system_events import dead_letters, told
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.faults.fault_injection import quick
+from tests.support.notices.system_events import dead_letters, told
+from tests.support.rollbacks.deployments import hint, others
+from tests.support.rollbacks.pins import FOLLOWING, MINUTE, kept, rolled_back, said, to
+from tests.support.runtime.world import BOOKSHOP, World
 
 DAY = timedelta(days=1)
 TAGGED = TrafficTarget(LATEST, 0, "fh-1")

@@ -19,11 +19,11 @@ from shared.domain.reports import filing
 from shared.domain.reports.filing import Filed, unpacked
 from shared.domain.reports.impact import Counts
 from shared.state.reader import Reading
-from tests.fakes.storage.public_pages import MemoryPages
-from tests.support.fault_injection import quick
-from tests.support.status_page import page
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.fakes.storage.public_pages import MemoryPages
+from tests.support.faults.fault_injection import quick
+from tests.support.notices.status_page import page
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 HALF_A_MINUTE = timedelta(seconds=30)

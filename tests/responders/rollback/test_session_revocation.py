@@ -10,13 +10,13 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import Status
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.bookshop_resources import shop, spoil
-from tests.support.complete_scenario import approve, newest
-from tests.support.fault_injection import Fault, Saboteur, ticks
-from tests.support.outages import said
-from tests.support.switches import say, text
-from tests.support.world import BOOKSHOP, World
+from tests.support.decision.outages import said
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.faults.fault_injection import Fault, Saboteur, ticks
+from tests.support.rollbacks.bookshop_resources import shop, spoil
+from tests.support.rollbacks.complete_scenario import approve, newest
+from tests.support.runtime.switches import say, text
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

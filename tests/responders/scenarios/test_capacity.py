@@ -12,10 +12,10 @@ from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Status
-from tests.support.approvals import say
-from tests.support.fault_injection import quick
-from tests.support.pins import FOLLOWING
-from tests.support.world import BOOKSHOP, World
+from tests.support.faults.fault_injection import quick
+from tests.support.rollbacks.approvals import say
+from tests.support.rollbacks.pins import FOLLOWING
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 BY_HAND = Scaling(0, 0, 0)

@@ -12,10 +12,18 @@ from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import Status
-from tests.support.bookshop_resources import shop, spoil
-from tests.support.complete_scenario import HOUR, MINUTE, approve, back, known, newest, trouble
-from tests.support.deployments import hint
-from tests.support.outages import said
+from tests.support.decision.outages import said
+from tests.support.rollbacks.bookshop_resources import shop, spoil
+from tests.support.rollbacks.complete_scenario import (
+    HOUR,
+    MINUTE,
+    approve,
+    back,
+    known,
+    newest,
+    trouble,
+)
+from tests.support.rollbacks.deployments import hint
 
 
 def test_a_bad_site() -> None:

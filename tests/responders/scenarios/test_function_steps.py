@@ -15,9 +15,9 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import ENDED, StepStatus
 from shared.domain.rollback.rollback import Status
-from tests.fakes.run.source_copies import kept
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.function_steps import (
+from tests.support.fakes.run.source_copies import kept
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.rollbacks.function_steps import (
     ORDER,
     SHOP,
     back,
@@ -28,7 +28,7 @@ from tests.support.function_steps import (
     roll_back,
     world,
 )
-from tests.support.world import World
+from tests.support.runtime.world import World
 
 
 def test_a_revision_that_is_gone_is_built_again_and_served() -> None:

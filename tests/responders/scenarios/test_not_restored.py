@@ -14,7 +14,7 @@ from shared.domain.deployments.inventory.state import (
     Schedule,
     WholeInventory,
 )
-from tests.support.world import World
+from tests.support.runtime.world import World
 
 TOPIC = {"eventType": "published", "retryPolicy": "RETRY_POLICY_DO_NOT_RETRY"}
 RETRIED = {**TOPIC, "retryPolicy": "RETRY_POLICY_RETRY"}

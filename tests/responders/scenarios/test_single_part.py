@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from shared.domain.incidents import incident
 from shared.domain.policy.model import Check
 from shared.domain.rollback.rollback import Status
-from tests.support.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.support.complete_scenario import HOUR, MINUTE, approve, back, newest, trouble
-from tests.support.outages import went_back
-from tests.support.world import World
+from tests.support.decision.outages import went_back
+from tests.support.rollbacks.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
+from tests.support.rollbacks.complete_scenario import HOUR, MINUTE, approve, back, newest, trouble
+from tests.support.runtime.world import World
 
 
 def test_sign_in_that_fails_by_its_settings() -> None:

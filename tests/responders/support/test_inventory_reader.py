@@ -23,9 +23,9 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
-from tests.fakes.run.platform import DEFAULT
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP, FakePorts
+from tests.support.fakes.run.platform import DEFAULT
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 EVERYTHING = Resources(
     hosting_sites=("shop", "gone"),

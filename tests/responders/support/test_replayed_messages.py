@@ -16,11 +16,11 @@ from shared.domain.audit import system_chain
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback import rollback
 from shared.ports.messaging import Letter
-from tests.fakes.pubsub.dead_letters import MemoryLetters
-from tests.support.bookshop_resources import SHOP
-from tests.support.deployments import deploy, others, recorded
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.fakes.pubsub.dead_letters import MemoryLetters
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.bookshop_resources import SHOP
+from tests.support.rollbacks.deployments import deploy, others, recorded
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Moved, Unavailable
 from shared.domain.rollback import rollback
-from tests.support.system_events import dead_letters
-from tests.support.world import BOOKSHOP, FakePorts, World
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 CAPTURES = [
     json.loads(file.read_text())

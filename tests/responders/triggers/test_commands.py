@@ -13,9 +13,9 @@ from shared.core import topics
 from shared.domain.commands.command import SCHEMA_FILE
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
-from tests.support.approvals import order_what_goes
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.approvals import order_what_goes
+from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
 

@@ -16,8 +16,8 @@ from shared.domain.data.backups.filled_database import Status
 from shared.domain.policy.model import Mode
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION, Page, Visit
-from tests.support.browser import ADA, HOST, Browser, text
-from tests.support.world import World
+from tests.support.cli.browser import ADA, HOST, Browser, text
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 

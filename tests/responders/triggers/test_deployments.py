@@ -14,11 +14,11 @@ from shared.core.errors import Unavailable
 from shared.domain.deployments.deployment import Status, record_path
 from shared.domain.deployments.inventory.record import unpacked
 from shared.domain.deployments.inventory.state import HostingSite
-from tests.fakes.runtime.clock import START
-from tests.support.approvals import asked
-from tests.support.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
-from tests.support.system_events import dead_letters, told
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.system_events import dead_letters, told
+from tests.support.rollbacks.approvals import asked
+from tests.support.rollbacks.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 def test_an_announcement_names_what_the_inventory_shows() -> None:

@@ -10,8 +10,8 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.severity import Severity
-from tests.support.notices import HOOK, notices
-from tests.support.world import BOOKSHOP, World
+from tests.support.notices.notices import HOOK, notices
+from tests.support.runtime.world import BOOKSHOP, World
 
 TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_call=())
 

@@ -12,8 +12,8 @@ from shared.domain.policy.execution import Execution, WriteQuota
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
-from tests.support.outages import make_ill
-from tests.support.world import BOOKSHOP, World
+from tests.support.decision.outages import make_ill
+from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
 STEADY = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=100_000, per_second=1000.0))

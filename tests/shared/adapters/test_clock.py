@@ -13,7 +13,7 @@ from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.audit.system_chain import Head, faults, write_down
 from shared.domain.system import EVERYWHERE
 from shared.state import work_queue
-from tests.support.world import World
+from tests.support.runtime.world import World
 
 
 def tick(world: World) -> None:

@@ -16,9 +16,9 @@ from shared.core.store import Create, Put, Query, Reader, Write
 from shared.domain.audit.chain import event
 from shared.domain.audit.narrative import of_single
 from shared.domain.audit.system_chain import write_down
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.runtime.clock import START, FakeClock
-from tests.support.world import World
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.runtime.world import World
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -10,8 +10,8 @@ import pytest
 from shared.core.message_redaction import scrubbed
 from shared.core.redaction import REMOVED, is_secret, without_personal, without_secrets
 from shared.domain.audit.chain import event
-from tests.fakes.runtime.clock import START
-from tests.support.secret_samples import JWT, PERSONAL, SECRETS
+from tests.support.fakes.runtime.clock import START
+from tests.support.faults.secret_samples import JWT, PERSONAL, SECRETS
 
 INNOCENT = (
     "step functions/processCV: ABORTED: 409 etag changed",

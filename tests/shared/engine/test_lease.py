@@ -7,9 +7,9 @@ import pytest
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import LEASE, Status, path
 from shared.engine.lease import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
-from tests.support.fault_injection import Crashed, Saboteur, disturbed, quick
-from tests.support.switches import text
-from tests.support.world import World
+from tests.support.faults.fault_injection import Crashed, Saboteur, disturbed, quick
+from tests.support.runtime.switches import text
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 

@@ -14,7 +14,7 @@ from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Mode, Policy, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.policy_files import loader
-from tests.support.minimal_policy import SMALL, faults_of
+from tests.support.decision.minimal_policy import SMALL, faults_of
 
 POLICIES = Path(__file__).parent.parent.parent.parent / "policies"
 

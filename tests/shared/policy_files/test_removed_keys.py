@@ -14,7 +14,7 @@ from cli.app import app
 from shared.domain.policy.data_rules import OnRepair
 from shared.policy_files import loader
 from shared.policy_files.removed_keys import REMOVED, take_out
-from tests.support.minimal_policy import SMALL, faults_of
+from tests.support.decision.minimal_policy import SMALL, faults_of
 
 STARTS = "deployments: { quiet: 1m, starts: rollback-starts }\n"
 SUPPRESS = """\

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.policy.channels import Addressees
 from shared.policy_files import loader
-from tests.support.minimal_policy import SMALL, faults_of
+from tests.support.decision.minimal_policy import SMALL, faults_of
 
 CHANGES = {
     "unknown key": ("region:", "regoin:", "shop.yaml:3: unknown key 'regoin'; did you mean 'reg"),

@@ -11,8 +11,8 @@ from shared.domain.data.repair.quarantine import Entry
 from shared.domain.deployments.inventory.state import Source
 from shared.state.reader import Reading
 from shared.state.repair_journal import PAGE, behind
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.runtime.clock import FakeClock
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.runtime.clock import FakeClock
 
 MANY = 2 * PAGE + 5
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.domain.presentation.notice_templates import Templates
-from tests.fakes.firestore.databases import FakeDatabases
-from tests.fakes.firestore.documents import FakeDocuments
-from tests.fakes.firestore.restores import FakeRestores
-from tests.fakes.firestore.rewrites import FakeRewrites
-from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
-from tests.fakes.monitoring.alert_states import FakeAlertStates
-from tests.fakes.project.provisions import FakeProvisions
-from tests.fakes.pubsub.bus import MemoryBus
-from tests.fakes.run.router import FakeMetrics
-from tests.fakes.storage.media import MemoryMedia
-from tests.fakes.storage.mirrors import MemoryMirrors
 from tests.simulation.runtime.pool import TaskPool
 from tests.simulation.runtime.scheduler import Instance, InstanceClock
 from tests.simulation.runtime.services import BuilderService, EstateService, PlatformService
 from tests.simulation.scenes.bookshop import POLICY
+from tests.support.fakes.firestore.databases import FakeDatabases
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.fakes.firestore.restores import FakeRestores
+from tests.support.fakes.firestore.rewrites import FakeRewrites
+from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.monitoring.alert_states import FakeAlertStates
+from tests.support.fakes.project.provisions import FakeProvisions
+from tests.support.fakes.pubsub.bus import MemoryBus
+from tests.support.fakes.run.router import FakeMetrics
+from tests.support.fakes.storage.media import MemoryMedia
+from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from greenlet import getcurrent, greenlet
 
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 Act = Callable[[], None]
 

@@ -18,15 +18,15 @@ from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.policy.channels import Channel
 from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.platform import OperationState
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.resources import FakeEstate
-from tests.fakes.run.builder import FakeBuilder
-from tests.fakes.run.platform import FakePlatform
-from tests.fakes.run.services import FakeService
-from tests.fakes.runtime.hooks import around
-from tests.fakes.sender import FakeSender
 from tests.simulation.faults.points import Fault, LandsLate
 from tests.simulation.scenes.bookshop import GOOD, LONG_AGO, SITE
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.run.builder import FakeBuilder
+from tests.support.fakes.run.platform import FakePlatform
+from tests.support.fakes.run.services import FakeService
+from tests.support.fakes.runtime.hooks import around
+from tests.support.fakes.sender import FakeSender
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -37,7 +37,7 @@ from shared.domain.policy.model import (
 from shared.domain.policy.severity import Severity
 from shared.domain.reports.filing import AFTER
 from shared.domain.system import System
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 SYSTEM = "shop"
 LONG_AGO = START - timedelta(days=1)

@@ -9,10 +9,10 @@ from functools import cache
 from local.installation import state_database
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.support.corrupted_bookshop import Shop
-from tests.support.database_copies import ask as ask_for_a_copy
-from tests.support.database_copies import world as copying
-from tests.support.restore_tests import world as exporting
+from tests.support.data.corrupted_bookshop import Shop
+from tests.support.data.database_copies import ask as ask_for_a_copy
+from tests.support.data.database_copies import world as copying
+from tests.support.data.restore_tests import world as exporting
 from tests.terraform.entry_points import ROOT
 from tests.terraform.evaluator.evaluator import Configuration
 

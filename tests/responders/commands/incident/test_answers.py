@@ -15,8 +15,9 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import after_the_end
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import Status
-from tests.fakes.pubsub.bus import Published
-from tests.support.approvals import (
+from tests.support.fakes.pubsub.bus import Published
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.approvals import (
     HOUR,
     MINUTE,
     asked,
@@ -27,8 +28,7 @@ from tests.support.approvals import (
     running,
     say,
 )
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.runtime.world import World
 
 
 def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> None:

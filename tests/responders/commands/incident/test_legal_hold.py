@@ -12,9 +12,9 @@ from shared.domain.incidents import incident
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group
 from shared.domain.retention import KEPT_FOR
-from tests.support.fault_injection import Saboteur, quick, ticks
-from tests.support.system_events import dead_letters
-from tests.support.world import BOOKSHOP, World
+from tests.support.faults.fault_injection import Saboteur, quick, ticks
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 TROUBLE = "INC-20260302-001"

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Mode, Policy
-from tests.fakes.runtime.hooks import raising
-from tests.support.drills import drills, say, system
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.hooks import raising
+from tests.support.rollbacks.drills import drills, say, system
+from tests.support.runtime.world import BOOKSHOP, World
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
 

@@ -12,12 +12,12 @@ from shared.domain.deployments.inventory.state import WholeInventory, fingerprin
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Mode, Rebuilds
 from shared.domain.rollback.drill import Count
-from tests.fakes.resources import FakeEstate
-from tests.support.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.support.drills import drills, say, system
-from tests.support.function_steps import ORDER
-from tests.support.function_steps import world as recorded
-from tests.support.world import World
+from tests.support.fakes.resources import FakeEstate
+from tests.support.rollbacks.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
+from tests.support.rollbacks.drills import drills, say, system
+from tests.support.rollbacks.function_steps import ORDER
+from tests.support.rollbacks.function_steps import world as recorded
+from tests.support.runtime.world import World
 
 ALL = set(SHOP.functions)
 TEMPLATE, SITE = "publish firebase template", "release shop"

@@ -9,11 +9,11 @@ import pytest
 
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import Status
-from tests.support.bookshop_resources import SIGNING_IN, shop, spoil
-from tests.support.fault_injection import Fault, Saboteur, ticks
-from tests.support.outages import went_back
-from tests.support.switches import iso, say, text
-from tests.support.world import World
+from tests.support.decision.outages import went_back
+from tests.support.faults.fault_injection import Fault, Saboteur, ticks
+from tests.support.rollbacks.bookshop_resources import SIGNING_IN, shop, spoil
+from tests.support.runtime.switches import iso, say, text
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -9,8 +9,17 @@ import pytest
 from shared.core.store import Document
 from shared.domain.rollback.rollback import Status
 from shared.domain.system import GLOBAL
-from tests.support.switches import HOUR, MINUTE, SYSTEM, escalated, in_the_middle, iso, say, text
-from tests.support.world import World
+from tests.support.runtime.switches import (
+    HOUR,
+    MINUTE,
+    SYSTEM,
+    escalated,
+    in_the_middle,
+    iso,
+    say,
+    text,
+)
+from tests.support.runtime.world import World
 
 
 @pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])

@@ -11,9 +11,9 @@ from shared.core.errors import Unavailable
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.rollback import Status
 from shared.domain.system import GLOBAL, Pause, Paused, paused
-from tests.support.switches import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.switches import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
+from tests.support.runtime.world import World
 
 
 @pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.domain.deployments.deployment import Status
-from tests.support.deployments import MINUTE, deploy, hint, others, recorded
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.notices.system_events import dead_letters
+from tests.support.rollbacks.deployments import MINUTE, deploy, hint, others, recorded
+from tests.support.runtime.world import World
 
 
 def mark(world: World, how: str, deployment: str, **more: Any) -> None:

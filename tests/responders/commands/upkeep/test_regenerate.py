@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from responders.rollback.derived_data import after_repair
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.data_rules import Collection, Derived
-from tests.support.fault_injection import Fault, Saboteur, ticks
-from tests.support.switches import say, text
-from tests.support.world import BOOKSHOP, World
+from tests.support.faults.fault_injection import Fault, Saboteur, ticks
+from tests.support.runtime.switches import say, text
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 DRAWN = Collection(

@@ -25,11 +25,11 @@ from shared.domain.notices.push_progress import Fate
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import Status
 from shared.state.repair_journal import PAGE
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.affected_users import PAID, pushed, shop_of, team
-from tests.support.corrupted_bookshop import MINUTE, Shop
-from tests.support.notices import notices as kept
+from tests.support.data.affected_users import PAID, pushed, shop_of, team
+from tests.support.data.corrupted_bookshop import MINUTE, Shop
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.notices.notices import notices as kept
 
 HALF = timedelta(seconds=30)
 

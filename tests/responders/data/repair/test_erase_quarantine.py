@@ -24,9 +24,8 @@ from shared.domain.data.erasure.ledger import Book
 from shared.domain.data.repair import quarantine
 from shared.domain.rollback.rollback import Status
 from shared.domain.rollback.write_ramp import Ramp
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop, undo
-from tests.support.erasure_during_repair import (
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop, undo
+from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
     called_off,
@@ -37,7 +36,8 @@ from tests.support.erasure_during_repair import (
     repaired,
     unnamed,
 )
-from tests.support.fault_injection import Fault, Saboteur, ticks
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.faults.fault_injection import Fault, Saboteur, ticks
 
 COUNTED = ("quarantine.keep", "quarantine.remove", "store.commit")
 HERS = {"customers/ada", "orders/1"}

@@ -28,9 +28,8 @@ from shared.engine.steps.documents import erase as take_out
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
 from shared.state.report_source import gathered
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, Shop, undo
-from tests.support.erasure_during_repair import (
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, Shop, undo
+from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
     called_off,
@@ -44,7 +43,8 @@ from tests.support.erasure_during_repair import (
     repaired,
     unnamed,
 )
-from tests.support.repair_behind_fence import FencedShop, expect_as_before
+from tests.support.data.repair_behind_fence import FencedShop, expect_as_before
+from tests.support.fakes.runtime.hooks import no_hook
 
 
 def reads(shop: Shop) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.core.errors import Ambiguous
-from tests.fakes.runtime.hooks import once
-from tests.support.corrupted_bookshop import GOOD, MINUTE, Shop, undo
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, Shop, undo
+from tests.support.fakes.runtime.hooks import once
 
 PAID = {"customer": "bob", "status": "paid", "amount": 1}
 

@@ -18,11 +18,10 @@ from shared.domain.data.events.triggers import Trigger
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
 from shared.state.reader import Reading
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.browser import Browser
-from tests.support.browser import text as read
-from tests.support.cli_in_process import Prompt
-from tests.support.corrupted_bookshop import (
+from tests.support.cli.browser import Browser
+from tests.support.cli.browser import text as read
+from tests.support.cli.in_process import Prompt
+from tests.support.data.corrupted_bookshop import (
     GOOD,
     HERE,
     MINUTE,
@@ -32,8 +31,9 @@ from tests.support.corrupted_bookshop import (
     repaired,
     trigger,
 )
-from tests.support.switches import text
-from tests.support.world import CHECKED
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.runtime.switches import text
+from tests.support.runtime.world import CHECKED
 
 REFUSING = replace(SHOP, collections=CHECKED.collections)
 UNKNOWN = "which triggers of Eventarc hear of the documents is not known: "

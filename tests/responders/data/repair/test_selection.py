@@ -19,7 +19,7 @@ from shared.domain.data.repair.plan import Fate, Position
 from shared.domain.data.ttl import Expiry
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from tests.support.repairs import GOOD, HERE, MINUTE, SHOP, Shop
+from tests.support.data.repairs import GOOD, HERE, MINUTE, SHOP, Shop
 
 
 def test_an_invalid_document_is_brought_back_to_its_newest_version_that_passes() -> None:

@@ -14,9 +14,9 @@ from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import Entry
 from shared.domain.policy.data_rules import Collection, IntegrityRules, OnRepair
 from shared.domain.rollback.rollback import Status
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.corrupted_bookshop import HERE, MINUTE, SHOP, Shop
-from tests.support.fault_injection import Crashed
+from tests.support.data.corrupted_bookshop import HERE, MINUTE, SHOP, Shop
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.faults.fault_injection import Crashed
 
 DOCUMENTS = 100_000
 SECONDS = {

@@ -14,8 +14,8 @@ from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.data.ttl import Expiry
 from shared.domain.rollback.rollback import Status
 from shared.state.reader import Reading
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, undo
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, undo
+from tests.support.fakes.runtime.hooks import no_hook, raising
 
 READ = "indexes.expiries"
 UNKNOWN = "by what documents of (default) expire is not known: no answer"

@@ -15,8 +15,8 @@ from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
 from shared.domain.data.repair import plan, quarantine
 from shared.domain.data.repair.plan import Fate, Goal, Position
 from shared.engine.steps.documents import restore
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.repairs import GOOD, HERE, STEP, Shop
+from tests.support.data.repairs import GOOD, HERE, STEP, Shop
+from tests.support.fakes.runtime.hooks import no_hook, raising
 
 
 def test_what_the_application_writes_meanwhile_stays() -> None:

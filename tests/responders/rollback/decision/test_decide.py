@@ -16,8 +16,8 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
-from tests.support.outages import make_ill, record, said, went_back
-from tests.support.world import BOOKSHOP, World
+from tests.support.decision.outages import make_ill, record, said, went_back
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

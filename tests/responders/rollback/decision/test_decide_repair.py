@@ -34,7 +34,7 @@ from shared.state import repair_journal
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
 from shared.state.report_source import gathered
-from tests.support.corrupted_bookshop import (
+from tests.support.data.corrupted_bookshop import (
     ERASURE,
     GOOD,
     HERE,

@@ -11,8 +11,8 @@ from responders.rollback.decision.dry_run import PIECE_SECONDS
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.commands.command import CommandRecord
-from tests.fakes.pubsub.bus import Published
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SPOILT, Shop
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT, Shop
+from tests.support.fakes.pubsub.bus import Published
 
 
 def test_a_dry_run_tells_and_does_nothing() -> None:

@@ -12,10 +12,10 @@ from shared.domain.data.isolation.write_fence import Status as FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.resources import BackupRules, CopyRules
 from shared.domain.rollback.rollback import Status
-from tests.support.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
-from tests.support.database_copies import copy_of
-from tests.support.system_events import refusals
-from tests.support.write_fence import fence_of
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
+from tests.support.data.database_copies import copy_of
+from tests.support.data.write_fence import fence_of
+from tests.support.notices.system_events import refusals
 
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())

@@ -9,9 +9,9 @@ from shared.core.errors import Unavailable
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
 from shared.state.reader import Reading
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
-from tests.support.world import CHECKED
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.runtime.world import CHECKED
 
 
 @pytest.mark.parametrize(

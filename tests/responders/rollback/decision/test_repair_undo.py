@@ -11,8 +11,7 @@ from shared.core.store import Put
 from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
 from shared.domain.data.erasure.ledger import path as erasure_path
 from shared.domain.rollback.rollback import Status
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.corrupted_bookshop import (
+from tests.support.data.corrupted_bookshop import (
     ERASURE,
     GOOD,
     HERE,
@@ -25,8 +24,9 @@ from tests.support.corrupted_bookshop import (
     trigger,
     undo,
 )
-from tests.support.erasure_during_repair import erase
-from tests.support.world import CHECKED
+from tests.support.data.erasure_during_repair import erase
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.runtime.world import CHECKED
 
 
 def test_a_repair_is_undone_out_of_quarantine() -> None:

@@ -19,11 +19,11 @@ from shared.domain.rollback.plan import Step, StepStatus, frozen
 from shared.domain.rollback.rollback import Status
 from shared.engine.steps.documents import restore
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
-from tests.support.approvals import failed, running, say
-from tests.support.fault_injection import quick
-from tests.support.pins import FOLLOWING, kept, rolled_back, to
-from tests.support.world import World
-from tests.support.write_fence import POLICY, RULES
+from tests.support.data.write_fence import POLICY, RULES
+from tests.support.faults.fault_injection import quick
+from tests.support.rollbacks.approvals import failed, running, say
+from tests.support.rollbacks.pins import FOLLOWING, kept, rolled_back, to
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 PINNED = (to("r-1"),)

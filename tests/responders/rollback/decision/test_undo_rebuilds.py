@@ -19,15 +19,15 @@ from shared.domain.rollback.plan import path as plan_path
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.rollback import path as rollback_path
 from shared.engine.lease import LIMIT_TAKEOVERS
-from tests.fakes.runtime.hooks import no_hook
-from tests.fakes.storage.vault import content_of
-from tests.support.approvals import say
-from tests.support.deployments import hint, recorded
-from tests.support.fault_injection import Crashed, quick
-from tests.support.function_steps import ORDER, ends, on_copies
-from tests.support.pins import FOLLOWING, kept, said, to
-from tests.support.rebuilds import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
-from tests.support.world import World
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.storage.vault import content_of
+from tests.support.faults.fault_injection import Crashed, quick
+from tests.support.rollbacks.approvals import say
+from tests.support.rollbacks.deployments import hint, recorded
+from tests.support.rollbacks.function_steps import ORDER, ends, on_copies
+from tests.support.rollbacks.pins import FOLLOWING, kept, said, to
+from tests.support.rollbacks.rebuilds import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
+from tests.support.runtime.world import World
 
 DAY = timedelta(days=1)
 

@@ -14,9 +14,7 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.presentation.status_page import Mood, view
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.system_events import refusals
-from tests.support.write_fence import (
+from tests.support.data.write_fence import (
     BEFORE,
     MINUTE,
     POLICY,
@@ -32,6 +30,8 @@ from tests.support.write_fence import (
     windows,
     world,
 )
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.notices.system_events import refusals
 
 
 def test_it_stands_once_the_application_is_refused_a_write() -> None:

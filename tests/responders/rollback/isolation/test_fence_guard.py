@@ -14,10 +14,16 @@ from shared.domain.data.isolation.write_fence import Fence, Status
 from shared.domain.policy.data_rules import Derived
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
-from tests.fakes.runtime.hooks import no_hook
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
-from tests.support.repair_behind_fence import FENCED, FencedShop, expect_as_before, frozen, held
-from tests.support.write_fence import RULES, fence_of, lift, public, raise_it, told, windows
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
+from tests.support.data.repair_behind_fence import (
+    FENCED,
+    FencedShop,
+    expect_as_before,
+    frozen,
+    held,
+)
+from tests.support.data.write_fence import RULES, fence_of, lift, public, raise_it, told, windows
+from tests.support.fakes.runtime.hooks import no_hook
 
 
 def test_documents_are_written_behind_a_fence() -> None:

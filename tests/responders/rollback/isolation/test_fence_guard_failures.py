@@ -7,9 +7,9 @@ import pytest
 from shared.core.store import Update
 from shared.domain.commands import command as commands
 from shared.domain.rollback.rollback import Status as RollbackStatus
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SPOILT
-from tests.support.repair_behind_fence import FencedShop, expect_as_before, frozen, undeclared
-from tests.support.write_fence import BEFORE, fence_of, scalings, windows, without_policy
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
+from tests.support.data.repair_behind_fence import FencedShop, expect_as_before, frozen, undeclared
+from tests.support.data.write_fence import BEFORE, fence_of, scalings, windows, without_policy
 
 
 def test_a_fence_that_nobody_raises_ends_it() -> None:

@@ -8,15 +8,15 @@ from shared.core.errors import Rejected
 from shared.domain.data.isolation.write_fence import Status
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
-from tests.support.corrupted_bookshop import GOOD, MINUTE, SPOILT
-from tests.support.repair_behind_fence import (
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
+from tests.support.data.repair_behind_fence import (
     FencedShop,
     expect_as_before,
     held,
     repaired,
     undo_asked,
 )
-from tests.support.write_fence import RULES, fence_of, told
+from tests.support.data.write_fence import RULES, fence_of, told
 
 
 def test_an_undo_writes_behind_a_fence_as_well() -> None:

@@ -16,10 +16,7 @@ from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import System, frozen
-from tests.fakes.runtime.hooks import no_hook, raising
-from tests.support.system_events import refusals
-from tests.support.world import World
-from tests.support.write_fence import (
+from tests.support.data.write_fence import (
     BEFORE,
     MINUTE,
     POLICY,
@@ -36,6 +33,9 @@ from tests.support.write_fence import (
     without_policy,
     world,
 )
+from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.notices.system_events import refusals
+from tests.support.runtime.world import World
 
 
 def refuse_scaling(shop: World) -> list[str]:

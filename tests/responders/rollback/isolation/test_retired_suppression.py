@@ -22,8 +22,8 @@ from shared.engine.steps.documents.repair import Repair
 from shared.engine.steps.documents.restore import Goal as PutBackGoal
 from shared.engine.steps.documents.restore import PutBack
 from shared.state import work_queue
-from tests.support import system_events
-from tests.support.corrupted_bookshop import MINUTE, Shop
+from tests.support.data.corrupted_bookshop import MINUTE, Shop
+from tests.support.notices import system_events
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SUBSCRIPTION = "projects/bookshop/subscriptions/eventarc-eur3-on-order-sub-1"

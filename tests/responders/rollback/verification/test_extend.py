@@ -16,7 +16,8 @@ from shared.domain.deployments.deployment import path as deployment_path
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Status
-from tests.support.function_steps import (
+from tests.support.decision.outages import record, went_back
+from tests.support.rollbacks.function_steps import (
     ORDER,
     PLACE,
     back,
@@ -27,8 +28,7 @@ from tests.support.function_steps import (
     rolls_out_under_its_rollback,
     world,
 )
-from tests.support.outages import record, went_back
-from tests.support.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

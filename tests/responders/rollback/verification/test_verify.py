@@ -15,8 +15,8 @@ from shared.domain.incidents.response import response
 from shared.domain.policy.model import Probe, ProbeAccount
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
-from tests.support.outages import MINUTE, WATCHED, limit, watched
-from tests.support.world import BOOKSHOP, World
+from tests.support.decision.outages import MINUTE, WATCHED, limit, watched
+from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
 FAILED = ProbeAnswer(False, 500)

@@ -27,7 +27,7 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
 )
 from shared.engine.steps.resources.publish_remote_config import unpacked
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 WITHIN = timedelta(minutes=5)
 SHOP = HostingSite("v1", START, {"next": "p1"})

@@ -20,13 +20,13 @@ from shared.domain.audit import anchor
 from shared.domain.audit.verification import Finding, Verdict
 from shared.domain.retention import KEPT_FOR
 from shared.state.audit_reader import Trail
-from tests.fakes.firestore.store import MemoryStore
-from tests.fakes.runtime.clock import START, FakeClock
-from tests.fakes.runtime.hooks import no_hook
-from tests.fakes.storage.objects import MemoryObjects
-from tests.support.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
-from tests.support.tampering import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
-from tests.support.world import World
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.storage.objects import MemoryObjects
+from tests.support.faults.tampering import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
+from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.support.runtime.world import World
 
 KINDS = {**FOUND_BY_THE_CHAIN, **FOUND_BY_ANCHORS_ALONE}
 SEEDS = range(12)

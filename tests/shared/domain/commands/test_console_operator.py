@@ -10,8 +10,8 @@ import pytest
 
 from shared.core import topics
 from shared.domain.commands.credential import fingerprint
-from tests.support.system_events import dead_letters
-from tests.support.world import World
+from tests.support.notices.system_events import dead_letters
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 Content = dict[str, Any]

@@ -17,8 +17,8 @@ from shared.domain.commands.permissions import ROLES, SKEW, Asked, objections
 from shared.domain.policy.model import Policy, Principal
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from shared.domain.deployments.deployment import Status
 from shared.domain.policy.model import Gates, Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.domain.system import Budget, Controls
-from tests.support.gate_facts import (
+from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
     EVERYTHING,
@@ -40,7 +40,7 @@ from tests.support.gate_facts import (
     system,
     window,
 )
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 
 def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:

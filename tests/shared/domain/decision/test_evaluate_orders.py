@@ -11,7 +11,7 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import Status
 from shared.domain.policy.model import ScenarioName
 from shared.domain.system import Budget
-from tests.support.gate_facts import (
+from tests.support.decision.gate_facts import (
     BAD_RELEASE,
     EVERYTHING,
     MINUTE,
@@ -25,7 +25,7 @@ from tests.support.gate_facts import (
     system,
     window,
 )
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
 BARRED = facts(

@@ -14,7 +14,7 @@ from shared.domain.policy.execution import Execution, WriteQuota
 from shared.domain.rollback.plan import ENDED, Step, StepStatus
 from shared.domain.rollback.write_quota import PaceLeft
 from shared.domain.rollback.write_quota import path as quota_path
-from tests.support.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
 QUOTA = Execution(write_quota=WriteQuota(burst=60, per_second=1.0))

@@ -16,12 +16,12 @@ from shared.domain.deployments.inventory.state import (
     configured,
 )
 from shared.domain.rollback.rollback import Status as Rolled
-from tests.fakes.runtime.clock import START
-from tests.fakes.runtime.hooks import once
-from tests.support.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
-from tests.support.function_steps import roll_back
-from tests.support.system_events import told
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import once
+from tests.support.notices.system_events import told
+from tests.support.rollbacks.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
+from tests.support.rollbacks.function_steps import roll_back
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 def test_time_requests_and_probes_make_a_deployment_stable() -> None:

@@ -26,9 +26,9 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 from shared.engine.steps.resources.differences import is_ours
-from tests.fakes.runtime.clock import START
-from tests.support.gate_facts import BAD_RELEASE, ONSET
-from tests.support.world import BOOKSHOP
+from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)
 WINDOW = BOOKSHOP.gates.suspect_window

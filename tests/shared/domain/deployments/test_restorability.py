@@ -25,7 +25,7 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service
 from shared.domain.deployments.restorability import Beside, rebuild_faults, restorability
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})
 DEPLOYMENT = Deployment("v1", "bookshop", START, Status.STABLE, {"pay": PLACED})

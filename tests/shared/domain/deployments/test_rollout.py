@@ -25,8 +25,8 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from shared.domain.deployments.rollout import Situation, merged
 from shared.domain.system import System
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 MINUTE = timedelta(minutes=1)
 SEEN_AT, NOW = START - 5 * MINUTE, START

@@ -12,8 +12,8 @@ from shared.domain.deployments.stability import baked
 from shared.domain.policy.model import Gates
 from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.domain.system import System
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 POLICY = replace(BOOKSHOP, gates=Gates())

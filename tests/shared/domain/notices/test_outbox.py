@@ -11,7 +11,7 @@ from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, Status, Unless
 from shared.domain.notices.outbox import GIVE_UP_AFTER, SENDING_TAKES, Answer, ChannelState
 from shared.domain.policy.channels import Channel, ChannelKind
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 SECOND = timedelta(seconds=1)
 CHANNEL = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x", per_minute=6)

@@ -32,9 +32,17 @@ from shared.domain.presentation.notice_text import (
     template_of,
 )
 from shared.domain.rollback.rollback import Order
-from tests.fakes.runtime.clock import START
-from tests.support.hostile_text import ATTACKS, COMMAND, ID, MEANS_SOMETHING, MINUTE, about, notice
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.runtime.clock import START
+from tests.support.faults.hostile_text import (
+    ATTACKS,
+    COMMAND,
+    ID,
+    MEANS_SOMETHING,
+    MINUTE,
+    about,
+    notice,
+)
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 def worded(template: str, text: str, foreign: str, **changes: Any) -> str:

@@ -19,9 +19,9 @@ from shared.domain.presentation.status_page import (
     is_shown,
     view,
 )
-from tests.fakes.runtime.clock import START
-from tests.support.status_page import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, state
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.status_page import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, state
+from tests.support.runtime.world import BOOKSHOP
 
 PARTS = (Component("Shop"), Component("Signing in", ("authentication_failure",)))
 RULES = StatusPage(

@@ -16,8 +16,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.html_templates import hash_of
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, TEMPLATES, rendered
-from tests.fakes.runtime.clock import START
-from tests.support.status_page import (
+from tests.support.fakes.runtime.clock import START
+from tests.support.notices.status_page import (
     ADDRESS,
     ATOM_SPACE,
     BACK_SINCE,
@@ -27,7 +27,7 @@ from tests.support.status_page import (
     Reader,
     state,
 )
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 HOSTILE = "<script>alert(1)</script> & \"'</style>]]>"
 

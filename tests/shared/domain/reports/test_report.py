@@ -28,13 +28,13 @@ from shared.domain.reports.report import Facts, Kept, report
 from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import Override, Rollback, Status
 from shared.domain.signals.health import Requests
-from tests.fakes.runtime.clock import START
-from tests.support.cli_in_process import Prompt
-from tests.support.hostile_text import ATTACKS, MEANS_SOMETHING
-from tests.support.pins import kept as pins_of
-from tests.support.response import incident, ladder, rollback
-from tests.support.switches import escalated, say
-from tests.support.world import BOOKSHOP, EXAMPLE, World
+from tests.support.cli.in_process import Prompt
+from tests.support.fakes.runtime.clock import START
+from tests.support.faults.hostile_text import ATTACKS, MEANS_SOMETHING
+from tests.support.notices.response import incident, ladder, rollback
+from tests.support.rollbacks.pins import kept as pins_of
+from tests.support.runtime.switches import escalated, say
+from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ID = "INC-20260302-001"

@@ -22,8 +22,8 @@ from shared.domain.rollback.plan import (
     undone,
     unneeded,
 )
-from tests.fakes.run.source_copies import record
-from tests.support.world import BOOKSHOP, World
+from tests.support.fakes.run.source_copies import record
+from tests.support.runtime.world import BOOKSHOP, World
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 A, B, C = (Step(name, "shift", name) for name in "ABC")

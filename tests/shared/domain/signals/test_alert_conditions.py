@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import Condition, condition, told
 from shared.domain.signals.health import Requests
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 GATES = replace(BOOKSHOP.gates, minimum_requests=20, failing_above=0.1)
 ALERT = Alert(

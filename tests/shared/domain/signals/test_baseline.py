@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.domain.signals.baseline import SPAN, Baseline, before, compared, recorded
 from shared.domain.signals.health import Requests, Verdict
 from shared.domain.signals.probe_history import HALF_MINUTE, Look
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

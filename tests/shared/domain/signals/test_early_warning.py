@@ -13,7 +13,7 @@ from shared.domain.policy.model import Probe
 from shared.domain.signals.early_warning import crosses_at, warnings
 from shared.domain.signals.probe_history import HALF_MINUTE, Look
 from shared.domain.signals.probe_signals import Finding, Record
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

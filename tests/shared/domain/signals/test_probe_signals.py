@@ -12,7 +12,7 @@ from responders.jobs.internal_alerts import recorded
 from shared.domain.policy.model import Condition, Policy, Probe, Unit
 from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, Look
 from shared.domain.signals.probe_signals import Finding, Record, after, judge, patience, seen
-from tests.support.world import EXAMPLE
+from tests.support.runtime.world import EXAMPLE
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

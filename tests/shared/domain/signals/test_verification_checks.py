@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.domain.policy.model import Check, Group, Probe, ScenarioName
 from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict
 from shared.domain.signals.verification_checks import Counted, checked, counts_sign_ins, together
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 GOOD, BAD = ProbeAnswer(True, 200), ProbeAnswer(False, 500)
 POLICY = replace(

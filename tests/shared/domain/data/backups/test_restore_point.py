@@ -19,11 +19,11 @@ from shared.domain.data.backups.filled_database import Status as Filling
 from shared.domain.data.backups.restore_point import Kept, Point, Source, resolved
 from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment, Status
-from tests.fakes.firestore.databases import WINDOW
-from tests.fakes.firestore.restores import ORIGINAL
-from tests.support.exports import POLICY
-from tests.support.restore_points import DAY, HOUR, NOW, proof
-from tests.support.world import World
+from tests.support.data.exports import POLICY
+from tests.support.data.restore_points import DAY, HOUR, NOW, proof
+from tests.support.fakes.firestore.databases import WINDOW
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 NATIVE = "projects/p/locations/nam5/backups/weekly"

@@ -23,7 +23,7 @@ from shared.domain.data.integrity.damage import (
 from shared.domain.data.integrity.scan import Level, Run, Stretch, Tally, affordable, drawn, most
 from shared.domain.data.integrity.validator import Check
 from shared.domain.policy.data_rules import Collection, IntegrityRules
-from tests.support.world import CHECKED
+from tests.support.runtime.world import CHECKED
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = IntegrityRules(quiet=10 * MINUTE, read_budget=1000)

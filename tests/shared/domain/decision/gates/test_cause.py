@@ -13,7 +13,7 @@ from shared.domain.deployments.deployment import Deployment, Status
 from shared.domain.deployments.inventory.diff import Change, Difference, Part
 from shared.domain.policy.model import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
-from tests.support.gate_facts import (
+from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
     MINUTE,
@@ -28,7 +28,7 @@ from tests.support.gate_facts import (
     deployment,
     inventory,
 )
-from tests.support.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP
 
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
 SITE_DOWN = {"shop": ProbeAnswer(False, 503)}

@@ -17,7 +17,7 @@ from shared.domain.deployments.deployment import Status
 from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import Budget, Freeze
-from tests.support.gate_facts import (
+from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
     EVERYTHING,
@@ -29,8 +29,8 @@ from tests.support.gate_facts import (
     deployment,
     inventory,
 )
-from tests.support.gate_levels import ORDER
-from tests.support.world import BOOKSHOP
+from tests.support.decision.gate_levels import ORDER
+from tests.support.runtime.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)
 STATUS_PAGE = Probe("status page", "https://status.example/", external=True)

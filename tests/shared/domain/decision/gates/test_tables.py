@@ -9,8 +9,8 @@ import pytest
 
 from shared.domain.decision.evaluate import evaluate
 from shared.domain.decision.gates.base import GateAnswer, Outcome
-from tests.support.gate_facts import NOW
-from tests.support.gate_levels import (
+from tests.support.decision.gate_facts import NOW
+from tests.support.decision.gate_levels import (
     LEVELS,
     ORDER,
     PASS,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import Deployment, Inventory, Status
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.support.gate_facts import (
+from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
     CHANGED_AT,

@@ -35,7 +35,7 @@ from shared.domain.deployments.inventory.state import (
     settings,
 )
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.fakes.runtime.clock import START
+from tests.support.fakes.runtime.clock import START
 
 LATER = START + timedelta(hours=1)
 CONFIGURATION = configured(

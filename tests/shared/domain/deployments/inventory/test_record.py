@@ -32,9 +32,9 @@ from shared.domain.deployments.inventory.state import (
     configured,
 )
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.fakes.firestore.values import DOCUMENT_LIMIT_BYTES
-from tests.fakes.runtime.clock import START
-from tests.support.world import BOOKSHOP
+from tests.support.fakes.firestore.values import DOCUMENT_LIMIT_BYTES
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
 
 
 def digest(text: str) -> str:

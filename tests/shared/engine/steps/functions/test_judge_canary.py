@@ -9,7 +9,7 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import Verdict
 from shared.engine.steps.functions.judge_canary import KIND, Goal, Judge
-from tests.support.world import BOOKSHOP, FakePorts
+from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 BASKET = "renderBasket"
 

@@ -25,9 +25,9 @@ from shared.engine.steps.resources import (
     release_rules,
     set_auth_config,
 )
-from tests.fakes.resources import FakeEstate
-from tests.fakes.run.platform import FakePlatform
-from tests.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.run.platform import FakePlatform
+from tests.support.fakes.runtime.clock import START, FakeClock
 
 
 def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> Kind:

@@ -1,0 +1,77 @@
+"""A copy disturbed at every point: one database, nobody who was erased in it, gone in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.policy.resources import BackupRules, CopyRules
+from tests.support.data.database_copies import (
+    DAY,
+    MINUTE,
+    all_copies,
+    copy_of,
+    documents,
+    erase,
+    exported,
+    notified,
+    told,
+    world,
+)
+from tests.support.fakes.firestore.restores import ORIGINAL
+from tests.support.faults.fault_injection import Fault, Saboteur, pass_time, points
+from tests.support.runtime.world import World
+
+COUNTED = ("restores.clone", "restores.create", "restores.fill", "restores.delete")
+"""A commit lies before and behind each of them: that of the intent, and that of what came of it."""
+RULES = BackupRules(copies=CopyRules(kept=timedelta(minutes=12)))
+WAYS = ("window", "export")
+
+
+def run(saboteur: Saboteur, way: str) -> World:
+    """A copy is asked for, ready, and let go; Ada is erased before."""
+    shop = world(RULES, saboteur)
+    saboteur.world = shop
+    point = "1h"
+    if way == "export":
+        point = exported(shop).id
+        shop.ports.clock.advance(10 * DAY)
+    erase(shop, "ada")
+    seen: list[list[str]] = []
+    shop.command(command="copy", system="bookshop", restore_point=point)
+    saboteur.active = True
+    for _ in range(16):
+        pass_time(shop, saboteur, 2 * MINUTE)
+        seen += [
+            sorted(documents(shop, one.id))
+            for one in all_copies(shop)
+            if one.status is Status.READY and one.id in shop.ports.filled.made
+        ]
+    saboteur.active = False
+    pass_time(shop, saboteur, 15 * MINUTE)
+    assert seen
+    assert all(one == ["customers/bob", "orders/2"] for one in seen), seen
+    return shop
+
+
+def points_of_each() -> list[tuple[str, Fault, int]]:
+    return [(way, *one) for way in WAYS for one in points(partial(run, way=way), COUNTED)]
+
+
+@pytest.mark.parametrize(("way", "fault", "point"), points_of_each())
+def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(way: str, fault: Fault, point: int) -> None:
+    """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
+    saboteur = Saboteur(point, fault, COUNTED)
+
+    shop = run(saboteur, way)
+
+    assert saboteur.happened
+    made = copy_of(shop)
+    assert (made.status, made.faults) == (Status.DELETED, ())
+    assert told(shop) == ["copy.made", "copy.ready", "copy.ends", "copy.deleted"]
+    assert len(notified(shop)) == 3
+    assert shop.ports.filled.made == [ORIGINAL]
+    assert len(shop.ports.filled.ever) == 1

@@ -1,0 +1,1 @@
+"""A person at the CLI, the console and the documented commands."""

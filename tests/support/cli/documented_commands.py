@@ -1,0 +1,125 @@
+"""Every command of the documentation, by what tries it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from shared.policy_files import loader
+from tests.support.runtime.world import POLICIES
+
+ROOT = Path(__file__).parent.parent.parent.parent
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "terraform" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+README = (ROOT / "README.md").read_text()
+AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
+"""The pages that say what is asked of responders that are there."""
+IDENTITY = (ROOT / "docs" / "identity.md").read_text()
+OPERATE = (ROOT / "docs" / "operate.md").read_text()
+CVPLUS = loader.load(POLICIES / "cvplus.yaml")
+
+
+def blocks() -> list[list[str]]:
+    """The commands of each shell block of the documentation, without what it says of them."""
+    return [
+        [line for line in block.strip().splitlines() if not line.startswith("#")]
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    ]
+
+
+BLOCKS = blocks()
+COMMANDS = list(dict.fromkeys(line for block in BLOCKS for line in block))
+"""Each once: a page may show what another one tells of."""
+MODULE = "\n".join(file.read_text() for file in sorted((ROOT / "terraform").glob("*.tf")))
+
+
+def starting(*words: str) -> list[str]:
+    return [line for line in COMMANDS if shlex.split(line)[: len(words)] == list(words)]
+
+
+BY_THEMSELVES = ("audit", "replay", "parse", "policy", "enrol", "login", "token", "logout")
+"""Verbs whose lines have tests of their own."""
+
+
+def verb_of(line: str) -> str:
+    """What a line at the prompt says: the verb, or that of its group."""
+    words = [word for word in shlex.split(line)[3:] if not word.startswith("--")]
+    return words[1] if words[1:2] and words[1].startswith("mark-") else words[0]
+
+
+def is_identified(line: str) -> bool:
+    """Does the line sign in, or say something with a token?"""
+    verbs = ("enrol", "login", "logout", "token")
+    return "$(" in line or any(f"-m cli {verb}" in line for verb in verbs)
+
+
+IDENTIFIED = [line for line in COMMANDS if is_identified(line)]
+SIGNED = re.compile(r"""--message="\$\(\.venv/bin/python -m cli sign '(.*)'\)"$""")
+"""A message that the command line signs first."""
+PUBLISHED = [
+    line
+    for line in starting("gcloud", "pubsub", "topics", "publish")
+    if (line not in IDENTIFIED or SIGNED.search(line))
+]
+LIVE = sorted(
+    (
+        line
+        for line in starting(".venv/bin/python", "-m", "cli")
+        if line in OPERATE and line not in IDENTIFIED
+    ),
+    key=OPERATE.index,
+)
+"""What is said to responders that are there: tests/e2e/operators/test_operate.py says it, in order."""
+ASKED = [
+    line
+    for line in starting(".venv/bin/python", "-m", "cli")
+    if line in AT_THE_PROMPT and verb_of(line) not in BY_THEMSELVES
+]
+"""What is asked of responders that are there: tests/e2e/operators/test_prompt.py asks it."""
+SAID_AS_WELL = [
+    line
+    for block in BLOCKS
+    if not {*block}.isdisjoint(ASKED)
+    for line in block
+    if line in PUBLISHED
+]
+"""The messages beside which stands what is asked at the prompt in their stead."""
+REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
+AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
+CLI = [
+    line
+    for line in starting(".venv/bin/python", "-m", "cli")
+    if line not in (*LIVE, *ASKED, *REPLAYED, *AUDITED, *IDENTIFIED)
+]
+MADE = starting("make")
+TERRAFORM = starting("terraform")
+PEOPLE = [
+    line
+    for block in re.findall(
+        r"```sh\n(.*?)```",
+        OPERATE[OPERATE.index("## 3. People") : OPERATE.index("## 4.")],
+        flags=re.DOTALL,
+    )
+    for line in block.strip().splitlines()
+]
+"""From a project where nobody can sign in to somebody who has."""
+SIGNING_IN = [
+    line
+    for block in re.findall(
+        r"```sh\n(.*?)```", OPERATE[OPERATE.index("## A test account") :], flags=re.DOTALL
+    )[:1]
+    for line in block.strip().splitlines()
+]
+"""From a project without a test account to a probe that signs in."""
+EXPORTED = [line for line in starting("export") if line not in IDENTIFIED]
+ASKED_OF_GITHUB = starting("gh", "api")
+BY_A_SHELL = (*PUBLISHED, *IDENTIFIED, *PEOPLE, *SIGNING_IN)
+SET_UP = [line for line in starting("gcloud") if line not in BY_A_SHELL]
+"""What gcloud is asked for beside messages and tokens."""
+SERVED = starting(".venv/bin/python", "-m", "local")

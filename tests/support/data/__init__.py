@@ -1,0 +1,1 @@
+"""A bookshop with data: corrupted, repaired, backed up, erased."""

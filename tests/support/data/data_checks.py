@@ -1,0 +1,68 @@
+"""A shop whose data are looked through each hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.jobs.data_check import Checking
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.policy.data_rules import Collection, IntegrityRules
+from shared.domain.policy.model import Policy
+from shared.domain.signals.alert import Alert
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.runtime.world import CHECKED, World
+
+HERE = "(default)"
+HOUR = timedelta(hours=1)
+SHOP = replace(
+    CHECKED,
+    integrity=IntegrityRules(every=HOUR, read_budget=100_000),
+    collections={
+        **CHECKED.collections,
+        "covers": Collection(media={"file": "shop-media"}, largest_drop=0.2),
+    },
+    signals={**CHECKED.signals, "data_loss": CHECKED.signals["database_corruption"]},
+)
+GOOD: dict[str, dict[str, Any] | None] = {
+    **{f"customers/{number}": {"email": "a@b"} for number in range(19)},
+    **{f"covers/no-{number}": {} for number in range(19)},
+    "customers/ada": {"email": "ada@example.com"},
+    "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
+    "covers/1": {"file": "1.png"},
+}
+
+
+class Shop(World):
+    """The bookshop with data, which a look has found good."""
+
+    def __init__(self, policy: Policy = SHOP, **more: Any) -> None:
+        super().__init__(policy=policy, **more)
+        self.data: FakeDocuments = self.ports.kept
+        self.ports.databases.hold_documents(HERE)
+        self.ports.media.files["gs://shop-media/1.png"] = b"x"
+        self.write(GOOD)
+        self.checking = Checking(self.ports, {policy.system: policy})
+        self.look()
+
+    def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
+        self.data.write(HERE, documents)
+
+    def look(self) -> Record:
+        """The record after the run of the next hour."""
+        self.ports.clock.advance(HOUR)
+        for _ in range(3):
+            self.checking.check()
+        return self.record()
+
+    def record(self) -> Record:
+        return decode(Record, self.ports.store.get(damage.path("bookshop")).fields or {})
+
+    def alerts(self) -> list[Alert]:
+        found = self.ports.store.query(Query("alerts"))
+        return [decode(Alert, one.fields) for one in found]

@@ -1,0 +1,132 @@
+"""A shop brought back while somebody is erased, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.data.repair import erase_written_later
+from shared.core.codec import decode, encode
+from shared.core.store import Put, Query
+from shared.domain import system as systems
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import System
+from shared.engine.steps.documents import erase as take_out
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop
+from tests.support.fakes.runtime.hooks import Hook, no_hook
+
+SPOILT: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"name": "Ada"},
+    "customers/bob": {"name": "Bob"},
+    "orders/1": {"customer": "ada", "status": "paid"},
+}
+WITHOUT_ADA = {**GOOD, "customers/ada": None, "orders/1": None}
+
+
+def erase(shop: Shop, at: datetime | None = None) -> None:
+    """Ada is in the ledger from now on, whatever goes wrong elsewhere."""
+    store = shop.ports.store
+    hook, store.hook = store.hook, no_hook
+    book = decode(Book, store.get(erasures.book_path("bookshop")).fields)
+    hashed = erasures.hashed(book.salt, "ada")
+    entry = Erasure("bookshop", hashed, at or shop.ports.clock.now(), ())
+    store.commit([Put(erasures.path("bookshop", hashed), encode(entry))])
+    store.hook = hook
+
+
+def after_the_last(shop: Shop, do: Callable[[], None], hook: Hook = no_hook) -> Hook:
+    """It happens right after the last document was written back."""
+    done: list[str] = []
+
+    def act(verb: str, side: str) -> None:
+        last = len(shop.ports.rewritten.written) == len(SPOILT)
+        if (verb, side) == ("rewrites.rewrite", "after") and last and not done:
+            done.append(verb)
+            do()
+        hook(verb, side)
+
+    return act
+
+
+def repaired(
+    do: Callable[[Shop], None],
+    policy: Policy = SHOP,
+    shop: Shop | None = None,
+    hook: Hook = no_hook,
+) -> Shop:
+    """A shop brought back, in which that happens meanwhile."""
+    shop = shop or Shop(policy, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+    shop.ports.rewritten.hook = after_the_last(shop, lambda: do(shop), hook)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    return shop
+
+
+def last_step(shop: Shop) -> Step:
+    return next(one for one in shop.steps(shop.newest.id).values() if one.kind == take_out.KIND)
+
+
+def journal(shop: Shop) -> list[Entry]:
+    found = shop.ports.store.query(Query(quarantine.journal(shop.newest.id)))
+    return [decode(Entry, one.fields) for one in found]
+
+
+def copies(shop: Shop) -> set[str]:
+    """The documents of which quarantine holds a copy that the journal names."""
+    kept = [shop.ports.quarantine.read(one.kept) for one in journal(shop)]
+    return {one.path for content in kept for one in quarantine.unpacked(content)}
+
+
+def unnamed(shop: Shop) -> set[str]:
+    """The objects in quarantine that the journal does not name."""
+    return set(shop.ports.quarantine.objects) - {one.kept.object for one in journal(shop)}
+
+
+def called_off(shop: Shop) -> None:
+    """A person cancels the repair, and somebody is erased."""
+    shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
+    shop.deliver_commands()
+    erase(shop)
+
+
+def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
+    """The repair stays cancelled, and its step untaken; nothing of them is left but a number.
+
+    `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
+    """
+    assert shop.newest.status is Status.CANCELLED
+    assert last_step(shop).status is StepStatus.PENDING
+    assert shop.data == WITHOUT_ADA
+    assert copies(shop) == {"customers/bob"}
+    assert kept_late or not unnamed(shop)
+    assert later(shop).due_at is None
+    said = f"documents gone through again: 2 {Fate.TAKEN_OUT}, 2 {Fate.FORGOTTEN}"
+    assert later(shop).result.endswith(said)
+    assert shop.broken_laws() == []
+
+
+def later(shop: Shop) -> CommandRecord:
+    """The command that the newest rollback has given itself."""
+    path = commands.path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    return decode(CommandRecord, shop.ports.store.get(path).fields)
+
+
+def occupied(shop: Shop, by: str) -> None:
+    """That rollback has the slot of the system."""
+    document = shop.ports.store.get(systems.path("bookshop"))
+    system = replace(decode(System, document.fields), slot=by)
+    shop.ports.store.commit([Put(document.path, encode(system))])

@@ -1,0 +1,107 @@
+"""The database of a spoilt bookshop, and one repair of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.data.erasure import Erasing
+from responders.data.repair.journalled_writes import MayGoOn
+from responders.data.repair.selection import Mending
+from responders.data.repair.ttl import read_expiries
+from responders.data.repair.writer import Rewriting
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.data.repair import plan, quarantine
+from shared.domain.data.repair.plan import Fate, Goal, Position
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.write_ramp import Ramp
+from tests.support.runtime.world import CHECKED, FakePorts
+
+HERE = "(default)"
+MINUTE = timedelta(minutes=1)
+SHOP = replace(
+    CHECKED,
+    collections={
+        **CHECKED.collections,
+        "carts": Collection(schema={"type": "object", "required": ["n"]}, expires="until"),
+    },
+)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", Status.RUNNING, NOON, NOON)
+STEP = Step("repair ", plan.KIND, "customers")
+GOOD: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"email": "ada@example.com"},
+    "customers/bob": {"email": "bob@example.com"},
+    "customers/eve": {"email": "eve@example.com"},
+    "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
+    "orders/2": {"customer": "bob", "status": "open"},
+}
+
+
+class Shop:
+    """The bookshop's database, and one repair of it."""
+
+    def __init__(self, policy: Policy = SHOP) -> None:
+        self.policy = policy
+        self.ports = FakePorts(policy)
+        self.ports.databases.hold_documents(HERE)
+        Erasing(self.ports, {policy.system: policy}).learn()
+        self.write(GOOD)
+        self.pass_time()
+        self.before = self.ports.clock.now()
+        self.pass_time()
+        self.may_go_on: MayGoOn = lambda deadline: True
+
+    def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
+        self.ports.kept.write(HERE, documents)
+
+    def pass_time(self) -> None:
+        self.ports.clock.advance(MINUTE)
+
+    def goal(self, collection: str, select: str = "invalid", **more: Any) -> Goal:
+        self.pass_time()
+        at = self.ports.clock.now()
+        self.pass_time()
+        known = plan.parse(select)
+        return replace(Goal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
+
+    def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:
+        batches = self.mending(self.goal(collection, select, **more)).batches(Position())
+        return {one.path: one.fate for batch in batches for one in batch.fated}
+
+    def mending(self, goal: Goal) -> Mending:
+        expiries = read_expiries(self.ports, self.policy, HERE)
+        return Mending(self.ports, self.policy, goal, expiries)
+
+    @property
+    def rewriting(self) -> Rewriting:
+        ramp = Ramp(0.0, self.ports.clock.monotonic())
+        return Rewriting(self.ports, self.policy, ROLLBACK, ramp, self.may_go_on)
+
+    def repair(self, collection: str, select: str = "invalid", **more: Any) -> Position:
+        return self.carried(self.goal(collection, select, **more))
+
+    def carried(self, goal: Goal) -> Position:
+        position, step = Position(), replace(STEP, name=f"repair {goal.after}")
+        while not position.is_over:
+            position = self.rewriting.portion(step, goal, position)
+        return position
+
+    def there(self, *paths: str) -> list[dict[str, Any] | None]:
+        found = self.ports.kept.get(HERE, paths, None)
+        return [one.fields if (one := found[path]) is not None else None for path in paths]
+
+    def journal(self) -> list[Entry]:
+        found = self.ports.store.query(Query(quarantine.journal("INC-1")))
+        return [decode(Entry, one.fields) for one in found]
+
+    def landed(self) -> set[str]:
+        return {one.path for entry in self.journal() for one in entry.landed}

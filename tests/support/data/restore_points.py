@@ -1,0 +1,29 @@
+"""Proofs of backups, of a past that data may come back from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.restore_test import Proof
+from tests.support.fakes.firestore.restores import ORIGINAL
+
+NOW = datetime(2026, 3, 20, 12, 0, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def proof(backup: str, status: Status, at: datetime = NOW - DAY) -> Proof:
+    return Proof(
+        id=f"{backup}-{at:%Y%m%d}",
+        system="bookshop",
+        backup=backup,
+        source="any",
+        snapshot_at=at,
+        original=ORIGINAL,
+        database="scratch",
+        began_at=at,
+        status=status,
+        is_over=status in (Status.PROVEN, Status.FAILED),
+        ended_at=at + HOUR,
+    )

@@ -1,0 +1,97 @@
+"""A shop whose writers can be stopped: how a fence is raised and lifted, and what shows of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.incidents import incident
+from shared.domain.incidents.incident import PublicState
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.system import System
+from shared.ports.platform import Platform
+from tests.support.fakes.runtime.hooks import Hook, no_hook
+from tests.support.faults.fault_injection import quick
+from tests.support.notices import system_events
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+RULES = FenceRules(
+    invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
+)
+POLICY = replace(quick(), fence=RULES)
+WRITERS = ("createOrder", "orderStatus", "payOrder")
+BEFORE = {
+    "createOrder": Scaling(1, 20),
+    "orderStatus": Scaling(),
+    "payOrder": Scaling(0, 0, 3),
+}
+"""What their instances were: each of another kind."""
+
+
+def world(rules: FenceRules | None = RULES, hook: Hook = no_hook) -> World:
+    made = World(hook, replace(POLICY, fence=rules))
+    for name, scaling in BEFORE.items():
+        made.ports.world.services()[name].scaling = scaling
+    return made
+
+
+def scalings(shop: World) -> dict[str, Scaling]:
+    return {name: shop.ports.world.services()[name].scaling for name in WRITERS}
+
+
+def others(shop: World) -> set[Scaling]:
+    services = shop.ports.world.services()
+    return {one.scaling for name, one in services.items() if name not in WRITERS}
+
+
+def fence_of(shop: World) -> Fence:
+    return decode(Fence, shop.ports.store.get(fences.path("bookshop")).fields)
+
+
+def raise_it(shop: World, **said: Any) -> None:
+    shop.command(command="fence", system="bookshop", **said)
+    shop.settle()
+
+
+def lift(shop: World) -> None:
+    shop.command(command="lift-fence", system="bookshop")
+    shop.settle()
+
+
+def told(shop: World) -> list[str]:
+    return system_events.told(shop, "fence.")
+
+
+def notified(shop: World) -> list[str]:
+    return system_events.notified(shop, "fence.")
+
+
+def public(shop: World) -> list[PublicState]:
+    found = shop.ports.store.query(Query(incident.public_history("bookshop")))
+    return [decode(PublicState, one.fields) for one in found]
+
+
+def windows(shop: World) -> int:
+    return len(decode(System, shop.ports.store.get("systems/bookshop").fields).freezes)
+
+
+def without_policy(shop: World) -> None:
+    """The policy file is gone; another system's is there."""
+    shop.policy = replace(POLICY, system="library", project="library", fence=None)
+    shop.start_instances()
+    known = shop.ports.platform
+
+    def platform(system: str) -> Platform:
+        if system != "library":
+            raise KeyError(system)
+        return known(system)
+
+    shop.ports.platform = platform  # type: ignore[method-assign]  # as the wiring answers

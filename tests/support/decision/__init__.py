@@ -1,0 +1,1 @@
+"""Facts, gates and minimal policies for decisions."""

@@ -1,0 +1,68 @@
+"""Trouble in a shop: how functions fall ill, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.core.codec import encode
+from shared.core.store import Put
+from shared.domain.deployments.deployment import Deployment, Status, placements
+from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.rollback import rollback
+from tests.support.runtime.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+WATCHED = replace(BOOKSHOP, execution=replace(BOOKSHOP.execution, watch=30 * MINUTE))
+"""Watched for as long as the runbook asks: the watch ends later than the conditions must."""
+
+
+def make_ill(world: World, function: str) -> None:
+    """What the function serves now fails from here on, and always has."""
+    [serving] = world.live[function]
+    world.ports.world.set_failure_rate(function, serving, 0.9)
+
+
+def went_back(world: World) -> set[str]:
+    """The functions that were shifted."""
+    services = {function.lower(): function for function in world.policy.functions}
+    return {services[name] for name in world.ports.world.applied_shifts}
+
+
+def said(world: World, event: str) -> list[str]:
+    """The texts of the notices of an event."""
+    return [sent.notice["text"] for sent in world.ports.sender.sent if event in sent.key]
+
+
+def watched(is_open: bool | None) -> World:
+    """Five minutes after an alert, of which Cloud Monitoring says this, or nothing."""
+    world = World(policy=WATCHED)
+    if is_open is not None:
+        world.ports.alerts.open["0.abc"] = is_open
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.WATCHING
+    return world
+
+
+def limit(world: World) -> timedelta:
+    """How long it is until the conditions must be over."""
+    [one] = world.rollbacks()
+    assert one.shifted_at is not None
+    return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
+
+
+def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
+    """What is live now is on record as a deployment of then."""
+    known = Deployment(
+        name,
+        world.policy.system,
+        world.ports.clock.now() - ago,
+        status,
+        placements(world.ports.world.functions()),
+    )
+    document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
+    world.ports.store.commit([document])

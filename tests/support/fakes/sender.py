@@ -1,0 +1,67 @@
+"""People, as far as the product can reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.notices.push_progress import Fate
+from shared.domain.policy.channels import Channel
+from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+
+
+class Sent(Struct, frozen=True):
+    """One notice that arrived."""
+
+    channel: str
+    key: str
+    notice: dict[str, Any]
+
+
+class Pushed(Struct, frozen=True):
+    """One message that arrived at a device."""
+
+    token: str
+    sent: Sent
+
+
+class FakeSender:
+    """A Sender that remembers; verbs for the hook: sender.send, .send_each.
+
+    Channels in `down` do not answer.
+    """
+
+    def __init__(self, hook: Hook = no_hook) -> None:
+        self.hook = hook
+        self.down: set[str] = set()
+        self.sent: list[Sent] = []
+        """What arrived, in order."""
+        self.pushed: list[Pushed] = []
+        """The same at devices."""
+        self.fates: dict[str, Fate] = {}
+        """By token, where it does not take what it is told."""
+
+    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+        """Hand over one notice. Raises: Unavailable while the channel is down."""
+        with around(self.hook, "sender.send"):
+            if channel.name in self.down:
+                raise Unavailable(f"{channel.name} does not answer")
+            self.sent.append(Sent(channel.name, key, dict(notice)))
+
+    def send_each(
+        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[Fate]:
+        """Each by its own fate. Raises: Unavailable, while the channel is down too; Rejected."""
+        with around(self.hook, "sender.send_each"):
+            fates = [self.fates.get(token, Fate.TAKEN) for token in tokens]
+            if channel.name in self.down or {*fates} == {Fate.NONE}:
+                raise Unavailable(f"{channel.name} does not answer")
+            if {*fates} == {Fate.REFUSED}:
+                raise Rejected(f"{channel.name} refuses")
+            sent = Sent(channel.name, key, dict(notice))
+            taken = zip(tokens, fates, strict=True)
+            self.pushed += [Pushed(token, sent) for token, fate in taken if fate is Fate.TAKEN]
+            return fates

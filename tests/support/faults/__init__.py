@@ -1,0 +1,1 @@
+"""Faults, hostile text, tampering and secrets."""

@@ -1,0 +1,1 @@
+"""Notices, status page, devices and the audit log they leave."""

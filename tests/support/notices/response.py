@@ -1,0 +1,46 @@
+"""An incident, its rollback, and who is called, as they are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.escalation import timers
+from shared.domain.incidents.incident import Incident, Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Rollback, Status
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP
+
+
+def incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any) -> Incident:
+    detected = Moment(IncidentStatus.DETECTED, START, "detected")
+    severity = changes.pop("severity", Severity.CRITICAL)
+    return Incident(
+        "INC-20260302-001",
+        BOOKSHOP.system,
+        severity,
+        "function_failure_rate",
+        status,
+        START,
+        START,
+        changes.pop("timeline", [detected]),
+        respond_by=incidents.respond_by(BOOKSHOP, severity, START),
+        **changes,
+    )
+
+
+def rollback(status: Status = Status.RUNNING, **changes: Any) -> Rollback:
+    return Rollback(
+        "INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes
+    )
+
+
+def ladder(**changes: Any) -> list[Notice]:
+    """The notices of the example's ladder: the keeper after 5 minutes, the night shift after 15."""
+    made = timers(BOOKSHOP, incident(), START, START)
+    return [replace(one, **changes) for one in made]

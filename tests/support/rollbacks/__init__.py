@@ -1,0 +1,1 @@
+"""Rollbacks in every phase: approvals, steps, pins, drills."""

@@ -1,0 +1,92 @@
+"""A shop with more than functions: what it has, and what a bad release makes of that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.domain.deployments.inventory.state import (
+    HostingSite,
+    Index,
+    IndexField,
+    RemoteConfigTemplate,
+    RulesFile,
+    RulesRelease,
+    fingerprint,
+)
+from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.policy.resources import Resources
+from shared.domain.policy.severity import Severity
+from shared.engine.steps.resources.release_hosting import FINALIZED
+from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import Hook, no_hook
+from tests.support.faults.fault_injection import quick
+from tests.support.runtime.world import BOOKSHOP, World
+
+CARTS = Index("(default)", "carts", "COLLECTION", (IndexField("a", "ASCENDING"),) * 2)
+SIGNING_IN = BOOKSHOP.groups["storefront"].functions
+
+
+def _signal(scenario: ScenarioName) -> Signal:
+    return Signal(Severity.CRITICAL, scenario, Mode.ACT)
+
+
+SHOP = replace(
+    quick(BOOKSHOP),
+    resources=Resources(
+        hosting_sites=("shop",), remote_config=True, databases=("(default)",), identity=True
+    ),
+    group_aliases={"authentication": ("storefront",)},
+    scenarios=dict.fromkeys(ScenarioName, Mode.ACT),
+    signals={
+        **BOOKSHOP.signals,
+        "frontend_unavailable": _signal(ScenarioName.COMPLETE),
+        "authentication_failure": _signal(ScenarioName.AUTH),
+        "database_failure_rate": _signal(ScenarioName.DATABASE),
+        "performance_degraded": _signal(ScenarioName.FEATURE),
+        "security_breach": replace(_signal(ScenarioName.COMPLETE), mode=Mode.ASK),
+    },
+)
+
+
+def furnish(estate: FakeEstate) -> None:
+    """All that is there while everything is well."""
+    estate.sites = {"shop": HostingSite("v1", START)}
+    estate.statuses = dict.fromkeys((("shop", "v1"), ("shop", "v2")), FINALIZED)
+    said = {"parameters": {"colour": "red"}}
+    content = '{"parameters":{"colour":"red"}}'
+    estate.published = RemoteConfigTemplate("1", "etag-1", fingerprint(said), content)
+    estate.rulesets = {"r1": (RulesFile("rules", "closed"),), "r2": (RulesFile("rules", "open"),)}
+    estate.released = {"cloud.firestore": RulesRelease("r1", START)}
+    estate.configured = {"mfa.state": "ENABLED", "authorizedDomains": ["a", "b"]}
+    estate.declared = [CARTS]
+
+
+def shop(hook: Hook = no_hook) -> World:
+    """The shop, well."""
+    return World(hook, SHOP, furnish=furnish)
+
+
+def spoil(world: World, *parts: str) -> None:
+    """A release makes these parts bad, is told of, and is live for ten minutes."""
+    estate = world.ports.beside
+    world.ports.clock.advance(timedelta(minutes=10))
+    if "sites" in parts:
+        estate.sites["shop"] = replace(estate.sites["shop"], version="v2")
+    if "remote_config" in parts:
+        estate.land_template('{"parameters":{"colour":"blue"}}')
+    if "rules" in parts:
+        estate.released["cloud.firestore"] = RulesRelease("r2", START)
+    if "identity" in parts:
+        estate.configured = {"mfa.state": "DISABLED", "authorizedDomains": ["a"]}
+    if "indexes" in parts:
+        estate.declared = []
+    if "functions" in parts:
+        world.ports.world.deploy(None, failure_rate=0.8)
+    if "signing in" in parts:
+        world.ports.world.deploy(SIGNING_IN, failure_rate=0.8)
+    world.announce("bad")
+    world.settle()
+    world.ports.clock.advance(timedelta(minutes=10))

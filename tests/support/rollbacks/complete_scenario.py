@@ -1,0 +1,66 @@
+"""Trouble in a shop with more than functions: what people say to it, and what is back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.core.codec import decode
+from shared.domain.deployments import deployment
+from shared.domain.deployments.inventory.state import RulesFile, RulesSource
+from shared.domain.rollback.rollback import Rollback
+from tests.support.rollbacks.bookshop_resources import CARTS
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def trouble(world: World, signal: str, *cured_by: str) -> None:
+    """The outside sees it until all of these are as they were; Cloud Monitoring tells of it."""
+    well = {"site": "v1", "mfa": "ENABLED", "rules": "r1", "indexes": [CARTS]}
+
+    def is_down(probe: str) -> bool:
+        there = back(world)
+        return probe == "shop" and any(there[one] != well[one] for one in cured_by)
+
+    world.ports.prober.down = is_down if cured_by else lambda probe: probe == "shop"
+    world.alert(signal=signal)
+    world.settle()
+
+
+def approve(world: World, *people: str) -> None:
+    [open_one] = world.incidents()
+    for person in people:
+        world.command(person, command="approve", system="bookshop", incident=open_one.id)
+        world.settle()
+
+
+def ruled(condition: str) -> RulesSource:
+    """Rules over one collection."""
+    lines = ("match /orders/{id} {", f"allow read: if {condition};", "}")
+    return (RulesFile("rules", "\n".join(lines)),)
+
+
+def newest(world: World) -> Rollback:
+    return world.rollbacks()[-1]
+
+
+def back(world: World) -> dict[str, object]:
+    """What is live beside the functions."""
+    estate = world.ports.beside
+    return {
+        "site": estate.sites["shop"].version,
+        "colour": estate.published.content,
+        "rules": estate.released["cloud.firestore"].ruleset,
+        "mfa": estate.configured["mfa.state"],
+        "indexes": list(estate.declared),
+    }
+
+
+def known(world: World) -> dict[str, deployment.Deployment]:
+    documents = world.ports.store.documents
+    return {
+        path.partition(":")[2]: decode(deployment.Deployment, fields)
+        for path, fields in documents.items()
+        if path.startswith("deployments/") and path.count("/") == 1
+    }

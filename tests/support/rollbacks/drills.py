@@ -1,0 +1,25 @@
+"""Drills that people ask for, and what is kept of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.rollback.drill import Drill
+from shared.domain.system import System
+from tests.support.runtime.world import World
+
+
+def drills(world: World) -> list[Drill]:
+    return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
+
+
+def say(world: World, **content: Any) -> None:
+    world.command(system="bookshop", **content)
+    world.settle()
+
+
+def system(world: World) -> System:
+    fields = world.ports.store.get("systems/bookshop").fields
+    return decode(System, fields) if fields is not None else System("bookshop")

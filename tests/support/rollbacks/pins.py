@@ -1,0 +1,44 @@
+"""A rollback that is over, what it holds on old revisions, and what the record was told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.rollback import Status
+from tests.support.faults.fault_injection import quick
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+FOLLOWING = (TrafficTarget(LATEST, 100),)
+
+
+def to(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
+    return TrafficTarget(revision, percent, tag)
+
+
+def kept(world: World) -> dict[str, Pin]:
+    """The pins that hold."""
+    found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
+    return {pin.function: pin for pin in pins.holding(found)}
+
+
+def said(world: World, event: str) -> list[str]:
+    """What the record was told of an event, in order."""
+    return [
+        str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key
+    ]
+
+
+def rolled_back() -> World:
+    """A bad release was taken back by automation, and the watch is over."""
+    world = World(policy=quick())
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(12 * MINUTE)
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+    return world

@@ -1,0 +1,57 @@
+"""A shop whose rollback has built a function again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.domain.deployments.inventory.state import Source, configured
+from shared.domain.deployments.inventory.traffic import Traffic
+from shared.domain.rollback.rollback import Status
+from tests.support.fakes.storage.vault import content_of
+from tests.support.faults.fault_injection import quick
+from tests.support.rollbacks.function_steps import ORDER, on_copies
+from tests.support.rollbacks.pins import FOLLOWING
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+BAD = Source("sources", f"{ORDER}.zip", 2)
+"""What the bad release of it was built from."""
+VALUES = {"RELEASE": "bad"}
+CONFIGURED = configured(VALUES, iter(()), account="runtime@demo", max_instances=9)
+"""What it runs with."""
+AGAIN = f"{ORDER} is built again from our copy of its source: not the artefact of old"
+
+
+def rebuilt(
+    traffic: Traffic = FOLLOWING,
+    *,
+    told: bool = True,
+    announced: bool = True,
+    shop: World | None = None,
+) -> World:
+    """A shop whose rollback has built one function again, and is over."""
+    shop = shop or World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.lose_image(ORDER, told=told)
+    shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
+    shop.ports.world.deploy(failure_rate=0.8, configuration=CONFIGURED)
+    if traffic != FOLLOWING:
+        shop.ports.world.change_by_hand(ORDER, traffic)
+    shop.ports.clock.advance(10 * MINUTE)
+    if announced:
+        shop.announce("v2")
+        shop.settle()
+    shop.alert()
+    shop.pass_time(30 * MINUTE)
+    assert shop.rollbacks()[-1].status is Status.SUCCEEDED
+    assert on_copies(shop) == {ORDER}
+    return shop
+
+
+def source(shop: World) -> bytes:
+    """What the function is built from now; it runs with what the bad release ran with."""
+    found = shop.ports.world.functions()[ORDER]
+    assert found.configuration == CONFIGURED
+    built = found.source
+    assert built is not None
+    return shop.ports.sources.read(built) if built.bucket == "sources" else content_of(built)

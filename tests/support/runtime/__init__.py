@@ -1,0 +1,1 @@
+"""The product in one process: world, entry points, installation."""

@@ -1,0 +1,435 @@
+"""The product in one thread: production responders over the fakes, and a bus that delivers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from main import Responder
+from responders.support.dead_letters import refuse
+from responders.triggers.alerts import Alerts
+from responders.triggers.clock import Clock
+from responders.triggers.commands import Commands
+from responders.triggers.deployments import Deployments
+from responders.triggers.notices import Notices
+from responders.triggers.work import Work
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import LostRollback, Refused, RollbackError
+from shared.core.runtime import Pool
+from shared.core.store import Query
+from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.notice_templates import Templates
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Rollback
+from shared.engine.steps.functions import serve_revision, shift_traffic
+from shared.policy_files import loader
+from shared.ports.identity import Identity
+from shared.ports.platform import Metrics, Platform, Services
+from shared.state.envelope import Message
+from tests.support.fakes.firestore.databases import FakeDatabases
+from tests.support.fakes.firestore.documents import FakeDocuments
+from tests.support.fakes.firestore.restores import FakeRestores
+from tests.support.fakes.firestore.rewrites import FakeRewrites
+from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.monitoring.alert_states import FakeAlertStates
+from tests.support.fakes.project.provisions import FakeProvisions
+from tests.support.fakes.pubsub.bus import MemoryBus, Published
+from tests.support.fakes.resources import FakeEstate
+from tests.support.fakes.run.builder import FakeBuilder
+from tests.support.fakes.run.platform import FakePlatform
+from tests.support.fakes.run.router import FakeMetrics, FakeProber
+from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.hooks import Hook, no_hook
+from tests.support.fakes.runtime.pool import InlinePool
+from tests.support.fakes.sender import FakeSender
+from tests.support.fakes.storage.media import MemoryMedia
+from tests.support.fakes.storage.mirrors import MemoryMirrors
+from tests.support.fakes.storage.objects import MemoryObjects
+from tests.support.fakes.storage.public_pages import MemoryPages
+from tests.support.fakes.storage.vault import MemoryVault
+
+POLICIES = Path(__file__).parent.parent.parent.parent / "policies"
+TURNS = frozenset(
+    {
+        "incident.detected",
+        "rollback.decided",
+        "rollback.shifted",
+        "rollback.verified",
+        "rollback.succeeded",
+        "step.begun",
+        "step.done",
+    }
+)
+"""What happens at most once to a rollback, or to one of its steps."""
+EXAMPLE = loader.load(POLICIES / "example.yaml")
+CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in EXAMPLE.probes))
+"""The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
+BOOKSHOP = replace(CHECKED, collections={})
+"""The example, told of trouble by Cloud Monitoring alone."""
+
+
+class FakePorts:
+    """Every port of one world, as the wiring would hand them out."""
+
+    def __init__(
+        self, policy: Policy, hook: Hook = no_hook, seed: int = 0, *, start: datetime = START
+    ) -> None:
+        self.clock = FakeClock(start)
+        self.random = Random(seed)
+        self.store = MemoryStore(self.clock, hook)
+        self.bus = MemoryBus(hook, topics.ALL)
+        self.world = FakePlatform(self.clock, policy.functions, hook)
+        self.services: Services = self.world
+        self.builds = FakeBuilder(self.world, self.clock, hook)
+        self.beside = FakeEstate(hook)
+        self.prober = FakeProber(self.world, self.random, hook)
+        self.sender = FakeSender(hook)
+        self.sign_in = FakeIdentity(self.clock, policy.project)
+        self.identity: Identity = self.sign_in
+        self.console = "rollback-console@bookshop-ops.iam.gserviceaccount.com"
+        self.entrance = FakeEntrance(self.sign_in)
+        self.voice = FakeVoice(self.sign_in, self.console)
+        self.counts = FakeMetrics(self.world, self.clock, hook)
+        self.anchors = MemoryObjects(hook)
+        self.sources = MemoryVault(self.clock, "sources", hook)
+        self.values = MemoryVault(self.clock, "values", hook)
+        self.quarantine = MemoryVault(self.clock, "quarantine", hook)
+        self.forms = Templates()
+        self.pages: MemoryPages | None = None
+        """None: most worlds have no status page, which saves the time to write it."""
+        self.alerts = FakeAlertStates(hook)
+        self.mirrors = MemoryMirrors(hook)
+        self.databases = FakeDatabases(self.clock, self.mirrors, hook)
+        self.kept = FakeDocuments(self.clock, hook)
+        self.rewritten = FakeRewrites(self.kept, hook)
+        self.filled = FakeRestores(self.clock, self.databases, self.kept, hook)
+        self.media = MemoryMedia(hook)
+        self.provisions = FakeProvisions(hook)
+        self.theirs = MemoryBus(hook, derived_topics(policy))
+        self._ids = 0
+
+    def ids(self) -> str:
+        """Ids that are the same in each run."""
+        self._ids += 1
+        return f"id-{self._ids:06d}"
+
+    def application_bus(self, system: str) -> MemoryBus:
+        """The application's own topics."""
+        return self.theirs
+
+    def platform(self, system: str) -> Platform:
+        """The one platform there is."""
+        return self.world
+
+    def builder(self, system: str) -> FakeBuilder:
+        """The one platform's deployments."""
+        return self.builds
+
+    def estate(self, system: str) -> FakeEstate:
+        """What is beside the functions."""
+        return self.beside
+
+    def metrics(self, system: str) -> Metrics:
+        """The one platform's routers."""
+        return self.counts
+
+    def alert_states(self, system: str) -> FakeAlertStates:
+        """What Cloud Monitoring says of its alerts."""
+        return self.alerts
+
+    def exports(self, system: str) -> FakeDatabases:
+        """The one project's databases."""
+        return self.databases
+
+    def backups(self, system: str) -> FakeDatabases:
+        """The same, as Google's own backups see them."""
+        return self.databases
+
+    def restores(self, system: str) -> FakeRestores:
+        """What is made of the one project's backups."""
+        return self.filled
+
+    def documents(self, system: str) -> FakeDocuments:
+        """The application's."""
+        return self.kept
+
+    def rewrites(self, system: str) -> FakeRewrites:
+        """The same, for writing back."""
+        return self.rewritten
+
+    def pool(self) -> Pool:
+        """A pool of one invocation."""
+        return InlinePool(self.clock)
+
+
+class World:
+    """A protected system, its responders, and messages that are delivered at least once."""
+
+    def __init__(
+        self,
+        hook: Hook = no_hook,
+        policy: Policy = BOOKSHOP,
+        *,
+        seed: int = 0,
+        promoted: bool = True,
+        ports: FakePorts | None = None,
+        furnish: Callable[[FakeEstate], None] = lambda _: None,
+    ) -> None:
+        self.policy = policy
+        self.ports = ports or FakePorts(policy, hook, seed)
+        furnish(self.ports.beside)
+        self.delivered = 0
+        self._said = 0
+        self.start_instances()
+        self.announce("v1", stable=True)
+        gates = policy.gates
+        if promoted and (gates.drills_before_ask or gates.drills_before_act):
+            self.settle()
+            self.command(command="drill", system=policy.system)
+            self.settle()
+        if promoted:
+            self.command(command="promote", system=policy.system, mode="act")
+        self.settle()
+
+    def start_instances(self) -> None:
+        """Fresh instances of every function: nothing remembered."""
+        ports, policies = self.ports, {self.policy.system: self.policy}
+        self.responders: dict[str, Responder] = {
+            topics.ALERTS: Alerts(ports, policies),
+            topics.COMMANDS: Commands(ports, policies),
+            topics.OVERRIDE: Commands(ports, policies),
+            topics.CLOCK: Clock(ports, policies),
+            topics.DEPLOYMENTS: Deployments(ports, policies),
+            topics.WORK: Work(ports, policies),
+            topics.NOTICES: Notices(ports, policies),
+        }
+
+    # What happens in the world
+
+    def deploy_bad(self, functions: Iterable[str] | None = None, rate: float = 0.8) -> None:
+        """A bad release goes out, and is live for ten minutes."""
+        chosen = None if functions is None else list(functions)
+        self.ports.world.deploy(chosen, failure_rate=rate)
+        self.ports.clock.advance(timedelta(minutes=10))
+
+    def announce(self, deployment: str, **said: Any) -> None:
+        """CI tells of a deployment."""
+        self.publish(
+            topics.DEPLOYMENTS,
+            {"version": 1, "system": self.policy.system, "deployment": deployment, **said},
+        )
+
+    def command(self, actor: str = "somebody", **content: Any) -> None:
+        """A person who may say anything publishes a command, with a token of their own."""
+        self._said += 1
+        token = self.ports.sign_in.person(
+            sub=f"uid-{actor}", email=actor, jti=self._said, **{ROLE_CLAIM: "admin"}
+        )
+        said = {"version": 1, "reason": "a test", **content, "token": token}
+        self.publish(topics.COMMANDS, said)
+
+    def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
+        """Cloud Monitoring notifies of a signal that began a minute ago."""
+        self.publish(topics.ALERTS, self.notification(incident, state, **changes))
+
+    def notification(
+        self,
+        incident: str = "0.abc",
+        state: str = "open",
+        signal: str = "function_failure_rate",
+        started_at: datetime | None = None,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        """A notification as Cloud Monitoring sends it."""
+        began = started_at or self.ports.clock.now() - timedelta(minutes=1)
+        return {
+            "version": "1.2",
+            "incident": {
+                "incident_id": incident,
+                "state": state,
+                "started_at": int(began.timestamp()),
+                "ended_at": None,
+                "policy_name": "any",
+                "condition_name": "any",
+                "summary": "any",
+                "resource": {
+                    "type": "cloud_run_revision",
+                    "labels": {"project_id": self.policy.project},
+                },
+                "policy_user_labels": {
+                    "rollback_system": self.policy.system,
+                    "rollback_signal": signal,
+                },
+                **changes,
+            },
+        }
+
+    def publish(self, topic: str, content: Mapping[str, Any] | bytes) -> None:
+        """Anybody publishes; it is no verb of the product, so no hook is asked."""
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        bus = self.ports.bus
+        hook, bus.hook = bus.hook, no_hook
+        try:
+            bus.publish(topic, data)
+        finally:
+            bus.hook = hook
+
+    # Delivery
+
+    def deliver(self, published: Published, published_at: datetime | None = None) -> bool:
+        """Whether one delivery was acknowledged. Raises: what kills an instance."""
+        message = Message(
+            id=published.id,
+            topic=f"projects/{self.policy.project}/topics/{published.topic}",
+            data=published.data,
+            attributes=published.attributes,
+            published_at=published_at or self.ports.clock.now(),
+        )
+        self.delivered += 1
+        try:
+            self.responders[published.topic].receive(message)
+        except Refused as refused:
+            refuse(message, refused.reason, self.ports, self.policy)
+        except LostRollback:
+            return True
+        except RollbackError:
+            return False
+        return True
+
+    def waiting(self) -> list[Published]:
+        """Messages for somebody of ours, oldest first."""
+        return [one for one in self.ports.bus.messages if one.topic in self.responders]
+
+    def deliver_commands(self) -> None:
+        """What people have said arrives, and nothing else: while a worker is busy."""
+        for one in [one for one in self.waiting() if one.topic == topics.COMMANDS]:
+            self.ports.bus.messages.remove(one)
+            self.deliver(one)
+
+    def deliver_newest(self) -> None:
+        """The newest message arrives at once, in the middle of whatever runs."""
+        newest = self.waiting()[-1]
+        self.ports.bus.messages.remove(newest)
+        self.deliver(newest)
+
+    def settle(self, limit: int = 500) -> None:
+        """Deliver until no message waits; what is refused an acknowledgement comes again."""
+        for _ in range(limit):
+            waiting = self.waiting()
+            if not waiting:
+                return
+            published = waiting[0]
+            self.ports.bus.messages.remove(published)
+            if not self.deliver(published):
+                self.ports.clock.advance(timedelta(seconds=1))
+                self.ports.bus.messages.append(published)
+        raise AssertionError(f"still {len(self.waiting())} messages after {limit} deliveries")
+
+    def pass_time(self, span: timedelta) -> None:
+        """Let the clock tick each half minute, and deliver what it hands on."""
+        until = self.ports.clock.now() + span
+        while self.ports.clock.now() < until:
+            self.settle()
+            self.publish(topics.CLOCK, b"{}")
+            self.settle()
+
+    # What became of it
+
+    @property
+    def live(self) -> dict[str, dict[str, int]]:
+        """Percent per revision that each function really serves."""
+        return {
+            name: shares(live.service.serving, live.service.latest_ready)
+            for name, live in self.ports.world.inventory().items()
+        }
+
+    def incidents(self) -> list[Incident]:
+        """Every incident, oldest first."""
+        found = self.ports.store.query(Query("incidents"))
+        return [decode(Incident, one.fields) for one in found]
+
+    def rollbacks(self) -> list[Rollback]:
+        """Every rollback, oldest first."""
+        found = self.ports.store.query(Query("rollbacks"))
+        return [decode(Rollback, one.fields) for one in found]
+
+    def steps(self, rollback: str) -> dict[str, Step]:
+        """The steps of one rollback."""
+        found = self.ports.store.query(Query(f"rollbacks/{rollback}/steps"))
+        return {step.name: step for step in (decode(Step, one.fields) for one in found)}
+
+    def trail(self, rollback: Rollback) -> list[Entry]:
+        """The audit entries of one rollback, in order."""
+        found = self.ports.store.query(Query(f"rollbacks/{rollback.id}/audit"))
+        return [decode(Entry, one.fields) for one in found]
+
+    def events(self, rollback: Rollback) -> list[str]:
+        """The names of what happened to one rollback, in order."""
+        return [event.name for entry in self.trail(rollback) for event in entry.events]
+
+    def broken_laws(self) -> list[str]:
+        """What no world may ever show, whatever happened in it."""
+        found = []
+        for one in self.rollbacks():
+            found += [
+                f"{one.id}: {fault}"
+                for fault in chain_faults(
+                    f"rollbacks/{one.id}", self.trail(one), one.audit_head, one.sequence
+                )
+            ]
+            found += [f"{one.id}: {twice}" for twice in self._told_twice(one)]
+        shifts = Counter(self.ports.world.applied_shifts)
+        planned = self._planned()
+        found += [
+            f"{name} was shifted {times} times"
+            for name, times in shifts.items()
+            if times > max(1, planned[name])
+        ]
+        said = Counter(sent.key for sent in self.ports.sender.sent if not sent.notice["repeated"])
+        found += [f"{key} was said twice unmarked" for key, times in said.items() if times > 1]
+        return found
+
+    def _planned(self) -> Counter[str]:
+        """How many plans were to lead each service: more than one where a person takes it back."""
+        steps = (step for one in self.rollbacks() for step in self.steps(one.id).values())
+        return Counter(
+            step.goal["service"].rpartition("/")[2]
+            for step in steps
+            if step.kind in (shift_traffic.KIND, serve_revision.KIND)
+            and step.status is StepStatus.DONE
+        )
+
+    def _told_twice(self, one: Rollback) -> list[str]:
+        """Ends and turns that the trail tells more than once: each happens once."""
+        told: Counter[tuple[str, str]] = Counter()
+        for entry in self.trail(one):
+            for event in entry.events:
+                turn = event.name if event.name in TURNS else ""
+                if event.name == "step.begun" and event.facts["before"] != "PENDING":
+                    turn = ""  # the same intent under a newer precondition
+                step = event.facts.get("step", "")
+                if turn:
+                    told[turn, step] += 1
+                if event.name == "step.pending":  # an intent that was taken back before its effect
+                    told["step.begun", step] -= 1
+        extended = Counter({("rollback.shifted", ""): one.plan.extensions if one.plan else 0})
+        return [
+            f"{name} {step} {times} times"
+            for (name, step), times in told.items()
+            if times > 1 + extended[name, step]
+        ]
