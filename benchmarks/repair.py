@@ -23,11 +23,11 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.adapters.gcp.firestore.values import write_fields
-from shared.domain.data.repair.plan import KIND, Fate, Goal, Position, Select
+from shared.domain.data.repair.plan import KIND, DocumentFate, Position, RepairGoal, Select
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
 from tests.local.support.firestore_admin import DATABASE, ORIGIN, World, running
 from tests.support.fakes.runtime.clock import START
@@ -44,7 +44,7 @@ SCHEMA: Final = {
     "required": ["email", "plan"],
     "properties": {"email": {"type": "string"}, "plan": {"type": "string"}},
 }
-ROLLBACK: Final = Rollback("INC-1", "INC-1", "shop", Status.RUNNING, START, START)
+ROLLBACK: Final = Rollback("INC-1", "INC-1", "shop", RollbackStatus.RUNNING, START, START)
 POLICY: Final = replace(CHECKED, collections={"users": Collection(schema=SCHEMA)}, erasure=None)
 
 
@@ -106,12 +106,12 @@ def _measured(world: World, clients: Clients, documents: int) -> tuple[float, fl
         for _ in ports.read.stream(HERE, USERS, moment):
             pass
     streams = time.perf_counter() - began
-    goal = Goal(HERE, at, HERE, before, Select(), USERS)
+    goal = RepairGoal(HERE, at, HERE, before, Select(), USERS)
     rewriting = Rewriting(ports, POLICY, ROLLBACK, Ramp(0.0, 0.0), lambda deadline: True)
     position, began = Position(), time.perf_counter()
     while not position.is_over:
         position = rewriting.portion(Step("repair users", KIND, "users"), goal, position)
-    return streams, time.perf_counter() - began, position.fates.get(Fate.BACK, 0)
+    return streams, time.perf_counter() - began, position.fates.get(DocumentFate.BACK, 0)
 
 
 def _user(number: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Very many functions rolled back, beside the bound that the write quota sets, in virtual time.
 
-The production responders over fakes (tests/support/rollbacks/large_rollback.py): a call takes 0.2 s, a commit 0.1 s, one call
-of twenty is answered 429 or 503, and each worker hands over after two minutes. What is asked of
-the cells of the declared quota: 0.93 of the bound, nothing undone, 1 % of the writes refused by
-quota. The other shapes show what is paid for learning them. `make slice` plays it: nothing of it is
-the machine's time.
+The production responders over fakes (tests/support/rollbacks/large_rollback.py): a call takes 0.2
+s, a commit 0.1 s, one call of twenty is answered 429 or 503, and each worker hands over after two
+minutes. What is asked of the cells of the declared quota: 0.93 of the bound, nothing undone, 1 % of
+the writes refused by quota. The other shapes show what is paid for learning them. `make slice`
+plays it: nothing of it is the machine's time.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from responders.triggers.alerts import Alerts
+from responders.triggers.alerts import AlertsTrigger
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from shared.state.envelope import decode
@@ -41,13 +41,13 @@ def duplicates(messages: int, rounds: int) -> tuple[float, float]:
     machine.
     """
     world = World(policy=loader.load(POLICY))
-    responder = Alerts(world.ports, {world.policy.system: world.policy})
+    responder = AlertsTrigger(world.ports, {world.policy.system: world.policy})
     function = Random(1).choice(list(world.policy.functions))
     body = _pushed(storm_messages.incident(world.policy, world.ports.clock.now(), function).data)
     responder.receive(decode({}, body))
 
     def decoding() -> None:
-        monitoring_notification.parse(decode({}, body).data)
+        monitoring_notification.parse_notification(decode({}, body).data)
 
     def receiving() -> None:
         responder.receive(decode({}, body))

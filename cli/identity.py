@@ -99,7 +99,7 @@ def login(
         session = sign_in.begin(email, password)
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
-    sessions.keep(sessions.Kept(email, key, session.refresh_token))
+    sessions.keep(sessions.StoredSession(email, key, session.refresh_token))
     proven = _proven(session)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:

@@ -13,8 +13,8 @@ from cli.support.output import AsJson, System, lasting, percents, print_json, sa
 from cli.support.publishing import Incident, Reason, checked
 from responders.commands.rollback.undo import undoing, unpinning
 from responders.commands.subject import find
-from responders.rollback.decision.undo_preview import WorkedOut, worked_out
-from responders.support.command_handler import Asked
+from responders.rollback.decision.undo_preview import UndoPreview, worked_out
+from responders.support.command_handler import CommandRequest
 from shared.core.errors import Refused
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import Policy
@@ -122,10 +122,10 @@ def _take_back(
     go_through(ours, content, manner, f"{str(content['command']).capitalize()}?")
 
 
-def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> WorkedOut:
+def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> UndoPreview:
     """What would be done now, by the responders' own code; exits with what stands against it."""
     command, now = checked(ours, content), ours.wiring.clock.now()
-    asked = Asked(command, now, ours.wiring, ours.policies)
+    asked = CommandRequest(command, now, ours.wiring, ours.policies)
     try:
         undo = command.command == "undo"
         order = undoing(find(asked)) if undo else unpinning(asked)
@@ -134,7 +134,7 @@ def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> Wo
     return worked_out(ours.wiring, policy, order)
 
 
-def _show(shown: WorkedOut) -> None:
+def _show(shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         say(f"{shown.outcome}: {shown.reason}", "yellow")
     rows = [

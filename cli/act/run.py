@@ -24,11 +24,11 @@ from responders.rollback.decision.plan import beside_of
 from shared.core.errors import Refused
 from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
-from shared.domain.decision.facts import Difference
+from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import LAST_STABLE, Order, Way
+from shared.domain.rollback.rollback import LAST_STABLE, Direction, Order
 from shared.engine.steps.resources.differences import all_of
 
 SHOWN = 20
@@ -114,7 +114,7 @@ class Preview(Struct, frozen=True):
     outcome: str
     reason: str
     target: str
-    functions: list[Difference]
+    functions: list[FunctionDifference]
     beside: list[str]
     """What else it would do, by step."""
     reported: list[str]
@@ -131,7 +131,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     """What this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = order_of(command, policy, now)
-    if order.way is Way.REPAIR:
+    if order.way is Direction.REPAIR:
         return _of_data(ours, policy, order)
     found = worked_out(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan

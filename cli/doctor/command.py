@@ -6,14 +6,14 @@ from collections import Counter
 
 import typer
 
-from cli.doctor.finding import Finding, Verdict, examined, exit_code
+from cli.doctor.finding import CheckFinding, CheckVerdict, examined, exit_code
 from cli.doctor.installation import checks, facts
 from cli.doctor.system import checks as systems
 from cli.doctor.system import facts as gathering_system
 from cli.support.context import operations
 from cli.support.output import STYLES, AsJson, System, print_json, say
 
-WORST_LAST = (Verdict.WELL, Verdict.UNKNOWN, Verdict.DOUBTFUL, Verdict.WRONG)
+WORST_LAST = (CheckVerdict.WELL, CheckVerdict.UNKNOWN, CheckVerdict.DOUBTFUL, CheckVerdict.WRONG)
 """What a person must read stands beside the sum."""
 
 
@@ -42,14 +42,14 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     else:
         for one in sorted(findings, key=lambda one: WORST_LAST.index(one.verdict)):
             _show(one)
-        said = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
+        said = [f"{counted[verdict]} {verdict}" for verdict in CheckVerdict if counted[verdict]]
         say(", ".join(said))
     raise typer.Exit(exit_code(findings))
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: CheckFinding) -> None:
     """One line, and another with what to do about it."""
-    style = "" if finding.verdict is Verdict.WELL else STYLES.get(finding.verdict, "")
+    style = "" if finding.verdict is CheckVerdict.WELL else STYLES.get(finding.verdict, "")
     say(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
     if finding.what_to_do:
         say(f"{'':<9} → {finding.what_to_do}", style)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Facts = TypeVar("Facts")
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """How a thing stands."""
 
     WELL = "well"
@@ -27,12 +27,12 @@ class Verdict(StrEnum):
     """It could not be looked at."""
 
 
-class Finding(Struct, frozen=True):
+class CheckFinding(Struct, frozen=True):
     """One row of the table."""
 
     check: str
     what: str
-    verdict: Verdict
+    verdict: CheckVerdict
     why: str
     what_to_do: str = ""
 
@@ -60,8 +60,8 @@ def seen(answer: T | RollbackError, what: str) -> T:
 
 
 def examined(
-    checks: Mapping[str, Callable[[Facts], Iterable[Finding]]], facts: Facts
-) -> Iterator[Finding]:
+    checks: Mapping[str, Callable[[Facts], Iterable[CheckFinding]]], facts: Facts
+) -> Iterator[CheckFinding]:
     """Every finding of some checks, by name; one that lacks an answer says so, and ends there."""
     for name, check in checks.items():
         try:
@@ -70,21 +70,23 @@ def examined(
             yield unseen(name, lacking.what, lacking.error)
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
+def exit_code(findings: Iterable[CheckFinding]) -> int:
     """0: nothing is wrong; 1: something is; 3: something essential could not be looked at."""
     found = [*findings]
-    if any(one.verdict is Verdict.WRONG for one in found):
+    if any(one.verdict is CheckVerdict.WRONG for one in found):
         return 1
-    unknown = {one.check for one in found if one.verdict is Verdict.UNKNOWN}
+    unknown = {one.check for one in found if one.verdict is CheckVerdict.UNKNOWN}
     return 3 if unknown & ESSENTIAL else 0
 
 
-def unseen(check: str, what: str, error: RollbackError) -> Finding:
+def unseen(check: str, what: str, error: RollbackError) -> CheckFinding:
     """The finding of what gave no answer."""
     said = f"could not look: {error}"
-    return Finding(check, what, Verdict.UNKNOWN, said, "look again; do you have the rights?")
+    return CheckFinding(
+        check, what, CheckVerdict.UNKNOWN, said, "look again; do you have the rights?"
+    )
 
 
-def named(names: Collection[str], most: int = 5) -> str:
+def name_first(names: Collection[str], most: int = 5) -> str:
     """The first of them, and how many more."""
     return text.phrase(sorted(names), most)

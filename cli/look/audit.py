@@ -20,8 +20,8 @@ from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
 from cli.support.output import AsJson, print_json, printable
 from cli.support.publishing import send
 from shared.domain.audit import system_chain
-from shared.domain.audit.narrative import Told
-from shared.domain.audit.verification import Finding, Verdict
+from shared.domain.audit.narrative import AuditLine
+from shared.domain.audit.verification import ChainFinding, ChainVerdict
 from shared.domain.system import EVERYWHERE
 from shared.state.audit_reader import Trail
 
@@ -50,7 +50,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class Opened(Operations):
+class OpenAuditLog(Operations):
     """The responders with their trail, as this shell's environment names them."""
 
     def __init__(self, ours: Operations) -> None:
@@ -124,7 +124,7 @@ def verify(
         print("nothing is kept or anchored")
     for finding in () if as_json else found:
         _say(finding)
-    if any(finding.verdict is Verdict.BROKEN for finding in found):
+    if any(finding.verdict is ChainVerdict.BROKEN for finding in found):
         raise typer.Exit(NO)
 
 
@@ -177,14 +177,14 @@ def export(
         typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
 
 
-def write(told: Iterable[Told], form: Format, stream: TextIO) -> None:
+def write(told: Iterable[AuditLine], form: Format, stream: TextIO) -> None:
     """Each event as one line of JSON, or as one row under a row of headings."""
     if form is Format.NDJSON:
         for one in told:
             stream.write(json.dumps(msgspec.to_builtins(one), ensure_ascii=False) + "\n")
         return
     rows = csv.writer(stream)
-    rows.writerow(Told.__struct_fields__)
+    rows.writerow(AuditLine.__struct_fields__)
     for one in told:
         rows.writerow([_cell(value) for value in msgspec.structs.astuple(one)])
 
@@ -195,7 +195,7 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
+def _told(ours: OpenAuditLog, systems: list[str]) -> Iterator[AuditLine]:
     """Every event of these systems; with all of them, of rollbacks whose system is unknown too."""
     for name in ours.trail.rollbacks():
         told = ours.trail.told_of_rollback(name)
@@ -205,7 +205,7 @@ def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
         yield from ours.trail.told_of_system(system)
 
 
-def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
+def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFinding]:
     trail, now = ours.trail, ours.wiring.clock.now()
     if system:
         found = trail.verify_system(ours.system(system), now)
@@ -222,10 +222,10 @@ def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
 
 
 @contextmanager
-def _opened() -> Iterator[Opened]:
+def _opened() -> Iterator[OpenAuditLog]:
     """What this shell's environment names; exits with a sentence where it cannot."""
     with operations() as ours:
-        yield Opened(ours)
+        yield OpenAuditLog(ours)
 
 
 def _require_writable(output: Path | None) -> None:
@@ -260,7 +260,7 @@ def _stamp(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
 
 
-def _at(one: Told) -> datetime:
+def _at(one: AuditLine) -> datetime:
     """When it happened; the beginning of time for an event whose time was tampered with."""
     try:
         moment = datetime.fromisoformat(one.at)
@@ -269,14 +269,14 @@ def _at(one: Told) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _line(one: Told) -> str:
+def _line(one: AuditLine) -> str:
     """One event for people's eyes."""
     change = f"{one.before or '-'} -> {one.after}" if one.after else ""
     parts = (one.at[:19], one.event, one.step, change, f"by {one.actor} ({one.origin})", one.why)
     return "  ".join(printable(part) for part in parts if part)
 
 
-def _say(finding: Finding) -> None:
+def _say(finding: ChainFinding) -> None:
     anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
     print(f"{finding.chain}: {finding.verdict}, {finding.entries} entries, {anchored}")
     for fault in finding.faults:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from cli.support.context import operations
 from cli.support.output import AsJson, System, at, lasting, print_json, say, table
 from shared.core.durations import format_duration
-from shared.domain.data.backups.export import Backup, Status
-from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.export import Backup, ExportStatus
+from shared.domain.data.backups.filled_database import FillStatus as Filling
 from shared.domain.data.backups.managed_backups import Watched
 from shared.domain.data.backups.restore_test import Proof
 from shared.domain.policy.resources import BackupRules
@@ -57,7 +57,7 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
                 say(f"{one.id}: {one.failure}")
             if one.held_by:
                 say(f"{one.id}: held by {one.held_by} (rollback release --backup)")
-            if one.status is Status.KEPT and not one.configuration:
+            if one.status is ExportStatus.KEPT and not one.configuration:
                 say(f"{one.id}: what was live then does not lie beside it")
     for line in (*_lines(policy.backups, found, watched), *_tried(policy.backups, proofs)):
         say(line)
@@ -112,7 +112,7 @@ def _lines(rules: BackupRules, found: Sequence[Backup], watched: Watched | None)
 
 def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
     """What exports cost in documents read; None without a whole one to go by, or any to come."""
-    newest = next((one for one in found if one.status is Status.KEPT), None)
+    newest = next((one for one in found if one.status is ExportStatus.KEPT), None)
     if newest is None or rules.bucket is None:
         return None
     return newest.documents * (timedelta(days=1) // rules.every)

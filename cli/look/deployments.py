@@ -100,7 +100,10 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("", fault) for fault in (proof.faults if proof else ())),
         ("looked at", LOOKED_AT if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        ("not checked", ", ".join(shortened.lines(proof.unknown, REASONS_KEPT)) if proof else ""),
+        (
+            "not checked",
+            ", ".join(shortened.first_lines(proof.unknown, REASONS_KEPT)) if proof else "",
+        ),
     ]
     return [(label, text) for label, text in told if text]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.support.context import Operations, operations
 from cli.support.output import AsJson, at, print_json, printable, say, table
 from cli.support.publishing import Incident
-from shared.domain.decision.history import Decision, needed, newest, shares
+from shared.domain.decision.history import RecordedDecision, needed, newest, shares
 from shared.domain.incidents.incident import Incident as IncidentRecord
 
 SHOWN = 20
@@ -36,7 +36,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         say("nothing is decided yet")
 
 
-def _made(ours: Operations, incident: IncidentRecord) -> dict[str, Decision]:
+def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
     """The newest decision of each rollback that has one, by the rollback's id."""
     found = {
         rollback.id: newest(ours.reading.trail(rollback.id))
@@ -45,7 +45,7 @@ def _made(ours: Operations, incident: IncidentRecord) -> dict[str, Decision]:
     return {name: decision for name, decision in found.items() if decision is not None}
 
 
-def _show(rollback: str, decision: Decision) -> None:
+def _show(rollback: str, decision: RecordedDecision) -> None:
     target = f", back to {decision.target}" if decision.target else ""
     say("")
     say(f"{rollback}: {decision.said} ({decision.scenario}{target}) at {decision.at}", "bold")
@@ -68,7 +68,7 @@ def _show(rollback: str, decision: Decision) -> None:
             say(f"  {line}")
 
 
-def _show_plan(decision: Decision) -> None:
+def _show_plan(decision: RecordedDecision) -> None:
     if decision.difference:
         say(f"the plan: {len(decision.difference)} functions")
     elif decision.reported:

@@ -17,7 +17,7 @@ from shared.domain.incidents.incident import Incident as IncidentRecord
 from shared.domain.reports.html import html
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
-from shared.domain.reports.report import Facts
+from shared.domain.reports.report import ReportFacts
 from shared.domain.reports.report import report as reported
 from shared.state.audit_reader import Trail
 from shared.state.report_source import gathered
@@ -57,7 +57,7 @@ def report(
     typer.echo(f"the report of {incident} is in {output}", err=True)
 
 
-def _facts(ours: Operations, incident: IncidentRecord) -> Facts:
+def _facts(ours: Operations, incident: IncidentRecord) -> ReportFacts:
     """All that is kept of an incident, and what was counted. Raises: Unavailable."""
     policy, now = ours.policy(incident.system), ours.wiring.clock.now()
     filed = ours.reading.filed(incident.id)

@@ -15,7 +15,7 @@ from cli.support.publishing import Reason
 from responders.backups import copy_command
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused
-from shared.domain.data.backups.restore_point import FORMS, Kept, Point, resolved
+from shared.domain.data.backups.restore_point import FORMS, AvailablePoints, Point, resolved
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"
 NOTHING = "there is no backup that can be restored"
@@ -35,7 +35,7 @@ def restore_points(
     Exit code 1 when POINT cannot be had, with the nearest that can.
     """
     with operations() as ours:
-        found = restoring.kept(ours.wiring, ours.policy(system))
+        found = restoring.available_points(ours.wiring, ours.policy(system))
     if point:
         try:
             meant = resolved(point, found)
@@ -61,7 +61,7 @@ def restore_points(
         )
 
 
-def _lines(found: Kept) -> Iterator[str]:
+def _lines(found: AvailablePoints) -> Iterator[str]:
     window = found.window
     if window is None:
         yield NO_WINDOW
@@ -97,7 +97,9 @@ def copy(
     with operations() as ours:
         policy = ours.policy(system)
         try:
-            point = copy_command.chosen(restore_point, restoring.kept(ours.wiring, policy))
+            point = copy_command.chosen(
+                restore_point, restoring.available_points(ours.wiring, policy)
+            )
         except Refused as refused:
             raise leaving(NO, refused.reason) from refused
         if not as_json:

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from cli.support.context import operations
 from cli.support.output import STYLES, AsJson, System, at, lasting, print_json, say
-from cli.support.response import show_choices, told
+from cli.support.response import response_lines, show_choices
 from shared.domain.data.backups import database_copy
 from shared.domain.decision.forecast import Outlook
 from shared.domain.rollback.plan import Step, progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import Freeze, Pause, paused
-from shared.state.system_status import Standing, ahead, standing
+from shared.state.system_status import SystemStatus, ahead, standing
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
@@ -41,7 +41,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         _show(one, now)
 
 
-def _show(seen: Standing, now: datetime) -> None:
+def _show(seen: SystemStatus, now: datetime) -> None:
     say(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
     if seen.paused:
         say(f"  {_paused(seen.paused, seen.in_flight)}", "yellow")
@@ -61,7 +61,7 @@ def _show(seen: Standing, now: datetime) -> None:
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
     say(f"  detected {at(incident.detected_at)} UTC, {how_long}{_within(seen)}")
-    for text, style in told(seen.response, incident.id, now) if seen.response else ():
+    for text, style in response_lines(seen.response, incident.id, now) if seen.response else ():
         say(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)
@@ -71,7 +71,7 @@ def _show(seen: Standing, now: datetime) -> None:
         say(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
 
 
-def _show_data(seen: Standing) -> None:
+def _show_data(seen: SystemStatus) -> None:
     """What is done about its data."""
     if seen.fence:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
@@ -80,13 +80,13 @@ def _show_data(seen: Standing) -> None:
         say(f"  {database_copy.line(copy)}")
 
 
-def _pinned(seen: Standing, since: datetime, now: datetime) -> str:
+def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
     whose = ", ".join(seen.pinned_by)
     oldest = f"the oldest for {lasting(now - since)}: rollback pins --system {seen.system}"
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
-def _within(seen: Standing) -> str:
+def _within(seen: SystemStatus) -> str:
     return f"; to be restored within {lasting(seen.target)}" if seen.target else ""
 
 

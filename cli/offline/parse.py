@@ -49,7 +49,7 @@ def parse(
 def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
     """What one file means; a refusal is a meaning too."""
     try:
-        notification = monitoring_notification.parse(_notification(_content(file)))
+        notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:
         return _line("refused", reason=error.reason)
     claimed = monitoring_notification.claim(notification, policies)

@@ -14,19 +14,19 @@ from rich.text import Text
 
 from cli.support.context import NO, Operations, leaving
 from cli.support.output import STYLES, at, console, lasting, printable, say
-from cli.support.response import show_choices, told
+from cli.support.response import response_lines, show_choices
 from shared.domain.decision.forecast import Outlook
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.response import Response
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, progress
-from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
 from shared.state.system_status import outlook, stands
 
 LOOK_EVERY_SECONDS = 1.0
 
 
-class Seen(Struct, frozen=True):
+class FollowedIncident(Struct, frozen=True):
     """One look at an incident and its newest rollback."""
 
     incident: incidents.Incident
@@ -39,9 +39,9 @@ class Seen(Struct, frozen=True):
     @property
     def went_well(self) -> bool:
         """Whether nobody is needed: it succeeded, or nothing had to be done."""
-        return self.rollback.status is Status.SUCCEEDED or (
-            self.rollback.status is Status.NOT_TAKEN
-            and self.incident.status is incidents.Status.RESOLVED
+        return self.rollback.status is RollbackStatus.SUCCEEDED or (
+            self.rollback.status is RollbackStatus.NOT_TAKEN
+            and self.incident.status is incidents.IncidentStatus.RESOLVED
         )
 
     @property
@@ -50,7 +50,7 @@ class Seen(Struct, frozen=True):
         return self.rollback.status in ENDED
 
 
-def as_told(seen: Seen) -> dict[str, Any]:
+def as_told(seen: FollowedIncident) -> dict[str, Any]:
     """The last look, for programs."""
     return {
         "incident": seen.incident,
@@ -61,7 +61,7 @@ def as_told(seen: Seen) -> dict[str, Any]:
     }
 
 
-def follow(ours: Operations, name: str, *, quietly: bool) -> Seen:
+def follow(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
     """The last look at an incident, after its end; exits when there is no such incident."""
     seen = _look(ours, name)
     if quietly:
@@ -77,7 +77,9 @@ def follow(ours: Operations, name: str, *, quietly: bool) -> Seen:
     return seen
 
 
-def _until_over(ours: Operations, seen: Seen, tell: Callable[[Seen], None]) -> Seen:
+def _until_over(
+    ours: Operations, seen: FollowedIncident, tell: Callable[[FollowedIncident], None]
+) -> FollowedIncident:
     tell(seen)
     while not seen.is_over:
         ours.wiring.clock.sleep(LOOK_EVERY_SECONDS)
@@ -86,7 +88,7 @@ def _until_over(ours: Operations, seen: Seen, tell: Callable[[Seen], None]) -> S
     return seen
 
 
-def _look(ours: Operations, name: str) -> Seen:
+def _look(ours: Operations, name: str) -> FollowedIncident:
     incident = ours.incident(name)
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     rollback = ours.reading.rollback(newest)
@@ -95,7 +97,7 @@ def _look(ours: Operations, name: str) -> Seen:
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
     standing = stands(ours.reading, incident, rollback, now)
     ahead = outlook(ours.reading, ours.policies[incident.system], rollback, steps, now)
-    return Seen(incident, rollback, steps, standing, now, ahead)
+    return FollowedIncident(incident, rollback, steps, standing, now, ahead)
 
 
 class Lines:
@@ -106,7 +108,7 @@ class Lines:
         self._quarter = 0
         self._response: list[str] = []
 
-    def tell(self, seen: Seen) -> None:
+    def tell(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
             say(f"{at(moment.at)}  {moment.status}  {moment.note}")
@@ -118,7 +120,7 @@ class Lines:
             ahead = f"; {seen.outlook}" if seen.outlook else ""
             say(f"{at(seen.now)}  {done} of {total} steps{ahead}")
 
-    def _tell_response(self, seen: Seen) -> None:
+    def _tell_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
         standing = seen.response
         call = standing.next_call
@@ -129,11 +131,11 @@ class Lines:
         ]
         if now_is != self._response:
             self._response = now_is
-            for line, _ in told(standing, seen.incident.id, seen.now):
+            for line, _ in response_lines(standing, seen.incident.id, seen.now):
                 say(f"{at(seen.now)}  {line}")
 
 
-def picture(seen: Seen, policy: Policy) -> Group:
+def picture(seen: FollowedIncident, policy: Policy) -> Group:
     """What a terminal shows while it is followed."""
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
@@ -156,7 +158,7 @@ def picture(seen: Seen, policy: Policy) -> Group:
     return Group(*(Text(printable(line), style=style) for line, style in lines), bars)
 
 
-def _times(seen: Seen, policy: Policy) -> list[tuple[str, str]]:
+def _times(seen: FollowedIncident, policy: Policy) -> list[tuple[str, str]]:
     """How long it has taken, beside what the policy wants."""
     detected = seen.incident.detected_at
     restored = seen.rollback.shifted_at
@@ -164,7 +166,7 @@ def _times(seen: Seen, policy: Policy) -> list[tuple[str, str]]:
     spent = (restored or seen.now) - detected
     word = "restored after" if restored else "running for"
     taken = f"{word} {lasting(spent)}; the target is {lasting(target)}"
-    return [(taken, ""), *told(seen.response, seen.incident.id, seen.now)]
+    return [(taken, ""), *response_lines(seen.response, seen.incident.id, seen.now)]
 
 
 def _ahead(outlook: Outlook | None) -> list[tuple[str, str]]:

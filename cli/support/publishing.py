@@ -40,7 +40,7 @@ class Published(Struct, frozen=True):
     """The message's id."""
 
 
-class Answer(Struct, frozen=True):
+class CommandReply(Struct, frozen=True):
     """What the responders said to a command."""
 
     command: str
@@ -58,7 +58,7 @@ def require_sender() -> None:
         signed_in()
 
 
-def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
+def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
     """The answer to a command; exits as `publish`, and when none comes in time."""
     return _answer(ours, publish(ours, content))
 
@@ -83,7 +83,7 @@ def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
     Exits when it is faulty, with every fault.
     """
     try:
-        return commands.parse(
+        return commands.parse_command(
             json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies
         )
     except Refused as faulty:
@@ -102,7 +102,7 @@ def send_command(
     conclude(answer, as_json=as_json)
 
 
-def conclude(answer: Answer, *, as_json: bool) -> None:
+def conclude(answer: CommandReply, *, as_json: bool) -> None:
     """Print an answer; exits with 1 where it is no."""
     if as_json:
         print_json(answer)
@@ -122,16 +122,18 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, **given}
 
 
-def _answer(ours: Operations, said: Published) -> Answer:
+def _answer(ours: Operations, said: Published) -> CommandReply:
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_SECONDS
     while clock.monotonic() < give_up_at:
         record = ours.reading.command(said.command)
         if record is not None:
-            return Answer(said.command, accepted=True, text=record.result, incident=record.incident)
+            return CommandReply(
+                said.command, accepted=True, text=record.result, incident=record.incident
+            )
         refused = ours.reading.refusal(said.topic, said.message)
         if refused is not None:
-            return Answer(said.command, accepted=False, text=refused)
+            return CommandReply(said.command, accepted=False, text=refused)
         clock.sleep(LOOK_EVERY_SECONDS)
     raise leaving(
         NO_ANSWER,

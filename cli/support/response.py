@@ -11,7 +11,7 @@ from shared.domain.incidents.response import Response
 from shared.domain.rollback.rollback import Rollback
 
 
-def told(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:
+def response_lines(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:
     """The response in lines for people, each with its style."""
     lines = [_time(response, now)] if response.respond_by else []
     if response.acknowledged_by:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
-from shared.adapters.sign_in import Session, SignIn
+from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.domain.commands.credential import (
@@ -36,7 +36,7 @@ LIMIT_BYTES = 64 * 1024
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
 
 
-def signed_in() -> Kept:
+def signed_in() -> StoredSession:
     """The sign-in of this machine's user; exits when there is none."""
     kept = stored_session()
     if kept is None:
@@ -56,14 +56,14 @@ def fresh_token() -> str:
     return session.id_token
 
 
-def _proven(session: Session) -> Credential:
+def _proven(session: AuthSession) -> Credential:
     """What the responders will read in the tokens of a sign-in; exits when it is none."""
     with _answered():
         _, claims = unverified(session.id_token)
         return of_person(claims, session.id_token)
 
 
-def _refreshed(kept: Kept) -> Session:
+def _refreshed(kept: StoredSession) -> AuthSession:
     with _answered():
         return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
 
@@ -106,7 +106,7 @@ def _answered() -> Iterator[None]:
         raise leaving(NO_ANSWER, f"{lost}; {other}") from None
 
 
-class Kept(Struct, frozen=True):
+class StoredSession(Struct, frozen=True):
     """Enough to get fresh tokens of a sign-in."""
 
     email: str
@@ -121,7 +121,7 @@ def file() -> Path:
     return Path(typer.get_app_dir("rollback")) / "session.json"
 
 
-def keep(session: Kept) -> None:
+def keep(session: StoredSession) -> None:
     """Write the file anew; at no moment can anybody else read it."""
     place = file()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,10 +133,10 @@ def keep(session: Kept) -> None:
     draft.replace(place)
 
 
-def stored_session() -> Kept | None:
+def stored_session() -> StoredSession | None:
     """The sign-in of this machine's user; None when there is none that can be read."""
     try:
-        return from_json(file().read_bytes(), Kept)
+        return from_json(file().read_bytes(), StoredSession)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -20,8 +20,8 @@ from cli.support.publishing import (
 )
 from shared.domain.data.erasure.ledger import hashed
 from shared.domain.data.integrity import scan
-from shared.domain.data.integrity.damage import Record
-from shared.domain.notices.notice import Notice, Status
+from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import LAST_STABLE
 
@@ -65,7 +65,7 @@ def notify(
         print_json({one.channel: one.status for one in found})
     for one in () if as_json else found:
         say(f"{one.channel}: {one.status}{f', {one.last_error}' if one.last_error else ''}")
-    if not found or any(one.status is not Status.SENT for one in found):
+    if not found or any(one.status is not NoticeStatus.SENT for one in found):
         raise typer.Exit(NO)
 
 
@@ -95,11 +95,11 @@ def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
         print_json({"answer": answer, "integrity": found})
         return
     say(answer.text)
-    for line in lines(policy, found):
+    for line in integrity_lines(policy, found):
         say(line)
 
 
-def lines(policy: Policy, found: Record | None) -> Iterator[str]:
+def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[str]:
     """What is known of the data, in words."""
     if found is None or found.last is None:
         yield NOT_YET

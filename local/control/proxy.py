@@ -2,7 +2,8 @@
 
 firebase-admin knows Google's addresses by heart and asks over TLS. Left as it is, it goes where
 HTTPS_PROXY leads, and trusts whom REQUESTS_CA_BUNDLE names (requests, "SSL Cert Verification" and
-"Proxies", read 2026-11-24). An instance on Cloud Run refuses both (`shared.wiring.settings.DETOURS`).
+"Proxies", read 2026-11-24). An instance on Cloud Run refuses both
+(`shared.wiring.settings.DETOURS`).
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class ControlPlane:
     POST    /_cloud/identity     an `Account`: a person is made or replaced; `{"uid"}`
     ======  ==================  ===========================================================
 
-    All bodies are JSON; `local.control.scenes` and `local.services.identity` have the shapes. 400 and
-    `{"error", "faults"}` for a request that cannot be, with every fault that was found; 404 for
+    All bodies are JSON; `local.control.scenes` and `local.services.identity` have the shapes. 400
+    and `{"error", "faults"}` for a request that cannot be, with every fault that was found; 404 for
     another path.
     """
 

@@ -21,10 +21,10 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain import system as systems
 from shared.domain.audit import system_chain
-from shared.domain.audit.chain import Entry, Event
-from shared.domain.audit.verification import Finding
+from shared.domain.audit.chain import AuditEntry, Event
+from shared.domain.audit.verification import ChainFinding
 from shared.domain.commands.command import CommandRecord
-from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.build_config import recipe
 from shared.domain.deployments.deployment import Deployment, Inventory
@@ -37,9 +37,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page_html import PAGE, folder
 from shared.domain.rollback.drill import Drill
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, Status
-from shared.domain.rollback.write_quota import PaceLeft
-from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.write_quota import PaceLeft, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Requests
 from shared.domain.system import EVERYWHERE, System
@@ -101,9 +100,9 @@ class Evidence:
         """How fast the next worker may go on; None while nobody has carried anything out."""
         return self._one(PaceLeft, quota_path(self.system_name))
 
-    def trail(self, rollback: str) -> list[Entry]:
+    def trail(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
-        return self._all(Entry, f"rollbacks/{rollback}/audit")
+        return self._all(AuditEntry, f"rollbacks/{rollback}/audit")
 
     def alerts(self) -> list[Alert]:
         """Every alert that was taken in, the first received first."""
@@ -123,7 +122,7 @@ class Evidence:
 
     def system(self) -> System | None:
         """The protected system as it stands; None before anything was said of it."""
-        return self._one(System, systems.path(self.system_name))
+        return self._one(System, systems.system_path(self.system_name))
 
     def public(self) -> PublicState | None:
         """What the status page is written from."""
@@ -153,7 +152,7 @@ class Evidence:
 
     def deployment(self, name: str) -> Deployment | None:
         """A recorded deployment."""
-        return self._one(Deployment, deployments.path(self.system_name, name))
+        return self._one(Deployment, deployments.deployment_path(self.system_name, name))
 
     def buildable(self, name: str) -> set[str]:
         """The functions of a recorded deployment that can be built again from what is kept."""
@@ -166,7 +165,7 @@ class Evidence:
         """What happened to messages that concern no protected system."""
         return self._all(Event, system_chain.events_of(system_chain.UNCLAIMED))
 
-    def verified(self) -> list[Finding]:
+    def verified(self) -> list[ChainFinding]:
         """Every chain against itself and against its anchors, as `rollback audit verify` does."""
         trail, now = Trail(self._store, self._wiring.anchors), self._wiring.clock.now()
         systems = (self.system_name, EVERYWHERE, system_chain.UNCLAIMED)
@@ -252,5 +251,5 @@ class Evidence:
 
 def _only_watched(rollback: Rollback) -> bool:
     """Whether nothing was done because nothing is ever done about such a signal."""
-    stops = (one["leads_to"] for one in rollback.gates if one["answer"] == Answer.STOP)
-    return rollback.status is Status.NOT_TAKEN and Outcome.OBSERVE in stops
+    stops = (one["leads_to"] for one in rollback.gates if one["answer"] == GateResult.STOP)
+    return rollback.status is RollbackStatus.NOT_TAKEN and Outcome.OBSERVE in stops

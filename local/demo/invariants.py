@@ -15,19 +15,23 @@ from local.demo.staging.faults import Lost
 from local.demo.staging.irrelevant_messages import Strangers
 from shared.domain.decision.facts import served
 from shared.domain.deployments.deployment import Deployment, Inventory, Live
-from shared.domain.deployments.inventory.diff import Part, differences, incomparable
+from shared.domain.deployments.inventory.diff import InventoryPart, differences, incomparable
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import shares
-from shared.domain.incidents.incident import PUBLIC_WORDS, Status
-from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.incidents.incident import PUBLIC_WORDS, IncidentStatus
+from shared.domain.notices.notice import NoticeStatus
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.serve_revision import KIND as SERVE
 
 SHOWN_FAULTS = 5
-SEEN = (Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY)
+SEEN = (
+    InventoryPart.SITES,
+    InventoryPart.REMOTE_CONFIG,
+    InventoryPart.RULES,
+    InventoryPart.IDENTITY,
+)
 """The parts that the plays change, or might."""
 
 Standing = Mapping[str, Mapping[str, Any]]
@@ -76,7 +80,7 @@ def check(
     inventory, lost = evidence.inventory(), before.lost
     but = _exceptions(lost)
     end = "failed, and tell what is where" if lost.broken else "ended well"
-    word = PUBLIC_WORDS[Status.ESCALATED if lost.broken else Status.RESOLVED]
+    word = PUBLIC_WORDS[IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED]
     answers = {
         f"every function is back on its stable revision, and routed there{but}": _back(
             inventory, before, standing
@@ -177,7 +181,7 @@ def _one_of_each(evidence: Evidence, lost: Lost) -> Iterator[str]:
     incidents, rollbacks = evidence.incidents(), evidence.responses()
     if len(incidents) != 1 or len(rollbacks) != 1:
         yield f"{len(incidents)} incidents, {len(rollbacks)} rollbacks"
-    expected = Status.ESCALATED if lost.broken else Status.RESOLVED
+    expected = IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED
     for incident in incidents:
         if incident.status is not expected:
             yield f"{incident.id} is {incident.status}"
@@ -283,7 +287,7 @@ def _public(evidence: Evidence, word: str) -> Iterator[str]:
     if public is None or public.word != word:
         yield f"what is public says {public.word if public else 'nothing'}"
     page = evidence.page()
-    well = ("All parts work.",) if word == PUBLIC_WORDS[Status.RESOLVED] else ()
+    well = ("All parts work.",) if word == PUBLIC_WORDS[IncidentStatus.RESOLVED] else ()
     for words in (*well, *(one.id for one in evidence.incidents())):
         if words not in page:
             yield f"the page does not say {words}"

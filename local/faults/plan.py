@@ -1,7 +1,7 @@
 """A fault plan: which call, operation or message goes wrong, in which way, and how often.
 
-A plan is JSON; `local/faults/fault_plan.schema.json` says its shape. It is checked whole: every fault that
-it has itself is listed.
+A plan is JSON; `local/faults/fault_plan.schema.json` says its shape. It is checked whole: every
+fault that it has itself is listed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`python -m local.installation.process_guard MODULE …`: a module as `python -m` runs it, which ends with its parent.
+"""Run a module as `python -m` does, in a process that ends with its parent.
+
+Usage: `python -m local.installation.process_guard MODULE …`.
 
 Standard input is a pipe that the parent holds open and writes nothing to: it ends when the parent
 does, however that dies. Unlike Linux's PR_SET_PDEATHSIG this is portable, outlives the thread that

@@ -10,13 +10,20 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Mode, Policy, ScenarioName
 from shared.domain.policy.severity import is_worse
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.engine.lease import Draft, prepared
 from shared.ports.world import Ports
 
-INTERRUPTED = frozenset({Status.DECIDING, Status.PARKED, Status.RUNNING, Status.VERIFYING})
+INTERRUPTED = frozenset(
+    {
+        RollbackStatus.DECIDING,
+        RollbackStatus.PARKED,
+        RollbackStatus.RUNNING,
+        RollbackStatus.VERIFYING,
+    }
+)
 """Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 
 
@@ -27,11 +34,11 @@ def making_way(
     signal = policy.signals[alert.signal]
     if policy.strictest(signal) is Mode.OBSERVE:
         return []
-    document = ports.store.get(rollbacks.path(system.rollback))
+    document = ports.store.get(rollbacks.rollback_path(system.rollback))
     rollback = decode(Rollback, document.fields) if document.fields else None
     if rollback is None or not _is_of_a_feature(rollback) or rollback.cancel_requested:
         return []
-    fields = ports.store.get(incidents.path(rollback.incident)).fields
+    fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
     if rollback.status not in INTERRUPTED or fields is None:
         return []
     if not is_worse(signal.severity, decode(Incident, fields).severity):

@@ -57,8 +57,8 @@ class Recording:
         and our commit, and its end would not have seen the alert.
         """
         store = self._ports.store
-        kept = store.get(alert_record.path(alert.key))
-        document = store.get(systems.path(policy.system))
+        kept = store.get(alert_record.alert_path(alert.key))
+        document = store.get(systems.system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
         system = systems.stored(document.fields, policy.system)
         attending = bool(system.rollback) and not system.rollback_ended
@@ -76,13 +76,13 @@ class Recording:
 
     def _is_over(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
-        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:closed")
+        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:closed")
         closed = self._ports.store.get(path).fields
         return closed is not None and decode(Alert, closed).verdict == "closed"
 
     def _beside(self, alert: Alert, system: System) -> str:
         """The incident of the alert's beginning, else the system's present one."""
-        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:open")
+        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:open")
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
@@ -94,12 +94,12 @@ class Recording:
         But for the first alert that a lesser rollback makes way for.
         """
         joined = replace(alert, incident=incident, joined=why)
-        kept = Create(alert_record.path(alert.key), encode(joined))
+        kept = Create(alert_record.alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])
 
     def _publish_if_due(self, system: System) -> None:
         """Republish the work of the current rollback: deduplicated is not done."""
-        document = self._ports.store.get(rollbacks.path(system.rollback))
+        document = self._ports.store.get(rollbacks.rollback_path(system.rollback))
         if document.fields is None:
             return
         rollback = decode(Rollback, document.fields)
@@ -132,7 +132,7 @@ class Recording:
         self, alert: Alert, policy: Policy, document: Document, system: System
     ) -> Opening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
-        before = self._ports.store.get(incidents.path(system.incident))
+        before = self._ports.store.get(incidents.incident_path(system.incident))
         known = decode(Incident, before.fields)
         return reopen_incident(
             policy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from responders.data import restore_points
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected
 from shared.core.store import Create
@@ -11,11 +11,11 @@ from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import MOST, Copy
 from shared.domain.data.backups.filled_database import UNDER_WAY
-from shared.domain.data.backups.restore_point import Kept, Point, Source
+from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource
 from shared.state.reader import Reading
 
 
-def copy(asked: Asked) -> Effect:
+def copy(asked: CommandRequest) -> CommandEffect:
     """The clock makes it within a minute, and looks through it.
 
     Raises: Refused, with the nearest restore points where that one cannot be had; Unavailable.
@@ -27,7 +27,7 @@ def copy(asked: Asked) -> Effect:
     if len(open_ones) >= MOST:
         raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
     try:
-        kept = restore_points.kept(asked.ports, policy)
+        kept = restore_points.available_points(asked.ports, policy)
     except Rejected as no:
         raise Refused(f"what there is to copy cannot be seen: {no}") from no
     point = chosen(command.restore_point, kept)
@@ -45,18 +45,20 @@ def copy(asked: Asked) -> Effect:
     )
     untried = "" if point.is_sure else "; it was never restored to try it"
     result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
-    return Effect(result, (Create(copies.path(made.id), encode(made)),), answer={"copy": made.id})
+    return CommandEffect(
+        result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id}
+    )
 
 
-def chosen(text: str, kept: Kept) -> Point:
+def chosen(text: str, kept: AvailablePoints) -> Point:
     """What a copy is made of. Raises: Refused."""
     point = restore_point.resolved(text, kept)
-    if point.source is Source.COPY:
+    if point.source is RestoreSource.COPY:
         raise Refused(f"{point.place} is a copy already")
     return point
 
 
-def _location(kept: Kept, point: Point) -> str:
+def _location(kept: AvailablePoints, point: Point) -> str:
     """Where the copy is made: beside its original, or where backups of one that is gone lie.
 
     Raises: Refused.
@@ -64,12 +66,12 @@ def _location(kept: Kept, point: Point) -> str:
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]
-    if not places and point.source is Source.EXPORT:
+    if not places and point.source is RestoreSource.EXPORT:
         raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
     return places[-1] if places else ""
 
 
-def _open(asked: Asked) -> list[str]:
+def _open(asked: CommandRequest) -> list[str]:
     """The copies of the system that are being made or deleted."""
     known = Reading(asked.ports.store).copies(asked.policy.system)
     return [one.id for one in known if one.status in UNDER_WAY]

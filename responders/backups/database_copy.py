@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.backups.job_step import ACTOR, Step
+from responders.backups.job_step import ACTOR, JobStep
 from responders.data.document_check import Examining
 from responders.support.parallel_calls import ask
 from responders.support.stop_switches import is_stopped
@@ -20,8 +20,8 @@ from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups.database_copy import LET_GO_WITHIN, TOLD, Copy, text
-from shared.domain.data.backups.filled_database import Status, failed, let_go
-from shared.domain.data.backups.restore_point import Source
+from shared.domain.data.backups.filled_database import FillStatus, failed, let_go
+from shared.domain.data.backups.restore_point import RestoreSource
 from shared.domain.data.erasure.ledger import Progress
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
@@ -55,7 +55,7 @@ class MakingCopies:
                 _Step(self._ports, policy, policy.backups.copies, document).carry_forward(copy)
 
 
-class _Step(Step[Copy]):
+class _Step(JobStep[Copy]):
     """One copy, one step further."""
 
     WHAT = "copy"
@@ -68,7 +68,7 @@ class _Step(Step[Copy]):
         self._rules = rules
 
     def _after(self, one: Copy) -> Copy:
-        return self._kept(one) if one.status is Status.READY else super()._after(one)
+        return self._kept(one) if one.status is FillStatus.READY else super()._after(one)
 
     # Making
 
@@ -87,9 +87,9 @@ class _Step(Step[Copy]):
     def _calls(self, one: Copy) -> Sequence[Callable[[], Any]]:
         """A database of the original's past, of Google's own backup, or of an export."""
         match one.point.source:
-            case Source.WINDOW:
+            case RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
-            case Source.NATIVE:
+            case RestoreSource.NATIVE:
                 return (partial(self._restores.restore, one.id, one.point.place),)
         return self._imported(one, one.location, one.point.place)
 
@@ -180,18 +180,18 @@ def _turn(before: Copy, after: Copy) -> str:
     """What has happened to it, each once; empty: nothing that is kept on record."""
     if after.reminded_at is not before.reminded_at:
         return "copy.ends"
-    is_filled_again = after.status is Status.CHECKING and before.filled_at is not None
+    is_filled_again = after.status is FillStatus.CHECKING and before.filled_at is not None
     if after.status is before.status or is_filled_again:
         return ""
-    if after.faults and after.status is Status.LETTING_GO:
+    if after.faults and after.status is FillStatus.LETTING_GO:
         return "copy.failed"
     return _NAMES.get(after.status, "")
 
 
-_NAMES: Mapping[Status, str] = {
-    Status.CHECKING: "copy.made",
-    Status.READY: "copy.ready",
-    Status.DELETED: "copy.deleted",
-    Status.FAILED: "copy.gone",
-    Status.LEFT: "copy.left",
+_NAMES: Mapping[FillStatus, str] = {
+    FillStatus.CHECKING: "copy.made",
+    FillStatus.READY: "copy.ready",
+    FillStatus.DELETED: "copy.deleted",
+    FillStatus.FAILED: "copy.gone",
+    FillStatus.LEFT: "copy.left",
 }

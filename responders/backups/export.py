@@ -19,7 +19,7 @@ from shared.core.store import Create, Query
 from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.data.backups import export as backing
-from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.values import Stored
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.notices.notice import notices
@@ -33,9 +33,9 @@ FOR_SECONDS: Final = 15.0
 COPY_SECONDS: Final = 65.0
 """A call gives up by itself after a minute, and keeps what it has copied."""
 TURNS: Final = {
-    Status.COPYING: "backup.copying",
-    Status.KEPT: "backup.kept",
-    Status.FAILED: "backup.failed",
+    ExportStatus.COPYING: "backup.copying",
+    ExportStatus.KEPT: "backup.kept",
+    ExportStatus.FAILED: "backup.failed",
 }
 """What is written down when a backup has come that far."""
 
@@ -95,7 +95,7 @@ class _Step(Recorded):
             after = backing.failed(after, reason, now)
         if after != backup:
             said = []
-            if after.status is Status.FAILED:
+            if after.status is ExportStatus.FAILED:
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
@@ -103,7 +103,7 @@ class _Step(Recorded):
 
     def _after(self, backup: Backup) -> Backup:
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
-        if backup.status is Status.COPYING:
+        if backup.status is ExportStatus.COPYING:
             return self._copied(self._described(backup))
         exports, export = self._ports.exports(backup.system), None
         if backup.operation:
@@ -157,7 +157,7 @@ class _Step(Recorded):
             reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
             return backing.retried(backup, f"{reason} files", self._now)
         if backup.second is None:
-            return backing.kept(backup, self._now)
+            return backing.whole_export(backup, self._now)
         if backup.configuration:
             files |= self._found(backup.bucket, backup.configuration)
         copies = self._found(backup.second, f"{backup.folder}/") | self._found(
@@ -165,7 +165,7 @@ class _Step(Recorded):
         )
         waiting = backing.differing(files, copies)
         if not waiting:
-            return backing.kept(backup, self._now)
+            return backing.whole_export(backup, self._now)
         until = self._ports.clock.monotonic() + FOR_SECONDS
         for name in waiting:
             token = backup.token if name == backup.copying else ""
@@ -184,7 +184,7 @@ class _Step(Recorded):
         """
         if backup.configuration:
             return backup
-        document = self._ports.store.get(stocks.path(backup.system))
+        document = self._ports.store.get(stocks.inventory_path(backup.system))
         if document.fields is None:
             return backup
         content = backing.snapshot(stocks.decode(document.fields))
@@ -218,10 +218,10 @@ def before_deployment(ports: Ports, policy: Policy, deployment: str, now: dateti
 
 def _intend(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
     """Have a backup in the catalogue, once."""
-    if ports.store.get(backing.path(backup.id)).fields is None:
+    if ports.store.get(backing.export_path(backup.id)).fields is None:
         told = _told(backup, "backup.begun", now, actor)
         with suppress(Exists):  # another instance has put it there
-            ports.store.commit([Create(backing.path(backup.id), encode(backup)), told])
+            ports.store.commit([Create(backing.export_path(backup.id), encode(backup)), told])
 
 
 def _turns(before: Backup, after: Backup) -> Iterable[str]:

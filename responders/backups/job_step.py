@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.document_check import Examining
-from responders.data.erasure import Opened
+from responders.data.erasure import CopiedDatabase
 from responders.support.parallel_calls import ask
 from shared.core import log
 from shared.core.codec import encode
@@ -27,7 +27,7 @@ from shared.domain.data.backups.export import ASKED_FOR
 from shared.domain.data.backups.filled_database import (
     FILLED_WITHIN,
     UNDER_WAY,
-    Status,
+    FillStatus,
     failed,
     may_ask,
 )
@@ -67,7 +67,7 @@ class Recorded:
             publish_notices(self._ports.bus, said)
 
 
-class Step(Recorded, ABC, Generic[One]):
+class JobStep(Recorded, ABC, Generic[One]):
     """One copy or proof, one step further."""
 
     WHAT: str
@@ -103,11 +103,11 @@ class Step(Recorded, ABC, Generic[One]):
     def _after(self, one: One) -> One:
         """The record a step further. Raises: Unavailable, Rejected, Moved."""
         match one.status:
-            case Status.MAKING | Status.RESTORING:
+            case FillStatus.MAKING | FillStatus.RESTORING:
                 return self._filled(one)
-            case Status.CHECKING if one.purge.is_over:
+            case FillStatus.CHECKING if one.purge.is_over:
                 return self._examined(one)
-            case Status.CHECKING:
+            case FillStatus.CHECKING:
                 return self._purged(one)
         return self._closed(one)
 
@@ -146,7 +146,7 @@ class Step(Recorded, ABC, Generic[One]):
         known = replace(one, operation=begun.operation, waiting="")
         if begun.failure:
             return failed(known, f"{self.FAILED}: {begun.failure}", self._now)
-        return replace(known, status=Status.CHECKING, filled_at=begun.ended_at)
+        return replace(known, status=FillStatus.CHECKING, filled_at=begun.ended_at)
 
     def _asked(self, one: One) -> One:
         """The record whose filling is asked for, once that is kept: of two, one loses there."""
@@ -196,7 +196,7 @@ class Step(Recorded, ABC, Generic[One]):
 
     def _purged(self, one: One) -> One:
         """The record with more of its database gone through for people who were erased since."""
-        opened = Opened(self._ports, self._policy, one.database, one.as_of)
+        opened = CopiedDatabase(self._ports, self._policy, one.database, one.as_of)
         return replace(one, purge=opened.purge(one.purge, self.SECONDS), waiting="")
 
     def _examined(self, one: One) -> One:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import ask, ask_in_batches
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
@@ -23,7 +23,7 @@ from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups import export
-from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.notices.notice import creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
@@ -43,7 +43,7 @@ A_DAY: Final = timedelta(days=1)
 """So long after a release an entry is kept whose files may be gone by then."""
 
 
-def change(asked: Asked) -> Effect:
+def change(asked: CommandRequest) -> CommandEffect:
     """A backup is held, or released."""
     command = asked.command
     document, backup = _find(asked)
@@ -52,12 +52,12 @@ def change(asked: Asked) -> Effect:
         raise Refused(f"{backup.id} is held by {backup.held_by} already")
     if not holds and not backup.held_by:
         raise Refused(f"{backup.id} is not held")
-    if backup.status is not Status.KEPT:
+    if backup.status is not ExportStatus.KEPT:
         raise Refused(f"{backup.id} is {backup.status}: only what lies whole can be held")
     usual = max(backup.began_at + KEPT_FOR, document.read_at + A_DAY)
     by = command.actor if holds else ""
     fields = {"held_by": by, "expires_at": None if holds else usual}
-    return Effect(
+    return CommandEffect(
         f"{backup.id} is {'held' if holds else 'released'}; its files follow",
         (Update(document.path, fields, document.version),),
         goes_on=True,
@@ -71,7 +71,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     A redelivery says the same to the same files. Raises: Moved, Unavailable.
     """
-    backup = decode(Backup, ports.store.get(export.path(record.answer["backup"])).fields)
+    backup = decode(Backup, ports.store.get(export.export_path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
         ports.store.commit([_ended(document, record)])
@@ -132,10 +132,10 @@ def _ended(document: Document, record: CommandRecord) -> Update:
     return Update(document.path, encode(over), document.version)
 
 
-def _find(asked: Asked) -> tuple[Document, Backup]:
+def _find(asked: CommandRequest) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    document = store.get(export.path(command.backup))
+    document = store.get(export.export_path(command.backup))
     backup = decode(Backup, document.fields) if document.fields is not None else None
     if backup is None or backup.system != command.system:
         known = [one.id for one in Reading(store).backups(command.system)]

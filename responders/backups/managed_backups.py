@@ -39,7 +39,7 @@ class Watching:
         Raises: Unavailable, for the store's.
         """
         for policy in self._policies:
-            document = self._ports.store.get(managed_backups.path(policy.system))
+            document = self._ports.store.get(managed_backups.managed_backups_path(policy.system))
             before = decode(Watched, document.fields) if document.fields else None
             now = document.read_at
             if before is not None and now - before.looked_at < managed_backups.LOOK_EVERY:

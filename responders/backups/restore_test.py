@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from responders.backups.job_step import ACTOR, Step
+from responders.backups.job_step import ACTOR, JobStep
 from responders.data.document_check import Examining
 from responders.support.parallel_calls import ask
 from shared.core import log
@@ -19,8 +19,8 @@ from shared.core.store import Create, Document, Query
 from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.data.backups import restore_test as proofs
-from shared.domain.data.backups.filled_database import Status
-from shared.domain.data.backups.restore_test import Proof, Seen
+from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.data.backups.restore_test import ObservedRestore, Proof
 from shared.domain.data.document import same
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, notices
@@ -32,9 +32,9 @@ from shared.ports.world import Ports
 from shared.state.reader import Reading
 
 TURNS: Final = {
-    Status.CHECKING: "backup.restored",
-    Status.PROVEN: "backup.proven",
-    Status.FAILED: "backup.unproven",
+    FillStatus.CHECKING: "backup.restored",
+    FillStatus.PROVEN: "backup.proven",
+    FillStatus.FAILED: "backup.unproven",
 }
 """What is written down when a proof has come that far."""
 
@@ -71,13 +71,13 @@ class ProvingBackups:
         """Have the intent on record; the name of the day keeps a second one out."""
         now, store = self._ports.clock.now(), self._ports.store
         name = proofs.id_of(policy.system, now)
-        if store.get(proofs.path(name)).fields is not None:
+        if store.get(proofs.restore_test_path(name)).fields is not None:
             return
         proof = self._chosen(policy, now)
         if proof is not None:
             told = _told(proof, "backup.restoring", now)
             with suppress(Exists):
-                store.commit([Create(proofs.path(proof.id), encode(proof)), told])
+                store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
 
     def _chosen(self, policy: Policy, now: datetime) -> Proof | None:
         """The intent to prove the newest backup of them all; None: there is none to be seen."""
@@ -92,7 +92,7 @@ class ProvingBackups:
         return proofs.chosen(policy, exports, natives, now)
 
 
-class _Step(Step[Proof]):
+class _Step(JobStep[Proof]):
     """One proof, one step further."""
 
     WHAT = "proof"
@@ -115,7 +115,7 @@ class _Step(Step[Proof]):
         seen = ask(self._ports, partial(self._seen, one))
         return proofs.checked(one, self._rules, seen, self._now)
 
-    def _seen(self, proof: Proof) -> Seen:
+    def _seen(self, proof: Proof) -> ObservedRestore:
         """How many documents were restored, and whether some of them are what they were."""
         documents = self._ports.documents(proof.system)
         counted = {
@@ -130,10 +130,10 @@ class _Step(Step[Proof]):
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)
         except Rejected:  # the moment of the backup cannot be read any more
-            return Seen(counted)
+            return ObservedRestore(counted)
         known = {path: one.fields if one else None for path, one in before.items()}
         differing = tuple(path for path in sorted(known) if not same(restored[path], known[path]))
-        return Seen(counted, len(known), differing)
+        return ObservedRestore(counted, len(known), differing)
 
     def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
         """Some documents of a scope, from its beginning to its end."""
@@ -156,7 +156,7 @@ class _Step(Step[Proof]):
         said: list[Notice] = []
         if after.status is before.status or after.status not in TURNS:
             return (), said
-        if after.status is Status.FAILED:
+        if after.status is FillStatus.FAILED:
             text = "\n".join(
                 (f"{after.system}: backup {after.backup} is not proven", *after.faults)
             )

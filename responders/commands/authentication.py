@@ -16,8 +16,8 @@ from shared.core.redaction import holds_token
 from shared.core.store import Create, Write
 from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
-from shared.domain.commands.credential import TOKEN, Credential, Kind, UsedToken
-from shared.domain.commands.permissions import Asked, objections
+from shared.domain.commands.credential import TOKEN, Credential, CredentialKind, UsedToken
+from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
@@ -41,7 +41,7 @@ class Actor(Struct, frozen=True):
     def person(self) -> str:
         """Which person it is, whatever they are called; "" when none is proven, as of a service."""
         known = self.credential
-        return known.subject if known is not None and known.kind is Kind.PERSON else ""
+        return known.subject if known is not None and known.kind is CredentialKind.PERSON else ""
 
     @property
     def right(self) -> str:
@@ -49,7 +49,7 @@ class Actor(Struct, frozen=True):
         known = self.credential
         if known is None:
             return f"published on {topics.OVERRIDE}, which IAM alone guards"
-        if known.kind is Kind.SERVICE:
+        if known.kind is CredentialKind.SERVICE:
             return "a service account within the policy's limits"
         role = known.role.name.lower() if known.role is not None else "no role"
         factor = "with" if known.second_factor else "without"
@@ -73,7 +73,7 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
         return Actor(f"override: {content.get('actor', 'not named')}")
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
-    asked = Asked.of(content, _severity(content, ports))
+    asked = PermissionRequest.of(content, _severity(content, ports))
     try:
         credential = _spoken_for(content, ports.identity.verify(token), asked.fingerprint, ports)
     except Rejected as rejected:
@@ -92,7 +92,7 @@ def _spoken_for(
 
     Raises: Rejected; Unavailable when the operator cannot be looked up.
     """
-    said = console_operator.named(content, speaker, ports.console)
+    said = console_operator.named_operator(content, speaker, ports.console)
     if said is None:
         return speaker
     return console_operator.credential(said, ports.identity.look_up(said.uid), speaker, hashed)
@@ -106,7 +106,7 @@ def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
     credential = actor.credential
     if credential is None:
         return []
-    document = ports.store.get(credentials.path(credential.token_hash))
+    document = ports.store.get(credentials.token_path(credential.token_hash))
     if document.fields is not None:
         used = decode(UsedToken, document.fields)
         if used.command == command:
@@ -120,7 +120,7 @@ def _severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
     """Of the incident that a command names; None where there is none."""
     if "incident" not in content:
         return None
-    fields = ports.store.get(incidents.path(content["incident"])).fields
+    fields = ports.store.get(incidents.incident_path(content["incident"])).fields
     return decode(Incident, fields).severity if fields is not None else None
 
 

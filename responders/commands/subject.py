@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from responders.support.command_handler import Asked
+from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
@@ -28,7 +28,7 @@ STOPPING = frozenset({"cancel", "reject"})
 class Subject(Struct, frozen=True):
     """The documents as read, and their values."""
 
-    asked: Asked
+    asked: CommandRequest
     system: Document
     incident_document: Document
     incident: Incident
@@ -106,11 +106,11 @@ def is_older(command: Command, said_at: datetime, incident: Incident, rollback: 
     return said_at < rollback.created_at - (SKEW if plain else timedelta(0))
 
 
-def find(asked: Asked) -> Subject:
+def find(asked: CommandRequest) -> Subject:
     """The incident that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    system = store.get(systems.path(command.system))
-    document = store.get(incidents.path(command.incident))
+    system = store.get(systems.system_path(command.system))
+    document = store.get(incidents.incident_path(command.incident))
     incident = decode(Incident, document.fields) if document.fields is not None else None
     if incident is None or incident.system != command.system:
         ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
@@ -122,6 +122,6 @@ def find(asked: Asked) -> Subject:
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
-    kept = store.get(rollbacks.path(newest))
+    kept = store.get(rollbacks.rollback_path(newest))
     rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
     return Subject(asked, system, document, incident, kept, rollback)

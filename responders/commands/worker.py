@@ -48,7 +48,7 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     Raises: Refused, without the system's policy, which nothing needs to fall; Moved, when
     something else was written meanwhile; Unavailable.
     """
-    document = ports.store.get(commands.path(command))
+    document = ports.store.get(commands.command_path(command))
     if document.fields is None:
         return
     record = decode(CommandRecord, document.fields)

@@ -8,16 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from responders.console.pages import Facts, Viewing
-from responders.console.sign_in import NO_MARK, Session
+from responders.console.sign_in import NO_MARK, ConsoleSession
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.domain.commands import command as commands
 from shared.domain.commands import console_operator
 from shared.domain.commands.credential import TOKEN, fingerprint
-from shared.domain.commands.permissions import Asked, objections
+from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import Page, Visit
+from shared.domain.presentation.console_http import ConsoleRequest, Page
 from shared.ports.world import Ports
 
 VERBS = {
@@ -60,7 +60,7 @@ class Saying:
         self._policies = policies
         self._viewing = viewing
 
-    def ask(self, visit: Visit, fields: Mapping[str, str], why: str = "") -> Facts:
+    def ask(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
         """The page on which a command is confirmed; a plan is shown as it would be approved.
 
         Raises: Rejected, for what cannot be said here.
@@ -90,7 +90,7 @@ class Saying:
             "why": why,
         }
 
-    def say(self, visit: Visit, session: Session) -> Page | str:
+    def say(self, visit: ConsoleRequest, session: ConsoleSession) -> Page | str:
         """On to the answer, once the command is published; else why it is not. Raises: Unavailable.
 
         The form's own id makes one command of two taps.
@@ -99,11 +99,13 @@ class Saying:
             return NO_MARK
         content = self._content(visit, session)
         try:
-            commands.parse(json.dumps(content).encode(), content["id"], self._policies)
+            commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
         except Refused as faulty:
             return faulty.reason
         said_at = self._ports.clock.now()
-        found = objections(Asked.of(content), session.credential, self._concerned(content), said_at)
+        found = objections(
+            PermissionRequest.of(content), session.credential, self._concerned(content), said_at
+        )
         if found:
             return "; ".join(found)
         token = self._ports.voice.token(fingerprint(content))
@@ -113,7 +115,7 @@ class Saying:
         asked = {"command": content["id"], "message": message, "back": back}
         return console_http.sent_on(visit, f"/said?{urlencode(asked)}")
 
-    def answer(self, visit: Visit) -> Facts:
+    def answer(self, visit: ConsoleRequest) -> Facts:
         """What became of a command."""
         command, message = (visit.query.get(name, "") for name in ("command", "message"))
         if "/" in command or "/" in message or not command:
@@ -121,7 +123,7 @@ class Saying:
         found = self._viewing.answer(command, topics.COMMANDS, message)
         return {**found, "command": command, "back": console_http.own(visit.query.get("back", "/"))}
 
-    def _content(self, visit: Visit, session: Session) -> dict[str, Any]:
+    def _content(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
         """The command whole, but for its token."""
         form = visit.form
         verb = form.get("command", "")

@@ -13,7 +13,7 @@ from shared.domain.decision import history
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import choices
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.console_http import Visit
+from shared.domain.presentation.console_http import ConsoleRequest
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.monthly_stats import months, tally
 from shared.domain.reports.report import Report, report
@@ -28,7 +28,7 @@ from shared.state.report_source import gathered
 from shared.state.system_status import ahead, outlook, standing, stands
 
 Facts = dict[str, Any]
-View = Callable[[Visit], Facts]
+View = Callable[[ConsoleRequest], Facts]
 
 INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 NEWEST = 50
@@ -46,7 +46,7 @@ class Viewing:
         self._reading = Reading(ports.store)
         self._trail = Trail(ports.store, ports.anchors)
 
-    def systems(self, _: Visit) -> Facts:
+    def systems(self, _: ConsoleRequest) -> Facts:
         """Every system at a glance, and the newest incidents."""
         now, alive = self._ports.clock.now(), self._reading.alive()
         controls = self._reading.controls()
@@ -64,7 +64,7 @@ class Viewing:
             "incidents": self._incidents(),
         }
 
-    def incident(self, visit: Visit) -> Facts:
+    def incident(self, visit: ConsoleRequest) -> Facts:
         """One incident whole: response, gates explained, progress, plan, alerts, time line."""
         incident = self.named(visit.path.rpartition("/")[2])
         now, policy = self._ports.clock.now(), self._policies[incident.system]
@@ -85,7 +85,7 @@ class Viewing:
             "alerts": self._reading.alerts(incident.id),
         }
 
-    def report(self, visit: Visit) -> Report:
+    def report(self, visit: ConsoleRequest) -> Report:
         """What is reported of an incident, with what was counted when it was filed."""
         incident = self.named(visit.path.split("/")[2])
         policy, now = self._policies[incident.system], self._ports.clock.now()
@@ -93,13 +93,13 @@ class Viewing:
         counts = filed.counts if filed is not None else Counts()
         return report(gathered(self._reading, self._trail, policy, incident, now, counts))
 
-    def deployments(self, visit: Visit) -> Facts:
+    def deployments(self, visit: ConsoleRequest) -> Facts:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
         found = self._reading.deployments(policy.system)[:NEWEST]
         return {"system": policy, "found": found}
 
-    def backups(self, visit: Visit) -> Facts:
+    def backups(self, visit: ConsoleRequest) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""
         policy = self.policy(visit)
         tried = self._reading.proofs(policy.system)
@@ -113,7 +113,7 @@ class Viewing:
             "watched": self._reading.watched(policy.system),
         }
 
-    def pins(self, visit: Visit) -> Facts:
+    def pins(self, visit: ConsoleRequest) -> Facts:
         """What rollbacks hold on old revisions."""
         policy, now = self.policy(visit), self._ports.clock.now()
         found = self._reading.pins(policy.system)
@@ -124,7 +124,7 @@ class Viewing:
             "now": now,
         }
 
-    def trends(self, visit: Visit) -> Facts:
+    def trends(self, visit: ConsoleRequest) -> Facts:
         """How responses went, by month: what is kept, and what is not tallied yet."""
         policy = self.policy(visit)
         kept = {one.incident: one for one in self._reading.tallies(policy.system)}
@@ -141,7 +141,7 @@ class Viewing:
             "longest": max((one.restore_seconds or 0.0 for one in restored), default=0.0) or 1.0,
         }
 
-    def audit(self, visit: Visit) -> Facts:
+    def audit(self, visit: ConsoleRequest) -> Facts:
         """Every chain by name; one of them, verified and told, where it is named."""
         rollbacks = self._trail.rollbacks()[::-1]
         systems = (*self._policies, EVERYWHERE, system_chain.UNCLAIMED)
@@ -164,7 +164,7 @@ class Viewing:
             "left_out": max(0, len(told) - EVENTS),
         }
 
-    def policy(self, visit: Visit) -> Policy:
+    def policy(self, visit: ConsoleRequest) -> Policy:
         """The system that a page is about; the first one, where none is named."""
         name = visit.query.get("system") or next(iter(self._policies))
         if name not in self._policies:
@@ -178,7 +178,7 @@ class Viewing:
             raise Rejected(f"no incident {name}")
         return found
 
-    def asked(self, incident: Incident) -> tuple[str, history.Decision | None]:
+    def asked(self, incident: Incident) -> tuple[str, history.RecordedDecision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
@@ -198,7 +198,7 @@ class Viewing:
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:NEWEST]
 
-    def _decisions(self, every: list[Rollback]) -> dict[str, history.Decision]:
+    def _decisions(self, every: list[Rollback]) -> dict[str, history.RecordedDecision]:
         """The newest of each rollback that has one, the newest rollback first."""
         found = {one.id: history.newest(self._reading.trail(one.id)) for one in reversed(every)}
         return {name: one for name, one in found.items() if one is not None}

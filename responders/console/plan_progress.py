@@ -23,7 +23,7 @@ class Row(Struct, frozen=True):
     """Whether it is the look at a canary, and changes nothing."""
 
 
-class Batch(Struct, frozen=True):
+class FunctionBatch(Struct, frozen=True):
     """A group of functions, which follow their canary; or all that is beside the functions."""
 
     name: str
@@ -45,7 +45,7 @@ class Batch(Struct, frozen=True):
         return sum(row.status in ENDED - {StepStatus.DONE} for row in self.rows)
 
 
-def batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[Batch]:
+def batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[FunctionBatch]:
     """The steps in the plan's order by their batch; `groups`: each function's.
 
     A stand-in is there once it is called for; what nothing called for is not.
@@ -57,4 +57,4 @@ def batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[Batch]:
             continue
         row = Row(step.target, step.status, step.note, step.kind == JUDGE)
         found.setdefault(groups.get(step.target, BESIDE), []).append(row)
-    return [Batch(name, tuple(rows)) for name, rows in found.items()]
+    return [FunctionBatch(name, tuple(rows)) for name, rows in found.items()]

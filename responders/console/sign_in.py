@@ -7,9 +7,9 @@ from datetime import timedelta
 from msgspec import Struct
 
 from shared.core.errors import Rejected
-from shared.domain.commands.credential import Credential, Kind
+from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import SESSION, VISITOR, Page, Visit
+from shared.domain.presentation.console_http import SESSION, VISITOR, ConsoleRequest, Page
 from shared.ports.world import Ports
 
 LONGEST = timedelta(hours=1)
@@ -19,7 +19,7 @@ NO_SECOND_FACTOR = "you have no second factor: first enrol an app (rollback enro
 NO_MARK = "this form is of another sign-in, or of another page: open it anew"
 
 
-class Session(Struct, frozen=True):
+class ConsoleSession(Struct, frozen=True):
     """Somebody who may look, and perhaps change something."""
 
     credential: Credential
@@ -42,7 +42,7 @@ class SigningIn:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def session(self, visit: Visit) -> Session | None:
+    def session(self, visit: ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
         token = visit.cookies.get(SESSION, "")
         if not token:
@@ -51,9 +51,9 @@ class SigningIn:
             credential = self._ports.identity.verify(token)
         except Rejected:
             return None
-        return None if _fault(credential) else Session(credential, token)
+        return None if _fault(credential) else ConsoleSession(credential, token)
 
-    def form(self, visit: Visit, why: str = "") -> tuple[dict[str, object], str]:
+    def form(self, visit: ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
         known = visit.cookies.get(VISITOR, "")
         visitor = known if console_http.is_token(known) else self._ports.ids()
@@ -63,9 +63,9 @@ class SigningIn:
             "why": why,
             "email": visit.form.get("email", ""),
         }
-        return facts, console_http.kept(VISITOR, visitor, int(LONGEST.total_seconds()))
+        return facts, console_http.session_cookie(VISITOR, visitor, int(LONGEST.total_seconds()))
 
-    def enter(self, visit: Visit) -> Page | str:
+    def enter(self, visit: ConsoleRequest) -> Page | str:
         """The way on for whoever has proven who they are; else why not, for the form.
 
         Raises: Unavailable.
@@ -84,17 +84,17 @@ class SigningIn:
         left = credential.expires_at - self._ports.clock.now()
         seconds = int(min(LONGEST, left).total_seconds())
         to = console_http.own(visit.form.get("to", "/"))
-        return console_http.sent_on(visit, to, console_http.kept(SESSION, token, seconds))
+        return console_http.sent_on(visit, to, console_http.session_cookie(SESSION, token, seconds))
 
-    def leave(self, visit: Visit, session: Session) -> Page:
+    def leave(self, visit: ConsoleRequest, session: ConsoleSession) -> Page:
         """Nobody is signed in there any more. Raises: Rejected."""
         if not console_http.is_marked(visit, session.token):
             raise Rejected(NO_MARK)
-        return console_http.sent_on(visit, "/sign-in", console_http.kept(SESSION, "", 0))
+        return console_http.sent_on(visit, "/sign-in", console_http.session_cookie(SESSION, "", 0))
 
 
 def _fault(credential: Credential) -> str:
     """Why somebody may not even look; "" when they may."""
-    if credential.kind is not Kind.PERSON or credential.role is None:
+    if credential.kind is not CredentialKind.PERSON or credential.role is None:
         return NO_ROLE
     return "" if credential.second_factor else NO_SECOND_FACTOR

@@ -10,20 +10,24 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.store import Document, written
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.model import Policy
 from shared.ports.world import Ports
 
 
-def look_anew(ports: Ports, document: Document, record: Record, why: str) -> None:
+def look_anew(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:
     """Have the data looked through, unless that is under way or asked for."""
     if record.run is None and not record.asked:
         with suppress(Moved):  # somebody looks just now
             ports.store.commit([written(document, encode(replace(record, asked=why)))])
 
 
-def known_damage(ports: Ports, policy: Policy) -> tuple[Document, Record]:
+def known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
-    document = ports.store.get(damage.path(policy.system))
-    record = decode(Record, document.fields) if document.fields else Record(policy.system)
+    document = ports.store.get(damage.damage_path(policy.system))
+    record = (
+        decode(IntegrityRecord, document.fields)
+        if document.fields
+        else IntegrityRecord(policy.system)
+    )
     return document, record

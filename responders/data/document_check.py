@@ -17,8 +17,13 @@ from shared.core.errors import RollbackError
 from shared.domain.data.document import Version, collection_of
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import MINUTE, Search
-from shared.domain.data.integrity.scan import PLACES, Level, Run, Sample, Stretch
-from shared.domain.data.integrity.validator import Check, Judge, Sight, Verdict
+from shared.domain.data.integrity.scan import PLACES, Level, Sample, ScanRun, Stretch
+from shared.domain.data.integrity.validator import (
+    DocumentVerdict,
+    IntegrityCheck,
+    ObservedReferences,
+    Validator,
+)
 from shared.domain.policy.model import Policy
 from shared.ports.world import Ports
 
@@ -42,9 +47,9 @@ class Examining:
         self._policy = policy
         self._database = policy.integrity.database
         self._documents = ports.documents(policy.system)
-        self._judges = {name: Judge(one) for name, one in policy.collections.items()}
+        self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
-    def begin(self, why: str, at: datetime, before: Mapping[str, Level] | None = None) -> Run:
+    def begin(self, why: str, at: datetime, before: Mapping[str, Level] | None = None) -> ScanRun:
         """A new run over a whole minute: every document, or as many as the budget allows.
 
         `before` holds how many documents there were at most; a collection that lost too many of
@@ -61,7 +66,7 @@ class Examining:
                 scope = scan.scope(name, policy.collections[name])
                 cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
                 stretches += scan.drawn(name, cuts, wanted, random)
-        return Run(
+        return ScanRun(
             system=policy.system,
             why=why,
             at=at,
@@ -72,7 +77,7 @@ class Examining:
             dropped=scan.drops(policy, counts, before or {}),
         )
 
-    def advance(self, run: Run, seconds: float) -> tuple[Run, RollbackError | None]:
+    def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
         """The run after so many seconds, or over; and why it came no further, where it could not.
 
         What was looked at by then counts, whatever happens after.
@@ -97,7 +102,7 @@ class Examining:
         *,
         files: bool = True,
         database: str = "",
-    ) -> list[tuple[Version, Verdict]]:
+    ) -> list[tuple[Version, DocumentVerdict]]:
         """Each document of a collection with what is wrong with it, and with what it names.
 
         What it names is looked for in `database`, the system's own where none is given. Without
@@ -106,11 +111,15 @@ class Examining:
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
-        sight = Sight({path: path in there for path in named}, self._read(judge, versions, files))
+        sight = ObservedReferences(
+            {path: path in there for path in named}, self._read(judge, versions, files)
+        )
         judged = [(version, judge.verdict(version, sight)) for version in versions]
         return judged if files else [(one, _without_files(verdict)) for one, verdict in judged]
 
-    def first_bad(self, run: Run, signal: str, earliest: datetime) -> tuple[datetime | None, bool]:
+    def first_bad(
+        self, run: ScanRun, signal: str, earliest: datetime
+    ) -> tuple[datetime | None, bool]:
         """The first moment at which something of that kind was wrong, and whether it is within.
 
         Looked for over whole minutes, among the faults that the run has kept, which assumes that
@@ -142,14 +151,14 @@ class Examining:
                 return True
         return False
 
-    def _earliest(self, run: Run, signal: str, earliest: datetime) -> datetime:
+    def _earliest(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
         """The first whole minute to look at: where documents are missing, when all were there."""
         counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS else []
         since = max([earliest, *([min(counted)] if counted else [])])
         whole = scan.minute(since)
         return whole if whole == since else whole + MINUTE
 
-    def _bad_at(self, run: Run, signal: str, at: datetime) -> list[datetime]:
+    def _bad_at(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
         found: list[datetime] = []
         by_collection: dict[str, set[str]] = {}
@@ -162,18 +171,18 @@ class Examining:
             for version, verdict in self.verdicts(name, known, at, files=False):
                 kinds = {one.check for one in verdict.faults}
                 if any(damage.SIGNAL_OF[one] == signal for one in kinds):
-                    missing = kinds == {Check.REFERENCE}
+                    missing = kinds == {IntegrityCheck.REFERENCE}
                     found.append(at if missing else version.updated_at)
         if signal == damage.LOSS:
             found += [at for name in run.dropped if self._has_dropped(run, name, at)]
         return found
 
-    def _has_dropped(self, run: Run, name: str, at: datetime) -> bool:
+    def _has_dropped(self, run: ScanRun, name: str, at: datetime) -> bool:
         collection = self._policy.collections[name]
         count = self._documents.count(self._database, scan.scope(name, collection), at)
         return name in scan.drops(self._policy, {name: count}, run.dropped)
 
-    def _looked(self, run: Run) -> Generator[Run]:
+    def _looked(self, run: ScanRun) -> Generator[ScanRun]:
         """The run after each chunk of its stretch, and in the end behind it."""
         stretch = run.stretch
         collection = self._policy.collections[stretch.collection]
@@ -194,7 +203,7 @@ class Examining:
                     return
                 yield run
 
-    def _read(self, judge: Judge, versions: Iterable[Version], wanted: bool) -> dict[str, str]:
+    def _read(self, judge: Validator, versions: Iterable[Version], wanted: bool) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         if not wanted:
             return {}
@@ -216,9 +225,9 @@ class Examining:
         return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}
 
 
-def _without_files(verdict: Verdict) -> Verdict:
+def _without_files(verdict: DocumentVerdict) -> DocumentVerdict:
     return replace(
         verdict,
-        faults=tuple(one for one in verdict.faults if one.check is not Check.MEDIA),
-        unknown=tuple(one for one in verdict.unknown if one.check is not Check.MEDIA),
+        faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
+        unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import answered, ask_all
 from shared.core import log
 from shared.core.codec import decode, encode
@@ -129,7 +129,7 @@ class Erasing:
         """
         store, gets = self._ports.store, dict[str, Callable[[], Document]]()
         for person in said:
-            gets[person] = partial(store.get, erasures.path(policy.system, person))
+            gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
 
         def entered() -> None:
             known = {person: answered(one) for person, one in ask_all(self._ports, gets).items()}
@@ -171,23 +171,23 @@ class Erasing:
             result="what quarantine holds of whoever was erased is to be removed",
             due_at=now,
         )
-        known = Put(commands.path(record.id), encode(record))
+        known = Put(commands.command_path(record.id), encode(record))
         self._ports.store.commit(
             [Update(erasures.book_path(policy.system), {"is_to_forget": False}), known]
         )
 
 
-def erase(asked: Asked) -> Effect:
+def erase(asked: CommandRequest) -> CommandEffect:
     """A person is in the ledger, by the hash of their id alone; quarantine is gone through next."""
     policy, rules = asked.policy, asked.policy.erasure
     if rules is None:
         raise Refused(f"{policy.system} declares no data of persons (erasure)")
     erased = _erasure(policy, rules, asked.command.person, asked.ports.clock.now())
-    entry = Put(erasures.path(policy.system, erased.hash), encode(erased))
+    entry = Put(erasures.erasure_path(policy.system, erased.hash), encode(erased))
     result = "whoever that is stays erased in every copy that is opened"
     book = asked.ports.store.get(erasures.book_path(policy.system))
     added = (Update(book.path, {**ADDED}),) if book.fields is not None else ()
-    return Effect(result, (entry, *added), goes_on=True)
+    return CommandEffect(result, (entry, *added), goes_on=True)
 
 
 def _place(book: Book) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
 
 
-class Opened:
+class CopiedDatabase:
     """One database that is a copy, made at a moment, and nobody's own."""
 
     def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from responders.support.parallel_calls import answered, ask_all
 from shared.core.errors import Rejected
 from shared.domain.data.backups.database_copy import Copy
-from shared.domain.data.backups.filled_database import Status
-from shared.domain.data.backups.restore_point import Kept, Point, Source
+from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource
 from shared.domain.data.backups.values import Database
 from shared.domain.policy.model import Policy
 from shared.ports.world import Ports
@@ -18,7 +18,7 @@ from shared.state.reader import Reading
 _GONE = "NOT_FOUND"
 
 
-def kept(ports: Ports, policy: Policy, database: str = "") -> Kept:
+def available_points(ports: Ports, policy: Policy, database: str = "") -> AvailablePoints:
     """All that a restore point of a database can be; where none is said, of the one backed up.
 
     Raises: Unavailable, Rejected (no right).
@@ -36,7 +36,7 @@ def kept(ports: Ports, policy: Policy, database: str = "") -> Kept:
             "copies": partial(reading.copies, policy.system),
         },
     )
-    return Kept(
+    return AvailablePoints(
         now=ports.clock.now(),
         database=_there(answers["database"]),
         exports=tuple(one for one in answered(answers["exports"]) if one.database == name),
@@ -46,14 +46,16 @@ def kept(ports: Ports, policy: Policy, database: str = "") -> Kept:
         copies=tuple(
             _of(copy)
             for copy in answered(answers["copies"])
-            if copy.status is Status.READY and copy.original == name
+            if copy.status is FillStatus.READY and copy.original == name
         ),
     )
 
 
 def _of(copy: Copy) -> Point:
     """A copy as a restore point."""
-    return Point(copy.point.at, Source.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until)
+    return Point(
+        copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until
+    )
 
 
 def _there(answer: Any) -> Database | None:

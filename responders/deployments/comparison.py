@@ -21,9 +21,9 @@ from shared.domain.audit.system_chain import write_down
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import after
 from shared.domain.deployments.change_attribution import Compared, compare, rolled_on
-from shared.domain.deployments.deployment import MARKED, Deployment, Status, returnable
+from shared.domain.deployments.deployment import MARKED, Deployment, DeploymentStatus, returnable
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import Difference, Part, differences
+from shared.domain.deployments.inventory.diff import Difference, InventoryPart, differences
 from shared.domain.deployments.inventory.record import (
     Stock,
     filled,
@@ -66,12 +66,12 @@ def look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None = Non
 def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> None:
     """One look and its commit, where it is needed still. Raises: Moved, Refused, Unavailable."""
     began = ports.clock.monotonic()
-    document = ports.store.get(stocks.path(policy.system))
+    document = ports.store.get(stocks.inventory_path(policy.system))
     stock = stocks.decode(document.fields) if document.fields else None
     if said is None and stock is not None and stock.read_at > wanted:
         return
     store, now = ports.store, document.read_at
-    document_of = store.get(systems.path(policy.system))
+    document_of = store.get(systems.system_path(policy.system))
     system = systems.stored(document_of.fields, policy.system)
     found = protected(take_stock(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
@@ -118,7 +118,7 @@ def _told_apart(
     differing: tuple[Difference, ...],
     stock: Stock,
     live: WholeInventory,
-    sent: list[own_changes.Sent],
+    sent: list[own_changes.SentRollback],
     system: System,
     rolling: Deployment | None,
     policy: Policy,
@@ -144,12 +144,12 @@ def _commit(
     ports: Ports,
     situation: Situation,
     read: _Read,
-    unknown: tuple[Part, ...],
+    unknown: tuple[InventoryPart, ...],
     changed: list[Deployment],
 ) -> None:
     """State, events and notices of a look in one commit, as it was read. Raises: Moved."""
     stock = _next_stock(situation, unknown, changed)
-    seen = Part.FUNCTIONS not in unknown  # what was live before says nothing about a pin
+    seen = InventoryPart.FUNCTIONS not in unknown  # what was live before says nothing about a pin
     held = pin_check.found(ports.store, situation, reporting.ACTOR) if seen else pin_check.Found()
     events = [
         *reporting.of_the_look(situation, stock),
@@ -175,16 +175,16 @@ def _commit(
 
 
 def _next_stock(
-    situation: Situation, unknown: tuple[Part, ...], changed: Iterable[Deployment]
+    situation: Situation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
 ) -> Stock:
     """What the next look compares with."""
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
-    rolling = [one.id for one in changed if one.status is Status.ROLLING_OUT]
+    rolling = [one.id for one in changed if one.status is DeploymentStatus.ROLLING_OUT]
     if situation.open is not None and situation.open.id not in becoming:
         rolling.append(situation.open.id)
     before = situation.stock.wrote if situation.stock else {}
-    others = {one.name for one in compared.changes if one.part is Part.FUNCTIONS}
+    others = {one.name for one in compared.changes if one.part is InventoryPart.FUNCTIONS}
     return Stock(
         system=situation.policy.system,
         read_at=now,
@@ -206,7 +206,7 @@ def _kept(one: Deployment, found: Document | None, situation: Situation) -> Iter
     now, system = situation.now, one.system
     if one.named:
         one = replace(one, expires_at=now + KEPT_FOR)
-    absent = Document(deployments.path(system, one.id), None, None, now)
+    absent = Document(deployments.deployment_path(system, one.id), None, None, now)
     yield written(found or absent, encode(one))
     if one.settled_at is None:
         return
@@ -246,8 +246,10 @@ def _proving_again(
         return
     becoming = {one.id for one in changed}
     kept = returnable(situation.known, situation.policy.deployments.kept)
-    secrets = any(one.part is Part.SECRETS for one in situation.compared.changes)
-    for one in kept if secrets else [one for one in kept if one.status is Status.STABLE][:1]:
+    secrets = any(one.part is InventoryPart.SECRETS for one in situation.compared.changes)
+    for one in (
+        kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]
+    ):
         if one.id not in becoming:
             document = known[one.id]
             yield Update(document.path, {"due_at": situation.now}, document.version)

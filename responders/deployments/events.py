@@ -74,7 +74,7 @@ def _became(before: Deployment | None, one: Deployment) -> str:
 
 def some(names: Iterable[str]) -> list[str]:
     """The names, or the first of them and how many more there are."""
-    return shortened.lines(sorted(names), NAMES_TOLD)
+    return shortened.first_lines(sorted(names), NAMES_TOLD)
 
 
 def people_told(situation: Situation, changed: Iterable[Deployment], stock: Stock) -> list[Notice]:

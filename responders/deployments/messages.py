@@ -107,7 +107,7 @@ def heard(
     if not isinstance(said, dict):
         raise Refused("no announcement, hint or hand-over: not a JSON object")
     if "kind" in said:
-        return work_queue.parse(content, work_queue.DEPLOYMENT, work_queue.INVENTORY)
+        return work_queue.parse_work_item(content, work_queue.DEPLOYMENT, work_queue.INVENTORY)
     if "protoPayload" in said or "logName" in said:
         return _hint(said, policies)
     return _announcement(said, policies, now)

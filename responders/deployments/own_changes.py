@@ -14,8 +14,7 @@ from shared.domain.deployments.change_attribution import Wrote
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.rollback import Rollback, Way
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from shared.engine.steps.resources.differences import is_ours
@@ -26,17 +25,17 @@ LANDS_WITHIN = timedelta(minutes=10)
 NEVER_SENT = (StepStatus.PENDING, StepStatus.SKIPPED, StepStatus.UNNEEDED)
 
 
-class Sent(Struct, frozen=True):
+class SentRollback(Struct, frozen=True):
     """One rollback, and those of its steps whose effects may have been sent."""
 
     rollback: Rollback
     steps: tuple[Step, ...]
 
 
-def sent(store: Store, system: str, since: datetime) -> list[Sent]:
+def sent(store: Store, system: str, since: datetime) -> list[SentRollback]:
     """By rollback, the oldest first, without those of which all had landed before `since`."""
     return [
-        Sent(one, tuple(_sent_by(store, one)))
+        SentRollback(one, tuple(_sent_by(store, one)))
         for one in Reading(store).rollbacks_of(system)
         if one.plan is not None and (one.ended_at is None or one.ended_at + LANDS_WITHIN >= since)
     ]
@@ -47,35 +46,35 @@ def _sent_by(store: Store, rollback: Rollback) -> Iterable[Step]:
     return (step for step in steps if step.status not in NEVER_SENT)
 
 
-def wrote(found: Iterable[Sent]) -> dict[str, Wrote]:
+def wrote(found: Iterable[SentRollback]) -> dict[str, Wrote]:
     """What functions may have been led to, by function; the newest rollback wins."""
     said: dict[str, Wrote] = {}
     for one in found:
         rollback = one.rollback
         well = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
-        helped = well and rollback.way is Way.BACK
+        helped = well and rollback.way is Direction.BACK
         for step in one.steps:
             known = said.get(step.target, Wrote(rollback.id, (), ()))
             known = replace(known, rollback=rollback.id, helped=helped)
             if step.kind == shift_traffic.KIND:
                 goal, origin = (
-                    decode(shift_traffic.Goal, step.goal),
-                    decode(shift_traffic.Origin, step.origin),
+                    decode(shift_traffic.TrafficGoal, step.goal),
+                    decode(shift_traffic.TrafficOrigin, step.origin),
                 )
                 said[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
             elif step.kind == redeploy.KIND:
-                built = decode(redeploy.Goal, step.goal).recipe.source
+                built = decode(redeploy.RedeployGoal, step.goal).recipe.source
                 said[step.target] = replace(known, source=built)
             elif step.kind == serve_revision.KIND and (
-                led := decode(serve_revision.Goal, step.goal).traffic
+                led := decode(serve_revision.ServeRevisionGoal, step.goal).traffic
             ):
-                then = decode(serve_revision.Origin, step.origin).found
+                then = decode(serve_revision.ServeRevisionOrigin, step.origin).found
                 said[step.target] = replace(known, origin=then, goal=led)
     return said
 
 
 def beside(
-    found: Sequence[Sent],
+    found: Sequence[SentRollback],
     differing: Iterable[Difference],
     before: WholeInventory,
     live: WholeInventory,

@@ -78,7 +78,7 @@ def _said(situation: Situation, unserved: list[Pin]) -> Iterator[Notice]:
     text = "\n".join(
         (
             f"{policy.system}: deployed but not served, because a rollback pins the traffic:",
-            *lines(unserved, policy),
+            *pin_lines(unserved, policy),
         )
     )
     key = f"unserved-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
@@ -86,13 +86,13 @@ def _said(situation: Situation, unserved: list[Pin]) -> Iterator[Notice]:
     yield from notices(policy, key, Severity.HIGH, "unserved", text, now, functions=functions)
 
 
-def lines(held: list[Pin], policy: Policy) -> Iterator[str]:
+def pin_lines(held: list[Pin], policy: Policy) -> Iterator[str]:
     """Each pin, as far as people read, and the one line that lifts them; of many, all there are."""
     told = [
         f"{one.function}: pinned to {', '.join(one.revisions)} since "
         f"{one.since:%Y-%m-%d %H:%M} UTC by {one.owner} ({one.rollback})"
         for one in held
     ]
-    yield from shortened.lines(told)
+    yield from shortened.first_lines(told)
     names = [one.function for one in held] if len(held) <= shortened.LINES else []
     yield pins.command(policy.system, names)

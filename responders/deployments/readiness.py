@@ -12,7 +12,14 @@ from msgspec.structs import replace
 from responders.deployments.source_backup import kept_again
 from responders.deployments.source_cleanup import clear
 from responders.support.inventory_reader import take_stock
-from responders.support.parallel_calls import METRICS_WINDOW, ask_all, looking, named, or_none, seen
+from responders.support.parallel_calls import (
+    METRICS_WINDOW,
+    ask_all,
+    looking,
+    or_none,
+    seen,
+    select_named,
+)
 from shared.core import text as shortened
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
@@ -24,8 +31,8 @@ from shared.domain.audit.system_chain import write_down
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import (
     Deployment,
+    DeploymentStatus,
     Restorability,
-    Status,
     by_service,
     placements,
     returnable,
@@ -91,10 +98,10 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
     live = protected(take_stock(ports, policy), policy)
     known = Reading(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
-    if deployment.status is Status.LIVE:
+    if deployment.status is DeploymentStatus.LIVE:
         judged = _judged(ports, policy, deployment, live, known, now)
     is_target = _is_target(judged, known)
-    bakes = judged.status is Status.LIVE and judged.due_at is not None
+    bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
     if not bakes:
         proof, in_the_record = _proof(ports, policy, judged, live, now)
         again_at = _proven_again_at(judged, known, policy, now)
@@ -131,7 +138,7 @@ def _judged(
         return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
-    fields = ports.store.get(systems.path(policy.system)).fields
+    fields = ports.store.get(systems.system_path(policy.system)).fields
     system = systems.stored(fields, policy.system)
     since = bakes_since(deployment, system)
     metrics = ports.metrics(policy.system)
@@ -158,8 +165,10 @@ def _per_function(
 
 def _is_target(deployment: Deployment, known: list[Deployment]) -> bool:
     """Whether one would go back to it: the newest that is stable."""
-    stable = [one.at for one in known if one.status is Status.STABLE and one.id != deployment.id]
-    return deployment.status is Status.STABLE and deployment.at >= max(
+    stable = [
+        one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id
+    ]
+    return deployment.status is DeploymentStatus.STABLE and deployment.at >= max(
         stable, default=deployment.at
     )
 
@@ -197,12 +206,12 @@ def _judge_restorability(
 ) -> Restorability:
     """The proof of a deployment, by the answers of `_calls`."""
     beside = Beside(
-        versions=named(answers, "version "),
+        versions=select_named(answers, "version "),
         roles=or_none(answers.get("roles")),
-        accounts=named(answers, "account "),
-        images=named(answers, "images "),
+        accounts=select_named(answers, "account "),
+        images=select_named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
-        rulesets=named(answers, "ruleset "),
+        rulesets=select_named(answers, "ruleset "),
         unkept=dict(unkept),
     )
     return restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
@@ -259,7 +268,7 @@ def alarm(
         return []
     word = "cannot be gone back to" if faults else "has all again that going back needs"
     text = "\n".join(
-        (f"{policy.system}: {deployment.id} {word}", *shortened.lines(faults, FAULTS_TOLD))
+        (f"{policy.system}: {deployment.id} {word}", *shortened.first_lines(faults, FAULTS_TOLD))
     )
     key = f"deployment-{deployment.id}-{policy.system}"
     occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"

@@ -21,7 +21,7 @@ from shared.domain.deployments import source_copies
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.record import Stock
-from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
+from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.restorability import rebuild_faults
 from shared.domain.deployments.source_copies import carried, lacks_copy, lacks_values
 from shared.domain.policy.model import Policy
@@ -36,7 +36,7 @@ KEEPING_SECONDS: Final = 30.0
 ATTEMPTS: Final = 5
 REASON_CHARACTERS: Final = 300
 
-Calls = dict[str, Callable[[], Source]]
+Calls = dict[str, Callable[[], SourceObject]]
 
 
 def keep(ports: Ports, policy: Policy) -> None:
@@ -46,7 +46,7 @@ def keep(ports: Ports, policy: Policy) -> None:
     lacks is asked for, so that a look later goes on. Raises: Unavailable, when nothing of it could
     be written down.
     """
-    document = ports.store.get(stocks.path(policy.system))
+    document = ports.store.get(stocks.inventory_path(policy.system))
     if document.fields is None:
         return
     stock = stocks.decode(document.fields)
@@ -101,7 +101,9 @@ def _copies(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     return calls
 
 
-def _keep_values(ports: Ports, vault: Vault, policy: Policy, function: FunctionState) -> Source:
+def _keep_values(
+    ports: Ports, vault: Vault, policy: Policy, function: FunctionState
+) -> SourceObject:
     """Where its values are kept. Raises: Unavailable when it has others by now."""
     values = ports.platform(policy.system).values(function.name)
     if not values.are_of(function):

@@ -12,7 +12,7 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.source_copies import named
+from shared.domain.deployments.source_copies import stored_names
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
@@ -59,14 +59,14 @@ def _in_use(ports: Ports, policy: Policy) -> set[str]:
     and stood in the stock that was read before.
     """
     found = set[str]()
-    paths = [stocks.path(policy.system)]
+    paths = [stocks.inventory_path(policy.system)]
     query = Query("deployments", where=(("system", "==", policy.system),))
     for one in ports.store.query(query):
         paths.append(deployments.record_path(policy.system, str((one.fields or {})["id"])))
     for path in paths:
         fields = ports.store.get(path).fields
         if fields is not None:
-            found |= {*named(stocks.unpacked(fields["live"]))}
+            found |= {*stored_names(stocks.unpacked(fields["live"]))}
     return found | {*_built_again(ports, policy)}
 
 
@@ -82,7 +82,10 @@ def _built_again(ports: Ports, policy: Policy) -> Iterator[str]:
             step = decode(Step, one.fields)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue
-            goal, kept = decode(redeploy.Goal, step.goal), decode(redeploy.Kept, step.kept)
+            goal, kept = (
+                decode(redeploy.RedeployGoal, step.goal),
+                decode(redeploy.ReplacedDeployment, step.kept),
+            )
             for recipe in filter(None, (goal.recipe, kept.recipe)):
                 yield recipe.source.object
                 if recipe.configuration.values is not None:

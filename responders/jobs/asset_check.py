@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from responders.support.parallel_calls import ask_all, named
+from responders.support.parallel_calls import ask_all, select_named
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
@@ -15,7 +15,7 @@ from shared.core.store import Document, written
 from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import Posture, Seen
+from shared.domain.data.asset_protection import ObservedAssets, Posture
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.resources import AssetRules
@@ -40,24 +40,24 @@ class Inspecting:
     def inspect(self) -> None:
         """Look where nobody has for a day. Raises: Unavailable, for the store's."""
         for policy in self._policies:
-            document = self._ports.store.get(asset_protection.path(policy.system))
+            document = self._ports.store.get(asset_protection.assets_path(policy.system))
             before = decode(Posture, document.fields) if document.fields else None
             now = document.read_at
             if before is None or now >= before.due_at:
                 after = asset_protection.judge(policy, self._seen(policy), before, now)
                 self._keep(policy, document, before, after)
 
-    def _seen(self, policy: Policy) -> Seen:
+    def _seen(self, policy: Policy) -> ObservedAssets:
         """What there is of each asset; why something was not seen goes to the log."""
         answers = ask_all(self._ports, dict(self._calls(policy)))
         for name, answer in answers.items():
             if isinstance(answer, RollbackError):
                 log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
-        return Seen(
-            first=named(answers, FIRST),
-            fallback=named(answers, FALLBACK),
-            places=named(answers, BUCKET),
-            listeners=named(answers, TOPIC),
+        return ObservedAssets(
+            first=select_named(answers, FIRST),
+            fallback=select_named(answers, FALLBACK),
+            places=select_named(answers, BUCKET),
+            listeners=select_named(answers, TOPIC),
         )
 
     def _calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:

@@ -22,8 +22,8 @@ from shared.core.store import Create, Document, written
 from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.integrity.damage import Finding, Record
-from shared.domain.data.integrity.scan import Run
+from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
+from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair.plan import Selecting
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
@@ -59,7 +59,7 @@ class Checking:
             else:
                 self._record(policy, before, document.version, document.read_at)
 
-    def _carry_forward(self, policy: Policy, document: Document, before: Record) -> None:
+    def _carry_forward(self, policy: Policy, document: Document, before: IntegrityRecord) -> None:
         """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
         now, examining = document.read_at, Examining(self._ports, policy)
         after = before
@@ -79,15 +79,22 @@ class Checking:
         if after != before:
             self._keep(policy, document, before, after, now)
 
-    def _begun(self, examining: Examining, policy: Policy, before: Record, now: datetime) -> Run:
+    def _begun(
+        self, examining: Examining, policy: Policy, before: IntegrityRecord, now: datetime
+    ) -> ScanRun:
         counted = ((one.at, one.counts) for one in before.counted)
         levels = scan.most(counted, now - policy.integrity.drop_within)
         why = damage.due(before, policy, now)
         return examining.begin(why, scan.minute(now), levels)
 
     def _concluded(
-        self, examining: Examining, policy: Policy, record: Record, run: Run, now: datetime
-    ) -> Record:
+        self,
+        examining: Examining,
+        policy: Policy,
+        record: IntegrityRecord,
+        run: ScanRun,
+        now: datetime,
+    ) -> IntegrityRecord:
         """The record once the run is over, with the damage that it opens and closes."""
         known_ones = {one.id(policy.system): one for one in record.findings}
         for signal in damage.SIGNALS:
@@ -104,11 +111,13 @@ class Checking:
                 and (run.is_whole or not examining.is_still_bad(known.samples, run.at))
             ):  # a sample has not looked at just what was found
                 known_ones[known.id(policy.system)] = replace(known, closed_at=now)
-        return replace(damage.kept(record, run, policy), findings=tuple(known_ones.values()))
+        return replace(
+            damage.completed_record(record, run, policy), findings=tuple(known_ones.values())
+        )
 
     def _found(
-        self, examining: Examining, policy: Policy, run: Run, signal: str, now: datetime
-    ) -> Finding:
+        self, examining: Examining, policy: Policy, run: ScanRun, signal: str, now: datetime
+    ) -> DamageFinding:
         """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
         earliest = self._earliest(policy, now)
         began, is_within = examining.first_bad(run, signal, earliest)
@@ -119,7 +128,7 @@ class Checking:
             how = "at the latest: it began before all that can be read"
         onset, collections = began or run.at, tuple(damage.shown(run, signal))
         deployments = Reading(self._ports.store).every_deployment(policy.system)
-        return Finding(
+        return DamageFinding(
             signal=signal,
             since=run.at,
             onset_at=onset,
@@ -140,13 +149,18 @@ class Checking:
         return earliest + damage.MINUTE
 
     def _keep(
-        self, policy: Policy, document: Document, before: Record, after: Record, now: datetime
+        self,
+        policy: Policy,
+        document: Document,
+        before: IntegrityRecord,
+        after: IntegrityRecord,
+        now: datetime,
     ) -> None:
         changes = [one for one in after.findings if one not in before.findings]
         said = [notice for one in changes for notice in _said(policy, one, now)]
         if after.failure and not before.failure:
             said += _failed(policy, after.failure, now)
-        events = [internal_alerts.told(policy, one, now) for one in changes]
+        events = [internal_alerts.finding_event(policy, one, now) for one in changes]
         if after.last is not None and after.last != before.last:
             events.append(_looked(policy, after.last, now))
         try:
@@ -157,20 +171,20 @@ class Checking:
         self._record(policy, after, version, now)
 
     def _record(
-        self, policy: Policy, record: Record, version: datetime | None, now: datetime
+        self, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
     ) -> None:
-        path = damage.path(policy.system)
+        path = damage.damage_path(policy.system)
         internal_alerts.record(self._ports, policy, path, record.findings, version, now)
 
 
-def _looked(policy: Policy, run: Run, now: datetime) -> Create:
+def _looked(policy: Policy, run: ScanRun, now: datetime) -> Create:
     facts = event(
         "integrity.looked", now, ACTOR, why=run.why, found=scan.said(run, policy.integrity)
     )
     return write_down(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
 
 
-def _said(policy: Policy, finding: Finding, now: datetime) -> list[Notice]:
+def _said(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
     """What is wrong since when, and who may have done it, to whoever wants to know of it."""
     severity = policy.signals[finding.signal].severity
     system = policy.display_name or policy.system

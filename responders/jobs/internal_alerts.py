@@ -23,10 +23,10 @@ from shared.ports.world import Ports
 
 ACTOR = "on_clock"
 
-Finding = probe_signals.Finding | damage.Finding
+Finding = probe_signals.ProbeFinding | damage.DamageFinding
 
 
-def told(policy: Policy, finding: Finding, now: datetime) -> Create:
+def finding_event(policy: Policy, finding: Finding, now: datetime) -> Create:
     """The event of a finding that opened or closed."""
     facts = msgspec.to_builtins(finding)
     key = f"{finding.id(policy.system)}:{finding.state}"

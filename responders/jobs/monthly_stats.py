@@ -13,7 +13,7 @@ from shared.domain.audit.system_chain import write_down
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.reports import monthly_stats
-from shared.domain.reports.monthly_stats import FINAL_AFTER, TALLIED_WITHIN, Tally
+from shared.domain.reports.monthly_stats import FINAL_AFTER, TALLIED_WITHIN, IncidentTally
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
 from shared.state.reader import Reading
@@ -40,7 +40,7 @@ class Tallying:
         for one in self._fresh(system, now):
             told = event("incident.tallied", now, "on_clock", **monthly_stats.facts(one))
             writes += [
-                Create(monthly_stats.path(one.incident), encode(one)),
+                Create(monthly_stats.tally_path(one.incident), encode(one)),
                 write_down(system, f"tallied:{one.incident}", told),
             ]
         try:
@@ -48,7 +48,7 @@ class Tallying:
         except Exists:  # another instance has tallied them
             return
 
-    def _fresh(self, system: str, now: datetime) -> Iterator[Tally]:
+    def _fresh(self, system: str, now: datetime) -> Iterator[IncidentTally]:
         """Of the incidents that ended of late, and for good, those without a tally."""
         store = self._ports.store
         ended = store.query(Query("incidents", where=(("ended_at", ">", now - TALLIED_WITHIN),)))
@@ -56,7 +56,7 @@ class Tallying:
             is_final = incident.ended_at is not None and incident.ended_at <= now - FINAL_AFTER
             if incident.system != system or not is_final:
                 continue
-            if store.get(monthly_stats.path(incident.id)).fields is not None:
+            if store.get(monthly_stats.tally_path(incident.id)).fields is not None:
                 continue
             made = monthly_stats.tally(incident, Reading(store).rollbacks(incident))
             if made is not None:

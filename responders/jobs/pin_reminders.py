@@ -48,7 +48,7 @@ class Reminding:
                 (
                     f"{policy.system}: {len(old)} functions are pinned for longer than "
                     f"{format_duration(span)}, and serve nothing that was deployed since:",
-                    *pin_check.lines(old, policy),
+                    *pin_check.pin_lines(old, policy),
                 )
             )
             functions = [one.function for one in old]

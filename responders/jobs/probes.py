@@ -26,8 +26,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.signals import probe_signals
 from shared.domain.signals.early_warning import EarlyWarning, warnings
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, Look
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, ProbeLook
+from shared.domain.signals.probe_signals import ProbeRecord
 from shared.ports.world import Ports
 from shared.state.work_queue import commit_with_notices
 
@@ -59,7 +59,7 @@ class Probing:
         }
         self._asked: dict[str, _Asked] = {}
         self._asked_last: datetime | None = None
-        self._seen: dict[str, dict[str, list[Look]]] = {}
+        self._seen: dict[str, dict[str, list[ProbeLook]]] = {}
         self._pool: Pool | None = None
 
     def begin(self, now: datetime) -> None:
@@ -142,13 +142,13 @@ class Probing:
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[Look]]) -> None:
+    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[ProbeLook]]) -> None:
         """The same, unless somebody writes first. Raises: Moved."""
-        document = self._ports.store.get(probe_signals.path(policy.system))
+        document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
-        before = decode(Record, document.fields) if document.fields else None
+        before = decode(ProbeRecord, document.fields) if document.fields else None
         record, events, said = _judged(
-            before or Record(policy.system, since=now), looks, policy, now
+            before or ProbeRecord(policy.system, since=now), looks, policy, now
         )
         writes = [written(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
@@ -166,8 +166,8 @@ def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
         yield from (one for one in turn if one is not None)
 
 
-def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
-    return Look(
+def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> ProbeLook:
+    return ProbeLook(
         at=asked.at,
         ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
         passed=answer.passed,
@@ -177,8 +177,8 @@ def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
 
 
 def _judged(
-    record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
-) -> tuple[Record, list[Create], list[Notice]]:
+    record: ProbeRecord, looks: Mapping[str, list[ProbeLook]], policy: Policy, now: datetime
+) -> tuple[ProbeRecord, list[Create], list[Notice]]:
     """The record with these looks, and the events and notices that go with it."""
     looked = probe_signals.seen(record, looks, policy)
     changes = probe_signals.judge(looked, policy, now)
@@ -186,7 +186,7 @@ def _judged(
     warned = warnings(record, policy, now)
     said = [notice for one in warned for notice in _said(one, policy, now)]
     told = [
-        *(internal_alerts.told(policy, one, now) for one in changes),
+        *(internal_alerts.finding_event(policy, one, now) for one in changes),
         *(
             write_down(
                 policy.system,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from responders.data.erasure import read_ledger
 from responders.data.repair.affected_users import began_at, concerned, read
-from responders.notices.message import told
+from responders.notices.message import channel_message
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
@@ -23,9 +23,9 @@ from shared.domain.data.erasure import owners
 from shared.domain.data.integrity.validator import values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import push_progress
-from shared.domain.notices.notice import Notice, Status, loud
-from shared.domain.notices.outbox import SENDING_TAKES, Answer
-from shared.domain.notices.push_progress import BATCH, Fate, Spread
+from shared.domain.notices.notice import Notice, NoticeStatus, loud
+from shared.domain.notices.outbox import SENDING_TAKES, DeliveryResult
+from shared.domain.notices.push_progress import BATCH, PushFate, Spread
 from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
@@ -49,7 +49,7 @@ class Spreading:
 
     def tell(
         self, notice: Notice, users: Addressees, content: Mapping[str, Any]
-    ) -> tuple[Notice, Answer, str]:
+    ) -> tuple[Notice, DeliveryResult, str]:
         """Tell devices for a while: how far it has come, the channel's answer, and what is wrong.
 
         The notice is claimed. Each batch is on record before the next one leaves; `content` is what
@@ -79,7 +79,7 @@ class Spreading:
                 break
             is_again = any(place < known.upto for place in turn[:BATCH])
             worded = replace(notice, spread=replace(known, is_begun=is_again))
-            content = told(self._ports, self._policy, worded, self._channel)
+            content = channel_message(self._ports, self._policy, worded, self._channel)
         return notice, *_answer(known)
 
     def _looked_up(
@@ -153,7 +153,7 @@ class Spreading:
 
     def _sent(
         self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[Fate]:
+    ) -> list[PushFate]:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
         asked = [one for one in tokens if one != NOBODY]
         try:
@@ -163,13 +163,13 @@ class Spreading:
                 notice.spread and notice.spread.taken
             ):  # else the channel takes what it is told
                 raise
-            said = [Fate.REFUSED] * len(asked)
+            said = [PushFate.REFUSED] * len(asked)
         fates = iter(said)
-        return [Fate.GONE if one == NOBODY else next(fates) for one in tokens]
+        return [PushFate.GONE if one == NOBODY else next(fates) for one in tokens]
 
     def _kept(self, notice: Notice, known: Spread) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
-        document = self._ports.store.get(notices.path(notice.id))
+        document = self._ports.store.get(notices.notice_path(notice.id))
         current = decode(Notice, document.fields) if document.fields else None
         if current is None or (current.attempts, current.due_at) != (
             notice.attempts,
@@ -181,18 +181,20 @@ class Spreading:
         return kept
 
 
-def unanswered(failure: Rejected | Unavailable) -> tuple[Answer, str]:
+def unanswered(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
     """What a failure says of a channel."""
-    return Answer.REFUSED if isinstance(failure, Rejected) else Answer.NONE, str(failure)
+    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(
+        failure
+    )
 
 
 def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     """What the team is told of a notice that is over, where it has not reached all it was for."""
     known = ended.spread
-    if known is None or not (known.is_short or ended.status is Status.UNDELIVERABLE):
+    if known is None or not (known.is_short or ended.status is NoticeStatus.UNDELIVERABLE):
         return []
     severity = ended.severity or Severity.LOW
-    why = f"; given up: {ended.last_error}" if ended.status is Status.UNDELIVERABLE else ""
+    why = f"; given up: {ended.last_error}" if ended.status is NoticeStatus.UNDELIVERABLE else ""
     said = f"{ended.event} on channel {ended.channel}, {known}{why}"
     log.write("WARNING", f"{ended.incident}: {said}", event="notice.short", notice=ended.id)
     event = f"short.{ended.event}.{ended.channel}"
@@ -205,10 +207,10 @@ def _tokens(found: Sequence[Version], users: Addressees) -> list[str]:
     return [one for one in named if isinstance(one, str) and one]
 
 
-def _answer(known: Spread) -> tuple[Answer, str]:
+def _answer(known: Spread) -> tuple[DeliveryResult, str]:
     """What the channel answers once those whose turn it was have had it, or time is over."""
     if known.upto < known.devices:
-        return Answer.PARTLY, ""
+        return DeliveryResult.PARTLY, ""
     if known.again:
-        return Answer.NONE, f"{len(known.again)} devices gave no answer"
-    return Answer.TAKEN, ""
+        return DeliveryResult.NONE, f"{len(known.again)} devices gave no answer"
+    return DeliveryResult.TAKEN, ""

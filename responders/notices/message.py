@@ -20,7 +20,9 @@ from shared.ports.world import Ports
 from shared.state.reader import Reading
 
 
-def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapping[str, Any]:
+def channel_message(
+    ports: Ports, policy: Policy, notice: Notice, channel: Channel
+) -> Mapping[str, Any]:
     """What the channel is handed: the notice, for the team with all its facts, and its words.
 
     A recording channel has no words: nobody reads it. Raises: Unavailable.

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.completion import called_off, ended
 from responders.rollback.joined_alerts import unjudged
 from shared.core import text
 from shared.core.durations import in_words
-from shared.domain.decision.facts import Difference
-from shared.domain.incidents.incident import Status
-from shared.domain.incidents.next_actions import lines
-from shared.domain.rollback.rollback import Question, Word, in_favour
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.decision.facts import FunctionDifference
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.next_actions import shell_lines
+from shared.domain.rollback.rollback import Question, RollbackStatus, Word, in_favour
 
 PARKED_LOOK = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
@@ -25,10 +24,10 @@ ANSWERS = ("approve", "reject")
 def parked(
     case: Case,
     question: Question,
-    shown: Sequence[Difference],
+    shown: Sequence[FunctionDifference],
     back: str,
     told: Mapping[str, Any],
-) -> Turn:
+) -> Transition:
     """The turn that asks people about one plan, which brings so much `back`.
 
     About the same as before it asks only once.
@@ -37,13 +36,13 @@ def parked(
     same = before is not None and _is_same(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
-    commands = lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
+    commands = shell_lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
     people = "one person" if question.needed == 1 else f"{question.needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
         f"{back}; because {question.reason}; expires in {in_words(until - now)}"
     )
-    return Turn(
+    return Transition(
         event="rollback.parked",
         note=asked,
         details=(*described(shown), *plan.reported, *commands),
@@ -64,7 +63,7 @@ def parked(
             "due_at": case.look_after(PARKED_LOOK),
             "lease": None,
         },
-        status=Status.INVESTIGATING,
+        status=IncidentStatus.INVESTIGATING,
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
@@ -94,12 +93,12 @@ def wait(case: Case) -> bool:
     if until is not None and case.now() < until:
         case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))
         return False
-    expired = Turn(
+    expired = Transition(
         event="rollback.expired",
         note="nobody decided in time: nothing was done",
         details=_prepared(question),
         changes=ended(case, RollbackStatus.NOT_TAKEN, "the question expired"),
-        status=Status.ESCALATED,
+        status=IncidentStatus.ESCALATED,
         choices=("retry", "accept"),
     )
     return not case.end(expired)
@@ -109,7 +108,7 @@ def _judge_again(case: Case, why: str) -> bool:
     """The world may be another one than when it was asked: every gate is asked once more."""
     decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
     case.take(
-        Turn(
+        Transition(
             event="rollback.unparked",
             note=why,
             changes={"status": RollbackStatus.DECIDING, "decide_by": decide_by},
@@ -122,12 +121,12 @@ def _judge_again(case: Case, why: str) -> bool:
 def give_up(case: Case, no: Word) -> bool:
     """End it because a person does not want it. Whether the worker must go on with it."""
     by = f"rejected by {no.actor}: {no.reason}"
-    rejected = Turn(
+    rejected = Transition(
         event="rollback.rejected",
         note=f"{by}; nothing was done",
         details=_prepared(case.rollback.question),
         changes=ended(case, RollbackStatus.NOT_TAKEN, by),
-        status=Status.ESCALATED,
+        status=IncidentStatus.ESCALATED,
         choices=("retry", "accept"),
         system=called_off(case),
         despite_words=True,
@@ -144,6 +143,6 @@ def _prepared(question: Question | None) -> tuple[str, ...]:
     return (f"{asked}; retry asks about it again", *plan.reported)
 
 
-def described(shown: Sequence[Difference]) -> list[str]:
+def described(shown: Sequence[FunctionDifference]) -> list[str]:
     """What a plan changes, a line for each function, as far as people read."""
-    return text.lines([str(one) for one in shown])
+    return text.first_lines([str(one) for one in shown])

@@ -18,18 +18,17 @@ from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain import system as systems
 from shared.domain.audit.chain import Event, event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, Status
-from shared.domain.incidents.next_actions import lines
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import shell_lines
 from shared.domain.incidents.opening import Opening, raised, reopen_incident, shown
 from shared.domain.notices.notice import Notice, creates, notices, to_concerned
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity, worse
-from shared.domain.rollback.rollback import Order, Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Order, Rollback, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.engine.lease import Draft, Tenure
+from shared.engine.lease import Draft, LeasedRollback
 from shared.ports.world import Ports
 from shared.state import work_queue
 
@@ -37,7 +36,7 @@ SWEEP_SLACK = timedelta(seconds=5)
 """The clock sweeps each half minute: what falls due just after one waits for the next."""
 
 
-class Turn(Struct, frozen=True):
+class Transition(Struct, frozen=True):
     """One change of state, as the worker means it."""
 
     event: str
@@ -50,7 +49,7 @@ class Turn(Struct, frozen=True):
     facts: Mapping[str, Any] = {}
     changes: Mapping[str, Any] = {}
     """Fields of the rollback."""
-    status: Status | None = None
+    status: IncidentStatus | None = None
     """What the incident becomes; None: it stays as it is."""
     say: bool = True
     """Whether people are told."""
@@ -80,12 +79,12 @@ class _Composed(Struct, frozen=True):
 class Case:
     """What a worker knows while it holds a rollback."""
 
-    def __init__(self, ports: Ports, policy: Policy, tenure: Tenure, pool: Pool) -> None:
+    def __init__(self, ports: Ports, policy: Policy, tenure: LeasedRollback, pool: Pool) -> None:
         self.ports = ports
         self.policy = policy
         self.tenure = tenure
         self.pool = pool
-        document = ports.store.get(incidents.path(tenure.rollback.incident))
+        document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
 
     @property
@@ -113,7 +112,7 @@ class Case:
         """When a look that long from now is due: in time for the sweep that is nearest to it."""
         return self.now() + span - SWEEP_SLACK
 
-    def take(self, turn: Turn) -> bool:
+    def take(self, turn: Transition) -> bool:
         """Whether the turn landed; otherwise something has changed that is to be seen to first.
 
         State, event, public state and notices are one commit; what is to be said is published
@@ -126,13 +125,13 @@ class Case:
             composed.clear()
             if self._overtaken(turn, known, rollback):
                 return None
-            document = self.ports.store.get(systems.path(self.policy.system))
+            document = self.ports.store.get(systems.system_path(self.policy.system))
             current = decode(System, document.fields)
             after = turn.system(current) if turn.system else current
             if after is None:
                 return None
             now = self.now()
-            before = self.ports.store.get(incidents.path(self.incident.id))
+            before = self.ports.store.get(incidents.incident_path(self.incident.id))
             incident = _moved(before, turn, now)
             said = self._said(turn, incident, now)
             incident, later = raised(self.policy, incident, self.incident.severity, now)
@@ -148,13 +147,13 @@ class Case:
         return self._landed(composed)
 
     @staticmethod
-    def _overtaken(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> bool:
+    def _overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
         """Whether a person has said something that the turn does not know, or wants it to stop."""
         if turn.despite_words:
             return False
         return bool(rollback.cancel_requested) or rollback.words != known
 
-    def end(self, turn: Turn, *, answered: Collection[str] = ()) -> bool:
+    def end(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
 
         A transaction over the joined alerts: an alert lands before, and is seen here, or after,
@@ -183,7 +182,7 @@ class Case:
     def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
         """Let go of the rollback until then; the clock will hand it on."""
         self.take(
-            Turn(
+            Transition(
                 event=event_name,
                 note=note,
                 changes={**changes, "due_at": until, "lease": None},
@@ -218,13 +217,13 @@ class Case:
         if worst is self.incident.severity:
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
-        detected = self.incident.status is Status.DETECTED
+        detected = self.incident.status is IncidentStatus.DETECTED
         self.take(
-            Turn(
+            Transition(
                 event=f"incident.raised-{worst.lower()}",
                 note=f"worse than thought: {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
-                status=Status.INVESTIGATING if detected else self.incident.status,
+                status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
                 severity=worst,
             )
         )
@@ -233,14 +232,14 @@ class Case:
     def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""
         return tuple(
-            Update(alert_record.path(alert.key), {"absorbed_by": self.rollback.id})
+            Update(alert_record.alert_path(alert.key), {"absorbed_by": self.rollback.id})
             for alert in alerts
             if not alert.absorbed_by
         )
 
     def _ending(
         self,
-        turn: Turn,
+        turn: Transition,
         reader: Reader,
         further: list[Alert],
         absorbed: tuple[Write, ...],
@@ -248,10 +247,10 @@ class Case:
     ) -> Draft:
         """The last commit, and what becomes of the alerts that it does not answer."""
         now = self.now()
-        document = reader.get(systems.path(self.policy.system))
+        document = reader.get(systems.system_path(self.policy.system))
         current = decode(System, document.fields)
         after = self._let_go(turn, current, now)
-        before = reader.get(incidents.path(self.incident.id))
+        before = reader.get(incidents.incident_path(self.incident.id))
         incident = _moved(before, turn, now)
         said = self._said(turn, incident, now)
         writes = [*turn.writes, *absorbed, *creates(said)]
@@ -277,7 +276,7 @@ class Case:
         else:
             writes += [
                 Update(
-                    alert_record.path(alert.key),
+                    alert_record.alert_path(alert.key),
                     {"incident": current.incident, "joined": f"{incident.id} was superseded"},
                 )
                 for alert in further
@@ -287,7 +286,7 @@ class Case:
         composed.append(_Composed(incident, tuple(said), reopened))
         return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
 
-    def _let_go(self, turn: Turn, current: System, now: datetime) -> System:
+    def _let_go(self, turn: Transition, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
         after = self.freed(current)
         if turn.system is not None:
@@ -295,7 +294,7 @@ class Case:
         if current.rollback != self.rollback.id:
             return after
         ended = turn.changes["status"] is not RollbackStatus.PARKED
-        resolved = now if turn.status is Status.RESOLVED else None
+        resolved = now if turn.status is IncidentStatus.RESOLVED else None
         return replace(after, rollback_ended=ended, incident_ended_at=resolved)
 
     def freed(self, system: System) -> System:
@@ -321,11 +320,11 @@ class Case:
         found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
         return [decode(Alert, document.fields) for document in found]
 
-    def _said(self, turn: Turn, incident: Incident, now: datetime) -> list[Notice]:
+    def _said(self, turn: Transition, incident: Incident, now: datetime) -> list[Notice]:
         if not turn.say:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
-        commands = lines(self.policy.system, incident.id, *turn.choices)
+        commands = shell_lines(self.policy.system, incident.id, *turn.choices)
         text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
         event, severity = f"{turn.event}{number}", incident.severity
         said = notices(
@@ -343,7 +342,7 @@ class Case:
         return said
 
     def _shown(
-        self, turn: Turn, before: Document, incident: Incident, current: System, now: datetime
+        self, turn: Transition, before: Document, incident: Incident, current: System, now: datetime
     ) -> list[Write]:
         """Incident and public state, where the turn changes them; a newer incident's stays."""
         if turn.status is None:
@@ -356,7 +355,7 @@ class Case:
         ]
 
 
-def _moved(before: Document, turn: Turn, now: datetime) -> Incident:
+def _moved(before: Document, turn: Transition, now: datetime) -> Incident:
     """The incident after the turn; a person may have written it since the worker last did."""
     incident = decode(Incident, before.fields)
     if turn.status is None:
@@ -364,7 +363,7 @@ def _moved(before: Document, turn: Turn, now: datetime) -> Incident:
     return incidents.moved(incident, turn.status, now, turn.note, turn.severity)
 
 
-def _changes(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
+def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
     """The turn's changes; what a person has said meanwhile stays due at once."""
     changes = dict(turn.changes)
     if rollback.words != known and "due_at" in changes:
@@ -372,5 +371,5 @@ def _changes(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> dict[str
     return changes
 
 
-def _told(turn: Turn, now: datetime) -> tuple[Event, ...]:
+def _told(turn: Transition, now: datetime) -> tuple[Event, ...]:
     return (event(turn.event, now, "worker", note=turn.note, **turn.facts),)

@@ -9,15 +9,14 @@ from msgspec.structs import replace
 
 from responders.data.repair.erase_written_later import left_over
 from responders.rollback import derived_data, outcome_summary
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.joined_alerts import explained, unjudged
 from responders.rollback.pins import left_by
 from shared.domain.data.repair import plan as repair
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import after_the_end
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Order, Way
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Direction, Order, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.engine.engine import load_steps
@@ -29,7 +28,9 @@ def fail(case: Case, why: str, moved: Collection[str] = ()) -> bool:
 
     `moved` are the targets that somebody has led elsewhere since.
     """
-    return _end(case, "rollback.failed", RollbackStatus.FAILED, Status.ESCALATED, why, moved)
+    return _end(
+        case, "rollback.failed", RollbackStatus.FAILED, IncidentStatus.ESCALATED, why, moved
+    )
 
 
 def cancel(case: Case) -> bool:
@@ -40,13 +41,13 @@ def cancel(case: Case) -> bool:
     """
     why = case.rollback.cancel_requested
     over = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    becomes = Status.RESOLVED if over else Status.ESCALATED
+    becomes = IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED
     return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
 def succeed(case: Case, note: str) -> bool:
     """End it well. Whether the worker must go on with it."""
-    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.RESOLVED, note)
+    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note)
 
 
 def left_to_people(case: Case, note: str) -> bool:
@@ -54,7 +55,9 @@ def left_to_people(case: Case, note: str) -> bool:
 
     Whether the worker must go on with it.
     """
-    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.ESCALATED, note)
+    return _end(
+        case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note
+    )
 
 
 def called_off(case: Case) -> Callable[[System], System]:
@@ -81,7 +84,7 @@ def _end(
     case: Case,
     event_name: str,
     status: RollbackStatus,
-    becomes: Status,
+    becomes: IncidentStatus,
     why: str,
     moved: Collection[str] = (),
 ) -> bool:
@@ -91,9 +94,9 @@ def _end(
     steps = load_steps(case.ports.store, case.rollback.id).values()
     rest = _rest(case, status)
     if rest is not None:
-        becomes = Status.INVESTIGATING
+        becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
-    escalated = becomes is Status.ESCALATED
+    escalated = becomes is IncidentStatus.ESCALATED
     possible = after_the_end(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or status is RollbackStatus.FAILED
@@ -102,10 +105,10 @@ def _end(
     waits = (
         ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     )
-    turn = Turn(
+    turn = Transition(
         event=event_name,
         note=f"{why}; a person may now {_either(possible)}" if escalated else why,
-        details=(*waits, *(outcome_summary.lines(steps, serves, moved) if short else ())),
+        details=(*waits, *(outcome_summary.serving_lines(steps, serves, moved) if short else ())),
         choices=possible,
         facts={"where": _where(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
@@ -145,7 +148,7 @@ def answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[Alert])
     """
     plan = case.rollback.plan
     alerts = unjudged(joined)
-    if case.rollback.yields_to or (plan is not None and case.rollback.way is not Way.BACK):
+    if case.rollback.yields_to or (plan is not None and case.rollback.way is not Direction.BACK):
         return set()
     if plan is None:  # undecided to the end: whoever is told now is told of all of them
         return {alert.key for alert in alerts}

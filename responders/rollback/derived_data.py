@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import ANSWER_SECONDS
 from shared.core.chunks import parted
 from shared.core.codec import decode, encode
@@ -14,14 +14,14 @@ from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import collection_of
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Way
+from shared.domain.rollback.rollback import Direction
 from shared.state import repair_journal
 
 VERB: Final = "regenerate"
 """The command that asks, whoever gives it."""
-WRITES: Final = (Way.REPAIR, Way.UNDO)
+WRITES: Final = (Direction.REPAIR, Direction.UNDO)
 DOCUMENTS_AT_ONCE: Final = 500
 """So many are named in one message."""
 PATHS_BYTES: Final = 500_000
@@ -34,11 +34,11 @@ RECORD_BYTES: Final = 2000
 """About so much of it is no path."""
 
 
-def entries(case: Case) -> Iterator[Entry]:
+def entries(case: Case) -> Iterator[JournalEntry]:
     """What each batch has written, however many there are. Raises: as Tenure.commit."""
     for _, document in repair_journal.behind(case.ports.store, case.rollback.id):
         case.hold_for(ANSWER_SECONDS)
-        yield decode(Entry, document.fields)
+        yield decode(JournalEntry, document.fields)
 
 
 def ask(case: Case) -> None:
@@ -52,7 +52,7 @@ def ask(case: Case) -> None:
     for part in after_repair(case.policy, case.rollback.id, paths, case.now()):
         if case.ports.store.get(part[0].path).fields is None:
             case.take(
-                Turn(
+                Transition(
                     event="rollback.derived-asked",
                     note=f"what is made from documents is to be asked for by {len(part)} messages",
                     say=False,
@@ -75,7 +75,7 @@ def after_repair(
         for collection, paths in _with_derived(policy, written).items()
         for number, some in enumerate(parted(paths, DOCUMENTS_AT_ONCE, PATHS_BYTES, _bytes), 1)
     )
-    creates = (Create(commands.path(record.id), encode(record)) for record in records)
+    creates = (Create(commands.command_path(record.id), encode(record)) for record in records)
     return parted(creates, RECORDS_AT_ONCE, COMMIT_BYTES, _create_bytes)
 
 

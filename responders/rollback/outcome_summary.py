@@ -58,7 +58,7 @@ def in_short(steps: Collection[Step]) -> str:
     return f"{len(_targets(undone))} of {len(every)} not done: {reasons}"
 
 
-def lines(
+def serving_lines(
     steps: Collection[Step], serves: Mapping[str, str] | None, moved: Collection[str] = ()
 ) -> tuple[str, ...]:
     """The same for people, a line for each of the first of them, with what serves there.
@@ -73,7 +73,7 @@ def lines(
     ]
     unseen = ["what serves could not be read"] if told and serves is None else []
     done = f"{len(every - _targets(undone) - set(moved))} of {len(every)} done"
-    return (*([done] if every else []), *unseen, *text.lines(told))
+    return (*([done] if every else []), *unseen, *text.first_lines(told))
 
 
 def _undone(steps: Iterable[Step]) -> list[Step]:

@@ -50,7 +50,7 @@ def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
     for step in done:
         if step.kind == serve_revision.KIND and step.name not in again:
             continue
-        absent = Document(pins.path(case.policy.system, step.target), None, None, now), None
+        absent = Document(pins.pin_path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
         after = pins.after(_shifted(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
@@ -64,7 +64,7 @@ def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
     """
     service = case.ports.platform(case.policy.system).service
     calls = {
-        step.name: partial(service, decode(serve_revision.Goal, step.goal).service)
+        step.name: partial(service, decode(serve_revision.ServeRevisionGoal, step.goal).service)
         for step in done
         if step.kind == serve_revision.KIND
     }
@@ -80,11 +80,11 @@ def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
     """What a step has asked for; `again` is the service of what it has led to a new build."""
     if again is not None:
         led, goal, newest = again.name, again.traffic, again.latest_created
-        origin = decode(serve_revision.Origin, step.origin).found or FOLLOWING
+        origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or FOLLOWING
     else:
         asked, found = (
-            decode(shift_traffic.Goal, step.goal),
-            decode(shift_traffic.Origin, step.origin),
+            decode(shift_traffic.TrafficGoal, step.goal),
+            decode(shift_traffic.TrafficOrigin, step.origin),
         )
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created

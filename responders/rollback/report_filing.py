@@ -25,7 +25,7 @@ from shared.domain.reports.html import html
 from shared.domain.reports.impact import Counts, impact, in_one_line
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.monthly_stats import tally
-from shared.domain.reports.report import Facts, Report, report
+from shared.domain.reports.report import Report, ReportFacts, report
 from shared.domain.retention import KEPT_FOR
 from shared.domain.signals.health import summed
 from shared.ports.world import Ports
@@ -75,12 +75,12 @@ def due(incident: Incident) -> list[Write]:
     """The write by which an incident's report is due, where it is over."""
     if incident.ended_at is None:
         return []
-    return [Put(filing.path(incident.id), encode(filing.begun(incident, incident.ended_at)))]
+    return [Put(filing.report_path(incident.id), encode(filing.begun(incident, incident.ended_at)))]
 
 
 def due_again(ports: Ports, incident: Incident, now: datetime) -> list[Write]:
     """The write by which a report that is filed already is written anew."""
-    document = ports.store.get(filing.path(incident.id))
+    document = ports.store.get(filing.report_path(incident.id))
     if document.fields is None or document.fields["written_at"] is None:
         return []
     return [Update(document.path, {"due_at": now}, document.version)]
@@ -91,14 +91,14 @@ def file(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
 
     Raises: Moved, Unavailable.
     """
-    document = ports.store.get(filing.path(incident))
+    document = ports.store.get(filing.report_path(incident))
     if document.fields is None:
         return
     record, now = decode(Filed, document.fields), document.read_at
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
-    found = decode(Incident, ports.store.get(incidents.path(incident)).fields)
+    found = decode(Incident, ports.store.get(incidents.incident_path(incident)).fields)
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
         ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
         return
@@ -118,7 +118,7 @@ def _waits(policy: Policy, counts: Counts) -> bool:
     return counts.requests is None or (has_counter and counts.users is None)
 
 
-def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None:
+def _file(ports: Ports, document: Document, record: Filed, facts: ReportFacts) -> None:
     """One commit: the report, its event, and whom it is told to the first time."""
     made, now, incident = report(facts), facts.now, facts.incident
     said = [] if record.written_at is not None else _said(facts, made)
@@ -138,7 +138,7 @@ def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
-def _said(facts: Facts, made: Report) -> list[Notice]:
+def _said(facts: ReportFacts, made: Report) -> list[Notice]:
     """That it is filed, and in a day that nobody knows the cause; of a false alarm nothing."""
     summary = tally(facts.incident, [one.rollback for one in facts.rollbacks])
     if summary is None or summary.false_alarm:
@@ -146,7 +146,7 @@ def _said(facts: Facts, made: Report) -> list[Notice]:
     return [*_told(facts, made), *_reminders(facts)]
 
 
-def _told(facts: Facts, made: Report) -> list[Notice]:
+def _told(facts: ReportFacts, made: Report) -> list[Notice]:
     incident, meant = facts.incident, in_one_line(made.impact)
     to_paste = _to_paste(facts)
     headline = f"{incident.id} {incident.severity}: its report is written"
@@ -162,7 +162,7 @@ def _told(facts: Facts, made: Report) -> list[Notice]:
     )
 
 
-def _reminders(facts: Facts) -> list[Notice]:
+def _reminders(facts: ReportFacts) -> list[Notice]:
     """Each is withdrawn, where a cause is recorded by then, or the incident has come back."""
     incident, ended_at = facts.incident, facts.incident.ended_at
     if ended_at is None or incident.analysis is not None:
@@ -183,7 +183,7 @@ def _reminders(facts: Facts) -> list[Notice]:
     )
 
 
-def _to_paste(facts: Facts) -> tuple[str, ...]:
+def _to_paste(facts: ReportFacts) -> tuple[str, ...]:
     """How to read it, and how to say what it came from."""
     name, console = facts.incident.id, facts.policy.console_url.rstrip("/")
     page = (f"{console}/incidents/{name}/report",) if console else ()

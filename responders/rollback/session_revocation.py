@@ -13,9 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support import resumable_command
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import ask, ask_all
-from responders.support.resumable_command import GIVEN_UP_AFTER, later, over, told
+from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
 from responders.support.stop_switches import is_stopped
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
@@ -30,12 +30,12 @@ from shared.ports.world import Ports
 VERB = "revoke-sessions"
 
 
-def revoke(asked: Asked) -> Effect:
+def revoke(asked: CommandRequest) -> CommandEffect:
     """Every session that was begun before this was said ends. Raises: Refused."""
     if not asked.policy.resources.identity:
         raise Refused(f"how people sign in to {asked.policy.system} is not protected: no identity")
     result = "every session of before now is to end"
-    return Effect(result, goes_on=True, answer=_begun(asked.said_at))
+    return CommandEffect(result, goes_on=True, answer=_begun(asked.said_at))
 
 
 def with_plan(rollback: Rollback, policy: Policy, now: datetime) -> Create:
@@ -53,7 +53,7 @@ def with_plan(rollback: Rollback, policy: Policy, now: datetime) -> Create:
         due_at=now,
         answer=_begun(now),
     )
-    return Create(commands.path(name), encode(record))
+    return Create(commands.command_path(name), encode(record))
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
@@ -62,7 +62,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     Raises: Moved, when somebody wrote first; Unavailable.
     """
     piece = partial(_one_page, ports, policy)
-    end = partial(told, policy, "sessions.ended", Severity.HIGH)
+    end = partial(end_event, policy, "sessions.ended", Severity.HIGH)
     resumable_command.go_on(ports, document, record, piece, end)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import Halves, Sight, of
-from shared.domain.deployments.inventory.diff import Part
+from responders.scenarios.resource_plan import PlanParts, ResourceState, of
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 
-def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """The functions at once; the settings, field by field, ask."""
-    return Halves(functions, of(Part.IDENTITY, sight, policy.execution.step_within))
+    return PlanParts(functions, of(InventoryPart.IDENTITY, sight, policy.execution.step_within))

@@ -59,7 +59,7 @@ def wanted_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> S
 
 
 def _scaled(step: Step, wanted: Scaling) -> Step:
-    goal = replace(decode(shift_traffic.Goal, step.goal), scaling=wanted)
+    goal = replace(decode(shift_traffic.TrafficGoal, step.goal), scaling=wanted)
     return replace(step, goal=encode(goal))
 
 

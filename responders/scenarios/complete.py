@@ -5,23 +5,27 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import Halves, Sight, behind, joined, of
-from shared.domain.deployments.inventory.diff import Part
+from responders.scenarios.resource_plan import PlanParts, ResourceState, behind, joined, of
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 NEW_CLIENTS = "what stays new of the sites will call old functions: the system's probes are asked"
 
 
-def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Sites before the functions that they call; the configuration of clients beside them.
 
     Rules and identity ask.
     """
     within = policy.execution.step_within
-    sites = of(Part.SITES, sight, within)
+    sites = of(InventoryPart.SITES, sight, within)
     if sites.reported and functions.steps:
         sites = replace(sites, reported=(*sites.reported, NEW_CLIENTS))
-    return Halves(
-        acts=joined(sites, of(Part.REMOTE_CONFIG, sight, within), behind(sites, functions)),
-        asks=joined(of(Part.RULES, sight, within), of(Part.IDENTITY, sight, within)),
+    return PlanParts(
+        acts=joined(
+            sites, of(InventoryPart.REMOTE_CONFIG, sight, within), behind(sites, functions)
+        ),
+        asks=joined(
+            of(InventoryPart.RULES, sight, within), of(InventoryPart.IDENTITY, sight, within)
+        ),
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import Halves, Sight, joined, of
-from shared.domain.deployments.inventory.diff import Part
+from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, of
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 
-def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Functions and the indexes that were dropped, side by side; rules ask."""
     within = policy.execution.step_within
-    return Halves(
-        acts=joined(functions, of(Part.INDEXES, sight, within)),
-        asks=of(Part.RULES, sight, within),
+    return PlanParts(
+        acts=joined(functions, of(InventoryPart.INDEXES, sight, within)),
+        asks=of(InventoryPart.RULES, sight, within),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import Halves, Sight, joined, of
-from shared.domain.deployments.inventory.diff import Part
+from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, of
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 
-def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Side by side: neither calls the other."""
-    config = of(Part.REMOTE_CONFIG, sight, policy.execution.step_within)
-    return Halves(joined(config, functions))
+    config = of(InventoryPart.REMOTE_CONFIG, sight, policy.execution.step_within)
+    return PlanParts(joined(config, functions))

@@ -72,9 +72,11 @@ class Ways:
             name=f"shift {function}",
             kind=shift_traffic.KIND,
             target=function,
-            goal=encode(shift_traffic.Goal(service.name, traffic, rehearsed=canary)),
+            goal=encode(shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)),
             origin=encode(
-                shift_traffic.Origin(service.traffic, service.latest_created, service.scaling)
+                shift_traffic.TrafficOrigin(
+                    service.traffic, service.latest_created, service.scaling
+                )
             ),
             after=after,
             despite_stopped=True,
@@ -92,14 +94,16 @@ class Ways:
         found = self._seen.get(function)
         here = build_config.mark(found)
         kept = (
-            redeploy.Kept(build_config.recipe(found), lacking(found)) if found else redeploy.Kept()
+            redeploy.ReplacedDeployment(build_config.recipe(found), lacking(found))
+            if found
+            else redeploy.ReplacedDeployment()
         )
         again = Step(
             name=f"redeploy {function}",
             kind=redeploy.KIND,
             target=function,
-            goal=encode(redeploy.Goal(function, recipe)),
-            origin=encode(redeploy.Origin(here, self.newest(function))),
+            goal=encode(redeploy.RedeployGoal(function, recipe)),
+            origin=encode(redeploy.RedeployOrigin(here, self.newest(function))),
             kept=encode(kept),
             after=after,
             despite_stopped=True,
@@ -116,8 +120,10 @@ class Ways:
             name=f"serve {function}",
             kind=serve_revision.KIND,
             target=function,
-            goal=encode(serve_revision.Goal(function, self.service(function), recipe.source)),
-            origin=encode(serve_revision.Origin(traffic, asked)),
+            goal=encode(
+                serve_revision.ServeRevisionGoal(function, self.service(function), recipe.source)
+            ),
+            origin=encode(serve_revision.ServeRevisionOrigin(traffic, asked)),
             after=(again.name,),
             writes=1,
             within_seconds=self._execution.step_within.total_seconds(),

@@ -70,7 +70,7 @@ def plan(
         *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
         *missing(target, differing),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
-        *not_restored.told(differing, inventory, record, seen),
+        *not_restored.unrestored_lines(differing, inventory, record, seen),
     )
     return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
 
@@ -147,7 +147,7 @@ def _probe(policy: Policy, function: str, inventory: Inventory) -> Probe | None:
 def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Ways) -> Step:
     """Ready in any case, and well by its probe where one can tell."""
     placed = target.functions.get(canary)
-    goal = judge_canary.Goal(
+    goal = judge_canary.CanaryGoal(
         service=ways.service(canary),
         revisions=placed.revisions if placed is not None else {},
         newest=ways.newest(canary),

@@ -6,23 +6,23 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.diff import Part, differences
+from shared.domain.deployments.inventory.diff import InventoryPart, differences
 from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
 
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision
 (firebase/firebase-tools src/hosting/runTags.ts, read 2026-11)."""
-_CALLED: Mapping[Part, str] = {
-    Part.SCHEDULES: "schedule",
-    Part.ACCOUNTS: "the roles of",
-    Part.INVOKERS: "who may call",
+_CALLED: Mapping[InventoryPart, str] = {
+    InventoryPart.SCHEDULES: "schedule",
+    InventoryPart.ACCOUNTS: "the roles of",
+    InventoryPart.INVOKERS: "who may call",
 }
 RETRIED_FOR: Mapping[Generation, str] = {Generation.FIRST: "7 days", Generation.SECOND: "a day"}
 """How long an event that failed is delivered again
 (https://cloud.google.com/functions/docs/bestpractices/retries, read 2026-11)."""
 
 
-def told(
+def unrestored_lines(
     functions: Collection[str],
     inventory: Inventory,
     record: WholeInventory | None,
@@ -44,7 +44,7 @@ def told(
     if record is None:
         return
     for one in differences(record, live):
-        concerns = one.part is not Part.INVOKERS or one.name in functions
+        concerns = one.part is not InventoryPart.INVOKERS or one.name in functions
         if one.part in _CALLED and concerns:
             yield f"{_CALLED[one.part]} {one.name}: {one.change.value} since, and left so"
 

@@ -17,12 +17,12 @@ from responders.scenarios.products import (
     rules,
 )
 from shared.domain.deployments.change_attribution import BROUGHT_BACK, called
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 
 
-class Sight(Struct, frozen=True):
+class ResourceState(Struct, frozen=True):
     """What lies beside the functions: as it was recorded, and as it is."""
 
     recorded: WholeInventory
@@ -32,7 +32,7 @@ class Sight(Struct, frozen=True):
     """Of the versions that would be released."""
 
 
-class Halves(Struct, frozen=True):
+class PlanParts(Struct, frozen=True):
     """The two plans that a scenario may lead to."""
 
     acts: Portion = Portion()
@@ -40,7 +40,9 @@ class Halves(Struct, frozen=True):
     """What needs a person's word in any case."""
 
 
-def left_alone(sight: Sight, until: Mapping[str, datetime]) -> tuple[Sight, tuple[str, ...]]:
+def left_alone(
+    sight: ResourceState, until: Mapping[str, datetime]
+) -> tuple[ResourceState, tuple[str, ...]]:
     """The sight in which nothing is to be brought back that a person has changed, and what that is.
 
     `until` tells how long each thing is theirs, by its part and name.
@@ -65,19 +67,19 @@ def left_alone(sight: Sight, until: Mapping[str, datetime]) -> tuple[Sight, tupl
     return replace(sight, recorded=recorded), tuple(told)
 
 
-def of(part: Part, sight: Sight, within: timedelta) -> Portion:
+def of(part: InventoryPart, sight: ResourceState, within: timedelta) -> Portion:
     """What one part beside the functions adds. Raises: KeyError for a part that nothing builds."""
     seen = sight.recorded, sight.live
     match part:
-        case Part.SITES:
+        case InventoryPart.SITES:
             return hosting.portion(*seen, sight.statuses, within)
-        case Part.REMOTE_CONFIG:
+        case InventoryPart.REMOTE_CONFIG:
             return remote_config.portion(*seen, within)
-        case Part.RULES:
+        case InventoryPart.RULES:
             return rules.portion(*seen, within)
-        case Part.IDENTITY:
+        case InventoryPart.IDENTITY:
             return identity.portion(*seen, within)
-        case Part.INDEXES:
+        case InventoryPart.INDEXES:
             return indexes.portion(*seen)
     raise KeyError(part)
 

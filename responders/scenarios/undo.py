@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from responders.scenarios.undo_targets import Wanted
 from shared.core.codec import encode
-from shared.domain.decision.facts import Difference, served
+from shared.domain.decision.facts import FunctionDifference, served
 from shared.domain.deployments.build_config import Built, is_built_from, mark, runs_as_recorded
 from shared.domain.deployments.deployment import Inventory, Live
 from shared.domain.deployments.inventory.traffic import LATEST, Scaling, moved_to, same_list, shares
@@ -27,7 +27,7 @@ class Reversal(Struct, frozen=True):
 
     plan: Plan | None
     """None: there is nothing that can be done."""
-    shown: list[Difference]
+    shown: list[FunctionDifference]
     refused: tuple[str, ...]
     """One line for each function that is left as it is."""
     rebuilt: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ def plan(
     `built` has what rollbacks have built again, as it is now; None: it is gone.
     """
     steps: list[Step] = []
-    shown: list[Difference] = []
+    shown: list[FunctionDifference] = []
     refused: list[str] = []
     rebuilt: list[str] = []
     for function, one in sorted(wanted.items()):
@@ -236,8 +236,8 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
             name=f"redeploy {one.function}",
             kind=redeploy.KIND,
             target=one.function,
-            goal=encode(redeploy.Goal(one.function, one.before)),
-            origin=encode(redeploy.Origin(here, newest)),
+            goal=encode(redeploy.RedeployGoal(one.function, one.before)),
+            origin=encode(redeploy.RedeployOrigin(here, newest)),
             after=tuple(step.name for step in steps),
             despite_failed=True,
             writes=redeploy.WRITES,
@@ -246,7 +246,7 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
         )
         steps.append(build)
     if live is not None and not _is_by_name(one):
-        goal = serve_revision.Goal(
+        goal = serve_revision.ServeRevisionGoal(
             one.function, live.service.name, source, one.traffic, found.scaling
         )
         led = Step(
@@ -254,7 +254,7 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
             kind=serve_revision.KIND,
             target=one.function,
             goal=encode(goal),
-            origin=encode(serve_revision.Origin(live.service.traffic)),
+            origin=encode(serve_revision.ServeRevisionOrigin(live.service.traffic)),
             after=tuple(step.name for step in steps),
             writes=1,
             within_seconds=execution.step_within.total_seconds(),
@@ -265,7 +265,7 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
 
 def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) -> Step:
     service = live.service
-    goal = shift_traffic.Goal(
+    goal = shift_traffic.TrafficGoal(
         service.name,
         found.wanted.traffic,
         rehearsed=rehearsed,
@@ -278,7 +278,7 @@ def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) 
         target=live.function,
         goal=encode(goal),
         origin=encode(
-            shift_traffic.Origin(service.traffic, service.latest_created, service.scaling)
+            shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
         ),
         writes=2 if rehearsed else 1,
         within_seconds=execution.step_within.total_seconds(),
@@ -286,13 +286,15 @@ def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) 
     )
 
 
-def _shown(found: _Found, *, builds: bool) -> list[Difference]:
+def _shown(found: _Found, *, builds: bool) -> list[FunctionDifference]:
     """What of it people are shown beside its name."""
     one, live = found.wanted, found.live
     if live is None:
-        return [Difference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
+        return (
+            [FunctionDifference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
+        )
     now = served(live)
     made = [revision.created_at for revision in live.revisions if revision.name in now]
     since = max(made or [revision.created_at for revision in live.revisions])
     target = shares(one.traffic, live.service.latest_created)
-    return [Difference(live.function, now, target, since, builds)]
+    return [FunctionDifference(live.function, now, target, since, builds)]

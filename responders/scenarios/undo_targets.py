@@ -97,7 +97,10 @@ def _after(step: Step, known: Wanted | None) -> Wanted | None:
 
 
 def _after_shift(step: Step, known: Wanted | None) -> Wanted:
-    goal, origin = decode(shift_traffic.Goal, step.goal), decode(shift_traffic.Origin, step.origin)
+    goal, origin = (
+        decode(shift_traffic.TrafficGoal, step.goal),
+        decode(shift_traffic.TrafficOrigin, step.origin),
+    )
     first = known or Wanted(step.target, origin.traffic, (), origin.latest_created)
     after = _led(first, goal.traffic, done=step.status is StepStatus.DONE)
     if goal.scaling is None:
@@ -106,16 +109,19 @@ def _after_shift(step: Step, known: Wanted | None) -> Wanted:
 
 
 def _after_build(step: Step, known: Wanted) -> Wanted:
-    made, before = decode(redeploy.Goal, step.goal).recipe, decode(redeploy.Kept, step.kept)
+    made, before = (
+        decode(redeploy.RedeployGoal, step.goal).recipe,
+        decode(redeploy.ReplacedDeployment, step.kept),
+    )
     if not known.builds:
-        found = decode(redeploy.Origin, step.origin).mark
+        found = decode(redeploy.RedeployOrigin, step.origin).mark
         why_not = _why_not(found, before)
         known = replace(known, found=found, before=before.recipe, why_not=why_not)
     builds = (made,) if step.status is StepStatus.DONE else (*known.builds, made)
     return replace(known, builds=builds, built_at=step.ended_at)
 
 
-def _why_not(found: str, before: redeploy.Kept) -> str:
+def _why_not(found: str, before: redeploy.ReplacedDeployment) -> str:
     if found == mark(None):
         return "it was not there, and nothing is deleted"
     return before.lacking or "too little of it was recorded"
@@ -123,8 +129,8 @@ def _why_not(found: str, before: redeploy.Kept) -> str:
 
 def _after_serve(step: Step, known: Wanted) -> Wanted:
     goal, origin = (
-        decode(serve_revision.Goal, step.goal),
-        decode(serve_revision.Origin, step.origin),
+        decode(serve_revision.ServeRevisionGoal, step.goal),
+        decode(serve_revision.ServeRevisionOrigin, step.origin),
     )
     first = replace(known, traffic=known.traffic or origin.found)
     if goal.traffic:

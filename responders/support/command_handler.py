@@ -15,7 +15,7 @@ from shared.domain.rollback.rollback import Order
 from shared.ports.world import Ports
 
 
-class Asked(Struct, frozen=True):
+class CommandRequest(Struct, frozen=True):
     """A command, when it was said, and the world that it is said to."""
 
     command: Command
@@ -33,7 +33,7 @@ class Asked(Struct, frozen=True):
         return self.policies[self.command.system]
 
 
-class Effect(Struct, frozen=True):
+class CommandEffect(Struct, frozen=True):
     """What a command changes, in one commit with its record."""
 
     result: str
@@ -57,5 +57,5 @@ class Effect(Struct, frozen=True):
     """The event in the trail of each rollback under way that it concerns; empty: none."""
 
 
-Verb = Callable[[Asked], Effect]
+Verb = Callable[[CommandRequest], CommandEffect]
 """Reads, decides, and writes nothing itself. Raises: Refused, with what would be possible."""

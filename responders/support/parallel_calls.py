@@ -34,7 +34,7 @@ def no_lease(seconds: float) -> None:
     """Whoever decides nothing has none to lose."""
 
 
-class Seen(Struct, frozen=True):
+class ObservedHealth(Struct, frozen=True):
     """How a system looks: to its routers, and from outside."""
 
     requests: Mapping[str, Requests] | None
@@ -106,10 +106,10 @@ def looking(
     }
 
 
-def seen(answers: Mapping[str, Any]) -> Seen:
+def seen(answers: Mapping[str, Any]) -> ObservedHealth:
     """What the calls of `looking` found."""
     counted = answers["metrics"]
-    return Seen(
+    return ObservedHealth(
         requests=None if isinstance(counted, RollbackError) else counted,
         probes={
             name.removeprefix("probe "): answer
@@ -127,7 +127,9 @@ def reading_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, 
 
 def still_open(answers: Mapping[str, Any]) -> dict[str, bool]:
     """What the calls of `reading_back` found; alerts without an answer are left out."""
-    return {name: said for name, said in named(answers, "alert ").items() if said is not None}
+    return {
+        name: said for name, said in select_named(answers, "alert ").items() if said is not None
+    }
 
 
 def answered(answer: Any) -> Any:
@@ -142,7 +144,7 @@ def or_none(answer: Any) -> Any:
     return None if isinstance(answer, RollbackError) else answer
 
 
-def named(answers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def select_named(answers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Those of the calls whose names begin so, without that; None where there is no answer."""
     return {
         name.removeprefix(prefix): or_none(answer)

@@ -64,7 +64,7 @@ def go_on(
             return
 
 
-def told(
+def end_event(
     policy: Policy, name: str, severity: Severity, record: CommandRecord, now: datetime
 ) -> Told:
     """The end as an event of that name, and its result told to people."""

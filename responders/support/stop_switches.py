@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.support.command_handler import Asked
+from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.store import Write, written
 from shared.domain import system as systems
@@ -18,9 +18,9 @@ from shared.ports.world import Ports
 class Switch:
     """The document that a command switches: of one system, or of all."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: CommandRequest) -> None:
         name = asked.command.system
-        self.document = asked.ports.store.get(systems.path(name) if name else GLOBAL)
+        self.document = asked.ports.store.get(systems.system_path(name) if name else GLOBAL)
         empty: System | Controls = System(name=name) if name else Controls()
         kind = type(empty)
         fields = self.document.fields
@@ -44,7 +44,7 @@ def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool
 
 def switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
     """What stands of all systems and of this one, and when that was read by the store's clock."""
-    everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.path(policy.system))
+    everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.system_path(policy.system))
     controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
     system = systems.stored(here.fields, policy.system)
     return controls, system, here.read_at

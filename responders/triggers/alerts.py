@@ -17,13 +17,13 @@ from shared.domain.signals import security_finding
 from shared.domain.signals.alert import Alert, received
 from shared.domain.signals.monitoring_notification import (
     Notification,
-    Verdict,
+    NotificationMeaning,
     claim,
     function_of,
     is_foreign,
     key,
     key_of,
-    parse,
+    parse_notification,
     why_unclaimed,
 )
 from shared.ports.world import Ports
@@ -33,7 +33,7 @@ REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000
 
 
-class Alerts:
+class AlertsTrigger:
     """Records each (incident_id, state) once; joins it to the open incident, or opens one."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -51,8 +51,8 @@ class Alerts:
         if security_finding.is_one(message.data):
             self._receive_finding(message)
             return
-        notification = parse(message.data)
-        if notification.verdict is Verdict.TEST:
+        notification = parse_notification(message.data)
+        if notification.verdict is NotificationMeaning.TEST:
             self._record_test(notification, message)
             return
         claimed = claim(notification, self._policies)
@@ -66,7 +66,7 @@ class Alerts:
 
     def _receive_finding(self, message: Message) -> None:
         """The same of a finding of Security Command Center, which is a breach or refused."""
-        finding = security_finding.parse(message.data)
+        finding = security_finding.parse_security_finding(message.data)
         policy = security_finding.claim(finding, self._policies)
         state = finding.state.lower()
         if self._was_settled(key_of(finding.id, state)):

@@ -33,7 +33,7 @@ OVERDUE = timedelta(minutes=2)
 """What has been due for longer was handed on several times, and nobody has done it."""
 
 
-class Clock:
+class ClockTrigger:
     """Sweeps twice a minute; a second Scheduler job's tick in the same half minute does nothing."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:

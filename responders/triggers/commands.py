@@ -18,7 +18,7 @@ from responders.commands.upkeep.diagnostics import check
 from responders.data import erasure
 from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
-from responders.support.command_handler import Asked, Verb
+from responders.support.command_handler import CommandRequest, Verb
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Write
@@ -94,7 +94,7 @@ COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-class Commands:
+class CommandsTrigger:
     """Carries out what people ask for, who prove who they are."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -108,7 +108,7 @@ class Commands:
         due; one that was replayed has the id and the age that it had at first. Raises: Refused,
         with every fault; Unavailable.
         """
-        command = commands.parse(message.data, message.first_id, self._policies)
+        command = commands.parse_command(message.data, message.first_id, self._policies)
         said_at = message.first_published_at or self._ports.clock.now()
         identified = cache(partial(identify, message, self._ports, self._policies))
 
@@ -121,7 +121,7 @@ class Commands:
             try:
                 used_up = use_up(actor, command.id, self._ports)
                 who = actor.person, actor.right
-                asked = Asked(said, said_at, self._ports, self._policies, *who)
+                asked = CommandRequest(said, said_at, self._ports, self._policies, *who)
                 self._carry_out(asked, used_up)
             except Refused:
                 if not self._is_done(command):  # a copy of it was faster
@@ -135,7 +135,7 @@ class Commands:
 
     def _is_done(self, command: Command) -> bool:
         """Whether this command, by its id, was carried out."""
-        return self._ports.store.get(commands.path(command.id)).fields is not None
+        return self._ports.store.get(commands.command_path(command.id)).fields is not None
 
     def _refuse_stale(self, command: Command, said_at: datetime) -> None:
         """Raises: Refused, for what is not to happen in another hour."""
@@ -145,7 +145,7 @@ class Commands:
         if late > self._policies[command.system].gates.stale_after:
             raise Refused(f"said {late} ago: too late for a {command.command}")
 
-    def _carry_out(self, asked: Asked, used_up: Sequence[Write]) -> None:
+    def _carry_out(self, asked: CommandRequest, used_up: Sequence[Write]) -> None:
         """Commit the command's record and token together with its effect.
 
         Raises: Moved, Refused.
@@ -181,7 +181,7 @@ class Commands:
         )
         self._ports.store.commit(
             [
-                Create(commands.path(command.id), encode(record)),
+                Create(commands.command_path(command.id), encode(record)),
                 write_down(record.system, f"command:{command.id}", told),
                 *used_up,
                 *effect.writes,

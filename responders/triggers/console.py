@@ -8,18 +8,18 @@ from urllib.parse import urlencode
 
 from responders.console.actions import Saying
 from responders.console.pages import Facts, View, Viewing
-from responders.console.sign_in import Session, SigningIn
+from responders.console.sign_in import ConsoleSession, SigningIn
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_html, console_http
-from shared.domain.presentation.console_http import Page, Visit
+from shared.domain.presentation.console_http import ConsoleRequest, Page
 from shared.domain.reports import html as report_html
 from shared.ports.world import Ports
 
 ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
 
 
-class Console:
+class ConsoleTrigger:
     """Answers browsers. Nobody sees anything but the page of signing in before they have."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -38,7 +38,7 @@ class Console:
             "/said": ("said", self._saying.answer),
         }
 
-    def answer(self, visit: Visit) -> Page:
+    def answer(self, visit: ConsoleRequest) -> Page:
         """A page, whatever is asked; no answer of a service of ours is a page that says so."""
         try:
             return self._answered(visit)
@@ -47,7 +47,7 @@ class Console:
         except Unavailable as failure:
             return self._told(f"No answer: {failure}", HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _answered(self, visit: Visit) -> Page:
+    def _answered(self, visit: ConsoleRequest) -> Page:
         """Raises: Rejected, Unavailable."""
         if visit.path.startswith(ASSETS):
             return _asset(visit.path.rpartition("/")[2])
@@ -67,15 +67,15 @@ class Console:
         template, view = self._view(visit)
         return self._page(template, view(visit), visit, session)
 
-    def _view(self, visit: Visit) -> tuple[str, View]:
+    def _view(self, visit: ConsoleRequest) -> tuple[str, View]:
         if visit.path.startswith(INCIDENTS):
             return "incident", self._viewing.incident
         if visit.path not in self._views:
             raise Rejected("There is no such page.")
         return self._views[visit.path]
 
-    def _posted(self, visit: Visit, session: Session) -> Page:
-        actions: dict[str, Callable[[Visit, Session], Page | str]] = {
+    def _posted(self, visit: ConsoleRequest, session: ConsoleSession) -> Page:
+        actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], Page | str]] = {
             "/say": self._saying.say,
             "/sign-out": self._signing_in.leave,
         }
@@ -87,7 +87,7 @@ class Console:
         facts = self._saying.ask(visit, visit.form, done)
         return self._page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
-    def _sign_in(self, visit: Visit) -> Page:
+    def _sign_in(self, visit: ConsoleRequest) -> Page:
         why = ""
         if visit.method == "POST":
             done = self._signing_in.enter(visit)
@@ -98,7 +98,7 @@ class Console:
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
         return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
 
-    def _to_sign_in(self, visit: Visit) -> Page:
+    def _to_sign_in(self, visit: ConsoleRequest) -> Page:
         """To the page of signing in, and back here from there; a form's words are lost."""
         to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
         if visit.is_a_part:
@@ -109,8 +109,8 @@ class Console:
         self,
         template: str,
         facts: Facts,
-        visit: Visit,
-        session: Session,
+        visit: ConsoleRequest,
+        session: ConsoleSession,
         status: HTTPStatus = HTTPStatus.OK,
     ) -> Page:
         now = self._ports.clock.now()

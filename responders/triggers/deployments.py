@@ -14,7 +14,7 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document
 from shared.domain.deployments.announcements import SKEW
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.rollout import Said
 from shared.domain.policy.model import Policy
@@ -24,7 +24,7 @@ from shared.state.envelope import Message
 from shared.state.work_queue import Due
 
 
-class Deployments:
+class DeploymentsTrigger:
     """Knows what is live, since when, and whether it may be gone back to."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -72,11 +72,11 @@ class Deployments:
         system = due.id if inventory else due.id.partition(":")[0]
         if system not in self._policies:
             raise Refused(f"system {system} is not known")
-        path = stocks.path(system) if inventory else f"deployments/{due.id}"
+        path = stocks.inventory_path(system) if inventory else f"deployments/{due.id}"
         document = self._ports.store.get(path)
         if not _is_due(document):
             return
-        if inventory or decode(Deployment, document.fields).status is Status.ROLLING_OUT:
+        if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
             self._look(system, document.read_at)  # when it is quiet, that settles it
         else:
             readiness.carry_forward(self._ports, self._policies[system], document)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from responders.notices.device_push import Spreading, short, unanswered
-from responders.notices.message import told
+from responders.notices.message import channel_message
 from responders.notices.status_page import Showing
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
@@ -19,12 +19,11 @@ from shared.core.store import Document, Query, Update, written
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import Notice, Stage, Status, Unless, stage
-from shared.domain.notices.outbox import SENDING_TAKES, Answer, ChannelState
+from shared.domain.notices.notice import Notice, NoticeStatus, Stage, Unless, stage
+from shared.domain.notices.outbox import SENDING_TAKES, ChannelState, DeliveryResult
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import is_shown
@@ -36,7 +35,7 @@ COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
 
 
-class Notices:
+class NoticesTrigger:
     """The outbox: one notice per message, claimed before it is sent, in order on its channel."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -51,11 +50,11 @@ class Notices:
         twice, unless the instance died between sending and recording; then the channel sees the
         same key again. Raises: Refused; Unavailable.
         """
-        due = work_queue.parse(message.data, work_queue.NOTICE, work_queue.PAGE)
+        due = work_queue.parse_work_item(message.data, work_queue.NOTICE, work_queue.PAGE)
         if due.kind == work_queue.PAGE:
             self._showing.show(due)
             return
-        self._retry(due.id, self._say, notices.path(due.id))
+        self._retry(due.id, self._say, notices.notice_path(due.id))
 
     def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
         """Repeat it while the notice, or its channel, is in another's hands as well."""
@@ -75,7 +74,7 @@ class Notices:
         if notice.due_at is None or notice.due_at > now:
             return
         if self._is_pointless(notice):
-            withdrawn = replace(notice, status=Status.WITHDRAWN, due_at=None)
+            withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
             self._keep(document, withdrawn)
             if notice.is_waiting:
                 self._wake(notice)
@@ -95,13 +94,13 @@ class Notices:
     def _send(self, notice: Notice, document: Document, channel: Channel) -> None:
         """Claim, send, record; or put off, where the channel takes nothing now."""
         now = document.read_at  # all instances agree on the store's time
-        known = self._ports.store.get(outbox.path(notice.system, channel.name))
+        known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
         state = outbox.admitted(_state(known, notice, channel), channel, now)
         if isinstance(state, datetime):
             self._keep(document, replace(notice, due_at=state))
             return
         policy = self._policies[notice.system]
-        content = told(self._ports, policy, notice, channel)
+        content = channel_message(self._ports, policy, notice, channel)
         claimed = replace(
             notice,
             attempts=notice.attempts + 1,
@@ -122,25 +121,27 @@ class Notices:
 
     def _handed_over(
         self, notice: Notice, channel: Channel, content: Mapping[str, Any]
-    ) -> tuple[Answer, str]:
+    ) -> tuple[DeliveryResult, str]:
         """What the channel answers, and what is wrong with it."""
         try:
             self._ports.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
             return unanswered(failure)
-        return Answer.TAKEN, ""
+        return DeliveryResult.TAKEN, ""
 
-    def _record(self, channel: Channel, claimed: Notice, answer: Answer, error: str) -> None:
+    def _record(
+        self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str
+    ) -> None:
         """Keep what became of it, with what that says of its channel. Raises: Moved."""
         store = self._ports.store
-        document = store.get(notices.path(claimed.id))
+        document = store.get(notices.notice_path(claimed.id))
         now = document.read_at
         if document.fields is None:
             return
         current = decode(Notice, document.fields)
         if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
             return  # it took so long that another has claimed it anew
-        known = store.get(outbox.path(claimed.system, channel.name))
+        known = store.get(outbox.channel_path(claimed.system, channel.name))
         state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
         ended = outbox.concluded(current, channel, answer, error, state, now)
         is_over = ended.due_at is None
@@ -155,7 +156,7 @@ class Notices:
         work_queue.publish_notices(self._ports.bus, told_of)
         if is_over:
             self._wake(ended)
-        elif answer is Answer.PARTLY:
+        elif answer is DeliveryResult.PARTLY:
             work_queue.publish(self._ports.bus, work_queue.NOTICE, ended.id, now)
 
     def _wake(self, ended: Notice) -> None:
@@ -171,7 +172,7 @@ class Notices:
         following = outbox.next_of(_read(lane.values()), now)
         if following is None or following.attempts:
             return
-        self._keep(lane[notices.path(following.id)], replace(following, due_at=now))
+        self._keep(lane[notices.notice_path(following.id)], replace(following, due_at=now))
         work_queue.publish(self._ports.bus, work_queue.NOTICE, following.id, now)
 
     def _keep(self, document: Document, notice: Notice) -> None:
@@ -192,9 +193,11 @@ class Notices:
             pause = switch.get("pause") or {}
             return bool(pause.get("command") != notice.facts["command"])
         if notice.unless is Unless.CALLED_OFF:
-            record = self._ports.store.get(commands.path(notice.facts["command"])).fields or {}
+            record = (
+                self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
+            )
             return record.get("due_at") is None
-        fields = self._ports.store.get(incidents.path(notice.incident)).fields
+        fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
         incident = decode(Incident, fields)
         if notice.unless is Unless.HELD_BACK:
             return self._is_held_back(notice, incident)

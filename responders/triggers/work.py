@@ -10,22 +10,22 @@ from responders.commands.worker import carry_out
 from responders.data.repair.erase_written import TakingOut
 from responders.data.repair.writer import Rewriting
 from responders.rollback import approval, completion, report_filing
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.decision import decide, decide_repair, decide_undo
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import verify, verify_repair
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import ENDED, Status, Way
+from shared.domain.rollback.rollback import ENDED, Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
-from shared.engine.engine import Engine, Left
+from shared.engine.engine import Engine, StopReason
 from shared.engine.lease import SKEW, claim, given_up
-from shared.engine.steps.base import Kind
+from shared.engine.steps.base import StepKind
 from shared.engine.steps.documents import erase, repair, restore
 from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
 from shared.engine.steps.resources import registry
-from shared.engine.stop_conditions import Switches
+from shared.engine.stop_conditions import StopConditions
 from shared.ports.world import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
@@ -35,15 +35,15 @@ WORK_FOR_SECONDS = 120.0
 AGAIN_AFTER = timedelta(seconds=10)
 """When something of ours or Google's gave no answer."""
 
-DECIDES: Mapping[Way, Callable[[Case], bool]] = {
-    Way.BACK: decide.decide,
-    Way.REPAIR: decide_repair.decide,
-    Way.UNDO: decide_undo.decide,
-    Way.UNPIN: decide_undo.decide,
+DECIDES: Mapping[Direction, Callable[[Case], bool]] = {
+    Direction.BACK: decide.decide,
+    Direction.REPAIR: decide_repair.decide,
+    Direction.UNDO: decide_undo.decide,
+    Direction.UNPIN: decide_undo.decide,
 }
 """Who decides, by the way that was ordered."""
 
-LIFTED = Turn(
+LIFTED = Transition(
     event="rollback.goes-on",
     note="what held it is lifted",
     changes={"held_since": None},
@@ -53,7 +53,7 @@ LIFTED = Turn(
 """Said before anything is done: a later hold has all of its time again."""
 
 
-class Work:
+class WorkTrigger:
     """Decides and carries out; one rollback at a time per instance."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -67,7 +67,7 @@ class Work:
         command it does.
         Raises: Refused; Unavailable; LostRollback.
         """
-        due = work_queue.parse(
+        due = work_queue.parse_work_item(
             message.data, work_queue.ROLLBACK, work_queue.COMMAND, work_queue.REPORT
         )
         ports = self._ports
@@ -114,45 +114,45 @@ class Work:
                 case.hand_over()
                 return
 
-    def _forward(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
+    def _forward(self, case: Case, kinds: Mapping[str, StepKind], until: float) -> bool:
         """One move; whether there is another for this worker."""
         status = case.rollback.status
-        if case.rollback.cancel_requested and status is not Status.RUNNING:
+        if case.rollback.cancel_requested and status is not RollbackStatus.RUNNING:
             return completion.cancel(case)
         no = case.rollback.rejected
-        if no is not None and status in (Status.DECIDING, Status.PARKED):
+        if no is not None and status in (RollbackStatus.DECIDING, RollbackStatus.PARKED):
             return approval.give_up(case, no)
         match status:
-            case Status.DECIDING:
+            case RollbackStatus.DECIDING:
                 return DECIDES[case.rollback.way](case)
-            case Status.PARKED:
+            case RollbackStatus.PARKED:
                 return approval.wait(case)
-            case Status.RUNNING:
+            case RollbackStatus.RUNNING:
                 if not case.rollback.cancel_requested and fence_guard.is_awaited(case):
                     return fence_guard.wait(case)
                 return self._run(case, kinds, until)
-            case Status.VERIFYING:
-                repairs = case.rollback.way is Way.REPAIR
+            case RollbackStatus.VERIFYING:
+                repairs = case.rollback.way is Direction.REPAIR
                 return verify_repair.verify(case) if repairs else verify.verify(case)
-            case Status.WATCHING:
+            case RollbackStatus.WATCHING:
                 return verify.watch(case, kinds)
         return False
 
-    def _run(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
+    def _run(self, case: Case, kinds: Mapping[str, StepKind], until: float) -> bool:
         ports = self._ports
-        switches = Switches(ports.store, ports.clock, case.rollback)
+        switches = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not switches.stop():
             case.take(LIFTED)
             # That turn has read what a person has said since the look before it.
-            switches = Switches(ports.store, ports.clock, case.rollback)
+            switches = StopConditions(ports.store, ports.clock, case.rollback)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
-        if left is Left.HANDED_OVER:
+        if left is StopReason.HANDED_OVER:
             case.hand_over()
             return False
         if case.rollback.cancel_requested:
             return completion.cancel(case)
-        if left is Left.ENDED:
+        if left is StopReason.ENDED:
             return verify.conclude(case, kinds)
         return self._hold(case, switches.stop())
 
@@ -163,7 +163,7 @@ class Work:
             return True
         if since is not None and now - since > case.policy.gates.approval_expires:
             return completion.fail(case, f"held for too long: {reason}")
-        held = Turn(
+        held = Transition(
             event="rollback.held",
             note=f"nothing is in flight and nothing more is done: {reason}",
             changes={
@@ -184,14 +184,14 @@ class Work:
         now = ports.clock.now() + SKEW
         work_queue.publish_due(ports.store, ports.bus, work_queue.COMMAND, now, self._policies)
 
-    def _kinds(self, case: Case) -> dict[str, Kind]:
+    def _kinds(self, case: Case) -> dict[str, StepKind]:
         policy = case.policy
         rewriting, taking_out = self._writing(case)
         platform = self._ports.platform(policy.system)
         builder = self._ports.builder(policy.system)
         return {
             shift_traffic.KIND: shift_traffic.Shift(platform),
-            judge_canary.KIND: judge_canary.Judge(platform, self._ports.prober),
+            judge_canary.KIND: judge_canary.JudgeCanary(platform, self._ports.prober),
             redeploy.KIND: redeploy.Redeploy(builder, platform),
             serve_revision.KIND: serve_revision.Serve(platform, builder),
             repair.KIND: repair.Repair(rewriting.portion),
@@ -203,7 +203,7 @@ class Work:
     def _writing(self, case: Case) -> tuple[Rewriting, TakingOut]:
         """What writes documents back and takes some out, as fast as all workers together may."""
         ports, rollback, tenure = self._ports, case.rollback, case.tenure
-        switches = Switches(ports.store, ports.clock, rollback)
+        switches = StopConditions(ports.store, ports.clock, rollback)
         began_at = rollback.started_at or case.now()
         ramp = Ramp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
 

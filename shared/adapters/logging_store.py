@@ -10,8 +10,8 @@ from shared.core import log
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query, Reader, Store, Write
 from shared.domain.audit import narrative
-from shared.domain.audit.chain import Entry, Event
-from shared.domain.audit.narrative import Told
+from shared.domain.audit.chain import AuditEntry, Event
+from shared.domain.audit.narrative import AuditLine
 
 _ENTRY = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
 _SINGLE = re.compile(r"systems/([^/]+)/audit/[^/]+")
@@ -67,7 +67,7 @@ def _tell(writes: Sequence[Write]) -> None:
             continue
         if found := _ENTRY.fullmatch(write.path):
             beside = _fields(writes, found[1])
-            entry = decode(Entry, write.fields)
+            entry = decode(AuditEntry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
             for one in narrative.of_entry(entry, found[2], *where):
                 _log(one)
@@ -80,7 +80,7 @@ def _fields(writes: Sequence[Write], path: str) -> dict[str, str]:
     return next((write.fields for write in writes if write.path == path), {})
 
 
-def _log(one: Told) -> None:
+def _log(one: AuditLine) -> None:
     severity = next((name for names, name in _SEVERITIES if names.fullmatch(one.event)), "INFO")
     labels = {
         "system": one.system,

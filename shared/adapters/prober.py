@@ -28,7 +28,7 @@ from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer
-from shared.ports.identity import Secrets
+from shared.ports.identity import SecretValues
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""
@@ -117,7 +117,7 @@ class HttpProber:
         resolve: Resolve = resolve_publicly,
         look_up: LookUp = _look_up,
         latency: str = "",
-        secrets: Callable[[], Secrets] | None = None,
+        secrets: Callable[[], SecretValues] | None = None,
     ) -> None:
         self._resolve = resolve
         self._look_up = look_up

@@ -37,7 +37,7 @@ _MEANINGS = {
 """Google's words, as a person understands them."""
 
 
-class Session(Struct, frozen=True):
+class AuthSession(Struct, frozen=True):
     """Signed in."""
 
     id_token: str
@@ -70,7 +70,7 @@ class SignIn:
         self._key = api_key
         self._played = played
 
-    def begin(self, email: str, password: str) -> Session | Challenge:
+    def begin(self, email: str, password: str) -> AuthSession | Challenge:
         """Signed in, or asked for the second factor. Raises: Rejected, Unavailable."""
         said = {"email": email, "password": password, "returnSecureToken": True}
         answer = self._post(TOOLKIT, "/v1/accounts:signInWithPassword", json=said)
@@ -82,7 +82,7 @@ class SignIn:
             raise Rejected("the second factor is no authenticator app: only those work here")
         return Challenge(pending, apps[0]["mfaEnrollmentId"])
 
-    def finish(self, challenge: Challenge, code: str) -> Session:
+    def finish(self, challenge: Challenge, code: str) -> AuthSession:
         """Signed in, with a second factor. Raises: Rejected, Unavailable."""
         said = {
             "mfaPendingCredential": challenge.pending,
@@ -99,7 +99,7 @@ class SignIn:
             raise Rejected("you have no second factor: first enrol an app (rollback enrol)")
         return self.finish(begun, code).id_token
 
-    def enrol(self, session: Session) -> Enrolment:
+    def enrol(self, session: AuthSession) -> Enrolment:
         """An app for a person who has signed in without one. Raises: Rejected, Unavailable."""
         said = {"idToken": session.id_token, "totpEnrollmentInfo": {}}
         answer = self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:start", json=said)
@@ -121,7 +121,7 @@ class SignIn:
         }
         self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:finalize", json=said)
 
-    def refresh(self, refresh_token: str) -> Session:
+    def refresh(self, refresh_token: str) -> AuthSession:
         """A new token of the same sign-in, as old as that. Raises: Rejected, Unavailable."""
         said = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         answer = self._post(SECURE_TOKEN, "/v1/token", form=said)
@@ -157,9 +157,9 @@ class SignIn:
         return content
 
 
-def _session(answer: dict[str, Any], token: str, refresh_token: str) -> Session:
+def _session(answer: dict[str, Any], token: str, refresh_token: str) -> AuthSession:
     try:
-        return Session(answer[token], answer[refresh_token])
+        return AuthSession(answer[token], answer[refresh_token])
     except KeyError:
         raise Unavailable("sign-in: an answer without a token") from None
 

@@ -37,7 +37,7 @@ def text(whole: str, most: int = CHARACTERS) -> str:
     return f"{whole[: most // 2]}…{whole[-(most - 1 - most // 2) :]}"
 
 
-def lines(every: Sequence[str], most: int = LINES) -> list[str]:
+def first_lines(every: Sequence[str], most: int = LINES) -> list[str]:
     """The first lines, and one that counts the rest where there is any."""
     more = len(every) - most
     return [*every[:most], *([f"and {more} more"] if more > 0 else [])]

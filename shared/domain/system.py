@@ -135,6 +135,6 @@ def stored(fields: dict[str, Any] | None, name: str) -> System:
     return decode(System, fields) if fields else System(name)
 
 
-def path(system: str) -> str:
+def system_path(system: str) -> str:
     """Where a system is kept."""
     return f"systems/{system}"

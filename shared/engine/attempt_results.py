@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.errors import Ambiguous, Moved, Rejected
-from shared.engine.steps.base import Look
+from shared.engine.steps.base import StepLook
 
 
-class Sent(Struct, frozen=True):
+class EffectSent(Struct, frozen=True):
     """The effect was sent; the platform works on it under this name."""
 
     operation: str
@@ -27,7 +27,7 @@ class Withheld(Struct, frozen=True):
     reason: str
 
 
-Result = Look | Sent | Withheld | OverQuota
+Result = StepLook | EffectSent | Withheld | OverQuota
 
-WROTE = (Sent, OverQuota, Ambiguous, Moved, Rejected)
+WROTE = (EffectSent, OverQuota, Ambiguous, Moved, Rejected)
 """Ends of a call that has written, or tried to: it counts against the quota. No look ends so."""

@@ -12,23 +12,22 @@ from shared.domain.audit.chain import Event, event
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import ENDED, Step, StepStatus
 from shared.domain.rollback.rollback import LEASE, Rollback
-from shared.domain.rollback.write_quota import PaceLeft
-from shared.domain.rollback.write_quota import path as quota_path
-from shared.engine.lease import Draft, Tenure
+from shared.domain.rollback.write_quota import PaceLeft, quota_path
+from shared.engine.lease import Draft, LeasedRollback
 
 COMMIT_GAP_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
 RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
 
 
-class Commits:
+class Checkpointer:
     """Results and intents in as few commits as the store likes, and the lease's renewals."""
 
     def __init__(
         self,
-        tenure: Tenure,
+        tenure: LeasedRollback,
         saved: Mapping[str, Step],
-        steps: InHand,
+        steps: StepTable,
         pace_left: Callable[[datetime], PaceLeft],
     ) -> None:
         """`saved` is what was read; `steps`, in the caller's hands, what is known since.
@@ -88,7 +87,10 @@ class Commits:
             events=tuple(self._events(changed, now)) or (event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
-                *(Update(plans.path(rollback.id, step.name), encode(step)) for step in changed),
+                *(
+                    Update(plans.step_path(rollback.id, step.name), encode(step))
+                    for step in changed
+                ),
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),
         )
@@ -123,7 +125,7 @@ def _essence(step: Step) -> tuple[object, ...]:
 _number = attrgetter("number")
 
 
-class InHand(dict[str, Step]):
+class StepTable(dict[str, Step]):
     """Steps by name, in the plan's order; of a thousand it knows those that are under way."""
 
     def __init__(self, steps: Mapping[str, Step]) -> None:

@@ -18,16 +18,15 @@ from shared.core.runtime import Clock, Pool
 from shared.core.store import Query, Store
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.write_quota import Pace, PaceLeft, resumed
-from shared.domain.rollback.write_quota import path as quota_path
-from shared.engine.attempt_results import OverQuota, Result, Sent, Withheld
-from shared.engine.lease import Tenure
-from shared.engine.step_scheduler import LOOK_AGAIN_SECONDS, Carrying, lands_late
-from shared.engine.steps.base import Kind, Verdict
-from shared.engine.stop_conditions import Switches
+from shared.domain.rollback.write_quota import Pace, PaceLeft, quota_path, resumed
+from shared.engine.attempt_results import EffectSent, OverQuota, Result, Withheld
+from shared.engine.lease import LeasedRollback
+from shared.engine.step_scheduler import LOOK_AGAIN_SECONDS, StepScheduler, lands_late
+from shared.engine.steps.base import StepKind, StepVerdict
+from shared.engine.stop_conditions import StopConditions
 
 
-class Left(StrEnum):
+class StopReason(StrEnum):
     """Why a worker stopped carrying."""
 
     ENDED = "every step has ended"
@@ -43,8 +42,8 @@ class Engine:
         store: Store,
         clock: Clock,
         pool: Pool,
-        kinds: Mapping[str, Kind],
-        switches: Switches,
+        kinds: Mapping[str, StepKind],
+        switches: StopConditions,
         execution: Execution,
     ) -> None:
         self._store = store
@@ -54,7 +53,7 @@ class Engine:
         self._switches = switches
         self._execution = execution
 
-    def carry(self, tenure: Tenure, until: float) -> Left:
+    def carry(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.
 
         `until` is a moment of the monotonic clock.
@@ -64,7 +63,7 @@ class Engine:
         """
         steps = load_steps(self._store, tenure.rollback.id)
         pace = self._pace(tenure)
-        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, pace)
+        carrying = StepScheduler(self._clock, self._kinds, self._execution, tenure, steps, pace)
         while True:
             time_is_over = self._clock.monotonic() >= until
             forbidden = bool(tenure.rollback.cancel_requested) or self._is_stopped(carrying)
@@ -75,21 +74,21 @@ class Engine:
                 carrying.put_back()
             carrying.commit_what_is_due(leaving=(forbidden or time_is_over) and not calls_run)
             if carrying.finished():
-                return Left.ENDED
+                return StopReason.ENDED
             if not calls_run and time_is_over:
-                return Left.HANDED_OVER
+                return StopReason.HANDED_OVER
             if not calls_run and forbidden and carrying.settled():
-                return Left.STOPPED
+                return StopReason.STOPPED
             if not time_is_over:
                 self._send(carrying, tenure, settling=forbidden)
             patience = LOOK_AGAIN_SECONDS if time_is_over else carrying.patience(settling=forbidden)
             carrying.fold(self._results(patience))
 
-    def _is_stopped(self, carrying: Carrying) -> bool:
+    def _is_stopped(self, carrying: StepScheduler) -> bool:
         """Whether the switches forbid to go on; where nothing could, nobody has to ask them."""
         return not carrying.only_waits() and bool(self._switches.stop())
 
-    def _pace(self, tenure: Tenure) -> Pace:
+    def _pace(self, tenure: LeasedRollback) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
         fields = self._store.get(quota_path(tenure.rollback.system)).fields
         left = decode(PaceLeft, fields) if fields is not None else None
@@ -102,26 +101,26 @@ class Engine:
         self._clock.sleep(patience)
         return []
 
-    def _send(self, carrying: Carrying, tenure: Tenure, *, settling: bool) -> None:
+    def _send(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
         """Hand every call that is due to the pool."""
         for step, may_set in carrying.take_due(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
-    def _attempt(self, tenure: Tenure, step: Step, may_set: bool) -> Result:
+    def _attempt(self, tenure: LeasedRollback, step: Step, may_set: bool) -> Result:
         """Look, and set when the world still is where the intent found it.
 
         Raises: LostRollback, when the lease has run out meanwhile.
         """
         kind = self._kinds[step.kind]
         look = kind.look(step)
-        if not (may_set and look.verdict is Verdict.AT_ORIGIN and look.token == step.seen):
+        if not (may_set and look.verdict is StepVerdict.AT_ORIGIN and look.token == step.seen):
             return look
         try:
             return self._effect(tenure, step, kind)
         except Throttled as refused:
             return OverQuota(str(refused), refused.retry_after.total_seconds())
 
-    def _effect(self, tenure: Tenure, step: Step, kind: Kind) -> Sent | Withheld:
+    def _effect(self, tenure: LeasedRollback, step: Step, kind: StepKind) -> EffectSent | Withheld:
         kind.rehearse(step)
         reason = self._switches.stop()
         if reason:
@@ -131,7 +130,7 @@ class Engine:
             kind.unconditional_timeout_seconds or 0.0
         ):
             return Withheld("its time to be sent is over")
-        return Sent(kind.set(step))
+        return EffectSent(kind.set(step))
 
 
 def load_steps(store: Store, rollback: str) -> dict[str, Step]:

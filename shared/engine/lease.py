@@ -89,9 +89,9 @@ def prepared(
     fields = encode(after)
     if renew and after.lease is not None:
         fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
-    asked = anchor.asked(rollbacks.path(rollback.id), entry, after.expires_at)
+    asked = anchor.asked(rollbacks.rollback_path(rollback.id), entry, after.expires_at)
     return after, [
-        Update(rollbacks.path(rollback.id), fields, version),
+        Update(rollbacks.rollback_path(rollback.id), fields, version),
         Create(
             rollbacks.entry_path(rollback.id, sequence),
             {**encode(entry), "expires_at": after.expires_at},
@@ -116,7 +116,7 @@ def _with_changes(draft: Draft, before: Rollback) -> tuple[Event, ...]:
     return (replace(first, facts=facts), *others)
 
 
-class Tenure:
+class LeasedRollback:
     """A claimed rollback and its one committer."""
 
     def __init__(
@@ -192,7 +192,7 @@ class Tenure:
 
         def work(reader: Reader) -> Sequence[Write]:
             landed.clear()
-            document = reader.get(rollbacks.path(self.rollback.id))
+            document = reader.get(rollbacks.rollback_path(self.rollback.id))
             current = decode(Rollback, document.fields)
             if current.commit_id == commit_id:  # landed before, and the answer was lost
                 landed.append(current)
@@ -240,7 +240,7 @@ class Tenure:
         It writes as a person does, and nothing else. Raises: Moved, as when somebody has come
         further meanwhile: then it counts no more; Unavailable.
         """
-        document = self._store.get(rollbacks.path(self.rollback.id))
+        document = self._store.get(rollbacks.rollback_path(self.rollback.id))
         if document.fields is None:
             return
         current = decode(Rollback, document.fields)
@@ -271,7 +271,7 @@ class Tenure:
         """Whether our commit is the one that stands in the way of its own repetition."""
         receipt = self._store.get(rollbacks.entry_path(after.id, after.sequence))
         landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id
-        current = self._store.get(rollbacks.path(after.id))
+        current = self._store.get(rollbacks.rollback_path(after.id))
         self.rollback = decode(Rollback, current.fields)
         self._version = current.version
         if self.rollback.fence > after.fence:
@@ -301,15 +301,15 @@ def claim(
     rollback_id: str,
     message_id: str,
     systems: Container[str],
-) -> Tenure | None:
+) -> LeasedRollback | None:
     """Take a rollback that is due; None when it needs nobody now, or another worker has it.
 
     Raises: Refused, for a system that is not among those known here; Unavailable, when the store
     gives no answer or the document is of a newer schema.
     """
 
-    def claimed() -> Tenure | None:
-        document = store.get(rollbacks.path(rollback_id))
+    def claimed() -> LeasedRollback | None:
+        document = store.get(rollbacks.rollback_path(rollback_id))
         if document.fields is None:
             return None
         if document.fields.get("schema") != SCHEMA:
@@ -338,7 +338,7 @@ def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
 
 def _take(
     store: Store, clock: Clock, ids: Ids, found: Rollback, document: Document, message_id: str
-) -> Tenure:
+) -> LeasedRollback:
     """The tenure, once our claim has landed. Raises: Moved, when somebody wrote first."""
     holder = ids()
     claimed = event(
@@ -371,9 +371,9 @@ def _take(
             if clock.monotonic() - sent > LEASE.total_seconds():
                 raise
         except Moved:
-            current = store.get(rollbacks.path(found.id))
+            current = store.get(rollbacks.rollback_path(found.id))
             if current.fields is None or current.fields["commit_id"] != commit_id:
                 raise
-            return Tenure(store, clock, ids, after, current.version, sent)
+            return LeasedRollback(store, clock, ids, after, current.version, sent)
         else:
-            return Tenure(store, clock, ids, after, version, sent)
+            return LeasedRollback(store, clock, ids, after, version, sent)

@@ -13,11 +13,11 @@ from shared.domain.policy.execution import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.write_quota import Pace, PaceLeft
-from shared.engine.attempt_results import WROTE, OverQuota, Sent, Withheld
-from shared.engine.checkpoints import Commits, InHand
-from shared.engine.lease import Tenure
+from shared.engine.attempt_results import WROTE, EffectSent, OverQuota, Withheld
+from shared.engine.checkpoints import Checkpointer, StepTable
+from shared.engine.lease import LeasedRollback
 from shared.engine.pacing import Pacing
-from shared.engine.steps.base import Kind, Look, Verdict
+from shared.engine.steps.base import StepKind, StepLook, StepVerdict
 
 LOOK_AGAIN_SECONDS = 1.0
 LOSS_UNSEEN_SECONDS = 3.0
@@ -27,15 +27,15 @@ SENT_WITHIN_SECONDS = 8.0
 """How long after its intent an unconditional effect may be sent, without another intent."""
 
 
-class Carrying:
+class StepScheduler:
     """What is known of each step, what may begin, what is to be asked."""
 
     def __init__(
         self,
         clock: Clock,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, StepKind],
         execution: Execution,
-        tenure: Tenure,
+        tenure: LeasedRollback,
         steps: Mapping[str, Step],
         pace: Pace,
     ) -> None:
@@ -43,7 +43,7 @@ class Carrying:
         self._kinds = kinds
         self._execution = execution
         self._tenure = tenure
-        self._steps = InHand(steps)
+        self._steps = StepTable(steps)
         for name, step in steps.items():
             taken_over = self._taken_over(step)
             if taken_over is not step:
@@ -72,7 +72,7 @@ class Carrying:
         in_doubt = [steps[name] for name in self._loose if not steps[name].attempts]
         self._pacing = Pacing(pace, execution, tenure.rollback.order, in_doubt)
         self._bucket = pace.bucket
-        self._commits = Commits(tenure, steps, self._steps, self._pace_left)
+        self._commits = Checkpointer(tenure, steps, self._steps, self._pace_left)
 
     # What the calls found
 
@@ -87,9 +87,9 @@ class Carrying:
     def _after(self, step: Step, result: object) -> Step:
         """The step after one call's end."""
         match result:
-            case Look():
+            case StepLook():
                 return self._after_look(step, result)
-            case Sent():
+            case EffectSent():
                 self._loose.add(step.name)
                 self._bucket.accepted(step.writes)
                 self._look_in(step, 0.9 * self._kinds[step.kind].expected_seconds)
@@ -119,28 +119,28 @@ class Carrying:
                 raise result
         raise TypeError(f"a call answered {result!r}")
 
-    def _after_look(self, step: Step, look: Look) -> Step:
+    def _after_look(self, step: Step, look: StepLook) -> Step:
         if self._pacing.is_set_apart(step):
-            self._pacing.account_for(step, landed=look.verdict is not Verdict.AT_ORIGIN)
-        if look.verdict is Verdict.AT_GOAL:
+            self._pacing.account_for(step, landed=look.verdict is not StepVerdict.AT_ORIGIN)
+        if look.verdict is StepVerdict.AT_GOAL:
             note = look.note or ("" if step.attempts else "found at its goal")
             return self._ended(step, StepStatus.DONE, note)
         if self._may_still_land(step) and not look.is_further:
             self._look_in(step, LOOK_AGAIN_SECONDS)
             return step
         match look.verdict:
-            case Verdict.ELSEWHERE:
+            case StepVerdict.ELSEWHERE:
                 return self._ended(step, StepStatus.STOPPED, look.note)
-            case Verdict.IMPOSSIBLE:
+            case StepVerdict.IMPOSSIBLE:
                 return self._ended(step, StepStatus.FAILED, look.note)
-            case Verdict.UNDER_WAY:
+            case StepVerdict.UNDER_WAY:
                 self._look_in(step, max(LOOK_AGAIN_SECONDS, 0.05 * self._age(step)))
                 sent = step.attempts or (1 if step.writes else 0)  # by us, or by a dead worker
                 return self._unless_overdue(replace(step, attempts=sent, note=look.note))
-            case Verdict.AT_ORIGIN:
+            case StepVerdict.AT_ORIGIN:
                 return self._at_origin(step, look)
 
-    def _at_origin(self, step: Step, look: Look) -> Step:
+    def _at_origin(self, step: Step, look: StepLook) -> Step:
         """Nothing of it is on its way (any more): the effect may be sent, again."""
         if self._is_settling and self._may_be_sent_by_another(step):
             self._look_in(step, LOOK_AGAIN_SECONDS)
@@ -328,7 +328,7 @@ class Carrying:
         return self._commits.is_finished()
 
 
-def lands_late(step: Step, kind: Kind, now: datetime) -> bool:
+def lands_late(step: Step, kind: StepKind, now: datetime) -> bool:
     """Whether its unconditional effect, sent now, might land after its deadline."""
     takes = kind.unconditional_timeout_seconds
     if takes is None:

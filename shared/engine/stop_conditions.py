@@ -14,7 +14,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
 
 
-class Switches:
+class StopConditions:
     """Whether a rollback may do anything, never older than 2 seconds; safe for threads."""
 
     def __init__(self, store: Store, clock: Clock, rollback: Rollback) -> None:
@@ -37,8 +37,8 @@ class Switches:
     def _look(self) -> str:
         try:
             everywhere = self._store.get(GLOBAL)
-            here = self._store.get(systems.path(self._rollback.system))
-            itself = self._store.get(rollbacks.path(self._rollback.id))
+            here = self._store.get(systems.system_path(self._rollback.system))
+            itself = self._store.get(rollbacks.rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()

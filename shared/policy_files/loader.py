@@ -1,9 +1,10 @@
 """Policy files: read whole, checked whole, typed.
 
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
-`shared.policy_files.validation` what must agree inside it, and the parser's marks on which line a fault
-stands. Every fault of every file is listed before anything is refused. What was removed from policy
-files is no fault (`shared.policy_files.removed_keys`): it is taken out first, and the policy has a warning.
+`shared.policy_files.validation` what must agree inside it, and the parser's marks on which line a
+fault stands. Every fault of every file is listed before anything is refused. What was removed from
+policy files is no fault (`shared.policy_files.removed_keys`): it is taken out first, and the policy
+has a warning.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Policy
 from shared.policy_files import data_validation, removed_keys, schema, validation
-from shared.policy_files.yaml_lines import Document, Fault, Path, Unreadable
+from shared.policy_files.yaml_lines import Path, Unreadable, YamlDocument, YamlFault
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -90,18 +91,18 @@ class _Source:
         self.name = name
         self.fingerprint = hashlib.sha256(_bytes(name, text)).hexdigest()
         try:
-            self.document = Document(text)
+            self.document = YamlDocument(text)
         except Unreadable as error:
             raise BadConfiguration(self.said(error.fault)) from error
         removed = removed_keys.take_out(self.document.value)
         self.warnings = tuple(self.at(path, message) for path, message in removed)
         """Each as `file:line: warning: message`."""
 
-    def said(self, fault: Fault) -> str:
+    def said(self, fault: YamlFault) -> str:
         return f"{self.name}:{fault.line}: {fault.message[:MAX_MESSAGE]}"
 
     def at(self, path: Path, message: str) -> str:
-        return self.said(Fault(self.document.line(path), message))
+        return self.said(YamlFault(self.document.line(path), message))
 
     def faults(self) -> list[str]:
         """Every fault of the file by itself, in the order of its lines."""
@@ -114,7 +115,7 @@ class _Source:
             data_validation.collection_findings,
         )
         for look in looks:
-            found += [Fault(document.line(path), what) for path, what in look(document.value)]
+            found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
         return [self.said(fault) for fault in sorted(found)]
 
 

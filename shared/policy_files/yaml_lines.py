@@ -27,7 +27,7 @@ _DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
-class Fault(NamedTuple):
+class YamlFault(NamedTuple):
     """What is wrong, and on which line (from 1)."""
 
     line: int
@@ -39,15 +39,15 @@ class Unreadable(Exception):
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
-        self.fault = Fault(line, message)
+        self.fault = YamlFault(line, message)
 
 
-class Document:
+class YamlDocument:
     """A document's value, its lines, and the faults that did not hinder reading on."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {(): 1}
-        self.faults: list[Fault] = []
+        self.faults: list[YamlFault] = []
         self._events = _events(text)
         self.value = self._document()
 
@@ -91,7 +91,7 @@ class Document:
             if key in found:
                 first = self.lines[(*path, key)]
                 self.faults.append(
-                    Fault(_line(event), f"key {key!r} stands here again; first on line {first}")
+                    YamlFault(_line(event), f"key {key!r} stands here again; first on line {first}")
                 )
                 self._value(next(self._events), (*path, key, "again"))
                 continue
@@ -111,9 +111,9 @@ class Document:
         if isinstance(event, yaml.AliasEvent):
             raise Unreadable(_line(event), f"alias *{event.anchor}: aliases are refused")
         if anchor := getattr(event, "anchor", None):
-            self.faults.append(Fault(_line(event), f"anchor &{anchor}: anchors are refused"))
+            self.faults.append(YamlFault(_line(event), f"anchor &{anchor}: anchors are refused"))
         if tag := getattr(event, "tag", None):
-            self.faults.append(Fault(_line(event), f"tag {tag}: tags are refused"))
+            self.faults.append(YamlFault(_line(event), f"tag {tag}: tags are refused"))
 
 
 def _events(text: str) -> Iterator[yaml.Event]:

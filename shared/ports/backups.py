@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.data.backups.values import (
+    BackupSchedule,
     Database,
     Export,
     NativeBackup,
     Restoring,
-    Schedule,
     Stored,
 )
 
@@ -43,7 +43,7 @@ class Backups(Protocol):
         """How far back it can be read. Raises: Rejected when there is no such database."""
         ...
 
-    def schedules(self, database: str) -> list[Schedule]:
+    def schedules(self, database: str) -> list[BackupSchedule]:
         """Its schedules, two at most."""
         ...
 

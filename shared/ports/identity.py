@@ -1,6 +1,7 @@
 """How one of us proves who speaks: by operators' sign-in, by its own word, by what secrets hold.
 
-Kept by shared/adapters/sign_in, by shared/adapters/gcp and by the fakes of the tests, as shared/ports/world.py says.
+Kept by shared/adapters/sign_in, by shared/adapters/gcp and by the fakes of the tests, as
+shared/ports/world.py says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from shared.domain.commands.console_operator import Person
 from shared.domain.commands.credential import Credential
 
 
-class Identity(Protocol):
+class TokenVerifier(Protocol):
     """Proof of who speaks: Firebase Authentication, and Google's service accounts."""
 
     def verify(self, token: str) -> Credential:
@@ -38,7 +39,7 @@ class Entrance(Protocol):
         ...
 
 
-class Secrets(Protocol):
+class SecretValues(Protocol):
     """What secrets of the operations project hold."""
 
     def read(self, name: str) -> str:

@@ -1,6 +1,7 @@
 """How events reach the responders, and what people are told by: topics, dead letters, channels.
 
-Kept by shared/adapters/gcp, by shared/adapters/channels/sender and by the fakes of the tests, as shared/ports/world.py says.
+Kept by shared/adapters/gcp, by shared/adapters/channels/sender and by the fakes of the tests, as
+shared/ports/world.py says.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.domain.notices.message import Worded
-from shared.domain.notices.push_progress import Fate
+from shared.domain.notices.message import Message
+from shared.domain.notices.push_progress import PushFate
 from shared.domain.policy.channels import Channel
 
 
@@ -69,7 +70,7 @@ class Letters(Protocol):
 class Forms(Protocol):
     """Templates of notices."""
 
-    def written(self, template: str, facts: Mapping[str, Any]) -> Worded:
+    def written(self, template: str, facts: Mapping[str, Any]) -> Message:
         """The wording by that template; no value in it does anything but be read."""
         ...
 
@@ -86,7 +87,7 @@ class Sender(Protocol):
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[Fate]:
+    ) -> list[PushFate]:
         """The same for each of some devices of users, none or at most BATCH: what became of each.
 
         Raises: Unavailable, when none of them gave an answer; Rejected, when all refused.

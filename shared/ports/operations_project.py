@@ -1,7 +1,7 @@
 """What the responders are made of, as it stands in the cloud: a port for a person's eyes.
 
-As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or raises
-Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
+As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or
+raises Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Deployed(Struct, frozen=True):
     """The service account that it runs as."""
 
 
-class Run(Struct, frozen=True):
+class JobRun(Struct, frozen=True):
     """How a scheduled job went last."""
 
     enabled: bool
@@ -63,7 +63,7 @@ class Run(Struct, frozen=True):
     """How that ended, by google/rpc/code.proto: 0 well; negative, when it is not known."""
 
 
-class Asked(Struct, frozen=True):
+class MetricQuery(Struct, frozen=True):
     """What an alert policy or a dashboard asks Cloud Monitoring for."""
 
     name: str
@@ -131,7 +131,7 @@ class Timetable(Protocol):
         """Every region in which there may be jobs."""
         ...
 
-    def runs(self, region: str) -> dict[str, Run]:
+    def runs(self, region: str) -> dict[str, JobRun]:
         """How each job of a region went last, by its short name."""
         ...
 
@@ -147,11 +147,11 @@ class Apis(Protocol):
 class Monitoring(Protocol):
     """How Cloud Monitoring is set up in one project, and what it takes."""
 
-    def policies(self) -> list[Asked]:
+    def policies(self) -> list[MetricQuery]:
         """All alert policies."""
         ...
 
-    def dashboards(self) -> list[Asked]:
+    def dashboards(self) -> list[MetricQuery]:
         """All dashboards."""
         ...
 

@@ -1,9 +1,9 @@
 """What the product needs of what a system has beside its functions: Protocols of a verb or two.
 
-As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or raises
-Unavailable (nothing is known) or Rejected (the answer is no). A verb that changes something is sent
-once, without a transport's own retry; besides Rejected it raises Ambiguous (it may have taken
-effect), Throttled (it has not) and Moved (look again).
+As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or
+raises Unavailable (nothing is known) or Rejected (the answer is no). A verb that changes something
+is sent once, without a transport's own retry; besides Rejected it raises Ambiguous (it may have
+taken effect), Throttled (it has not) and Moved (look again).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.domain.deployments.inventory.state import (
     RemoteConfigTemplate,
     RulesRelease,
     RulesSource,
-    Schedule,
+    SchedulerJob,
     SecretVersion,
 )
 
@@ -87,7 +87,7 @@ class Rules(Protocol):
         ...
 
 
-class Identity(Protocol):
+class AuthSettings(Protocol):
     """The configuration of Identity Platform."""
 
     def settings(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Indexes(Protocol):
         ...
 
 
-class Secrets(Protocol):
+class SecretVersions(Protocol):
     """Secret Manager, without what the secrets hold."""
 
     def names(self) -> list[str]:
@@ -158,7 +158,7 @@ class Secrets(Protocol):
 class Schedules(Protocol):
     """Cloud Scheduler."""
 
-    def jobs(self) -> dict[str, Schedule]:
+    def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name."""
         ...
 
@@ -228,7 +228,7 @@ class Estate(Protocol):
         ...
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> AuthSettings:
         """How people sign in to it."""
         ...
 
@@ -243,7 +243,7 @@ class Estate(Protocol):
         ...
 
     @property
-    def secrets(self) -> Secrets:
+    def secrets(self) -> SecretVersions:
         """Its secrets."""
         ...
 

@@ -10,24 +10,24 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 
 
 class Vault(Protocol):
     """What is kept until no record names it: one bucket of Cloud Storage."""
 
-    def copy(self, source: Source, name: str) -> Source:
+    def copy(self, source: SourceObject, name: str) -> SourceObject:
         """Where the copy is that has this name from now on, or had it already.
 
         Raises: Rejected when there is no such source, or it must not be read.
         """
         ...
 
-    def keep(self, name: str, content: bytes) -> Source:
+    def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name from now on, or had it already."""
         ...
 
-    def read(self, kept: Source) -> bytes:
+    def read(self, kept: SourceObject) -> bytes:
         """The content of just this generation. Raises: Rejected when it is gone."""
         ...
 
@@ -40,7 +40,7 @@ class Vault(Protocol):
         ...
 
 
-class Seen(Struct, frozen=True):
+class PublicAccess(Struct, frozen=True):
     """What somebody without an account is answered at the address of a page."""
 
     status: int
@@ -67,7 +67,7 @@ class Pages(Protocol):
         """Where everybody reads it."""
         ...
 
-    def seen(self, name: str) -> Seen:
+    def seen(self, name: str) -> PublicAccess:
         """What everybody sees there just now. Raises: Unavailable."""
         ...
 

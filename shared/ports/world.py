@@ -1,8 +1,8 @@
 """What the product needs of the world: Protocols of a few verbs each.
 
-Real adapters are in shared/adapters/gcp; the fakes of the tests pass the same contract suites. Every verb
-answers within a deadline of its adapter, or raises Unavailable (nothing is known), Rejected (the
-answer is no) or Moved (a precondition failed).
+Real adapters are in shared/adapters/gcp; the fakes of the tests pass the same contract suites.
+Every verb answers within a deadline of its adapter, or raises Unavailable (nothing is known),
+Rejected (the answer is no) or Moved (a precondition failed).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.core.runtime import Clock, Ids, Pool
 from shared.core.store import Objects, Store
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
-from shared.ports.identity import Entrance, Identity, Voice
+from shared.ports.identity import Entrance, TokenVerifier, Voice
 from shared.ports.messaging import Bus, Forms, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.probe import Prober
@@ -55,7 +55,7 @@ class Ports(Protocol):
         ...
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> TokenVerifier:
         """Verifies who speaks."""
         ...
 

@@ -16,10 +16,10 @@ from shared.core.errors import Unavailable
 from shared.core.store import Document, Objects, Query, Store
 from shared.domain.audit import anchor, narrative, system_chain, verification
 from shared.domain.audit.anchor import Anchor
-from shared.domain.audit.chain import Entry, Event, genesis
-from shared.domain.audit.narrative import Told
+from shared.domain.audit.chain import AuditEntry, Event, genesis
+from shared.domain.audit.narrative import AuditLine
 from shared.domain.audit.system_chain import Head
-from shared.domain.audit.verification import Finding, Kept
+from shared.domain.audit.verification import ChainFinding, StoredChain
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 
@@ -43,7 +43,9 @@ class Trail:
         """The ids of all rollbacks that are kept or anchored, ascending."""
         kept = {_last(one.path) for one in self._store.query(Query("rollbacks"))}
         named = self._anchors.names(f"{anchor.PREFIX}rollbacks/") if self._anchors else []
-        anchored = {_last(one.chain) for one in map(anchor.named, named) if one is not None}
+        anchored = {
+            _last(one.chain) for one in map(anchor.parse_anchor_name, named) if one is not None
+        }
         return sorted(kept | anchored)
 
     def responses(self, incident: str) -> list[str]:
@@ -52,11 +54,11 @@ class Trail:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback; None where there is none, or one that cannot be read."""
-        return _read(Rollback, self._store.get(rollbacks.path(name)).fields)
+        return _read(Rollback, self._store.get(rollbacks.rollback_path(name)).fields)
 
-    def entries(self, name: str) -> list[Entry]:
+    def entries(self, name: str) -> list[AuditEntry]:
         """The readable entries of a rollback, by number."""
-        return _kept(self._documents(f"{rollbacks.path(name)}/audit"))[0]
+        return _kept(self._documents(f"{rollbacks.rollback_path(name)}/audit"))[0]
 
     def events(self, system: str) -> list[tuple[Event, int]]:
         """The readable single events of a system, the oldest first, each with its seal's number."""
@@ -67,7 +69,7 @@ class Trail:
         ]
         return sorted(found, key=lambda event: event[0].at)
 
-    def told_of_rollback(self, name: str) -> list[Told]:
+    def told_of_rollback(self, name: str) -> list[AuditLine]:
         """Each event of a rollback, in order; without its document its system is not known."""
         rollback = self.rollback(name)
         incident = rollback.incident if rollback else _FURTHER.sub("", name)
@@ -78,13 +80,13 @@ class Trail:
             for one in narrative.of_entry(entry, name, incident, system)
         ]
 
-    def told_of_system(self, system: str) -> list[Told]:
+    def told_of_system(self, system: str) -> list[AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
         return [narrative.of_single(event, system, seal) for event, seal in self.events(system)]
 
-    def verify_rollback(self, name: str, now: datetime) -> Finding | None:
+    def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
-        path = rollbacks.path(name)
+        path = rollbacks.rollback_path(name)
         anchors = self._heads(path)  # before what they prove, which may go on meanwhile
         document, (documents,) = self._steady(path, f"{path}/audit")
         entries, faults = _kept(documents)
@@ -94,7 +96,7 @@ class Trail:
         if document.fields is not None and rollback is None:
             faults.append("the rollback's document is not readable")
         expiries = [(one.fields or {}).get("expires_at") for one in documents]
-        kept = Kept(path, tuple(entries), expires_at=_latest(expiries), faults=tuple(faults))
+        kept = StoredChain(path, tuple(entries), expires_at=_latest(expiries), faults=tuple(faults))
         if rollback is not None:
             if any(_is_sooner(at, rollback.expires_at) for at in expiries):
                 kept = replace(kept, faults=(*faults, "an entry expires before its rollback does"))
@@ -106,7 +108,7 @@ class Trail:
             )
         return verification.of_rollback(kept, anchors, now)
 
-    def verify_system(self, system: str, now: datetime) -> Finding | None:
+    def verify_system(self, system: str, now: datetime) -> ChainFinding | None:
         """What the chain of a system's single events proves; None where there is none."""
         name = system_chain.chain(system)
         anchors = self._heads(name)
@@ -125,7 +127,7 @@ class Trail:
         readable = [(_read(Event, one.fields), one) for one in events]
         faults += [f"{one.path}: not readable" for event, one in readable if event is None]
         singles = [(event, _seal_of(one)) for event, one in readable if event is not None]
-        kept = Kept(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults))
+        kept = StoredChain(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults))
         return verification.of_system(
             kept,
             anchors,
@@ -152,25 +154,25 @@ class Trail:
             return None
         found = [
             one
-            for one in map(anchor.named, self._anchors.names(anchor.prefix(chain)))
+            for one in map(anchor.parse_anchor_name, self._anchors.names(anchor.prefix(chain)))
             if one is not None
         ]
         if found:
-            found[-1] = anchor.told(found[-1], self._anchors.read(found[-1].name))
+            found[-1] = anchor.anchor_with_expiry(found[-1], self._anchors.read(found[-1].name))
         return found
 
     def _documents(self, collection: str) -> list[Document]:
         return self._store.query(Query(collection))
 
 
-def _kept(documents: Iterable[Document]) -> tuple[list[Entry], list[str]]:
+def _kept(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
     """The entries of a chain by number, and what is wrong in their documents."""
-    entries: list[Entry] = []
+    entries: list[AuditEntry] = []
     faults: list[str] = []
-    known = {field.name for field in fields(Entry)} | BESIDE
+    known = {field.name for field in fields(AuditEntry)} | BESIDE
     for document in documents:
         number = _last(document.path)
-        entry = _read(Entry, document.fields)
+        entry = _read(AuditEntry, document.fields)
         if entry is None or set(document.fields or {}) - known:
             faults.append(f"entry {number}: no entry of ours")
         elif f"{entry.sequence:06d}" != number:

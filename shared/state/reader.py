@@ -11,7 +11,7 @@ from shared.core.codec import decode
 from shared.core.store import Query, Store
 from shared.domain import system as systems
 from shared.domain.audit import system_chain
-from shared.domain.audit.chain import Entry, Event
+from shared.domain.audit.chain import AuditEntry, Event
 from shared.domain.audit.system_chain import UNCLAIMED
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
@@ -25,7 +25,7 @@ from shared.domain.data.backups.restore_test import Proof
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Book
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
@@ -38,13 +38,12 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.reports import filing
 from shared.domain.reports.filing import Filed
-from shared.domain.reports.monthly_stats import Tally
+from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.pins import Pin, holding
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.write_quota import PaceLeft
-from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.rollback.write_quota import PaceLeft, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
 from shared.state import repair_journal
@@ -71,11 +70,11 @@ class Reading:
 
     def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
-        return systems.stored(self._store.get(systems.path(name)).fields, name)
+        return systems.stored(self._store.get(systems.system_path(name)).fields, name)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
-        return self._one(Incident, incidents.path(name))
+        return self._one(Incident, incidents.incident_path(name))
 
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
@@ -89,7 +88,7 @@ class Reading:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback by its id; None when there is none."""
-        return self._one(Rollback, rollbacks.path(name))
+        return self._one(Rollback, rollbacks.rollback_path(name))
 
     def rollbacks(self, incident: Incident) -> list[Rollback]:
         """Every response to an incident, the first first."""
@@ -114,14 +113,14 @@ class Reading:
         """How fast a system's writes may go on; None while nothing was carried out there."""
         return self._one(PaceLeft, quota_path(system))
 
-    def trail(self, rollback: str) -> list[Entry]:
+    def trail(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
-        return self._all(Entry, Query(f"rollbacks/{rollback}/audit"))
+        return self._all(AuditEntry, Query(f"rollbacks/{rollback}/audit"))
 
-    def journal(self, rollback: str) -> list[quarantine.Entry]:
+    def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
         found = repair_journal.behind(self._store, rollback)
-        return [decode(quarantine.Entry, one.fields) for _, one in found]
+        return [decode(quarantine.JournalEntry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""
@@ -134,7 +133,7 @@ class Reading:
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""
-        return self._one(Deployment, deployments.path(system, name))
+        return self._one(Deployment, deployments.deployment_path(system, name))
 
     def record(self, system: str, deployment: str) -> WholeInventory | None:
         """All that was live in a deployment; None when that is not recorded."""
@@ -163,7 +162,7 @@ class Reading:
 
     def fence(self, system: str) -> Fence | None:
         """The newest fence of a system; None when there was none."""
-        return self._one(Fence, fences.path(system))
+        return self._one(Fence, fences.fence_path(system))
 
     def ledger(self, system: str) -> Book | None:
         """What a system's ledger of erased people is written with; None: there is none yet."""
@@ -171,24 +170,24 @@ class Reading:
 
     def watched(self, system: str) -> Watched | None:
         """What was found of Google's own backups the last time; None: nobody has looked."""
-        return self._one(Watched, managed_backups.path(system))
+        return self._one(Watched, managed_backups.managed_backups_path(system))
 
     def posture(self, system: str) -> Posture | None:
         """What was found of a system's assets the last time; None: nobody has looked."""
-        return self._one(Posture, asset_protection.path(system))
+        return self._one(Posture, asset_protection.assets_path(system))
 
-    def integrity(self, system: str) -> Record | None:
+    def integrity(self, system: str) -> IntegrityRecord | None:
         """What is known of a system's data; None: nobody has looked through it."""
-        return self._one(Record, damage.path(system))
+        return self._one(IntegrityRecord, damage.damage_path(system))
 
-    def tallies(self, system: str) -> list[Tally]:
+    def tallies(self, system: str) -> list[IncidentTally]:
         """What is kept of a system's incidents that are over, the first first."""
-        found = self._all(Tally, Query("tallies", where=(("system", "==", system),)))
+        found = self._all(IncidentTally, Query("tallies", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.detected_at)
 
     def filed(self, incident: str) -> Filed | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
-        return self._one(Filed, filing.path(incident))
+        return self._one(Filed, filing.report_path(incident))
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
@@ -197,7 +196,7 @@ class Reading:
 
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""
-        return self._one(CommandRecord, commands.path(name))
+        return self._one(CommandRecord, commands.command_path(name))
 
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.reports.impact import Counts
-from shared.domain.reports.report import Facts, Kept
+from shared.domain.reports.report import ReportedRollback, ReportFacts
 from shared.domain.rollback.rollback import Rollback
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
@@ -20,7 +20,7 @@ def gathered(
     incident: Incident,
     now: datetime,
     counts: Counts,
-) -> Facts:
+) -> ReportFacts:
     """As it stands.
 
     Raises: Unavailable.
@@ -31,7 +31,7 @@ def gathered(
         for one in reading.rollbacks_of(incident.system)
         if one.incident != name and any(said.incident == name for said in one.overrides)
     ]
-    return Facts(
+    return ReportFacts(
         policy=policy,
         incident=incident,
         alerts=reading.alerts(name),
@@ -45,6 +45,8 @@ def gathered(
     )
 
 
-def _kept(reading: Reading, rollback: Rollback) -> Kept:
+def _kept(reading: Reading, rollback: Rollback) -> ReportedRollback:
     name = rollback.id
-    return Kept(rollback, reading.steps(name), reading.trail(name), reading.journal(name))
+    return ReportedRollback(
+        rollback, reading.steps(name), reading.trail(name), reading.journal(name)
+    )

@@ -15,12 +15,12 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.response import Response, response
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system import Freeze, Pause, Paused, paused
 from shared.state.reader import Reading
 
 
-class Standing(Struct, frozen=True):
+class SystemStatus(Struct, frozen=True):
     """One system at a moment."""
 
     system: str
@@ -57,7 +57,7 @@ class Standing(Struct, frozen=True):
 
 def standing(
     reading: Reading, policy: Policy, alive: Iterable[Rollback], now: datetime
-) -> Standing:
+) -> SystemStatus:
     """One system now; `alive`: the rollbacks of all that have not ended. Raises: Unavailable."""
     system = reading.system(policy.system)
     incident = reading.incident(system.incident) if system.incident else None
@@ -66,7 +66,7 @@ def standing(
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
     fence, cooling = reading.fence(policy.system), system.cool_down_until
-    return Standing(
+    return SystemStatus(
         system=policy.system,
         name=policy.display_name or policy.system,
         mode=system.mode.name.lower(),
@@ -105,7 +105,7 @@ def outlook(
     now: datetime,
 ) -> Outlook | None:
     """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
-    if rollback is None or rollback.status is not Status.RUNNING:
+    if rollback is None or rollback.status is not RollbackStatus.RUNNING:
         return None
     return forecast.outlook(
         steps,

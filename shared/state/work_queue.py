@@ -131,7 +131,7 @@ def _due(
     return sorted(((one.fields or {})["due_at"], one.path.rpartition("/")[2]) for one in found)
 
 
-def parse(data: bytes, *kinds: str) -> Due:
+def parse_work_item(data: bytes, *kinds: str) -> Due:
     """What a message hands over. Raises: Refused."""
     try:
         due = from_json(data, Due)

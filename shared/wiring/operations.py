@@ -13,7 +13,7 @@ from shared.core.lazy import Once, alone
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Objects, Store
 from shared.ports.backups import Mirrors
-from shared.ports.identity import Entrance, Identity, Secrets, Voice
+from shared.ports.identity import Entrance, SecretValues, TokenVerifier, Voice
 from shared.ports.messaging import Bus, Forms, Letters, Sender
 from shared.ports.operations_project import Apis, Installation, Monitoring, Timetable
 from shared.ports.platform import Builder
@@ -221,7 +221,7 @@ class Wiring(SystemsWiring):
         return ChannelSender(secrets=self._secrets, push=self._push)
 
     @Once
-    def _secrets(self) -> Secrets:
+    def _secrets(self) -> SecretValues:
         """What the operations project's secrets hold."""
         from shared.adapters.gcp.project import secret_values
 
@@ -251,7 +251,7 @@ class Wiring(SystemsWiring):
         return GoogleIdentity(self.identity_project, anonymous=anonymous)
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> TokenVerifier:
         """Who speaks; an embedded cloud is reached by the proxy that the environment names."""
         return self._google_identity
 

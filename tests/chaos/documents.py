@@ -34,7 +34,7 @@ from local.installation.responder_processes import NotListening
 from shared.core.durations import in_words
 from shared.core.errors import RollbackError
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import ENDED, Rollback, Way
+from shared.domain.rollback.rollback import ENDED, Direction, Rollback
 from shared.policy_files import loader
 from shared.wiring.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
@@ -176,7 +176,7 @@ class Emergency:
         shop, named = self._shop, self._named(moved)
         with shop.standing_still():
             wanted = shop.wanted
-            if moved.way is Way.UNDO:
+            if moved.way is Direction.UNDO:
                 wanted |= {path: shop.spoilt[path] for path in set(may) - shop.touched(since)}
             compared = Compared(
                 wanted=wanted,

@@ -41,7 +41,7 @@ from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
-from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
 from tests.chaos.processes import Plant
@@ -273,7 +273,7 @@ class Course:
             self._stage.rescale(self._pace)
             self._hurried = True
         for one in rollbacks:
-            if one.status is Status.WATCHING:
+            if one.status is RollbackStatus.WATCHING:
                 self._skip(one)
         return False
 

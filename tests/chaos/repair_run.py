@@ -10,15 +10,15 @@ from typing import Any
 from local.demo.staging import operators
 from shared.core.codec import decode
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.repair import plan
 from shared.domain.decision import forecast
-from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
 from tests.chaos.kills import Kind, Point
 from tests.chaos.processes import Plant
 
-OVER = (Status.WATCHING, *ENDED)
-WRITTEN = (Status.VERIFYING, *OVER)
+OVER = (RollbackStatus.WATCHING, *ENDED)
+WRITTEN = (RollbackStatus.VERIFYING, *OVER)
 """No document is written any more."""
 WITHIN_SECONDS = 1800.0
 """Of wall time, for each thing that is waited for."""
@@ -50,8 +50,12 @@ class Hopping:
 
     def hop(self, rollback: Rollback) -> None:
         """Unless somebody works on the rollback or is to, or may be looking through the data."""
-        document = self._plant.stage.wiring.store.get(damage.path(rollback.system))
-        record = decode(Record, document.fields) if document.fields else Record(rollback.system)
+        document = self._plant.stage.wiring.store.get(damage.damage_path(rollback.system))
+        record = (
+            decode(IntegrityRecord, document.fields)
+            if document.fields
+            else IntegrityRecord(rollback.system)
+        )
         if document.version != self._version:
             self._version, self._is_looked_at = document.version, False
         look = record.run is not None or bool(record.asked)
@@ -68,7 +72,7 @@ class Hopping:
     def _is_surveyed(self, rollback: Rollback) -> bool:
         """Whether one worker after another works out what would become of each document."""
         fields = self._plant.stage.wiring.store.get(plan.survey_path(rollback.id)).fields or {}
-        return rollback.status is Status.DECIDING and fields.get("survey") is not None
+        return rollback.status is RollbackStatus.DECIDING and fields.get("survey") is not None
 
 
 class Moving:
@@ -94,7 +98,7 @@ class Moving:
             return next((one for one in new if one.order is not None), None)
 
         name = self._stage.wait_for("the order", found).id
-        return self.waited(name, (Status.PARKED, *ENDED), hopping=True)
+        return self.waited(name, (RollbackStatus.PARKED, *ENDED), hopping=True)
 
     def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
         """A second person agrees; at each point somebody dies, as long as documents are written."""
@@ -122,7 +126,9 @@ class Moving:
         self._stage.go_right()
         return died
 
-    def waited(self, name: str, statuses: Collection[Status], *, hopping: bool = False) -> Rollback:
+    def waited(
+        self, name: str, statuses: Collection[RollbackStatus], *, hopping: bool = False
+    ) -> Rollback:
         """The rollback, once it has come so far; `hopping` over the time in which nobody works."""
         hops = Hopping(self._plant)
 
@@ -139,7 +145,7 @@ class Moving:
     def _rollback(self, name: str) -> Rollback:
         found = next(one for one in self._plant.evidence.rollbacks() if one.id == name)
         is_due = time.monotonic() - self._foreseen_at > FORESEE_EVERY_SECONDS
-        if found.status is Status.RUNNING and found.started_at is not None and is_due:
+        if found.status is RollbackStatus.RUNNING and found.started_at is not None and is_due:
             self._foreseen_at, now = time.monotonic(), self._stage.now()
             steps, policy = self._plant.evidence.steps(name), self._plant.policy
             ahead = forecast.outlook(steps, policy, began=found.started_at, now=now)

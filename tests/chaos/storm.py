@@ -1,8 +1,8 @@
 """`python -m tests.chaos storm`: ten thousand messages within a minute, over the real wire.
 
 CVPlus with its 151 functions in the embedded cloud, one process of functions-framework for each
-entry point; the messages are those of tests/chaos/storm_messages.py. In the middle of the rollback a person
-pulls the kill switch, and lets go on once the storm is over.
+entry point; the messages are those of tests/chaos/storm_messages.py. In the middle of the rollback
+a person pulls the kill switch, and lets go on once the storm is over.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from local.demo import invariants
 from local.demo.evidence import Evidence
 from local.demo.invariants import Before
 from local.demo.staging.irrelevant_messages import Strangers
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.policy_files import loader
 from tests.chaos import storm_messages
 from tests.chaos.kills import DEPLOYED_BEFORE, Course, OneRun, Point
@@ -115,7 +115,7 @@ class Storm:
             if (incident.severity, incident.status) != (Severity.CRITICAL, IncidentStatus.RESOLVED):
                 yield f"{incident.id} is {incident.severity} and {incident.status}"
         for rollback in carried_out:
-            if rollback.status is not Status.SUCCEEDED:
+            if rollback.status is not RollbackStatus.SUCCEEDED:
                 yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
         letters = self._evidence.letters()
         if len(letters) < sum(told.refused for told in self._told):

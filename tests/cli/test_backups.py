@@ -19,8 +19,8 @@ from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export, filled_database, managed_backups
 from shared.domain.data.backups import restore_test as proof
-from shared.domain.data.backups.export import Status
-from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.export import ExportStatus
+from shared.domain.data.backups.filled_database import FillStatus as Filling
 from shared.domain.data.backups.managed_backups import Watched
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
@@ -76,11 +76,13 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert value() == {"exports": [], "proofs": [], "native": None, "reads_a_day": None}
 
     begun = export.begun(POLICY, START, START)
-    kept = export.kept(replace(begun, documents=55, size_bytes=1234), START)
+    kept = export.whole_export(replace(begun, documents=55, size_bytes=1234), START)
     later = export.begun(POLICY, START + POLICY.backups.every, START)
     failed = export.failed(later, "no space", START)
-    writes = [Put(export.path(one.id), encode(one)) for one in (kept, failed)]
-    wiring.store.commit([*writes, Put(managed_backups.path("bookshop"), encode(WATCHED))])
+    writes = [Put(export.export_path(one.id), encode(one)) for one in (kept, failed)]
+    wiring.store.commit(
+        [*writes, Put(managed_backups.managed_backups_path("bookshop"), encode(WATCHED))]
+    )
 
     lines = shown().splitlines()
     assert lines[1].split()[0] == failed.id
@@ -101,12 +103,12 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     proven = proof.closed(replace(there, counts={"users": 30}, compared=20), START)
     unproven = filled_database.failed(intent, "no room", START)
     later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)
-    wiring.store.commit([Put(proof.path(one.id), encode(one)) for one in (proven,)])
+    wiring.store.commit([Put(proof.restore_test_path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()
-    wiring.store.commit([Put(proof.path("2"), encode(proof.closed(later_on, START)))])
+    wiring.store.commit([Put(proof.restore_test_path("2"), encode(proof.closed(later_on, START)))])
     assert f"{kept.id} is no backup: no room" in shown()
-    assert [one["status"] for one in value()["exports"]] == [Status.FAILED, Status.KEPT]
+    assert [one["status"] for one in value()["exports"]] == [ExportStatus.FAILED, ExportStatus.KEPT]
     assert value()["reads_a_day"] == 220
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from tests.support.cli.in_process import Prompt
 from tests.support.data.database_copies import POLICY, all_copies, copy_of, world
 from tests.support.runtime.world import POLICIES, World
@@ -41,7 +41,7 @@ def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: Promp
 
     shop.pass_time(timedelta(minutes=15))
 
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
     shown = prompt.say("status").output
     assert "READY until 2026-03-06" in shown
     assert "docs/cutover.md" in shown

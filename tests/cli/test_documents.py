@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.data.erasure import Erasing
 from responders.data.repair import selection
-from shared.domain.data.repair.plan import SAMPLES, Fate
+from shared.domain.data.repair.plan import SAMPLES, DocumentFate
 from tests.support.cli.in_process import Prompt
 from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
 from tests.support.runtime.world import World
@@ -46,11 +46,14 @@ def test_every_document_of_a_plan_is_named(shop: Shop, prompt: Prompt) -> None:
     told = json.loads(prompt.say("documents", incident, "--json").stdout)
 
     becomes = {one["path"]: one["becomes"] for one in told}
-    assert becomes == {**dict.fromkeys(SPOILT, Fate.BACK), **dict.fromkeys(MANY, Fate.MADE)}
+    assert becomes == {
+        **dict.fromkeys(SPOILT, DocumentFate.BACK),
+        **dict.fromkeys(MANY, DocumentFate.MADE),
+    }
     assert len(told) == len(lines) == len(becomes)
     assert any(line.startswith("brought back: customers/ada (email, name; of") for line in lines)
     assert shop.data == before
-    assert Counter(becomes.values())[Fate.MADE] > SAMPLES
+    assert Counter(becomes.values())[DocumentFate.MADE] > SAMPLES
 
 
 def test_what_was_written_since_the_plan_was_made_is_not_in_it(shop: Shop, prompt: Prompt) -> None:

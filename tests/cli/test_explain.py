@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.decision.evaluate import ASKS_FIRST
-from shared.domain.decision.gates.base import Answer, Outcome
-from shared.domain.decision.history import NEEDED, Decision, needed
+from shared.domain.decision.gates.base import GateResult, Outcome
+from shared.domain.decision.history import NEEDED, RecordedDecision, needed
 from tests.support.decision.gate_levels import ORDER
 
 
@@ -17,25 +17,27 @@ def test_each_gate_has_words() -> None:
 
 def test_what_would_have_had_to_be_different() -> None:
     """Every stop and all that was not known; what passes, or asks nothing, is in nobody's way."""
-    answers = [(one, answer) for one, answer in zip(ORDER, [*Answer] * 2, strict=False)]
+    answers = [(one, answer) for one, answer in zip(ORDER, [*GateResult] * 2, strict=False)]
     gates = [{"gate": gate, "answer": answer.value, "reason": "any"} for gate, answer in answers]
-    decision = Decision("12:00", "decision.held", "hold", "functions", "v1", gates, "any")
+    decision = RecordedDecision("12:00", "decision.held", "hold", "functions", "v1", gates, "any")
 
     stopped = {one["gate"] for one in decision.in_the_way}
 
-    assert stopped == {gate for gate, answer in answers if answer in (Answer.STOP, Answer.UNKNOWN)}
+    assert stopped == {
+        gate for gate, answer in answers if answer in (GateResult.STOP, GateResult.UNKNOWN)
+    }
     assert len(stopped) == 4
 
 
 @pytest.mark.parametrize(
     ("answer", "leads_to", "approval"),
     [
-        (Answer.STOP, Outcome.ASK, True),
-        (Answer.STOP, Outcome.ESCALATE, False),
-        (Answer.UNKNOWN, Outcome.ROLLBACK, False),
+        (GateResult.STOP, Outcome.ASK, True),
+        (GateResult.STOP, Outcome.ESCALATE, False),
+        (GateResult.UNKNOWN, Outcome.ROLLBACK, False),
     ],
 )
-def test_what_asks_can_be_approved(answer: Answer, leads_to: Outcome, approval: bool) -> None:
+def test_what_asks_can_be_approved(answer: GateResult, leads_to: Outcome, approval: bool) -> None:
     """Approval is offered for a question alone."""
     said = needed({"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"})
 

@@ -221,7 +221,7 @@ def test_a_service_that_repeats_what_it_was_sent(
     monkeypatch.setenv(LOCAL_CLOUD, f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
-    session.keep(session.Kept(ADA, "any", "a-refresh-token"))
+    session.keep(session.StoredSession(ADA, "any", "a-refresh-token"))
     try:
         shown = [login("open-sesame\n").output, run("token").output, run("pause").output]
     finally:

@@ -11,7 +11,7 @@ import pytest
 
 from cli.support import publishing
 from shared.core.store import Update
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import Prompt
 from tests.support.data.corrupted_bookshop import repaired
 from tests.support.rollbacks.pins import kept, rolled_back
@@ -123,7 +123,7 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     assert (found["outcome"], found["rebuilt"], found["left"]) == ("ask", [AGAIN], [])
     assert done.exit_code == 0, done.output
     shop.pass_time(timedelta(minutes=1))
-    assert shop.rollbacks()[-1].status is Status.PARKED
+    assert shop.rollbacks()[-1].status is RollbackStatus.PARKED
 
 
 def test_an_undo_of_documents_is_shown_before_it_is_said(
@@ -149,7 +149,7 @@ def test_an_undo_of_documents_is_shown_before_it_is_said(
     assert question is not None
     assert said in question.plan.reported
     shop.approve("bob")
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert said in prompt.say("explain", repair.incident).stdout
 
 

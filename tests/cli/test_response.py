@@ -13,19 +13,17 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from cli.support.follow import Seen, picture
-from cli.support.response import prompt_lines, told
+from cli.support.follow import FollowedIncident, picture
+from cli.support.response import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.incidents.incident import Moment
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus, Moment
 from shared.domain.incidents.response import Call, response
-from shared.domain.notices.notice import Notice, Unless
-from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.notices.notice import Notice, NoticeStatus, Unless
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.cli.in_process import Prompt
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import incident, ladder, rollback
@@ -47,21 +45,26 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
         left: left.total_seconds() for left in at
     }
     assert [one.is_breached for one in at.values()] == [False, False, False, True]
-    assert told(at[SECOND], "INC-1", START + whole - SECOND)[0][0].startswith(
+    assert response_lines(at[SECOND], "INC-1", START + whole - SECOND)[0][0].startswith(
         "response time: 1 s left, to"
     )
-    assert told(at[-SECOND], "INC-1", START + whole + SECOND)[0][0].startswith(
+    assert response_lines(at[-SECOND], "INC-1", START + whole + SECOND)[0][0].startswith(
         "response time: breached 1 s ago, it was to be by"
     )
 
 
-WATCHED = rollback(Status.WATCHING, verified_at=START + 4 * MINUTE)
-LATE = rollback(Status.SUCCEEDED, verified_at=START + 6 * MINUTE)
-WORSE = rollback(Status.FAILED, verified_at=START + 4 * MINUTE)
+WATCHED = rollback(RollbackStatus.WATCHING, verified_at=START + 4 * MINUTE)
+LATE = rollback(RollbackStatus.SUCCEEDED, verified_at=START + 6 * MINUTE)
+WORSE = rollback(RollbackStatus.FAILED, verified_at=START + 4 * MINUTE)
 RESTORED = (
     (IncidentStatus.WATCHING, WATCHED, None, "restored with 1 min to spare"),
     (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "restored 1 min late"),
-    (IncidentStatus.RESOLVED, rollback(Status.FAILED), START + MINUTE, "restored with 4 min to"),
+    (
+        IncidentStatus.RESOLVED,
+        rollback(RollbackStatus.FAILED),
+        START + MINUTE,
+        "restored with 4 min to",
+    ),
     (IncidentStatus.ESCALATED, WATCHED, None, "restored with 1 min to spare"),
     (IncidentStatus.ESCALATED, WORSE, None, "breached 55 min ago"),
     (IncidentStatus.INVESTIGATING, None, None, "breached 55 min ago"),
@@ -78,7 +81,7 @@ def test_what_ends_the_response_time(
 
     standing = response(incident(status, ended_at=ended_at), newest, [], now)
 
-    assert said in told(standing, "INC-1", now)[0][0]
+    assert said in response_lines(standing, "INC-1", now)[0][0]
 
 
 def test_who_is_called_next_and_when() -> None:
@@ -89,7 +92,7 @@ def test_who_is_called_next_and_when() -> None:
 
     call = Call(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
     assert standing.next_call == call
-    [_, unheard, said] = [text for text, _ in told(standing, "INC-1", now)]
+    [_, unheard, said] = [text for text, _ in response_lines(standing, "INC-1", now)]
     assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
     assert said.startswith("next on call: keeper (night-shift, record) in 3 min, at ")
 
@@ -130,7 +133,7 @@ def test_the_second_rung_follows_the_first() -> None:
 def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
     trouble = incident(acknowledged_by="anna", acknowledged_at=START)
-    seen = Seen(trouble, newest, steps, response(trouble, newest, [], now), now)
+    seen = FollowedIncident(trouble, newest, steps, response(trouble, newest, [], now), now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     screen.print(picture(seen, BOOKSHOP))
     assert isinstance(screen.file, io.StringIO)
@@ -145,7 +148,7 @@ def test_progress_stands_beside_the_targets() -> None:
     running = pictured(rollback(), steps, START + 2 * MINUTE)
     watched = pictured(
         rollback(
-            Status.WATCHING,
+            RollbackStatus.WATCHING,
             shifted_at=START + 3 * MINUTE,
             verified_at=START + 4 * MINUTE,
             watch_until=START + 34 * MINUTE,
@@ -165,18 +168,18 @@ def test_progress_stands_beside_the_targets() -> None:
     assert "10/30" in watched
 
 
-CHOICES: tuple[tuple[Status, IncidentStatus, list[str]], ...] = (
-    (Status.FAILED, IncidentStatus.ESCALATED, ["retry", "undo", "accept"]),
-    (Status.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
-    (Status.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
-    (Status.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
-    (Status.SUCCEEDED, IncidentStatus.WATCHING, []),
+CHOICES: tuple[tuple[RollbackStatus, IncidentStatus, list[str]], ...] = (
+    (RollbackStatus.FAILED, IncidentStatus.ESCALATED, ["retry", "undo", "accept"]),
+    (RollbackStatus.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
+    (RollbackStatus.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
+    (RollbackStatus.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
+    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, []),
 )
 
 
 @pytest.mark.parametrize(("status", "trouble", "verbs"), CHOICES)
 def test_a_person_is_told_what_may_be_said(
-    status: Status, trouble: IncidentStatus, verbs: list[str]
+    status: RollbackStatus, trouble: IncidentStatus, verbs: list[str]
 ) -> None:
     """One that failed offers its ways to end, and nothing else; each is a line of ours."""
     assert prompt_lines(incident(trouble), rollback(status)) == [
@@ -206,7 +209,7 @@ def test_an_incident_is_followed_to_its_end(trouble: tuple[World, Prompt]) -> No
     assert len(lines) == len(set(lines))
     assert "next on call: keeper" in done.stdout
     assert "response time: restored with" in done.stdout
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
 
 
 def test_a_terminal_shows_the_bars_while_it_is_followed(
@@ -260,7 +263,7 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     [newest] = world.rollbacks()
     older = rollback(in_flight=3, superseded_by=newest.incident)
     older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
-    world.ports.store.commit([Put(rollbacks.path(older.id), encode(older))])
+    world.ports.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
     world.command(command="pause")
     [said] = world.waiting()
     assert world.deliver(said)

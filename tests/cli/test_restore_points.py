@@ -16,7 +16,7 @@ from shared.core.store import Put
 from shared.domain.data.backups import export
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from tests.support.cli.in_process import Prompt
 from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import proof
@@ -41,8 +41,8 @@ def exported(shop: World, ago: timedelta) -> Backup:
     """A whole export of then."""
     at = shop.ports.clock.now() - ago
     begun = export.begun(POLICY, at, at)
-    made = replace(begun, snapshot_at=at, status=export.Status.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(export.path(made.id), encode(made))])
+    made = replace(begun, snapshot_at=at, status=export.ExportStatus.KEPT, places=(begun.prefix,))
+    shop.ports.store.commit([Put(export.export_path(made.id), encode(made))])
     return made
 
 
@@ -54,8 +54,8 @@ def test_what_there_is_is_listed(shop: World, prompt: Prompt) -> None:
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
     shop.ports.clock.advance(2 * DAY)
     tried, untried = exported(shop, DAY), exported(shop, DAY / 2)
-    proven = proof(tried.id, Status.PROVEN, shop.ports.clock.now() - DAY / 3)
-    shop.ports.store.commit([Put(proofs.path(proven.id), encode(proven))])
+    proven = proof(tried.id, FillStatus.PROVEN, shop.ports.clock.now() - DAY / 3)
+    shop.ports.store.commit([Put(proofs.restore_test_path(proven.id), encode(proven))])
 
     lines = prompt.say("restore-points").output.splitlines()
 

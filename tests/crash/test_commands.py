@@ -11,7 +11,7 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.incidents import incident
 from shared.domain.rollback.pins import Pin
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import Fault, Saboteur, pass_time, quick
 from tests.support.runtime.world import World
 
@@ -31,9 +31,9 @@ class Scene(NamedTuple):
     prepare: Callable[[World], None]
     command: str
     said: dict[str, Any]
-    rollbacks: tuple[Status, ...]
+    rollbacks: tuple[RollbackStatus, ...]
     """What becomes of the rollbacks."""
-    incidents: tuple[incident.Status, ...]
+    incidents: tuple[incident.IncidentStatus, ...]
 
 
 def trouble(world: World, mode: str = "act") -> None:
@@ -69,7 +69,7 @@ def held(world: World) -> None:
     trouble(world)
     world.pass_time(MINUTE)
     world.ports.world.hook = saboteur
-    assert world.rollbacks()[0].status is Status.RUNNING
+    assert world.rollbacks()[0].status is RollbackStatus.RUNNING
 
 
 def called_off(world: World) -> None:
@@ -79,7 +79,7 @@ def called_off(world: World) -> None:
     world.settle()
     world.command(command="cancel", **IT)
     world.settle()
-    assert world.rollbacks()[0].status is Status.CANCELLED
+    assert world.rollbacks()[0].status is RollbackStatus.CANCELLED
 
 
 def pinned(world: World) -> None:
@@ -113,8 +113,8 @@ IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
 FOUND = {**IT, "cause": "a migration", "prevention": "a test of it", "public": "a change"}
 OVERRIDE = {**IT, "override": True}
 WINDOW = {"system": "bookshop", "until": "2026-03-09T00:00:00Z"}
-DONE, NOT_TAKEN, OFF = Status.SUCCEEDED, Status.NOT_TAKEN, Status.CANCELLED
-OVER, OPEN = incident.Status.RESOLVED, incident.Status.ESCALATED
+DONE, NOT_TAKEN, OFF = RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED
+OVER, OPEN = incident.IncidentStatus.RESOLVED, incident.IncidentStatus.ESCALATED
 SWITCHED = ("rollback.paused", "rollback.resumed", "rollback.frozen", "rollback.unfrozen")
 SCENES = {
     "approve": Scene(parked, "approve", IT, (DONE,), (OVER,)),

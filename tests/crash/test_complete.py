@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import Fault, Saboteur, approved
 from tests.support.rollbacks.bookshop_resources import shop, spoil
 from tests.support.runtime.world import World
@@ -51,7 +51,10 @@ def expect_all_back(world: World) -> None:
         "set authorizedDomains, mfa.state",
         "shop live serves v1",
     ]
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
+    ]
     assert world.broken_laws() == []
 
 

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.record import unpacked
 from shared.domain.deployments.source_copies import lacks_copy, lacks_values
-from shared.domain.policy.model import Deployments
+from shared.domain.policy.model import DeploymentRules
 from tests.support.faults import fault_injection
 from tests.support.faults.fault_injection import Fault, Saboteur, quick
 from tests.support.notices.system_events import told
@@ -20,7 +20,7 @@ from tests.support.rollbacks.deployments import deploy, hint, others
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
-POLICY = replace(quick(), deployments=Deployments(quiet=3 * MINUTE))
+POLICY = replace(quick(), deployments=DeploymentRules(quiet=3 * MINUTE))
 """Quiet for longer than a disturbed tick may take."""
 
 
@@ -49,10 +49,13 @@ def baked(world: World) -> None:
     pass_time(world, 38 * MINUTE)
 
 
-SCENES: dict[str, tuple[Callable[[World], None], tuple[Status, ...]]] = {
-    "found": (found, (Status.LIVE, Status.LIVE)),  # the second is the first one's announced name
-    "grown": (grown, (Status.LIVE,)),
-    "baked": (baked, (Status.STABLE,)),
+SCENES: dict[str, tuple[Callable[[World], None], tuple[DeploymentStatus, ...]]] = {
+    "found": (
+        found,
+        (DeploymentStatus.LIVE, DeploymentStatus.LIVE),
+    ),  # the second is the first one's announced name
+    "grown": (grown, (DeploymentStatus.LIVE,)),
+    "baked": (baked, (DeploymentStatus.STABLE,)),
 }
 
 

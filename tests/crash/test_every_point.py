@@ -62,4 +62,4 @@ def test_a_fault_while_a_condition_is_found_to_stand(point: int, fault: Fault) -
     assert one.outcome == "stable through the watch, not over: function_failure_rate"
     assert world.events(one).count("alerts.escalated") == 1
     [trouble] = world.incidents()
-    assert trouble.status is incident.Status.ESCALATED
+    assert trouble.status is incident.IncidentStatus.ESCALATED

@@ -119,7 +119,10 @@ def expect_all_back(world: World) -> None:
     assert estate.declared == [CARTS]
     assert world.broken_laws() == []
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (
+        rollback.RollbackStatus.SUCCEEDED,
+        "stable through the watch",
+    )
 
 
 @pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
@@ -220,7 +223,7 @@ def expect_undone(shop: World) -> None:
     last = shop.rollbacks()[-1]
     count = len(shop.policy.functions)
     assert (last.status, last.outcome) == (
-        rollback.Status.SUCCEEDED,
+        rollback.RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
     assert source(shop) == content_of(BAD)

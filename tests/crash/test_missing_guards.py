@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from shared.core.errors import RollbackError
 from shared.domain.rollback.plan import Step
-from shared.engine.attempt_results import Sent
+from shared.engine.attempt_results import EffectSent
 from shared.engine.engine import Engine
-from shared.engine.lease import Tenure
-from shared.engine.steps.base import Look
+from shared.engine.lease import LeasedRollback
+from shared.engine.steps.base import StepLook
 from shared.engine.steps.functions import shift_traffic
 from tests.simulation.mutants.lease import no_fence_on_intents, no_receipt
 from tests.support.faults.fault_injection import Fault, Saboteur, run
@@ -32,12 +32,14 @@ def survives(saboteur: Saboteur) -> bool:
 def no_look_before_set() -> AbstractContextManager[Any]:
     """A shift is sent from wherever its service stands."""
 
-    def blind(self: Engine, tenure: Tenure, step: Step, may_set: bool) -> Look | Sent:
+    def blind(
+        self: Engine, tenure: LeasedRollback, step: Step, may_set: bool
+    ) -> StepLook | EffectSent:
         kind = self._kinds[step.kind]
         look = kind.look(step)
         if step.operation or step.kind != shift_traffic.KIND:
             return look
-        return Sent(kind.set(replace(step, seen=look.token)))
+        return EffectSent(kind.set(replace(step, seen=look.token)))
 
     return patch.object(Engine, "_attempt", blind)
 

@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 from msgspec import Struct
 
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import went_back
 from tests.support.faults.fault_injection import Fault, Saboteur, approved
 from tests.support.rollbacks.bookshop_resources import CARTS, SIGNING_IN, shop, spoil
@@ -77,7 +77,7 @@ def undisturbed(name: str) -> tuple[str, ...]:
 def expect_all_back(scene: Scene, world: World) -> None:
     assert sorted(world.ports.beside.effects) == sorted(scene.effects)
     assert went_back(world) == scene.functions
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED] * scene.rollbacks
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED] * scene.rollbacks
     assert world.broken_laws() == []
 
 

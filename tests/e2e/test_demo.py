@@ -20,7 +20,7 @@ from local.demo.staging import irrelevant_messages
 from local.demo.staging.faults import Fault, lost
 from local.demo.staging.processes import Stage
 from shared.core import topics
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.reports.phases import Phase
 from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
@@ -224,13 +224,13 @@ def test_proofs_are_judged_once_none_is_under_way() -> None:
     assert played.proofs() == []
 
     pass_time(shop, 20 * MINUTE)
-    assert [one.status for one in played.proofs() or ()] == [Status.PROVEN]
+    assert [one.status for one in played.proofs() or ()] == [FillStatus.PROVEN]
     shop.ports.clock.advance(timedelta(days=1))
     pass_time(shop, 5 * MINUTE)
     assert [one.is_over for one in restore_tests.proofs(shop)] == [True, False]
     assert played.proofs() is None
     pass_time(shop, 15 * MINUTE)
-    assert [one.status for one in played.proofs() or ()] == [Status.PROVEN, Status.PROVEN]
+    assert [one.status for one in played.proofs() or ()] == [FillStatus.PROVEN, FillStatus.PROVEN]
 
 
 def test_what_is_refused_before_anything_is_begun(

@@ -16,7 +16,7 @@ import yaml
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.policy_files import loader
 from tests.support.notices.system_events import refusals
 from tests.support.runtime.world import POLICIES, World
@@ -74,7 +74,7 @@ def test_a_pipeline_deploys_between_lock_and_announcement(pipeline: Any, tmp_pat
     assert refusals(world) == []
     found = [decode(Deployment, one.fields or {}) for one in world.ports.store.query(ALL)]
     [deployment] = [one for one in found if re.fullmatch(r"deploy_\d{8}_\d{6}", one.id)]
-    assert (deployment.status, deployment.git_hash) == (Status.STABLE, HASH)
+    assert (deployment.status, deployment.git_hash) == (DeploymentStatus.STABLE, HASH)
     assert tagged == [deployment.id]
     assert any(HASH in call for call in calls if deployment.id in call and "tag" in call)
 

@@ -64,10 +64,10 @@ def exported(world: World, name: str) -> None:
     """An export of that name lies whole where it should."""
     at = datetime.strptime(name.rpartition("-")[2], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
     rules = replace(CVPLUS, backups=replace(CVPLUS.backups, bucket="exports"))
-    made = export.kept(export.begun(rules, at, at), at)
+    made = export.whole_export(export.begun(rules, at, at), at)
     assert made.id == name
     world.ports.mirrors.buckets["exports"] = {f"{made.folder}/all": b"whole"}
-    world.ports.store.commit([Put(export.path(name), encode(made))])
+    world.ports.store.commit([Put(export.export_path(name), encode(made))])
 
 
 def taken_back(world: World) -> None:

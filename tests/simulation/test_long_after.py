@@ -63,7 +63,7 @@ def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(first: int)
 def is_over(world: World) -> bool:
     """Whether all is well again: otherwise what our probes see may begin something new."""
     found = world.store.documents_of("incidents")
-    well = all(one["status"] == incident.Status.RESOLVED for _, one in found)
+    well = all(one["status"] == incident.IncidentStatus.RESOLVED for _, one in found)
     return well and world.stable == {name: world.platform.live(name) for name in world.stable}
 
 

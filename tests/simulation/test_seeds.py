@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from shared.core.codec import decode
-from shared.domain.rollback.rollback import Status, Way
+from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.steps.functions import redeploy
 from tests.simulation.invariants.rollbacks import LATE
 from tests.simulation.scenes.bookshop import SYSTEM
@@ -93,15 +93,19 @@ def brought_back(world: World) -> dict[str, bool]:
     """
     system = world.store.peek(f"systems/{SYSTEM}") or {}
     last = world.laws.seen.rollbacks.get(system["rollback"], {})
-    undo = (last.get("order") or {}).get("way") == Way.UNDO
-    if not undo or last["status"] != Status.SUCCEEDED or "a release goes on" in world.excuses:
+    undo = (last.get("order") or {}).get("way") == Direction.UNDO
+    if (
+        not undo
+        or last["status"] != RollbackStatus.SUCCEEDED
+        or "a release goes on" in world.excuses
+    ):
         return {}
     built = {name: one.source for name, one in world.platform.functions().items()}
     found = {}
     for step in world.laws.seen.steps[last["id"]].values():
         source, theirs = built[step["target"]], step["target"] in world.laws.seen.by_hand
         if step["kind"] == redeploy.KIND and step["status"] == "DONE" and source and not theirs:
-            was = decode(redeploy.Goal, step["goal"]).recipe.original
+            was = decode(redeploy.RedeployGoal, step["goal"]).recipe.original
             found[step["target"]] = was is not None and (
                 source.bucket == "sources" and world.sources.read(source) == content_of(was)
             )

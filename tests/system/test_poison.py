@@ -1,7 +1,7 @@
 """Hostile messages at every entry point, through main.py as it stands, over a world of fakes.
 
-`tests/fixtures/hostile` keeps inputs that once did harm or might: `*.data` is what a message holds, `*.body`
-a whole request; `why.txt` says why each is kept.
+`tests/fixtures/hostile` keeps inputs that once did harm or might: `*.data` is what a message holds,
+`*.body` a whole request; `why.txt` says why each is kept.
 """
 
 from __future__ import annotations

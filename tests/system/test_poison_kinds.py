@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from responders.triggers.commands import VERBS
-from shared.domain.commands.command import parse
+from shared.domain.commands.command import parse_command
 from shared.domain.policy.model import FindingRules
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
 from tests.support.data.database_copies import RULES
 from tests.support.rollbacks.bookshop_resources import SHOP, furnish
@@ -202,7 +202,7 @@ def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
         world.deploy_bad()
         world.alert()
         world.settle()
-        assert [one.status for one in world.rollbacks()] == [Status.PARKED]
+        assert [one.status for one in world.rollbacks()] == [RollbackStatus.PARKED]
         yield ports
 
 
@@ -260,7 +260,7 @@ def test_a_command_is_whole_before_it_is_spoilt(kind: str) -> None:
     """It is said in one of the schema's shapes, so that each of its fields is read."""
     content = said(kind)
 
-    command = parse(json.dumps(content).encode(), "7", {SHOP.system: EVERYTHING})
+    command = parse_command(json.dumps(content).encode(), "7", {SHOP.system: EVERYTHING})
 
     assert command.command == content["command"]
 

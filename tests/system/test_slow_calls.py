@@ -8,7 +8,7 @@ from shared.adapters.gcp.errors import READ_SECONDS
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.wiring.operations import POOL_WORKERS
 from tests.support.fakes.runtime.virtual_pool import LanePool
 from tests.support.rollbacks.approvals import say
@@ -54,7 +54,7 @@ def test_a_decision() -> None:
     world.pass_time(10 * MINUTE)
 
     [one] = world.rollbacks()
-    assert (one.status, one.takeovers) == (Status.NOT_TAKEN, 0)
+    assert (one.status, one.takeovers) == (RollbackStatus.NOT_TAKEN, 0)
     assert one.outcome.startswith("still true: the metrics could not be read")
 
 
@@ -70,7 +70,7 @@ def test_the_end_of_a_watch() -> None:
     world.pass_time(30 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert "not known to be over: function_failure_rate" in one.outcome
 
 
@@ -83,7 +83,10 @@ def test_an_undo_of_what_was_built_again() -> None:
     assert say(world, "undo") == ""
     world.pass_time(2 * MINUTE)
 
-    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (Status.PARKED, 0)
+    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (
+        RollbackStatus.PARKED,
+        0,
+    )
 
 
 def test_a_roll_out_that_goes_on() -> None:
@@ -117,5 +120,5 @@ def test_an_order_for_everything() -> None:
     world.pass_time(10 * MINUTE)
 
     one = world.rollbacks()[0]
-    assert (one.status, one.takeovers) == (Status.FAILED, 0)
+    assert (one.status, one.takeovers) == (RollbackStatus.FAILED, 0)
     assert "release shop: FAILED not there in time: its time to be sent is over" in one.outcome

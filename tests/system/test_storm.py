@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from responders.triggers.clock import Clock
+from responders.triggers.clock import ClockTrigger
 from shared.core import topics
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
@@ -62,7 +62,7 @@ class Storm:
         self.stable = self.world.live
         self.world.deploy_bad()
         ports: Any = OtherInstance(self.world.ports)
-        self.world.responders[topics.CLOCK] = Clock(ports, {CVPLUS.system: CVPLUS})
+        self.world.responders[topics.CLOCK] = ClockTrigger(ports, {CVPLUS.system: CVPLUS})
         self.sent: list[tuple[str, Told]] = []
         """With the id that each message got."""
         self.shifts_at_pause = 0
@@ -159,8 +159,8 @@ def test_one_rollback_comes_of_it(storm: Storm) -> None:
     with_effects = [one for one in world.rollbacks() if one.plan is not None]
 
     assert trouble.severity == "CRITICAL"
-    assert trouble.status is incident.Status.RESOLVED
-    assert [one.status for one in with_effects] == [rollback.Status.SUCCEEDED]
+    assert trouble.status is incident.IncidentStatus.RESOLVED
+    assert [one.status for one in with_effects] == [rollback.RollbackStatus.SUCCEEDED]
     assert world.live == storm.stable
     assert world.broken_laws() == []
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.finding import Finding, Verdict, named, unseen
-from cli.doctor.installation.facts import Facts, responders
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, unseen
+from cli.doctor.installation.facts import InstallationFacts, responders
 from cli.doctor.installation.messaging import EVERYBODY
 from shared.core.errors import RollbackError
 
@@ -17,11 +17,11 @@ WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
 """How those begin whom Cloud Storage lets read each new bucket."""
 
 
-def readers(facts: Facts) -> Iterator[Finding]:
+def readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
         why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
-        yield Finding("readers", "values", Verdict.UNKNOWN, why, "set it, and look again")
+        yield CheckFinding("readers", "values", CheckVerdict.UNKNOWN, why, "set it, and look again")
     for bucket, granted in facts.bucket_grants.items():
         if isinstance(granted, RollbackError):
             yield unseen("readers", bucket, granted)
@@ -31,13 +31,15 @@ def readers(facts: Facts) -> Iterator[Finding]:
             yield _judged(bucket, _strangers(facts, bucket, granted))
 
 
-def _strangers(facts: Facts, bucket: str, granted: Mapping[str, tuple[str, ...]]) -> set[str]:
+def _strangers(
+    facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]
+) -> set[str]:
     """Whoever has another role than Terraform gives, and one that does more than list."""
     held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
     return {one for role, one in held if not _is_expected(facts, bucket, role, one)}
 
 
-def _is_expected(facts: Facts, bucket: str, role: str, member: str) -> bool:
+def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
     """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
     ours = {
         name: f"serviceAccount:{one.account}" for name, one in responders(facts.functions).items()
@@ -51,11 +53,15 @@ def _is_expected(facts: Facts, bucket: str, role: str, member: str) -> bool:
     return member.endswith(FIRESTORE)
 
 
-def _judged(bucket: str, strangers: set[str]) -> Finding:
+def _judged(bucket: str, strangers: set[str]) -> CheckFinding:
     if not strangers:
         why = "by its own policy nobody reads it but whom it is for"
-        return Finding("readers", bucket, Verdict.WELL, why)
-    why = f"by its own policy these may do more than list it: {named(strangers)}"
+        return CheckFinding("readers", bucket, CheckVerdict.WELL, why)
+    why = f"by its own policy these may do more than list it: {name_first(strangers)}"
     if strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
-        return Finding("readers", bucket, Verdict.WRONG, why, "terraform apply, or take it away")
-    return Finding("readers", bucket, Verdict.DOUBTFUL, why, "who gave it? else take it away")
+        return CheckFinding(
+            "readers", bucket, CheckVerdict.WRONG, why, "terraform apply, or take it away"
+        )
+    return CheckFinding(
+        "readers", bucket, CheckVerdict.DOUBTFUL, why, "who gave it? else take it away"
+    )

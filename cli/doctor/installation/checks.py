@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import Finding, Verdict, named, seen, unseen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
 from cli.doctor.installation import apis, bucket_readers, messaging, metrics
-from cli.doctor.installation.facts import DEAD_MAN, Facts, function, responders
+from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, function, responders
 from cli.support.output import at
 from shared.core import topics
 from shared.core.errors import RollbackError
@@ -26,15 +26,15 @@ CONSOLE = function(topics.CONSOLE)
 PUBLISHER = "roles/pubsub.publisher"
 
 
-def _policies(facts: Facts) -> Iterator[Finding]:
+def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the policies hold nothing that was removed from policy files."""
     for warning in facts.policy_warnings:
-        yield Finding("policies", facts.project, Verdict.DOUBTFUL, warning)
+        yield CheckFinding("policies", facts.project, CheckVerdict.DOUBTFUL, warning)
     if not facts.policy_warnings:
-        yield Finding("policies", facts.project, Verdict.WELL, named(facts.policies))
+        yield CheckFinding("policies", facts.project, CheckVerdict.WELL, name_first(facts.policies))
 
 
-def _state(facts: Facts) -> Iterator[Finding]:
+def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the state database answers, and its time is this machine's."""
     check, name = "state", "state database"
     answer = seen(facts.state, name)
@@ -43,18 +43,18 @@ def _state(facts: Facts) -> Iterator[Finding]:
     if apart > APART.total_seconds():
         why = f"it answers; this machine's clock is {apart:.0f} s away from its own"
         to_do = "set this machine's clock: tokens and freezes are judged by time"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
-        yield Finding(check, name, Verdict.WELL, "it answers, and the clocks agree")
+        yield CheckFinding(check, name, CheckVerdict.WELL, "it answers, and the clocks agree")
 
 
-def _deployed(facts: Facts) -> Iterator[Finding]:
+def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the functions are there and active."""
     check, name = "deployed", "functions"
     functions = {one.name: one for one in seen(facts.functions, name)}
     if facts.is_local:
         why = "an embedded cloud has them beside it, not in it"
-        yield Finding(check, name, Verdict.UNKNOWN, why)
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
         return
     faults = [
         (function(entry_point), fault)
@@ -62,10 +62,10 @@ def _deployed(facts: Facts) -> Iterator[Finding]:
         for fault in _faults(functions.get(function(entry_point)), entry_point)
     ]
     for broken, why in faults:
-        yield Finding(check, broken, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding(check, broken, CheckVerdict.WRONG, why, "terraform apply")
     if not faults:
         why = f"all {len(topics.ENTRY_POINTS)} are ACTIVE"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
 def _faults(found: Deployed | None, entry_point: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _faults(found: Deployed | None, entry_point: str) -> Iterator[str]:
         yield "it is not ACTIVE: its newest deployment failed or goes on"
 
 
-def _code(facts: Facts) -> Iterator[Finding]:
+def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the functions say by their labels that they are this checkout."""
     labels = [one.labels for one in responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
@@ -87,16 +87,16 @@ def _code(facts: Facts) -> Iterator[Finding]:
         said = {one.get(label, "") for one in labels}
         if said <= {""}:
             why = "no function says what it was made of"
-            yield Finding("code", label, Verdict.UNKNOWN, why)
+            yield CheckFinding("code", label, CheckVerdict.UNKNOWN, why)
         elif said == {mark}:
-            yield Finding("code", label, Verdict.WELL, "deployed as it is here")
+            yield CheckFinding("code", label, CheckVerdict.WELL, "deployed as it is here")
         else:
             why = "what is deployed is not what is here: this shell may work out another thing"
             to_do = "check out what is deployed, or apply"
-            yield Finding("code", label, Verdict.DOUBTFUL, why, to_do)
+            yield CheckFinding("code", label, CheckVerdict.DOUBTFUL, why, to_do)
 
 
-def _console(facts: Facts) -> Iterator[Finding]:
+def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether operators find the console, and what they say there may be published."""
     check, functions = "console", seen(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
@@ -104,36 +104,36 @@ def _console(facts: Facts) -> Iterator[Finding]:
         why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
         if facts.is_local:
             why, to_do = "an embedded cloud has it beside it, not in it", ""
-        yield Finding(check, CONSOLE, Verdict.UNKNOWN, why, to_do)
+        yield CheckFinding(check, CONSOLE, CheckVerdict.UNKNOWN, why, to_do)
         return
     faults = [*_faults(found, topics.CONSOLE)]
     for why in faults:
-        yield Finding(check, CONSOLE, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
     granted = seen(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
     if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
         why = "its account may publish no command by the topic's own policy"
-        yield Finding(check, CONSOLE, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
     elif not faults:
         why = f"ACTIVE at {found.uri}, and its account may publish commands"
-        yield Finding(check, CONSOLE, Verdict.WELL, why)
+        yield CheckFinding(check, CONSOLE, CheckVerdict.WELL, why)
 
 
-def _clock(facts: Facts) -> Iterator[Finding]:
+def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the clock has swept the last two half minutes."""
     check, name = "clock", topics.CLOCK
     missed = [half for half, swept in facts.ticks.items() if not seen(swept, name)]
     if not missed:
-        yield Finding(check, name, Verdict.WELL, "both last half minutes were swept")
+        yield CheckFinding(check, name, CheckVerdict.WELL, "both last half minutes were swept")
     elif len(missed) < len(facts.ticks):
-        why = f"no sweep in the half minute of {named(missed)}"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "look again in a minute")
+        why = f"no sweep in the half minute of {name_first(missed)}"
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "look again in a minute")
     else:
         why = "silent for a minute: what waits is not handed on, and no probe is asked"
         to_do = "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler"
-        yield Finding(check, name, Verdict.WRONG, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
 
 
-def _overdue(facts: Facts) -> Iterator[Finding]:
+def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether anything has been due for more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
@@ -141,62 +141,68 @@ def _overdue(facts: Facts) -> Iterator[Finding]:
         elif since is not None and facts.now - since > OVERDUE:
             why = f"the oldest has been due since {at(since)} UTC, and nobody does it"
             to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
-            yield Finding("overdue", COLLECTIONS[kind], Verdict.WRONG, why, to_do)
+            yield CheckFinding("overdue", COLLECTIONS[kind], CheckVerdict.WRONG, why, to_do)
         else:
-            yield Finding("overdue", COLLECTIONS[kind], Verdict.WELL, "nothing is overdue")
+            yield CheckFinding(
+                "overdue", COLLECTIONS[kind], CheckVerdict.WELL, "nothing is overdue"
+            )
 
 
-def _anchors(facts: Facts) -> Iterator[Finding]:
+def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the heads of the audit trail are anchored outside the database."""
     check, name = "anchors", "audit trail"
     since = seen(facts.unanchored_since, name)
     if since is None or facts.now - since <= OVERDUE:
-        yield Finding(check, name, Verdict.WELL, "no head waits to be anchored")
+        yield CheckFinding(check, name, CheckVerdict.WELL, "no head waits to be anchored")
         return
     why = f"heads have waited since {at(since)} UTC: a chain that is written anew is not found"
     to_do = "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET"
-    yield Finding(check, name, Verdict.WRONG, why, to_do)
+    yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
 
 
-def _dead_man(facts: Facts) -> Iterator[Finding]:
+def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the switch that tells when all of this is down has been called, and has answered."""
     check, run = "dead-man", seen(facts.dead_man, DEAD_MAN)
     if run is None:
         why = "there is no such job: when all of it is down, who else tells?"
-        yield Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "dead_man_url in Terraform")
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "dead_man_url in Terraform")
     elif not run.enabled:
         why = "it is paused: the switch outside says that all is down"
-        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "resume it in Cloud Scheduler")
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "resume it in Cloud Scheduler")
     elif run.at is None or facts.now - run.at > CALLED_WITHIN:
         why = f"its last call was {f'at {at(run.at)} UTC' if run.at else 'never'}"
-        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "look at Cloud Scheduler's log")
+        yield CheckFinding(
+            check, DEAD_MAN, CheckVerdict.WRONG, why, "look at Cloud Scheduler's log"
+        )
     elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
-        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "correct dead_man_url in Terraform")
+        yield CheckFinding(
+            check, DEAD_MAN, CheckVerdict.WRONG, why, "correct dead_man_url in Terraform"
+        )
     elif run.code < 0:
         why = "it is not known how its last call ended"
-        yield Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "look again in a minute")
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "look again in a minute")
     else:
         why = f"called at {at(run.at)} UTC, and answered"
-        yield Finding(check, DEAD_MAN, Verdict.WELL, why)
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WELL, why)
 
 
-def _own_alerts(facts: Facts) -> Iterator[Finding]:
+def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether people are told when the responders themselves are out of order."""
     check, name = "alert-policies", facts.project
     speaking = [one for one in seen(facts.measured, name).asked if one.enabled and one.channels]
     if facts.is_local:
         why = "an embedded cloud has no alerts on the responders themselves"
-        yield Finding(check, name, Verdict.UNKNOWN, why)
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
     elif not speaking:
         why = "no alert on the responders themselves reaches anybody"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "pager_channels in Terraform")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "pager_channels in Terraform")
     else:
         why = f"{len(speaking)} alerts on the responders themselves reach somebody"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
+CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]]] = {
     "policies": _policies,
     "state": _state,
     "topics": messaging.all_topics,

@@ -22,7 +22,7 @@ from shared.domain.audit import anchor
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.domain.system import GLOBAL
-from shared.ports.operations_project import Deployed, Run, Subscription
+from shared.ports.operations_project import Deployed, JobRun, Subscription
 from shared.state import work_queue
 from shared.wiring.operations import Wiring
 
@@ -43,7 +43,7 @@ class StoreTime(Struct, frozen=True):
     after: datetime
 
 
-class Facts(Struct, frozen=True):
+class InstallationFacts(Struct, frozen=True):
     """What was seen of an installation; an error stands where nothing was."""
 
     project: str
@@ -66,7 +66,7 @@ class Facts(Struct, frozen=True):
     """By role, whom the operations project's own policy gives it."""
     sign_in: apis.Answers
     """Whether the API is on through which whoever speaks is looked up."""
-    dead_man: Run | RollbackError | None
+    dead_man: JobRun | RollbackError | None
     """The job that keeps the switch outside quiet; None: there is none."""
     values: str | None
     """The bucket of values of variables; None: this shell names none."""
@@ -83,7 +83,7 @@ class Facts(Struct, frozen=True):
     """Since when the first head of an audit chain has waited to be anchored; None: none waits."""
 
 
-def gather(ours: Operations, policies: Collection[Policy]) -> Facts:
+def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.installation, wiring.clock.now()
@@ -108,7 +108,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> Facts:
         },
         "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.identity_project, wiring.project)),
     }
-    return Facts(
+    return InstallationFacts(
         project=wiring.project,
         is_local=wiring.is_local,
         now=now,
@@ -165,7 +165,7 @@ def _unanchored_since(store: Store) -> datetime | None:
     return min((one.version for one in store.query(asked) if one.version), default=None)
 
 
-def _dead_man(wiring: Wiring) -> Run | None:
+def _dead_man(wiring: Wiring) -> JobRun | None:
     """How the job went that keeps the switch outside quiet, whichever region it is in."""
     regions = wiring.timetable.regions()
     calls = {region: partial(wiring.timetable.runs, region) for region in regions}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.finding import Finding, Verdict, named, seen, unseen
-from cli.doctor.installation.facts import Facts, responders
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
+from cli.doctor.installation.facts import InstallationFacts, responders
 from cli.support.output import lasting
 from shared.core import topics
 from shared.core.errors import RollbackError
@@ -24,18 +24,20 @@ FINDINGS = "@gcp-sa-scc-notification.iam.gserviceaccount.com"
 DETACHED = "_deleted-topic_"
 
 
-def all_topics(facts: Facts) -> Iterator[Finding]:
+def all_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether every topic is there."""
     found = seen(facts.topics, "topics")
     missing = [topic for topic in topics.ALL if topic not in found]
     for topic in missing:
         why = "it is not there: whatever is said on it is lost"
-        yield Finding("topics", topic, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding("topics", topic, CheckVerdict.WRONG, why, "terraform apply")
     if not missing:
-        yield Finding("topics", "topics", Verdict.WELL, f"all {len(topics.ALL)} are there")
+        yield CheckFinding(
+            "topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL)} are there"
+        )
 
 
-def schemas(facts: Facts) -> Iterator[Finding]:
+def schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """A schema refuses what does not fit: wanted of commands, a loss anywhere else."""
     found = seen(facts.topics, "topics")
     if facts.is_local:
@@ -45,16 +47,16 @@ def schemas(facts: Facts) -> Iterator[Finding]:
     others = [one for one in topics.ALL if one not in commands and found.get(one)]
     for topic in bare:
         why = "without a schema: a wrong command is refused later, and not at its publisher"
-        yield Finding("schemas", topic, Verdict.DOUBTFUL, why, "terraform apply")
+        yield CheckFinding("schemas", topic, CheckVerdict.DOUBTFUL, why, "terraform apply")
     for topic in others:
         why = f"its schema {found[topic]} refuses what is no command of ours"
-        yield Finding("schemas", topic, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding("schemas", topic, CheckVerdict.WRONG, why, "terraform apply")
     if not bare and not others:
         why = "the topics of commands alone have one"
-        yield Finding("schemas", "topics", Verdict.WELL, why)
+        yield CheckFinding("schemas", "topics", CheckVerdict.WELL, why)
 
 
-def subscriptions(facts: Facts) -> Iterator[Finding]:
+def subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether each topic is pushed to its entry point as it should be."""
     found = seen(facts.subscriptions, "subscriptions")
     amiss = [
@@ -66,12 +68,12 @@ def subscriptions(facts: Facts) -> Iterator[Finding]:
     yield from amiss
     if not amiss:
         why = "each topic has its push, with dead letters, and none expires"
-        yield Finding("subscriptions", "subscriptions", Verdict.WELL, why)
+        yield CheckFinding("subscriptions", "subscriptions", CheckVerdict.WELL, why)
 
 
 def _deliveries(
-    facts: Facts, found: Sequence[Subscription], entry_point: str, topic: str
-) -> Iterator[Finding]:
+    facts: InstallationFacts, found: Sequence[Subscription], entry_point: str, topic: str
+) -> Iterator[CheckFinding]:
     """What is amiss with the delivery of one topic."""
     name = f"{topic}-push"
     full = f"projects/{facts.project}/topics/{topic}"
@@ -84,73 +86,75 @@ def _deliveries(
         if any(one.detached or one.topic == DETACHED for one in cut):
             why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
             to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
-        yield Finding("subscriptions", name, Verdict.WRONG, why, to_do)
+        yield CheckFinding("subscriptions", name, CheckVerdict.WRONG, why, to_do)
     if len(pushes) > 1:
-        why = f"pushed {len(pushes)} times: {named([one.name for one in pushes])}"
-        yield Finding("subscriptions", topic, Verdict.WRONG, why, "delete the others")
+        why = f"pushed {len(pushes)} times: {name_first([one.name for one in pushes])}"
+        yield CheckFinding("subscriptions", topic, CheckVerdict.WRONG, why, "delete the others")
     for one in here:
         if not one.endpoint:
             why = "somebody else reads this topic; on one of commands it sees unused tokens"
-            yield Finding("subscriptions", one.name, Verdict.DOUBTFUL, why, "delete it")
+            yield CheckFinding("subscriptions", one.name, CheckVerdict.DOUBTFUL, why, "delete it")
     for one in pushes:
         for verdict, fault in _faults(facts, one, entry_point, topic):
-            yield Finding("subscriptions", one.name, verdict, fault, "terraform apply")
+            yield CheckFinding("subscriptions", one.name, verdict, fault, "terraform apply")
 
 
 def _faults(
-    facts: Facts, one: Subscription, entry_point: str, topic: str
-) -> Iterator[tuple[Verdict, str]]:
+    facts: InstallationFacts, one: Subscription, entry_point: str, topic: str
+) -> Iterator[tuple[CheckVerdict, str]]:
     """What is amiss with one push subscription."""
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
-        yield Verdict.WRONG, f"its address does not end with its topic: {one.endpoint}"
+        yield CheckVerdict.WRONG, f"its address does not end with its topic: {one.endpoint}"
     if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
-        yield Verdict.WRONG, "what it gives up is no dead letter, and is lost"
+        yield CheckVerdict.WRONG, "what it gives up is no dead letter, and is lost"
     elif one.attempts != topics.LIMIT_ATTEMPTS:
         said = f"gives up after {one.attempts} deliveries, not {topics.LIMIT_ATTEMPTS}"
-        yield Verdict.DOUBTFUL, said
+        yield CheckVerdict.DOUBTFUL, said
     if one.expires:
-        yield Verdict.WRONG, "it goes by itself when nothing happens for a month"
+        yield CheckVerdict.WRONG, "it goes by itself when nothing happens for a month"
     if one.backoff != topics.backoff(topic):
-        yield Verdict.DOUBTFUL, "its pauses between deliveries are not the stated ones"
+        yield CheckVerdict.DOUBTFUL, "its pauses between deliveries are not the stated ones"
     if one.ack_deadline != topics.ACK_DEADLINE:
         said = f"it waits {lasting(one.ack_deadline)}, not {lasting(topics.ACK_DEADLINE)}"
-        yield Verdict.DOUBTFUL, said
+        yield CheckVerdict.DOUBTFUL, said
     if not facts.is_local:
         yield from _unproven(facts, one, entry_point)
 
 
-def _unproven(facts: Facts, one: Subscription, entry_point: str) -> Iterator[tuple[Verdict, str]]:
+def _unproven(
+    facts: InstallationFacts, one: Subscription, entry_point: str
+) -> Iterator[tuple[CheckVerdict, str]]:
     """Why the function would refuse what a subscription pushes, or never see it."""
     if not one.account:
-        yield Verdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
+        yield CheckVerdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
     found = responders(facts.functions).get(entry_point)
     if found is not None and found.uri:
         if not one.endpoint.startswith(f"{found.uri}/"):
-            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
+            yield CheckVerdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
         if one.audience != found.uri:
             to = one.audience or one.endpoint
-            yield Verdict.WRONG, f"its token is for {to}, not for {found.uri}"
+            yield CheckVerdict.WRONG, f"its token is for {to}, not for {found.uri}"
 
 
-def letters_kept(facts: Facts) -> Iterator[Finding]:
+def letters_kept(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether dead letters are kept until a person takes them out."""
     check, name = "letters-kept", topics.LETTERS_KEPT
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
     kept = next((one for one in seen(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
         why = "nothing keeps dead letters: what is refused is lost"
-        yield Finding(check, name, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
     elif kept.expires:
         why = "it goes by itself after a month without dead letters"
-        yield Finding(check, name, Verdict.WRONG, why, "terraform apply")
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
     elif kept.kept_for < topics.LETTERS_KEPT_FOR:
         why = f"letters are kept {lasting(kept.kept_for)} only"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "terraform apply")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "terraform apply")
     else:
-        yield Finding(check, name, Verdict.WELL, f"kept for {lasting(kept.kept_for)}")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"kept for {lasting(kept.kept_for)}")
 
 
-def publishers(facts: Facts) -> Iterator[Finding]:
+def publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who may publish, by each topic's own policy and by the project's."""
     if not facts.is_local:
         yield _of_the_project(facts)
@@ -167,35 +171,38 @@ def publishers(facts: Facts) -> Iterator[Finding]:
         yield _judged(topic, may, is_local=facts.is_local)
 
 
-def _of_the_project(facts: Facts) -> Finding:
+def _of_the_project(facts: InstallationFacts) -> CheckFinding:
     """Who may publish on every topic; its owners may give themselves anything."""
     check, granted = "publishers", facts.project_grants
     if isinstance(granted, RollbackError):
         return unseen(check, facts.project, granted)
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
-        why = f"on every topic by the project's own policy, as override too: {named(may)}"
+        why = f"on every topic by the project's own policy, as override too: {name_first(may)}"
         to_do = "take it away, or keep operations in a project of their own"
-        return Finding(check, facts.project, Verdict.DOUBTFUL, why, to_do)
+        return CheckFinding(check, facts.project, CheckVerdict.DOUBTFUL, why, to_do)
     why = "by the project's own policy nobody but its owners"
-    return Finding(check, facts.project, Verdict.WELL, why)
+    return CheckFinding(check, facts.project, CheckVerdict.WELL, why)
 
 
-def _judged(topic: str, may: set[str], *, is_local: bool) -> Finding:
+def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
     public = may & EVERYBODY
     others = {one for one in may if not one.endswith((MONITORING, FINDINGS))}
     is_heard = any(one.endswith(MONITORING) for one in may)
-    verdict, why, to_do = Verdict.WELL, named(may) or "nobody by its own policy", ""
+    verdict, why, to_do = CheckVerdict.WELL, name_first(may) or "nobody by its own policy", ""
     if public:
-        verdict, to_do = Verdict.WRONG, "take the grant away"
-        why = f"everybody may publish ({named(public)})"
+        verdict, to_do = CheckVerdict.WRONG, "take the grant away"
+        why = f"everybody may publish ({name_first(public)})"
     elif topic == topics.OVERRIDE and may:
-        verdict, to_do = Verdict.DOUBTFUL, "is this the day when sign-in is down? else take it away"
-        why = f"may command without proof: {named(may)}"
+        verdict, to_do = (
+            CheckVerdict.DOUBTFUL,
+            "is this the day when sign-in is down? else take it away",
+        )
+        why = f"may command without proof: {name_first(may)}"
     elif topic == topics.ALERTS and not is_heard and not is_local:
-        verdict, to_do = Verdict.WRONG, "terraform apply"
+        verdict, to_do = CheckVerdict.WRONG, "terraform apply"
         why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
     elif topic == topics.ALERTS and others:
-        verdict, to_do = Verdict.DOUBTFUL, "only whoever replays dead letters needs it"
-        why = f"may say that something is down, beside Cloud Monitoring: {named(others)}"
-    return Finding("publishers", topic, verdict, why, to_do)
+        verdict, to_do = CheckVerdict.DOUBTFUL, "only whoever replays dead letters needs it"
+        why = f"may say that something is down, beside Cloud Monitoring: {name_first(others)}"
+    return CheckFinding("publishers", topic, verdict, why, to_do)

@@ -10,12 +10,12 @@ from typing import Final
 from msgspec import Struct
 
 from cli.doctor.calls import Calls, ask
-from cli.doctor.finding import Finding, Verdict, named, seen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
 from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.ports.operations_project import Asked, Metric
+from shared.ports.operations_project import Metric, MetricQuery
 from shared.wiring.operations import Wiring
 
 OWN: Final = "rollback: "
@@ -47,7 +47,7 @@ class Filter(Struct, frozen=True):
 class Measured(Struct, frozen=True):
     """What a project's Cloud Monitoring is asked for, and what it says to that."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[MetricQuery]
     metrics: Mapping[str, Metric | RollbackError | None]
     """By type; None: it is not known."""
     resources: Mapping[str, frozenset[str] | RollbackError | None]
@@ -56,17 +56,17 @@ class Measured(Struct, frozen=True):
     """How many series each query, and each `counting` of a series, is answered with."""
 
 
-def is_of(policy: Policy, one: Asked) -> bool:
+def is_of(policy: Policy, one: MetricQuery) -> bool:
     """Whether an alert policy or a dashboard is about a system (terraform/dashboard.tf)."""
     return one.labels.get(SYSTEM_LABEL) == policy.system or one.name == f"Health of {policy.system}"
 
 
-def is_own(one: Asked) -> bool:
+def is_own(one: MetricQuery) -> bool:
     """Whether an alert policy or a dashboard is about the responders themselves."""
     return one.name.startswith(OWN) or one.name == "Emergency rollback"
 
 
-def filters(asked: Iterable[Asked]) -> set[Filter]:
+def filters(asked: Iterable[MetricQuery]) -> set[Filter]:
     """What their filters name; one without a metric is left out."""
     return {found for one in asked for text in one.filters for found in _filter(text)}
 
@@ -94,7 +94,7 @@ def _filter(text: str) -> Iterator[Filter]:
     )
 
 
-def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool]) -> Measured:
+def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) -> Measured:
     """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
 
     Raises: RollbackError, when they cannot be listed.
@@ -116,7 +116,7 @@ def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool]) -> Measu
     return Measured(wanted, **ask(wiring, {}, groups, MEASURED_SECONDS))
 
 
-def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Finding]:
+def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each signal that a metric shows has an alert that speaks."""
     check, name = "alert-policies", policy.system
     found = seen(measured, name).asked
@@ -126,18 +126,20 @@ def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Fin
     wanted = {*policy.signals} - UNMEASURED - speaking
     grave = {one for one in wanted if policy.signals[one].severity in GRAVE}
     if silent:
-        why = f"switched off, or without a channel: {named(silent)}"
-        yield Finding(check, name, Verdict.WRONG, why, "switch it on, or terraform apply")
+        why = f"switched off, or without a channel: {name_first(silent)}"
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "switch it on, or terraform apply")
     if grave:
-        why = f"no alert tells of {named(grave)}"
+        why = f"no alert tells of {name_first(grave)}"
         to_do = "terraform apply; alert_severities says which severities have alerts"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     if not silent and not grave:
-        others = f"; none of {named(wanted)}" if wanted else ""
-        yield Finding(check, name, Verdict.WELL, f"{len(speaking)} signals have theirs{others}")
+        others = f"; none of {name_first(wanted)}" if wanted else ""
+        yield CheckFinding(
+            check, name, CheckVerdict.WELL, f"{len(speaking)} signals have theirs{others}"
+        )
 
 
-def names(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
+def names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether every metric, resource and label that a filter names is known."""
     check, found = "metric-names", seen(measured, what)
     wanted = filters(found.asked)
@@ -145,13 +147,17 @@ def names(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
         seen(answer, what)
     faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
-        why = f"Cloud Monitoring does not know {named(faults)}"
+        why = f"Cloud Monitoring does not know {name_first(faults)}"
         to_do = "what asks for them says nothing: see docs/unverified.md"
-        yield Finding(check, what, Verdict.WRONG, why, to_do)
+        yield CheckFinding(check, what, CheckVerdict.WRONG, why, to_do)
     elif not wanted:
-        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for by a filter there")
+        yield CheckFinding(
+            check, what, CheckVerdict.UNKNOWN, "nothing is asked for by a filter there"
+        )
     else:
-        yield Finding(check, what, Verdict.WELL, f"{len(found.metrics)} metrics, and their labels")
+        yield CheckFinding(
+            check, what, CheckVerdict.WELL, f"{len(found.metrics)} metrics, and their labels"
+        )
 
 
 def _faults(one: Filter, found: Measured) -> Iterator[str]:
@@ -168,7 +174,7 @@ def _faults(one: Filter, found: Measured) -> Iterator[str]:
             yield f"{one.resource} by {label}"
 
 
-def queries(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
+def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each query in PromQL can be evaluated, and its series are measured."""
     check, found = "queries", seen(measured, what)
     asked = {query for one in found.asked for query in one.queries}
@@ -178,19 +184,21 @@ def queries(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
         if any(isinstance(found.answers.get(query), Rejected) for query in one.queries)
     }
     if refused:
-        why = f"Cloud Monitoring cannot evaluate what is asked for by {named(refused)}"
-        yield Finding(check, what, Verdict.WRONG, why, "see docs/unverified.md")
+        why = f"Cloud Monitoring cannot evaluate what is asked for by {name_first(refused)}"
+        yield CheckFinding(check, what, CheckVerdict.WRONG, why, "see docs/unverified.md")
         return
     for answer in found.answers.values():
         seen(answer, what)
     all_series = {one for query in asked for one in series(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting(one))}
     if not asked:
-        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for in PromQL there")
+        yield CheckFinding(
+            check, what, CheckVerdict.UNKNOWN, "nothing is asked for in PromQL there"
+        )
     elif bare:
-        why = f"all can be evaluated; within a day nothing was measured of {named(bare)}"
+        why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
         to_do = "nothing happened, or the name is another: see docs/unverified.md"
-        yield Finding(check, what, Verdict.UNKNOWN, why, to_do)
+        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, why, to_do)
     else:
         why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
-        yield Finding(check, what, Verdict.WELL, why)
+        yield CheckFinding(check, what, CheckVerdict.WELL, why)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import Finding, Verdict, named, seen
-from cli.doctor.system.facts import Facts
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.system.facts import SystemFacts
 from cli.support.output import at, lasting
 from shared.domain.data.asset_protection import AGAIN
-from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.managed_backups import LOOK_EVERY
 from shared.domain.data.integrity.damage import is_known
 from shared.domain.policy.resources import AssetRules
@@ -18,46 +18,54 @@ from shared.domain.policy.resources import AssetRules
 DAY: Final = timedelta(days=1)
 
 
-def exports(facts: Facts) -> Iterator[Finding]:
+def exports(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest export that is over, newest first, is whole, copied and recent."""
     check, name, rules = "exports", facts.policy.system, facts.policy.backups
     if rules.bucket is None:
         return
     newest = next((one for one in seen(facts.exports, name) if one.is_over), None)
     if newest is None:
-        yield Finding(check, name, Verdict.UNKNOWN, "none is over yet", "look again in an hour")
-    elif newest.status is Status.FAILED:
+        yield CheckFinding(
+            check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in an hour"
+        )
+    elif newest.status is ExportStatus.FAILED:
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
-        yield Finding(check, name, Verdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
+        yield CheckFinding(check, name, CheckVerdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
         why = f"the newest is of {lasting(age)} ago"
-        yield Finding(check, name, Verdict.WRONG, why, "does the clock tick? its log tells")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
+        )
     else:
         why = f"{newest.documents:,} documents of {at(newest.snapshot_at)} UTC"
-        yield Finding(check, name, Verdict.WELL, f"{why} in {len(newest.places)} places")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"{why} in {len(newest.places)} places")
 
 
-def proven(facts: Facts) -> Iterator[Finding]:
+def proven(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest proof that is over, newest first, is one, and of the last two days."""
     check, name = "backup-proof", facts.policy.system
     if facts.policy.backups.proof is None:
         return
     newest = next((one for one in seen(facts.proofs, name) if one.is_over), None)
     if newest is None:
-        yield Finding(check, name, Verdict.UNKNOWN, "none is over yet", "look again in some hours")
+        yield CheckFinding(
+            check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in some hours"
+        )
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
-        yield Finding(check, name, Verdict.WRONG, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
     elif (age := facts.now - newest.began_at) > 2 * DAY:
         why = f"the newest is of {lasting(age)} ago"
-        yield Finding(check, name, Verdict.WRONG, why, "does the clock tick? its log tells")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
+        )
     else:
         took = f" in {lasting(newest.took)}" if newest.took else ""
-        yield Finding(check, name, Verdict.WELL, f"{newest.backup} was restored{took}")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"{newest.backup} was restored{took}")
 
 
-def native(facts: Facts) -> Iterator[Finding]:
+def native(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Google's own backups were complete when the clock looked."""
     check, name = "native-backups", facts.policy.system
     if not facts.policy.backups.native:
@@ -65,15 +73,17 @@ def native(facts: Facts) -> Iterator[Finding]:
     found = seen(facts.native, name)
     if found is None or facts.now - found.looked_at > 2 * LOOK_EVERY:
         why = "the clock has not seen them for two hours"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "may it? its log tells")
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it? its log tells")
     elif found.faults:
         why = "; ".join(found.faults)
-        yield Finding(check, name, Verdict.WRONG, why, "application_databases in Terraform")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "application_databases in Terraform"
+        )
     else:
-        yield Finding(check, name, Verdict.WELL, f"complete at {at(found.looked_at)} UTC")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"complete at {at(found.looked_at)} UTC")
 
 
-def data(facts: Facts) -> Iterator[Finding]:
+def data(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock could look through the documents, and at the files that they name."""
     check, name = "data", facts.policy.system
     if not facts.policy.collections:
@@ -81,39 +91,45 @@ def data(facts: Facts) -> Iterator[Finding]:
     found = seen(facts.integrity, name)
     if found is not None and found.failure:
         why = f"it cannot be looked through: {found.failure}"
-        yield Finding(check, name, Verdict.WRONG, why, "its log tells; see docs/unverified.md")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "its log tells; see docs/unverified.md"
+        )
     elif found is None or found.last is None:
         why = "the clock has not looked through it yet"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "look again when a run is over")
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "look again when a run is over")
     elif not is_known(found.last):
         why = "files or documents that others name could not be looked at"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "may on_clock read them? its log tells")
+        yield CheckFinding(
+            check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells"
+        )
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
         why = f"the newest look through it is of {lasting(age)} ago"
-        yield Finding(check, name, Verdict.WRONG, why, "does the clock tick? its log tells")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
+        )
     else:
         why = f"looked through at {at(found.last.at)} UTC; {len(found.open)} open findings"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def expiry(facts: Facts) -> Iterator[Finding]:
+def expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the database says by what documents expire: until it does, none is brought back."""
     check, name = "expiry", facts.policy.system
     if facts.policy.collections:
         by = [f"{one.group} by {'.'.join(one.field)}" for one in seen(facts.expiries, name)]
-        why = named(by) or "by no policy of the database"
-        yield Finding(check, name, Verdict.WELL, why)
+        why = name_first(by) or "by no policy of the database"
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def triggers(facts: Facts) -> Iterator[Finding]:
+def triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
     check, name = "triggers", facts.policy.system
     if facts.policy.collections:
         found = seen(facts.triggers, name)
-        yield Finding(check, name, Verdict.WELL, f"read: {len(found)}")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"read: {len(found)}")
 
 
-def assets(facts: Facts) -> Iterator[Finding]:
+def assets(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether assets were as declared when the clock looked."""
     check, name = "assets", facts.policy.system
     if facts.policy.assets == AssetRules():
@@ -121,12 +137,16 @@ def assets(facts: Facts) -> Iterator[Finding]:
     found = seen(facts.assets, name)
     if found is None or facts.now - found.due_at > AGAIN:
         why = "the clock has not looked when it was due"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "does it tick? its log tells")
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "does it tick? its log tells")
     elif found.faults:
         why = "; ".join(found.lines)
-        yield Finding(check, name, Verdict.WRONG, why, "put it right, or declare what is so")
+        yield CheckFinding(
+            check, name, CheckVerdict.WRONG, why, "put it right, or declare what is so"
+        )
     elif found.unseen:
         why = "; ".join(found.lines)
-        yield Finding(check, name, Verdict.UNKNOWN, why, "may it look? its log tells")
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it look? its log tells")
     else:
-        yield Finding(check, name, Verdict.WELL, f"as declared at {at(found.looked_at)} UTC")
+        yield CheckFinding(
+            check, name, CheckVerdict.WELL, f"as declared at {at(found.looked_at)} UTC"
+        )

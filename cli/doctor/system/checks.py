@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import partial
 from typing import Final
 
-from cli.doctor.finding import Finding, Verdict, named, seen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
 from cli.doctor.installation import apis, metrics
 from cli.doctor.installation.facts import function
 from cli.doctor.system import backups, notification_channels, signals
-from cli.doctor.system.facts import Facts
+from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.permissions import roles_in
-from cli.doctor.system.readiness import kept, newest_stable, proof
+from cli.doctor.system.readiness import newest_stable, proof, sources_stored
 from shared.domain.decision.facts import Change, unrestorable
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import shares
@@ -24,75 +24,78 @@ SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """What the name of a setting says that holds a secret."""
 
 
-def _mode(facts: Facts) -> Iterator[Finding]:
+def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
     """How far automation may go, and what stops it."""
     name = facts.policy.system
     controls, system = seen(facts.controls, name), seen(facts.system, name)
     for its, found in ((f"--system {name}", system), ("--all", controls)):
         if found.pause is not None:
             to_do = f"rollback resume {its} --reason WHY"
-            yield Finding("mode", name, Verdict.DOUBTFUL, str(found.pause), to_do)
+            yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(found.pause), to_do)
         if (window := frozen(found.freezes, facts.now)) is not None:
             to_do = f"rollback unfreeze {its} --reason WHY"
-            yield Finding("mode", name, Verdict.DOUBTFUL, str(window), to_do)
+            yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(window), to_do)
     off = "; automation is off until somebody promotes it" * (system.mode is Mode.OBSERVE)
-    yield Finding("mode", name, Verdict.WELL, f"{system.mode.name.lower()}{off}")
+    yield CheckFinding("mode", name, CheckVerdict.WELL, f"{system.mode.name.lower()}{off}")
 
 
-def _stable(facts: Facts) -> Iterator[Finding]:
+def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether there is a deployment to go back to, and its revisions are ready."""
     name = facts.policy.system
     stable = newest_stable(seen(facts.deployments, name))
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
         to_do = f"rollback deployments baseline --system {name}"
-        yield Finding("stable", name, Verdict.WRONG, why, to_do)
+        yield CheckFinding("stable", name, CheckVerdict.WRONG, why, to_do)
         return
     inventory = seen(facts.inventory, stable.id)
     both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
     gone = unrestorable(Change(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
-        why = named([f"{function}: {why}" for function, why in gone.items()])
+        why = name_first([f"{function}: {why}" for function, why in gone.items()])
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
-        yield Finding("stable", stable.id, Verdict.WRONG, why, to_do)
+        yield CheckFinding("stable", stable.id, CheckVerdict.WRONG, why, to_do)
     else:
         why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"
-        yield Finding("stable", stable.id, Verdict.WELL, why)
+        yield CheckFinding("stable", stable.id, CheckVerdict.WELL, why)
 
 
-def _functions(facts: Facts) -> Iterator[Finding]:
+def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the policy's functions are the live ones."""
     name, declared = facts.policy.project, facts.policy.functions
     live = {*seen(facts.inventory, name)}
     missing, unknown = {*declared} - live, live - {*declared}
     if missing:
-        why = f"in the policy and not live, or without a service: {named(missing)}"
-        yield Finding("functions", name, Verdict.WRONG, why, "correct the policy's groups")
+        why = f"in the policy and not live, or without a service: {name_first(missing)}"
+        yield CheckFinding(
+            "functions", name, CheckVerdict.WRONG, why, "correct the policy's groups"
+        )
     if unknown:
-        why = f"live and in no group, so never rolled back: {named(unknown)}"
-        yield Finding("functions", name, Verdict.DOUBTFUL, why, "add them to a group")
+        why = f"live and in no group, so never rolled back: {name_first(unknown)}"
+        yield CheckFinding("functions", name, CheckVerdict.DOUBTFUL, why, "add them to a group")
     if not missing and not unknown:
         groups = f"{len(declared)} functions in {len(facts.policy.groups)} groups"
-        yield Finding("functions", name, Verdict.WELL, f"{groups}, all live, no other")
+        yield CheckFinding("functions", name, CheckVerdict.WELL, f"{groups}, all live, no other")
 
 
-def _sources(facts: Facts) -> Iterator[Finding]:
+def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each function shows the very source that it was built from."""
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
         why = "the functions could not be read whole: what they are built from is not known"
-        yield Finding("sources", name, Verdict.UNKNOWN, why, "do you have the rights?")
+        yield CheckFinding("sources", name, CheckVerdict.UNKNOWN, why, "do you have the rights?")
         return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
-        why = f"no source with its generation is shown of {named(bare)}: they cannot be built again"
-        yield Finding("sources", name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
+        names = name_first(bare)
+        why = f"no source with its generation is shown of {names}: they cannot be built again"
+        yield CheckFinding("sources", name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     else:
         why = f"shown of {len(functions)} functions, each with its generation"
-        yield Finding("sources", name, Verdict.WELL, why)
+        yield CheckFinding("sources", name, CheckVerdict.WELL, why)
 
 
-def _services(facts: Facts) -> Iterator[Finding]:
+def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether services are named as alerts name them."""
     name = facts.policy.system
     other = [
@@ -101,13 +104,13 @@ def _services(facts: Facts) -> Iterator[Finding]:
         if live.service.name.rpartition("/")[2] != service_of(function)
     ]
     if other:
-        why = f"alerts on these do not name their function: {named(other)}"
-        yield Finding("services", name, Verdict.DOUBTFUL, why)
+        why = f"alerts on these do not name their function: {name_first(other)}"
+        yield CheckFinding("services", name, CheckVerdict.DOUBTFUL, why)
     else:
-        yield Finding("services", name, Verdict.WELL, "named after their functions")
+        yield CheckFinding("services", name, CheckVerdict.WELL, "named after their functions")
 
 
-def _revisions(facts: Facts) -> Iterator[Finding]:
+def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest ready revision of each service is in the list of revisions."""
     name = facts.policy.system
     inventory = seen(facts.inventory, name)
@@ -117,15 +120,15 @@ def _revisions(facts: Facts) -> Iterator[Finding]:
         if live.service.latest_ready and live.revision(live.service.latest_ready) is None
     ]
     if absent:
-        why = f"the list of revisions lacks the newest ready one of {named(absent)}"
+        why = f"the list of revisions lacks the newest ready one of {name_first(absent)}"
         to_do = "do not trust restorability: see docs/unverified.md"
-        yield Finding("revisions", name, Verdict.WRONG, why, to_do)
+        yield CheckFinding("revisions", name, CheckVerdict.WRONG, why, to_do)
     else:
         count = sum(len(live.revisions) for live in inventory.values())
-        yield Finding("revisions", name, Verdict.WELL, f"{count} are listed")
+        yield CheckFinding("revisions", name, CheckVerdict.WELL, f"{count} are listed")
 
 
-def _routers(facts: Facts) -> Iterator[Finding]:
+def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the routers send requests where the services say."""
     name = facts.policy.system
     other = [
@@ -136,14 +139,14 @@ def _routers(facts: Facts) -> Iterator[Finding]:
         != shares(live.service.traffic, live.service.latest_ready)
     ]
     if other:
-        why = f"traffic goes elsewhere than asked: {named(other)}"
+        why = f"traffic goes elsewhere than asked: {name_first(other)}"
         to_do = "look again in a minute; if it stays, see docs/unverified.md"
-        yield Finding("routers", name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding("routers", name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
-        yield Finding("routers", name, Verdict.WELL, "traffic goes where it should")
+        yield CheckFinding("routers", name, CheckVerdict.WELL, "traffic goes where it should")
 
 
-def _quota(facts: Facts) -> Iterator[Finding]:
+def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the write quota is the declared one."""
     check, name = "write-quota", f"{facts.policy.project} {facts.policy.region}"
     admitted = seen(facts.writes, name)
@@ -151,58 +154,60 @@ def _quota(facts: Facts) -> Iterator[Finding]:
     if admitted is None:
         why = f"declared: {declared} writes a minute; no such limit is listed"
         to_do = "compare with Write requests per minute of Cloud Run, in IAM & Admin, Quotas"
-        yield Finding(check, name, Verdict.UNKNOWN, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, to_do)
     elif admitted == declared:
-        yield Finding(check, name, Verdict.WELL, f"{admitted} writes a minute")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"{admitted} writes a minute")
     else:
         takes = "takes longer than it says" if admitted < declared else "could be faster"
         why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
         to_do = "correct execution.write_quota in the policy"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
 
 
-def _own_roles(facts: Facts) -> Iterator[Finding]:
+def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each responder has its roles in the application."""
     check, name = "own-roles", facts.policy.project
     granted = seen(facts.granted, name) if facts.accounts else None
     if granted is None:
         why = "nobody knows what the responders run as, or nobody is asked here"
-        yield Finding(check, name, Verdict.UNKNOWN, why)
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
         return
     lacking = False
     for entry_point, wanted in roles_in(facts.policy).items():
         held = granted.get(facts.accounts.get(entry_point, ""), ())
         if missing := wanted - {role.partition(" if ")[0] for role in held}:
             lacking = True
-            why = f"it lacks {named(missing)} by the project's own policy"
+            why = f"it lacks {name_first(missing)} by the project's own policy"
             to_do = "terraform apply, unless a folder or the organisation grants it"
-            yield Finding(check, function(entry_point), Verdict.WRONG, why, to_do)
+            yield CheckFinding(check, function(entry_point), CheckVerdict.WRONG, why, to_do)
     if not lacking:
-        yield Finding(check, name, Verdict.WELL, "the responders have their roles")
+        yield CheckFinding(check, name, CheckVerdict.WELL, "the responders have their roles")
 
 
-def _part(check: str, facts: Facts) -> Iterator[Finding]:
+def _part(check: str, facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether one part that is protected beside revisions can be read."""
     wanted, found = PARTS[check](facts.policy.resources, facts.rest)
     if wanted and found is None:
         why = "could not be read, or not whole: its changes are not seen"
         to_do = "do you have the rights? else see docs/unverified.md"
-        yield Finding(check, facts.policy.project, Verdict.UNKNOWN, why, to_do)
+        yield CheckFinding(check, facts.policy.project, CheckVerdict.UNKNOWN, why, to_do)
     elif wanted and found is not None:
-        yield Finding(check, facts.policy.project, Verdict.WELL, f"read: {len(found)}")
+        yield CheckFinding(check, facts.policy.project, CheckVerdict.WELL, f"read: {len(found)}")
 
 
-def _hosting(facts: Facts) -> Iterator[Finding]:
+def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the sites can be read, and all of the policy's are there."""
     yield from _part("hosting", facts)
     sites = facts.rest.sites
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
-        why = f"in the policy, and there is no such site: {named(missing)}"
-        yield Finding("hosting", facts.policy.project, Verdict.WRONG, why, "correct the policy")
+        why = f"in the policy, and there is no such site: {name_first(missing)}"
+        yield CheckFinding(
+            "hosting", facts.policy.project, CheckVerdict.WRONG, why, "correct the policy"
+        )
 
 
-def _secretive(facts: Facts) -> Iterator[Finding]:
+def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether a setting of Identity Platform that is recorded looks as if it held a secret."""
     check, name, identity = "secret-settings", facts.policy.project, facts.rest.identity
     if not facts.policy.resources.identity or identity is None:
@@ -214,11 +219,14 @@ def _secretive(facts: Facts) -> Iterator[Finding]:
         and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
     }
     if doubtful:
-        why = f"recorded, and called as if it held a secret: {named(doubtful)}"
-        to_do = "if it does, name it in shared/domain/deployments/inventory/state.py: see docs/unverified.md"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        why = f"recorded, and called as if it held a secret: {name_first(doubtful)}"
+        place = "shared/domain/deployments/inventory/state.py"
+        to_do = f"if it does, name it in {place}: see docs/unverified.md"
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
-        yield Finding(check, name, Verdict.WELL, "no setting that is recorded is called a secret")
+        yield CheckFinding(
+            check, name, CheckVerdict.WELL, "no setting that is recorded is called a secret"
+        )
 
 
 PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Sized | None]]]] = {
@@ -234,14 +242,14 @@ PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Si
 }
 """What is protected beside revisions, and what was read of it; None: it was not."""
 
-CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
+CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "alert-policies": lambda facts: metrics.policies(facts.policy, facts.measured),
     "metric-names": lambda facts: metrics.names(facts.policy.system, facts.measured),
     "queries": lambda facts: metrics.queries(facts.policy.system, facts.measured),
     "mode": _mode,
     "stable": _stable,
     "proof": proof,
-    "kept": kept,
+    "kept": sources_stored,
     "functions": _functions,
     "sources": _sources,
     "services": _services,

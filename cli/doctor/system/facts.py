@@ -26,17 +26,17 @@ from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import Expiry
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.notices.notice import Notice, Status
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.presentation.status_page_html import PAGE, folder
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import ProbeAnswer, Requests
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.signals.verification_checks import counts_sign_ins
 from shared.domain.system import Controls, System
-from shared.ports.storage import Seen
+from shared.ports.storage import PublicAccess
 from shared.wiring.operations import Wiring
 
 GIVEN_UP = 200
@@ -54,7 +54,7 @@ class Spoken(Struct, frozen=True):
     given_up: Sequence[Notice]
 
 
-class Facts(Struct, frozen=True):
+class SystemFacts(Struct, frozen=True):
     """What was seen of a system; an error stands where nothing was."""
 
     policy: Policy
@@ -67,7 +67,7 @@ class Facts(Struct, frozen=True):
     requests: Mapping[str, Requests] | RollbackError
     """Per service, within the last `COUNTED_WITHIN`."""
     probes: Mapping[str, ProbeAnswer | RollbackError]
-    looks: Record | RollbackError
+    looks: ProbeRecord | RollbackError
     """What the clock saw through the probes."""
     accounts: Mapping[str, str]
     """What each responder runs as, by entry point."""
@@ -87,7 +87,7 @@ class Facts(Struct, frozen=True):
     """What the clock saw of Google's own backups; None: it has not looked."""
     assets: Posture | RollbackError | None
     """What the clock saw of the assets; None: it has not looked."""
-    page: Seen | RollbackError | None
+    page: PublicAccess | RollbackError | None
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
     push: apis.Answers
     """Whether the API is on by which its users are reached; none: no channel reaches them."""
@@ -95,7 +95,7 @@ class Facts(Struct, frozen=True):
     """What its alert policies and its dashboard ask for."""
     sign_ins: Requests | RollbackError
     """Within the last day; none where nothing is decided by them."""
-    integrity: damage.Record | RollbackError | None
+    integrity: damage.IntegrityRecord | RollbackError | None
     """What the clock saw of its documents; None: it has not looked."""
     expiries: Sequence[Expiry] | RollbackError
     """By what they expire, as the database says."""
@@ -105,7 +105,7 @@ class Facts(Struct, frozen=True):
     """By channel."""
 
 
-def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Facts:
+def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
     now, metrics, estate = wiring.clock.now(), wiring.metrics(system), wiring.estate(system)
@@ -142,15 +142,17 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Fac
         "push": apis_on(wiring, apis.PUSH, reached),
         "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
     }
-    return Facts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
+    return SystemFacts(
+        policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups)
+    )
 
 
-def _looks(store: Store, policy: Policy) -> Record:
+def _looks(store: Store, policy: Policy) -> ProbeRecord:
     """What is kept of the clock's looks; an empty record when there is nothing."""
-    document = store.get(probe_signals.path(policy.system))
+    document = store.get(probe_signals.probes_path(policy.system))
     if document.fields is None:
-        return Record(policy.system, document.read_at)
-    return decode(Record, document.fields)
+        return ProbeRecord(policy.system, document.read_at)
+    return decode(ProbeRecord, document.fields)
 
 
 def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
@@ -169,12 +171,12 @@ def _spoken(store: Store, channel: Channel) -> Spoken:
     of_it = ("channel", "==", channel.name)
     sent, given_up = (
         store.query(Query("notices", (of_it, ("status", "==", status)), limit=limit))
-        for status, limit in ((Status.SENT, 1), (Status.UNDELIVERABLE, GIVEN_UP))
+        for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, GIVEN_UP))
     )
     return Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
 
 
-def _page(wiring: Wiring, policy: Policy) -> Seen | None:
+def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
     pages = wiring.pages
     return None if pages is None else pages.seen(f"{folder(policy.system)}/{PAGE}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cli.doctor.finding import Finding, Verdict, seen, unseen
-from cli.doctor.system.facts import Facts
+from cli.doctor.finding import CheckFinding, CheckVerdict, seen, unseen
+from cli.doctor.system.facts import SystemFacts
 from shared.core.errors import RollbackError
 from shared.domain.presentation.status_page_html import HTML
 
@@ -15,7 +15,7 @@ FOUND = 200
 """The status of a page that is there."""
 
 
-def channels(facts: Facts) -> Iterator[Finding]:
+def channels(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each channel takes what is said through it."""
     check = "channels"
     for name, spoken in facts.spoken.items():
@@ -26,32 +26,36 @@ def channels(facts: Facts) -> Iterator[Finding]:
         if lately:
             newest = max(lately, key=lambda one: one.created_at)
             why = f"{len(lately)} notices were given up within a week: {newest.last_error}"
-            verdict = Verdict.DOUBTFUL if spoken.sent else Verdict.WRONG
+            verdict = CheckVerdict.DOUBTFUL if spoken.sent else CheckVerdict.WRONG
             to_do = "correct the channel, its secret or its address"
-            yield Finding(check, name, verdict, why, to_do)
+            yield CheckFinding(check, name, verdict, why, to_do)
         elif spoken.sent:
-            yield Finding(check, name, Verdict.WELL, "it takes what is said through it")
+            yield CheckFinding(check, name, CheckVerdict.WELL, "it takes what is said through it")
         else:
             why = "nothing was said through it yet"
-            yield Finding(check, name, Verdict.UNKNOWN, why, "a drill says something")
+            yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "a drill says something")
 
 
-def status_page(facts: Facts) -> Iterator[Finding]:
+def status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether everybody reads the status page, and no cache keeps it."""
     check, name = "status-page", facts.policy.system
     page = seen(facts.page, name)
     if page is None:
         why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "set it, if there is such a bucket")
+        yield CheckFinding(
+            check, name, CheckVerdict.UNKNOWN, why, "set it, if there is such a bucket"
+        )
     elif page.status != FOUND:
         why = f"its public address answers {page.status}: nobody reads it"
         to_do = "look at the log of on_notice, and who may read the bucket"
-        yield Finding(check, name, Verdict.WRONG, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
     elif page.content_type != HTML:
         why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML}"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     elif "no-cache" not in page.cache_control:
         why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     else:
-        yield Finding(check, name, Verdict.WELL, "everybody reads it, and no cache keeps it")
+        yield CheckFinding(
+            check, name, CheckVerdict.WELL, "everybody reads it, and no cache keeps it"
+        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cli.doctor.finding import Finding, Verdict, named, seen
-from cli.doctor.system.facts import Facts
-from shared.domain.deployments.deployment import Deployment, Restorability, Status
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.system.facts import SystemFacts
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Restorability
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -14,44 +14,46 @@ SHOWN = 2
 
 def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
     """The first STABLE one; None: there is none."""
-    return next((one for one in deployments if one.status is Status.STABLE), None)
+    return next((one for one in deployments if one.status is DeploymentStatus.STABLE), None)
 
 
-def proof(facts: Facts) -> Iterator[Finding]:
+def proof(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether all that it needs was seen."""
     stable = newest_stable(seen(facts.deployments, facts.policy.system))
     if stable is not None and stable.restorable is not None:
         yield _proof(stable, stable.restorable)
     elif stable is not None:
         why, to_do = "nobody has proven it yet", "look again in a few minutes"
-        yield Finding("proof", stable.id, Verdict.UNKNOWN, why, to_do)
+        yield CheckFinding("proof", stable.id, CheckVerdict.UNKNOWN, why, to_do)
 
 
-def kept(facts: Facts) -> Iterator[Finding]:
+def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether what its functions are built from is kept."""
     stable = newest_stable(seen(facts.deployments, facts.policy.system))
     if stable is None or stable.restorable is None:
         return
     if stable.restorable.rebuild:
-        lacking = named(stable.restorable.rebuild, SHOWN)
+        lacking = name_first(stable.restorable.rebuild, SHOWN)
         why = f"not every function could be built again: {lacking}"
-        yield Finding("kept", stable.id, Verdict.DOUBTFUL, why, _shown(stable))
+        yield CheckFinding("kept", stable.id, CheckVerdict.DOUBTFUL, why, _shown(stable))
     else:
         why = "what its functions are built from is kept"
-        yield Finding("kept", stable.id, Verdict.WELL, why)
+        yield CheckFinding("kept", stable.id, CheckVerdict.WELL, why)
 
 
-def _proof(deployment: Deployment, found: Restorability) -> Finding:
+def _proof(deployment: Deployment, found: Restorability) -> CheckFinding:
     name = deployment.id
     if found.faults:
-        why = f"it cannot be gone back to whole: {named(found.faults, SHOWN)}"
+        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN)}"
         to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
-        return Finding("proof", name, Verdict.WRONG, why, to_do)
+        return CheckFinding("proof", name, CheckVerdict.WRONG, why, to_do)
     if found.unknown:
-        why = f"these could not be checked: {named(found.unknown, SHOWN)}"
-        return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
+        why = f"these could not be checked: {name_first(found.unknown, SHOWN)}"
+        return CheckFinding(
+            "proof", name, CheckVerdict.UNKNOWN, why, "the log of on_deployment tells"
+        )
     why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
-    return Finding("proof", name, Verdict.WELL, why)
+    return CheckFinding("proof", name, CheckVerdict.WELL, why)
 
 
 def _shown(deployment: Deployment) -> str:

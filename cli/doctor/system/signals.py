@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from cli.doctor.finding import Finding, Verdict, named, seen, unseen
-from cli.doctor.system.facts import COUNTED_WITHIN, Facts
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
+from cli.doctor.system.facts import COUNTED_WITHIN, SystemFacts
 from cli.support.output import lasting
 from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.model import ScenarioName
@@ -21,19 +21,19 @@ SIGN_IN = "authentication_failure"
 """The signal that is counted in that log."""
 
 
-def metrics(facts: Facts) -> Iterator[Finding]:
+def metrics(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the routers' counts arrive."""
     check, name = "metrics", facts.policy.project
     total = sum(one.total for one in seen(facts.requests, name).values())
     if total:
         why = f"{total} requests were counted within {lasting(COUNTED_WITHIN)}"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
     else:
         why = f"no request was counted within {lasting(COUNTED_WITHIN)}: nothing is judged by it"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "is there traffic at all?")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "is there traffic at all?")
 
 
-def sign_ins(facts: Facts) -> Iterator[Finding]:
+def sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether sign-ins are counted, where a verification asks for their failures."""
     if not counts_sign_ins(facts.policy, ScenarioName.AUTH):
         return
@@ -41,27 +41,27 @@ def sign_ins(facts: Facts) -> Iterator[Finding]:
     found = seen(facts.sign_ins, name)
     if found.total:
         why = f"{found.total} were counted within a day, {found.failed} of them failed"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
     else:
         why = "none was counted within a day: no rollback of authentication is verified"
         to_do = "does anybody sign in? is request logging on, and the counter there?"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
 
 
-def request_log(facts: Facts) -> Iterator[Finding]:
+def request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether failed sign-ins are counted, where a signal needs that."""
     policy, identity = facts.policy, facts.rest.identity
     if SIGN_IN not in policy.signals or not policy.resources.identity or identity is None:
         return
     check, name = "request-log", policy.project
     if identity.get(REQUEST_LOG) is True:
-        yield Finding(check, name, Verdict.WELL, "Identity Platform logs its requests")
+        yield CheckFinding(check, name, CheckVerdict.WELL, "Identity Platform logs its requests")
     else:
         why = f"Identity Platform logs no requests: {SIGN_IN} never fires"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, f"switch {REQUEST_LOG} on")
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, f"switch {REQUEST_LOG} on")
 
 
-def probes(facts: Facts) -> Iterator[Finding]:
+def probes(facts: SystemFacts) -> Iterator[CheckFinding]:
     """How each probe is answered."""
     for name, answer in facts.probes.items():
         if isinstance(answer, RollbackError):
@@ -69,13 +69,15 @@ def probes(facts: Facts) -> Iterator[Finding]:
         elif not answer.passed:
             why = answer.detail or f"answers {answer.status}"
             to_do = "an incident, or a wrong address in the policy"
-            yield Finding("probes", name, Verdict.WRONG, why, to_do)
+            yield CheckFinding("probes", name, CheckVerdict.WRONG, why, to_do)
         elif _leads_elsewhere(answer):
             why = f"it leads elsewhere ({answer.status}), and an uptime check follows it there"
             to_do = "name where it leads: see docs/unverified.md"
-            yield Finding("probes", name, Verdict.DOUBTFUL, why, to_do)
+            yield CheckFinding("probes", name, CheckVerdict.DOUBTFUL, why, to_do)
         else:
-            yield Finding("probes", name, Verdict.WELL, f"{answer.status}, {answer.seconds:.1f} s")
+            yield CheckFinding(
+                "probes", name, CheckVerdict.WELL, f"{answer.status}, {answer.seconds:.1f} s"
+            )
 
 
 def _leads_elsewhere(answer: ProbeAnswer) -> bool:
@@ -83,24 +85,24 @@ def _leads_elsewhere(answer: ProbeAnswer) -> bool:
     return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
 
-def alert_ids(facts: Facts) -> Iterator[Finding]:
+def alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether alerts can be read back by the ids that they are told of by."""
     check, name = "alert-ids", facts.policy.project
     if isinstance(facts.read_back, Rejected):
         why = f"the newest alert cannot be read back by its id: {facts.read_back}"
         to_do = "see docs/unverified.md: what only alerts tell holds, then escalates"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
         return
     is_open = seen(facts.read_back, name)
     if is_open is None:
         why = "no alert of Cloud Monitoring was kept yet: nothing to read back"
-        yield Finding(check, name, Verdict.UNKNOWN, why)
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
     else:
         why = f"the newest alert is {'open' if is_open else 'closed'}, by its own id"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def looks(facts: Facts) -> Iterator[Finding]:
+def looks(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock sees what the probes show."""
     asked = [probe.name for probes in feeding(facts.policy).values() for probe in probes]
     if not asked:
@@ -108,9 +110,9 @@ def looks(facts: Facts) -> Iterator[Finding]:
     check, name = "looks", facts.policy.system
     found = seen(facts.looks, name).looks
     if stale := [one for one in asked if not is_fresh(found.get(one, ()), facts.now)]:
-        why = f"the clock has not seen the answer of {named(stale)} within a minute"
+        why = f"the clock has not seen the answer of {name_first(stale)} within a minute"
         to_do = "can on_clock reach these addresses? its log tells"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
         why = f"the clock sees {len(asked)} probes each half minute"
-        yield Finding(check, name, Verdict.WELL, why)
+        yield CheckFinding(check, name, CheckVerdict.WELL, why)

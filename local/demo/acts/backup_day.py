@@ -17,12 +17,12 @@ from local.demo.staging.processes import Stage
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.backups import restore_test as proofs
-from shared.domain.data.backups.export import Backup, Status, id_of, slot
-from shared.domain.data.backups.filled_database import Status as Proven
+from shared.domain.data.backups.export import Backup, ExportStatus, id_of, slot
+from shared.domain.data.backups.filled_database import FillStatus as Proven
 from shared.domain.data.backups.restore_test import Proof
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Finding
-from shared.domain.data.integrity.damage import Record as Integrity
+from shared.domain.data.integrity.damage import DamageFinding
+from shared.domain.data.integrity.damage import IntegrityRecord as Integrity
 from shared.domain.policy.model import Policy
 
 FAST = 30.0
@@ -83,14 +83,17 @@ class Day:
         self,
         backups: tuple[Backup, ...],
         proved: Sequence[Proof],
-        finding: Finding,
+        finding: DamageFinding,
         path: str,
         spoilt_at: datetime,
     ) -> bool:
         left = proofs.scratch(self._system, self._stage.wiring.restores(self._system).names())
         found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
         held = [
-            ("each slot has one whole backup", all(one.status is Status.KEPT for one in backups)),
+            (
+                "each slot has one whole backup",
+                all(one.status is ExportStatus.KEPT for one in backups),
+            ),
             ("each lies alike on two continents", all(len(one.places) == 2 for one in backups)),
             ("the export that failed was begun anew", attempts == [1, 2, 1]),
             (
@@ -144,12 +147,12 @@ class Day:
         for line in (*proof.faults, *proof.unknown):
             self._screen.say(line, style="red")
 
-    def _damage(self) -> Finding | None:
-        fields = self._store.get(damage.path(self._system)).fields
+    def _damage(self) -> DamageFinding | None:
+        fields = self._store.get(damage.damage_path(self._system)).fields
         record = decode(Integrity, fields) if fields else None
         return record.open.get(damage.CORRUPTION) if record is not None else None
 
-    def _show_damage(self, finding: Finding) -> None:
+    def _show_damage(self, finding: DamageFinding) -> None:
         self._screen.say(f"{finding.signal}: {finding.reason}", finding.since, "red")
         self._screen.say(f"since {finding.onset_at:%H:%M:%S}, {finding.onset}")
         for sample in finding.samples:

@@ -10,7 +10,7 @@ from local.demo.scene import Part
 from local.demo.screen import mark
 from local.demo.staging.processes import Broken
 from shared.domain.incidents.incident import Incident
-from shared.domain.reports.phases import Phase, phases, told, totals
+from shared.domain.reports.phases import Phase, all_notified_at, phases, totals
 
 
 class Closing(Part):
@@ -48,7 +48,14 @@ class Closing(Part):
         policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
-            *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said), policy),
+            *phases(
+                ended,
+                rollback,
+                evidence.trail(rollback.id),
+                struck_at,
+                all_notified_at(said),
+                policy,
+            ),
             *totals(ended, rollback, policy.targets),
             *self._shown(ended, published_at),
         )

@@ -19,16 +19,16 @@ from shared.core.store import Query
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.document_scope import Scope
-from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
 
 DOCUMENTS = 1000
 """Of each declared collection."""
 SPOILT_OF = 10
 MINUTE = timedelta(minutes=1)
 LINES = 8
-OVER = (Status.WATCHING, *ENDED)
+OVER = (RollbackStatus.WATCHING, *ENDED)
 
 
 class Mending:
@@ -75,7 +75,7 @@ class Mending:
     def _asked(self) -> Rollback:
         self._say("rollback", operators.PEOPLE[0], scenario="database", select="invalid")
         with self._screen.waiting("the data are looked through until their writer has stopped"):
-            parked = self._rollback("the question", (Status.PARKED, *ENDED))
+            parked = self._rollback("the question", (RollbackStatus.PARKED, *ENDED))
         question = parked.question
         self._screen.say(question.reason if question else parked.outcome, self._stage.now())
         for line in (question.plan.reported if question else ())[:LINES]:
@@ -106,7 +106,7 @@ class Mending:
         """Whether a fence stood from before the first document until it was let fall."""
 
         def look() -> Fence | None:
-            fence = decode(Fence, self._store.get(fences.path(self._policy.system)).fields)
+            fence = decode(Fence, self._store.get(fences.fence_path(self._policy.system)).fields)
             return fence if fence.falls_at is not None else None
 
         fence = self._stage.wait_for("the fence to fall", look)
@@ -126,7 +126,7 @@ class Mending:
         said = {"version": 1, "command": verb, "system": self._policy.system, **more}
         operators.command(self._stage, {**said, "reason": "documents name nobody"}, person)
 
-    def _rollback(self, what: str, statuses: tuple[Status, ...]) -> Rollback:
+    def _rollback(self, what: str, statuses: tuple[RollbackStatus, ...]) -> Rollback:
         """The newest rollback, once it has come so far."""
 
         def look() -> Rollback | None:
@@ -136,9 +136,9 @@ class Mending:
 
         return self._stage.wait_for(what, look)
 
-    def _journal(self, rollback: str) -> list[Entry]:
+    def _journal(self, rollback: str) -> list[JournalEntry]:
         found = self._store.query(Query(quarantine.journal(rollback)))
-        return [decode(Entry, one.fields) for one in found]
+        return [decode(JournalEntry, one.fields) for one in found]
 
     def _everything(self) -> dict[str, Mapping[str, Any]]:
         documents = self._stage.wiring.documents(self._policy.system)

@@ -14,11 +14,11 @@ from shared.domain.decision.forecast import outlook
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, progress
-from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, Status
+from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
-UNDECIDED = (Status.DECIDING, Status.PARKED)
+UNDECIDED = (RollbackStatus.DECIDING, RollbackStatus.PARKED)
 CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")
 
 REFUSALS = {
@@ -105,7 +105,9 @@ class Response(Part):
     def _questions(self, incident: str) -> list[Question]:
         """What people are asked about the incident now."""
         found = [one for one in self._evidence.responses() if one.incident == incident]
-        return [one.question for one in found if one.status is Status.PARKED and one.question]
+        return [
+            one.question for one in found if one.status is RollbackStatus.PARKED and one.question
+        ]
 
     def go_back(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""
@@ -129,7 +131,7 @@ class Response(Part):
                     self._show_judgement(step)
             rollback = self._scene.rollback(name)
             shown.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
-            return rollback is not None and rollback.status is not Status.RUNNING
+            return rollback is not None and rollback.status is not RollbackStatus.RUNNING
 
         self._stage.wait_for("the functions to go back", look)
         if self._scene.refuses:
@@ -160,12 +162,16 @@ class Response(Part):
                 self._screen.say(note, at, "bold")
         for failed in self._scene.events(name, "rollback.failed"):
             serves = failed.facts["serves"]
-            for line in outcome_summary.lines(self._evidence.steps(name), serves):
+            for line in outcome_summary.serving_lines(self._evidence.steps(name), serves):
                 self._screen.say(line)
 
     def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:
         """How long it will take yet, while functions go back."""
-        if rollback is None or rollback.status is not Status.RUNNING or not self._of_functions:
+        if (
+            rollback is None
+            or rollback.status is not RollbackStatus.RUNNING
+            or not self._of_functions
+        ):
             return ""
         now = self._stage.now()
         began, left = rollback.started_at or now, self._evidence.pace()

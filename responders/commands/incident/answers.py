@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from responders.commands.subject import Subject, find
 from responders.rollback import report_filing
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Update, Write
 from shared.domain.audit.chain import event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.opening import shown
 from shared.domain.notices.notice import creates, notices
 from shared.domain.rollback.rollback import Question, Word, in_favour
@@ -20,7 +20,7 @@ from shared.domain.system import System
 from shared.engine.lease import SKEW, Draft
 
 
-def approve(asked: Asked) -> Effect:
+def approve(asked: CommandRequest) -> CommandEffect:
     """One person wants exactly the plan that is asked about; the worker decides again."""
     subject = find(asked)
     question = _question(subject, "approve")
@@ -36,16 +36,16 @@ def approve(asked: Asked) -> Effect:
     told = event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
     draft = Draft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
     result = f"{len(before) + 1} of {question.needed} want {rollback.id}"
-    return Effect(result, tuple(subject.write_rollback(draft)))
+    return CommandEffect(result, tuple(subject.write_rollback(draft)))
 
 
-def reject(asked: Asked) -> Effect:
+def reject(asked: CommandRequest) -> CommandEffect:
     """One person does not want it: nothing is done, and that is told."""
     subject = find(asked)
     word = _word(subject, _question(subject, "reject"))
     told = event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
     draft = Draft((told,), {"rejected": word, "due_at": word.at})
-    return Effect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
+    return CommandEffect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
 
 
 def _question(subject: Subject, verb: str) -> Question:
@@ -75,13 +75,13 @@ def _word(subject: Subject, question: Question) -> Word:
     )
 
 
-def ack(asked: Asked) -> Effect:
+def ack(asked: CommandRequest) -> CommandEffect:
     """A person has the incident in hand: the on-call ladder goes no further."""
     subject = find(asked)
     subject.require("ack")
     command, now = asked.command, subject.incident_document.read_at
     incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
-    return Effect(
+    return CommandEffect(
         f"acknowledged {incident.id}",
         (
             subject.write_incident(incident),
@@ -91,13 +91,13 @@ def ack(asked: Asked) -> Effect:
     )
 
 
-def accept(asked: Asked) -> Effect:
+def accept(asked: CommandRequest) -> CommandEffect:
     """A person takes the incident's state as it is: resolved."""
     subject = find(asked)
     subject.require("accept")
     command, now = asked.command, subject.system.read_at
     note = f"accepted by {command.actor}: {command.reason}"
-    incident = incidents.moved(subject.incident, Status.RESOLVED, now, note)
+    incident = incidents.moved(subject.incident, IncidentStatus.RESOLVED, now, note)
     writes: list[Write] = [
         subject.write_incident(incident),
         *subject.write_rollback(
@@ -111,17 +111,17 @@ def accept(asked: Asked) -> Effect:
         closed = replace(decode(System, subject.system.fields), incident_ended_at=now)
         writes.append(Update(subject.system.path, encode(closed), subject.system.version))
     changes = {"status": (subject.incident.status, incident.status)}
-    return Effect(f"accepted {incident.id}", tuple(writes), changes=changes)
+    return CommandEffect(f"accepted {incident.id}", tuple(writes), changes=changes)
 
 
-def publish(asked: Asked) -> Effect:
+def publish(asked: CommandRequest) -> CommandEffect:
     """A person has the incident shown on the status page, whatever the policy says of when."""
     subject = find(asked)
     command, now = asked.command, subject.system.read_at
     if subject.incident.published_by:
         raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
     incident = replace(subject.incident, published_by=command.actor)
-    return Effect(
+    return CommandEffect(
         f"published {incident.id}",
         (
             subject.write_incident(incident),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from responders.alerts.recorder import Recording
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Update
@@ -18,11 +18,11 @@ from shared.domain.signals.alert import DECLARED, received
 from shared.ports.world import Ports
 
 
-def declare(asked: Asked) -> Effect:
+def declare(asked: CommandRequest) -> CommandEffect:
     """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
     if BREACH not in asked.policy.signals:
         raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH}")
-    return Effect("a security breach is declared", goes_on=True)
+    return CommandEffect("a security breach is declared", goes_on=True)
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
@@ -42,4 +42,4 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     )
     Recording(ports, "on_work").settle(alert, policy)
     over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
-    ports.store.commit([Update(commands.path(record.id), encode(over), document.version)])
+    ports.store.commit([Update(commands.command_path(record.id), encode(over), document.version)])

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from responders.backups import legal_hold
 from responders.commands.subject import find
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
@@ -39,7 +39,7 @@ BATCH = 200
 LOOK_AGAIN = timedelta(minutes=10)
 
 
-def hold(asked: Asked) -> Effect:
+def hold(asked: CommandRequest) -> CommandEffect:
     """Nothing of the incident, or of the backup, expires until it is released."""
     if asked.command.backup:
         return legal_hold.change(asked)
@@ -47,7 +47,7 @@ def hold(asked: Asked) -> Effect:
     if subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
     held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
-    return Effect(
+    return CommandEffect(
         f"{held.id} is held",
         (subject.write_incident(held),),
         goes_on=True,
@@ -55,7 +55,7 @@ def hold(asked: Asked) -> Effect:
     )
 
 
-def release(asked: Asked) -> Effect:
+def release(asked: CommandRequest) -> CommandEffect:
     """What is kept of the incident expires after the usual time, counted from now.
 
     A backup does when it would have expired without the hold.
@@ -68,7 +68,7 @@ def release(asked: Asked) -> Effect:
     over = subject.incident.ended_at is not None
     expires_at = subject.incident_document.read_at + KEPT_FOR if over else None
     released = replace(subject.incident, held_by="", expires_at=expires_at)
-    return Effect(
+    return CommandEffect(
         f"{released.id} is released",
         (subject.write_incident(released),),
         goes_on=True,
@@ -84,7 +84,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     if "backup" in record.answer:
         legal_hold.go_on(ports, policy, document, record)
         return
-    incident = decode(Incident, ports.store.get(incidents.path(record.incident)).fields)
+    incident = decode(Incident, ports.store.get(incidents.incident_path(record.incident)).fields)
     holding = record.command == "hold"
     now = document.read_at
     goes_on = False
@@ -124,9 +124,9 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
     about = (("incident", "==", incident.id),)
     for collection in ("alerts", "notices"):
         yield from _batches(store.query(Query(collection, where=about)), expires_at)
-    yield from _batches([store.get(filing.path(incident.id))], expires_at)
+    yield from _batches([store.get(filing.report_path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
-        document = store.get(rollbacks.path(incidents.rollback_id(incident.id, number)))
+        document = store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED:
             continue

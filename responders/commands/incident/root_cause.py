@@ -6,14 +6,14 @@ from msgspec.structs import replace
 
 from responders.commands.subject import find
 from responders.rollback import report_filing
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.redaction import without_personal
 from shared.domain.incidents.incident import Analysis
 from shared.domain.incidents.opening import shown
 from shared.domain.notices.notice import creates, notices
 
 
-def record(asked: Asked) -> Effect:
+def record(asked: CommandRequest) -> CommandEffect:
     """It stands in the report, in what is said from now on, and what is public on the status page.
 
     What was recorded before makes way for it.
@@ -41,7 +41,7 @@ def record(asked: Asked) -> Effect:
         meant=f"root cause: {found.cause}",
     )
     was = before.analysis.cause if before.analysis is not None else ""
-    return Effect(
+    return CommandEffect(
         f"the root cause of {incident.id} is recorded",
         (
             subject.write_incident(incident),

@@ -18,8 +18,8 @@ from responders.rollback.decision.collect_facts import gather
 from responders.rollback.decision.decide import seen_beside
 from responders.rollback.decision.plan import prepared, unseen
 from responders.scenarios.products import hosting
-from responders.scenarios.resource_plan import Sight
-from responders.support.command_handler import Asked, Effect
+from responders.scenarios.resource_plan import ResourceState
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import ask_all
 from shared.core import text
 from shared.core.codec import encode
@@ -44,9 +44,8 @@ from shared.domain.rollback import drill as drills
 from shared.domain.rollback.drill import Count, Drill
 from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import Order
-from shared.domain.rollback.write_quota import PaceLeft, resumed
-from shared.domain.rollback.write_quota import path as quota_path
-from shared.engine.steps.base import Kind, Verdict
+from shared.domain.rollback.write_quota import PaceLeft, quota_path, resumed
+from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.steps.functions import redeploy, shift_traffic
 from shared.engine.steps.resources import publish_remote_config, registry
 from shared.engine.steps.resources.differences import PARTS
@@ -58,21 +57,21 @@ VALIDATED = frozenset({shift_traffic.KIND, publish_remote_config.KIND})
 """The kinds of steps that the platform takes a dry run of."""
 LOOKED_AT = frozenset({*PARTS, redeploy.KIND}) - VALIDATED
 """Those of which only the world can be asked where it stands."""
-ASTRAY = frozenset({Verdict.ELSEWHERE, Verdict.IMPOSSIBLE})
+ASTRAY = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
 """What a look finds of a step that would not lead to its goal."""
 
 
-def drill(asked: Asked) -> Effect:
+def drill(asked: CommandRequest) -> CommandEffect:
     """A worker rehearses it.
 
     Raises: Refused, during an incident (the quota is needed then), and where its target is unknown.
     """
     require_target(asked.command, asked.ports.store)
-    document = asked.ports.store.get(systems.path(asked.policy.system))
+    document = asked.ports.store.get(systems.system_path(asked.policy.system))
     system = systems.stored(document.fields, asked.policy.system)
     if system.open_incident:
         raise Refused(f"nothing is rehearsed during {system.open_incident}")
-    return Effect(
+    return CommandEffect(
         "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
     )
 
@@ -92,7 +91,7 @@ def carry_out(
     told = event("drill.recorded", now, "worker", command=record.id, **facts)
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
-        Create(drills.path(done.id), encode(done)),
+        Create(drills.drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
         write_down(record.system, f"drilled:{record.id}", told),
     ]
@@ -164,7 +163,7 @@ def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
     return whole if named else within(whole, order.scenario, policy, ())
 
 
-def _as_if_changed(sight: Sight) -> Sight:
+def _as_if_changed(sight: ResourceState) -> ResourceState:
     """The sight in which each template says something else, and each version is there.
 
     A template that is published already can be validated all the same. Whether a version can be
@@ -180,7 +179,7 @@ def _as_if_changed(sight: Sight) -> Sight:
 
 
 def _plans(
-    policy: Policy, facts: Facts, decision: Decision, sight: Sight | None, order: Order
+    policy: Policy, facts: Facts, decision: Decision, sight: ResourceState | None, order: Order
 ) -> tuple[Decision, list[Plan]]:
     """The plan, and the further one that would ask about what needs a person's word."""
     decision, plan = prepared(policy, facts, decision, sight, order)
@@ -210,7 +209,7 @@ def _called(step: Step) -> str:
 def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
     """Of each step the seconds that it took to try it, or why it is refused."""
     platform = ports.platform(system)
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, StepKind] = {
         shift_traffic.KIND: shift_traffic.Shift(platform),
         redeploy.KIND: redeploy.Redeploy(ports.builder(system), platform),
         **registry.kinds(ports.estate(system), platform),
@@ -221,7 +220,7 @@ def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, 
     return ask_all(ports, tries)
 
 
-def _try(kind: Kind, clock: Clock, step: Step) -> float:
+def _try(kind: StepKind, clock: Clock, step: Step) -> float:
     """Seconds that it took to validate the step, or to look at it.
 
     Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
@@ -263,4 +262,4 @@ def _lines(done: Drill) -> Iterable[str]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
         yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
-    yield from text.lines(done.reported)
+    yield from text.first_lines(done.reported)

@@ -11,7 +11,7 @@ from responders.commands.subject import Subject, find
 from responders.commands.upkeep.mark_deployment import unrecorded
 from responders.rollback import report_filing
 from responders.rollback.decision.plan import BUILT, WIDER
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update, Write
@@ -21,12 +21,12 @@ from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.plan import Selecting
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, Status
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
 from shared.domain.notices.notice import creates, loud
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
+from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Direction, Order, Rollback
 from shared.domain.system import System
 from shared.engine.engine import load_steps
 from shared.engine.lease import Draft, prepared
@@ -36,7 +36,7 @@ INVALID = Selecting.INVALID.value
 """What is brought back where nobody says what."""
 
 
-def order(asked: Asked) -> Effect:
+def order(asked: CommandRequest) -> CommandEffect:
     """A rollback in an incident of its own; whatever goes on makes way for it.
 
     A dry run opens nothing and supersedes nothing: a worker tells what would be done.
@@ -49,8 +49,8 @@ def order(asked: Asked) -> Effect:
     require_target(command, store)
     wanted = order_of(command, policy, asked.said_at)
     if command.dry_run:
-        return Effect("to be rehearsed", rehearses=wanted)
-    system = store.get(systems.path(policy.system))
+        return CommandEffect("to be rehearsed", rehearses=wanted)
+    system = store.get(systems.system_path(policy.system))
     now = system.read_at  # all instances agree on the store's time
     opening = open_incident(
         policy,
@@ -65,10 +65,12 @@ def order(asked: Asked) -> Effect:
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
     opened = opening.incident.id
-    return Effect(f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened)
+    return CommandEffect(
+        f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened
+    )
 
 
-def retry(asked: Asked) -> Effect:
+def retry(asked: CommandRequest) -> CommandEffect:
     """A further rollback of an incident that waits for a person: the same target, once more.
 
     Only what is not back yet is shifted, because a plan holds what differs.
@@ -86,7 +88,7 @@ def retry(asked: Asked) -> Effect:
     return reopened(subject, _once_more(subject))
 
 
-def reopened(subject: Subject, order: Order) -> Effect:
+def reopened(subject: Subject, order: Order) -> CommandEffect:
     """A further rollback of an incident that nobody works on, as somebody has ordered it."""
     asked, now = subject.asked, subject.system.read_at
     opening = reopen_incident(
@@ -98,10 +100,10 @@ def reopened(subject: Subject, order: Order) -> Effect:
         events=[ordered(asked, now)],
         order=order,
     )
-    return Effect(f"ordered {opening.rollback.id}", opening.writes)
+    return CommandEffect(f"ordered {opening.rollback.id}", opening.writes)
 
 
-def cancel(asked: Asked) -> Effect:
+def cancel(asked: CommandRequest) -> CommandEffect:
     """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
     subject = find(asked)
     subject.require("cancel")
@@ -112,7 +114,7 @@ def cancel(asked: Asked) -> Effect:
     why = f"cancelled by {command.actor}: {command.reason}"
     told = event("rollback.cancel-requested", now, command.actor, reason=command.reason)
     draft = Draft((told,), {"cancel_requested": why, "due_at": now})
-    return Effect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
+    return CommandEffect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
 
 
 def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
@@ -134,7 +136,7 @@ def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
         auto_confirm=command.auto_confirm,
         override=command.override,
         incident=command.incident,
-        way=Way.REPAIR if moves_data(command) else Way.BACK,
+        way=Direction.REPAIR if moves_data(command) else Direction.BACK,
         select=(command.select or INVALID) if moves_data(command) else "",
         restore_point=restore_point.fixed(command.restore_point, said_at),
     )
@@ -202,14 +204,14 @@ def _automatic(subject: Subject) -> Order:
     )
 
 
-def ordered(asked: Asked, now: datetime) -> Event:
+def ordered(asked: CommandRequest, now: datetime) -> Event:
     """Who ordered what, and by what right."""
     command = asked.command
     said = encode(command)
     return event("rollback.ordered", now, command.actor, command=said, right=asked.right)
 
 
-def _overriding(asked: Asked, opening: Opening) -> Iterable[Write]:
+def _overriding(asked: CommandRequest, opening: Opening) -> Iterable[Write]:
     """Break-glass is told on every channel, whatever it wants to hear of."""
     command, incident = asked.command, opening.incident
     said = loud(
@@ -225,14 +227,14 @@ def _overriding(asked: Asked, opening: Opening) -> Iterable[Write]:
     return creates(said)
 
 
-def _superseded(asked: Asked, system: Document, successor: str) -> list[Write]:
+def _superseded(asked: CommandRequest, system: Document, successor: str) -> list[Write]:
     """Ask the rollback under way to stop; end an incident that waited for a person."""
     known = decode(System, system.fields) if system.fields else None
     if known is None or not known.rollback or known.incident_ended_at:
         return []
     store, now, actor = asked.ports.store, system.read_at, asked.command.actor
     why = f"superseded by {successor}"
-    document = store.get(rollbacks.path(known.rollback))
+    document = store.get(rollbacks.rollback_path(known.rollback))
     before = decode(Rollback, document.fields) if document.fields else None
     if before is not None and before.status not in ENDED:
         told = event("rollback.superseded", now, actor, by=successor)
@@ -240,6 +242,6 @@ def _superseded(asked: Asked, system: Document, successor: str) -> list[Write]:
         draft = Draft((told,), changes)
         _, writes = prepared(before, document.version, draft, asked.ports.ids(), renew=False)
         return writes
-    waiting = store.get(incidents.path(known.incident))
-    ended = incidents.moved(decode(Incident, waiting.fields), Status.RESOLVED, now, why)
+    waiting = store.get(incidents.incident_path(known.incident))
+    ended = incidents.moved(decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why)
     return [Update(waiting.path, encode(ended), waiting.version), *report_filing.due(ended)]

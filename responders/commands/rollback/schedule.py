@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from responders.commands.rollback import rollback
 from responders.commands.rollback.rollback import order_of, require_target
 from responders.commands.subject import find
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.durations import format_duration
@@ -33,13 +33,13 @@ from shared.ports.world import Ports
 from shared.state import work_queue
 
 
-def order(asked: Asked) -> Effect:
+def order(asked: CommandRequest) -> CommandEffect:
     """A rollback: at once, or at the time that it names."""
     begins_at = asked.command.at
     return rollback.order(asked) if begins_at is None else _plan(asked, begins_at)
 
 
-def _plan(asked: Asked, begins_at: datetime) -> Effect:
+def _plan(asked: CommandRequest, begins_at: datetime) -> CommandEffect:
     """The order is kept until its time; people are told now, and again shortly before it.
 
     Raises: Refused, when that time is over, or its target is not known.
@@ -47,7 +47,7 @@ def _plan(asked: Asked, begins_at: datetime) -> Effect:
     command, policy = asked.command, asked.policy
     if command.incident:
         find(asked)
-    now = asked.ports.store.get(systems.path(policy.system)).read_at
+    now = asked.ports.store.get(systems.system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
     require_target(command, asked.ports.store)
@@ -55,13 +55,13 @@ def _plan(asked: Asked, begins_at: datetime) -> Effect:
     planned = Planned(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
     said = creates(_announced(asked, planned, result, now))
-    return Effect(result, tuple(said), planned=planned)
+    return CommandEffect(result, tuple(said), planned=planned)
 
 
-def call_off(asked: Asked) -> Effect:
+def call_off(asked: CommandRequest) -> CommandEffect:
     """Nothing that was planned for the system begins."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
-    now = store.get(systems.path(policy.system)).read_at
+    now = store.get(systems.system_path(policy.system)).read_at
     waiting = Query("commands", where=(("system", "==", policy.system), ("due_at", ">", now)))
     result = f"called off by {command.actor}: {command.reason}"
     found = [
@@ -70,13 +70,13 @@ def call_off(asked: Asked) -> Effect:
         if (planned := decode(CommandRecord, one.fields).planned) is not None
     ]
     if not found:
-        return Effect("nothing is planned")
+        return CommandEffect("nothing is planned")
     severity = reduce(worse, (planned.severity for planned, _ in found))
     text = f"{policy.system}: what was planned is {result}"
     key = f"unplanned-{command.id}"
     said = notices(policy, key, severity, "unplanned", text, now)
     writes = (write for _, write in found)
-    return Effect(f"{len(found)} called off", (*writes, *creates(said)))
+    return CommandEffect(f"{len(found)} called off", (*writes, *creates(said)))
 
 
 def begin(
@@ -112,13 +112,13 @@ def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> s
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
         return f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
-    fields = ports.store.get(systems.path(policy.system)).fields
+    fields = ports.store.get(systems.system_path(policy.system)).fields
     ahead = systems.stored(fields, policy.system).open_incident
     return f"it yields to {ahead}" if ahead else ""
 
 
 def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planned) -> Opening:
-    system = ports.store.get(systems.path(policy.system))
+    system = ports.store.get(systems.system_path(policy.system))
     now = system.read_at
     ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
     return open_incident(
@@ -133,7 +133,9 @@ def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planne
     )
 
 
-def _announced(asked: Asked, planned: Planned, result: str, now: datetime) -> Iterator[Notice]:
+def _announced(
+    asked: CommandRequest, planned: Planned, result: str, now: datetime
+) -> Iterator[Notice]:
     """What is said of it now, and again when it is near; people outside hear when it begins."""
     command, policy = asked.command, asked.policy
     said = {"command": "unplan", "system": policy.system, "reason": "not now"}

@@ -9,18 +9,18 @@ from responders.commands.rollback.rollback import ordered, reopened
 from responders.commands.subject import Subject, find
 from responders.rollback.decision.undo_preview import moved, repairs
 from responders.rollback.pins import pins_of
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system as systems
 from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import ENDED, Order, Way
+from shared.domain.rollback.rollback import ENDED, Direction, Order
 
 SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
 
 
-def undo(asked: Asked) -> Effect:
+def undo(asked: CommandRequest) -> CommandEffect:
     """A further rollback of the incident: everything as its rollbacks have found it, verbatim.
 
     Raises: Refused, when none of them is over, or none has done anything that stands.
@@ -47,17 +47,17 @@ def undoing(subject: Subject) -> Order:
         incident=name,
         person=subject.asked.person,
         right=subject.asked.right,
-        way=Way.UNDO,
+        way=Direction.UNDO,
     )
 
 
-def unpin(asked: Asked) -> Effect:
+def unpin(asked: CommandRequest) -> CommandEffect:
     """An incident of its own, in which the pins that are named (else all) are lifted.
 
     Raises: Refused, when an incident is open, or nothing of that is pinned.
     """
     policy, store = asked.policy, asked.ports.store
-    system = store.get(systems.path(policy.system))
+    system = store.get(systems.system_path(policy.system))
     order, now = unpinning(asked), system.read_at
     opening = open_incident(
         policy,
@@ -70,13 +70,13 @@ def unpin(asked: Asked) -> Effect:
         order=order,
     )
     opened = opening.incident.id
-    return Effect(f"opened {opened}", opening.writes, incident=opened)
+    return CommandEffect(f"opened {opened}", opening.writes, incident=opened)
 
 
-def unpinning(asked: Asked) -> Order:
+def unpinning(asked: CommandRequest) -> Order:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
-    document = store.get(systems.path(policy.system))
+    document = store.get(systems.system_path(policy.system))
     system = systems.stored(document.fields, policy.system)
     if system.open_incident:
         raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
@@ -99,5 +99,5 @@ def unpinning(asked: Asked) -> Order:
         functions=tuple(named),
         person=asked.person,
         right=asked.right,
-        way=Way.UNPIN,
+        way=Direction.UNPIN,
     )

@@ -12,7 +12,7 @@ from shared.domain.audit.chain import event
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system import EVERYWHERE
 from shared.engine.lease import Draft, prepared
 from shared.ports.world import Ports
@@ -30,7 +30,7 @@ def tell(ports: Ports, command: str) -> None:
     The switch itself is in force already. What a crash has left untold, a redelivery tells.
     Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
     """
-    record = _record(ports.store.get(commands.path(command)))
+    record = _record(ports.store.get(commands.command_path(command)))
     if not record.tells:
         return
     for rollback in alive(ports, "" if record.system == EVERYWHERE else record.system):
@@ -38,7 +38,7 @@ def tell(ports: Ports, command: str) -> None:
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
         pause = partial(ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(append, LIMIT_ATTEMPTS, too_fast, pause)
-    ports.store.commit([Update(commands.path(command), {"tells": ""})])
+    ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
 
 
 def in_flight(ports: Ports, system: str) -> int:
@@ -48,7 +48,7 @@ def in_flight(ports: Ports, system: str) -> int:
 
 def _append(ports: Ports, command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
-    document = ports.store.get(commands.path(command))
+    document = ports.store.get(commands.command_path(command))
     record = _record(document)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
@@ -59,14 +59,14 @@ def _append(ports: Ports, command: str, rollback: str) -> None:
 
 def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
     """The event in the rollback's trail; nothing in that of one which has ended meanwhile."""
-    document = ports.store.get(rollbacks.path(rollback_id))
+    document = ports.store.get(rollbacks.rollback_path(rollback_id))
     rollback = decode(Rollback, document.fields)
     if rollback.due_at is None:
         return []
     now = document.read_at
     told = event(record.tells, now, record.actor, reason=record.reason)
     changes: dict[str, Any] = {}
-    if rollback.status is Status.RUNNING:
+    if rollback.status is RollbackStatus.RUNNING:
         changes["due_at"] = min(rollback.due_at, now)
     if record.tells in LIFTING:
         changes["held_since"] = None

@@ -35,7 +35,7 @@ def settle(
     """
     _wait_for_older_looks(ports, document.read_at, record)
     everywhere = record.system == EVERYWHERE
-    switch = ports.store.get(GLOBAL if everywhere else systems.path(record.system))
+    switch = ports.store.get(GLOBAL if everywhere else systems.system_path(record.system))
     now = switch.read_at
     left = in_flight(ports, "" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from responders.commands.switches.audit_events import alive
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.stop_switches import Switch
 from shared.core.codec import decode
 from shared.core.durations import format_duration
@@ -19,12 +19,12 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback.drill import PROMOTING, Drill
 from shared.domain.system import Freeze, Pause, Paused, System, paused
 
-OVERTAKEN = Effect("overtaken by a newer switch")
+OVERTAKEN = CommandEffect("overtaken by a newer switch")
 LIMIT_FREEZES = 50
 """Windows that are not over, of one system or of all."""
 
 
-def pause(asked: Asked) -> Effect:
+def pause(asked: CommandRequest) -> CommandEffect:
     """Nothing more is begun; what is in flight settles, and then that is told (`pausing`)."""
     command, switch = asked.command, Switch(asked)
     if _overtaken(switch.value.switched_at, asked):
@@ -48,7 +48,7 @@ def pause(asked: Asked) -> Effect:
     result = f"{reached}, {count} in flight"
     said = [*_said(asked, switch, result), *_reminders(asked, switch, expires_at)]
     write = switch.after(pause=set_by, switched_at=asked.said_at)
-    return Effect(
+    return CommandEffect(
         result,
         (write, *creates(said)),
         tells="rollback.paused",
@@ -58,7 +58,7 @@ def pause(asked: Asked) -> Effect:
     )
 
 
-def resume(asked: Asked) -> Effect:
+def resume(asked: CommandRequest) -> CommandEffect:
     """What was paused goes on."""
     switch = Switch(asked)
     if _overtaken(switch.value.switched_at, asked):
@@ -66,10 +66,12 @@ def resume(asked: Asked) -> Effect:
     write = switch.after(pause=None, switched_at=asked.said_at)
     said = _said(asked, switch, "resumed")
     changes = {"pause": (switch.value.pause, None)}
-    return Effect("resumed", (write, *creates(said)), tells="rollback.resumed", changes=changes)
+    return CommandEffect(
+        "resumed", (write, *creates(said)), tells="rollback.resumed", changes=changes
+    )
 
 
-def freeze(asked: Asked) -> Effect:
+def freeze(asked: CommandRequest) -> CommandEffect:
     """A window in which automation changes nothing, and a person only by override."""
     command, switch = asked.command, Switch(asked)
     if _overtaken(switch.value.thawed_at, asked):
@@ -84,7 +86,7 @@ def freeze(asked: Asked) -> Effect:
         raise Refused(f"there are {LIMIT_FREEZES} freeze windows: unfreeze, or wait")
     result = f"frozen from {begins_at:%Y-%m-%d %H:%M} to {command.until:%Y-%m-%d %H:%M} UTC"
     said = _said(asked, switch, result)
-    return Effect(
+    return CommandEffect(
         result,
         (switch.after(freezes=windows), *creates(said)),
         tells="rollback.frozen",
@@ -97,7 +99,7 @@ def _in_words(windows: Iterable[Freeze]) -> str:
     return "; ".join(f"from {one.begins_at:%Y-%m-%d %H:%M} UTC, {one}" for one in windows)
 
 
-def unfreeze(asked: Asked) -> Effect:
+def unfreeze(asked: CommandRequest) -> CommandEffect:
     """Every window that was set before this was said is lifted; a fence's goes with the fence."""
     switch = Switch(asked)
     if _overtaken(switch.value.thawed_at, asked):
@@ -106,10 +108,12 @@ def unfreeze(asked: Asked) -> Effect:
     write = switch.after(freezes=left, thawed_at=asked.said_at)
     said = _said(asked, switch, "unfrozen")
     changes = {"freezes": (_in_words(switch.value.freezes), _in_words(left))}
-    return Effect("unfrozen", (write, *creates(said)), tells="rollback.unfrozen", changes=changes)
+    return CommandEffect(
+        "unfrozen", (write, *creates(said)), tells="rollback.unfrozen", changes=changes
+    )
 
 
-def promote(asked: Asked) -> Effect:
+def promote(asked: CommandRequest) -> CommandEffect:
     """How far automation may go by itself, and who answers for that; people are told.
 
     Raises: Refused, further than before without the drills that the policy asks for.
@@ -124,10 +128,10 @@ def promote(asked: Asked) -> Effect:
     result = f"{command.system} may {command.mode}"
     said = _said(asked, switch, f"automation may {command.mode}, before {before.name.lower()}")
     changes = {"mode": (before.name.lower(), command.mode)}
-    return Effect(result, (write, *creates(said)), changes=changes)
+    return CommandEffect(result, (write, *creates(said)), changes=changes)
 
 
-def _require_drills(asked: Asked, before: Mode, mode: Mode, now: datetime) -> None:
+def _require_drills(asked: CommandRequest, before: Mode, mode: Mode, now: datetime) -> None:
     """Each step of a promotion needs its drills, one that skips a step those of both."""
     gates = asked.policy.gates
     to_ask = gates.drills_before_ask if before < Mode.ASK <= mode else 0
@@ -148,12 +152,12 @@ def _require_drills(asked: Asked, before: Mode, mode: Mode, now: datetime) -> No
         )
 
 
-def _overtaken(newest: datetime | None, asked: Asked) -> bool:
+def _overtaken(newest: datetime | None, asked: CommandRequest) -> bool:
     """Whether the switch was set by what was said later."""
     return newest is not None and newest > asked.said_at
 
 
-def _said(asked: Asked, switch: Switch, result: str) -> list[Notice]:
+def _said(asked: CommandRequest, switch: Switch, result: str) -> list[Notice]:
     """The notices of a switch, for each system that it concerns."""
     command, now = asked.command, switch.document.read_at
     where = command.system or "all systems"
@@ -167,7 +171,7 @@ def _said(asked: Asked, switch: Switch, result: str) -> list[Notice]:
     ]
 
 
-def _reminders(asked: Asked, switch: Switch, expires_at: datetime | None) -> list[Notice]:
+def _reminders(asked: CommandRequest, switch: Switch, expires_at: datetime | None) -> list[Notice]:
     """Pages at the time when a pause was to be over, unless it is: nothing lifts it by itself."""
     if expires_at is None:
         return []
@@ -195,7 +199,7 @@ def _reminders(asked: Asked, switch: Switch, expires_at: datetime | None) -> lis
     ]
 
 
-def _concerned(asked: Asked) -> list[Policy]:
+def _concerned(asked: CommandRequest) -> list[Policy]:
     return [asked.policy] if asked.command.system else [*asked.policies.values()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from responders.data.damage_record import known_damage
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import written
@@ -14,7 +14,7 @@ from shared.domain.notices.notice import creates, trial
 from shared.domain.system import EVERYWHERE
 
 
-def check(asked: Asked) -> Effect:
+def check(asked: CommandRequest) -> CommandEffect:
     """By a person: the clock begins a run within a minute, or once the one under way is over."""
     command, policy = asked.command, asked.policy
     if not policy.collections:
@@ -23,22 +23,22 @@ def check(asked: Asked) -> Effect:
     wanted = replace(known, asked=f"asked for by {command.actor}: {command.reason}")
     when = "once the run under way is over" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
-    return Effect(f"looked through {when}: {names}", (written(document, encode(wanted)),))
+    return CommandEffect(f"looked through {when}: {names}", (written(document, encode(wanted)),))
 
 
-def export(asked: Asked) -> Effect:
+def export(asked: CommandRequest) -> CommandEffect:
     """The record is all there is to do: who exports reads the trail themselves."""
     command = asked.command
-    return Effect(f"{command.format} of {command.system or EVERYWHERE}")
+    return CommandEffect(f"{command.format} of {command.system or EVERYWHERE}")
 
 
-def notify(asked: Asked) -> Effect:
+def notify(asked: CommandRequest) -> CommandEffect:
     """Each channel is told that it works, as it would be told of an incident."""
     command, policy = asked.command, asked.policy
-    now = asked.ports.store.get(systems.path(policy.system)).read_at
+    now = asked.ports.store.get(systems.system_path(policy.system)).read_at
     text = f"This is a test by {command.actor}: {command.reason}"
     said = trial(policy, f"test-{command.id}", text, now)
     if not said:
         raise Refused(f"{policy.system} has no channel for the team or the stakeholders")
     names = ", ".join(one.channel for one in said)
-    return Effect(f"a test is on its way to {names}", tuple(creates(said)))
+    return CommandEffect(f"a test is on its way to {names}", tuple(creates(said)))

@@ -6,14 +6,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import nearest
 from shared.domain import system as systems
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 
 
 class _Marked(Struct, frozen=True):
@@ -22,7 +22,7 @@ class _Marked(Struct, frozen=True):
     document: Document
     deployment: Deployment
 
-    def becomes(self, result: str, **changes: Any) -> Effect:
+    def becomes(self, result: str, **changes: Any) -> CommandEffect:
         """The effect that changes these fields of it, unless somebody has changed it since."""
         document, name = self.document, self.deployment.id
         writes = [Update(document.path, changes, document.version)]
@@ -34,22 +34,22 @@ class _Marked(Struct, frozen=True):
             for name in ("status", "barrier")
             if name in changes
         }
-        return Effect(result, tuple(writes), changes=told)
+        return CommandEffect(result, tuple(writes), changes=told)
 
 
-def mark_stable(asked: Asked) -> Effect:
+def mark_stable(asked: CommandRequest) -> CommandEffect:
     """One may go back to it; whether all is there for that is proven at once."""
     marked, command = _find(asked), asked.command
     deployment = marked.deployment
-    if deployment.status is Status.ROLLING_OUT:
+    if deployment.status is DeploymentStatus.ROLLING_OUT:
         raise Refused(f"{deployment.id} is still rolling out")
-    document = asked.ports.store.get(systems.path(command.system))
+    document = asked.ports.store.get(systems.system_path(command.system))
     system = systems.stored(document.fields, command.system)
     if system.open_incident:
         raise Refused(f"nothing is stable during {system.open_incident}")
     return marked.becomes(
         f"{deployment.id} is STABLE",
-        status=Status.STABLE.value,
+        status=DeploymentStatus.STABLE.value,
         reason=f"{command.actor}: {command.reason}",
         untested=[],
         due_at=marked.document.read_at,
@@ -57,28 +57,28 @@ def mark_stable(asked: Asked) -> Effect:
     )
 
 
-def mark_bad(asked: Asked) -> Effect:
+def mark_bad(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back to it, by machine or by order of last-stable."""
     marked, command = _find(asked), asked.command
     return marked.becomes(
         f"{marked.deployment.id} is BAD",
-        status=Status.BAD.value,
+        status=DeploymentStatus.BAD.value,
         reason=f"{command.actor}: {command.reason}",
         due_at=None,
         expires_at=None,
     )
 
 
-def mark_barrier(asked: Asked) -> Effect:
+def mark_barrier(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back past it by machine."""
     marked, command = _find(asked), asked.command
     return marked.becomes(f"{marked.deployment.id} is a barrier", barrier=command.reason)
 
 
-def _find(asked: Asked) -> _Marked:
+def _find(asked: CommandRequest) -> _Marked:
     """The deployment that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    document = store.get(deployments.path(command.system, command.deployment))
+    document = store.get(deployments.deployment_path(command.system, command.deployment))
     if document.fields is None:
         raise unrecorded(store, command.system, command.deployment)
     deployment = decode(Deployment, document.fields)

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from responders.rollback.derived_data import VERB
 from responders.rollback.isolation import fence_guard
 from responders.support import resumable_command
-from responders.support.command_handler import Asked, Effect
-from responders.support.resumable_command import GIVEN_UP_AFTER, later, over, told
+from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
 from responders.support.stop_switches import is_stopped
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Document
@@ -33,7 +33,7 @@ from shared.ports.world import Ports
 __all__ = ["VERB", "go_on", "regenerate"]
 
 
-def regenerate(asked: Asked) -> Effect:
+def regenerate(asked: CommandRequest) -> CommandEffect:
     """Derived data is to be made again. Raises: Refused, where nothing says how."""
     command, policy = asked.command, asked.policy
     declared = {name: one for name, one in policy.collections.items() if one.derived}
@@ -46,7 +46,7 @@ def regenerate(asked: Asked) -> Effect:
         raise Refused(f"{strange[0]!r} is no document of {command.collection}")
     result = f"what is made from {command.collection} is to be asked for"
     wanted = {"collection": command.collection, "documents": [*command.documents]}
-    return Effect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
+    return CommandEffect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
@@ -55,7 +55,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
     piece = partial(_one_topic, ports, policy)
-    end = partial(told, policy, "regeneration.asked", Severity.MEDIUM)
+    end = partial(end_event, policy, "regeneration.asked", Severity.MEDIUM)
     resumable_command.go_on(ports, document, record, piece, end)
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.domain.data.document import Version
 from shared.domain.data.erasure import owners
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
@@ -36,7 +36,7 @@ class Concerned(Struct, frozen=True):
 
 def began_at(ports: Ports, rollback: str) -> datetime | None:
     """The last whole minute before a rollback had any effect; None: it had none."""
-    fields = ports.store.get(rollbacks.path(rollback)).fields
+    fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     started_at = decode(Rollback, fields).started_at if fields else None
     return None if started_at is None else started_at.replace(second=0, microsecond=0)
 
@@ -57,7 +57,7 @@ def concerned(
     by_field: dict[str, set[str]] = {}
     untold = 0
     for _, document in repair_journal.behind(ports.store, rollback):
-        paths = list(_paths(decode(Entry, document.fields)))
+        paths = list(_paths(decode(JournalEntry, document.fields)))
         persons.update(*(owners.by_name(rules, path) for path in paths))
         by_field |= {path: set() for path in paths if owners.is_by_field(rules, path)}
         by_field |= {one: set() for path in paths for one in owners.above(rules, path)}
@@ -78,7 +78,7 @@ def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> It
         yield from (one for one in found.values() if one is not None)
 
 
-def _paths(entry: Entry) -> Iterator[str]:
+def _paths(entry: JournalEntry) -> Iterator[str]:
     """What a batch has written, or was meant to and has left; none: nobody could tell."""
     yield from (landed.path for landed in entry.landed)
     yield from (left.path for left in entry.left)

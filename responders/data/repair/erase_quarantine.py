@@ -25,7 +25,7 @@ from shared.domain.audit.chain import event
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.notices.notice import notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
@@ -81,7 +81,7 @@ def _next(policy: Policy, record: CommandRecord, vault: Vault) -> str:
 
 def _is_waited_for(ports: Ports, rollback: str) -> bool:
     """Whether what it has written is to be taken out still, by the copies that would go."""
-    fields = ports.store.get(commands.path(erase_written_later.command_of(rollback))).fields
+    fields = ports.store.get(commands.command_path(erase_written_later.command_of(rollback))).fields
     return fields is not None and decode(CommandRecord, fields).due_at is not None
 
 
@@ -103,7 +103,7 @@ def _gone_through(
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
     reached = cursor
     for name, document in repair_journal.behind(ports.store, rollback, cursor):
-        entry = decode(Entry, document.fields)
+        entry = decode(JournalEntry, document.fields)
         if entry.kept.object in there:  # else age has taken it
             gone += _gone_of(taking_out, document, ledger, vault) - entry.copies_gone
         reached = name
@@ -120,7 +120,7 @@ def _gone_of(taking_out: TakingOut, document: Document, ledger: Ledger, vault: V
     try:
         return taking_out.forget(document, ledger).copies_gone
     except Rejected:
-        entry = decode(Entry, document.fields)
+        entry = decode(JournalEntry, document.fields)
         if vault.made(entry.kept.object):
             raise
         return entry.copies_gone

@@ -19,9 +19,9 @@ from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
 from shared.domain.data.document import Rewrite, Version, same
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import Fate, Position
-from shared.domain.data.repair.quarantine import Change, Entry
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.data.repair.plan import DocumentFate, Position
+from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.write_ramp import Ramp
 from shared.engine.steps.documents.batched import PORTION_SECONDS, within
@@ -78,16 +78,16 @@ class TakingOut:
         for name, document in repair_journal.behind(
             self._ports.store, self._rollback, position.cursor
         ):
-            entry = decode(Entry, document.fields)
+            entry = decode(JournalEntry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
                 entry = self._without(document, ledger)
             position = _passed(position, name, entry)
             yield position
-        if is_new or position.fates.get(Fate.FORGOTTEN):
+        if is_new or position.fates.get(DocumentFate.FORGOTTEN):
             self.remove_unnamed()
         yield replace(position, is_over=True)
 
-    def forget(self, document: Document, ledger: Ledger) -> Entry:
+    def forget(self, document: Document, ledger: Ledger) -> JournalEntry:
         """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
 
         Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
@@ -102,7 +102,7 @@ class TakingOut:
         """
         there = self._vault.made(quarantine.prefix(self._policy.system, self._rollback))
         entries = repair_journal.behind(self._ports.store, self._rollback)
-        named = {decode(Entry, one.fields).kept.object for _, one in entries}
+        named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}
         until = self._ports.clock.now() - (timedelta() if self._is_alone else NAMED_WITHIN)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}
         for name, made_at in sorted(unnamed.items()):
@@ -111,9 +111,11 @@ class TakingOut:
         if any(made_at > until for made_at in unnamed.values()):
             raise Unavailable("another worker may be about to name what it has just kept")
 
-    def _without(self, document: Document, ledger: Ledger, *, copies_only: bool = False) -> Entry:
+    def _without(
+        self, document: Document, ledger: Ledger, *, copies_only: bool = False
+    ) -> JournalEntry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
-        entry = decode(Entry, document.fields)
+        entry = decode(JournalEntry, document.fields)
         before, kept = entry.kept, self._copies(document, entry)
         written = {one.path: one for one in kept if _is_written_of(one, ledger)}
         copies = [
@@ -137,12 +139,12 @@ class TakingOut:
         self._remove(before.object)
         return entry
 
-    def _copies(self, document: Document, entry: Entry) -> list[Change]:
+    def _copies(self, document: Document, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected; Moved, where others remove some."""
         try:
             return quarantine.unpacked(self._vault.read(entry.kept))
         except Rejected:
-            now = decode(Entry, self._ports.store.get(document.path).fields)
+            now = decode(JournalEntry, self._ports.store.get(document.path).fields)
             if now.kept == entry.kept:
                 raise
             raise Moved("another worker removes copies of it") from None
@@ -151,7 +153,7 @@ class TakingOut:
         self._require_leave()
         self._vault.remove(name)
 
-    def _kept(self, changes: Iterable[Change]) -> Source:
+    def _kept(self, changes: Iterable[DocumentChange]) -> SourceObject:
         """Where these are kept from now on."""
         self._require_leave()
         content = quarantine.packed(changes)
@@ -159,7 +161,7 @@ class TakingOut:
             quarantine.name(self._policy.system, self._rollback, content), content
         )
 
-    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
+    def _removed(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
         """Those of them that are not there any more; what is not as it was written stays.
 
         Raises: Unavailable; Rejected, when we may not, without a name.
@@ -200,7 +202,7 @@ class TakingOut:
         return vault_of(self._ports)
 
 
-def _is_written_of(change: Change, ledger: Ledger) -> bool:
+def _is_written_of(change: DocumentChange, ledger: Ledger) -> bool:
     """Whether what was, or may have been, written is of somebody erased since it was so."""
     if change.after is None or change.of is None:
         return False
@@ -208,9 +210,9 @@ def _is_written_of(change: Change, ledger: Ledger) -> bool:
     return ledger.forbids(version, change.whose)
 
 
-def _passed(position: Position, name: str, entry: Entry) -> Position:
+def _passed(position: Position, name: str, entry: JournalEntry) -> Position:
     """The position behind a batch."""
-    counted = {Fate.TAKEN_OUT: entry.taken_out, Fate.FORGOTTEN: entry.copies_gone}
+    counted = {DocumentFate.TAKEN_OUT: entry.taken_out, DocumentFate.FORGOTTEN: entry.copies_gone}
     fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
     seen = position.seen + len(entry.landed) + entry.taken_out
     return Position(name, False, seen, {one: number for one, number in fates.items() if number})

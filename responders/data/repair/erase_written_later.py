@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from responders.data.repair.erase_written import TakingOut
 from responders.support import resumable_command
-from responders.support.resumable_command import GIVEN_UP_AFTER, later, over, told
+from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
 from responders.support.stop_switches import is_stopped
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
@@ -57,7 +57,7 @@ def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Itera
         due_at=now + timedelta(seconds=REWRITE_SECONDS),  # what is on its way has landed
         answer={"rollback": rollback.id, "position": ""},
     )
-    yield Create(commands.path(record.id), encode(record))
+    yield Create(commands.command_path(record.id), encode(record))
 
 
 def command_of(rollback: str) -> str:
@@ -71,7 +71,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
     piece = partial(_one_portion, ports, policy)
-    end = partial(told, policy, "erased.taken-out", Severity.HIGH)
+    end = partial(end_event, policy, "erased.taken-out", Severity.HIGH)
     resumable_command.go_on(ports, document, record, piece, end)
 
 
@@ -82,7 +82,7 @@ def _one_portion(
     rollback, position = record.answer["rollback"], from_text(record.answer["position"])
     if now - record.received_at > GIVEN_UP_AFTER:
         return over(record, now, f"who was erased while {rollback} wrote is NOT taken out in time")
-    fields = ports.store.get(rollbacks.path(rollback)).fields
+    fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     ended = decode(Rollback, fields) if fields is not None else None
     if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
@@ -96,7 +96,11 @@ def _one_portion(
     except RollbackError:
         return later(record, now)
     after = replace(record, answer={**record.answer, "position": as_text(position)}, due_at=now)
-    return over(after, now, f"{rollback}: {erase.told(position)}") if position.is_over else after
+    return (
+        over(after, now, f"{rollback}: {erase.erased_counts(position)}")
+        if position.is_over
+        else after
+    )
 
 
 def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
@@ -107,6 +111,6 @@ def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) ->
 
 def may_go_on(ports: Ports, policy: Policy) -> bool:
     """Whether no switch forbids it, and no other rollback may read the same copies."""
-    system = ports.store.get(systems.path(policy.system)).fields
+    system = ports.store.get(systems.system_path(policy.system)).fields
     is_taken = system is not None and bool(decode(System, system).slot)
     return not is_taken and not is_stopped(ports, policy)

@@ -20,8 +20,8 @@ from shared.domain.data.document import (
     same,
 )
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Change, Entry
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
@@ -55,7 +55,7 @@ class Journalled:
         step: Step,
         database: str,
         cursor: str,
-        changes: Sequence[Change],
+        changes: Sequence[DocumentChange],
         ledger: Ledger | None,
     ) -> dict[str, Landed]:
         """What became of each change: a copy is kept and on record before, the journal tells after.
@@ -86,7 +86,7 @@ class Journalled:
 
     def _tried(
         self, database: str, document: Document
-    ) -> tuple[dict[str, Change], dict[str, Landed]]:
+    ) -> tuple[dict[str, DocumentChange], dict[str, Landed]]:
         """What this batch was meant to change when it was begun before, and what of it landed.
 
         What is decided now may be another version: what stands there is ours if it is as it was
@@ -94,14 +94,14 @@ class Journalled:
         """
         if document.fields is None:
             return {}, {}
-        entry = decode(Entry, document.fields)
+        entry = decode(JournalEntry, document.fields)
         meant = {one.path: one for one in quarantine.unpacked(self._vault.read(entry.kept))}
         done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]
         return meant, done | self._standing(database, unknown)
 
     def _sent(
-        self, step: Step, database: str, changes: Sequence[Change], *, is_first: bool
+        self, step: Step, database: str, changes: Sequence[DocumentChange], *, is_first: bool
     ) -> tuple[dict[str, Landed], RollbackError | None]:
         """What became of each that is known: a request at a time, each sent once it may be.
 
@@ -126,7 +126,7 @@ class Journalled:
                 return landed, unanswered
         return landed, None
 
-    def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+    def _rewritten(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, Landed]:
         """What became of each by one request, Unavailable where it is not known.
 
         Raises: Unavailable; Rejected, when we may not.
@@ -139,7 +139,7 @@ class Journalled:
         return dict(zip((one.path for one in changes), answers, strict=True))
 
     def _landed_before(
-        self, database: str, changes: Sequence[Change], answers: Mapping[str, Landed]
+        self, database: str, changes: Sequence[DocumentChange], answers: Mapping[str, Landed]
     ) -> dict[str, datetime | None]:
         """Those of them that were not as they were read, because an earlier request has landed.
 
@@ -148,7 +148,7 @@ class Journalled:
         moved = [one for one in changes if isinstance(answers[one.path], Moved)]
         return self._standing(database, moved)
 
-    def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
+    def _content(self, changes: Iterable[DocumentChange]) -> tuple[str, bytes]:
         content = quarantine.packed(changes)
         return quarantine.name(self._policy.system, self._rollback.id, content), content
 
@@ -161,7 +161,9 @@ class Journalled:
         if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
-    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, datetime | None]:
+    def _standing(
+        self, database: str, changes: Sequence[DocumentChange]
+    ) -> dict[str, datetime | None]:
         """Those that stand there as they are wanted, and since when: it was us."""
         if not changes:
             return {}
@@ -178,20 +180,20 @@ class Journalled:
         name: str,
         step: Step,
         database: str,
-        kept: Source,
+        kept: SourceObject,
         landed: Mapping[str, Landed],
         of_erased: bool,
-    ) -> Entry:
+    ) -> JournalEntry:
         """What the journal tells of a batch."""
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
-        return Entry(
+        return JournalEntry(
             name=name,
             step=step.name,
             database=database,
             kept=kept,
             landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
             left=tuple(
-                quarantine.Left(path, text.text(str(why)))
+                quarantine.SkippedDocument(path, text.text(str(why)))
                 for path, why in landed.items()
                 if path not in done
             ),
@@ -207,12 +209,12 @@ def vault_of(ports: Ports) -> Vault:
     return ports.quarantine
 
 
-def stood_there_of(change: Change, ledger: Ledger) -> bool:
+def stood_there_of(change: DocumentChange, ledger: Ledger) -> bool:
     """Whether what stood there before is of somebody erased since."""
     return change.before is not None and ledger.forbids(change.before, change.whose)
 
 
-def is_as_wanted(version: Version | None, change: Change) -> bool:
+def is_as_wanted(version: Version | None, change: DocumentChange) -> bool:
     """Whether a document is as the change wants it."""
     if version is None or change.after is None:
         return version is None and change.after is None

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data import restore_points
-from responders.data.repair.selection import Mending
+from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from responders.support.parallel_calls import answered, ask_all
 from shared.core import text
@@ -20,18 +20,18 @@ from shared.core.durations import in_words
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
 from shared.domain.data.events import triggers
-from shared.domain.data.events.triggers import Change
-from shared.domain.data.integrity.damage import MINUTE, Record
+from shared.domain.data.events.triggers import DocumentEvent
+from shared.domain.data.integrity.damage import MINUTE, IntegrityRecord
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import (
     CHANGES,
     EVERYTHING,
     GOOD_UNDONE,
     WRITTEN,
-    Fate,
+    DocumentFate,
     Fated,
-    Goal,
     Position,
+    RepairGoal,
     Select,
     Selecting,
     Survey,
@@ -63,14 +63,16 @@ class Target(Struct, frozen=True):
         return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def target(ports: Ports, policy: Policy, record: Record, said: str) -> Target:
+def target(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> Target:
     """The restore point that a person has named; else the minute before what was found began.
 
     Raises: Refused, where that cannot be had; Unavailable, Rejected.
     """
     database = policy.integrity.database
     if said:
-        found = restore_point.resolved(said, restore_points.kept(ports, policy, database))
+        found = restore_point.resolved(
+            said, restore_points.available_points(ports, policy, database)
+        )
         read = found.read_from(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
@@ -99,9 +101,9 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
         if scope != EVERYTHING  # which is not parted
     }
     counts = {name: answered(one) for name, one in ask_all(ports, calls).items()}
-    goals: list[Goal] = []
+    goals: list[RepairGoal] = []
     for scope in scopes:
-        goal = Goal(
+        goal = RepairGoal(
             database,
             at,
             source.database,
@@ -133,7 +135,7 @@ def _advanced(
         position = survey.positions[number] if number < len(survey.positions) else Position()
         if position.is_over:
             continue
-        for batch in Mending(ports, policy, goal, expiries).batches(position):
+        for batch in RepairSelector(ports, policy, goal, expiries).batches(position):
             position = plan.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
             samples = plan.sampled(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
@@ -149,8 +151,8 @@ def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
     """
     for goal in survey.goals:
         expiries = read_expiries(ports, policy, goal.database)
-        for batch in Mending(ports, policy, goal, expiries).batches(Position()):
-            yield from (one for one in batch.fated if one.fate is not Fate.ERASED)
+        for batch in RepairSelector(ports, policy, goal, expiries).batches(Position()):
+            yield from (one for one in batch.fated if one.fate is not DocumentFate.ERASED)
 
 
 class Started(Struct, frozen=True):
@@ -166,7 +168,7 @@ class Started(Struct, frozen=True):
         return f"{self.name}: about {count}, by writes to {self.collection}"
 
 
-Writes = Iterable[tuple[Goal, Mapping[Change, int]]]
+Writes = Iterable[tuple[RepairGoal, Mapping[DocumentEvent, int]]]
 """Pieces in which documents are written, and how many become what in each."""
 
 
@@ -262,12 +264,12 @@ def behind_a_fence(policy: Policy) -> Iterator[str]:
         yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
 
 
-def written(fates: Mapping[Fate, int]) -> int:
+def written(fates: Mapping[DocumentFate, int]) -> int:
     """How many documents are written."""
     return sum(fates.get(one, 0) for one in WRITTEN)
 
 
-def undone(fates: Mapping[Fate, int]) -> int:
+def undone(fates: Mapping[DocumentFate, int]) -> int:
     """How many changes are undone that nothing is wrong with."""
     return sum(fates.get(one, 0) for one in GOOD_UNDONE)
 
@@ -292,11 +294,11 @@ def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterato
     good = undone(survey.fates)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"
-    for fate in Fate:
+    for fate in DocumentFate:
         yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
 
 
-def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
+def _gone_through(survey: Survey) -> Iterator[tuple[RepairGoal, Position]]:
     return zip(survey.goals, survey.positions, strict=True)
 
 
@@ -307,9 +309,9 @@ def writes(survey: Survey) -> Writes:
             yield goal, changes(position.fates)
 
 
-def changes(fates: Mapping[Fate, int]) -> Counter[Change]:
+def changes(fates: Mapping[DocumentFate, int]) -> Counter[DocumentEvent]:
     """How many documents become what."""
-    found = Counter[Change]()
+    found = Counter[DocumentEvent]()
     for fate, change in CHANGES.items():
         found[change] += fates.get(fate, 0)
     return found

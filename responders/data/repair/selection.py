@@ -23,11 +23,11 @@ from shared.domain.data.integrity.scan import minute
 from shared.domain.data.repair.plan import (
     GOOD_UNDONE,
     PAST_HOUR,
-    Fate,
+    DocumentFate,
     Fated,
-    Goal,
     Pair,
     Position,
+    RepairGoal,
     Selecting,
     is_of,
     merged,
@@ -55,7 +55,7 @@ GOT_IN_SECONDS = 0.2
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-class Batch(Struct, frozen=True):
+class DocumentBatch(Struct, frozen=True):
     """Documents that lie behind each other, and what becomes of those that have a fate."""
 
     pairs: list[Pair]
@@ -63,14 +63,14 @@ class Batch(Struct, frozen=True):
     is_last: bool
 
 
-class Mending:
+class RepairSelector:
     """One piece of a database, for the length of one invocation.
 
     Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
     """
 
     def __init__(
-        self, ports: Ports, policy: Policy, goal: Goal, expiries: Sequence[Expiry]
+        self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[Expiry]
     ) -> None:
         """`expiries` are those of the database that is written to."""
         self._ports = ports
@@ -83,7 +83,7 @@ class Mending:
         self.ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
-    def batches(self, position: Position) -> Generator[Batch]:
+    def batches(self, position: Position) -> Generator[DocumentBatch]:
         """Documents behind a position, as many as are written together; the last may be empty.
 
         The same position gives the same batches, whoever asks, while both moments can be read.
@@ -95,11 +95,11 @@ class Mending:
                 name, content = len(pair.path.encode()), _content_bytes(pair)
                 is_full = names + name > PATH_BYTES or contents + content > CONTENT_BYTES
                 if some and (is_full or len(some) == CHUNK):
-                    yield Batch(some, self.fates(some), is_last=False)
+                    yield DocumentBatch(some, self.fates(some), is_last=False)
                     some, names, contents = [], 0, 0
                 some.append(pair)
                 names, contents = names + name, contents + content
-            yield Batch(some, self.fates(some), is_last=True)
+            yield DocumentBatch(some, self.fates(some), is_last=True)
 
     def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
         """What becomes of each; of one that is as it was, and valid, nothing."""
@@ -140,14 +140,16 @@ class Mending:
         passing, unknown = self._passing(bad)
         for pair in pairs:
             if pair.now is None:
-                yield Fated(pair.path, Fate.DELETED, wanted=pair.then)
+                yield Fated(pair.path, DocumentFate.DELETED, wanted=pair.then)
             elif valid[pair.path] is None or pair.path in unknown:
-                yield Fated(pair.path, Fate.UNKNOWN, pair.now)
+                yield Fated(pair.path, DocumentFate.UNKNOWN, pair.now)
             elif valid[pair.path] is False:
                 wanted = passing.get(pair.path)
-                yield Fated(pair.path, Fate.BACK if wanted else Fate.LOST, pair.now, wanted)
+                yield Fated(
+                    pair.path, DocumentFate.BACK if wanted else DocumentFate.LOST, pair.now, wanted
+                )
             elif not pair.is_same:
-                fate = Fate.MADE if pair.then is None else Fate.CHANGED
+                fate = DocumentFate.MADE if pair.then is None else DocumentFate.CHANGED
                 yield Fated(pair.path, fate, pair.now, pair.then)
 
     def _of_chosen(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
@@ -156,14 +158,14 @@ class Mending:
         then = self._verdicts_then([one.then for one in changed if one.then is not None])
         for pair in changed:
             if pair.then is None:
-                yield Fated(pair.path, Fate.REMOVED, pair.now)
+                yield Fated(pair.path, DocumentFate.REMOVED, pair.now)
             elif then[pair.path] is not True:
-                fate = Fate.LOST if then[pair.path] is False else Fate.UNKNOWN
+                fate = DocumentFate.LOST if then[pair.path] is False else DocumentFate.UNKNOWN
                 yield Fated(pair.path, fate, pair.now, None)
             elif pair.now is None:
-                yield Fated(pair.path, Fate.REVIVED, None, pair.then)
+                yield Fated(pair.path, DocumentFate.REVIVED, None, pair.then)
             else:
-                fate = Fate.BACK if now[pair.path] is False else Fate.OLDER
+                fate = DocumentFate.BACK if now[pair.path] is False else DocumentFate.OLDER
                 yield Fated(pair.path, fate, pair.now, pair.then)
 
     def _with_whose(self, fated: Sequence[Fated]) -> list[Fated]:
@@ -188,14 +190,14 @@ class Mending:
     def _allowed(self, fated: Fated) -> Fated:
         """The fate, unless what would come back is of an erased person, or over."""
         if self._would_forget(fated):
-            return Fated(fated.path, Fate.ERASED, fated.now)
+            return Fated(fated.path, DocumentFate.ERASED, fated.now)
         version = fated.wanted
-        if version is None or fated.fate is Fate.CHANGED:
+        if version is None or fated.fate is DocumentFate.CHANGED:
             return fated
         if self.ledger is not None and self.ledger.forbids(version, fated.whose):
-            return Fated(fated.path, Fate.ERASED, fated.now)
+            return Fated(fated.path, DocumentFate.ERASED, fated.now)
         if has_expired(self._expiries, version, self._ports.clock.now()):
-            return Fated(fated.path, Fate.EXPIRED, fated.now)
+            return Fated(fated.path, DocumentFate.EXPIRED, fated.now)
         return fated
 
     def _would_forget(self, fated: Fated) -> bool:
@@ -205,7 +207,7 @@ class Mending:
             return False
         if not covers(Scope(rules.collection, everywhere=True), fated.path):
             return False
-        if fated.fate is not Fate.BACK or now is None or wanted is None:
+        if fated.fate is not DocumentFate.BACK or now is None or wanted is None:
             return fated.fate in GOOD_UNDONE
         said = of_document(rules, now)
         return said is not None and of_document(rules, wanted) != said

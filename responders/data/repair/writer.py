@@ -9,25 +9,25 @@ from msgspec.structs import replace
 
 from responders.data.erasure import Erasing, Ledger, read_ledger
 from responders.data.repair.journalled_writes import Journalled, is_as_wanted
-from responders.data.repair.selection import Mending
+from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.domain.data.document import Landed, Version
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import WRITTEN, Fate, Fated, Goal, Pair, Position
-from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.data.repair.plan import WRITTEN, DocumentFate, Fated, Pair, Position, RepairGoal
+from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
 from shared.domain.data.ttl import Expiry, has_expired
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.documents.batched import PORTION_SECONDS, within
-from shared.engine.steps.documents.restore import Goal as PutBackGoal
+from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
 from shared.state import repair_journal
 
 
 class Rewriting(Journalled):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
-    def portion(self, step: Step, goal: Goal, position: Position) -> Position:
+    def portion(self, step: Step, goal: RepairGoal, position: Position) -> Position:
         """The position after some seconds; what was written until then stays so.
 
         Raises: Unavailable, Rejected, when nothing came of it.
@@ -38,13 +38,13 @@ class Rewriting(Journalled):
         began = clock.monotonic()
         self._learn()  # what comes back must not be of somebody erased just now
         expiries = read_expiries(self._ports, self._policy, goal.database)
-        mending = Mending(self._ports, self._policy, goal, expiries)
+        mending = RepairSelector(self._ports, self._policy, goal, expiries)
         further = self._repaired(step, goal, position, mending)
         position = within(clock, began + PORTION_SECONDS, position, further)
         return plan.timed(position, clock.monotonic() - began)
 
     def _repaired(
-        self, step: Step, goal: Goal, position: Position, mending: Mending
+        self, step: Step, goal: RepairGoal, position: Position, mending: RepairSelector
     ) -> Iterator[Position]:
         for batch in mending.batches(position):
             fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
@@ -76,7 +76,7 @@ class Rewriting(Journalled):
         for name, document in repair_journal.behind(
             self._ports.store, goal.rollback, position.cursor
         ):
-            entry = decode(Entry, document.fields)
+            entry = decode(JournalEntry, document.fields)
             fated = self._returned(step, goal, name, entry, ledger, expiries)
             pairs = [Pair(name, None, None)] * len(fated)
             position = plan.passed(position, pairs, fated, is_last=False)
@@ -93,7 +93,7 @@ class Rewriting(Journalled):
         step: Step,
         goal: PutBackGoal,
         name: str,
-        entry: Entry,
+        entry: JournalEntry,
         ledger: Ledger | None,
         expiries: Sequence[Expiry],
     ) -> list[Fated]:
@@ -105,30 +105,32 @@ class Rewriting(Journalled):
         there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
         expired_by = self._ports.clock.now()
         fated: list[Fated] = []
-        changes: list[Change] = []
+        changes: list[DocumentChange] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
             if was is not None and ledger is not None and ledger.forbids(was, known.whose):
-                fated.append(Fated(path, Fate.ERASED))
+                fated.append(Fated(path, DocumentFate.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
-                fated.append(Fated(path, Fate.EXPIRED))
+                fated.append(Fated(path, DocumentFate.EXPIRED))
             elif is_as_wanted(now, known) and _is_as_landed(now, written_at.get(path)):
                 changes.append(_change(path, now, was, known.whose))
             elif is_as_wanted(now, _change(path, None, was)):
-                fated.append(Fated(path, Fate.RETURNED))
+                fated.append(Fated(path, DocumentFate.RETURNED))
             else:
-                fated.append(Fated(path, Fate.MEANWHILE))
+                fated.append(Fated(path, DocumentFate.MEANWHILE))
         landed = self._changed(step, goal.database, name, changes, ledger)
-        after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
+        after = (
+            _after(Fated(one.path, DocumentFate.RETURNED), landed.get(one.path)) for one in changes
+        )
         return [*fated, *after]
 
-    def _copies(self, goal: PutBackGoal, name: str, entry: Entry) -> list[Change]:
+    def _copies(self, goal: PutBackGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected."""
         try:
             return quarantine.unpacked(self._vault.read(entry.kept))
         except Rejected:
             path = f"{quarantine.journal(goal.rollback)}/{name}"
-            now = decode(Entry, self._ports.store.get(path).fields)
+            now = decode(JournalEntry, self._ports.store.get(path).fields)
             if now.kept == entry.kept:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
@@ -136,7 +138,7 @@ class Rewriting(Journalled):
     def _written(
         self,
         step: Step,
-        goal: Goal,
+        goal: RepairGoal,
         cursor: str,
         fated: Iterable[Fated],
         ledger: Ledger | None,
@@ -154,11 +156,11 @@ class Rewriting(Journalled):
 
 def _change(
     path: str, now: Version | None, wanted: Version | None, whose: tuple[str, ...] = ()
-) -> Change:
+) -> DocumentChange:
     """A document as it stands there, and as it is wanted."""
     if wanted is None:
-        return Change(path, now, None, whose=whose)
-    return Change(path, now, wanted.fields, wanted.updated_at, whose)
+        return DocumentChange(path, now, None, whose=whose)
+    return DocumentChange(path, now, wanted.fields, wanted.updated_at, whose)
 
 
 def _is_as_landed(now: Version | None, at: datetime | None) -> bool:
@@ -170,7 +172,7 @@ def _after(fated: Fated, landed: Landed) -> Fated:
     """What became of a document that was to be written."""
     match landed:
         case Moved():
-            return Fated(fated.path, Fate.MEANWHILE, fated.now)
+            return Fated(fated.path, DocumentFate.MEANWHILE, fated.now)
         case Rejected():
-            return Fated(fated.path, Fate.REFUSED, fated.now)
+            return Fated(fated.path, DocumentFate.REFUSED, fated.now)
     return fated

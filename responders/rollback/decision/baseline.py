@@ -12,7 +12,7 @@ from shared.domain.decision.facts import Facts
 from shared.domain.deployments.deployment import by_function
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.probe_signals import ProbeRecord
 
 
 def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
@@ -28,11 +28,11 @@ def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
         ports,
         {
             "metrics": partial(ports.metrics(system).requests, *window),
-            "probes": partial(ports.store.get, probe_signals.path(system)),
+            "probes": partial(ports.store.get, probe_signals.probes_path(system)),
         },
     )
     counted, probes = or_none(answers["metrics"]), or_none(answers["probes"])
-    looks = decode(Record, probes.fields).looks if probes and probes.fields is not None else {}
+    looks = decode(ProbeRecord, probes.fields).looks if probes and probes.fields is not None else {}
     requests = None
     if counted is not None:
         everything = by_function(counted, facts.inventory or {})

@@ -8,14 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
-from responders.rollback.decision.decide import kept
+from responders.rollback.decision.decide import step_writes
 from responders.rollback.isolation.fence_guard import Around
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Rollback, in_favour
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, in_favour
 from shared.domain.system import System
 
 
@@ -45,7 +44,7 @@ def begin(
         theirs = {**system.suspended, **(suspended or {})}
         return behind.with_window(replace(system, slot=name, suspended=theirs))
 
-    turn = Turn(
+    turn = Transition(
         event="rollback.decided",
         note=note,
         details=details,
@@ -56,8 +55,8 @@ def begin(
             "gates": tuple(told["gates"]),
             **changes,
         },
-        status=Status.ROLLING_BACK,
-        writes=(*kept(case, plan), *behind.writes),
+        status=IncidentStatus.ROLLING_BACK,
+        writes=(*step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )
     if case.take(turn):
@@ -73,9 +72,9 @@ def let_go(
     *,
     details: tuple[str, ...],
     is_over: bool = False,
-) -> Turn:
+) -> Transition:
     """The turn that does nothing, and says why; a person decides on, unless it is over."""
-    return Turn(
+    return Transition(
         event="rollback.not-taken",
         note=f"{note}: {reason}",
         details=details,
@@ -85,5 +84,5 @@ def let_go(
             **ended(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
         },
-        status=Status.RESOLVED if is_over else Status.ESCALATED,
+        status=IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED,
     )

@@ -14,30 +14,34 @@ from responders.rollback.joined_alerts import open_ones
 from responders.support.parallel_calls import (
     AT_ONCE,
     METRICS_WINDOW,
-    Seen,
+    ObservedHealth,
     answered,
     ask_all,
     looking,
-    named,
     or_none,
     reading_back,
     seen,
+    select_named,
     still_open,
 )
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Document, Query
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Finding, Record
+from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.decision.facts import Facts
-from shared.domain.deployments.deployment import Deployment, Status, by_function, record_path
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    by_function,
+    record_path,
+)
 from shared.domain.deployments.images import images_of, repositories, without_lost
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carried
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.write_quota import PaceLeft
-from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.rollback.write_quota import PaceLeft, quota_path
 from shared.domain.signals.alert import Alert, AlertFact
 from shared.domain.signals.health import failing
 from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
@@ -124,8 +128,8 @@ def _asked(
             "deployments": partial(store.query, Query("deployments", where=ours)),
             "inventory": platform.inventory,
             "functions": platform.functions,
-            "stock": partial(store.get, stocks.path(policy.system)),
-            "damage": partial(store.get, damage.path(policy.system)),
+            "stock": partial(store.get, stocks.inventory_path(policy.system)),
+            "damage": partial(store.get, damage.damage_path(policy.system)),
             **triggers,
             **looking(
                 ports, ports.metrics(policy.system), policy.probes, now - METRICS_WINDOW, now
@@ -150,7 +154,7 @@ def _facts(
     """
     look, inventory = seen(answers), or_none(answers["inventory"])
     if inventory is not None:
-        inventory = without_lost(inventory, named(later, "images "))
+        inventory = without_lost(inventory, select_named(later, "images "))
     known = {one.name: one for one in _all(System, answered(answers["systems"]))}
     triggers = answers.get("triggers")
     unreadable = inventory is None or look.requests is None
@@ -169,7 +173,7 @@ def _facts(
             if one.name != name and one.incident_detected_at and not one.incident_ended_at
         },
         seen=live,
-        records=_records(named(later, "record ")),
+        records=_records(select_named(later, "record ")),
         triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
@@ -180,13 +184,13 @@ def _pace(kept: Document) -> PaceLeft | None:
     return decode(PaceLeft, kept.fields) if kept.fields is not None else None
 
 
-def _damage(record: Document | None) -> tuple[Finding, ...]:
+def _damage(record: Document | None) -> tuple[DamageFinding, ...]:
     """What was found of the data and is not over; nothing where that could not be read."""
     fields = record.fields if record is not None else None
-    return tuple(decode(Record, fields).open.values()) if fields is not None else ()
+    return tuple(decode(IntegrityRecord, fields).open.values()) if fields is not None else ()
 
 
-def _is_seen(look: Seen, policy: Policy) -> bool:
+def _is_seen(look: ObservedHealth, policy: Policy) -> bool:
     """Whether routers or probes see the trouble: then nobody else need be asked."""
     external = {probe.name for probe in policy.probes if probe.external}
     passed = (answer.passed for name, answer in look.probes.items() if name not in external)
@@ -222,7 +226,7 @@ def _seen(
 def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment]:
     """The newest stable deployments and the named one, as far as they have a record."""
     newest = sorted(deployments, key=lambda one: one.at, reverse=True)
-    stable = [one for one in newest if one.status is Status.STABLE][:RECORDS_READ]
+    stable = [one for one in newest if one.status is DeploymentStatus.STABLE][:RECORDS_READ]
     wanted = {one.id: one for one in (*stable, *(one for one in newest if one.id == target))}
     return [one for one in wanted.values() if one.settled_at is not None]
 

@@ -8,7 +8,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from responders.scenarios.products import hosting
-from responders.scenarios.resource_plan import Sight
+from responders.scenarios.resource_plan import ResourceState
 from responders.support.inventory_reader import take_stock
 from responders.support.parallel_calls import (
     ANSWER_SECONDS,
@@ -23,7 +23,7 @@ from shared.core.store import Document
 from shared.domain.decision.scenario_scope import REACHES
 from shared.domain.deployments.deployment import record_path
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.resources import Resources
@@ -36,7 +36,7 @@ def survey(
     scenario: ScenarioName,
     target: str,
     hold: Hold = no_lease,
-) -> Sight | None:
+) -> ResourceState | None:
     """What was recorded of the target, and what is live; None: the scenario needs none of it.
 
     Of a deployment without a record nothing was recorded: nothing beside its functions goes back.
@@ -61,7 +61,7 @@ def survey(
             for site, version in versions
         },
     )
-    return Sight(
+    return ResourceState(
         recorded,
         live,
         {
@@ -72,13 +72,13 @@ def survey(
     )
 
 
-def _within(resources: Resources, parts: Collection[Part]) -> Resources:
+def _within(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
     """Of what is protected, what these parts are about: nothing else need be looked at."""
-    stored = Part.RULES in parts or Part.INDEXES in parts
+    stored = InventoryPart.RULES in parts or InventoryPart.INDEXES in parts
     return Resources(
-        hosting_sites=resources.hosting_sites if Part.SITES in parts else (),
-        remote_config=resources.remote_config and Part.REMOTE_CONFIG in parts,
+        hosting_sites=resources.hosting_sites if InventoryPart.SITES in parts else (),
+        remote_config=resources.remote_config and InventoryPart.REMOTE_CONFIG in parts,
         databases=resources.databases if stored else (),
-        storage_buckets=resources.storage_buckets if Part.RULES in parts else (),
-        identity=resources.identity and Part.IDENTITY in parts,
+        storage_buckets=resources.storage_buckets if InventoryPart.RULES in parts else (),
+        identity=resources.identity and InventoryPart.IDENTITY in parts,
     )

@@ -16,14 +16,14 @@ from responders.data.repair.ttl import read_expiries
 from responders.rollback.decision.collect_facts import gather
 from shared.core.codec import SCHEMA
 from shared.core.errors import Refused, Rejected
-from shared.domain.data.integrity.damage import Record
-from shared.domain.data.integrity.scan import Run
+from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair.plan import Survey
 from shared.domain.data.ttl import Expiry
 from shared.domain.decision.evaluate import ASKS_FIRST, evaluate_reversal
 from shared.domain.decision.facts import Facts
-from shared.domain.decision.gates.base import Answer, GateAnswer, Outcome
+from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order
@@ -38,7 +38,7 @@ WORD_OF_TWO: Final = "data are moved by people's word alone"
 class Preparation(Struct, frozen=True):
     """What is known of the data before anything of it is moved, `surveys/{rollback}`."""
 
-    before: Run | None = None
+    before: ScanRun | None = None
     """The look through the data that the next one is compared with."""
     target: Target | None = None
     survey: Survey | None = None
@@ -88,7 +88,7 @@ def looked_through(
     facts: Facts,
     found: Foreseen,
     known: Preparation,
-    record: Record,
+    record: IntegrityRecord,
     at: datetime,
     expiries: Sequence[Expiry],
     seconds: float,
@@ -100,7 +100,7 @@ def looked_through(
     """
     try:
         source = known.target or preview.target(ports, policy, record, order.restore_point)
-        select, survey = repair.parse(order.select), known.survey
+        select, survey = repair.parse_scope(order.select), known.survey
         if survey is None or not survey.is_by(policy.fingerprint):
             survey = preview.begun(ports, policy, select, at, source)
         if not survey.is_over:
@@ -140,6 +140,6 @@ def _foreseen(
     if good:
         reason = f"{good} changes that nothing is wrong with would be undone"
     if order.override:
-        skipped = (*found.overridden, GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK))
+        skipped = (*found.overridden, GateAnswer(ASKS_FIRST, GateResult.STOP, reason, Outcome.ASK))
         return replace(found, reason="overridden: nobody is asked", overridden=skipped)
     return replace(found, outcome=Outcome.ASK, reason=reason)

@@ -9,14 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.rollback.approval import described, parked
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
 from responders.rollback.decision.baseline import recall
 from responders.rollback.decision.collect_facts import Gathered, gather
 from responders.rollback.decision.collect_resources import survey
 from responders.rollback.decision.plan import CANNOT_FIT, WIDER, counted, people_needed, prepared
 from responders.rollback.session_revocation import VERB, with_plan
-from responders.scenarios.resource_plan import Sight
+from responders.scenarios.resource_plan import ResourceState
 from responders.support.parallel_calls import Hold, no_lease
 from shared.core import text, topics
 from shared.core.codec import encode
@@ -24,17 +24,16 @@ from shared.core.store import Create, Write, written
 from shared.domain.commands.command import as_gcloud, as_shell
 from shared.domain.decision import forecast
 from shared.domain.decision.evaluate import Decision, approved, evaluate, evaluate_order
-from shared.domain.decision.facts import Difference, Facts, differences
+from shared.domain.decision.facts import Facts, FunctionDifference, differences
 from shared.domain.decision.forecast import Outlook
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_scope import ordered_change
-from shared.domain.incidents.incident import Status, was_escalated
+from shared.domain.incidents.incident import IncidentStatus, was_escalated
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.signals import BREACH
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Order, Question, in_favour
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Order, Question, RollbackStatus, in_favour
 from shared.domain.signals.baseline import Baseline
 from shared.domain.system import Budget, System
 from shared.ports.world import Ports
@@ -113,7 +112,7 @@ def seen_beside(
     decision: Decision,
     order: Order | None,
     hold: Hold = no_lease,
-) -> Sight | None:
+) -> ResourceState | None:
     """What lies beside the functions, where the decision's plan is about that.
 
     Raises: as `planned`.
@@ -149,7 +148,7 @@ def _going_back(
     plan: Plan,
     before: Baseline,
     told: Mapping[str, Any],
-) -> Turn:
+) -> Transition:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
@@ -162,7 +161,7 @@ def _going_back(
         cooling = now + case.policy.gates.cool_down if automatic else system.cool_down_until
         return replace(system, slot=rollback.id, cool_down_until=cooling)
 
-    return Turn(
+    return Transition(
         event="rollback.decided",
         note=f"going back to {decision.target}: {counted(plan, len(decision.scope))}",
         details=_before(plan, ahead),
@@ -182,10 +181,10 @@ def _going_back(
                 replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
             ),
         },
-        status=Status.ROLLING_BACK,
+        status=IncidentStatus.ROLLING_BACK,
         writes=(
             *case.absorbing(gathered.alerts),
-            *kept(case, plan),
+            *step_writes(case, plan),
             *(_spent(gathered, case) if automatic else ()),
             *((with_plan(rollback, case.policy, now),) if _ends_sessions(case, gathered) else ()),
         ),
@@ -196,7 +195,7 @@ def _going_back(
 def _before(plan: Plan, ahead: Outlook) -> tuple[str, ...]:
     """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
     said = any(line.startswith(CANNOT_FIT) for line in plan.header.reported)
-    return (*(() if said else (str(ahead),)), *text.lines(plan.header.reported))
+    return (*(() if said else (str(ahead),)), *text.first_lines(plan.header.reported))
 
 
 def _ends_sessions(case: Case, gathered: Gathered) -> bool:
@@ -214,11 +213,11 @@ def _told_of_sessions(plan: Plan, *, ends: bool) -> Plan:
     return plans.reporting(plan, f"sessions stay; `rollback {VERB}` ends every one of them")
 
 
-def kept(case: Case, plan: Plan) -> Iterable[Write]:
+def step_writes(case: Case, plan: Plan) -> Iterable[Write]:
     """The plan's steps, each a document that must not be there yet."""
     for step in plan.steps:
         expiring = replace(step, expires_at=case.rollback.expires_at)
-        yield Create(plans.path(case.rollback.id, step.name), encode(expiring))
+        yield Create(plans.step_path(case.rollback.id, step.name), encode(expiring))
 
 
 def _spent(gathered: Gathered, case: Case) -> tuple[Write, ...]:
@@ -230,10 +229,10 @@ def _spent(gathered: Gathered, case: Case) -> tuple[Write, ...]:
     return (written(gathered.budget, fields),)
 
 
-def held(case: Case, reason: str, told: Mapping[str, Any]) -> Turn:
+def held(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
-    first = case.incident.status is Status.DETECTED
-    return Turn(
+    first = case.incident.status is IncidentStatus.DETECTED
+    return Transition(
         event="decision.held",
         note=reason,
         facts=told,
@@ -242,7 +241,7 @@ def held(case: Case, reason: str, told: Mapping[str, Any]) -> Turn:
             "gates": tuple(told["gates"]),
             "lease": None,
         },
-        status=Status.INVESTIGATING if first else None,
+        status=IncidentStatus.INVESTIGATING if first else None,
         say=False,
     )
 
@@ -251,15 +250,15 @@ def _let_go(
     case: Case,
     decision: Decision,
     plan: Plan | None,
-    shown: Sequence[Difference],
+    shown: Sequence[FunctionDifference],
     told: Mapping[str, Any],
-) -> Turn:
+) -> Transition:
     """The turn that acts on nothing: over, or escalated with what was prepared."""
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and was_escalated(case.incident, rollback.created_at)
         note = f"no action: {decision.reason}"
-        return Turn(
+        return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
             note=f"{note}; a person is needed still" if waits else note,
             choices=("retry", "accept") if waits else (),
@@ -268,7 +267,7 @@ def _let_go(
                 **ended(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
-            status=Status.ESCALATED if waits else Status.RESOLVED,
+            status=IncidentStatus.ESCALATED if waits else IncidentStatus.RESOLVED,
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
@@ -281,7 +280,7 @@ def _let_go(
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {counted(plan, len(shown))}"
         lines = (back, *described(shown), *plan.header.reported)
-    return Turn(
+    return Transition(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",
         details=(*lines, *ways),
@@ -291,7 +290,7 @@ def _let_go(
             "gates": tuple(told["gates"]),
             "scenario": decision.scenario,
         },
-        status=Status.ESCALATED,
+        status=IncidentStatus.ESCALATED,
     )
 
 

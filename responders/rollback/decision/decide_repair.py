@@ -30,7 +30,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, written
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair import quarantine
 from shared.domain.decision.facts import Facts
@@ -104,7 +104,7 @@ def _prepared(
     return looked_through(ports, policy, order, facts, found, known, record, at, expiries, left)
 
 
-def _not_quiet(case: Case, document: Document, record: Record, known: Preparation) -> str:
+def _not_quiet(case: Case, document: Document, record: IntegrityRecord, known: Preparation) -> str:
     """Why no data may be moved yet; a look that is too old is asked for again."""
     policy, now = case.policy, case.now()
     if case.ports.quarantine is None:
@@ -154,7 +154,7 @@ def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: 
             return not case.end(parked(case, question, [], back, told), answered=answered)
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
-    reported = tuple(text.lines(plan.header.reported if plan is not None else ()))
+    reported = tuple(text.first_lines(plan.header.reported if plan is not None else ()))
     if found.outcome is Outcome.ROLLBACK and plan is not None:
         skipped = tuple(told.get("overridden", ()))
         return begin(

@@ -19,7 +19,7 @@ from responders.rollback.decision.begin_repair import approved_by, begin, let_go
 from responders.rollback.decision.collect_facts import gather
 from responders.rollback.decision.data_orders import PREPARE_WITHIN
 from responders.rollback.decision.decide import held
-from responders.rollback.decision.undo_preview import WorkedOut, is_of_data, work_out
+from responders.rollback.decision.undo_preview import UndoPreview, is_of_data, work_out
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import Around
 from responders.support.parallel_calls import LONGEST_SECONDS
@@ -75,7 +75,7 @@ def decide(case: Case) -> bool:
     return not case.end(turn, answered=answered)
 
 
-def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut, Around]:
+def _behind(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, Around]:
     """What becomes of it, and what is raised with it; it waits for what falls.
 
     And for whoever removes copies just now of people who were erased.
@@ -103,7 +103,7 @@ def _copies_removed(case: Case) -> str:
     return "copies of people who were erased are being removed"
 
 
-def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
+def _agreed(rollback: Rollback, found: UndoPreview) -> UndoPreview:
     """What becomes of a question once enough people want its plan."""
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
@@ -115,7 +115,7 @@ def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
 def _begun(
     case: Case,
     order: Order,
-    found: WorkedOut,
+    found: UndoPreview,
     plan: Plan,
     behind: Around,
     told: Mapping[str, Any],

@@ -24,7 +24,7 @@ from shared.domain.audit.system_chain import write_down
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import plan as repair
 from shared.domain.decision.evaluate import Decision, evaluate_order
-from shared.domain.decision.facts import Difference, differences
+from shared.domain.decision.facts import FunctionDifference, differences
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_scope import ordered_change
 from shared.domain.notices.notice import notices
@@ -32,7 +32,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Order, Way
+from shared.domain.rollback.rollback import Direction, Order
 from shared.domain.rollback.write_quota import PaceLeft
 from shared.ports.world import Ports
 from shared.state import work_queue
@@ -46,13 +46,13 @@ Answered = tuple[str, list[str], dict[str, object]]
 """What would become of an order: in a word, in lines, and with its facts."""
 
 
-class WorkedOut(Struct, frozen=True):
+class DryRun(Struct, frozen=True):
     """What an order would do."""
 
     decision: Decision
     plan: Plan | None
     """None where there is none to be made."""
-    shown: list[Difference]
+    shown: list[FunctionDifference]
     """What the plan changes."""
     pace: PaceLeft | None
     """How fast a worker might write now."""
@@ -91,13 +91,13 @@ def _worked_out(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
 ) -> Answered | None:
     """What would become of it; None: that is not known yet. Raises: Unavailable."""
-    if order.way is not Way.REPAIR:
+    if order.way is not Direction.REPAIR:
         return _answer(ports, policy, order, document.read_at)
     found = _further(ports, policy, document, record, order)
     return None if found is None else _data_answer(order, found)
 
 
-def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> WorkedOut:
+def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> DryRun:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     facts = gather(ports, policy, now, list, "", order.target).facts
     change = ordered_change(order, facts, policy)
@@ -114,7 +114,7 @@ def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Wor
     )
     decision, plan = planned(ports, policy, facts, decision, order)
     shown = differences(change, facts.inventory or {}) if plan is not None else []
-    return WorkedOut(decision, plan, shown, facts.pace)
+    return DryRun(decision, plan, shown, facts.pace)
 
 
 def _further(

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from responders.scenarios import auth, capacity, complete, database, feature, functions
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import Halves, Sight, joined, left_alone
+from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, left_alone
 from shared.domain.decision import forecast
 from shared.domain.decision.evaluate import Decision, asking
 from shared.domain.decision.facts import Facts
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import REACHES
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, frozen
@@ -22,7 +22,7 @@ from shared.domain.rollback.rollback import Order
 from shared.engine.steps.resources import release_rules, set_auth_config
 from shared.engine.steps.resources.differences import PARTS, all_of
 
-WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, Sight], Halves]] = {
+WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
     ScenarioName.COMPLETE: complete.plan,
     ScenarioName.AUTH: auth.plan,
     ScenarioName.DATABASE: database.plan,
@@ -42,7 +42,7 @@ def prepared(
     policy: Policy,
     facts: Facts,
     decision: Decision,
-    sight: Sight | None,
+    sight: ResourceState | None,
     order: Order | None = None,
     *,
     expired: bool = True,
@@ -80,7 +80,7 @@ def _wider(
     policy: Policy,
     decision: Decision,
     part: Portion,
-    sight: Sight,
+    sight: ResourceState,
     order: Order | None,
     *,
     expired: bool,
@@ -88,7 +88,7 @@ def _wider(
     """As `prepared`, of a scenario that is about more than functions; `part` is theirs."""
     halves = WIDER[decision.scenario](policy, part, sight)
     if order is not None and order.rest:
-        halves = Halves(asks=halves.asks)
+        halves = PlanParts(asks=halves.asks)
     if decision.outcome is Outcome.ROLLBACK:
         wait = bool(unseen(decision.scenario, sight)) and not expired
         decision = _asked(decision, halves, order, wait=wait)
@@ -127,7 +127,7 @@ def people_needed(policy: Policy, decision: Decision, steps: Iterable[Step]) -> 
     return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
 
 
-def _asked(decision: Decision, halves: Halves, order: Order | None, *, wait: bool) -> Decision:
+def _asked(decision: Decision, halves: PlanParts, order: Order | None, *, wait: bool) -> Decision:
     """What becomes of a decision to go back, by what there is to bring back."""
     if halves.acts.steps or (halves.asks.steps and _agreed(order)):
         return decision
@@ -142,7 +142,7 @@ def _asked(decision: Decision, halves: Halves, order: Order | None, *, wait: boo
     return replace(decision, outcome=outcome, reason=reason)
 
 
-def unseen(scenario: ScenarioName, sight: Sight) -> list[Part]:
+def unseen(scenario: ScenarioName, sight: ResourceState) -> list[InventoryPart]:
     """The parts beside the functions that a scenario brings back, and that gave no answer."""
     return [
         part

@@ -35,7 +35,7 @@ from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Query, Store
-from shared.domain.data.events.triggers import Change
+from shared.domain.data.events.triggers import DocumentEvent
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair import quarantine
 from shared.domain.decision.evaluate import evaluate_reversal
@@ -50,18 +50,17 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, reporting
-from shared.domain.rollback.rollback import Order, Rollback, Way
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Direction, Order, Rollback, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.world import Ports
 
-Piece = tuple[repair.Goal, repair.Position]
+Piece = tuple[repair.RepairGoal, repair.Position]
 """A piece that a repair has gone through, and how far."""
 WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
 
 
-class WorkedOut(Struct, frozen=True):
+class UndoPreview(Struct, frozen=True):
     """What an order to take back would do now."""
 
     outcome: Outcome
@@ -89,7 +88,7 @@ class WorkedOut(Struct, frozen=True):
         return PEOPLE if self.writes else 1
 
 
-def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
+def worked_out(ports: Ports, policy: Policy, order: Order) -> UndoPreview:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     now = ports.clock.now()
     facts = gather(ports, policy, now, list, "", writing=True).facts
@@ -105,7 +104,7 @@ def work_out(
     deadline: datetime,
     now: datetime,
     rollback: str,
-) -> WorkedOut:
+) -> UndoPreview:
     """What the order does by these facts, and whether it may. Raises: Unavailable."""
     store, inventory = ports.store, facts.inventory or {}
     functions, repaired = _taken_back(store, policy, order, inventory)
@@ -124,7 +123,7 @@ def work_out(
     planned = reversal.with_documents(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=write_ramp.seconds(writes))
-    worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
+    worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
     unknown = why_unknown(facts)
@@ -136,8 +135,8 @@ def work_out(
 
 
 def _asking(
-    policy: Policy, order: Order, worked: WorkedOut, starts: Iterable[Started]
-) -> WorkedOut:
+    policy: Policy, order: Order, worked: UndoPreview, starts: Iterable[Started]
+) -> UndoPreview:
     """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
     if found.plan is None:
@@ -161,7 +160,7 @@ def _counted(plan: Plan) -> Iterator[str]:
     """How many documents of each repair are put back, at most: what was written since stays."""
     for step in plan.steps:
         if step.kind == restore.KIND:
-            goal = decode(restore.Goal, step.goal)
+            goal = decode(restore.RestoreGoal, step.goal)
             yield f"{goal.documents} documents that {goal.rollback} has written"
 
 
@@ -184,13 +183,15 @@ def repairs(store: Store, incident: Incident) -> list[str]:
     repaired: list[str] = []
     for number in range(incident.rollbacks):
         name = incidents.rollback_id(incident.id, number + 1)
-        fields = store.get(rollbacks.path(name)).fields
+        fields = store.get(rollbacks.rollback_path(name)).fields
         if fields is None:  # kept no more, and neither is its journal
             continue
         known = decode(Rollback, fields)
-        if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
+        if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
-        elif known.way is Way.REPAIR and store.query(Query(quarantine.journal(name), limit=1)):
+        elif known.way is Direction.REPAIR and store.query(
+            Query(quarantine.journal(name), limit=1)
+        ):
             repaired.insert(0, name)
     return repaired
 
@@ -199,8 +200,8 @@ def _taken_back(
     store: Store, policy: Policy, order: Order, inventory: Inventory
 ) -> tuple[dict[str, Wanted], list[str]]:
     """The functions that the order is about, and the repairs, the newest first."""
-    if order.way is Way.UNDO:
-        document = store.get(incidents.path(order.incident))
+    if order.way is Direction.UNDO:
+        document = store.get(incidents.incident_path(order.incident))
         incident = decode(Incident, document.fields)
         return moved(store, incident), repairs(store, incident)
     named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
@@ -224,7 +225,7 @@ def _put_back(policy: Policy, repaired: Mapping[str, list[Piece]], facts: Facts)
         names = tuple(sorted({one.name for one in started(policy, _undone(pieces), facts)}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(written(position.fates) for _, position in pieces)
-        goal = restore.Goal(name, database, documents, names)
+        goal = restore.RestoreGoal(name, database, documents, names)
         step = Step(f"put back {name}", restore.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
@@ -236,14 +237,14 @@ def _gone_through(store: Store, repaired: str) -> list[Piece]:
     """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
     return [
-        (decode(repair.Goal, one.goal), repair.from_text(one.operation or one.seen))
+        (decode(repair.RepairGoal, one.goal), repair.from_text(one.operation or one.seen))
         for one in steps
     ]
 
 
 def _undone(pieces: Iterable[Piece]) -> Writes:
     """The pieces of repairs, and what becomes of how many documents there once they are undone."""
-    made, removed = Change.CREATED, Change.DELETED
+    made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
         was = changes(position.fates)
         yield goal, {**was, made: was[removed], removed: was[made]}

@@ -1,8 +1,8 @@
 """fence: what writes is stopped for a while, told in public, and brought back whatever comes.
 
-A fence is a document, and a command that a worker goes on with (`responders.commands.worker`), look after
-look, also where its system has no policy any more: the clock finds it by its due_at, so it falls
-also where whoever raised it has died.
+A fence is a document, and a command that a worker goes on with (`responders.commands.worker`), look
+after look, also where its system has no policy any more: the clock finds it by its due_at, so it
+falls also where whoever raised it has died.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from responders.rollback.isolation.fence_lifecycle import Looking
 from responders.rollback.outcome_summary import BACK
-from responders.support.command_handler import Asked, Effect
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.stop_switches import Switch
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -27,7 +27,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord, moment
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.notices import TOLD, text, turn
-from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
 from shared.domain.notices.notice import creates, loud, notices
@@ -48,7 +48,7 @@ LOOK_EVERY: Final = timedelta(seconds=20)
 """While it stands: the clock hands it on twice a minute."""
 
 
-def raise_fence(asked: Asked) -> Effect:
+def raise_fence(asked: CommandRequest) -> CommandEffect:
     """The writers that the policy names are stopped until then, or until it is lifted.
 
     Raises: Refused, where nothing keeps automation from taking that for an outage.
@@ -57,7 +57,7 @@ def raise_fence(asked: Asked) -> Effect:
     rules = policy.fence
     if rules is None:
         raise Refused(f"{policy.system} declares no invariants that need a fence (fence)")
-    document = store.get(fences.path(policy.system))
+    document = store.get(fences.fence_path(policy.system))
     now = document.read_at
     before = decode(Fence, document.fields) if document.fields else None
     if before is not None and not before.is_over:
@@ -71,25 +71,25 @@ def raise_fence(asked: Asked) -> Effect:
     fence = Fence(policy.system, command.id, command.actor, command.reason, now, until)
     frozen = switch.after(freezes=(*switch.value.freezes, fence.window))
     result = fences.promise(rules, until)
-    return Effect(result, (written(document, encode(fence)), frozen), goes_on=True)
+    return CommandEffect(result, (written(document, encode(fence)), frozen), goes_on=True)
 
 
-def lift(asked: Asked) -> Effect:
+def lift(asked: CommandRequest) -> CommandEffect:
     """The fence falls now. Raises: Refused, where none is up."""
     command, policy = asked.command, asked.policy
-    document = asked.ports.store.get(fences.path(policy.system))
+    document = asked.ports.store.get(fences.fence_path(policy.system))
     fence = decode(Fence, document.fields) if document.fields else None
     if fence is None or fence.is_over:
         raise Refused(f"{policy.system} has no fence")
-    if fence.status is Status.FALLING:
-        return Effect(f"it falls already: {fence.why}")
+    if fence.status is FenceStatus.FALLING:
+        return CommandEffect(f"it falls already: {fence.why}")
     after = fences.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
-    due = Update(commands.path(fence.command), {"due_at": document.read_at})
+    due = Update(commands.command_path(fence.command), {"due_at": document.read_at})
     told = _told(asked.ports, policy, fence, after, document)
-    return Effect("it falls", (*told, due))
+    return CommandEffect("it falls", (*told, due))
 
 
-def _require_no_shift(asked: Asked, system: System | Controls) -> None:
+def _require_no_shift(asked: CommandRequest, system: System | Controls) -> None:
     """No rollback that changes functions is under way: both would change the same services."""
     slot = system.slot if isinstance(system, System) else ""
     steps = load_steps(asked.ports.store, slot).values() if slot else ()
@@ -106,7 +106,7 @@ def go_on(ports: Ports, tell: Policy, document: Document, record: CommandRecord)
     policy = tell if tell.system == record.system else None
     until = ports.clock.monotonic() + WORK_FOR_SECONDS
     while record.due_at is not None:
-        found = ports.store.get(fences.path(record.system))
+        found = ports.store.get(fences.fence_path(record.system))
         before = decode(Fence, found.fields)
         if before.command != record.id or before.is_over:
             _keep(ports, record, document, None, found.read_at, ())
@@ -136,10 +136,10 @@ def _due(fence: Fence, now: datetime) -> datetime | None:
     """When somebody must look next; None: it is down."""
     if fence.is_over:
         return None
-    if fence.status is Status.STANDING:
+    if fence.status is FenceStatus.STANDING:
         return now + LOOK_EVERY
     # Nothing is left to do but to wait, or people were told: no worker is kept busy with it.
-    rests = fence.status is Status.FALLING and (not fence.waiting or fence.told_at is not None)
+    rests = fence.status is FenceStatus.FALLING and (not fence.waiting or fence.told_at is not None)
     return now + (LOOK_EVERY if rests else LOOK_AGAIN)
 
 
@@ -183,7 +183,7 @@ def _told(
 
 def _thawed(ports: Ports, fence: Fence) -> Write:
     """The window goes with its fence."""
-    document = ports.store.get(systems.path(fence.system))
+    document = ports.store.get(systems.system_path(fence.system))
     system = decode(System, document.fields)
     left = tuple(one for one in system.freezes if one != fence.window)
     return Update(document.path, encode(replace(system, freezes=left)), document.version)

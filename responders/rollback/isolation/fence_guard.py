@@ -22,7 +22,7 @@ from shared.core.store import Create, Document, Write, written
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback
@@ -64,15 +64,15 @@ def around(case: Case, takes: timedelta) -> Around:
     rules, now = case.policy.fence, case.now()
     if rules is None:
         return Around()
-    document = case.ports.store.get(fences.path(case.policy.system))
+    document = case.ports.store.get(fences.fence_path(case.policy.system))
     fence = _decoded(document)
     if fence is None or fence.is_over:
         return _raised(case, rules, document)
-    if fence.status is Status.FALLING:
+    if fence.status is FenceStatus.FALLING:
         return Around(why_not=f"a fence is falling: {fence.why}")
     if fence.rollback:
         return Around(why_not=f"the fence of {fence.rollback} falls with it")
-    if fence.status is Status.RAISING:
+    if fence.status is FenceStatus.RAISING:
         takes += rules.stands_within
     if now + takes > fence.until:
         ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
@@ -86,7 +86,7 @@ def is_awaited(case: Case) -> bool:
     if not rollback.is_fenced or rollback.started_at is not None:
         return False
     fence = read(case.ports, case.policy)
-    return fence is None or fence.status is not Status.STANDING
+    return fence is None or fence.status is not FenceStatus.STANDING
 
 
 def wait(case: Case) -> bool:
@@ -94,9 +94,9 @@ def wait(case: Case) -> bool:
     rules, fence = case.policy.fence, read(case.ports, case.policy)
     if rules is None:
         return fail(case, "no document was written: the policy declares no fence any more")
-    if fence is None or fence.status in (Status.FALLING, Status.DOWN):
+    if fence is None or fence.status in (FenceStatus.FALLING, FenceStatus.DOWN):
         return fail(case, f"no document was written: {_gone(fence)}")
-    if fence.status is Status.STANDING:
+    if fence.status is FenceStatus.STANDING:
         return True
     if case.now() >= fence.began_at + rules.stands_within + GRACE:
         return fail(case, f"no document was written: the fence does not stand: {fence.waiting}")
@@ -112,7 +112,7 @@ def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
     if not rollback.is_fenced:
         return
     fence, began = read(ports, policy), rollback.started_at
-    if fence is None or fence.status is not Status.STANDING:
+    if fence is None or fence.status is not FenceStatus.STANDING:
         raise Rejected(f"nothing more is written: {_gone(fence)}")
     if began is not None and fence.began_at > began:
         raise Rejected("nothing more is written: the fence has fallen, and another one stands")
@@ -137,7 +137,7 @@ def is_up(ports: Ports, policy: Policy) -> bool:
 
 def read(ports: Ports, policy: Policy) -> Fence | None:
     """The newest fence of a system, whatever its policy declares now. Raises: Unavailable."""
-    return _decoded(ports.store.get(fences.path(policy.system)))
+    return _decoded(ports.store.get(fences.fence_path(policy.system)))
 
 
 def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
@@ -160,7 +160,7 @@ def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
     fence = Fence(
         record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
     )
-    begins = Create(commands.path(record.id), encode(record))
+    begins = Create(commands.command_path(record.id), encode(record))
     return Around(fence, (written(document, encode(fence)), begins))
 
 

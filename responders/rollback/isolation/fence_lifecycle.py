@@ -18,13 +18,12 @@ from shared.core.codec import decode
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, Status, Writer
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus, Writer
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.world import Ports
 
@@ -47,7 +46,7 @@ class Looking:
         """The fence after it; what gives no answer is asked again."""
         fence = self._fence
         try:
-            if fence.status is Status.FALLING:
+            if fence.status is FenceStatus.FALLING:
                 return self._fallen(fence)
             policy, rules = self._policy, self._policy.fence if self._policy is not None else None
             if policy is None:
@@ -120,7 +119,7 @@ class Looking:
             RollbackStatus.VERIFYING,
         ):
             return f"{fence.rollback} writes nothing more"
-        if fence.status is Status.STANDING:
+        if fence.status is FenceStatus.STANDING:
             return ""
         if now >= fence.began_at + rules.stands_within:
             return f"it does not stand in time: {fence.waiting}"
@@ -133,7 +132,7 @@ class Looking:
         return is_stopped(self._ports, policy, overrides=overrides)
 
     def _rollback(self) -> Rollback:
-        path = rollbacks.path(self._fence.rollback)
+        path = rollbacks.rollback_path(self._fence.rollback)
         return decode(Rollback, self._ports.store.get(path).fields)
 
     def _raised(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
@@ -146,7 +145,7 @@ class Looking:
         stand = fences.stand(fence.writers, services)
         if stand.theirs:
             return self._falls(f"somebody has changed the instances of {', '.join(stand.theirs)}")
-        if stand.to_stop and fence.status is Status.STANDING:
+        if stand.to_stop and fence.status is FenceStatus.STANDING:
             names = ", ".join(one.function for one in stand.to_stop)
             return self._falls(f"somebody has started {names} again")
         if stand.to_stop:
@@ -187,7 +186,7 @@ class Looking:
         """The fence as the canary has it: what gives no answer at all was not refused."""
         [probe] = [one for one in policy.probes if one.name == rules.canary]
         answer: ProbeAnswer = ask(self._ports, partial(self._ports.prober.ask, probe))
-        stands = fence.status is Status.STANDING
+        stands = fence.status is FenceStatus.STANDING
         if answer.passed and stands:
             return self._falls(f"the canary {rules.canary} writes again")
         if answer.passed:
@@ -196,7 +195,7 @@ class Looking:
             return replace(fence, waiting="")
         if answer.status is None:
             return replace(fence, waiting=f"the canary {rules.canary}: {answer.detail}")
-        return replace(fence, status=Status.STANDING, stood_at=self._now, waiting="")
+        return replace(fence, status=FenceStatus.STANDING, stood_at=self._now, waiting="")
 
 
 def _declared(policy: Policy, rules: FenceRules) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.joined_alerts import open_ones
 from responders.support.parallel_calls import (
     LONGEST_SECONDS,
@@ -21,11 +21,11 @@ from responders.support.parallel_calls import (
 )
 from shared.core.durations import in_words
 from shared.domain.deployments.deployment import by_service
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import service_of
 from shared.domain.signals import alert_conditions
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import Condition
+from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.health import Requests
 
 FIRST_READ: Final = timedelta(minutes=5)
@@ -67,10 +67,10 @@ def settle(case: Case) -> bool:
     if found.lines:
         event, said = "alerts.unanswered", "; ".join(found.lines)
     if found.stands:
-        event, becomes = "alerts.escalated", Status.ESCALATED
+        event, becomes = "alerts.escalated", IncidentStatus.ESCALATED
     after, until = now - (case.rollback.shifted_at or now), case.rollback.watch_until or now
     return case.take(
-        Turn(
+        Transition(
             event=event,
             note=f"{said}, {in_words(after)} after the last shift",
             details=(f"the watch goes on until {until:%H:%M} UTC, or until it is cancelled",),
@@ -104,8 +104,8 @@ def ends(case: Case, joined: Collection[Alert]) -> Ends:
         )
         for alert in newest
     ]
-    stands = any(found is Condition.STANDS for _, found in judged)
-    return Ends(stands, tuple(alert_conditions.told(judged)))
+    stands = any(found is ConditionState.STANDS for _, found in judged)
+    return Ends(stands, tuple(alert_conditions.open_condition_lines(judged)))
 
 
 def _counting(case: Case) -> dict[str, Callable[[], Any]]:

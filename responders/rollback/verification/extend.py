@@ -8,29 +8,28 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.rollback.case import Case, Turn
-from responders.rollback.decision.decide import kept
+from responders.rollback.case import Case, Transition
+from responders.rollback.decision.decide import step_writes
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import Ways
-from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all, named
+from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all, select_named
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain import system as systems
 from shared.domain.decision.facts import Change, compare, unrestorable, with_rebuilds
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.images import Stored, repositories, without_lost
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
 from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.deployments.restorability import without_secrets
 from shared.domain.deployments.source_copies import carried
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
 from shared.state.reader import Reading
 
@@ -77,19 +76,19 @@ def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     return True
 
 
-def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Plan) -> Turn:
+def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Plan) -> Transition:
     """The longer plan takes the place of the one before, and its new steps are there."""
     plan = plans.extended(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
     stay = f", {len(left)} stay as they are" if left else ""
     said = addition.header.reported
-    return Turn(
+    return Transition(
         event="plan.extended",
         note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}{stay}",
         details=(
             *([", ".join(sorted(more)[:10])] if more else []),
-            *text.lines([line for line in said if line not in header.reported]),
+            *text.first_lines([line for line in said if line not in header.reported]),
         ),
         facts={
             "deployment": rolling.id,
@@ -99,9 +98,9 @@ def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Pl
             "before": header.fingerprint,
         },
         changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
-        status=Status.ROLLING_BACK,
+        status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
-        writes=tuple(kept(case, plan)),
+        writes=tuple(step_writes(case, plan)),
     )
 
 
@@ -195,7 +194,7 @@ def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
     """
     ports, policy = case.ports, case.policy
     platform = ports.platform(policy.system)
-    fields = ports.store.get(deployments.path(policy.system, target)).fields
+    fields = ports.store.get(deployments.deployment_path(policy.system, target)).fields
     if fields is None:
         return None
     case.hold_for(ANSWER_SECONDS)
@@ -224,12 +223,12 @@ def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str])
     stored = case.ports.estate(case.policy.system).images.stored
     calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
     case.hold_for(ANSWER_SECONDS)
-    return named(ask_all(case.ports, calls), "images ")
+    return select_named(ask_all(case.ports, calls), "images ")
 
 
 def _not_ours(case: Case, looked: _Looked) -> set[str]:
     """What is in a person's hands, or was led elsewhere by one."""
-    system = decode(System, case.ports.store.get(systems.path(case.policy.system)).fields)
+    system = decode(System, case.ports.store.get(systems.system_path(case.policy.system)).fields)
     in_hand = {name for name, until in system.suspended.items() if until > case.now()}
     before = _looked_at(case).functions or {}
     return in_hand | {
@@ -241,7 +240,7 @@ def _not_ours(case: Case, looked: _Looked) -> set[str]:
 
 def _looked_at(case: Case) -> WholeInventory:
     """What was live at the last look; nothing is known before the first one."""
-    fields = case.ports.store.get(stocks.path(case.policy.system)).fields
+    fields = case.ports.store.get(stocks.inventory_path(case.policy.system)).fields
     return stocks.decode(fields).live if fields else WholeInventory()
 
 

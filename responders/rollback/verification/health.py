@@ -14,8 +14,8 @@ from shared.core.codec import decode
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import baseline, probe_signals, verification_checks
-from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict, judge
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests, judge
+from shared.domain.signals.probe_signals import ProbeRecord
 
 
 def health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
@@ -29,20 +29,22 @@ def health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 def in_the_watch(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How it does; while writers are stopped by a fence nobody can see that."""
     if fence_guard.is_up(case.ports, case.policy):
-        return Health(Verdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
+        return Health(
+            HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well"
+        )
     return _against_before(case, steps, since)
 
 
 def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """The same, and beside how it was before the trouble: what is worse than that is ill."""
     known, requests = _looked_at(case, steps, since)
-    document = case.ports.store.get(probe_signals.path(case.policy.system))
-    looks = decode(Record, document.fields).looks if document.fields is not None else {}
+    document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
+    looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     found = baseline.compared(before, requests, looks, window, case.policy.gates)
-    if known.verdict is not Verdict.ILL and found.verdict is Verdict.ILL:
+    if known.verdict is not HealthVerdict.ILL and found.verdict is HealthVerdict.ILL:
         return found
-    if known.verdict is not Verdict.WELL:
+    if known.verdict is not HealthVerdict.WELL:
         return known
     return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
 
@@ -75,7 +77,7 @@ def _looked_at(
     )
     known = judge(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _outside(look.probes.values(), len(probes))
-    counted = verification_checks.Counted(requests, or_none(answers.get("sign-ins")))
+    counted = verification_checks.RequestCounts(requests, or_none(answers.get("sign-ins")))
     found = verification_checks.checked(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
@@ -84,8 +86,8 @@ def _looked_at(
     ), requests
 
 
-def _outside(answers: Collection[ProbeAnswer], asked: int) -> Verdict:
+def _outside(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:
     """What the probes alone say."""
     if not all(answer.passed for answer in answers):
-        return Verdict.ILL
-    return Verdict.WELL if answers and len(answers) == asked else Verdict.INCONCLUSIVE
+        return HealthVerdict.ILL
+    return HealthVerdict.WELL if answers and len(answers) == asked else HealthVerdict.INCONCLUSIVE

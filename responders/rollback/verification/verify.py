@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from responders.rollback import completion
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.isolation import fence_guard
 from responders.rollback.joined_alerts import unjudged
 from responders.rollback.outcome_summary import effects, in_short, shifted
@@ -21,17 +21,16 @@ from shared.core.durations import in_words
 from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, taken_back
-from shared.domain.deployments.deployment import Status as DeploymentStatus
-from shared.domain.incidents.incident import Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, taken_back
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Way
-from shared.domain.signals.health import Health, Verdict
+from shared.domain.rollback.rollback import Direction
+from shared.domain.signals.health import Health, HealthVerdict
 from shared.engine.engine import load_steps
-from shared.engine.steps.base import Kind
-from shared.engine.steps.base import Verdict as Standing
+from shared.engine.steps.base import StepKind
+from shared.engine.steps.base import StepVerdict as Standing
 from shared.engine.steps.documents import erase, restore
 from shared.engine.steps.resources.differences import PARTS, all_of, touches
 from shared.state.reader import Reading
@@ -42,7 +41,7 @@ ILL_LOOKS_IN_A_ROW = 2
 """One failing probe during the watch is no regression yet."""
 
 
-def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
+def conclude(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """Look at every goal once more, now that each step has ended: verify, or fail with the list."""
     steps = load_steps(case.ports.store, case.rollback.id)
     undone = plans.undone(steps)
@@ -51,9 +50,9 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
         changed = f"{len(moved)} changed by somebody after their shift: {text.phrase(moved)}"
         why = in_short(steps.values()) if undone else changed
         return completion.fail(case, why, moved)
-    if case.rollback.way is Way.REPAIR:
+    if case.rollback.way is Direction.REPAIR:
         return verify_repair.concluded(case, steps.values())
-    if case.rollback.way is Way.UNDO:  # well or ill: it was asked for as it was
+    if case.rollback.way is Direction.UNDO:  # well or ill: it was asked for as it was
         documents = [
             f"{one.name}: {one.note}"
             for one in steps.values()
@@ -69,15 +68,15 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     now = case.now()
     took = in_words(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
-    word = "unpinned" if case.rollback.way is Way.UNPIN else "back"
+    word = "unpinned" if case.rollback.way is Direction.UNPIN else "back"
     back = len(shifted(steps.values()))
     beside = [step.name for step in effects(steps.values()) if step.kind in PARTS]
     case.take(
-        Turn(
+        Transition(
             event="rollback.shifted",
             note=f"{all_of(back, beside)} are {word}, {took} after detection",
-            changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
-            status=Status.VERIFYING,
+            changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
+            status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
             writes=left_by(case, steps.values()),
         )
@@ -100,19 +99,19 @@ def verify(case: Case) -> bool:
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None
-    unrestored = health.outside is Verdict.ILL and now >= shifted_at + limits.confirm_within
-    if (health.verdict is Verdict.WELL and settled) or (
-        expired and health.verdict is Verdict.INCONCLUSIVE
+    unrestored = health.outside is HealthVerdict.ILL and now >= shifted_at + limits.confirm_within
+    if (health.verdict is HealthVerdict.WELL and settled) or (
+        expired and health.verdict is HealthVerdict.INCONCLUSIVE
     ):
         case.take(_watching(case, health, steps.values()))
-    elif health.verdict is Verdict.ILL and case.rollback.plan and case.rollback.plan.asks:
+    elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed(
             case, f"what may go back at once is back; not well: {health.reason}"
         )
     elif expired or (unrestored and settled):
         return completion.fail(case, f"not well after the last shift: {health.reason}")
     elif case.take(
-        Turn("health.looked", health.reason, changes=_confirmed(case, health), say=False)
+        Transition("health.looked", health.reason, changes=_confirmed(case, health), say=False)
     ):
         case.ports.clock.sleep(LOOK_EVERY_SECONDS)
     return True
@@ -121,10 +120,10 @@ def verify(case: Case) -> bool:
 def _confirmed(case: Case, health: Health) -> dict[str, datetime]:
     """The field that tells since when all probes pass, once they do."""
     known = case.rollback.confirmed_at is not None
-    return {} if known or health.outside is not Verdict.WELL else {"confirmed_at": case.now()}
+    return {} if known or health.outside is not HealthVerdict.WELL else {"confirmed_at": case.now()}
 
 
-def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
+def watch(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """One look of the watch; at its end, finish. A regression escalates, it never flips.
 
     An alert that the plan is no answer to ends the watch early: it must be judged. One whose
@@ -133,17 +132,17 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     if case.raised(case.joined_alerts()) or settle(case):
         return True
     rollback, now = case.rollback, case.now()
-    if rollback.way is Way.REPAIR and fence_guard.falls_first(case):
+    if rollback.way is Direction.REPAIR and fence_guard.falls_first(case):
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
     since = max(rollback.shifted_at or now, now - WATCH_WINDOW)
     health = measuring.in_the_watch(case, steps, since)
-    ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0
+    ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
         return completion.fail(case, f"it got worse again: {health.reason}")
     joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
     answered = completion.answered_by_plan(case, steps, joined)
-    further, late = unjudged(joined), case.incident.status is Status.ESCALATED
+    further, late = unjudged(joined), case.incident.status is IncidentStatus.ESCALATED
     if any(alert.key not in answered for alert in further):
         end = completion.left_to_people if late else completion.succeed
         return end(case, "the watch ended early: a further alert must be judged")
@@ -153,7 +152,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
         return end(case, _outcome(case, health, moved, standing))
     next_look = case.look_after(case.policy.execution.watch_every)
-    looked = Turn(
+    looked = Transition(
         event="health.looked",
         note=health.reason,
         changes={
@@ -167,20 +166,20 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     return not case.take(looked)
 
 
-def _watching(case: Case, health: Health, steps: Iterable[Step]) -> Turn:
-    verified = health.verdict is Verdict.WELL
+def _watching(case: Case, health: Health, steps: Iterable[Step]) -> Transition:
+    verified = health.verdict is HealthVerdict.WELL
     word = "verified" if verified else "NOT verified"
     now = case.now()
-    return Turn(
+    return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{word}: {health.reason}; watching",
         changes={
-            "status": rollbacks.Status.WATCHING,
+            "status": rollbacks.RollbackStatus.WATCHING,
             **_confirmed(case, health),
             "verified_at": now if verified else None,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=Status.WATCHING,
+        status=IncidentStatus.WATCHING,
         system=case.freed,
         writes=_bad(case, steps),
     )
@@ -201,7 +200,7 @@ def _bad(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     bad = {"status": DeploymentStatus.BAD.value, "due_at": None, "expires_at": None}
     why = f"taken back by {case.rollback.id}"
     return tuple(
-        Update(deployments.path(system, one.id), {**bad, "reason": why})
+        Update(deployments.deployment_path(system, one.id), {**bad, "reason": why})
         for one in known
         if one.id in back and one.status is not DeploymentStatus.BAD
     )
@@ -217,7 +216,7 @@ def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[st
     parts = ["stable through the watch"]
     if case.rollback.verified_at is None:
         parts.append("but never verified")
-    if health.verdict is Verdict.INCONCLUSIVE:
+    if health.verdict is HealthVerdict.INCONCLUSIVE:
         parts.append(health.reason)
     parts += standing
     if moved:
@@ -230,7 +229,7 @@ def _began_before(started_at: datetime, case: Case) -> bool:
     return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at
 
 
-def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, Kind]) -> list[str]:
+def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
     looked_at = {step.name: step for step in effects(steps)}
     case.hold_for(ANSWER_SECONDS)

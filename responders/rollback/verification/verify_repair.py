@@ -8,12 +8,12 @@ from typing import Final
 
 from responders.data.damage_record import known_damage, look_anew
 from responders.rollback import derived_data
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from shared.core import text
 from shared.core.durations import in_words
-from shared.domain.data.integrity.scan import Tally
+from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.data.repair import plan
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -35,13 +35,13 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
     note = f"{back} documents are back, {took} after the first of them"
     fates = plan.added(plan.from_text(one.operation or one.seen).fates for one in steps)
     case.take(
-        Turn(
+        Transition(
             event="rollback.shifted",
             note=note,
-            details=(plan.worded(fates), *text.lines(left)),
+            details=(plan.worded(fates), *text.first_lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
-            changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
-            status=Status.VERIFYING,
+            changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
+            status=IncidentStatus.VERIFYING,
         )
     )
     return True
@@ -68,26 +68,26 @@ def verify(case: Case) -> bool:
     return True
 
 
-def _watching(case: Case, why_not: str, details: tuple[str, ...]) -> Turn:
+def _watching(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
     """What the new look means."""
     now = case.now()
     note = f"NOT verified: {why_not}" if why_not else "verified: every document is valid"
-    return Turn(
+    return Transition(
         event="rollback.unverified" if why_not else "rollback.verified",
         note=f"{note}; watching",
         details=details,
         facts={"valid": details},
         changes={
-            "status": rollbacks.Status.WATCHING,
+            "status": rollbacks.RollbackStatus.WATCHING,
             "verified_at": None if why_not else now,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=Status.WATCHING,
+        status=IncidentStatus.WATCHING,
         system=case.freed,
     )
 
 
-def _valid(policy: Policy, tallies: Mapping[str, Tally]) -> Iterator[str]:
+def _valid(policy: Policy, tallies: Mapping[str, CollectionTally]) -> Iterator[str]:
     """How many documents of what people call critical are valid."""
     for name, declared in policy.collections.items():
         tally = tallies.get(name)

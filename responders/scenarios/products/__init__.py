@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 
@@ -20,7 +20,7 @@ class Portion(Struct, frozen=True):
     """What is left alone, and what is to be known of what is done, one line each."""
 
 
-def unseen(part: Part, recorded: WholeInventory, live: WholeInventory) -> Portion | None:
+def unseen(part: InventoryPart, recorded: WholeInventory, live: WholeInventory) -> Portion | None:
     """What is said of a part that cannot be compared; None: it can."""
     if getattr(recorded, part) is None:
         return Portion(reported=(f"{part} was not recorded then: left as it is",))

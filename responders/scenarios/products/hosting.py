@@ -9,10 +9,15 @@ from msgspec import Struct
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import LIVE, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.release_hosting import FINALIZED, KIND, Goal, Origin
+from shared.engine.steps.resources.release_hosting import (
+    FINALIZED,
+    KIND,
+    HostingGoal,
+    HostingOrigin,
+)
 
 Statuses = Mapping[tuple[str, str], str | None]
 """By site and version; None: it is gone; absent: it could not be seen."""
@@ -41,7 +46,7 @@ def portion(
     recorded: WholeInventory, live: WholeInventory, statuses: Statuses, within: timedelta
 ) -> Portion:
     """One release for each channel that serves another version, where the old one is there."""
-    unknown = unseen(Part.SITES, recorded, live)
+    unknown = unseen(InventoryPart.SITES, recorded, live)
     if unknown:
         return unknown
     changed = list(_changed(recorded, live))
@@ -77,8 +82,8 @@ def _step(channel: _Channel, within: timedelta) -> Step:
         name=f"release {channel}",
         kind=KIND,
         target=channel.site,
-        goal=encode(Goal(channel.site, channel.name, channel.then)),
-        origin=encode(Origin(now)),
+        goal=encode(HostingGoal(channel.site, channel.name, channel.then)),
+        origin=encode(HostingOrigin(now)),
         writes=1,
         within_seconds=within.total_seconds(),
         seen=now,

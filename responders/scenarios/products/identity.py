@@ -10,10 +10,16 @@ from urllib.parse import urlsplit
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode, from_json
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory, has_secret
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.set_auth_config import KIND, Goal, Setting, fields, seen
+from shared.engine.steps.resources.set_auth_config import (
+    KIND,
+    AuthConfigGoal,
+    Setting,
+    fields,
+    seen,
+)
 
 BLOCKING = "blockingFunctions.triggers"
 
@@ -29,7 +35,7 @@ def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -
 
     Settings that call functions which are not there now are left as they are.
     """
-    unknown = unseen(Part.IDENTITY, recorded, live)
+    unknown = unseen(InventoryPart.IDENTITY, recorded, live)
     if unknown:
         return unknown
     if not recorded.identity:
@@ -90,7 +96,7 @@ def _step(settings: tuple[Setting, ...], functions: tuple[str, ...], within: tim
         name="set identity",
         kind=KIND,
         target="identity",
-        goal=encode(Goal(settings, functions)),
+        goal=encode(AuthConfigGoal(settings, functions)),
         writes=1,
         within_seconds=within.total_seconds(),
         seen=seen(settings),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import (
     Index,
     WholeInventory,
@@ -22,7 +22,7 @@ BUILT_WITHIN = timedelta(hours=1)
 
 def portion(recorded: WholeInventory, live: WholeInventory) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
-    unknown = unseen(Part.INDEXES, recorded, live)
+    unknown = unseen(InventoryPart.INDEXES, recorded, live)
     if unknown:
         return unknown
     then, now = recorded.indexes or {}, live.indexes or {}

@@ -6,10 +6,15 @@ from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import RemoteConfigTemplate, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.publish_remote_config import KIND, Goal, Origin, packed
+from shared.engine.steps.resources.publish_remote_config import (
+    KIND,
+    RemoteConfigGoal,
+    RemoteConfigOrigin,
+    packed,
+)
 
 CACHED = "clients ask again when their own cache is over, by default after 12 hours"
 """https://firebase.google.com/docs/reference/js/remote-config.remoteconfigsettings
@@ -18,7 +23,7 @@ CACHED = "clients ask again when their own cache is over, by default after 12 ho
 
 def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
     """One publication for each namespace that says something else, from our copy."""
-    unknown = unseen(Part.REMOTE_CONFIG, recorded, live)
+    unknown = unseen(InventoryPart.REMOTE_CONFIG, recorded, live)
     if unknown:
         return unknown
     then, now = recorded.remote_config or {}, live.remote_config or {}
@@ -38,8 +43,8 @@ def _step(
         name=f"publish {name} template",
         kind=KIND,
         target=name,
-        goal=encode(Goal(then.hash, packed(then.content))),
-        origin=encode(Origin(now.hash)),
+        goal=encode(RemoteConfigGoal(then.hash, packed(then.content))),
+        origin=encode(RemoteConfigOrigin(now.hash)),
         writes=1,
         within_seconds=within.total_seconds(),
         seen=now.etag,

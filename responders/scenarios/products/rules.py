@@ -8,15 +8,15 @@ from datetime import timedelta
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
 from shared.domain.deployments.inventory import rules_diff
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import RulesRelease, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.release_rules import KIND, Goal, Origin
+from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
 
 def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
-    unknown = unseen(Part.RULES, recorded, live)
+    unknown = unseen(InventoryPart.RULES, recorded, live)
     if unknown:
         return unknown
     changed = list(_changed(recorded, live))
@@ -54,8 +54,8 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
         name=f"release rules {name}".replace("/", " "),
         kind=KIND,
         target=name,
-        goal=encode(Goal(name, then.ruleset, then.source)),
-        origin=encode(Origin(found)),
+        goal=encode(RulesGoal(name, then.ruleset, then.source)),
+        origin=encode(RulesOrigin(found)),
         writes=1,
         within_seconds=within.total_seconds(),
         seen=found,

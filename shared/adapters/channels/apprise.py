@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.message import Worded
+from shared.domain.notices.message import Message
 
 
-def tell(addresses: str, worded: Worded, name: str) -> None:
+def tell(addresses: str, worded: Message, name: str) -> None:
     """Hand the words to every address, one a line, as plain text.
 
     Whoever knows an address may write to it, so no error quotes one. Where one of several does not

@@ -17,7 +17,7 @@ from msgspec import Struct
 from shared.adapters.http import exchange
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.message import Worded
+from shared.domain.notices.message import Message
 from shared.domain.notices.notice import Stage
 
 BASE = "https://api.statuspage.io"
@@ -50,7 +50,7 @@ class Statuspage:
         self._path = f"{base}/v1/pages/{page}/incidents"
         self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
 
-    def tell(self, incident: str, stage: Stage, worded: Worded, key: str) -> None:
+    def tell(self, incident: str, stage: Stage, worded: Message, key: str) -> None:
         """The incident says these words, once. Raises: Rejected, Unavailable."""
         body = worded.body.strip()
         said = {"body": body, **({"status": STATUSES[stage]} if stage in STATUSES else {})}

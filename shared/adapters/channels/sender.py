@@ -14,11 +14,11 @@ from shared.adapters.channels.atlassian_statuspage import BASE, Statuspage
 from shared.adapters.http import exchange
 from shared.adapters.prober import Resolve, resolve_publicly
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.message import Worded
+from shared.domain.notices.message import Message
 from shared.domain.notices.notice import stage
-from shared.domain.notices.push_progress import Fate
+from shared.domain.notices.push_progress import PushFate
 from shared.domain.policy.channels import Channel, ChannelKind
-from shared.ports.identity import Secrets
+from shared.ports.identity import SecretValues
 
 SEND_SECONDS = 5.0
 _LATER = frozenset({408, 429})
@@ -28,11 +28,11 @@ _LATER = frozenset({408, 429})
 class Push(Protocol):
     """Messages to devices."""
 
-    def tell(self, topic: str, worded: Worded, key: str) -> None:
+    def tell(self, topic: str, worded: Message, key: str) -> None:
         """Hand the words over. Raises: Rejected, Unavailable."""
         ...
 
-    def tell_each(self, tokens: Sequence[str], worded: Worded, key: str) -> list[Fate]:
+    def tell_each(self, tokens: Sequence[str], worded: Message, key: str) -> list[PushFate]:
         """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
         ...
 
@@ -47,7 +47,7 @@ class ChannelSender:
     def __init__(
         self,
         resolve: Resolve = resolve_publicly,
-        secrets: Secrets | None = None,
+        secrets: SecretValues | None = None,
         push: Mapping[str, Push] | None = None,
         statuspage: str = BASE,
     ) -> None:
@@ -69,7 +69,7 @@ class ChannelSender:
             return
         if self._secrets is None:  # a rehearsal
             return
-        worded = Worded(notice["subject"], notice["body"])
+        worded = Message(notice["subject"], notice["body"])
         if channel.kind is ChannelKind.APPRISE:
             tell(self._secrets.read(channel.secret or ""), worded, channel.name)
         elif channel.kind is ChannelKind.PUSH:
@@ -81,11 +81,11 @@ class ChannelSender:
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[Fate]:
+    ) -> list[PushFate]:
         """As the port says, by push, the one way that leads to a user."""
         if self._secrets is None:  # a rehearsal
-            return [Fate.TAKEN] * len(tokens)
-        worded = Worded(notice["subject"], notice["body"])
+            return [PushFate.TAKEN] * len(tokens)
+        worded = Message(notice["subject"], notice["body"])
         return self._push[notice["system"]].tell_each(tokens, worded, key)
 
     def _post(self, channel: Channel, key: str, content: bytes) -> None:

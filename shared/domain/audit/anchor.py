@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA, encode, from_json
 from shared.core.store import Create
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 
 PREFIX = "heads/"
 """Of every anchor's name."""
@@ -46,7 +46,7 @@ class Waiting(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def asked(chain: str, entry: Entry, expires_at: datetime | None) -> Create:
+def asked(chain: str, entry: AuditEntry, expires_at: datetime | None) -> Create:
     """The write, in the entry's own commit, that has its hash anchored soon after."""
     anchor = Anchor(chain, entry.sequence, entry.hash, expires_at)
     waiting = Waiting(anchor.name, anchor, expires_at=expires_at)
@@ -58,7 +58,7 @@ def content(anchor: Anchor) -> bytes:
     return msgspec.json.encode(anchor)
 
 
-def named(name: str) -> Anchor | None:
+def parse_anchor_name(name: str) -> Anchor | None:
     """The anchor that an object's name tells of; None for the name of something else."""
     found = _NAME.fullmatch(name)
     if found is None:
@@ -66,7 +66,7 @@ def named(name: str) -> Anchor | None:
     return Anchor(found["chain"], int(found["sequence"]), found["hash"])
 
 
-def told(anchor: Anchor, content: bytes | None) -> Anchor:
+def anchor_with_expiry(anchor: Anchor, content: bytes | None) -> Anchor:
     """The anchor with the expiry that its object's content says; held, where it says nothing."""
     try:
         said = from_json(content or b"", Anchor)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared.core.codec import SCHEMA
 from shared.core.redaction import redacted, without_secrets
 
-MayBeGone = Callable[["Entry | None"], bool]
+MayBeGone = Callable[["AuditEntry | None"], bool]
 """Whether the entries just before this one (None: up to the end) may have expired."""
 
 
@@ -32,7 +32,7 @@ class Event(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-class Entry(Struct, frozen=True):
+class AuditEntry(Struct, frozen=True):
     """The events of one commit; its document is that commit's receipt."""
 
     sequence: int
@@ -57,26 +57,26 @@ def stamp(at: datetime) -> str:
 
 def link(
     previous: str, sequence: int, commit_id: str, fence: int, events: Iterable[Event]
-) -> Entry:
+) -> AuditEntry:
     """The entry that follows `previous` in its chain, sealed with its hash."""
-    entry = Entry(sequence, commit_id, previous, fence, list(events))
+    entry = AuditEntry(sequence, commit_id, previous, fence, list(events))
     return msgspec.structs.replace(entry, hash=digest(entry))
 
 
-def digest(entry: Entry) -> str:
+def digest(entry: AuditEntry) -> str:
     """SHA-256 in hex over everything an entry says but its own hash."""
     content = msgspec.structs.replace(entry, hash="")
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 
-def kept_whole(_next: Entry | None) -> bool:
+def kept_whole(_next: AuditEntry | None) -> bool:
     """None may be gone."""
     return False
 
 
 def faults(
     chain: str,
-    entries: Sequence[Entry],
+    entries: Sequence[AuditEntry],
     head: str,
     length: int | None,
     may_be_gone: MayBeGone = kept_whole,

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.domain.audit.chain import Entry, Event
+from shared.domain.audit.chain import AuditEntry, Event
 
 RESPONDERS = {
     "worker": "on_work",
@@ -21,7 +21,7 @@ WHY = ("reason", "note", "why", "by")
 """Facts that say why, the best first."""
 
 
-class Told(Struct, frozen=True):
+class AuditLine(Struct, frozen=True):
     """One event; "" where there is nothing to say."""
 
     at: str
@@ -47,7 +47,7 @@ class Told(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def of_entry(entry: Entry, rollback: str, incident: str, system: str) -> list[Told]:
+def of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> list[AuditLine]:
     """The events of one commit of a rollback."""
     return [
         _told(
@@ -62,17 +62,17 @@ def of_entry(entry: Entry, rollback: str, incident: str, system: str) -> list[To
     ]
 
 
-def of_single(event: Event, system: str, sequence: int = 0) -> Told:
+def of_single(event: Event, system: str, sequence: int = 0) -> AuditLine:
     """An event outside every rollback."""
     return _told(event, system, sequence=sequence)
 
 
-def _told(event: Event, system: str, **where: Any) -> Told:
+def _told(event: Event, system: str, **where: Any) -> AuditLine:
     before, after = _change(event)
     topic = event.actor if "topic" in event.actor else ""
     command = event.facts.get("command")
     said = {**command, **event.facts} if isinstance(command, Mapping) else event.facts
-    return Told(
+    return AuditLine(
         at=event.at,
         event=event.name,
         actor=event.actor,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA, decode, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
-from shared.domain.audit.chain import Entry, Event, event, genesis, link
+from shared.domain.audit.chain import AuditEntry, Event, event, genesis, link
 from shared.domain.retention import KEPT_FOR
 
 UNCLAIMED = "unclaimed"
@@ -74,7 +74,7 @@ def seal(
 
 
 def faults(
-    entries: Iterable[Entry], kept: Iterable[tuple[Event, int]], now: datetime | None = None
+    entries: Iterable[AuditEntry], kept: Iterable[tuple[Event, int]], now: datetime | None = None
 ) -> list[str]:
     """Which single events differ from what was sealed of them; the chain is checked by itself.
 
@@ -95,7 +95,7 @@ def faults(
     return [*found, *(f"{one.name} at {one.at}: sealed, and gone" for one in gone)]
 
 
-def follows_at(entry: Entry) -> datetime | None:
+def follows_at(entry: AuditEntry) -> datetime | None:
     """When the seal before this one was made; None for the first, and for what is no seal."""
     said = entry.events[0].facts.get("follows") if entry.events else None
     return _moment(said) if isinstance(said, str) else None

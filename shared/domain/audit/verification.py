@@ -18,13 +18,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from shared.domain.audit.anchor import Anchor
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.audit.system_chain import follows_at
 from shared.domain.retention import KEPT_FOR
 
 
-class Verdict(StrEnum):
+class ChainVerdict(StrEnum):
     """What became of a chain."""
 
     INTACT = "intact"
@@ -33,12 +33,12 @@ class Verdict(StrEnum):
     BROKEN = "broken"
 
 
-class Kept(Struct, frozen=True):
+class StoredChain(Struct, frozen=True):
     """A chain as it is found in the database."""
 
     chain: str
     """Its name: `rollbacks/INC-…` or `systems/cvplus`."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[AuditEntry, ...] = ()
     """By number."""
     head: str = ""
     length: int | None = None
@@ -49,11 +49,11 @@ class Kept(Struct, frozen=True):
     """What was wrong already in reading it."""
 
 
-class Finding(Struct, frozen=True):
+class ChainFinding(Struct, frozen=True):
     """One chain, verified."""
 
     chain: str
-    verdict: Verdict
+    verdict: ChainVerdict
     entries: int
     """Those that are kept."""
     anchored: int
@@ -62,7 +62,7 @@ class Finding(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def of_rollback(kept: Kept, anchors: Sequence[Anchor] | None, now: datetime) -> Finding:
+def of_rollback(kept: StoredChain, anchors: Sequence[Anchor] | None, now: datetime) -> ChainFinding:
     """The trail of a rollback; the last of the anchors with its expiry. None: no bucket is known.
 
     It has expired when every record of its expiry that there is says so: whoever moves the one in
@@ -81,19 +81,19 @@ def of_rollback(kept: Kept, anchors: Sequence[Anchor] | None, now: datetime) -> 
 
 
 def of_system(
-    kept: Kept,
+    kept: StoredChain,
     anchors: Sequence[Anchor] | None,
     now: datetime,
     *,
     sealed_at: datetime | None,
     singles: Sequence[str],
-) -> Finding:
+) -> ChainFinding:
     """The chain of a system's single events, which were checked against it: `singles`.
 
     Each seal expires by itself; the one behind it, or else the head, tells when it was made.
     """
 
-    def may_be_gone(behind: Entry | None) -> bool:
+    def may_be_gone(behind: AuditEntry | None) -> bool:
         at = sealed_at if behind is None else follows_at(behind)
         return at is not None and at + KEPT_FOR <= now
 
@@ -106,7 +106,7 @@ def of_system(
     return _finding(kept, anchors, found)
 
 
-def _missing(kept: Kept, anchors: Sequence[Anchor], *, expired: bool) -> Iterator[str]:
+def _missing(kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool) -> Iterator[str]:
     """Whether what the entries, or the anchors, speak of is not there before its time."""
     if kept.length is not None or expired:
         return
@@ -116,7 +116,7 @@ def _missing(kept: Kept, anchors: Sequence[Anchor], *, expired: bool) -> Iterato
         yield f"{len(anchors)} heads of it are anchored, and none of it is there"
 
 
-def _against(kept: Kept, anchors: Sequence[Anchor]) -> Iterator[str]:
+def _against(kept: StoredChain, anchors: Sequence[Anchor]) -> Iterator[str]:
     """Where the chain is not what was anchored of it."""
     hashes = {entry.sequence: entry.hash for entry in kept.entries}
     anchored: dict[int, str] = {}
@@ -130,13 +130,13 @@ def _against(kept: Kept, anchors: Sequence[Anchor]) -> Iterator[str]:
             yield f"entry {number} was anchored, and the chain is said to end at {kept.length}"
 
 
-def _finding(kept: Kept, anchors: Sequence[Anchor] | None, found: list[str]) -> Finding:
+def _finding(kept: StoredChain, anchors: Sequence[Anchor] | None, found: list[str]) -> ChainFinding:
     anchored = max((anchor.sequence for anchor in anchors or ()), default=0)
     whole = kept.length is not None and len(kept.entries) == kept.length
-    verdict = Verdict.INTACT if whole else Verdict.EXPIRED
-    return Finding(
+    verdict = ChainVerdict.INTACT if whole else ChainVerdict.EXPIRED
+    return ChainFinding(
         chain=kept.chain,
-        verdict=Verdict.BROKEN if found else verdict,
+        verdict=ChainVerdict.BROKEN if found else verdict,
         entries=len(kept.entries),
         anchored=anchored,
         faults=tuple(found),
@@ -144,7 +144,7 @@ def _finding(kept: Kept, anchors: Sequence[Anchor] | None, found: list[str]) -> 
     )
 
 
-def _notes(kept: Kept, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
+def _notes(kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
     """What this does not prove."""
     last = kept.entries[-1].sequence if kept.entries else 0
     if anchors is None:

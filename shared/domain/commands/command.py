@@ -53,7 +53,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     select: str = ""
     """Which documents are brought back; empty: none, or the invalid ones of a restore point."""
     restore_point: str = ""
-    """How old data may be, or what a copy is to be of (`shared.domain.data.backups.restore_point`)."""
+    """Which past the data come from, as `shared.domain.data.backups.restore_point` parses it."""
     groups: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     severity: Severity = Severity.CRITICAL
@@ -127,7 +127,7 @@ class CommandRecord(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
+def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
     """The command in a message. Raises: Refused, with every fault in its reason."""
     if len(data) > LIMIT_BYTES:
         raise Refused(f"a command of {len(data)} bytes; at most {LIMIT_BYTES} are read")
@@ -164,12 +164,12 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
         known = _schema(shape)["properties"]
         unexpected = [f"{key}{nearest(key, known)}" for key in details["unexpected"]]
         return f"not an option here: {', '.join(unexpected)}"
-    path = list(error.instance_path)
-    if path == ["token"]:
+    command_path = list(error.instance_path)
+    if command_path == ["token"]:
         return "the field token holds none"  # whatever was sent in its place is repeated nowhere
     said = error.message
-    if error.kind.name in ("pattern", "format", "anyOf") and path:
-        title = _schema(shape)["properties"][path[0]].get("title")
+    if error.kind.name in ("pattern", "format", "anyOf") and command_path:
+        title = _schema(shape)["properties"][command_path[0]].get("title")
         said = f"{str(error.instance)[:80]!r} is not {title}" if title else said
     elif error.kind.name == "not":
         said = f"{str(error.instance)[:80]} is {details['schema']['title']}"
@@ -177,7 +177,7 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
         said = f"{details['property']} is missing"
     elif error.kind.name == "enum":
         said += nearest(error.instance, details["options"])
-    where = ".".join(map(str, path))
+    where = ".".join(map(str, command_path))
     return f"{where}: {said}" if where else said
 
 
@@ -241,7 +241,7 @@ def _unselectable(content: Mapping[str, Any]) -> Iterator[str]:
     said = content.get("select")
     if isinstance(said, str):
         try:
-            repair.parse(said)
+            repair.parse_scope(said)
         except ValueError as none:
             yield str(none)
 
@@ -290,6 +290,6 @@ def as_shell(command: Mapping[str, Any]) -> str:
     return shlex.join([*words, "--reason", command["reason"]])
 
 
-def path(command: str) -> str:
+def command_path(command: str) -> str:
     """Where the proof of a command is kept."""
     return f"commands/{command}"

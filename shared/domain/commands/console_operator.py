@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import from_builtins
 from shared.core.errors import Rejected
-from shared.domain.commands.credential import Credential, Kind
+from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.policy.roles import Role
 
 OPERATOR = "operator"
@@ -56,7 +56,9 @@ def operator(session: Credential) -> dict[str, Any]:
     return said
 
 
-def named(content: Mapping[str, Any], speaker: Credential, console: str) -> Operator | None:
+def named_operator(
+    content: Mapping[str, Any], speaker: Credential, console: str
+) -> Operator | None:
     """The operator that a command names; None: its speaker speaks for themselves.
 
     `console` is the address of the console's account; "" where there is no console.
@@ -64,7 +66,7 @@ def named(content: Mapping[str, Any], speaker: Credential, console: str) -> Oper
     """
     if OPERATOR not in content:
         return None
-    if speaker.kind is not Kind.SERVICE or not console or speaker.name != console:
+    if speaker.kind is not CredentialKind.SERVICE or not console or speaker.name != console:
         raise Rejected(f"{speaker.name} may not speak for an operator: only the console does")
     try:
         return from_builtins(content[OPERATOR], Operator)
@@ -86,7 +88,7 @@ def credential(said: Operator, known: Person, speaker: Credential, hashed: str) 
         speaker,
         subject=said.uid,
         name=said.name,
-        kind=Kind.PERSON,
+        kind=CredentialKind.PERSON,
         role=_lower(Role.named(said.role), known.role),
         second_factor=said.second_factor,
         authenticated_at=said.auth_time,

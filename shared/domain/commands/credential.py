@@ -31,7 +31,7 @@ LONGEST_TOKEN = 16 * 1024
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
-class Kind(StrEnum):
+class CredentialKind(StrEnum):
     """A person who signed in, or a program with a Google service account."""
 
     PERSON = "person"
@@ -45,7 +45,7 @@ class Credential(Struct, frozen=True):
     """The issuer's id of the speaker; never reused."""
     name: str
     """As trails show it: the verified e-mail address, else the subject."""
-    kind: Kind
+    kind: CredentialKind
     role: Role | None
     """A person's; None: no role was given. A service has none: the policies list it."""
     second_factor: bool
@@ -100,7 +100,7 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return found
 
 
-def kind_of(token: str, project: str) -> Kind:
+def kind_of(token: str, project: str) -> CredentialKind:
     """Whose token it says to be, which tells who must verify it. Nothing is verified.
 
     `project` is where people sign in. Raises: Rejected for every other issuer.
@@ -110,9 +110,9 @@ def kind_of(token: str, project: str) -> Kind:
         raise Rejected("the token is not signed with RS256 and a named key")
     issuer = claims.get("iss")
     if issuer == SERVICES:
-        return Kind.SERVICE
+        return CredentialKind.SERVICE
     if issuer == PERSONS + project and claims.get("aud") == project:
-        return Kind.PERSON
+        return CredentialKind.PERSON
     raise Rejected("the token is of a foreign issuer or project")
 
 
@@ -126,7 +126,7 @@ def of_person(claims: Mapping[str, Any], token: str) -> Credential:
         return Credential(
             subject=claims["sub"],
             name=claims["email"] if is_named else claims["sub"],
-            kind=Kind.PERSON,
+            kind=CredentialKind.PERSON,
             role=Role.named(claims.get(ROLE_CLAIM)),
             second_factor=bool(firebase.get("sign_in_second_factor")),
             authenticated_at=_moment(claims, "auth_time"),
@@ -145,7 +145,7 @@ def of_service(claims: Mapping[str, Any], token: str) -> Credential:
         return Credential(
             subject=claims["sub"],
             name=claims["email"],
-            kind=Kind.SERVICE,
+            kind=CredentialKind.SERVICE,
             role=None,
             second_factor=False,
             authenticated_at=_moment(claims, "iat"),
@@ -185,6 +185,6 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def path(token_hash: str) -> str:
+def token_path(token_hash: str) -> str:
     """Where the use of a token is kept."""
     return f"tokens/{token_hash}"

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.durations import format_duration
-from shared.domain.commands.credential import Credential, Kind, fingerprint
+from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
 from shared.domain.policy.model import IdentityRules, Policy, Principal, ScenarioName
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
@@ -50,7 +50,7 @@ SKEW = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
 
-class Asked(Struct, frozen=True):
+class PermissionRequest(Struct, frozen=True):
     """What matters of a command here."""
 
     verb: str
@@ -70,7 +70,7 @@ class Asked(Struct, frozen=True):
     """Of a rollback as ordered, else of the incident that it is about; None: it is about none."""
 
     @classmethod
-    def of(cls, content: Mapping[str, Any], incident: Severity | None = None) -> Asked:
+    def of(cls, content: Mapping[str, Any], incident: Severity | None = None) -> PermissionRequest:
         """What a command's JSON asks, whatever else may be wrong with it.
 
         `incident`: the severity of the one that it names; without it the worst there is.
@@ -88,7 +88,7 @@ class Asked(Struct, frozen=True):
         )
 
 
-def needed_role(asked: Asked, policies: Collection[Policy]) -> Role:
+def needed_role(asked: PermissionRequest, policies: Collection[Policy]) -> Role:
     """The role that a person needs: the highest that the table or a concerned policy asks.
 
     A verb that nobody knows needs the highest there is.
@@ -102,21 +102,24 @@ def _role_of(verb: str, policies: Collection[Policy]) -> Role:
     return max((policy.identity.roles.get(verb, default) for policy in policies), default=default)
 
 
-def _verbs(asked: Asked) -> tuple[str, ...]:
+def _verbs(asked: PermissionRequest) -> tuple[str, ...]:
     """Everything that it says: an order that confirms itself is an approval, too."""
     implied = (("approve", asked.auto_confirm), ("publish", asked.public))
     return (asked.verb, *(verb for verb, said in implied if said))
 
 
 def objections(
-    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
+    asked: PermissionRequest,
+    credential: Credential,
+    policies: Collection[Policy],
+    said_at: datetime,
 ) -> list[str]:
     """Everything that speaks against it; empty: the credential might say this command then.
 
     `policies` are those of the systems that the command concerns: all, where it names none.
     """
     found = list(_of_time(credential, said_at))
-    if credential.kind is Kind.PERSON:
+    if credential.kind is CredentialKind.PERSON:
         found += _of_a_person(asked, credential, policies, said_at)
     else:
         found += _of_a_service(asked, credential, policies)
@@ -131,7 +134,10 @@ def _of_time(credential: Credential, said_at: datetime) -> Iterator[str]:
 
 
 def _of_a_person(
-    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
+    asked: PermissionRequest,
+    credential: Credential,
+    policies: Collection[Policy],
+    said_at: datetime,
 ) -> Iterator[str]:
     needed = needed_role(asked, policies)
     if credential.role is None:
@@ -151,7 +157,7 @@ def _of_a_person(
 
 
 def _of_a_service(
-    asked: Asked, credential: Credential, policies: Collection[Policy]
+    asked: PermissionRequest, credential: Credential, policies: Collection[Policy]
 ) -> Iterator[str]:
     if credential.audience != asked.fingerprint:
         yield "the token's audience is not the hash of this command"
@@ -169,7 +175,7 @@ def _of_a_service(
             yield from _beyond(principal, asked, policy)
 
 
-def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]:
+def _beyond(principal: Principal, asked: PermissionRequest, policy: Policy) -> Iterator[str]:
     """How the command exceeds a principal's limits in one system."""
     who = f"{principal.email} in {policy.system}"
     for verb in _verbs(asked):
@@ -184,7 +190,7 @@ def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]
         yield f"{who} is limited to {limits}: not {asked.severity}"
 
 
-def _groups(asked: Asked, policy: Policy) -> set[str]:
+def _groups(asked: PermissionRequest, policy: Policy) -> set[str]:
     """The groups that a command touches, by their own names: all, where it names nothing.
 
     A name that the policy does not know stands for itself, and so exceeds every limit.
@@ -195,7 +201,7 @@ def _groups(asked: Asked, policy: Policy) -> set[str]:
     return named | {policy.functions.get(one, one) for one in asked.functions}
 
 
-def _what(asked: Asked) -> str:
+def _what(asked: PermissionRequest) -> str:
     return f"an override of {asked.verb}" if asked.override else asked.verb
 
 

@@ -22,7 +22,7 @@ REPLICATED: Final = ("dual-region", "multi-region")
 (https://cloud.google.com/storage/docs/locations, read 2026-11)."""
 
 
-class Seen(Struct, frozen=True):
+class ObservedAssets(Struct, frozen=True):
     """What a look has seen; None stands where there was no answer."""
 
     first: Mapping[str, ProbeAnswer | None]
@@ -65,7 +65,7 @@ class Posture(Struct, frozen=True):
         return (*faults, *(f"{name}: not known, there is no answer" for name in self.unseen))
 
 
-def path(system: str) -> str:
+def assets_path(system: str) -> str:
     """Where it is kept what was found."""
     return f"assets/{system}"
 
@@ -81,7 +81,7 @@ def derived_topics(policy: Policy) -> frozenset[str]:
     return frozenset(topic for name in policy.collections for topic in topics(policy, name))
 
 
-def judge(policy: Policy, seen: Seen, before: Posture | None, now: datetime) -> Posture:
+def judge(policy: Policy, seen: ObservedAssets, before: Posture | None, now: datetime) -> Posture:
     """The posture after a look: what is unseen is unknown, and stays what it was known to be."""
     known = before.faults if before else {}
     missed = before.unseen if before else ()
@@ -94,7 +94,7 @@ def judge(policy: Policy, seen: Seen, before: Posture | None, now: datetime) -> 
     return Posture(policy.system, now, faults, unseen, unknown)
 
 
-def _found(policy: Policy, seen: Seen) -> Iterator[tuple[str, str | None]]:
+def _found(policy: Policy, seen: ObservedAssets) -> Iterator[tuple[str, str | None]]:
     """What is wrong with each declared asset; empty: nothing, None: not known."""
     for one in policy.assets.static:
         answers = (seen.first.get(one.name), seen.fallback.get(one.name))

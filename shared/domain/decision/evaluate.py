@@ -12,7 +12,7 @@ from shared.domain.decision.facts import Change, Facts, worst_signal
 from shared.domain.decision.gates import cause as explained
 from shared.domain.decision.gates import permission as allowed
 from shared.domain.decision.gates import target as way_back
-from shared.domain.decision.gates.base import Answer, Case, Gate, GateAnswer, Outcome
+from shared.domain.decision.gates.base import Gate, GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.scenario_scope import widened, within
 from shared.domain.decision.target_selection import suspected
 from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
@@ -120,7 +120,7 @@ def evaluate(
     """
     signal = widened(worst_signal(facts, policy), facts, policy)
     change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
-    case = Case(facts, policy, signal, change, now, rollback)
+    case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in GATES)
     return _decided(case, answers, *_concluded(answers, expired=now >= deadline))
 
@@ -141,7 +141,7 @@ def evaluate_order(
     `override` leaves only what no person may skip; what it skips is told.
     """
     ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
-    case = Case(facts, policy, ordered, change, now, rollback, ordered=True)
+    case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
     gates = OVERRIDE_GATES if override else ORDER_GATES
     answers = tuple(gate(case) for gate in gates)
     outcome, reason = _concluded(answers, expired=now >= deadline)
@@ -168,7 +168,7 @@ def evaluate_reversal(
     `override` skips freeze windows, as it does for any other order; what it skips is told.
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
-    case = Case(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
+    case = GateInput(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
     asked = [gate for gate in REVERSAL_GATES if not (override and gate in OVERRIDDEN_GATES)]
     answers = tuple(gate(case) for gate in asked)
     outcome, reason = _concluded(answers, expired=now >= deadline)
@@ -178,7 +178,7 @@ def evaluate_reversal(
 
 def asking(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
-    gate = GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK)
+    gate = GateAnswer(ASKS_FIRST, GateResult.STOP, reason, Outcome.ASK)
     return replace(
         decision,
         outcome=Outcome.ASK,
@@ -191,8 +191,8 @@ def approved(decision: Decision, people: Iterable[str]) -> Decision:
     """The decision once enough people want its plan: what has asked them passes."""
     by = ", ".join(people)
     answers = tuple(
-        GateAnswer(one.gate, Answer.PASS, f"{one.reason}; approved by {by}")
-        if one.answer is Answer.STOP and one.leads_to is Outcome.ASK
+        GateAnswer(one.gate, GateResult.PASS, f"{one.reason}; approved by {by}")
+        if one.answer is GateResult.STOP and one.leads_to is Outcome.ASK
         else one
         for one in decision.answers
     )
@@ -201,7 +201,7 @@ def approved(decision: Decision, people: Iterable[str]) -> Decision:
 
 
 def _decided(
-    case: Case, answers: tuple[GateAnswer, ...], outcome: Outcome, reason: str
+    case: GateInput, answers: tuple[GateAnswer, ...], outcome: Outcome, reason: str
 ) -> Decision:
     change = case.change
     return Decision(
@@ -219,10 +219,10 @@ def _decided(
     )
 
 
-def _held_up(case: Case, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
+def _held_up(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
     """What of these would have held up what a person has overridden."""
     answers = (gate(case) for gate in gates if gate in OVERRIDDEN_GATES)
-    return tuple(one for one in answers if one.answer in (Answer.STOP, Answer.UNKNOWN))
+    return tuple(one for one in answers if one.answer in (GateResult.STOP, GateResult.UNKNOWN))
 
 
 def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
@@ -234,7 +234,7 @@ def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
 
 
 def _concluded(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
-    stops = [one for one in answers if one.answer is Answer.STOP]
+    stops = [one for one in answers if one.answer is GateResult.STOP]
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
             return (
@@ -244,7 +244,7 @@ def _concluded(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outco
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, f"{stop.gate}: {stop.reason}"
     for one in answers:
-        if one.answer is Answer.UNKNOWN:
+        if one.answer is GateResult.UNKNOWN:
             waited = ", until the time to decide was over" if expired else ""
             outcome = Outcome.ESCALATE if expired else Outcome.HOLD
             return outcome, f"{one.gate}: {one.reason}{waited}"

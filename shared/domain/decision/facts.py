@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared.core.errors import RollbackError
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.integrity.damage import Finding, writing
+from shared.domain.data.integrity.damage import DamageFinding, writing
 from shared.domain.deployments.build_config import Recipe, recipe, runs_as_recorded
-from shared.domain.deployments.deployment import Deployment, Inventory, Live, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory, Live
 from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
 from shared.domain.deployments.inventory.traffic import Revision, follows_latest, served_by, shares
 from shared.domain.policy.model import Policy, ScenarioName, Signal
@@ -46,7 +46,7 @@ class Facts(Struct, frozen=True):
     not be read."""
     triggers: tuple[Trigger, ...] | RollbackError | None = None
     """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
-    damage: tuple[Finding, ...] = ()
+    damage: tuple[DamageFinding, ...] = ()
     """What our own look through the data found and has not seen mended."""
     pace: PaceLeft | None = None
     """How fast the next worker may write; None: nobody has written yet."""
@@ -72,7 +72,7 @@ class Facts(Struct, frozen=True):
         return named | failing(self.requests or {}, policy.gates)
 
     @property
-    def damaged(self) -> list[Finding]:
+    def damaged(self) -> list[DamageFinding]:
         """The damage that one of the alerts tells of."""
         signals = {alert.signal for alert in self.alerts}
         return [one for one in self.damage if one.signal in signals]
@@ -108,7 +108,7 @@ class Change(Struct, frozen=True):
     """Why another deployment might be the one to go back to."""
 
 
-class Difference(Struct, frozen=True):
+class FunctionDifference(Struct, frozen=True):
     """What a plan changes of one function."""
 
     function: str
@@ -146,7 +146,7 @@ def changed(facts: Facts, policy: Policy) -> Change:
 
     Without an inventory nothing can be compared, and nothing is changed.
     """
-    stable = next((one for one in facts.deployments if one.status is Status.STABLE), None)
+    stable = next((one for one in facts.deployments if one.status is DeploymentStatus.STABLE), None)
     if stable is None or facts.inventory is None:
         return Change(stable, {})
     return compared(stable, facts.inventory, facts, policy)
@@ -258,12 +258,12 @@ def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> dat
     return max([*made, *others], default=target.at)
 
 
-def differences(change: Change, inventory: Inventory) -> list[Difference]:
+def differences(change: Change, inventory: Inventory) -> list[FunctionDifference]:
     """What going back changes, function by function."""
     if change.target is None:
         return []
     return [
-        Difference(
+        FunctionDifference(
             function=function,
             live=served(inventory[function]) if function in inventory else {},
             target=placed.revisions

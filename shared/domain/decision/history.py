@@ -7,16 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 from shared.domain.decision.evaluate import ASKS_FIRST
-from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.rollback.rollback import Rollback
 
 
 def suspected(rollback: Rollback | None) -> str:
     """What the newest decision took for the cause; empty: it took nothing for it."""
     for gate in rollback.gates if rollback else ():
-        if gate.get("gate") == "cause" and gate.get("answer") == Answer.PASS:
+        if gate.get("gate") == "cause" and gate.get("answer") == GateResult.PASS:
             return str(gate["reason"])
     return ""
 
@@ -52,7 +52,7 @@ NEEDED = {
 """What each gate lets pass."""
 
 
-class Decision(Struct, frozen=True):
+class RecordedDecision(Struct, frozen=True):
     """One decision, as the audit trail keeps it."""
 
     at: str
@@ -73,7 +73,9 @@ class Decision(Struct, frozen=True):
     @property
     def in_the_way(self) -> list[dict[str, Any]]:
         """The gates that would have to answer otherwise for a rollback."""
-        return [gate for gate in self.gates if gate["answer"] in (Answer.STOP, Answer.UNKNOWN)]
+        return [
+            gate for gate in self.gates if gate["answer"] in (GateResult.STOP, GateResult.UNKNOWN)
+        ]
 
     @property
     def said(self) -> str:
@@ -81,14 +83,14 @@ class Decision(Struct, frozen=True):
         return DECISIONS[self.event]
 
 
-def newest(trail: Iterable[Entry]) -> Decision | None:
+def newest(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
     """The newest decision of a rollback's trail; None: there was none yet."""
     decision = None
     for entry in trail:
         for event in entry.events:
             if event.name in DECISIONS:
                 facts = event.facts
-                decision = Decision(
+                decision = RecordedDecision(
                     at=event.at,
                     event=event.name,
                     outcome=facts["outcome"],
@@ -106,7 +108,7 @@ def newest(trail: Iterable[Entry]) -> Decision | None:
 
 def needed(gate: Mapping[str, Any]) -> str:
     """What a gate that is in the way would have had to find, in words."""
-    if gate["answer"] == Answer.STOP and gate["leads_to"] == Outcome.ASK:
+    if gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK:
         return f"{NEEDED[gate['gate']]}, or people who approve"
     return NEEDED[gate["gate"]]
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Change, Facts
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy, ScenarioName, Signal
 from shared.domain.policy.signals import AUTHENTICATION
 from shared.domain.signals.health import share
@@ -17,28 +17,31 @@ from shared.domain.signals.health import share
 class Reach(Struct, frozen=True):
     """The parts of an inventory that a scenario brings back. Data is in none of them."""
 
-    acts: frozenset[Part] = frozenset()
+    acts: frozenset[InventoryPart] = frozenset()
     """As far as the scenario may act at all."""
-    asks: frozenset[Part] = frozenset()
+    asks: frozenset[InventoryPart] = frozenset()
     """Only by a person's word: older ones can reopen a hole."""
 
     @property
-    def beside(self) -> frozenset[Part]:
+    def beside(self) -> frozenset[InventoryPart]:
         """All of them but the functions."""
-        return (self.acts | self.asks) - {Part.FUNCTIONS}
+        return (self.acts | self.asks) - {InventoryPart.FUNCTIONS}
 
 
 REACHES: dict[ScenarioName, Reach] = {
-    ScenarioName.FUNCTIONS: Reach(frozenset({Part.FUNCTIONS})),
+    ScenarioName.FUNCTIONS: Reach(frozenset({InventoryPart.FUNCTIONS})),
     ScenarioName.COMPLETE: Reach(
-        frozenset({Part.FUNCTIONS, Part.SITES, Part.REMOTE_CONFIG}),
-        frozenset({Part.RULES, Part.IDENTITY}),
+        frozenset({InventoryPart.FUNCTIONS, InventoryPart.SITES, InventoryPart.REMOTE_CONFIG}),
+        frozenset({InventoryPart.RULES, InventoryPart.IDENTITY}),
     ),
-    ScenarioName.AUTH: Reach(frozenset({Part.FUNCTIONS}), frozenset({Part.IDENTITY})),
+    ScenarioName.AUTH: Reach(
+        frozenset({InventoryPart.FUNCTIONS}), frozenset({InventoryPart.IDENTITY})
+    ),
     ScenarioName.DATABASE: Reach(
-        frozenset({Part.FUNCTIONS, Part.INDEXES}), frozenset({Part.RULES})
+        frozenset({InventoryPart.FUNCTIONS, InventoryPart.INDEXES}),
+        frozenset({InventoryPart.RULES}),
     ),
-    ScenarioName.FEATURE: Reach(frozenset({Part.FUNCTIONS, Part.REMOTE_CONFIG})),
+    ScenarioName.FEATURE: Reach(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG})),
     ScenarioName.NONE: Reach(),
 }
 

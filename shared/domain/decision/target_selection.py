@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Set
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Change, Facts, compared
-from shared.domain.deployments.deployment import Deployment, Status
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 
@@ -18,7 +18,7 @@ def suspected(facts: Facts, policy: Policy) -> Change:
     Where each of them serves it, or none is told apart, from the newest. With every reason why it
     might be the wrong one. Without an inventory nothing can be compared, and nothing is changed.
     """
-    stable = [one for one in facts.deployments if one.status is Status.STABLE]
+    stable = [one for one in facts.deployments if one.status is DeploymentStatus.STABLE]
     if not stable or facts.inventory is None:
         return Change(stable[0] if stable else None, {})
     failing = facts.failing(policy)
@@ -41,7 +41,7 @@ def suspects(change: Change, facts: Facts, policy: Policy) -> set[str]:
 
 
 def suspects_beside(
-    change: Change, facts: Facts, policy: Policy, parts: Collection[Part]
+    change: Change, facts: Facts, policy: Policy, parts: Collection[InventoryPart]
 ) -> tuple[list[str], list[str]]:
     """What of these parts was changed shortly before the trouble; and what perhaps was.
 
@@ -53,7 +53,7 @@ def suspects_beside(
     for one in change.skipped:
         changed = [f"{it.part} {it.name}" for it in one.changes if it.part in parts]
         began = one.not_before or one.at
-        if one.status is Status.BAD or not began <= facts.onset <= one.at + window:
+        if one.status is DeploymentStatus.BAD or not began <= facts.onset <= one.at + window:
             continue
         (surely if one.at <= facts.onset else perhaps).extend(changed)
     return surely, perhaps
@@ -89,7 +89,7 @@ def _doubts(
         if one.id != target.id and one.at == target.at and _differ(one, target, set(one.functions)):
             yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
     for one in change.skipped:
-        untested = one.status is Status.LIVE and not _is_young(one, facts, policy)
+        untested = one.status is DeploymentStatus.LIVE and not _is_young(one, facts, policy)
         if untested and _differ(one, target, set(change.functions)):
             yield f"{one.id} served between, for long, and nobody called it stable or bad"
 

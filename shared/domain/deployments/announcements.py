@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.core.errors import Refused
 from shared.domain.deployments.deployment import (
     Deployment,
-    Status,
+    DeploymentStatus,
     default_id,
     placements,
     whole_minute_before,
@@ -58,11 +58,11 @@ def _named(situation: Situation, said: Said, base: Deployment) -> list[Deploymen
         barrier=said.barrier or base.barrier,
     )
     if said.stable:
-        told = _called_stable(recorded(told, Status.STABLE, situation))
+        told = _called_stable(recorded(told, DeploymentStatus.STABLE, situation))
     was_kept = any(one.id == base.id for one in situation.known)
     if told.id == base.id or not was_kept:
         return [told]
-    return [told, replace(base, status=Status.LIVE, named=told.id, due_at=None)]
+    return [told, replace(base, status=DeploymentStatus.LIVE, named=told.id, due_at=None)]
 
 
 def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
@@ -72,13 +72,13 @@ def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
         git_hash=named.git_hash or said.git_hash,
         barrier=named.barrier or said.barrier,
     )
-    if not said.stable or named.status is Status.STABLE:
+    if not said.stable or named.status is DeploymentStatus.STABLE:
         return told
     if named.functions != placements(situation.live.functions or {}):
         raise Refused(f"{named.id} is not what is live: it cannot be called stable")
-    if named.status is Status.BAD:
+    if named.status is DeploymentStatus.BAD:
         raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
-    return _called_stable(recorded(told, Status.STABLE, situation))
+    return _called_stable(recorded(told, DeploymentStatus.STABLE, situation))
 
 
 def _first_heard(situation: Situation, said: Said) -> Deployment:
@@ -91,7 +91,7 @@ def _first_heard(situation: Situation, said: Said) -> Deployment:
         id=said.deployment or default_id(at),
         system=situation.policy.system,
         at=at,
-        status=Status.LIVE,
+        status=DeploymentStatus.LIVE,
         functions=placements(situation.live.functions or {}),
         announced_by=said.message,
         git_hash=said.git_hash,
@@ -99,8 +99,8 @@ def _first_heard(situation: Situation, said: Said) -> Deployment:
         backup_at=whole_minute_before(at),
     )
     if said.stable:
-        return _called_stable(recorded(deployment, Status.STABLE, situation))
-    return recorded(deployment, Status.LIVE, situation)
+        return _called_stable(recorded(deployment, DeploymentStatus.STABLE, situation))
+    return recorded(deployment, DeploymentStatus.LIVE, situation)
 
 
 def _called_stable(deployment: Deployment) -> Deployment:
@@ -111,9 +111,9 @@ def _unannounced(situation: Situation) -> Deployment | None:
     """The newest deployment, if nobody has told of it and it is what is live."""
     mine = [one for one in situation.known if not one.named]
     newest = max(mine, key=lambda one: one.at, default=None)
-    if newest is None or newest.announced_by or newest.status is Status.BAD:
+    if newest is None or newest.announced_by or newest.status is DeploymentStatus.BAD:
         return None
-    rolling = newest.status is Status.ROLLING_OUT
+    rolling = newest.status is DeploymentStatus.ROLLING_OUT
     same = newest.functions == placements(situation.live.functions or {})
     return newest if rolling or same else None
 

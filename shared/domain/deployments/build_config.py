@@ -11,7 +11,7 @@ from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
-    Source,
+    SourceObject,
     fingerprint,
 )
 
@@ -39,14 +39,14 @@ class Running(Struct, frozen=True):
     """A deployment of a function that has not ended."""
 
     operation: str
-    source: Source | None
+    source: SourceObject | None
     """What it was asked to build; None: it does not say so."""
 
 
 class Recipe(Struct, frozen=True):
     """All that a function is built from, without what its plain variables hold."""
 
-    source: Source
+    source: SourceObject
     """Our copy."""
     definition: dict[str, Any]
     """As recorded: `FunctionState.definition`."""
@@ -54,7 +54,7 @@ class Recipe(Struct, frozen=True):
     """As recorded; it tells where the values of the variables are kept."""
     build_variables_hash: str = ""
     generation: Generation = Generation.SECOND
-    original: Source | None = None
+    original: SourceObject | None = None
     """What our copy is a copy of."""
 
 

@@ -8,13 +8,21 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
 from shared.domain.deployments.inventory.record import Stock
-from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
+from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.traffic import Traffic, shares
 from shared.domain.system import System
 
-BROUGHT_BACK = frozenset({Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY, Part.INDEXES})
+BROUGHT_BACK = frozenset(
+    {
+        InventoryPart.SITES,
+        InventoryPart.REMOTE_CONFIG,
+        InventoryPart.RULES,
+        InventoryPart.IDENTITY,
+        InventoryPart.INDEXES,
+    }
+)
 """What beside the functions a rollback may bring back."""
 _SHIFTED = frozenset({"traffic", "revisions"})
 """What differs of a function when its requests are led elsewhere, and nothing was deployed."""
@@ -28,7 +36,7 @@ class Wrote(Struct, frozen=True):
     goal: Traffic
     helped: bool = False
     """Whether the system was well, or not worse, once it was there."""
-    source: Source | None = None
+    source: SourceObject | None = None
     """Our copy that it was, or may have been, built from; None: it was not built."""
 
 
@@ -63,7 +71,7 @@ def compare(
     ours, changes, by_hand, taken = {}, [], [], {}
     for difference in found:
         function = difference.name
-        mine = wrote.get(function) if difference.part is Part.FUNCTIONS else None
+        mine = wrote.get(function) if difference.part is InventoryPart.FUNCTIONS else None
         if mine is not None and _is_there(difference, live, mine):
             ours[function] = mine.rollback
             if _is_built(difference, live, mine):
@@ -104,7 +112,7 @@ def rolled_on(
     before, after = stock.live.functions or {}, live.functions or {}
     moments = []
     for one in found:
-        if one.part is Part.FUNCTIONS and not is_shift(one):
+        if one.part is InventoryPart.FUNCTIONS and not is_shift(one):
             made = made_at(before.get(one.name), after.get(one.name))
             at = detected if one.name in wrote else min(made, default=None)
             moments += [(at, one.name)] if at else []
@@ -121,14 +129,14 @@ def rolled_on(
     return reached
 
 
-def called(part: Part, name: str) -> str:
+def called(part: InventoryPart, name: str) -> str:
     """What a thing is called when it is left to a person: of functions its name alone."""
-    return name if part is Part.FUNCTIONS else f"{part} {name}"
+    return name if part is InventoryPart.FUNCTIONS else f"{part} {name}"
 
 
 def is_shift(difference: Difference) -> bool:
     """Whether requests were led elsewhere, and nothing was deployed."""
-    return difference.change is Change.CHANGED and _SHIFTED.issuperset(difference.aspects)
+    return difference.change is ChangeKind.CHANGED and _SHIFTED.issuperset(difference.aspects)
 
 
 def same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
@@ -144,7 +152,7 @@ def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:
 
 def _is_built(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
     """Whether a function is built from our copy: changed so, or created again."""
-    if wrote.source is None or difference.change is Change.DELETED:
+    if wrote.source is None or difference.change is ChangeKind.DELETED:
         return False
     return (live.functions or {})[difference.name].source == wrote.source
 
@@ -153,7 +161,7 @@ def _is_there(difference: Difference, live: WholeInventory, wrote: Wrote) -> boo
     """Whether a changed function is what we have built, or its traffic where we have led it."""
     if _is_built(difference, live, wrote):
         return True
-    if difference.change is not Change.CHANGED or "traffic" not in difference.aspects:
+    if difference.change is not ChangeKind.CHANGED or "traffic" not in difference.aspects:
         return False
     function = (live.functions or {})[difference.name]
     return same_traffic(function.traffic, wrote.goal, function.latest)
@@ -168,7 +176,7 @@ def _by_hand(
     rollback is to lead them. Or changed anything surely after the open incident was detected; what
     may have been changed before was perhaps its cause.
     """
-    if difference.part is not Part.FUNCTIONS:
+    if difference.part is not InventoryPart.FUNCTIONS:
         told = told_at(difference, live)
         at = min(told, default=stock.read_at)
         return difference.part in BROUGHT_BACK and _during_an_incident(system, at)
@@ -204,8 +212,8 @@ def made_at(before: FunctionState | None, now: FunctionState | None) -> list[dat
 
 def told_at(change: Difference, live: WholeInventory) -> list[datetime]:
     """When the platform says that something beside the functions was changed; most do not say."""
-    site = (live.sites or {}).get(change.name) if change.part is Part.SITES else None
-    rules = (live.rules or {}).get(change.name) if change.part is Part.RULES else None
+    site = (live.sites or {}).get(change.name) if change.part is InventoryPart.SITES else None
+    rules = (live.rules or {}).get(change.name) if change.part is InventoryPart.RULES else None
     if site is not None and "version" in change.aspects and site.released_at is not None:
         return [site.released_at]
     if rules is not None and "ruleset" in change.aspects:

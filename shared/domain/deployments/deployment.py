@@ -10,14 +10,14 @@ from typing import TypeVar
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA
-from shared.domain.deployments.inventory.diff import Difference, Part
+from shared.domain.deployments.inventory.diff import Difference, InventoryPart
 from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, shares
 
 T = TypeVar("T")
 
 
-class Status(StrEnum):
+class DeploymentStatus(StrEnum):
     """What is known of a deployment."""
 
     ROLLING_OUT = "ROLLING_OUT"
@@ -26,7 +26,7 @@ class Status(StrEnum):
     BAD = "BAD"
 
 
-MARKED = frozenset({Status.STABLE, Status.BAD})
+MARKED = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 
 
@@ -77,7 +77,7 @@ class Deployment(Struct, frozen=True):
     system: str
     at: datetime
     """As near as is known: when its first revision was made, when it was told of, or seen."""
-    status: Status
+    status: DeploymentStatus
     functions: dict[str, Placement]
     announced_by: str = ""
     """The message that told of it; empty: found by looking."""
@@ -115,7 +115,7 @@ class Deployment(Struct, frozen=True):
     @property
     def deployed(self) -> tuple[str, ...]:
         """The functions that it changed."""
-        return tuple(one.name for one in self.changes if one.part is Part.FUNCTIONS)
+        return tuple(one.name for one in self.changes if one.part is InventoryPart.FUNCTIONS)
 
 
 def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
@@ -138,13 +138,13 @@ def returnable(deployments: Iterable[Deployment], most: int) -> list[Deployment]
     found = [
         one
         for one in deployments
-        if one.status in (Status.LIVE, Status.STABLE)
+        if one.status in (DeploymentStatus.LIVE, DeploymentStatus.STABLE)
         and one.settled_at is not None
         and one.expires_at is None
         and not one.named
     ]
     found.sort(key=lambda one: one.at, reverse=True)
-    stable = [one for one in found if one.status is Status.STABLE][:1]
+    stable = [one for one in found if one.status is DeploymentStatus.STABLE][:1]
     return found[:most] + [one for one in stable if one not in found[:most]]
 
 
@@ -156,7 +156,7 @@ def taken_back(
         one
         for one in deployments
         if one.at > target.at
-        and one.status is not Status.BAD
+        and one.status is not DeploymentStatus.BAD
         and any(
             function in one.functions
             and function in target.functions
@@ -191,11 +191,11 @@ def whole_minute_before(moment: datetime) -> datetime:
     return (moment - timedelta(microseconds=1)).replace(second=0, microsecond=0)
 
 
-def path(system: str, deployment: str) -> str:
+def deployment_path(system: str, deployment: str) -> str:
     """Where a deployment is kept."""
     return f"deployments/{system}:{deployment}"
 
 
 def record_path(system: str, deployment: str) -> str:
     """Where all that was live in a deployment is kept."""
-    return f"{path(system, deployment)}/record/inventory"
+    return f"{deployment_path(system, deployment)}/record/inventory"

@@ -16,7 +16,7 @@ from shared.core import text
 from shared.domain.deployments.build_config import recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
 from shared.domain.deployments.images import Stored, images_of, is_there
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import (
     AccountState,
     FunctionState,
@@ -56,7 +56,9 @@ class Beside(Struct, frozen=True):
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
-    """Why something of a live function is not kept (`shared.domain.deployments.inventory.record.Stock.unkept`)."""
+    """Why something of a live function is not kept
+    (`shared.domain.deployments.inventory.record.Stock.unkept`).
+    """
 
 
 def restorability(
@@ -114,12 +116,12 @@ def missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
 def rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(without_rebuild((record.functions or {}).values(), unkept))
-    return tuple(text.lines(every, REASONS_KEPT))
+    return tuple(text.first_lines(every, REASONS_KEPT))
 
 
-def _looked_at(record: WholeInventory) -> Iterator[Part]:
+def _looked_at(record: WholeInventory) -> Iterator[InventoryPart]:
     """The parts that matter here and that the deployment had something of."""
-    for part in (Part.ACCOUNTS, Part.INDEXES, Part.SECRETS):
+    for part in (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS):
         if getattr(record, part):
             yield part
 

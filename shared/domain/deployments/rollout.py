@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from shared.domain.deployments.change_attribution import Compared, made_at, told_at
 from shared.domain.deployments.deployment import (
     Deployment,
+    DeploymentStatus,
     Placement,
-    Status,
     default_id,
     placements,
     whole_minute_before,
 )
-from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import follows_latest, shares
@@ -68,7 +68,7 @@ class Situation(Struct, frozen=True):
         """The deployment that is rolling out."""
         name = self.stock.rolling_out if self.stock else ""
         found = next((one for one in self.known if one.id == name), None)
-        return found if found and found.status is Status.ROLLING_OUT else None
+        return found if found and found.status is DeploymentStatus.ROLLING_OUT else None
 
 
 def changed(situation: Situation) -> Deployment | None:
@@ -96,7 +96,7 @@ def changed(situation: Situation) -> Deployment | None:
         id=free_id(at, {one.id for one in situation.known}),
         system=situation.policy.system,
         at=at,
-        status=Status.ROLLING_OUT,
+        status=DeploymentStatus.ROLLING_OUT,
         functions=live,
         not_before=stock.read_at,
         changes=changes,
@@ -108,7 +108,7 @@ def changed(situation: Situation) -> Deployment | None:
     helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
     if not helped:
         return deployment
-    bad = recorded(deployment, Status.BAD, situation)
+    bad = recorded(deployment, DeploymentStatus.BAD, situation)
     return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
 
 
@@ -116,7 +116,9 @@ def _observed(
     situation: Situation, before: Mapping[str, Placement], now: Mapping[str, Placement]
 ) -> dict[str, datetime]:
     """Return the time of this look for each function whose traffic others have changed."""
-    changed = {one.name for one in situation.compared.changes if one.part is Part.FUNCTIONS}
+    changed = {
+        one.name for one in situation.compared.changes if one.part is InventoryPart.FUNCTIONS
+    }
     return {
         name: situation.observed_at
         for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
@@ -152,7 +154,7 @@ def _began(
     certain = True
     for change in changes:
         made: list[datetime] = []
-        if change.part is Part.FUNCTIONS:
+        if change.part is InventoryPart.FUNCTIONS:
             before = (stock.live.functions or {}).get(change.name)
             after_it = (live.functions or {}).get(change.name)
             if after_it is not None and follows_latest(after_it.traffic):
@@ -182,12 +184,12 @@ def merged(
 
 def _both(first: Difference, second: Difference) -> Difference | None:
     """What became of one thing by two changes; None when it came and went."""
-    if first.change is Change.CREATED:
-        return None if second.change is Change.DELETED else first
-    if second.change is Change.DELETED:
+    if first.change is ChangeKind.CREATED:
+        return None if second.change is ChangeKind.DELETED else first
+    if second.change is ChangeKind.DELETED:
         return second
     aspects = tuple(sorted({*first.aspects, *second.aspects}))
-    return replace(first, change=Change.CHANGED, aspects=aspects)
+    return replace(first, change=ChangeKind.CHANGED, aspects=aspects)
 
 
 def settled(situation: Situation) -> Deployment | None:
@@ -197,13 +199,13 @@ def settled(situation: Situation) -> Deployment | None:
         return None
     if now < rolling.changed_at + situation.policy.deployments.quiet:
         return None
-    return recorded(rolling, Status.LIVE, situation)
+    return recorded(rolling, DeploymentStatus.LIVE, situation)
 
 
-def recorded(deployment: Deployment, status: Status, situation: Situation) -> Deployment:
+def recorded(deployment: Deployment, status: DeploymentStatus, situation: Situation) -> Deployment:
     """The deployment as it is kept from now on; judged, or proven, when that is due."""
     bake = situation.policy.execution.bake
-    wait = PROVE_EVERY if status is Status.STABLE else bake
+    wait = PROVE_EVERY if status is DeploymentStatus.STABLE else bake
     return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
 
 

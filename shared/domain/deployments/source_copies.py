@@ -128,7 +128,7 @@ def present(
     return replace(whole, functions=functions) if functions else whole
 
 
-def named(whole: WholeInventory) -> Iterator[str]:
+def stored_names(whole: WholeInventory) -> Iterator[str]:
     """The names of all that is said to be kept, of sources and of values alike."""
     for one in (whole.functions or {}).values():
         for kept in (one.copy, one.configuration.values):

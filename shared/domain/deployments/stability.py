@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.policy.model import Policy
 from shared.domain.signals.health import ProbeAnswer, Requests, failing
 from shared.domain.system import System
@@ -22,7 +22,7 @@ UNTESTED_FOR = timedelta(days=1)
 class Baked(Struct, frozen=True):
     """What is known now."""
 
-    status: Status
+    status: DeploymentStatus
     reason: str
     due_at: datetime | None
     """When to look again; None: no look would tell more."""
@@ -65,11 +65,13 @@ def baked(
         return _again(f"failing: {', '.join(ill)}", now + AGAIN)
     untested = _untested(deployment.deployed, deployment, requests, policy)
     if not untested:
-        return Baked(Status.STABLE, "live in peace, reached by requests, probes pass", None)
+        return Baked(
+            DeploymentStatus.STABLE, "live in peace, reached by requests, probes pass", None
+        )
     later = now + UNTESTED_AGAIN
     last = (deployment.settled_at or deployment.at) + UNTESTED_FOR
     reason = f"too few requests to tell of {len(untested)} changed functions"
-    return Baked(Status.LIVE, reason, later if later <= last else None, untested)
+    return Baked(DeploymentStatus.LIVE, reason, later if later <= last else None, untested)
 
 
 def _untested(
@@ -88,4 +90,4 @@ def _untested(
 
 
 def _again(reason: str, due_at: datetime) -> Baked:
-    return Baked(Status.LIVE, reason, due_at)
+    return Baked(DeploymentStatus.LIVE, reason, due_at)

@@ -14,7 +14,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 
 
-class Status(StrEnum):
+class IncidentStatus(StrEnum):
     """How far the response to an incident has come."""
 
     DETECTED = "DETECTED"
@@ -27,13 +27,13 @@ class Status(StrEnum):
 
 
 PUBLIC_WORDS = {
-    Status.DETECTED: "detected",
-    Status.INVESTIGATING: "investigating",
-    Status.ROLLING_BACK: "rolling back",
-    Status.VERIFYING: "rolling back",
-    Status.WATCHING: "rolling back (monitoring)",
-    Status.RESOLVED: "resolved",
-    Status.ESCALATED: "investigating",
+    IncidentStatus.DETECTED: "detected",
+    IncidentStatus.INVESTIGATING: "investigating",
+    IncidentStatus.ROLLING_BACK: "rolling back",
+    IncidentStatus.VERIFYING: "rolling back",
+    IncidentStatus.WATCHING: "rolling back (monitoring)",
+    IncidentStatus.RESOLVED: "resolved",
+    IncidentStatus.ESCALATED: "investigating",
 }
 """What the status page says."""
 
@@ -41,7 +41,7 @@ PUBLIC_WORDS = {
 class Moment(Struct, frozen=True):
     """One line of an incident's time line."""
 
-    status: Status
+    status: IncidentStatus
     at: datetime
     note: str
 
@@ -66,7 +66,7 @@ class Incident(Struct, frozen=True):
     system: str
     severity: Severity
     signal: str
-    status: Status
+    status: IncidentStatus
     onset_at: datetime
     """When the trouble began, as the alert or the person says."""
     detected_at: datetime
@@ -151,7 +151,11 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
 
 
 def moved(
-    incident: Incident, status: Status, now: datetime, note: str, severity: Severity | None = None
+    incident: Incident,
+    status: IncidentStatus,
+    now: datetime,
+    note: str,
+    severity: Severity | None = None,
 ) -> Incident:
     """The incident in its new status, with one line more in its time line."""
     became = replace(
@@ -160,7 +164,7 @@ def moved(
         severity=severity or incident.severity,
         timeline=[*incident.timeline, Moment(status, now, note)],
     )
-    if status is not Status.RESOLVED:
+    if status is not IncidentStatus.RESOLVED:
         return became
     return replace(became, ended_at=now, expires_at=None if incident.held_by else now + KEPT_FOR)
 
@@ -172,15 +176,20 @@ def respond_by(policy: Policy, severity: Severity, since: datetime) -> datetime:
 
 def was_over_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
-    return any(one.status is Status.RESOLVED and one.at > moment for one in incident.timeline)
+    return any(
+        one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline
+    )
 
 
 def was_escalated(incident: Incident, reopened_at: datetime) -> bool:
     """Whether it waited for a person when it came to be judged again at that moment."""
     before = [*incident.timeline]
-    while before and (before[-1].at, before[-1].status) != (reopened_at, Status.INVESTIGATING):
+    while before and (before[-1].at, before[-1].status) != (
+        reopened_at,
+        IncidentStatus.INVESTIGATING,
+    ):
         before.pop()
-    return len(before) > 1 and before[-2].status is Status.ESCALATED
+    return len(before) > 1 and before[-2].status is IncidentStatus.ESCALATED
 
 
 def public_id(day: str, number: int) -> str:
@@ -193,7 +202,7 @@ def rollback_id(incident: str, number: int) -> str:
     return incident if number == 1 else f"{incident}-r{number}"
 
 
-def path(incident: str) -> str:
+def incident_path(incident: str) -> str:
     """Where an incident is kept."""
     return f"incidents/{incident}"
 

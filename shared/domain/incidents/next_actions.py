@@ -7,9 +7,8 @@ from typing import Any
 
 from shared.core import topics
 from shared.domain.commands.command import as_gcloud
-from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.incident import Status as IncidentStatus
-from shared.domain.rollback.rollback import ENDED, Rollback, Status, Way
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.rollback.rollback import ENDED, Direction, Rollback, RollbackStatus
 
 
 def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
@@ -25,7 +24,9 @@ def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
         return ("accept",)
     verbs: list[str] = []
     asked = rollback.question is not None
-    if rollback.status is Status.PARKED or (rollback.status is Status.DECIDING and asked):
+    if rollback.status is RollbackStatus.PARKED or (
+        rollback.status is RollbackStatus.DECIDING and asked
+    ):
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED:
         verbs.append("cancel")
@@ -42,13 +43,13 @@ def after_the_end(rollback: Rollback) -> tuple[str, ...]:
     One that failed before its first step offers the undo too: an earlier one of the incident may
     have moved something. Where none has, the undo is refused, and says so.
     """
-    if rollback.status is Status.SUCCEEDED:  # what it was to do is done
-        return ("accept",) if rollback.way is Way.UNDO else ("undo", "accept")
-    moved = rollback.status is Status.FAILED or rollback.started_at is not None
+    if rollback.status is RollbackStatus.SUCCEEDED:  # what it was to do is done
+        return ("accept",) if rollback.way is Direction.UNDO else ("undo", "accept")
+    moved = rollback.status is RollbackStatus.FAILED or rollback.started_at is not None
     return ("retry", "undo", "accept") if moved else ("retry", "accept")
 
 
-def lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
+def shell_lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
     """Each of these verbs as one line for a shell; `more` goes into each of them."""
     about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
     return tuple(

@@ -17,8 +17,8 @@ from shared.domain.incidents.escalation import timers
 from shared.domain.incidents.incident import (
     PUBLIC_KEPT_FOR,
     Incident,
+    IncidentStatus,
     Moment,
-    Status,
     public_id,
     public_state,
 )
@@ -65,14 +65,14 @@ def open_incident(
         system=policy.system,
         severity=severity,
         signal=signal,
-        status=Status.DETECTED,
+        status=IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
+        timeline=[Moment(IncidentStatus.DETECTED, now, f"{signal} detected")],
         respond_by=incidents.respond_by(policy, severity, now),
     )
     counted = written(counter, {"number": number, "expires_at": now + KEPT_FOR})
-    first = Create(incidents.path(incident.id), encode(incident))
+    first = Create(incidents.incident_path(incident.id), encode(incident))
     said = notices(
         policy,
         incident.id,
@@ -110,8 +110,8 @@ def reopen_incident(
     if order is not None and order.rest:
         why = "people are asked about the rest"
     again, later = _again(policy, known, severity or known.severity, now)
-    again = incidents.moved(again, Status.INVESTIGATING, now, why)
-    waits = order is None and known.status is Status.ESCALATED
+    again = incidents.moved(again, IncidentStatus.INVESTIGATING, now, why)
+    waits = order is None and known.status is IncidentStatus.ESCALATED
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)
     said = notices(
@@ -161,7 +161,7 @@ def _opened(
     said: list[Notice],
     writes: tuple[Write, ...],
 ) -> Opening:
-    entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
+    entry = link(genesis(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
     known = systems.stored(system.fields, policy.system)
     current = replace(
         known,
@@ -178,7 +178,7 @@ def _opened(
         (
             written(system, encode(current)),
             *writes,
-            Create(rollbacks.path(rollback.id), encode(rollback)),
+            Create(rollbacks.rollback_path(rollback.id), encode(rollback)),
             Create(
                 rollbacks.entry_path(rollback.id, 1),
                 {**encode(entry), "expires_at": rollback.expires_at},
@@ -202,13 +202,13 @@ def _undecided(
         id=name,
         incident=incident.id,
         system=policy.system,
-        status=rollbacks.Status.DECIDING,
+        status=rollbacks.RollbackStatus.DECIDING,
         created_at=now,
         due_at=now,
         order=order,
         commit_id=commit_id,
         sequence=1,
-        audit_head=link(genesis(rollbacks.path(name)), 1, commit_id, 0, events).hash,
+        audit_head=link(genesis(rollbacks.rollback_path(name)), 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         overrides=order.overrides(now) if order is not None else (),
         expires_at=now + KEPT_FOR,

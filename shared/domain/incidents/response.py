@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, Status, Unless
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.notices.notice import Notice, NoticeStatus, Unless
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 
 class Call(Struct, frozen=True):
@@ -73,7 +72,7 @@ def _next_call(incident: Incident, notices: Iterable[Notice]) -> Call | None:
         (one.due_at, one)
         for one in notices
         if one.unless is Unless.ACKNOWLEDGED
-        and one.status is Status.PENDING
+        and one.status is NoticeStatus.PENDING
         and one.due_at is not None
         and not incidents.was_over_since(incident, one.created_at)
     ]

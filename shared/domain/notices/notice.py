@@ -21,7 +21,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 
 
-class Status(StrEnum):
+class NoticeStatus(StrEnum):
     """What became of a notice."""
 
     PENDING = "PENDING"
@@ -90,7 +90,7 @@ class Notice(Struct, frozen=True):
     commands: tuple[str, ...] = ()
     """Lines of its text that are commands of ours, to be pasted."""
     unless: Unless = Unless.NOTHING
-    status: Status = Status.PENDING
+    status: NoticeStatus = NoticeStatus.PENDING
     attempts: int = 0
     spread: Spread | None = None
     """How far it has come, where the channel looks users up."""
@@ -287,9 +287,9 @@ _HEARD = {
 
 def creates(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
-    return [Create(path(notice.id), encode(notice)) for notice in notices]
+    return [Create(notice_path(notice.id), encode(notice)) for notice in notices]
 
 
-def path(notice: str) -> str:
+def notice_path(notice: str) -> str:
     """Where a notice is kept."""
     return f"notices/{notice}"

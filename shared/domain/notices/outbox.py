@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA
-from shared.domain.notices.notice import Notice, Status
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 
 SENDING_TAKES = timedelta(minutes=1)
@@ -26,7 +26,7 @@ ROUNDING = 1e-9
 """What binary fractions lose: whoever waited as told must not find the bucket just short."""
 
 
-class Answer(StrEnum):
+class DeliveryResult(StrEnum):
     """What a channel answers to one notice."""
 
     TAKEN = "taken"
@@ -71,9 +71,11 @@ def admitted(state: ChannelState, channel: Channel, now: datetime) -> ChannelSta
     return replace(state, tokens=tokens - 1, at=now, rests_until=tried_alone)
 
 
-def answered(state: ChannelState, channel: Channel, answer: Answer, now: datetime) -> ChannelState:
+def answered(
+    state: ChannelState, channel: Channel, answer: DeliveryResult, now: datetime
+) -> ChannelState:
     """The channel after an attempt: it rests longer each time that it does not answer."""
-    if answer is not Answer.NONE:
+    if answer is not DeliveryResult.NONE:
         return replace(state, failures=0, rests_until=None)
     failures = state.failures + 1
     return replace(state, failures=failures, rests_until=now + rest_after(failures, channel))
@@ -86,22 +88,27 @@ def rest_after(failures: int, channel: Channel) -> timedelta:
 
 
 def concluded(
-    notice: Notice, channel: Channel, answer: Answer, error: str, state: ChannelState, now: datetime
+    notice: Notice,
+    channel: Channel,
+    answer: DeliveryResult,
+    error: str,
+    state: ChannelState,
+    now: datetime,
 ) -> Notice:
     """The notice after an attempt; `state` is the channel's after it."""
-    if answer is Answer.TAKEN:
-        return replace(notice, status=Status.SENT, sent_at=now, due_at=None)
-    if answer is Answer.PARTLY:
+    if answer is DeliveryResult.TAKEN:
+        return replace(notice, status=NoticeStatus.SENT, sent_at=now, due_at=None)
+    if answer is DeliveryResult.PARTLY:
         return replace(notice, attempts=1, due_at=now)
     late = now - (notice.since or notice.created_at) > GIVE_UP_AFTER
-    if answer is Answer.REFUSED or late or notice.attempts >= channel.attempts:
+    if answer is DeliveryResult.REFUSED or late or notice.attempts >= channel.attempts:
         return given_up(notice, error)
     return replace(notice, due_at=state.rests_until, last_error=error)
 
 
 def given_up(notice: Notice, why: str) -> Notice:
     """The notice that nobody will try again."""
-    return replace(notice, status=Status.UNDELIVERABLE, due_at=None, last_error=why)
+    return replace(notice, status=NoticeStatus.UNDELIVERABLE, due_at=None, last_error=why)
 
 
 def ahead_of(notice: Notice, lane: Iterable[Notice], now: datetime) -> Notice | None:
@@ -125,7 +132,7 @@ def deferred(notice: Notice, before: Notice, now: datetime) -> Notice:
     return replace(notice, due_at=max(before.due_at or now, now) + A_MOMENT)
 
 
-def path(system: str, channel: str) -> str:
+def channel_path(system: str, channel: str) -> str:
     """Where the state of a channel is kept."""
     return f"channels/{system}:{channel}"
 

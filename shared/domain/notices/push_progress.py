@@ -20,7 +20,7 @@ BATCH: Final = 100
 100 connections."""
 
 
-class Fate(StrEnum):
+class PushFate(StrEnum):
     """What becomes of the message to one device."""
 
     TAKEN = "taken"
@@ -97,19 +97,19 @@ def places(spread: Spread) -> list[int]:
 
 
 def advanced(
-    spread: Spread, turn: Sequence[int], fates: Iterable[Fate], *, goes_on: bool
+    spread: Spread, turn: Sequence[int], fates: Iterable[PushFate], *, goes_on: bool
 ) -> Spread:
     """The spread after one batch; `goes_on`: the next one is about to leave."""
     known = dict(zip(turn, fates, strict=True))
-    counts = {fate: list(known.values()).count(fate) for fate in Fate}
-    silent = [place for place, fate in known.items() if fate is Fate.NONE]
+    counts = {fate: list(known.values()).count(fate) for fate in PushFate}
+    silent = [place for place, fate in known.items() if fate is PushFate.NONE]
     again = sorted({*spread.again} - known.keys() | {*silent})
     return replace(
         spread,
         upto=max(spread.upto, max(turn) + 1),
         again=tuple(again),
-        taken=spread.taken + counts[Fate.TAKEN],
-        gone=spread.gone + counts[Fate.GONE],
-        refused=spread.refused + counts[Fate.REFUSED],
+        taken=spread.taken + counts[PushFate.TAKEN],
+        gone=spread.gone + counts[PushFate.GONE],
+        refused=spread.refused + counts[PushFate.REFUSED],
         is_begun=goes_on or bool(again),
     )

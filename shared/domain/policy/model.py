@@ -82,7 +82,7 @@ class Probe(Struct, frozen=True):
     """It asks what the system depends on and nobody here changes: failing, it explains trouble."""
 
 
-class Check(Struct, frozen=True):
+class VerificationCheck(Struct, frozen=True):
     """One thing that must work once functions are back; all that is declared of it counts."""
 
     probes: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ SIGNALS: dict[str, Unit] = {
 """Every signal that the responders know, and the unit of its threshold."""
 
 
-class Condition(Struct, frozen=True):
+class SignalCondition(Struct, frozen=True):
     """A further way in which a signal shows, beside its threshold; any one of them is enough."""
 
     unit: Unit
@@ -138,7 +138,7 @@ class Signal(Struct, frozen=True):
     threshold: float | None = None
     """In the signal's own unit (`SIGNALS`): a ratio, seconds, or a count."""
     duration: timedelta | None = None
-    also: tuple[Condition, ...] = ()
+    also: tuple[SignalCondition, ...] = ()
     alert_policies: tuple[str, ...] = ()
     """Ids of alert policies that carry this signal but not our labels."""
 
@@ -201,7 +201,7 @@ class Gates(Struct, frozen=True):
     """Older ones prove nothing any more."""
 
 
-class Deployments(Struct, frozen=True):
+class DeploymentRules(Struct, frozen=True):
     """When a change of what is live is a deployment, and what a change by hand means."""
 
     quiet: timedelta = timedelta(minutes=2)
@@ -266,7 +266,9 @@ class IdentityRules(Struct, frozen=True):
     auth_within: timedelta = timedelta(minutes=10)
     """A person's sign-in, second factor included, may be this old."""
     roles: dict[str, Role] = {}
-    """The role that a command needs, where it is not the default (`shared.domain.commands.permissions.ROLES`)."""
+    """The role that a command needs, where it is not the default
+    (`shared.domain.commands.permissions.ROLES`).
+    """
     principals: tuple[Principal, ...] = ()
 
     def principal(self, email: str) -> Principal | None:
@@ -318,11 +320,11 @@ class Policy(Struct, frozen=True):
     erasure: ErasureRules | None = None
     """None: nothing is known of whom data belongs to."""
     probes: tuple[Probe, ...] = ()
-    verification: dict[str, Check] = {}
+    verification: dict[str, VerificationCheck] = {}
     """What must work once functions are back, by what people call it."""
     gates: Gates = Gates()
     execution: Execution = Execution()
-    deployments: Deployments = Deployments()
+    deployments: DeploymentRules = DeploymentRules()
     targets: Targets = Targets()
     status_page: StatusPage = StatusPage()
     identity: IdentityRules = IdentityRules()

@@ -46,7 +46,7 @@ HEADERS = {
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class Visit(Struct, frozen=True):
+class ConsoleRequest(Struct, frozen=True):
     """One request."""
 
     method: str
@@ -104,16 +104,19 @@ def document(html: str, style: str) -> Page:
 
 def asset(content: bytes, content_type: str) -> Page:
     """A file of ours, which its address names by its content."""
-    kept = {"Content-Type": content_type, "Cache-Control": "public, max-age=31536000, immutable"}
-    return Page(HTTPStatus.OK, {**HEADERS, **kept}, content)
+    session_cookie = {
+        "Content-Type": content_type,
+        "Cache-Control": "public, max-age=31536000, immutable",
+    }
+    return Page(HTTPStatus.OK, {**HEADERS, **session_cookie}, content)
 
 
-def sent_on(visit: Visit, address: str, cookie: str = "") -> Page:
+def sent_on(visit: ConsoleRequest, address: str, cookie: str = "") -> Page:
     """The browser goes to another page of ours; where htmx asks, the whole page does."""
-    kept = {**HEADERS, "Cache-Control": "no-store", **_set(cookie)}
+    session_cookie = {**HEADERS, "Cache-Control": "no-store", **_set(cookie)}
     if visit.is_a_part:
-        return Page(HTTPStatus.OK, {**kept, "HX-Redirect": address})
-    return Page(HTTPStatus.SEE_OTHER, {**kept, "Location": address})
+        return Page(HTTPStatus.OK, {**session_cookie, "HX-Redirect": address})
+    return Page(HTTPStatus.SEE_OTHER, {**session_cookie, "Location": address})
 
 
 def own(address: str) -> str:
@@ -127,7 +130,7 @@ def is_token(value: str) -> bool:
     return _TOKEN.fullmatch(value) is not None
 
 
-def kept(name: str, value: str, seconds: int) -> str:
+def session_cookie(name: str, value: str, seconds: int) -> str:
     """A cookie that scripts cannot read and that no other site sends; no seconds: it goes.
 
     Raises: ValueError for a value that is no token.
@@ -142,7 +145,7 @@ def mark(secret: str) -> str:
     return hashlib.sha256(f"form of {secret}".encode()).hexdigest()
 
 
-def is_marked(visit: Visit, secret: str) -> bool:
+def is_marked(visit: ConsoleRequest, secret: str) -> bool:
     """Whether a form is of that session, and of a page of ours."""
     said = visit.form.get(MARK, "")
     return (

@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from shared.core import log
 from shared.core.text import one_line
-from shared.domain.notices.message import Worded
+from shared.domain.notices.message import Message
 from shared.domain.presentation.notice_text import Ours
 
 TEMPLATES = Path(__file__).with_name("templates") / "notices"
@@ -45,7 +45,7 @@ class Templates:
         """Folder: files such as `users.txt`, in place of ours."""
         self._folder = folder
 
-    def written(self, template: str, facts: Mapping[str, Any]) -> Worded:
+    def written(self, template: str, facts: Mapping[str, Any]) -> Message:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
         name = f"{template}.txt"
         if self._folder is None or not (self._folder / name).is_file():
@@ -57,11 +57,11 @@ class Templates:
         return _worded(_environment(TEMPLATES).get_template(name).render(facts))
 
 
-def _worded(text: str) -> Worded:
+def _worded(text: str) -> Message:
     """The first line is the subject."""
     subject, _, body = text.strip().partition("\n")
     body = re.sub(r"\n{3,}", "\n\n", body.strip())
-    return Worded(one_line(subject)[:LIMIT_SUBJECT], f"{body[:LIMIT_BODY]}\n")
+    return Message(one_line(subject)[:LIMIT_SUBJECT], f"{body[:LIMIT_BODY]}\n")
 
 
 @cache

@@ -15,8 +15,8 @@ from shared.domain.decision.history import suspected
 from shared.domain.incidents.incident import (
     PUBLIC_WORDS,
     Incident,
+    IncidentStatus,
     PublicState,
-    Status,
     public_state,
 )
 from shared.domain.notices.notice import Notice, Stage, stage
@@ -26,7 +26,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import BACK, HOW_BAD, IN_WORDS, concerned
 from shared.domain.rollback.rollback import Rollback
 
-ROLLING_BACK = PUBLIC_WORDS[Status.ROLLING_BACK]
+ROLLING_BACK = PUBLIC_WORDS[IncidentStatus.ROLLING_BACK]
 ENOUGH = 3
 """So many measured incidents make a spread; with fewer the target is said."""
 
@@ -171,7 +171,7 @@ def _resolution(rollback: Rollback | None) -> str:
 def _need(incident: Incident) -> str:
     if incident.ended_at is not None:
         return "over"
-    return "stuck" if incident.status is Status.ESCALATED else "under way"
+    return "stuck" if incident.status is IncidentStatus.ESCALATED else "under way"
 
 
 _ASKED = {

@@ -10,14 +10,14 @@ from functools import reduce
 from msgspec import Struct
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import PUBLIC_WORDS, PublicState, Status
+from shared.domain.incidents.incident import PUBLIC_WORDS, IncidentStatus, PublicState
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity, worse
 
 DAYS = 90
 DAY = timedelta(days=1)
-BACK = frozenset({PUBLIC_WORDS[Status.WATCHING], PUBLIC_WORDS[Status.RESOLVED]})
+BACK = frozenset({PUBLIC_WORDS[IncidentStatus.WATCHING], PUBLIC_WORDS[IncidentStatus.RESOLVED]})
 """Words that say that the system works again."""
 COUNTED = frozenset({Severity.CRITICAL, Severity.HIGH})
 """Severities whose incidents count against the uptime."""
@@ -50,7 +50,7 @@ class Mood(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Line(Struct, frozen=True):
+class StatusPageLine(Struct, frozen=True):
     """One line of an incident's story."""
 
     at: datetime
@@ -66,7 +66,7 @@ class Shown(Struct, frozen=True):
     updated_at: datetime
     ended_at: datetime | None
     parts: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[StatusPageLine, ...]
     """The newest first."""
     cause: str = ""
     """Where it came from, in the words of a person; empty: nobody has said."""
@@ -81,7 +81,7 @@ class Day(Struct, frozen=True):
     mood: Mood
 
 
-class Part(Struct, frozen=True):
+class StatusPagePart(Struct, frozen=True):
     """One part of the system, as it is shown."""
 
     name: str
@@ -101,7 +101,7 @@ class View(Struct, frozen=True):
     written_at: datetime
     mood: Mood
     words: str
-    parts: tuple[Part, ...]
+    parts: tuple[StatusPagePart, ...]
     active: tuple[Shown, ...]
     past: tuple[Shown, ...]
     """The newest first."""
@@ -187,7 +187,7 @@ def downtime(spans: Iterable[Span], start: datetime, end: datetime) -> timedelta
 
 def _part(
     component: Component, told: Sequence[PublicState], since: datetime, now: datetime
-) -> Part:
+) -> StatusPagePart:
     mine = [one for one in told if _concerns(one, component)]
     spans = [span for one in mine if one.severity in COUNTED for span in disruptions(one, now)]
     starts = [_first_day(now) + ahead * DAY for ahead in range(DAYS)]
@@ -196,7 +196,7 @@ def _part(
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
     mood, words = _state([one for one in mine if one.ended_at is None])
-    return Part(component.name, mood, words, uptime, days)
+    return StatusPagePart(component.name, mood, words, uptime, days)
 
 
 def _first_day(now: datetime) -> datetime:
@@ -234,7 +234,7 @@ def _day(start: datetime, spans: Sequence[Span], since: datetime, now: datetime)
 
 def _shown(state: PublicState, components: Sequence[Component]) -> Shown:
     severity = state.severity or Severity.LOW
-    lines = [Line(turn.at, IN_WORDS[turn.word]) for turn in reversed(state.turns)]
+    lines = [StatusPageLine(turn.at, IN_WORDS[turn.word]) for turn in reversed(state.turns)]
     return Shown(
         id=state.incident or "",
         title=_title(state, severity),

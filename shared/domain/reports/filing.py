@@ -13,7 +13,9 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.reports.impact import Counts
 
 AFTER: Final = timedelta(minutes=4)
-"""So long after the end: what routers count is visible up to 3 minutes later (shared.ports.platform)."""
+"""So long after the end: what routers count is visible up to 3 minutes later
+(shared.ports.platform).
+"""
 COUNTED_WITHIN: Final = timedelta(minutes=15)
 """So long after the end it waits for metrics that give no answer; then it is filed without."""
 REMINDED_AFTER: Final = timedelta(hours=24)
@@ -60,6 +62,6 @@ def unpacked(content: bytes) -> str:
     return zlib.decompress(content).decode()
 
 
-def path(incident: str) -> str:
+def report_path(incident: str) -> str:
     """Where the report of an incident is filed."""
     return f"reports/{incident}"

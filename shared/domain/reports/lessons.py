@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from shared.core.durations import in_words
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 from shared.domain.deployments.build_config import REDEPLOY
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.phases import Phase
@@ -34,7 +34,7 @@ LATE = {
 
 def lessons(
     incident: Incident,
-    trail: Iterable[Entry],
+    trail: Iterable[AuditEntry],
     steps: Sequence[Step],
     phases: Iterable[Phase],
     now: datetime,
@@ -47,7 +47,7 @@ def lessons(
         yield "Nobody has acknowledged it: `rollback ack` tells everybody else who has it."
 
 
-def _waits(trail: Iterable[Entry], now: datetime) -> Iterator[str]:
+def _waits(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
     """How long it waited for somebody, wait by wait; one that goes on counts until now."""
     events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
     for began, name in events:

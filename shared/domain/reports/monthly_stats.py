@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA
-from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 NO_SCENARIO = "none"
 FINAL_AFTER = timedelta(hours=1)
@@ -26,7 +26,7 @@ TALLIED_WITHIN = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
 
 
-class Tally(Struct, frozen=True):
+class IncidentTally(Struct, frozen=True):
     """One incident, as far as trends go."""
 
     incident: str
@@ -72,17 +72,17 @@ class Month(Struct, frozen=True):
         return self.succeeded / self.rollbacks if self.rollbacks else None
 
 
-WENT_BACK = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+WENT_BACK = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
-def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> Tally | None:
+def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
     """What is kept of an incident with its rollbacks, the first first; None while it is open."""
     if incident.ended_at is None:
         return None
     newest = rollbacks[-1] if rollbacks else None
     moved = next((one for one in reversed(rollbacks) if one.shifted_at is not None), None)
     ordered = bool(rollbacks) and rollbacks[0].order is not None
-    return Tally(
+    return IncidentTally(
         incident=incident.id,
         system=incident.system,
         severity=incident.severity,
@@ -98,26 +98,26 @@ def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> Tally | None:
     )
 
 
-def months(tallies: Iterable[Tally]) -> list[Month]:
+def months(tallies: Iterable[IncidentTally]) -> list[Month]:
     """By month, the newest first, and scenario."""
-    found: dict[tuple[str, str], list[Tally]] = {}
+    found: dict[tuple[str, str], list[IncidentTally]] = {}
     for one in tallies:
         found.setdefault((f"{one.detected_at:%Y-%m}", one.scenario), []).append(one)
     return [_month(*key, found[key]) for key in sorted(found, reverse=True)]
 
 
-def facts(one: Tally) -> dict[str, Any]:
+def facts(one: IncidentTally) -> dict[str, Any]:
     """As an event has them, for metrics: what is not known is left out."""
     said: dict[str, Any] = msgspec.to_builtins(one)
     return {name: value for name, value in said.items() if value is not None and name != "schema"}
 
 
-def path(incident: str) -> str:
+def tally_path(incident: str) -> str:
     """Where the tally of an incident is kept."""
     return f"tallies/{incident}"
 
 
-def _month(month: str, scenario: str, several: Sequence[Tally]) -> Month:
+def _month(month: str, scenario: str, several: Sequence[IncidentTally]) -> Month:
     went_back = [one for one in several if one.outcome in WENT_BACK]
     return Month(
         month=month,
@@ -125,7 +125,7 @@ def _month(month: str, scenario: str, several: Sequence[Tally]) -> Month:
         incidents=len(several),
         false_alarms=sum(one.false_alarm for one in several),
         rollbacks=len(went_back),
-        succeeded=sum(one.outcome == Status.SUCCEEDED for one in went_back),
+        succeeded=sum(one.outcome == RollbackStatus.SUCCEEDED for one in went_back),
         detect_seconds=_median(one.detect_seconds for one in several if not one.false_alarm),
         restore_seconds=_median(one.restore_seconds for one in several),
         took_seconds=_median(one.took_seconds for one in several),
@@ -145,8 +145,8 @@ def _scenario(rollbacks: Sequence[Rollback]) -> str:
 
 def _was_ignored(rollback: Rollback) -> bool:
     """Whether its gates said that there was no trouble, or none any more."""
-    return rollback.status is Status.NOT_TAKEN and any(
-        gate["answer"] == Answer.STOP and gate["leads_to"] == Outcome.IGNORE
+    return rollback.status is RollbackStatus.NOT_TAKEN and any(
+        gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.IGNORE
         for gate in rollback.gates
     )
 

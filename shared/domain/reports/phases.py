@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, Status
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.model import Policy, Targets
 from shared.domain.rollback.rollback import Rollback
 
@@ -48,7 +48,7 @@ class Phase(Struct, frozen=True):
 def phases(
     incident: Incident,
     rollback: Rollback,
-    trail: Iterable[Entry],
+    trail: Iterable[AuditEntry],
     began_at: datetime | None,
     told_at: datetime | None,
     policy: Policy,
@@ -85,18 +85,18 @@ def totals(incident: Incident, rollback: Rollback, targets: Targets) -> Iterator
     yield Phase("functions verified", detected, rollback.verified_at, targets.functions)
 
 
-def told(notices: Iterable[Notice]) -> datetime | None:
+def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     """When the last channel had taken the incident's first notice; None: not each of them has."""
     first = [
         one.sent_at
         for one in notices
-        if one.event == "detected" and one.status is not Status.WITHDRAWN
+        if one.event == "detected" and one.status is not NoticeStatus.WITHDRAWN
     ]
     sent = [at for at in first if at is not None]
     return max(sent) if sent and len(sent) == len(first) else None
 
 
-def _decided_at(trail: Iterable[Entry]) -> datetime | None:
+def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:
     moments = (one.at for entry in trail for one in entry.events if one.name in DECIDED)
     first = next(moments, None)
     return datetime.fromisoformat(first) if first else None

@@ -15,10 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.audit import narrative
-from shared.domain.audit.chain import Entry
-from shared.domain.audit.narrative import Told
+from shared.domain.audit.chain import AuditEntry
+from shared.domain.audit.narrative import AuditLine
 from shared.domain.data.document import order as order_of
-from shared.domain.data.repair.quarantine import Entry as Batch
+from shared.domain.data.repair.quarantine import JournalEntry as Batch
 from shared.domain.decision.history import suspected
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.response import Response, response
@@ -41,27 +41,27 @@ NO_CAUSE = "nobody has recorded it"
 NO_PREVENTION = "nobody has said what keeps it from coming again"
 
 
-class Kept(Struct, frozen=True):
+class ReportedRollback(Struct, frozen=True):
     """One rollback with what stands below it."""
 
     rollback: Rollback
     steps: Sequence[Step]
-    trail: Sequence[Entry]
+    trail: Sequence[AuditEntry]
     journal: Sequence[Batch] = ()
     """What it has written of the data."""
 
 
-class Facts(Struct, frozen=True):
+class ReportFacts(Struct, frozen=True):
     """All that is kept of an incident."""
 
     policy: Policy
     incident: Incident
     alerts: Sequence[Alert]
-    rollbacks: Sequence[Kept]
+    rollbacks: Sequence[ReportedRollback]
     """Its own, the first first."""
-    elsewhere: Sequence[Kept]
+    elsewhere: Sequence[ReportedRollback]
     """Those of other incidents for which somebody said an override to answer this one."""
-    outside: Sequence[Told]
+    outside: Sequence[AuditLine]
     """The system's events outside every rollback."""
     notices: Sequence[Notice]
     pins: Sequence[Pin]
@@ -70,7 +70,7 @@ class Facts(Struct, frozen=True):
     counts: Counts = Counts()
 
 
-class Line(Struct, frozen=True):
+class TimelineEntry(Struct, frozen=True):
     """One moment of the time line."""
 
     at: str
@@ -82,7 +82,7 @@ class Line(Struct, frozen=True):
     """Empty: outside every rollback."""
 
 
-class Seen(Struct, frozen=True):
+class ReportedAlert(Struct, frozen=True):
     """One alert."""
 
     received_at: datetime
@@ -168,10 +168,10 @@ class Report(Struct, frozen=True):
     system: str
     """As people call it."""
     written_at: datetime
-    timeline: tuple[Line, ...]
+    timeline: tuple[TimelineEntry, ...]
     left_out: int
     """Events that the time line leaves to the trail."""
-    seen: tuple[Seen, ...]
+    seen: tuple[ReportedAlert, ...]
     rollbacks: tuple[Course, ...]
     response: Response
     acknowledged_after_seconds: float | None
@@ -187,7 +187,7 @@ class Report(Struct, frozen=True):
     """What would have shortened it, one sentence each."""
 
 
-def report(facts: Facts) -> Report:
+def report(facts: ReportFacts) -> Report:
     """The report as far as what is recorded carries it."""
     incident, policy = facts.incident, facts.policy
     newest = facts.rollbacks[-1].rollback if facts.rollbacks else None
@@ -223,7 +223,7 @@ def _unanalysed(incident: Incident) -> dict[str, str]:
     return {} if known.prevention else {"prevention": NO_PREVENTION}
 
 
-def _lessons(facts: Facts) -> Iterator[str]:
+def _lessons(facts: ReportFacts) -> Iterator[str]:
     """Of each rollback, each sentence once."""
     said: dict[str, None] = {}
     for kept in facts.rollbacks:
@@ -239,7 +239,7 @@ def _acknowledged_after(incident: Incident) -> float | None:
     return None if at is None else (at - incident.detected_at).total_seconds()
 
 
-def _events(facts: Facts) -> list[Told]:
+def _events(facts: ReportFacts) -> list[AuditLine]:
     """What the trail tells of the incident, the oldest first."""
     incident = facts.incident
     every = [one for one in facts.outside if _is_about(one, incident.id)]
@@ -249,16 +249,16 @@ def _events(facts: Facts) -> list[Told]:
     return sorted(every, key=lambda one: one.at)
 
 
-def _is_about(event: Told, incident: str) -> bool:
+def _is_about(event: AuditLine, incident: str) -> bool:
     """Whether a command was said about the incident, or for it."""
     command = event.facts.get("command")
     return isinstance(command, Mapping) and command.get("incident") == incident
 
 
-def _timeline(every: Iterable[Told]) -> Iterator[Line]:
+def _timeline(every: Iterable[AuditLine]) -> Iterator[TimelineEntry]:
     """What people read of it: without what is quiet, and each of several alike once."""
     lines = [
-        Line(one.at, one.event, one.actor, one.why, one.rollback)
+        TimelineEntry(one.at, one.event, one.actor, one.why, one.rollback)
         for one in every
         if not one.event.startswith(QUIET)
     ]
@@ -268,12 +268,12 @@ def _timeline(every: Iterable[Told]) -> Iterator[Line]:
             yield line
 
 
-def _told(line: Line) -> tuple[str, ...]:
+def _told(line: TimelineEntry) -> tuple[str, ...]:
     return line.what, line.who, line.why, line.rollback
 
 
-def _seen(alert: Alert) -> Seen:
-    return Seen(
+def _seen(alert: Alert) -> ReportedAlert:
+    return ReportedAlert(
         received_at=alert.received_at,
         started_at=alert.started_at,
         signal=alert.signal,
@@ -283,7 +283,7 @@ def _seen(alert: Alert) -> Seen:
     )
 
 
-def _course(kept: Kept, facts: Facts) -> Course:
+def _course(kept: ReportedRollback, facts: ReportFacts) -> Course:
     rollback, plan = kept.rollback, kept.rollback.plan
     order = rollback.order
     called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
@@ -311,11 +311,11 @@ def _documents(journal: Iterable[Batch]) -> Iterator[Changed]:
         yield from (Changed(one.path, None, one.why) for one in batch.left)
 
 
-def _phases(kept: Kept, facts: Facts) -> Iterator[Phase]:
+def _phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
     """Those of a rollback; what counts from the detection stands at the incident's first."""
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
-    said_at = phases.told(facts.notices)
+    said_at = phases.all_notified_at(facts.notices)
     yield from phases.phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
     if rollback.id == incident.id:
         yield from phases.totals(incident, rollback, facts.policy.targets)
@@ -330,7 +330,7 @@ def _took(phase: Phase) -> Took:
     )
 
 
-def _reviews(facts: Facts) -> Iterator[Review]:
+def _reviews(facts: ReportFacts) -> Iterator[Review]:
     """Each override that was said to a rollback of the incident, or for it to another's."""
     for kept in facts.rollbacks:
         for one in kept.rollback.overrides:
@@ -341,7 +341,7 @@ def _reviews(facts: Facts) -> Iterator[Review]:
                 yield _review(kept, one)
 
 
-def _review(kept: Kept, override: Override) -> Review:
+def _review(kept: ReportedRollback, override: Override) -> Review:
     """As kept with the rollback; where that did not go ahead, as its trail tells."""
     answers = _overridden(kept.trail)
     skipped = override.skipped or answers or ()
@@ -353,7 +353,7 @@ def _review(kept: Kept, override: Override) -> Review:
     )
 
 
-def _overridden(trail: Iterable[Entry]) -> list[dict[str, Any]] | None:
+def _overridden(trail: Iterable[AuditEntry]) -> list[dict[str, Any]] | None:
     """What the newest decision would have been held up by; None: there was none yet."""
     found = [
         event.facts[OVERRIDDEN]

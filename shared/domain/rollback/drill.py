@@ -64,6 +64,6 @@ class Drill(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def path(drill: str) -> str:
+def drill_path(drill: str) -> str:
     """Where a drill is kept."""
     return f"drills/{drill}"

@@ -129,6 +129,6 @@ def command(system: str, functions: Iterable[str]) -> str:
     return shlex.join(words)
 
 
-def path(system: str, function: str) -> str:
+def pin_path(system: str, function: str) -> str:
     """Where the pin of a function is kept."""
     return f"pins/{system}:{function}"

@@ -255,6 +255,6 @@ def progress(steps: Iterable[Step]) -> tuple[int, int]:
     return sum(step.status in ENDED for step in called), len(called)
 
 
-def path(rollback: str, step: str) -> str:
+def step_path(rollback: str, step: str) -> str:
     """Where a step is kept."""
     return f"rollbacks/{rollback}/steps/{step}"

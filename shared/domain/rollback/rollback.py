@@ -18,7 +18,7 @@ LAST_STABLE = "last-stable"
 LEASE = timedelta(seconds=30)
 
 
-class Status(StrEnum):
+class RollbackStatus(StrEnum):
     """How far a rollback has come. The last four are ends."""
 
     DECIDING = "DECIDING"
@@ -32,8 +32,15 @@ class Status(StrEnum):
     NOT_TAKEN = "NOT_TAKEN"
 
 
-ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.NOT_TAKEN})
-IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
+ENDED = frozenset(
+    {
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.FAILED,
+        RollbackStatus.CANCELLED,
+        RollbackStatus.NOT_TAKEN,
+    }
+)
+IN_EFFECT = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
 """Holds its system's slot."""
 
 
@@ -45,7 +52,7 @@ class Lease(Struct, frozen=True):
     renewed_at: datetime
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """Which way an order goes."""
 
     BACK = "back"
@@ -80,9 +87,11 @@ class Order(Struct, frozen=True):
     """As in Word."""
     right: str = ""
     """By what they might say it, in words."""
-    way: Way = Way.BACK
+    way: Direction = Direction.BACK
     select: str = ""
-    """Which documents are brought back (`shared.domain.data.repair.plan.Select`); empty: no data are moved."""
+    """Which documents are brought back (`shared.domain.data.repair.plan.Select`); empty: no data
+    are moved.
+    """
     restore_point: str = ""
     """How old they may be, as a person has said it; empty: the minute before damage began."""
     rest: bool = False
@@ -141,7 +150,7 @@ class Rollback(Struct, frozen=True):
     id: str
     incident: str
     system: str
-    status: Status
+    status: RollbackStatus
     created_at: datetime
     due_at: datetime | None
     """When somebody must look next; None: never."""
@@ -202,9 +211,9 @@ class Rollback(Struct, frozen=True):
     schema: int = SCHEMA
 
     @property
-    def way(self) -> Way:
+    def way(self) -> Direction:
         """Which way it goes; automation knows one."""
-        return self.order.way if self.order is not None else Way.BACK
+        return self.order.way if self.order is not None else Direction.BACK
 
     @property
     def words(self) -> tuple[str | tuple[Word, ...] | Word | None, ...]:
@@ -226,7 +235,7 @@ def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
     return people
 
 
-def path(rollback: str) -> str:
+def rollback_path(rollback: str) -> str:
     """Where a rollback is kept."""
     return f"rollbacks/{rollback}"
 

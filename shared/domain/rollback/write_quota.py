@@ -135,6 +135,6 @@ def resumed(left: PaceLeft | None, quota: WriteQuota, now: datetime, monotonic: 
     return Pace(TokenBucket(burst, rate, monotonic, level, left.per_second), over_at)
 
 
-def path(system: str) -> str:
+def quota_path(system: str) -> str:
     """Where the level of a system's write quota is kept between workers."""
     return f"quotas/{system}"

@@ -118,6 +118,6 @@ def received(
     )
 
 
-def path(key: str) -> str:
+def alert_path(key: str) -> str:
     """Where an alert is kept."""
     return f"alerts/{key}"

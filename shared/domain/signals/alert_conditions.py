@@ -14,7 +14,7 @@ COUNTED = frozenset({"function_failure_rate", "functions_failing_share", "error_
 """The signals whose conditions show in what routers count."""
 
 
-class Condition(StrEnum):
+class ConditionState(StrEnum):
     """What became of what an alert told of."""
 
     OVER = "over"
@@ -29,7 +29,7 @@ def condition(
     gates: Gates,
     *,
     closed: bool,
-) -> Condition:
+) -> ConditionState:
     """Whether the condition of an alert that was opened is over.
 
     By Cloud Monitoring's own word (`states`, by its id: whether it is open); where that gave no
@@ -37,24 +37,24 @@ def condition(
     Of a probe of our own its close counts (`closed`): that was looked for, by three good looks.
     """
     if not alert.is_of_monitoring:
-        return Condition.OVER if closed else Condition.STANDS
+        return ConditionState.OVER if closed else ConditionState.STANDS
     said = states.get(alert.monitoring_id)
     if said is not None:
-        return Condition.STANDS if said else Condition.OVER
+        return ConditionState.STANDS if said else ConditionState.OVER
     if requests is None or alert.signal not in COUNTED:
-        return Condition.UNKNOWN
+        return ConditionState.UNKNOWN
     whole = summed(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:
-        return Condition.UNKNOWN
-    return Condition.STANDS if share(whole) > gates.failing_above else Condition.OVER
+        return ConditionState.UNKNOWN
+    return ConditionState.STANDS if share(whole) > gates.failing_above else ConditionState.OVER
 
 
-def told(judged: Iterable[tuple[Alert, Condition]]) -> list[str]:
+def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list[str]:
     """What is not over, or not known to be, one line per signal; nothing: all of it is over."""
     lines, found = [], list(judged)
     for wanted, words in (
-        (Condition.STANDS, "not over"),
-        (Condition.UNKNOWN, "not known to be over"),
+        (ConditionState.STANDS, "not over"),
+        (ConditionState.UNKNOWN, "not known to be over"),
     ):
         signals: dict[str, list[str]] = {}
         for alert, one in found:

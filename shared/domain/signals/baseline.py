@@ -9,8 +9,8 @@ from statistics import median
 from msgspec import Struct
 
 from shared.domain.policy.model import Gates
-from shared.domain.signals.health import Health, Requests, Verdict, share, summed
-from shared.domain.signals.probe_history import QUICK_SECONDS, Look
+from shared.domain.signals.health import Health, HealthVerdict, Requests, share, summed
+from shared.domain.signals.probe_history import QUICK_SECONDS, ProbeLook
 
 SPAN = timedelta(hours=1)
 """What came before the trouble and counts as how it was."""
@@ -40,7 +40,7 @@ def before(onset: datetime, changes: Iterable[datetime]) -> Window:
 def recorded(
     window: Window,
     requests: Mapping[str, Requests] | None,
-    looks: Mapping[str, Sequence[Look]],
+    looks: Mapping[str, Sequence[ProbeLook]],
 ) -> Baseline:
     """What is kept of that hour; `requests` are per function, `looks` per probe."""
     return Baseline(
@@ -53,7 +53,7 @@ def recorded(
 def compared(
     baseline: Baseline | None,
     requests: Mapping[str, Requests] | None,
-    looks: Mapping[str, Sequence[Look]],
+    looks: Mapping[str, Sequence[ProbeLook]],
     window: Window,
     gates: Gates,
 ) -> Health:
@@ -63,19 +63,21 @@ def compared(
     that takes more than `slower_by` longer. Without enough requests then or now: inconclusive.
     """
     if baseline is None:
-        return Health(Verdict.INCONCLUSIVE, "how it was before the trouble is not known")
+        return Health(HealthVerdict.INCONCLUSIVE, "how it was before the trouble is not known")
     slower = list(_slower(baseline, _took(looks, *window), gates))
     if slower:
-        return Health(Verdict.ILL, f"slower than before the trouble: {', '.join(slower)}")
+        return Health(HealthVerdict.ILL, f"slower than before the trouble: {', '.join(slower)}")
     was, now = baseline.requests, None if requests is None else summed(requests.values())
     if was is None or was.total < gates.minimum_requests:
-        return Health(Verdict.INCONCLUSIVE, "too few requests are known of before the trouble")
+        return Health(
+            HealthVerdict.INCONCLUSIVE, "too few requests are known of before the trouble"
+        )
     if now is None or now.total < gates.minimum_requests:
-        return Health(Verdict.INCONCLUSIVE, "too few requests are known of now")
+        return Health(HealthVerdict.INCONCLUSIVE, "too few requests are known of now")
     told = f"{share(now):.1%} of the requests fail, {share(was):.1%} before the trouble"
     if share(now) > share(was) + gates.worse_by:
-        return Health(Verdict.ILL, f"worse than before: {told}")
-    return Health(Verdict.WELL, told)
+        return Health(HealthVerdict.ILL, f"worse than before: {told}")
+    return Health(HealthVerdict.WELL, told)
 
 
 def _slower(baseline: Baseline, took: Mapping[str, float], gates: Gates) -> Iterable[str]:
@@ -86,7 +88,7 @@ def _slower(baseline: Baseline, took: Mapping[str, float], gates: Gates) -> Iter
 
 
 def _took(
-    looks: Mapping[str, Sequence[Look]], since: datetime, until: datetime
+    looks: Mapping[str, Sequence[ProbeLook]], since: datetime, until: datetime
 ) -> dict[str, float]:
     """The median of each probe's good looks in [since, until)."""
     good = {

@@ -15,8 +15,16 @@ from statistics import median
 from msgspec import Struct
 
 from shared.domain.policy.model import Policy
-from shared.domain.signals.probe_history import HALF_MINUTE, Kind, Look, Way, is_fresh, usual, ways
-from shared.domain.signals.probe_signals import Record, feeding
+from shared.domain.signals.probe_history import (
+    HALF_MINUTE,
+    ProbeLook,
+    ProbeWindow,
+    SignalWay,
+    is_fresh,
+    usual,
+    ways,
+)
+from shared.domain.signals.probe_signals import ProbeRecord, feeding
 
 LOOKED_AT = timedelta(minutes=15)
 """The looks that a trend of time is seen in."""
@@ -46,7 +54,7 @@ class EarlyWarning(Struct, frozen=True):
     text: str
 
 
-def warnings(record: Record, policy: Policy, now: datetime) -> tuple[EarlyWarning, ...]:
+def warnings(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[EarlyWarning, ...]:
     """What to warn of now, each at most once an hour."""
     found = {one.about: one for one in _found(record, policy, now)}
     return tuple(
@@ -75,7 +83,7 @@ def crosses_at(points: Points, limit: float, now: datetime) -> datetime | None:
     return now + left if left <= HORIZON else None
 
 
-def _found(record: Record, policy: Policy, now: datetime) -> Iterator[EarlyWarning]:
+def _found(record: ProbeRecord, policy: Policy, now: datetime) -> Iterator[EarlyWarning]:
     open_ones = {one.signal for one in record.findings if one.closed_at is None}
     for name, probes in feeding(policy).items():
         for probe in probes:
@@ -94,9 +102,9 @@ def _found(record: Record, policy: Policy, now: datetime) -> Iterator[EarlyWarni
                     )
 
 
-def _heading(way: Way, looks: Sequence[Look], now: datetime) -> str:
+def _heading(way: SignalWay, looks: Sequence[ProbeLook], now: datetime) -> str:
     """Which limit is crossed when, in words; empty: none, or not soon."""
-    if way.kind is Kind.SHARE:
+    if way.kind is ProbeWindow.SHARE:
         crossing = crosses_at(_shares(way, looks, now), way.limit, now)
         return f"crosses {way.limit:.0%} at {crossing:%H:%M} UTC" if crossing else ""
     limit = way.too_long(usual(looks, now))
@@ -107,7 +115,7 @@ def _heading(way: Way, looks: Sequence[Look], now: datetime) -> str:
     return f"crosses {limit:g} s at {crossing:%H:%M} UTC" if crossing else ""
 
 
-def _shares(way: Way, looks: Sequence[Look], now: datetime) -> Points:
+def _shares(way: SignalWay, looks: Sequence[ProbeLook], now: datetime) -> Points:
     """The part of the looks that failed, for each few of them up to the newest, oldest first."""
     bins = [looks[max(0, end - BIN) : end] for end in range(len(looks), 0, -BIN)]
     longest = 2 * BIN * HALF_MINUTE

@@ -43,7 +43,7 @@ class ProbeAnswer(Struct, frozen=True):
         force_setattr(self, "detail", without_secrets(self.detail))
 
 
-class Verdict(StrEnum):
+class HealthVerdict(StrEnum):
     """What the facts say."""
 
     WELL = "well"
@@ -54,9 +54,9 @@ class Verdict(StrEnum):
 class Health(Struct, frozen=True):
     """A verdict with its reason."""
 
-    verdict: Verdict
+    verdict: HealthVerdict
     reason: str
-    outside: Verdict = Verdict.INCONCLUSIVE
+    outside: HealthVerdict = HealthVerdict.INCONCLUSIVE
     """What the probes alone say; not known without any, or when one could not be asked."""
 
 
@@ -89,17 +89,17 @@ def judge(
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
         return Health(
-            Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.phrase(failed)}"
+            HealthVerdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.phrase(failed)}"
         )
     if probes and not functions:
-        return Health(Verdict.WELL, f"{len(probes)} probes, none failing")
+        return Health(HealthVerdict.WELL, f"{len(probes)} probes, none failing")
     if requests is None:
-        return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
+        return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
     ill = sorted(failing(counted, gates))
     if ill:
-        return Health(Verdict.ILL, f"{len(ill)} functions fail: {text.phrase(ill)}")
+        return Health(HealthVerdict.ILL, f"{len(ill)} functions fail: {text.phrase(ill)}")
     total = summed(counted.values()).total
     if total < gates.minimum_requests:
-        return Health(Verdict.INCONCLUSIVE, f"only {total} requests were counted")
-    return Health(Verdict.WELL, f"{total} requests, {len(probes)} probes, none failing")
+        return Health(HealthVerdict.INCONCLUSIVE, f"only {total} requests were counted")
+    return Health(HealthVerdict.WELL, f"{total} requests, {len(probes)} probes, none failing")

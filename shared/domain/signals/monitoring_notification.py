@@ -49,7 +49,7 @@ class State(StrEnum):
     CLOSED = "CLOSED"
 
 
-class Verdict(StrEnum):
+class NotificationMeaning(StrEnum):
     """What a notification means; only `open` is trouble and only `closed` is a recovery."""
 
     OPEN = "open"
@@ -84,24 +84,24 @@ class Notification(Struct, frozen=True):
     """The JSON as it came, at most `MAX_BYTES` long."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> NotificationMeaning:
         """What it means where incidents close after Cloud Monitoring's own 7 days."""
         return self.verdict_after(AUTO_CLOSE)
 
-    def verdict_after(self, auto_close: timedelta) -> Verdict:
+    def verdict_after(self, auto_close: timedelta) -> NotificationMeaning:
         """What it means where incidents without data close after `auto_close`."""
         if self.version == "test":
-            return Verdict.TEST
+            return NotificationMeaning.TEST
         if self.state is State.OPEN:
-            return Verdict.OPEN
+            return NotificationMeaning.OPEN
         if _EDITED.search(self.observed_value) or _EDITED.search(self.summary):
-            return Verdict.CANCELLED
+            return NotificationMeaning.CANCELLED
         if self.started_at and self.ended_at and self.ended_at - self.started_at >= auto_close:
-            return Verdict.CANCELLED
-        return Verdict.CLOSED
+            return NotificationMeaning.CANCELLED
+        return NotificationMeaning.CLOSED
 
 
-def parse(data: bytes) -> Notification:
+def parse_notification(data: bytes) -> Notification:
     """The notification that a message's data holds.
 
     Raises: Refused with the reason when it is no notification, or one that nobody could act on.

@@ -43,7 +43,7 @@ SLOWDOWN = "performance_degraded"
 """The signal whose own ratio is how much slower than usual answers are."""
 
 
-class Look(Struct, frozen=True):
+class ProbeLook(Struct, frozen=True):
     """One look through a probe."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Look(Struct, frozen=True):
     status: int | None
 
 
-class Kind(StrEnum):
+class ProbeWindow(StrEnum):
     """How bad looks are weighed."""
 
     LASTING = "lasting"
@@ -68,10 +68,10 @@ class Kind(StrEnum):
     """The median of the span, against the usual."""
 
 
-class Way(Struct, frozen=True):
+class SignalWay(Struct, frozen=True):
     """One way in which a signal shows."""
 
-    kind: Kind
+    kind: ProbeWindow
     span: timedelta
     limit: float = 0.0
     seconds: float | None = None
@@ -81,7 +81,7 @@ class Way(Struct, frozen=True):
     failures: bool = True
     """Whether one that failed is bad."""
 
-    def is_bad(self, look: Look, usual: float | None) -> bool:
+    def is_bad(self, look: ProbeLook, usual: float | None) -> bool:
         """Whether one look is bad in this way."""
         if self.failures and not look.passed:
             return True
@@ -95,7 +95,7 @@ class Way(Struct, frozen=True):
         return max(QUICK_SECONDS, usual * (1 + self.slowdown))
 
 
-def ways(name: str, signal: Signal) -> tuple[Way, ...]:
+def ways(name: str, signal: Signal) -> tuple[SignalWay, ...]:
     """Every way in which a signal shows to a probe, that of its own threshold first."""
     threshold = signal.threshold
     own = _way(SIGNALS[name], threshold, signal.duration)
@@ -103,29 +103,31 @@ def ways(name: str, signal: Signal) -> tuple[Way, ...]:
     if threshold is None:
         return (own, *also)
     if name == SLOWNESS_ALONE:
-        slow = [way for way in (own, *also) if way.kind is not Kind.SHARE]
+        slow = [way for way in (own, *also) if way.kind is not ProbeWindow.SHARE]
         return tuple(replace(way, failures=False, seconds=threshold) for way in slow)
     if name == SLOWDOWN:
         span = signal.duration or WINDOW
-        own = Way(Kind.SLOWER, span, limit=threshold, slowdown=threshold, failures=False)
-        counting = {Kind.COUNTED: threshold}
+        own = SignalWay(
+            ProbeWindow.SLOWER, span, limit=threshold, slowdown=threshold, failures=False
+        )
+        counting = {ProbeWindow.COUNTED: threshold}
         also = [replace(way, slowdown=counting.get(way.kind)) for way in also]
     return (own, *also)
 
 
-def _way(unit: Unit, threshold: float | None, duration: timedelta | None) -> Way:
+def _way(unit: Unit, threshold: float | None, duration: timedelta | None) -> SignalWay:
     if threshold is None:
-        return Way(Kind.LASTING, duration or HALF_MINUTE)
+        return SignalWay(ProbeWindow.LASTING, duration or HALF_MINUTE)
     match unit:
         case Unit.COUNT:
             in_a_row = HALF_MINUTE * max(1, int(threshold) - 1)
             if duration is None:
-                return Way(Kind.LASTING, in_a_row)
-            return Way(Kind.COUNTED, duration, limit=threshold)
+                return SignalWay(ProbeWindow.LASTING, in_a_row)
+            return SignalWay(ProbeWindow.COUNTED, duration, limit=threshold)
         case Unit.SECONDS:
-            return Way(Kind.LASTING, duration or HALF_MINUTE, seconds=threshold)
+            return SignalWay(ProbeWindow.LASTING, duration or HALF_MINUTE, seconds=threshold)
         case Unit.RATIO:
-            return Way(Kind.SHARE, duration or WINDOW, limit=threshold)
+            return SignalWay(ProbeWindow.SHARE, duration or WINDOW, limit=threshold)
 
 
 def untellable(unit: Unit, threshold: float | None, duration: timedelta | None) -> str:
@@ -136,23 +138,25 @@ def untellable(unit: Unit, threshold: float | None, duration: timedelta | None) 
     if way.span > KEPT * HALF_MINUTE:
         return f"only the last {format_duration(KEPT * HALF_MINUTE)} of a probe are kept"
     looks = way.span // HALF_MINUTE
-    if way.kind is Kind.COUNTED and way.limit > looks:
+    if way.kind is ProbeWindow.COUNTED and way.limit > looks:
         return f"a probe looks {looks} times in {format_duration(way.span)}, not {way.limit:g}"
     return ""
 
 
-def usual(looks: Sequence[Look], now: datetime) -> float | None:
+def usual(looks: Sequence[ProbeLook], now: datetime) -> float | None:
     """The seconds that good answers took before the present began; None: nobody knows."""
     before = [look.seconds for look in looks if look.passed and look.at <= now - USUAL_BEFORE]
     return median(before) if len(before) >= USUAL_LOOKS else None
 
 
-def is_fresh(looks: Sequence[Look], now: datetime) -> bool:
+def is_fresh(looks: Sequence[ProbeLook], now: datetime) -> bool:
     """Whether the newest look tells of now."""
     return bool(looks) and looks[-1].at >= now - FRESH
 
 
-def shows(way: Way, looks: Sequence[Look], known: float | None) -> tuple[Look | None, str]:
+def shows(
+    way: SignalWay, looks: Sequence[ProbeLook], known: float | None
+) -> tuple[ProbeLook | None, str]:
     """The first look of the trouble and how it shows; None: it does not, or nobody knows."""
     newest = looks[-1]
     bad = [look for look in looks if way.is_bad(look, known)]
@@ -163,25 +167,25 @@ def shows(way: Way, looks: Sequence[Look], known: float | None) -> tuple[Look | 
     span = format_duration(way.span)
     enough = len(within) >= ENOUGH * (way.span / HALF_MINUTE)
     match way.kind:
-        case Kind.LASTING:
+        case ProbeWindow.LASTING:
             run = _run(way, looks, known)
             if newest.at - run[0].at >= way.span:
                 lasted = format_duration(newest.at - run[0].at)
                 return run[0], f"bad for {lasted}, {_described(newest)}"
-        case Kind.COUNTED if len(bad_within) >= way.limit:
+        case ProbeWindow.COUNTED if len(bad_within) >= way.limit:
             return bad_within[0], f"{len(bad_within)} bad looks in {span}, {_described(newest)}"
-        case Kind.SHARE if enough and len(bad_within) >= BAD_LOOKS:
+        case ProbeWindow.SHARE if enough and len(bad_within) >= BAD_LOOKS:
             share = len(bad_within) / len(within)
             if share > way.limit:
                 return bad_within[0], f"{share:.0%} of {len(within)} looks failed in {span}"
-        case Kind.SLOWER if enough and known is not None and len(bad_within) >= BAD_LOOKS:
+        case ProbeWindow.SLOWER if enough and known is not None and len(bad_within) >= BAD_LOOKS:
             takes, too_long = median(look.seconds for look in within), way.too_long(known)
             if too_long is not None and takes > too_long:
                 return bad_within[0], f"takes {takes:.1f} s, usually {known:.1f} s"
     return None, ""
 
 
-def _run(way: Way, looks: Sequence[Look], known: float | None) -> list[Look]:
+def _run(way: SignalWay, looks: Sequence[ProbeLook], known: float | None) -> list[ProbeLook]:
     """The bad looks in a row up to the newest, which is one, oldest first."""
     run = [looks[-1]]
     for look in reversed(looks[:-1]):
@@ -191,6 +195,6 @@ def _run(way: Way, looks: Sequence[Look], known: float | None) -> list[Look]:
     return run
 
 
-def _described(look: Look) -> str:
+def _described(look: ProbeLook) -> str:
     answer = "no answer" if look.status is None else str(look.status)
     return f"{answer} after {look.seconds:.1f} s"

@@ -18,7 +18,7 @@ from shared.domain.policy.model import SIGNALS, Policy, Probe, Signal, Unit
 from shared.domain.signals.probe_history import (
     KEPT,
     LONGEST_SECONDS,
-    Look,
+    ProbeLook,
     is_fresh,
     shows,
     usual,
@@ -29,7 +29,7 @@ PASSES_TO_CLOSE = 3
 """So many good looks in a row close a signal."""
 
 
-class Finding(Struct, frozen=True):
+class ProbeFinding(Struct, frozen=True):
     """A signal that opened, and perhaps closed again."""
 
     signal: str
@@ -59,15 +59,15 @@ class Finding(Struct, frozen=True):
         return f"probe:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-class Record(Struct, frozen=True):
+class ProbeRecord(Struct, frozen=True):
     """What is kept of the probes of one system."""
 
     system: str
     since: datetime
     """When it was begun."""
-    looks: dict[str, tuple[Look, ...]] = {}
+    looks: dict[str, tuple[ProbeLook, ...]] = {}
     """By probe, oldest first."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ProbeFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
     closed: dict[str, datetime] = {}
     """When each signal closed the last time: looks until then open nothing."""
@@ -76,7 +76,7 @@ class Record(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def path(system: str) -> str:
+def probes_path(system: str) -> str:
     """Where the record of a system's probes is kept."""
     return f"probes/{system}"
 
@@ -99,7 +99,9 @@ def patience(probe: Probe, policy: Policy) -> Probe:
     return replace(probe, timeout=timedelta(seconds=min(seconds, LONGEST_SECONDS)))
 
 
-def seen(record: Record, looks: Mapping[str, Iterable[Look]], policy: Policy) -> Record:
+def seen(
+    record: ProbeRecord, looks: Mapping[str, Iterable[ProbeLook]], policy: Policy
+) -> ProbeRecord:
     """The record with these looks in it: one for each half minute, the newest of them.
 
     Probes that feed no signal any more are forgotten.
@@ -113,7 +115,7 @@ def seen(record: Record, looks: Mapping[str, Iterable[Look]], policy: Policy) ->
     return replace(record, looks=kept)
 
 
-def judge(record: Record, policy: Policy, now: datetime) -> tuple[Finding, ...]:
+def judge(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[ProbeFinding, ...]:
     """The signals that open and those that close now, each with its reason; empty: no change."""
     open_ones = {one.signal: one for one in record.findings if one.closed_at is None}
     fed = feeding(policy)
@@ -131,7 +133,7 @@ def judge(record: Record, policy: Policy, now: datetime) -> tuple[Finding, ...]:
     return tuple(change for change in changes if change is not None)
 
 
-def after(record: Record, changes: Iterable[Finding]) -> Record:
+def after(record: ProbeRecord, changes: Iterable[ProbeFinding]) -> ProbeRecord:
     """The record once these changes are made."""
     kept = {one.id(record.system): one for one in record.findings}
     kept |= {one.id(record.system): one for one in changes}
@@ -140,8 +142,8 @@ def after(record: Record, changes: Iterable[Finding]) -> Record:
 
 
 def _opening(
-    record: Record, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
-) -> Finding | None:
+    record: ProbeRecord, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
+) -> ProbeFinding | None:
     """The signal as found through the first probe, and in the first way, that shows it."""
     closed = record.closed.get(name)
     for probe in probes:
@@ -151,7 +153,7 @@ def _opening(
         for way in ways(name, policy.signals[name]) if is_fresh(looks, now) else ():
             first, how = shows(way, looks, known)
             if first is not None:
-                return Finding(
+                return ProbeFinding(
                     signal=name,
                     probe=probe.name,
                     function=probe.function,
@@ -164,7 +166,7 @@ def _opening(
 
 
 def _is_over(
-    record: Record, signal: Signal, probes: Iterable[Probe], found: Finding, now: datetime
+    record: ProbeRecord, signal: Signal, probes: Iterable[Probe], found: ProbeFinding, now: datetime
 ) -> bool:
     """Whether every probe of the signal had good looks only, several in a row, up to now.
 

@@ -63,7 +63,7 @@ def is_one(data: bytes) -> bool:
     return CONFIG in document and "incident" not in document
 
 
-def parse(data: bytes) -> SecurityFinding:
+def parse_security_finding(data: bytes) -> SecurityFinding:
     """The finding that a message's data tells of. Raises: Refused, with the reason."""
     document = read_object(data, MAX_BYTES)
     finding, resource = _part(document, "finding"), _part(document, "resource")

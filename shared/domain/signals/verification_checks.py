@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from shared.domain.policy.model import Check, Policy, ScenarioName
-from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict, share, summed
+from shared.domain.policy.model import Policy, ScenarioName, VerificationCheck
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests, share, summed
 
 
-class Counted(Struct, frozen=True):
+class RequestCounts(Struct, frozen=True):
     """What was counted since the last shift; None: it could not be read."""
 
     requests: Mapping[str, Requests] | None
@@ -29,7 +29,7 @@ def checked(
     policy: Policy,
     scenario: ScenarioName,
     back: Collection[str],
-    counted: Counted,
+    counted: RequestCounts,
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
     """Each check that concerns the functions that are back, or no single function, judged.
@@ -47,7 +47,7 @@ def checked(
 
 def together(health: Health, checks: Mapping[str, Health]) -> Health:
     """The health of all: as bad as its worst part, which says why; ill outranks not known."""
-    for verdict in (Verdict.ILL, Verdict.INCONCLUSIVE):
+    for verdict in (HealthVerdict.ILL, HealthVerdict.INCONCLUSIVE):
         if health.verdict is verdict:
             return health
         told = [f"{name}: {one.reason}" for name, one in checks.items() if one.verdict is verdict]
@@ -75,29 +75,33 @@ def _judged(
     """Ill by one failing probe or by one tally; well only by all that is declared of it."""
     failed = [name for name in asked if name in probes and not probes[name].passed]
     if failed:
-        return Health(Verdict.ILL, f"{', '.join(failed)} fails")
+        return Health(HealthVerdict.ILL, f"{', '.join(failed)} fails")
     enough = policy.gates.minimum_requests
     for one in tallies:
         whole = one.counted
         if whole and whole.total >= enough and share(whole) > one.failing_above:
-            return Health(Verdict.ILL, f"{share(whole):.0%} of {whole.total} {one.what} failed")
+            return Health(
+                HealthVerdict.ILL, f"{share(whole):.0%} of {whole.total} {one.what} failed"
+            )
     silent = [name for name in asked if name not in probes]
     if silent:
-        return Health(Verdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
+        return Health(HealthVerdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
     for one in tallies:
         if one.counted is None:
-            return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
+            return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
         if one.counted.total < enough:
-            return Health(Verdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted")
-    return Health(Verdict.WELL, "it works")
+            return Health(
+                HealthVerdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted"
+            )
+    return Health(HealthVerdict.WELL, "it works")
 
 
 def _tallies(
     policy: Policy,
     scenario: ScenarioName,
-    check: Check,
+    check: VerificationCheck,
     back: Collection[str],
-    counted: Counted,
+    counted: RequestCounts,
 ) -> Iterator[_Tally]:
     """What is counted for it now: its functions that are back, and who signs in."""
     functions, requests = list(_counted(policy, check, back)), counted.requests
@@ -112,14 +116,14 @@ def _tallies(
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
 
 
-def _asked(policy: Policy, check: Check, back: Collection[str]) -> Iterator[str]:
+def _asked(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
     """The names of its probes that are asked now."""
     for probe in policy.probes:
         if probe.name in check.probes and (probe.function is None or probe.function in back):
             yield probe.name
 
 
-def _counted(policy: Policy, check: Check, back: Collection[str]) -> Iterator[str]:
+def _counted(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
     """The functions of its groups that are back."""
     groups = policy.functions
     return (name for name in sorted(back) if groups.get(name) in check.groups)

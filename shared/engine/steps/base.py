@@ -11,7 +11,7 @@ from shared.domain.rollback.plan import Step
 from shared.ports.resources import Estate
 
 
-class Verdict(StrEnum):
+class StepVerdict(StrEnum):
     """Where the world stands for one step."""
 
     AT_GOAL = "at goal"
@@ -22,10 +22,10 @@ class Verdict(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
-class Look(Struct, frozen=True):
+class StepLook(Struct, frozen=True):
     """What one look found."""
 
-    verdict: Verdict
+    verdict: StepVerdict
     token: str = ""
     """The precondition under which the effect may be sent now."""
     note: str = ""
@@ -33,7 +33,7 @@ class Look(Struct, frozen=True):
     """Whether an effect that comes in portions has come further: the next one is a new attempt."""
 
 
-class Kind(Protocol):
+class StepKind(Protocol):
     """One kind of change."""
 
     expected_seconds: float
@@ -42,7 +42,7 @@ class Kind(Protocol):
     """The client time-out of an effect that the platform takes without a precondition, sent once
     and not repeated by any transport; None: a precondition protects it."""
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Ask the world, not our memory, where it stands."""
         ...
 

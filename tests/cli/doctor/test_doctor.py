@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor.finding import ESSENTIAL, Finding, Verdict, examined, exit_code
+from cli.doctor.finding import ESSENTIAL, CheckFinding, CheckVerdict, examined, exit_code
 from cli.doctor.installation import checks as installation
 from cli.doctor.system import checks as systems
 from shared.core import topics
@@ -37,8 +37,8 @@ CLAIMS = {
 """Those that look at a claim that no test here can verify, as docs/unverified.md says."""
 
 
-def row(check: str, verdict: Verdict) -> Finding:
-    return Finding(check, "", verdict, "")
+def row(check: str, verdict: CheckVerdict) -> CheckFinding:
+    return CheckFinding(check, "", verdict, "")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def row(check: str, verdict: Verdict) -> Finding:
         ([row("topics", UNKNOWN), row("probes", WRONG)], 1),
     ],
 )
-def test_the_exit_code(findings: list[Finding], code: int) -> None:
+def test_the_exit_code(findings: list[CheckFinding], code: int) -> None:
     """Wrong outweighs unknown; unknown counts where it is essential; doubts do not."""
     assert exit_code(findings) == code
 

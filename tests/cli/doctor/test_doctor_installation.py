@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor.finding import Verdict, examined
+from cli.doctor.finding import CheckVerdict, examined
 from cli.doctor.installation import apis, checks
 from cli.doctor.installation.bucket_readers import FIRESTORE
 from cli.doctor.installation.checks import CODE_LABEL
@@ -16,7 +16,7 @@ from cli.doctor.installation.facts import DEAD_MAN, StoreTime
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
-from shared.ports.operations_project import Asked, Metric
+from shared.ports.operations_project import Metric, MetricQuery
 from tests.support.runtime.installation import (
     AGENT,
     CALLED,
@@ -112,7 +112,7 @@ PUSHED = "pubsub.googleapis.com/subscription/push_request_count"
 NONE: frozenset[str] = frozenset()
 RESPONSES, SUBSCRIPTIONS = frozenset({"response_class"}), frozenset({"pubsub_subscription"})
 CLOCK, WORK, ALERTS = f"{topics.CLOCK}-push", f"{topics.WORK}-push", f"{topics.ALERTS}-push"
-INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
+INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = (
     ("no state", {"state": SILENT}, "state", "state database", UNKNOWN),
     (
         "clocks apart",
@@ -234,7 +234,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
     ("alerts on ourselves unseen", {"measured": SILENT}, "alert-policies", OPS, UNKNOWN),
     (
         "an alert on ourselves that reaches nobody",
-        {"measured": asked(Asked("rollback: silent clock"), CLOCK_FILTER)},
+        {"measured": asked(MetricQuery("rollback: silent clock"), CLOCK_FILTER)},
         *("alert-policies", OPS, DOUBTFUL),
     ),
     (
@@ -252,8 +252,14 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
         {"measured": replace(MEASURED_SELF, answers={CLOCK_QUERY: 0})},
         *("queries", OPS, UNKNOWN),
     ),
-    ("no query", {"measured": asked(Asked("rollback: x", channels=1))}, "queries", OPS, UNKNOWN),
-    ("no filter", {"measured": asked(Asked("rollback: x"))}, "metric-names", OPS, UNKNOWN),
+    (
+        "no query",
+        {"measured": asked(MetricQuery("rollback: x", channels=1))},
+        "queries",
+        OPS,
+        UNKNOWN,
+    ),
+    ("no filter", {"measured": asked(MetricQuery("rollback: x"))}, "metric-names", OPS, UNKNOWN),
     (
         "a metric that is not known",
         {"measured": replace(MEASURED_SELF, metrics={})},
@@ -339,7 +345,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
     ids=[row[0] for row in INSTALLATIONS],
 )
 def test_what_is_amiss_with_an_installation_is_told(
-    changes: dict[str, Any], check: str, what: str, verdict: Verdict
+    changes: dict[str, Any], check: str, what: str, verdict: CheckVerdict
 ) -> None:
     """By a row of its own."""
     assert (check, what, verdict) in amiss(replace(HEALTHY, **changes))

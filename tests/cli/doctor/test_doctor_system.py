@@ -10,45 +10,59 @@ import typer
 from msgspec.structs import replace
 
 from cli.app import app
-from cli.doctor.finding import Verdict, examined
+from cli.doctor.finding import CheckVerdict, examined
 from cli.doctor.installation.facts import responders
 from cli.doctor.installation.metrics import Measured
 from cli.doctor.system import checks as systems
 from cli.doctor.system import permissions, signals
-from cli.doctor.system.facts import Facts, Spoken
+from cli.doctor.system.facts import Spoken, SystemFacts
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import Posture
-from shared.domain.data.backups.export import Status as Kept
+from shared.domain.data.backups.export import ExportStatus as Kept
 from shared.domain.data.backups.export import begun
 from shared.domain.data.backups.managed_backups import Watched
 from shared.domain.data.backups.restore_test import Proof
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.ttl import Expiry
-from shared.domain.deployments.deployment import Deployment, Live, Restorability, Status, placements
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Live,
+    Restorability,
+    placements,
+)
 from shared.domain.deployments.inventory.state import (
     FunctionState,
     Generation,
     HostingSite,
-    Source,
+    SourceObject,
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service, TrafficTarget
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.data_rules import Collection
-from shared.domain.policy.model import Check, Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.domain.policy.model import (
+    Group,
+    Mode,
+    Policy,
+    Probe,
+    ScenarioName,
+    Signal,
+    VerificationCheck,
+)
 from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page_html import HTML
 from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.domain.signals.probe_history import Look
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.probe_history import ProbeLook
+from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system import Controls, Freeze, Pause, System
-from shared.ports.operations_project import Asked
-from shared.ports.storage import Seen
+from shared.ports.operations_project import MetricQuery
+from shared.ports.storage import PublicAccess
 from tests.support.runtime.installation import (
     DOUBTFUL,
     FUNCTIONS,
@@ -102,7 +116,7 @@ STABLE = Deployment(
     "v1",
     "shop",
     NOON,
-    Status.STABLE,
+    DeploymentStatus.STABLE,
     placements({"placeOrder": FOUND}),
     restorable=PROVEN,
 )
@@ -129,20 +143,20 @@ UNDER = {"sources": ' if resource.name.startsWith("projects/_/buckets/gcf-source
 BUILT = FunctionState(
     "placeOrder",
     Generation.SECOND,
-    source=Source("sources", "placeOrder.zip", 7),
+    source=SourceObject("sources", "placeOrder.zip", 7),
     trigger="triggers/placeorder",
 )
 TOLD = asked(
-    Asked("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
+    MetricQuery("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
     queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
 )
-SEEN_DOWN = Asked(
+SEEN_DOWN = MetricQuery(
     "shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1
 )
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
-LOOKED_THROUGH = scan.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
-HEALTHY_SHOP = Facts(
+LOOKED_THROUGH = scan.ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
+HEALTHY_SHOP = SystemFacts(
     policy=SHOP,
     now=NOON,
     system=System("shop"),
@@ -151,7 +165,9 @@ HEALTHY_SHOP = Facts(
     inventory={"placeOrder": LIVE},
     requests={"placeorder": Requests(7, 0)},
     probes={"shop": ProbeAnswer(passed=True, status=200)},
-    looks=Record("shop", NOON, {"shop": (Look(NOON, NOON, passed=True, seconds=0.1, status=200),)}),
+    looks=ProbeRecord(
+        "shop", NOON, {"shop": (ProbeLook(NOON, NOON, passed=True, seconds=0.1, status=200),)}
+    ),
     accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
@@ -171,18 +187,18 @@ HEALTHY_SHOP = Facts(
     proofs=(replace(RESTORED, is_over=False), RESTORED),
     native=Watched("shop", NOON),
     assets=Posture("shop", NOON - timedelta(hours=25)),
-    page=Seen(200, HTML, CACHE_CONTROL),
+    page=PublicAccess(200, HTML, CACHE_CONTROL),
     push={},
     measured=TOLD,
     sign_ins=Requests(9, 1),
-    integrity=damage.Record("shop", last=LOOKED_THROUGH),
+    integrity=damage.IntegrityRecord("shop", last=LOOKED_THROUGH),
     expiries=(Expiry("carts", ("meta", "until")),),
     triggers=(Trigger("triggers/bill", "workflow bill", {}),),
     spoken={},
 )
 
 
-def ill(facts: Facts) -> list[tuple[str, Verdict]]:
+def ill(facts: SystemFacts) -> list[tuple[str, CheckVerdict]]:
     """Check and verdict of whatever is not well with a system."""
     found = examined(systems.CHECKS, facts)
     return [(one.check, one.verdict) for one in found if one.verdict is not WELL]
@@ -247,12 +263,12 @@ def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
 
 
 PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
-VERIFYING = replace(SHOP, verification={"sign-in": Check(sign_in_failures=0.3)})
-UNKNOWN_FILES = {"orders": scan.Tally(unknown=1)}
-SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
+VERIFYING = replace(SHOP, verification={"sign-in": VerificationCheck(sign_in_failures=0.3)})
+UNKNOWN_FILES = {"orders": scan.CollectionTally(unknown=1)}
+SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("paused", {"system": System("shop", pause=PAUSE)}, "mode", DOUBTFUL),
     ("a source unsaid", built(source=None), "sources", DOUBTFUL),
-    ("a source that may be another", built(source=Source("x", "y")), "sources", DOUBTFUL),
+    ("a source that may be another", built(source=SourceObject("x", "y")), "sources", DOUBTFUL),
     ("functions unseen", beside(functions=None), "sources", UNKNOWN),
     ("fewer writes are admitted", {"writes": 59}, "write-quota", DOUBTFUL),
     ("more writes are admitted", {"writes": 61}, "write-quota", DOUBTFUL),
@@ -262,7 +278,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("frozen", {"system": System("shop", freezes=(FREEZE,))}, "mode", DOUBTFUL),
     ("switches unseen", {"controls": SILENT}, "mode", UNKNOWN),
     ("nothing stable", {"deployments": ()}, "stable", WRONG),
-    ("only bad", {"deployments": (replace(STABLE, status=Status.BAD),)}, "stable", WRONG),
+    ("only bad", {"deployments": (replace(STABLE, status=DeploymentStatus.BAD),)}, "stable", WRONG),
     ("deployments unseen", {"deployments": SILENT}, "stable", UNKNOWN),
     ("proofs unseen", {"deployments": SILENT}, "proof", UNKNOWN),
     ("not proven", {"deployments": (replace(STABLE, restorable=None),)}, "proof", UNKNOWN),
@@ -325,16 +341,16 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
         *("assets", UNKNOWN),
     ),
     ("assets unseen", {"assets": SILENT}, "assets", UNKNOWN),
-    ("no page", {"page": Seen(404)}, "status-page", WRONG),
-    ("a page as a file", {"page": Seen(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
-    ("a page of an hour ago", {"page": Seen(200, HTML)}, "status-page", DOUBTFUL),
+    ("no page", {"page": PublicAccess(404)}, "status-page", WRONG),
+    ("a page as a file", {"page": PublicAccess(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
+    ("a page of an hour ago", {"page": PublicAccess(200, HTML)}, "status-page", DOUBTFUL),
     ("no bucket of pages named", {"page": None}, "status-page", UNKNOWN),
     ("the page unseen", {"page": SILENT}, "status-page", UNKNOWN),
     ("push off", {"push": {"shop-prod": True, OPS: False}}, "apis", WRONG),
     ("push off in the application", {"push": {"shop-prod": False, OPS: True}}, "apis", WRONG),
     ("push unseen", {"push": {"shop-prod": SILENT}}, "apis", UNKNOWN),
     ("alerts unseen", {"measured": SILENT}, "alert-policies", UNKNOWN),
-    ("no alert", {"measured": asked(Asked("x"))}, "alert-policies", DOUBTFUL),
+    ("no alert", {"measured": asked(MetricQuery("x"))}, "alert-policies", DOUBTFUL),
     ("an alert off", {"measured": of_alert(enabled=False)}, "alert-policies", WRONG),
     ("an alert to nobody", {"measured": of_alert(channels=0)}, "alert-policies", WRONG),
     ("no sign-in", {"policy": VERIFYING, "sign_ins": Requests(0, 0)}, "sign-ins", DOUBTFUL),
@@ -346,15 +362,19 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
         *("secret-settings", DOUBTFUL),
     ),
     ("data never looked through", {"integrity": None}, "data", UNKNOWN),
-    ("a first run under way", {"integrity": damage.Record("shop")}, "data", UNKNOWN),
+    ("a first run under way", {"integrity": damage.IntegrityRecord("shop")}, "data", UNKNOWN),
     (
         "data that cannot be looked through",
-        {"integrity": damage.Record("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
+        {"integrity": damage.IntegrityRecord("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
         *("data", WRONG),
     ),
     (
         "files that cannot be looked at",
-        {"integrity": damage.Record("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
+        {
+            "integrity": damage.IntegrityRecord(
+                "shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES)
+            )
+        },
         *("data", UNKNOWN),
     ),
     ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
@@ -377,7 +397,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ids=[row[0] for row in SYSTEMS],
 )
 def test_what_is_amiss_with_a_system_is_told(
-    changes: dict[str, Any], check: str, verdict: Verdict
+    changes: dict[str, Any], check: str, verdict: CheckVerdict
 ) -> None:
     """By a row of its own."""
     assert (check, verdict) in ill(replace(HEALTHY_SHOP, **changes))

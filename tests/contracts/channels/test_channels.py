@@ -12,7 +12,7 @@ from shared.adapters.channels.atlassian_statuspage import Statuspage
 from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.domain.notices.message import Worded
+from shared.domain.notices.message import Message
 from shared.domain.notices.notice import Stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.presentation.notice_templates import NAMES, Templates
@@ -21,7 +21,7 @@ from tests.contracts.support.channels import KEY, TOLD, WORDS, Known, Server
 from tests.support.faults.hostile_text import ATTACKS, ID, MEANS_SOMETHING, about, notice
 
 
-def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[Worded], None]]:
+def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[Message], None]]:
     page = Statuspage("p1", "key\n", f"http://{server.address}")
     return {
         "apprise": lambda words: tell(f"json://{server.address}/", words, "chat"),
@@ -101,7 +101,7 @@ def test_several_addresses_in_one_secret(server: Server) -> None:
 def test_an_incident_on_the_page_goes_on(server: Server) -> None:
     """It is begun once, and each turn is one update, however often its message comes."""
     page = Statuspage("p1", "key", f"http://{server.address}")
-    over = Worded("The Bookshop: all clear", "It works again.\n")
+    over = Message("The Bookshop: all clear", "It works again.\n")
 
     for _ in range(2):
         page.tell(ID, Stage.BEGUN, WORDS, "a")

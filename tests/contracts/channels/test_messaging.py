@@ -9,7 +9,7 @@ import pytest
 from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.domain.notices.push_progress import Fate
+from shared.domain.notices.push_progress import PushFate
 from shared.ports.messaging import Sender
 from tests.contracts.support.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.support.fakes.sender import FakeSender
@@ -24,13 +24,13 @@ ANSWERS = {
     "too many": (429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
 }
 FATES = {
-    "well": Fate.TAKEN,
-    "removed": Fate.GONE,
-    "of another": Fate.GONE,
-    "no token": Fate.GONE,
-    "apple says no": Fate.REFUSED,
-    "not permitted": Fate.REFUSED,
-    "too many": Fate.NONE,
+    "well": PushFate.TAKEN,
+    "removed": PushFate.GONE,
+    "of another": PushFate.GONE,
+    "no token": PushFate.GONE,
+    "apple says no": PushFate.REFUSED,
+    "not permitted": PushFate.REFUSED,
+    "too many": PushFate.NONE,
 }
 
 
@@ -62,7 +62,7 @@ class OverTheWire:
 
     def got(self) -> list[str]:
         told = (said["message"]["token"] for _, _, _, said in self._server.told)
-        return [token for token in told if FATES[token] is Fate.TAKEN]
+        return [token for token in told if FATES[token] is PushFate.TAKEN]
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -125,5 +125,5 @@ def test_a_rehearsal_reaches_no_device(server: Server, push: FirebasePush) -> No
     """In an embedded cloud nobody's device is told, though there is a way."""
     sender = ChannelSender(lambda host: server.address, push={"bookshop": push})
 
-    assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [Fate.TAKEN]
+    assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [PushFate.TAKEN]
     assert server.told == []

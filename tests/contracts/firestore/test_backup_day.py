@@ -15,7 +15,7 @@ from local.faults.plan import FaultPlan, OperationFault
 from responders.backups.export import BackingUp
 from responders.backups.managed_backups import Watching
 from shared.core.store import Create
-from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
 from shared.state.reader import Reading
 from shared.wiring.operations import Wiring
@@ -78,7 +78,7 @@ def test_a_backup_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
     pass_time(cloud, wiring, 9 * MINUTE)
 
     [kept] = catalogue(wiring)
-    assert (kept.status, kept.attempt, kept.counts) == (Status.KEPT, 2, {"a": 3})
+    assert (kept.status, kept.attempt, kept.counts) == (ExportStatus.KEPT, 2, {"a": 3})
     assert kept.documents >= 3
     here, there = (
         {one.name: one.content for one in cloud.buckets.all(bucket, versions=False)}

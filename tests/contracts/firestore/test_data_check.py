@@ -16,8 +16,8 @@ from shared.adapters.clock import FollowedClock
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
-from shared.domain.data.integrity.scan import Run
+from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.signals.alert import Alert
 from shared.wiring.operations import Wiring
@@ -53,7 +53,7 @@ class Shop:
         bucket = self._wiring.clients.storage.bucket("bookshop-media")
         bucket.blob(name).upload_from_string(content)
 
-    def look(self) -> Record:
+    def look(self) -> IntegrityRecord:
         """The record after the run of the next hour."""
         self.cloud.clock.advance(60 * MINUTE)
         clock = self._wiring.clock
@@ -62,13 +62,13 @@ class Shop:
         self.cloud.settle()
         for _ in range(10):  # what gives no answer in time is asked again, as each minute does
             Checking(self._wiring, self._wiring.policies).check()
-            found = self._wiring.store.get(damage.path(POLICY.system))
-            record = decode(Record, found.fields or {})
+            found = self._wiring.store.get(damage.damage_path(POLICY.system))
+            record = decode(IntegrityRecord, found.fields or {})
             if record.run is None and record.last is not None and self._is_new(record.last):
                 break
         return record
 
-    def _is_new(self, run: Run) -> bool:
+    def _is_new(self, run: ScanRun) -> bool:
         return self.cloud.clock.now() - run.began_at < 30 * MINUTE
 
     def alerts(self) -> list[Alert]:

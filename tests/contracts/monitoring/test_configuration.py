@@ -15,7 +15,7 @@ from shared.adapters.gcp.monitoring.configuration import CloudMonitoring
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.ports.operations_project import Asked, Metric, Monitoring
+from shared.ports.operations_project import Metric, MetricQuery, Monitoring
 from tests.support.fakes.monitoring.configuration import MemoryMonitoring
 
 SHOP = Policy(
@@ -29,11 +29,11 @@ SHOP = Policy(
 LABELS = {"rollback_signal": "function_failure_rate", "rollback_system": "shop"}
 ALL = 'resource.type = "cloud_run_revision" AND metric.type = "run.googleapis.com/request_count"'
 FAILED = f'{ALL} AND metric.labels.response_code_class = "5xx"'
-OURS = Asked("shop function failure rate", LABELS, channels=1, filters=(ALL, FAILED))
+OURS = MetricQuery("shop function failure rate", LABELS, channels=1, filters=(ALL, FAILED))
 REQUESTS = "run_googleapis_com:request_count"
 MANY = f'sum(increase({REQUESTS}{{monitored_resource="cloud_run_revision"}}[5m])) > 7'
-SLOW = Asked("shop: slow", enabled=False, queries=(MANY,))
-PAGE = Asked("Health of shop", queries=(MANY,))
+SLOW = MetricQuery("shop: slow", enabled=False, queries=(MANY,))
+PAGE = MetricQuery("Health of shop", queries=(MANY,))
 COUNTED = f'count(last_over_time({REQUESTS}{{service_name="placeorder"}}[1d]))'
 NOTHING = f'count(last_over_time({REQUESTS}{{service_name!="placeorder"}}[1d]))'
 RUN = frozenset(

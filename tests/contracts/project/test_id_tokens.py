@@ -21,10 +21,10 @@ from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverified
+from shared.domain.commands.credential import ROLE_CLAIM, CredentialKind, hashed, unverified
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
-from shared.ports.identity import Identity
+from shared.ports.identity import TokenVerifier
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeIdentity
 from tests.support.fakes.runtime.clock import START, FakeClock
@@ -38,7 +38,7 @@ SHOP: Policy = policy()
 class Place(Protocol):
     """Somewhere that people sign in."""
 
-    identity: Identity
+    identity: TokenVerifier
 
     def person(self, **changes: Any) -> str:
         """A well-signed token of Ada, a commander with a second factor, but for these claims."""
@@ -59,7 +59,7 @@ class InMemory:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self._fake = FakeIdentity(self.clock, SHOP.project)
-        self.identity: Identity = self._fake
+        self.identity: TokenVerifier = self._fake
 
     def person(self, **changes: Any) -> str:
         return self._fake.person(**changes)
@@ -87,7 +87,7 @@ class Embedded:
         self._account = Account(ADA, "pw", role="commander")
         self._uid: str = self._place.put(self._account)["uid"]
         self.google = GoogleIdentity(SHOP.project, anonymous=True)
-        self.identity: Identity = self.google
+        self.identity: TokenVerifier = self.google
 
     def person(self, **changes: Any) -> str:
         user = self._place.users.get(self._uid)
@@ -154,7 +154,7 @@ def test_a_person(place: Place) -> None:
 
     assert (credential.name, credential.kind, credential.role) == (
         ADA,
-        Kind.PERSON,
+        CredentialKind.PERSON,
         Role.COMMANDER,
     )
     assert credential.second_factor
@@ -199,7 +199,11 @@ def test_a_service_account(place: Place) -> None:
     """It has no role; its audience is told, and judged where the command is known."""
     credential = place.identity.verify(place.service("a" * 64))
 
-    assert (credential.name, credential.kind, credential.role) == (DEPLOY, Kind.SERVICE, None)
+    assert (credential.name, credential.kind, credential.role) == (
+        DEPLOY,
+        CredentialKind.SERVICE,
+        None,
+    )
     assert credential.audience == "a" * 64
     assert not credential.second_factor
 

@@ -19,10 +19,10 @@ from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.adapters.gcp.project.own_id_token import HOST, AccountVoice
 from shared.adapters.sign_in import SignIn
 from shared.core.errors import Rejected
-from shared.domain.commands.credential import Kind
+from shared.domain.commands.credential import CredentialKind
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
-from shared.ports.identity import Entrance, Identity, Voice
+from shared.ports.identity import Entrance, TokenVerifier, Voice
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
 from tests.support.fakes.runtime.clock import FakeClock
@@ -37,7 +37,9 @@ EVE = Account("eve@example.com", "pw", role="commander")
 class Place:
     """Somewhere that people sign in, and a console speaks."""
 
-    def __init__(self, identity: Identity, entrance: Entrance, voice: Voice, said: str) -> None:
+    def __init__(
+        self, identity: TokenVerifier, entrance: Entrance, voice: Voice, said: str
+    ) -> None:
         self.identity = identity
         self.entrance = entrance
         self.voice = voice
@@ -80,7 +82,11 @@ def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
     """With a second factor, and the role that they have; and nobody else gets one."""
     known = place.identity.verify(place.entrance.enter(ADA.email, ADA.password, place.code))
 
-    assert (known.kind, known.name, known.role) == (Kind.PERSON, ADA.email, Role.COMMANDER)
+    assert (known.kind, known.name, known.role) == (
+        CredentialKind.PERSON,
+        ADA.email,
+        Role.COMMANDER,
+    )
     assert known.second_factor
     wrong = str((int(place.code) + 500_000) % 1_000_000).zfill(6)
     for typed, why in (
@@ -96,7 +102,7 @@ def test_a_voice_is_that_of_its_account_for_its_audience(place: Place) -> None:
     """By its address, which the token must hold to be worth anything."""
     said = place.identity.verify(place.voice.token("a" * 64))
 
-    assert (said.kind, said.name, said.audience) == (Kind.SERVICE, CONSOLE, "a" * 64)
+    assert (said.kind, said.name, said.audience) == (CredentialKind.SERVICE, CONSOLE, "a" * 64)
 
 
 def test_a_voice_for_no_audience(place: Place) -> None:

@@ -152,7 +152,9 @@ def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
     try:
         Inspecting(wiring, wiring.policies).inspect()
-        found = decode(Posture, wiring.store.get(asset_protection.path(policy.system)).fields or {})
+        found = decode(
+            Posture, wiring.store.get(asset_protection.assets_path(policy.system)).fields or {}
+        )
     finally:
         wiring.close()
         cloud.stop()

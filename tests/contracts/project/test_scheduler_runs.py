@@ -17,7 +17,7 @@ from local.services.scheduler.jobs import Scheduler
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
 from shared.core.errors import Rejected, Unavailable
-from shared.ports.operations_project import Run, Timetable
+from shared.ports.operations_project import JobRun, Timetable
 from tests.support.fakes.project.scheduler_runs import MemoryTimetable
 from tests.support.fakes.runtime.clock import START
 
@@ -39,12 +39,12 @@ class InMemory:
 
     def __init__(self) -> None:
         memory = MemoryTimetable()
-        memory.kept = {REGION: {JOB: Run(enabled=True, at=START)}}
+        memory.kept = {REGION: {JOB: JobRun(enabled=True, at=START)}}
         self.timetable: Timetable = memory
         self._runs = memory.kept[REGION]
 
     def ran(self, code: int) -> None:
-        self._runs[JOB] = Run(enabled=True, at=LATER, code=code)
+        self._runs[JOB] = JobRun(enabled=True, at=LATER, code=code)
 
 
 class OverTheWire:
@@ -79,11 +79,11 @@ def world(request: pytest.FixtureRequest) -> TimetableWorld:
 def test_how_a_job_went_last(world: TimetableWorld) -> None:
     """When it was tried, and with which code it ended; 0 is well."""
     assert world.timetable.regions() == [REGION]
-    assert world.timetable.runs(REGION) == {JOB: Run(enabled=True, at=START)}
+    assert world.timetable.runs(REGION) == {JOB: JobRun(enabled=True, at=START)}
 
     for code in (13, 0):
         world.ran(code)
-        assert world.timetable.runs(REGION) == {JOB: Run(enabled=True, at=LATER, code=code)}
+        assert world.timetable.runs(REGION) == {JOB: JobRun(enabled=True, at=LATER, code=code)}
 
 
 def test_a_region_without_jobs(world: TimetableWorld) -> None:
@@ -94,15 +94,15 @@ def test_a_region_without_jobs(world: TimetableWorld) -> None:
 @pytest.mark.parametrize(
     ("job", "run"),
     [
-        ({"name": NAME, "state": "PAUSED"}, Run(enabled=False)),
-        ({"name": NAME, "state": "ENABLED", "status": {"code": -1}}, Run(enabled=True, code=-1)),
+        ({"name": NAME, "state": "PAUSED"}, JobRun(enabled=False)),
+        ({"name": NAME, "state": "ENABLED", "status": {"code": -1}}, JobRun(enabled=True, code=-1)),
         (
             {"name": NAME, "state": "ENABLED", "lastAttemptTime": "2026-03-01T12:00:00.123456001Z"},
-            Run(enabled=True, at=START.replace(2026, 3, 1, 12, 0, 0, 123456)),
+            JobRun(enabled=True, at=START.replace(2026, 3, 1, 12, 0, 0, 123456)),
         ),
     ],
 )
-def test_a_job_as_google_writes_it(job: dict[str, object], run: Run) -> None:
+def test_a_job_as_google_writes_it(job: dict[str, object], run: JobRun) -> None:
     """Paused; not known how it ended; with nanoseconds."""
     [listing] = [
         one

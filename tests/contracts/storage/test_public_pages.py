@@ -15,7 +15,7 @@ from local.faults.points import Faults, Moment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.ports.storage import Pages, Seen
+from shared.ports.storage import Pages, PublicAccess
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
 from tests.support.fakes.storage.public_pages import MemoryPages
@@ -91,7 +91,7 @@ def test_what_everybody_sees_of_a_page(pages: Pages) -> None:
     assert pages.seen(NAME).status == 404
     pages.put(NAME, b"<p>", HTML, 0)
 
-    assert pages.seen(NAME) == Seen(200, HTML, "no-cache, max-age=0")
+    assert pages.seen(NAME) == PublicAccess(200, HTML, "no-cache, max-age=0")
 
 
 def test_a_public_address_that_does_not_answer() -> None:

@@ -14,7 +14,7 @@ from local.services.storage.conditions import Conditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.core.errors import Ambiguous, Rejected
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.ports.storage import Vault
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
@@ -28,10 +28,10 @@ class VaultWorld(Protocol):
     """A vault, and a bucket of sources beside it."""
 
     vault: Vault
-    sources: list[Source]
+    sources: list[SourceObject]
     """Two generations of one object."""
 
-    def content(self, source: Source) -> bytes: ...
+    def content(self, source: SourceObject) -> bytes: ...
 
     def lose_answer(self, verb: str) -> None:
         """The next copy or keep takes effect, and its answer is lost."""
@@ -44,10 +44,10 @@ class InMemory:
     def __init__(self) -> None:
         self._fake = MemoryVault(FakeClock(), "kept")
         self.vault: Vault = self._fake
-        self.sources = [Source("sources", OBJECT, 1), Source("sources", OBJECT, 2)]
-        self._fake.lost.add(Source("sources", OBJECT, 3))
+        self.sources = [SourceObject("sources", OBJECT, 1), SourceObject("sources", OBJECT, 2)]
+        self._fake.lost.add(SourceObject("sources", OBJECT, 3))
 
-    def content(self, source: Source) -> bytes:
+    def content(self, source: SourceObject) -> bytes:
         return content_of(source)
 
     def lose_answer(self, verb: str) -> None:
@@ -62,13 +62,13 @@ class OverTheWire:
         self._faults = faults
         self.vault: Vault = BucketVault(clients.storage, "kept")
         self.sources = [
-            Source(
+            SourceObject(
                 "sources", OBJECT, buckets.put(*put, "application/zip", {}, Conditions()).generation
             )
             for put in (("sources", OBJECT, b"first"), ("sources", OBJECT, b"second"))
         ]
 
-    def content(self, source: Source) -> bytes:
+    def content(self, source: SourceObject) -> bytes:
         return self._buckets.find(source.bucket, source.object, source.generation).content
 
     def lose_answer(self, verb: str) -> None:
@@ -114,7 +114,7 @@ def test_what_is_copied_already(world: VaultWorld) -> None:
 def test_a_source_that_is_gone(world: VaultWorld) -> None:
     """The answer is no, and nothing is kept."""
     with pytest.raises(Rejected):
-        world.vault.copy(Source("sources", OBJECT, 3), "a")
+        world.vault.copy(SourceObject("sources", OBJECT, 3), "a")
 
     assert world.vault.made("") == {}
 
@@ -146,7 +146,7 @@ def test_another_generation_than_was_recorded(world: VaultWorld) -> None:
     kept = world.vault.keep("a", b"first")
 
     with pytest.raises(Rejected):
-        world.vault.read(Source(kept.bucket, kept.object, kept.generation + 1))
+        world.vault.read(SourceObject(kept.bucket, kept.object, kept.generation + 1))
 
 
 def test_what_is_made_and_removed(world: VaultWorld) -> None:

@@ -19,7 +19,7 @@ from shared.adapters.gcp.run.builder import CloudBuilder
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.domain.deployments.build_config import Recipe, recipe
-from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
+from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
 from shared.domain.deployments.source_copies import written
 from shared.domain.policy.model import Group, Policy
 from shared.ports.platform import Builder, Platform
@@ -96,7 +96,7 @@ class InMemory:
         self._builds.unstarted.add("placeOrder")
 
     def deploy_elsewhere(self) -> None:
-        theirs = replace(self.kept, source=Source("theirs", "theirs.zip", 1))
+        theirs = replace(self.kept, source=SourceObject("theirs", "theirs.zip", 1))
         self._builds.begin("placeOrder", theirs)
 
     def delete(self) -> None:
@@ -107,7 +107,7 @@ class InMemory:
         first = replace(
             state,
             generation=Generation.FIRST,
-            source=Source("theirs", "old.zip", 1),
+            source=SourceObject("theirs", "old.zip", 1),
             service="",
             latest="",
             traffic=(),
@@ -152,9 +152,9 @@ class OverTheWire:
             ["placeOrder"], release="r2", failure_rate=1.0, configuration=Given()
         )
 
-    def _put(self, name: str, content: bytes) -> Source:
+    def _put(self, name: str, content: bytes) -> SourceObject:
         stored = self._cloud.buckets.put(COPIES, name, content, "x/y", {}, Conditions())
-        return Source(COPIES, name, stored.generation)
+        return SourceObject(COPIES, name, stored.generation)
 
     def advance(self, seconds: float) -> None:
         self._cloud.clock.advance(timedelta(seconds=seconds))
@@ -191,13 +191,13 @@ class OverTheWire:
         lose_on_the_wire(self._cloud.faults, "UpdateFunction")
 
 
-def _kept(state: FunctionState, values: Source | None) -> Recipe:
+def _kept(state: FunctionState, values: SourceObject | None) -> Recipe:
     """How a function ran, as a record keeps it."""
-    place = values or Source(COPIES, "values.json", 1)
+    place = values or SourceObject(COPIES, "values.json", 1)
     kept = recipe(
         replace(
             state,
-            copy=Source(COPIES, "source.zip", 1),
+            copy=SourceObject(COPIES, "source.zip", 1),
             definition=state.definition or DEFINITION,
             configuration=replace(state.configuration, values=place),
         )

@@ -34,7 +34,7 @@ from shared.domain.deployments.inventory.state import (
     IndexField,
     RulesFile,
     RulesRelease,
-    Schedule,
+    SchedulerJob,
     SecretVersion,
 )
 from shared.domain.policy.model import Group, Policy
@@ -157,7 +157,9 @@ class InMemory:
         self._fake.configured = {"mfa.state": "DISABLED"}
         self._fake.kept = {SECRET: {"1": SecretVersion("ENABLED", now)}}
         self._fake.scheduled = {
-            JOB: Schedule("0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash")
+            JOB: SchedulerJob(
+                "0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash"
+            )
         }
         self._fake.pushed = {REPOSITORY: {IMAGE}}
         self._fake.account_states[ACCOUNT] = AccountState.ENABLED

@@ -12,8 +12,8 @@ from shared.adapters.prober import HttpProber
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.model import Probe, ProbeAccount
-from tests.contracts.support.http_server import serving
 from tests.contracts.support.account_double import Toolkit, Vault
+from tests.contracts.support.http_server import serving
 
 TOKEN = "hush.of.google"
 HELD = {"password": "hush-password\n", "api-key": "hush-key\n"}

@@ -19,7 +19,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.core import topics
 from shared.core.errors import BadConfiguration
 from shared.core.store import Create
-from shared.domain.deployments.inventory.diff import Part, incomparable
+from shared.domain.deployments.inventory.diff import InventoryPart, incomparable
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
@@ -88,7 +88,7 @@ def test_the_whole_inventory_of_an_embedded_cloud(wiring: Wiring) -> None:
     """Every part that a policy names is read through the wiring, and known."""
     stock = take_stock(wiring, POLICIES["shop"])
 
-    assert [part for part in Part if not getattr(stock, part)] == [Part.INDEXES]
+    assert [part for part in InventoryPart if not getattr(stock, part)] == [InventoryPart.INDEXES]
     assert incomparable(stock, stock) == ()
 
 

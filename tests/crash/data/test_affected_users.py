@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.core import topics
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.affected_users import PAID, pushed, shop_of, team
 from tests.support.data.corrupted_bookshop import Shop
 from tests.support.faults.fault_injection import Fault, Saboteur, deliver_all
@@ -23,7 +23,7 @@ def told(saboteur: Saboteur) -> Shop:
     shop.order(restore_point="17m")
     shop.parked()
     shop.approve("bob")
-    while shop.newest.status is not Status.WATCHING:
+    while shop.newest.status is not RollbackStatus.WATCHING:
         shop.pass_time(timedelta(seconds=30))
     shop.ports.clock.advance(shop.policy.execution.watch)
     for fake in (shop.ports.kept, shop.ports.sender, shop.ports.store):
@@ -51,7 +51,7 @@ def test_a_fault_while_those_concerned_are_told(fault: Fault, point: int) -> Non
     shop = told(saboteur)
 
     assert saboteur.happened
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     heard = pushed(shop)
     assert {one.token for one in heard} == {"hush-ada", "hush-bob"}
     plain = Counter(one.token for one in heard if not one.sent.notice["repeated"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.export import ExportStatus
 from tests.support.data.exports import HERE, MINUTE, THERE, backup, told, world
 from tests.support.faults.fault_injection import Fault, Saboteur, disturbed, points
 from tests.support.runtime.world import World
@@ -30,7 +30,7 @@ def test_a_fault_anywhere_leaves_one_whole_backup(fault: Fault, point: int) -> N
 
     assert saboteur.happened
     kept = backup(shop)
-    assert (kept.status, kept.documents, len(kept.places)) == (Status.KEPT, 55, 2)
+    assert (kept.status, kept.documents, len(kept.places)) == (ExportStatus.KEPT, 55, 2)
     mirrors = shop.ports.mirrors
     there, described = mirrors.listed(THERE, ""), mirrors.listed(HERE, kept.configuration)
     assert [*described] == [kept.configuration]

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
     DAY,
@@ -48,7 +48,7 @@ def run(saboteur: Saboteur, way: str) -> World:
         seen += [
             sorted(documents(shop, one.id))
             for one in all_copies(shop)
-            if one.status is Status.READY and one.id in shop.ports.filled.made
+            if one.status is FillStatus.READY and one.id in shop.ports.filled.made
         ]
     saboteur.active = False
     pass_time(shop, saboteur, 15 * MINUTE)
@@ -70,7 +70,7 @@ def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(way: str, fault: Fault, 
 
     assert saboteur.happened
     made = copy_of(shop)
-    assert (made.status, made.faults) == (Status.DELETED, ())
+    assert (made.status, made.faults) == (FillStatus.DELETED, ())
     assert told(shop) == ["copy.made", "copy.ready", "copy.ends", "copy.deleted"]
     assert len(notified(shop)) == 3
     assert shop.ports.filled.made == [ORIGINAL]

@@ -15,7 +15,7 @@ from responders.rollback import derived_data
 from shared.domain.data.document import REWRITE_SECONDS, collection_of
 from shared.domain.data.repair import quarantine
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import LEASE, Status
+from shared.domain.rollback.rollback import LEASE, RollbackStatus
 from tests.support.data.corrupted_bookshop import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.support.data.erasure_during_repair import SPOILT as OF_TWO
 from tests.support.data.erasure_during_repair import (
@@ -62,7 +62,7 @@ def expect_repaired(shop: Shop) -> None:
     assert shop.data == {**GOOD, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.written() == set(SPOILT)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.broken_laws() == []
 
 
@@ -177,7 +177,7 @@ def test_what_is_sent_lands_in_its_time(
     shop.pass_time(10 * MINUTE)
 
     assert shop.stood_still
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["customers/bob"] == GOOD["customers/bob"]
 
 
@@ -230,7 +230,7 @@ def expect_undone(shop: Shop) -> None:
     """Everything is as the repair has found it; each document is written once."""
     assert shop.data == {**GOOD, **SPOILT, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.broken_laws() == []
 
 
@@ -275,7 +275,7 @@ def expect_taken_out(shop: Shop, *, kept_late: bool = False) -> None:
     assert sum(one.taken_out for one in journal(shop)) == 2
     assert sum(one.copies_gone for one in journal(shop)) == 2
     assert last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.broken_laws() == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from tests.support.data.restore_tests import MINUTE, notified, proof, told, world
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.faults.fault_injection import Fault, Saboteur, disturbed, points
@@ -29,7 +29,7 @@ def test_a_fault_anywhere_leaves_a_proof_and_no_scratch_database(fault: Fault, p
 
     assert saboteur.happened
     found = proof(shop)
-    assert (found.status, found.faults, found.compared) == (Status.PROVEN, (), 40)
+    assert (found.status, found.faults, found.compared) == (FillStatus.PROVEN, (), 40)
     assert told(shop) == ["backup.restoring", "backup.restored", "backup.proven"]
     assert notified(shop) == []
     left = set(shop.ports.filled.made) - {ORIGINAL}

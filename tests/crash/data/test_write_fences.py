@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.domain.data.isolation.write_fence import Status
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.data.isolation.write_fence import FenceStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, SPOILT
 from tests.support.data.repair_behind_fence import FencedShop, expect_as_before, undo_asked
 from tests.support.data.repair_behind_fence import repaired as fence_down
@@ -51,7 +51,7 @@ def test_a_fault_anywhere_leaves_nothing_stopped(fault: Fault, point: int) -> No
     shop = run(saboteur)
 
     assert saboteur.happened
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
     assert windows(shop) == 0
     assert len(set(told(shop))) == len(told(shop))
@@ -76,7 +76,7 @@ def test_a_fault_anywhere_without_its_policy_leaves_nothing_stopped(
     shop = abandoned(saboteur)
 
     assert saboteur.happened
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert (scalings(shop), windows(shop)) == (BEFORE, 0)
 
 

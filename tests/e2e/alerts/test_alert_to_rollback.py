@@ -1,6 +1,7 @@
 """Notifications as Cloud Monitoring really sent them, all the way to the routers.
 
-One of each kind of condition; tests/responders/triggers/test_alerts.py has all that were captured, over fakes.
+One of each kind of condition; tests/responders/triggers/test_alerts.py has all that were captured,
+over fakes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def test_captured_notification_rolls_back(name: str, new_world: WorldMaker) -> N
 
     assert world.live == world.stable
     [one] = world.evidence.incidents()
-    assert one.status in (incident.Status.ROLLING_BACK, incident.Status.VERIFYING)
+    assert one.status in (incident.IncidentStatus.ROLLING_BACK, incident.IncidentStatus.VERIFYING)
     assert one.onset_at == started_at
     assert len(world.evidence.operations()) == len(world.stable)
     assert world.evidence.letters() == []

@@ -13,10 +13,9 @@ from local.application import names
 from local.application.parts import FIRST_RELEASE
 from local.services.artifact_registry import repositories
 from shared.core import topics
-from shared.domain.deployments.deployment import Deployment, Status
-from shared.domain.incidents.incident import Status as IncidentStatus
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.e2e.support.cli import run
 from tests.e2e.support.deployments import newest
 from tests.e2e.support.world import SCALE, World, until
@@ -271,7 +270,7 @@ def test_a_deployment_of_which_every_hint_was_lost(world: World) -> None:
     pass_time(world, MINUTE)
     deploy_bad(world, "v2")
     pass_time(world, world.policy.deployments.look_every)
-    found = until("the look", lambda: newest(world, Status.ROLLING_OUT))
+    found = until("the look", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     assert set(found.deployed) == set(world.policy.functions)
 
     alert(world)

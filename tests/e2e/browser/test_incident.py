@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from local.services.identity.users import code
 from shared.core import topics
 from shared.domain.policy.model import Mode
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.e2e.browser.conftest import DESK, PHONE, faults, page_of, picture
 from tests.e2e.conftest import NOON
 from tests.e2e.support.world import World, until
@@ -50,7 +50,7 @@ def sign_in(page: Page, address: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def status_of(world: World) -> Status | None:
+def status_of(world: World) -> RollbackStatus | None:
     rollback = world.rollback()
     return rollback.status if rollback else None
 
@@ -79,7 +79,7 @@ def trouble(world: World) -> str:
         },
     }
     world.publish(topics.ALERTS, notification, project=world.policy.project)
-    until("the question", lambda: status_of(world) is Status.PARKED)
+    until("the question", lambda: status_of(world) is RollbackStatus.PARKED)
     return world.evidence.incidents()[0].id
 
 
@@ -140,7 +140,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     assert watched is not None
     assert watched.watch_until is not None
     world.advance_to(watched.watch_until)
-    until("the end", lambda: status_of(world) is Status.SUCCEEDED)
+    until("the end", lambda: status_of(world) is RollbackStatus.SUCCEEDED)
     expect(phone.locator("#live")).to_contain_text("RESOLVED", timeout=60_000)
     until("the last status page", lambda: "All parts work." in world.evidence.page())
     public.reload()

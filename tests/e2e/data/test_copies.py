@@ -8,7 +8,7 @@ from local.faults.points import Fate
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.backups.database_copy import Copy
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
 
@@ -16,7 +16,7 @@ COPIES = f"{EXAMPLE}\nbackups: {{ copies: {{ kept: 1h }} }}\n"
 MINUTE = timedelta(minutes=1)
 
 
-def newest(world: World, status: Status) -> Copy | None:
+def newest(world: World, status: FillStatus) -> Copy | None:
     """The copy, once it has come that far."""
     found = [decode(Copy, one.fields) for one in world.wiring.store.query(Query("copies"))]
     return found[0] if found and found[0].status is status else None
@@ -32,10 +32,10 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
         client.document("customers/bob").set({"email": "bob@example.com"})
 
     world.command(command="copy", system="bookshop", restore_point="30m")
-    making = until("the request", lambda: newest(world, Status.MAKING))
-    until("its operation", lambda: (one := newest(world, Status.MAKING)) and one.operation)
+    making = until("the request", lambda: newest(world, FillStatus.MAKING))
+    until("its operation", lambda: (one := newest(world, FillStatus.MAKING)) and one.operation)
     pass_time(world, 11 * MINUTE)
-    ready = until("the copy", lambda: newest(world, Status.READY))
+    ready = until("the copy", lambda: newest(world, FillStatus.READY))
 
     assert (ready.id, ready.faults) == (making.id, ())
     assert ready.counts == {"customers": 1, "orders": 0}
@@ -45,7 +45,7 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
     assert world.evidence.rollbacks() == []
 
     pass_time(world, 2 * timedelta(hours=1))
-    until("its end", lambda: newest(world, Status.DELETED))
+    until("its end", lambda: newest(world, FillStatus.DELETED))
     assert ready.id not in world.wiring.restores("bookshop").names()
 
 
@@ -59,9 +59,9 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
     world.cloud.faults.consult(lambda asked: fate if asked.endswith("/cloneDatabase") else None)
 
     world.command(command="copy", system="bookshop", restore_point="30m")
-    until("its operation", lambda: (one := newest(world, Status.MAKING)) and one.operation)
+    until("its operation", lambda: (one := newest(world, FillStatus.MAKING)) and one.operation)
     pass_time(world, 11 * MINUTE)
-    failed = until("its end", lambda: newest(world, Status.FAILED))
+    failed = until("its end", lambda: newest(world, FillStatus.FAILED))
 
     assert failed.faults == ("it could not be made: no room",)
     assert any("no room" in one.text for one in world.evidence.notices())

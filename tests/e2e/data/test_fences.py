@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from shared.core.codec import decode
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, Status
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
 from tests.support.cli import operator
@@ -18,9 +17,9 @@ QUIET = f"{EXAMPLE}\nintegrity: {{ quiet: 2m }}\n"
 WRITERS = ("createOrder", "payOrder", "orderStatus")
 
 
-def fence_of(world: World, status: Status) -> Fence | None:
+def fence_of(world: World, status: FenceStatus) -> Fence | None:
     """The fence, once it has come that far."""
-    fields = world.wiring.store.get(fences.path("bookshop")).fields
+    fields = world.wiring.store.get(fences.fence_path("bookshop")).fields
     found = decode(Fence, fields) if fields else None
     return found if found is not None and found.status is status else None
 
@@ -39,17 +38,17 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     assert world.wiring.prober.ask(canary).passed
 
     world.command(command="fence", system="bookshop", expires="20m")
-    until("the fence", lambda: fence_of(world, Status.STANDING))
+    until("the fence", lambda: fence_of(world, FenceStatus.STANDING))
 
     stopped = {name for name, count in manual(world).items() if count == 0}
     assert stopped == set(WRITERS)
     assert not world.wiring.prober.ask(canary).passed
 
     world.command(command="lift-fence", system="bookshop")
-    until("its fall", lambda: fence_of(world, Status.FALLING))
+    until("its fall", lambda: fence_of(world, FenceStatus.FALLING))
     until("what was there", lambda: set(manual(world).values()) == {None})
     world.advance_to(world.cloud.clock.now() + timedelta(minutes=6))
-    down = until("its end", lambda: fence_of(world, Status.DOWN))
+    down = until("its end", lambda: fence_of(world, FenceStatus.DOWN))
 
     assert down.left == ()
     after = world.wiring.platform("bookshop").inventory()
@@ -88,7 +87,7 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
 
     until("what was there", lambda: set(manual(world).values()) == {None})
     pass_time(world, 6 * MINUTE)
-    down = until("its end", lambda: fence_of(world, Status.DOWN))
+    down = until("its end", lambda: fence_of(world, FenceStatus.DOWN))
     assert {one.function for one in down.writers} == set(WRITERS)
     times = [down.stood_at, watching.started_at, watching.shifted_at, down.falls_at]
     known = [one for one in times if one is not None]

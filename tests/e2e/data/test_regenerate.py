@@ -23,7 +23,7 @@ from tests.support.fakes.runtime.clock import START
 
 POLICY = loader.load(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
 HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{MAKER}"
-PATH = commands.path("mine")
+PATH = commands.command_path("mine")
 
 
 @pytest.fixture

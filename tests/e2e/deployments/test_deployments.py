@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.core import topics
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.source_copies import read
 from tests.e2e.support.cli import run, value
 from tests.e2e.support.deployments import kept_functions, newest
@@ -26,10 +26,10 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     }
     world.publish(topics.DEPLOYMENTS, entry)
 
-    rolling = until("the deployment", lambda: newest(world, Status.ROLLING_OUT))
+    rolling = until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     assert set(rolling.deployed) == set(world.policy.functions)
     world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
-    settled = until("its quiet window", lambda: newest(world, Status.LIVE))
+    settled = until("its quiet window", lambda: newest(world, DeploymentStatus.LIVE))
     assert settled.id == rolling.id
     assert settled.restorable is not None
     assert settled.restorable.faults == ()

@@ -8,11 +8,11 @@ import pytest
 
 from local.application.sources import release_in
 from shared.core import topics
-from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import FunctionState, Generation
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
 from tests.e2e.support.deployments import kept_functions
 from tests.e2e.support.world import World, until
 
@@ -33,7 +33,7 @@ def is_stable(world: World, name: str) -> bool:
 
 def is_kept(world: World) -> bool:
     """Whether all that the live release is built from is kept."""
-    fields = world.wiring.store.get(stocks.path("bookshop")).fields or {}
+    fields = world.wiring.store.get(stocks.inventory_path("bookshop")).fields or {}
     functions = stocks.unpacked(fields["live"]).functions or {}
     return all(
         functions[one].copy
@@ -59,7 +59,7 @@ def ended(world: World, number: int) -> Rollback | None:
 
 def is_asked(world: World) -> bool:
     """Whether the undo waits for a person."""
-    return [one.status for one in world.evidence.rollbacks()][1:] == [Status.PARKED]
+    return [one.status for one in world.evidence.rollbacks()][1:] == [RollbackStatus.PARKED]
 
 
 @pytest.mark.slice
@@ -94,7 +94,7 @@ def test_a_build_is_undone(world: World) -> None:
 
     count = len(world.policy.functions)
     assert (last.status, last.outcome) == (
-        Status.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
     after = world.wiring.platform("bookshop").functions()

@@ -14,7 +14,7 @@ from google.pubsub_v1 import types
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.doctor.finding import ESSENTIAL, Verdict
+from cli.doctor.finding import ESSENTIAL, CheckVerdict
 from cli.doctor.installation.facts import DEAD_MAN
 from local.core.grpc_services import Refused
 from local.faults.points import Moment
@@ -22,7 +22,7 @@ from local.installation.provisions import INSIDE, values_bucket
 from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from tests.e2e.support.world import OPERATIONS, World, until
 
 SUBSCRIPTIONS = f"projects/{OPERATIONS}/subscriptions/"
@@ -35,7 +35,7 @@ def examined() -> tuple[int, list[dict[str, Any]]]:
     return done.exit_code, json.loads(done.stdout)["findings"]
 
 
-def of(findings: list[dict[str, Any]], *verdicts: Verdict) -> set[tuple[str, str]]:
+def of(findings: list[dict[str, Any]], *verdicts: CheckVerdict) -> set[tuple[str, str]]:
     """Check and thing of the findings of these verdicts."""
     return {(one["check"], one["what"]) for one in findings if one["verdict"] in verdicts}
 
@@ -50,14 +50,14 @@ def test_a_healthy_installation(world: World) -> None:
 
     def is_settled() -> list[dict[str, Any]] | None:
         _, findings = examined()
-        unproven = "proof" in {check for check, _ in of(findings, Verdict.UNKNOWN)}
-        amiss = of(findings, Verdict.WRONG, Verdict.DOUBTFUL)
+        unproven = "proof" in {check for check, _ in of(findings, CheckVerdict.UNKNOWN)}
+        amiss = of(findings, CheckVerdict.WRONG, CheckVerdict.DOUBTFUL)
         return None if unproven or amiss else findings
 
     let_a_minute_pass(world)
     findings = until("a first minute of sweeps, looks, counts and a proof", is_settled)
 
-    unknown = {check for check, _ in of(findings, Verdict.UNKNOWN)}
+    unknown = {check for check, _ in of(findings, CheckVerdict.UNKNOWN)}
     assert unknown == {
         *("alert-ids", "alert-policies", "channels", "code", "console"),
         *("dead-man", "deployed", "metric-names", "own-roles", "queries"),
@@ -116,8 +116,8 @@ def values_for_viewers(world: World) -> tuple[str, str]:
 
 
 def nothing_stable(world: World) -> tuple[str, str]:
-    at = deployment.path(world.policy.system, "v1")
-    world.wiring.store.commit([Update(at, {"status": Status.LIVE})])
+    at = deployment.deployment_path(world.policy.system, "v1")
+    world.wiring.store.commit([Update(at, {"status": DeploymentStatus.LIVE})])
     return "stable", world.policy.system
 
 
@@ -139,9 +139,9 @@ def test_whatever_is_broken_is_found(world: World) -> None:
 
     code, findings = examined()
 
-    assert broken <= of(findings, Verdict.WRONG)
+    assert broken <= of(findings, CheckVerdict.WRONG)
     assert code == 1
-    assert all(one["what_to_do"] for one in findings if one["verdict"] == Verdict.WRONG)
+    assert all(one["what_to_do"] for one in findings if one["verdict"] == CheckVerdict.WRONG)
 
 
 def test_lists_that_cannot_be_had(world: World) -> None:
@@ -152,12 +152,12 @@ def test_lists_that_cannot_be_had(world: World) -> None:
             raise Refused(grpc.StatusCode.PERMISSION_DENIED, "not permitted")
 
     let_a_minute_pass(world)
-    until("a first minute", lambda: not of(examined()[1], Verdict.WRONG))
+    until("a first minute", lambda: not of(examined()[1], CheckVerdict.WRONG))
     world.cloud.faults.add(refuse)
 
     code, findings = examined()
 
-    unseen = {check for check, _ in of(findings, Verdict.UNKNOWN)}
+    unseen = {check for check, _ in of(findings, CheckVerdict.UNKNOWN)}
     assert {"topics", "subscriptions", "letters-kept"} <= unseen
-    assert not of(findings, Verdict.WRONG)
+    assert not of(findings, CheckVerdict.WRONG)
     assert code == 3

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.domain.commands.command import Command, parse
+from shared.domain.commands.command import Command, parse_command
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import Trail
 from tests.e2e.conftest import WorldMaker
@@ -49,7 +49,7 @@ def ask(world: World) -> None:
     until("the barrier", lambda: world.evidence.deployment("v2"))
     world.command(command="rollback", system="cvplus")
     until("the order", world.evidence.rollbacks)
-    until("the question", lambda: newest(world).status is Status.PARKED)
+    until("the question", lambda: newest(world).status is RollbackStatus.PARKED)
 
 
 def has_shifted(world: World) -> bool:
@@ -61,7 +61,7 @@ def end(world: World) -> None:
     """The newest rollback is called off, and its incident over."""
     about = {"system": "cvplus", "incident": newest(world).incident}
     world.command(command="cancel", **about)
-    until("its end", lambda: newest(world).status is Status.CANCELLED)
+    until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
     world.command(command="accept", **about)
     until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
 
@@ -81,14 +81,14 @@ def in_order(world: World) -> Iterator[str]:
     yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
     until("its first shift", lambda: has_shifted(world))
     yield "cancel"
-    until("its end", lambda: newest(world).status is Status.CANCELLED)
+    until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
     yield "pins"
     yield "retry"
-    until("the question again", lambda: newest(world).status is Status.PARKED)
+    until("the question again", lambda: newest(world).status is RollbackStatus.PARKED)
     yield "reject"
-    until("its end", lambda: newest(world).status is Status.NOT_TAKEN)
+    until("its end", lambda: newest(world).status is RollbackStatus.NOT_TAKEN)
     yield "undo"
-    until("what was there before", lambda: newest(world).status is Status.SUCCEEDED)
+    until("what was there before", lambda: newest(world).status is RollbackStatus.SUCCEEDED)
     yield "accept"
     yield from ("hold", "release", "mark-bad", "mark-barrier", "mark-stable")
     yield from ("pause", "resume", "freeze", "unfreeze", "watch", "run", "unplan")
@@ -110,7 +110,7 @@ def said_in(world: World) -> list[Command]:
 
 def asked(content: Mapping[str, Any]) -> Command:
     """What a command's content asks for, whether it says what goes without saying or not."""
-    command = parse(json.dumps(content).encode(), "any", {POLICY.system: POLICY})
+    command = parse_command(json.dumps(content).encode(), "any", {POLICY.system: POLICY})
     return replace(command, id="", actor="")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from shared.domain.deployments.deployment import Deployment, Status, record_path
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, record_path
 from shared.domain.deployments.inventory.record import unpacked
 from shared.domain.deployments.inventory.state import FunctionState
 from tests.e2e.support.cli import value
 from tests.e2e.support.world import World
 
 
-def newest(world: World, status: Status) -> Deployment | None:
+def newest(world: World, status: DeploymentStatus) -> Deployment | None:
     """The newest deployment, once it has that status."""
     found = value("deployments")
     if not found or found[0]["id"] == "v1" or found[0]["status"] != status:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from responders.triggers.work import Work
+from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
@@ -39,7 +39,7 @@ def escalated() -> World:
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     return world
 
 
@@ -63,10 +63,10 @@ def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
 
     assert world.live == stable
     assert [one.status for one in world.rollbacks()] == [
-        rollback.Status.NOT_TAKEN,
-        rollback.Status.SUCCEEDED,
+        rollback.RollbackStatus.NOT_TAKEN,
+        rollback.RollbackStatus.SUCCEEDED,
     ]
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 
 def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
@@ -77,7 +77,7 @@ def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(MINUTE)
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
     for number in range(50):
         world.alert(f"0.storm{number}")
@@ -119,7 +119,7 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
     world.pass_time(60 * MINUTE)
 
     [trouble] = world.incidents()
-    assert (trouble.severity, trouble.status) == ("CRITICAL", incident.Status.RESOLVED)
+    assert (trouble.severity, trouble.status) == ("CRITICAL", incident.IncidentStatus.RESOLVED)
     assert len(told(world, "incident.raised-critical")) >= 1
     assert len(world.rollbacks()) == 1
 
@@ -139,11 +139,11 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
 
     first, second = world.rollbacks()
     assert (first.status, second.status) == (
-        rollback.Status.SUCCEEDED,
-        rollback.Status.NOT_TAKEN,
+        rollback.RollbackStatus.SUCCEEDED,
+        rollback.RollbackStatus.NOT_TAKEN,
     )
     assert "ended early" in first.outcome
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     assert told(world, "rollback.escalated-r2")
 
 
@@ -158,9 +158,9 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
         [trouble], newest = world.incidents(), world.rollbacks()[-1]
         assert (newest.id, newest.status) == (
             f"{trouble.id}-r{number}",
-            rollback.Status.NOT_TAKEN,
+            rollback.RollbackStatus.NOT_TAKEN,
         )
-        assert trouble.status is incident.Status.ESCALATED
+        assert trouble.status is incident.IncidentStatus.ESCALATED
         assert choices(trouble, newest) == ("retry", "accept", "ack")
         assert told(world, f"rollback.escalated-r{number}")
 
@@ -169,7 +169,7 @@ def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
     """It ends the watch, in which a person was called in; what they were called for stands."""
     world = watched(is_open=True)
     world.pass_time(limit(world))
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
     world.ports.alerts.open["0.corrupt"] = False
     world.alert("0.corrupt", signal="database_corruption")
@@ -177,9 +177,9 @@ def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
 
     first, second = world.rollbacks()
     assert "ended early" in first.outcome
-    assert second.status is rollback.Status.NOT_TAKEN
+    assert second.status is rollback.RollbackStatus.NOT_TAKEN
     assert second.outcome.startswith("still true")
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
@@ -191,7 +191,7 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.settle()
-    assert world.rollbacks()[0].status is rollback.Status.PARKED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.PARKED
     world.command(command="promote", system="bookshop", mode="act")
     world.settle()
 
@@ -199,7 +199,7 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_does_not_answer_a_question() -> None:
@@ -212,9 +212,9 @@ def test_a_pause_does_not_answer_a_question() -> None:
     waiting = world.rollbacks()[0].status
     world.pass_time(30 * MINUTE)
 
-    assert waiting is rollback.Status.PARKED
+    assert waiting is rollback.RollbackStatus.PARKED
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.Status.NOT_TAKEN, "the question expired")
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.NOT_TAKEN, "the question expired")
 
 
 @pytest.mark.parametrize("closed_first", [True, False])
@@ -228,7 +228,7 @@ def test_a_blip_that_closed_again_is_no_trouble(closed_first: bool) -> None:
     world.pass_time(10 * MINUTE)
 
     assert told(world, "escalated") == []
-    assert {one.status for one in world.incidents()} <= {incident.Status.RESOLVED}
+    assert {one.status for one in world.incidents()} <= {incident.IncidentStatus.RESOLVED}
 
 
 def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
@@ -237,7 +237,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
 
     def closed() -> None:
         world.alert("0.late", state="closed")
@@ -268,7 +268,7 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
         nonlocal commits
         if (verb, side) != ("store.commit", "before"):
             return
-        if [one.status for one in world.rollbacks()] != [rollback.Status.WATCHING]:
+        if [one.status for one in world.rollbacks()] != [rollback.RollbackStatus.WATCHING]:
             return
         commits += 1
         if commits - 1 == joins_at:
@@ -362,7 +362,7 @@ def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def _unavailable() -> None:
@@ -378,7 +378,7 @@ def test_an_order_for_what_was_deleted_since_is_asked_about() -> None:
     world.pass_time(2 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.PARKED
+    assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.reason == "approval: payOrder: deleted since, and would be created again"
 
@@ -389,7 +389,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
     asked: list[int] = []
 
     def every_other(verb: str, side: str) -> None:
@@ -406,7 +406,7 @@ def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
     world.ports.store.hook = lambda verb, side: None
     world.pass_time(30 * MINUTE)
 
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
@@ -422,7 +422,7 @@ def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
@@ -434,7 +434,7 @@ def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
     world.pass_time(45 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     assert "held for too long" in one.outcome
     assert told(world, "rollback.failed")
 
@@ -447,7 +447,7 @@ def test_a_rollback_of_an_unknown_system_is_refused_and_left_alone() -> None:
     world.ports.bus.messages.clear()
     world.deliver(published)
     before = world.rollbacks()
-    world.responders[topics.WORK] = Work(world.ports, {})
+    world.responders[topics.WORK] = WorkTrigger(world.ports, {})
 
     world.settle()
 

@@ -14,10 +14,10 @@ from shared.core.errors import Refused
 from shared.domain.policy.model import FindingClass, FindingRules, Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals import security_finding
 from shared.domain.signals.monitoring_notification import MAX_BYTES, State
-from shared.domain.signals.security_finding import claim, is_one, parse
+from shared.domain.signals.security_finding import claim, is_one, parse_security_finding
 from tests.support.decision.outages import said
 from tests.support.notices.system_events import dead_letters
 from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
@@ -76,7 +76,7 @@ def told(notification: dict[str, Any] = FIRST, **finding: Any) -> bytes:
 @pytest.mark.parametrize(("notification", "name"), [(FIRST, NAME), (SECOND, NAME_2)])
 def test_both_versions_are_understood(notification: dict[str, Any], name: str) -> None:
     """Whose it is, and how grave."""
-    found = parse(told(notification))
+    found = parse_security_finding(told(notification))
 
     assert is_one(told(notification))
     assert (found.name, found.project, found.state) == (name, PROJECT, State.OPEN)
@@ -96,7 +96,7 @@ def test_both_versions_are_understood(notification: dict[str, Any], name: str) -
 )
 def test_a_finding_that_is_over(changes: dict[str, Any], state: State) -> None:
     """Or that a person has muted is no trouble."""
-    assert parse(told(**changes)).state is state
+    assert parse_security_finding(told(**changes)).state is state
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_finding_that_is_over(changes: dict[str, Any], state: State) -> None:
 def test_what_nobody_could_act_on_is_refused(data: bytes) -> None:
     """Rather than guessed at."""
     with pytest.raises(Refused):
-        parse(data)
+        parse_security_finding(data)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_nobody_could_act_on_is_refused(data: bytes) -> None:
 )
 def test_a_time_that_is_none(text: object) -> None:
     """It counts from when it was told of."""
-    assert parse(told(eventTime=text)).at is None
+    assert parse_security_finding(told(eventTime=text)).at is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_whose_a_finding_is_without_a_project_s_name(name: str, project: str) ->
     """Its resource says it, but by a number."""
     bare: dict[str, Any] = {**FIRST, "resource": {}}
 
-    assert parse(told(bare, resourceName=name)).project == project
+    assert parse_security_finding(told(bare, resourceName=name)).project == project
 
 
 def policies(*several: Policy) -> dict[str, Policy]:
@@ -174,7 +174,7 @@ def test_a_finding_that_no_policy_takes_for_a_breach(
 ) -> None:
     """It is refused with its reason, and told."""
     with pytest.raises(Refused, match=why):
-        claim(parse(told(**changes)), policies(policy))
+        claim(parse_security_finding(told(**changes)), policies(policy))
 
 
 def test_a_policy_says_what_is_a_breach() -> None:
@@ -182,7 +182,7 @@ def test_a_policy_says_what_is_a_breach() -> None:
     wide = FindingRules((FindingClass.VULNERABILITY,), (Severity.HIGH, Severity.CRITICAL))
     policy = replace(ASKING, findings=wide)
 
-    found = parse(told(severity="HIGH", findingClass="VULNERABILITY"))
+    found = parse_security_finding(told(severity="HIGH", findingClass="VULNERABILITY"))
 
     assert claim(found, policies(policy)) is policy
 
@@ -213,7 +213,7 @@ def test_a_finding_asks_about_the_plan_of_everything() -> None:
     world = found_in()
 
     assert [one.signal for one in world.incidents()] == [BREACH]
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert "every session of before it begins ends with it" in said(world, "rollback.parked")[0]
     alerts = [path for path in world.ports.store.documents if path.startswith("alerts/")]
     assert len(alerts) == 1

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from shared.core.store import Document, Query
 from shared.domain.data.backups import database_copy as copies
-from shared.domain.data.backups.filled_database import Status
-from shared.domain.data.backups.restore_point import Source
+from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.data.backups.restore_point import RestoreSource
 from shared.domain.policy.resources import BackupRules
 from tests.support.data.database_copies import (
     DAY,
@@ -42,8 +42,8 @@ def test_a_minute_of_the_past_becomes_a_database() -> None:
     pass_time(shop, 15 * MINUTE)
 
     made = copy_of(shop)
-    assert (made.status, made.faults, made.is_over) == (Status.READY, (), False)
-    assert made.point.source is Source.WINDOW
+    assert (made.status, made.faults, made.is_over) == (FillStatus.READY, (), False)
+    assert made.point.source is RestoreSource.WINDOW
     assert documents(shop, made.id) == DOCUMENTS
     assert documents(shop, ORIGINAL) == before
     assert made.counts == {"customers": 2, "orders": 2}
@@ -65,8 +65,8 @@ def test_a_native_backup_becomes_a_database() -> None:
 
     made = copy_of(shop)
     assert (made.status, made.point.source, made.point.is_sure) == (
-        Status.READY,
-        Source.NATIVE,
+        FillStatus.READY,
+        RestoreSource.NATIVE,
         False,
     )
     assert documents(shop, made.id) == DOCUMENTS
@@ -82,7 +82,7 @@ def test_an_export_becomes_a_database() -> None:
     pass_time(shop, 15 * MINUTE)
 
     made = copy_of(shop)
-    assert (made.status, made.point.source) == (Status.READY, Source.EXPORT)
+    assert (made.status, made.point.source) == (FillStatus.READY, RestoreSource.EXPORT)
     assert made.location == "nam5"
     assert documents(shop, made.id) == DOCUMENTS
 
@@ -170,7 +170,7 @@ def test_a_switch_holds_it_up(stop: str) -> None:
     shop.settle()
     pass_time(shop, 15 * MINUTE)
 
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
 
 
 def pausing(shop: World, place: str) -> Hook:
@@ -214,7 +214,7 @@ def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int
     shop.command(command="resume", system="bookshop")
     shop.settle()
     pass_time(shop, 20 * MINUTE)
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
 
 
 def test_whoever_was_erased_since_is_not_in_it() -> None:
@@ -231,7 +231,7 @@ def test_whoever_was_erased_since_is_not_in_it() -> None:
     pass_time(shop, 3 * MINUTE)
 
     assert documents(shop, made.id) == {}
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
     assert copy_of(shop).counts == {"customers": 0, "orders": 0}
     assert "ada" not in "".join(notified(shop))
     pass_time(shop, 5 * MINUTE)  # gone through once, and not again and again
@@ -246,7 +246,7 @@ def test_a_copy_that_waits_has_nobody_read_the_ledger() -> None:
     erase(shop, "ada")
     ask(shop)
     pass_time(shop, 15 * MINUTE)
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
     ask_store, asked = shop.ports.store.query, list[str]()
 
     def counted(query: Query) -> list[Document]:
@@ -275,7 +275,7 @@ def test_whose_erasure_is_read_after_the_copy_was_gone_through() -> None:
     shop.ports.beside.held[ORIGINAL, "erased/1"] = now
     pass_time(shop, 15 * MINUTE)
     made = copy_of(shop)
-    assert made.status is Status.READY
+    assert made.status is FillStatus.READY
     assert "customers/ada" in documents(shop, made.id)
     pass_time(shop, HOUR)
 
@@ -294,7 +294,7 @@ def test_what_is_not_valid_is_told() -> None:
     ask(shop)
     pass_time(shop, 15 * MINUTE)
 
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
     assert "customers: 1 of 2 are not valid (1 by schema)" in notified(shop)[0]
 
 
@@ -314,7 +314,7 @@ def test_what_nobody_uses_is_deleted() -> None:
     pass_time(shop, 5 * MINUTE)
 
     made = copy_of(shop)
-    assert (made.status, made.is_over) == (Status.DELETED, True)
+    assert (made.status, made.is_over) == (FillStatus.DELETED, True)
     assert made.expires_at is not None
     assert shop.ports.filled.made == [ORIGINAL]
     assert told(shop) == ["copy.made", "copy.ready", "copy.ends", "copy.deleted"]
@@ -331,7 +331,7 @@ def test_what_somebody_uses_is_left() -> None:
     shop.ports.clock.advance(3 * DAY)
     pass_time(shop, 5 * MINUTE)
 
-    assert (copy_of(shop).status, copy_of(shop).is_over) == (Status.LEFT, True)
+    assert (copy_of(shop).status, copy_of(shop).is_over) == (FillStatus.LEFT, True)
     assert made.id in shop.ports.filled.made
     assert f"gcloud firestore databases delete --database={made.id}" in notified(shop)[-1]
 
@@ -345,11 +345,11 @@ def test_what_is_protected_is_left() -> None:
     shop.ports.filled.protected.add(made.id)
     shop.ports.clock.advance(3 * DAY)
     pass_time(shop, 5 * MINUTE)
-    assert copy_of(shop).status is Status.LETTING_GO
+    assert copy_of(shop).status is FillStatus.LETTING_GO
     shop.ports.clock.advance(HOUR)
     pass_time(shop, 2 * MINUTE)
 
-    assert copy_of(shop).status is Status.LEFT
+    assert copy_of(shop).status is FillStatus.LEFT
     assert made.id in shop.ports.filled.made
     assert "protected" in notified(shop)[-1]
 
@@ -363,7 +363,7 @@ def test_what_a_person_has_deleted_is_gone() -> None:
     shop.ports.clock.advance(3 * DAY)
     pass_time(shop, 3 * MINUTE)
 
-    assert copy_of(shop).status is Status.DELETED
+    assert copy_of(shop).status is FillStatus.DELETED
 
 
 def test_no_incident_is_opened_and_no_slot_taken() -> None:
@@ -377,4 +377,4 @@ def test_no_incident_is_opened_and_no_slot_taken() -> None:
     shop.pass_time(timedelta(minutes=12))
 
     assert [one.status for one in shop.rollbacks()] == ["SUCCEEDED"]
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY

@@ -9,7 +9,7 @@ from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.backups import database_copy
-from shared.domain.data.backups.filled_database import Status, failed
+from shared.domain.data.backups.filled_database import FillStatus, failed
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
@@ -38,7 +38,7 @@ def test_an_operation_that_fails_late() -> None:
     pass_time(shop, 15 * MINUTE)
 
     made = copy_of(shop)
-    assert (made.status, made.is_over) == (Status.FAILED, True)
+    assert (made.status, made.is_over) == (FillStatus.FAILED, True)
     assert made.faults == ("it could not be made: no room",)
     assert shop.ports.filled.made == [ORIGINAL]
     assert "no room" in notified(shop)[0]
@@ -60,7 +60,7 @@ def test_without_the_right_it_fails_at_once(verb: str) -> None:
     ask(shop, point)
     pass_time(shop, 3 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert "a right is missing" in notified(shop)[0]
 
 
@@ -72,10 +72,10 @@ def test_an_import_that_is_refused_is_given_up() -> None:
     shop.ports.filled.hook = raising("restores.fill", Rejected("NOT_FOUND: not yet"))
     ask(shop, point)
     pass_time(shop, 10 * MINUTE)
-    assert copy_of(shop).status is Status.MAKING
+    assert copy_of(shop).status is FillStatus.MAKING
     pass_time(shop, 30 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert shop.ports.filled.made == [ORIGINAL]
 
 
@@ -104,7 +104,7 @@ def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
         take_the_name()
     pass_time(shop, 15 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert "exists already" in copy_of(shop).faults[0]
     assert made.id in shop.ports.filled.made
     assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
@@ -118,11 +118,11 @@ def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
     made = copy_of(shop)
     theirs = failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
     fields = {**encode(theirs), "is_ours": False}
-    shop.ports.store.commit([Put(database_copy.path(made.id), fields)])
+    shop.ports.store.commit([Put(database_copy.copy_path(made.id), fields)])
     shop.ports.filled.create(made.id, "nam5")
     pass_time(shop, 5 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert made.id in shop.ports.filled.made
 
 
@@ -131,11 +131,13 @@ def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
     shop = world()
     ask(shop, "1h")
     made = copy_of(shop)
-    shop.ports.store.commit([Put(database_copy.path(made.id), {**encode(made), "is_ours": False})])
+    shop.ports.store.commit(
+        [Put(database_copy.copy_path(made.id), {**encode(made), "is_ours": False})]
+    )
     shop.ports.filled.failures.append("INTERNAL: disk")
     pass_time(shop, HOUR)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert shop.ports.filled.made == [ORIGINAL]
 
 
@@ -159,7 +161,7 @@ def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
     pass_time(shop, 20 * MINUTE)
 
     assert lost
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
     assert len(shop.ports.filled.ever) == 1
     assert documents(shop, copy_of(shop).id) == DOCUMENTS
 
@@ -177,11 +179,11 @@ def test_silence_is_waited_for() -> None:
     pass_time(shop, 2 * MINUTE)
     shop.ports.filled.hook = hush
     pass_time(shop, 10 * MINUTE)
-    assert (copy_of(shop).status, copy_of(shop).waiting) == (Status.MAKING, "no answer")
+    assert (copy_of(shop).status, copy_of(shop).waiting) == (FillStatus.MAKING, "no answer")
     silent = False
     pass_time(shop, 10 * MINUTE)
 
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY
 
 
 def test_one_that_takes_too_long_is_given_up() -> None:
@@ -190,7 +192,7 @@ def test_one_that_takes_too_long_is_given_up() -> None:
     ask(shop)
     pass_time(shop, 10 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
+    assert copy_of(shop).status is FillStatus.FAILED
     assert "not over in time" in notified(shop)[0]
     assert shop.ports.filled.made == [ORIGINAL]
 
@@ -212,4 +214,4 @@ def test_a_taken_name_may_be_our_own() -> None:
 
     assert len(tried) == 3
     pass_time(shop, 10 * MINUTE)
-    assert copy_of(shop).status is Status.READY
+    assert copy_of(shop).status is FillStatus.READY

@@ -12,7 +12,7 @@ from responders.deployments.messages import heard
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import export as backing
-from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.values import Export, Stored
 from shared.domain.policy.resources import BackupRules
 from tests.support.data.exports import (
@@ -48,7 +48,7 @@ def test_a_backup_is_exported_copied_and_compared() -> None:
     pass_time(shop, 5 * MINUTE)
 
     kept = backup(shop)
-    assert (kept.id, kept.status, kept.is_over, kept.failure) == (NAME, Status.KEPT, True, "")
+    assert (kept.id, kept.status, kept.is_over, kept.failure) == (NAME, ExportStatus.KEPT, True, "")
     assert kept.places == (f"gs://{HERE}/{FOLDER}", f"gs://{THERE}/{FOLDER}")
     assert (kept.documents, kept.counts) == (55, {"users": 30, "orders": 20})
     assert kept.expires_at == kept.began_at + timedelta(days=30)
@@ -68,7 +68,7 @@ def test_each_slot_has_one_backup() -> None:
 
     slots = [one.slot_at for one in catalogue(shop)]
     assert slots == [START, START + 6 * HOUR, START + 12 * HOUR]
-    assert all(one.status is Status.KEPT for one in catalogue(shop))
+    assert all(one.status is ExportStatus.KEPT for one in catalogue(shop))
     assert len(shop.ports.databases.begun) == 3
 
 
@@ -96,7 +96,7 @@ def test_an_export_that_fails_late_is_begun_anew() -> None:
     shop.ports.databases.failures = ["no space"]
     pass_time(shop, 10 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (Status.KEPT, 2)
+    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
     assert backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
     assert told(shop) == ["begun", "retried", "copying", "kept"]
 
@@ -108,7 +108,7 @@ def test_a_folder_that_holds_an_export_already() -> None:
     shop.ports.mirrors.buckets[HERE][closing] = b"x"
     pass_time(shop, 10 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (Status.KEPT, 2)
+    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
     assert backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
     assert told(shop) == ["begun", "retried", "copying", "kept"]
 
@@ -119,7 +119,7 @@ def test_exports_that_keep_failing_are_told() -> None:
     shop.ports.databases.failures = ["no space"] * 3
     pass_time(shop, 15 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).places) == (Status.FAILED, ())
+    assert (backup(shop).status, backup(shop).places) == (ExportStatus.FAILED, ())
     assert notified(shop) == [
         f"bookshop: backup {NAME} failed: the export failed: no space",
     ]
@@ -138,7 +138,7 @@ def test_an_export_without_its_end() -> None:
     shop.ports.databases.hook = lose
     pass_time(shop, 15 * MINUTE)
 
-    assert backup(shop).status is Status.FAILED
+    assert backup(shop).status is ExportStatus.FAILED
     assert "the file that closes the export is missing" in notified(shop)[0]
 
 
@@ -157,7 +157,7 @@ def test_a_copy_that_was_cut_short_is_made_good() -> None:
     pass_time(shop, 6 * MINUTE)
 
     assert cut
-    assert backup(shop).status is Status.KEPT
+    assert backup(shop).status is ExportStatus.KEPT
     assert shop.ports.mirrors.buckets[THERE] == shop.ports.mirrors.buckets[HERE]
 
 
@@ -167,7 +167,7 @@ def test_what_is_large_is_copied_in_parts() -> None:
     shop.ports.databases.hold_documents("(default)", users=3_000_000)
     pass_time(shop, 8 * MINUTE)
 
-    assert backup(shop).status is Status.KEPT
+    assert backup(shop).status is ExportStatus.KEPT
     assert shop.ports.mirrors.buckets[THERE] == shop.ports.mirrors.buckets[HERE]
 
 
@@ -185,7 +185,7 @@ def test_files_that_are_gone_before_they_were_copied() -> None:
     shop.ports.mirrors.hook = lose
     pass_time(shop, 15 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (Status.KEPT, 2)
+    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
     assert backup(shop).places[1] == f"gs://{THERE}/{FOLDER}-2"
     assert told(shop) == ["begun", "copying", "retried", "copying", "kept"]
 
@@ -197,7 +197,7 @@ def test_a_bucket_that_may_not_be_written_to() -> None:
     pass_time(shop, 6 * HOUR + 2 * MINUTE)
 
     first = catalogue(shop)[0]
-    assert (first.status, first.failure) == (Status.FAILED, "403: no access")
+    assert (first.status, first.failure) == (ExportStatus.FAILED, "403: no access")
     assert notified(shop)
 
 
@@ -213,7 +213,7 @@ def test_a_service_without_an_answer_delays() -> None:
     shop.ports.databases.hook = shop.ports.mirrors.hook = silent
     pass_time(shop, HOUR + 10 * MINUTE)
 
-    assert backup(shop).status is Status.KEPT
+    assert backup(shop).status is ExportStatus.KEPT
     assert backup(shop).snapshot_at > START
     assert len(shop.ports.databases.begun) == 1
 
@@ -229,7 +229,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     pass_time(shop, 5 * MINUTE)
 
     [before] = [one for one in catalogue(shop) if one.id == "bookshop-before-deploy_1"]
-    assert (before.status, before.snapshot_at) == (Status.KEPT, minute)
+    assert (before.status, before.snapshot_at) == (ExportStatus.KEPT, minute)
     assert before.places[0] == f"gs://{HERE}/bookshop/default/before-deploy_1"
     assert len(shop.ports.databases.begun) == 2
     assert len(shop.ports.store.query(Query("deployments"))) == known
@@ -257,10 +257,11 @@ def test_an_upcoming_deployment_of_a_system_that_exports_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("documents", "status", "attempt"), [(50, Status.COPYING, 1), (49, Status.EXPORTING, 2)]
+    ("documents", "status", "attempt"),
+    [(50, ExportStatus.COPYING, 1), (49, ExportStatus.EXPORTING, 2)],
 )
 def test_an_export_that_holds_less_than_its_collections(
-    documents: int, status: Status, attempt: int
+    documents: int, status: ExportStatus, attempt: int
 ) -> None:
     """What the database counted at that moment is the least that an export must hold."""
     begun = backing.asked(backing.begun(POLICY, START, START), {"users": 30, "orders": 20}, START)
@@ -349,4 +350,4 @@ def test_an_export_without_what_is_live_is_one_all_the_same() -> None:
     shop.ports.world.deploy()
     pass_time(shop, 5 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).configuration) == (Status.KEPT, "")
+    assert (backup(shop).status, backup(shop).configuration) == (ExportStatus.KEPT, "")

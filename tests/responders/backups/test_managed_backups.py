@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.errors import Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import managed_backups
-from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.system_events import tick
@@ -19,8 +19,8 @@ from tests.support.runtime.world import BOOKSHOP, World
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
-DAILY = Schedule(Recurrence.DAILY, 7 * DAY, START - 30 * DAY)
-WEEKLY = Schedule(Recurrence.WEEKLY, 98 * DAY, START - 30 * DAY)
+DAILY = BackupSchedule(Recurrence.DAILY, 7 * DAY, START - 30 * DAY)
+WEEKLY = BackupSchedule(Recurrence.WEEKLY, 98 * DAY, START - 30 * DAY)
 SILENT = "the {} backup schedule has made nothing that is ready for too long"
 
 
@@ -28,7 +28,7 @@ def database(*, recovery: bool = True) -> Database:
     return Database("uid", "nam5", recovery, START - 7 * DAY)
 
 
-def made(schedule: Schedule, ago: timedelta, *, ready: bool = True) -> NativeBackup:
+def made(schedule: BackupSchedule, ago: timedelta, *, ready: bool = True) -> NativeBackup:
     """A backup of a schedule, so long ago."""
     at = START - ago
     return NativeBackup(f"b-{at}", at, at + schedule.kept, ready)
@@ -83,7 +83,7 @@ def made(schedule: Schedule, ago: timedelta, *, ready: bool = True) -> NativeBac
 def test_what_is_missing(
     name: str,
     recovery: bool,
-    schedules: list[Schedule],
+    schedules: list[BackupSchedule],
     backups: list[NativeBackup],
     expected: list[str],
 ) -> None:

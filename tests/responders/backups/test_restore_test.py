@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.domain.data.backups import database_copy, restore_test
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.resources import BackupRules, ProofRules
 from shared.state.reader import Reading
 from tests.support.data.restore_tests import MINUTE, RULES, notified, proof, proofs, told, world
@@ -30,7 +30,7 @@ def test_the_newest_backup_is_restored_and_looked_through() -> None:
     pass_time(shop, 20 * MINUTE)
 
     found = proof(shop)
-    assert (found.status, found.faults, found.unknown) == (Status.PROVEN, (), ())
+    assert (found.status, found.faults, found.unknown) == (FillStatus.PROVEN, (), ())
     assert found.backup == "bookshop-20260302T1200Z"
     assert found.run is not None
     assert (found.run.counts, found.compared) == ({"customers": 30, "orders": 20}, 40)
@@ -51,7 +51,7 @@ def test_each_day_has_one_proof() -> None:
     pass_time(shop, 20 * MINUTE)
 
     first, second = proofs(shop)
-    assert (first.status, second.status) == (Status.PROVEN, Status.PROVEN)
+    assert (first.status, second.status) == (FillStatus.PROVEN, FillStatus.PROVEN)
     assert (first.id, second.id) == ("bookshop-20260302", "bookshop-20260303")
     assert len(shop.ports.filled.ever) == 2
 
@@ -64,7 +64,7 @@ def test_a_proof_that_lasts_into_the_next_day_is_not_disturbed() -> None:
     pass_time(shop, 40 * MINUTE)
 
     assert [one.id for one in proofs(shop)] == ["bookshop-20260302", "bookshop-20260303"]
-    assert {one.status for one in proofs(shop)} == {Status.PROVEN}
+    assert {one.status for one in proofs(shop)} == {FillStatus.PROVEN}
     assert shop.ports.filled.made == [ORIGINAL]
 
 
@@ -84,7 +84,7 @@ def test_without_an_export_a_native_backup_is_proven() -> None:
     pass_time(shop, 20 * MINUTE)
 
     found = proof(shop)
-    assert found.status is Status.PROVEN
+    assert found.status is FillStatus.PROVEN
     assert found.is_native
     assert [one.partition(":")[0] for one in found.unknown] == ["how many documents there must be"]
 
@@ -121,7 +121,7 @@ def test_a_backup_that_is_no_backup(documents: dict[str, dict[str, object]], fau
     pass_time(shop, 20 * MINUTE)
 
     found = proof(shop)
-    assert found.status is Status.FAILED
+    assert found.status is FillStatus.FAILED
     assert any(one.startswith(fault) for one in found.faults)
     assert len(notified(shop)) == 1
     assert fault in notified(shop)[0]
@@ -135,7 +135,7 @@ def test_what_the_policy_tolerates() -> None:
     broken(shop, customers_29=None, orders_3={"customer": "none"})
     pass_time(shop, 20 * MINUTE)
 
-    assert (proof(shop).status, proof(shop).compared) == (Status.PROVEN, 2)
+    assert (proof(shop).status, proof(shop).compared) == (FillStatus.PROVEN, 2)
 
 
 def test_a_restore_that_fails_late() -> None:
@@ -171,7 +171,7 @@ def test_a_refusal_that_passes(verb: str) -> None:
     shop.ports.filled.hook = no_hook
     pass_time(shop, 30 * MINUTE)
 
-    assert (proof(shop).status, notified(shop)) == (Status.PROVEN, [])
+    assert (proof(shop).status, notified(shop)) == (FillStatus.PROVEN, [])
 
 
 def test_lost_answers_and_silence() -> None:
@@ -190,7 +190,7 @@ def test_lost_answers_and_silence() -> None:
     shop.ports.filled.hook = lose
     pass_time(shop, 30 * MINUTE)
 
-    assert proof(shop).status is Status.PROVEN
+    assert proof(shop).status is FillStatus.PROVEN
     assert len(shop.ports.filled.ever) == 1
     assert shop.ports.filled.made == [ORIGINAL]
 
@@ -203,7 +203,7 @@ def test_a_database_that_was_left_behind() -> None:
         shop.ports.filled.create(name, "nam5")
     pass_time(shop, 20 * MINUTE)
 
-    assert proof(shop).status is Status.PROVEN
+    assert proof(shop).status is FillStatus.PROVEN
     assert shop.ports.filled.made == [ORIGINAL, *left[1:]]
 
 

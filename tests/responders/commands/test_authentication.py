@@ -336,7 +336,7 @@ def test_a_person_with_a_good_token_is_named_in_the_trail(world: World, google: 
     assert dead_letters(world) == []
     [record] = records(world)
     assert (record.id, record.actor) == ("mine", ADA.email)
-    used = world.ports.store.get(credential.path(credential.hashed(token)))
+    used = world.ports.store.get(credential.token_path(credential.hashed(token)))
     assert decode(UsedToken, used.fields).command == "mine"
 
 

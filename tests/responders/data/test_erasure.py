@@ -12,11 +12,18 @@ import pytest
 from msgspec.structs import replace
 
 from responders.data import erasure as erasing_module
-from responders.data.erasure import CHUNK, LEARN_SECONDS, OVERLAP, Erasing, Opened, read_ledger
+from responders.data.erasure import (
+    CHUNK,
+    LEARN_SECONDS,
+    OVERLAP,
+    CopiedDatabase,
+    Erasing,
+    read_ledger,
+)
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Unavailable
 from shared.core.store import Document, Put, Query, Write
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.document import Reference, Version
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Book, Erasure, Progress
@@ -106,7 +113,7 @@ def test_whoever_is_erased_after_a_backup_is_not_in_what_is_restored() -> None:
     erase(shop, "ada")
 
     assert seen(shop) == ["customers/bob", "orders/2"]
-    assert (proof(shop).status, proof(shop).faults) == (Status.PROVEN, ())
+    assert (proof(shop).status, proof(shop).faults) == (FillStatus.PROVEN, ())
     assert proof(shop).purge.removed == {"customers": 1, "notes": 1, "orders": 1}
 
 
@@ -283,7 +290,7 @@ def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch
     names = [f"{n:064x}" for n in range(1000)]
     for name in names:
         entry = encode(Erasure("bookshop", name, START, ()))
-        shop.ports.store.commit([Put(erasures.path("bookshop", name), entry)])
+        shop.ports.store.commit([Put(erasures.erasure_path("bookshop", name), entry)])
     ask, alive = shop.ports.store.query, list[int]()
 
     def counted(query: Query) -> list[Document]:
@@ -333,7 +340,7 @@ def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:
     shop.ports.filled.hook = lose
     pass_time(shop, 25 * MINUTE)
 
-    assert proof(shop).status is Status.PROVEN
+    assert proof(shop).status is FillStatus.PROVEN
     assert len(cut) == 2
 
 
@@ -345,7 +352,7 @@ BELOW_NOTHING = (
 """Documents below others that are none: of Ada, of Cleo, of Ada."""
 
 
-def opened(shop: World) -> Opened:
+def opened(shop: World) -> CopiedDatabase:
     """A copy of now, of a shop whose Ada and Cleo have been erased since."""
     shop.ports.kept.write(ORIGINAL, {path: {"n": 1} for path in (*BELOW_NOTHING, "prices/1")})
     shop.ports.kept.write("copy", shop_documents(shop))
@@ -353,7 +360,7 @@ def opened(shop: World) -> Opened:
     pass_time(shop, 2 * MINUTE)
     erase(shop, "ada")
     erase(shop, "cleo")
-    return Opened(shop.ports, shop.policy, "copy", at)
+    return CopiedDatabase(shop.ports, shop.policy, "copy", at)
 
 
 def shop_documents(shop: World) -> dict[str, dict[str, Any] | None]:

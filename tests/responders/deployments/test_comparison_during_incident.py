@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.support.notices.system_events import told
 from tests.support.rollbacks.approvals import asked
@@ -27,7 +27,7 @@ def test_our_own_rollback_is_no_deployment(seen: bool, when: str) -> None:
     [rollback] = world.rollbacks()
     assert rollback.status == "SUCCEEDED"
     [one] = others(world)
-    assert (one.status, one.reason) == (Status.BAD, f"taken back by {rollback.id}{when}")
+    assert (one.status, one.reason) == (DeploymentStatus.BAD, f"taken back by {rollback.id}{when}")
     assert {name: placed.revisions for name, placed in one.functions.items()} == served
     assert stock(world).wrote == dict.fromkeys(BOOKSHOP.functions, rollback.id)
     assert system(world).suspended == {}
@@ -45,7 +45,7 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
 
     newest = others(world)[-1]
-    assert (newest.deployed, newest.status) == (("getBook",), Status.LIVE)
+    assert (newest.deployed, newest.status) == (("getBook",), DeploymentStatus.LIVE)
     until = system(world).suspended["getBook"]
     assert set(system(world).suspended) == {"getBook"}
     assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
@@ -147,5 +147,5 @@ def test_the_cause_of_an_incident_is_not_taken_for_its_cure() -> None:
     hint(world)
     world.settle()
 
-    assert others(world)[0].status is Status.ROLLING_OUT
+    assert others(world)[0].status is DeploymentStatus.ROLLING_OUT
     assert system(world).suspended == {}

@@ -17,11 +17,11 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import (
     FunctionState,
-    Source,
+    SourceObject,
     WholeInventory,
     configured,
 )
-from shared.domain.deployments.source_copies import named, read
+from shared.domain.deployments.source_copies import read, stored_names
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.vault import content_of
 from tests.support.notices.system_events import told
@@ -52,7 +52,7 @@ def rebuild(deployment: Deployment) -> tuple[str, ...]:
 
 def live(world: World) -> dict[str, FunctionState]:
     """The functions of the stock."""
-    fields = world.ports.store.get(stocks.path("bookshop")).fields
+    fields = world.ports.store.get(stocks.inventory_path("bookshop")).fields
     return stocks.decode(fields or {}).live.functions or {}
 
 
@@ -83,7 +83,7 @@ def forget_copies(world: World) -> None:
     """The copies are there, and the stock does not say so."""
     bare = {name: msgspec.structs.replace(one, copy=None) for name, one in live(world).items()}
     forgotten = {"live": stocks.packed(WholeInventory(functions=bare))}
-    world.ports.store.commit([Update(stocks.path("bookshop"), forgotten)])
+    world.ports.store.commit([Update(stocks.inventory_path("bookshop"), forgotten)])
 
 
 def test_the_first_look_keeps_all() -> None:
@@ -224,7 +224,7 @@ def test_what_no_record_names_is_let_go() -> None:
         "bookshop/getBook/young.zip",
     }
     assert "bookshop/getBook/forgotten.json" not in world.ports.values.objects
-    in_use = named(WholeInventory(functions=live(world)))
+    in_use = stored_names(WholeInventory(functions=live(world)))
     assert set(in_use) <= {*world.ports.sources.objects, *world.ports.values.objects}
 
 
@@ -254,7 +254,7 @@ def test_a_copy_that_is_lost_is_made_again_when_the_target_is_proven() -> None:
     world.pass_time(timedelta(days=1, minutes=5))
 
     assert name in world.ports.sources.objects
-    assert isinstance(live(world)["getBook"].copy, Source)
+    assert isinstance(live(world)["getBook"].copy, SourceObject)
 
 
 def test_keeping_twice_makes_nothing_twice() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import Posture, Seen
+from shared.domain.data.asset_protection import ObservedAssets, Posture
 from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
@@ -27,7 +27,7 @@ POLICY = replace(
     collections={"previews": Collection(derived=(Derived("draw-again"), Derived("draw-again")))},
 )
 GOOD, BAD = ProbeAnswer(True, 200, digest="icon"), ProbeAnswer(False, 503)
-WELL = Seen({"icon": GOOD}, {"icon": GOOD}, {"covers": "dual-region"}, {"draw-again": 1})
+WELL = ObservedAssets({"icon": GOOD}, {"icon": GOOD}, {"covers": "dual-region"}, {"draw-again": 1})
 STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated previews"
 
 
@@ -72,10 +72,12 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
             (),
         ),
         (replace(WELL, listeners={"draw-again": None}), {}, (PREVIEWS,)),
-        (Seen({}, {}, {}, {}), {}, (STATIC, COVERS, PREVIEWS)),
+        (ObservedAssets({}, {}, {}, {}), {}, (STATIC, COVERS, PREVIEWS)),
     ],
 )
-def test_what_does_not_hold(seen: Seen, faults: dict[str, str], unseen: tuple[str, ...]) -> None:
+def test_what_does_not_hold(
+    seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]
+) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
     found = asset_protection.judge(POLICY, seen, None, START)
 
@@ -171,4 +173,4 @@ def test_a_policy_without_assets_asks_nothing() -> None:
     tick(shop)
 
     assert asked == []
-    assert shop.ports.store.get(asset_protection.path("bookshop")).fields is None
+    assert shop.ports.store.get(asset_protection.assets_path("bookshop")).fields is None

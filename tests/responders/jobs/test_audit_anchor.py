@@ -12,7 +12,7 @@ from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit import anchor
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.runtime.world import FakePorts, World
 
@@ -23,7 +23,7 @@ def waiting(world: World) -> list[str]:
 
 
 def anchored(world: World, chain: str) -> list[tuple[int, str]]:
-    found = map(anchor.named, world.ports.anchors.names(anchor.prefix(chain)))
+    found = map(anchor.parse_anchor_name, world.ports.anchors.names(anchor.prefix(chain)))
     return [(one.sequence, one.hash) for one in found if one is not None]
 
 
@@ -33,7 +33,7 @@ def rolled_back(world: World) -> str:
     world.alert()
     world.pass_time(timedelta(minutes=45))
     [rollback] = world.rollbacks()
-    assert rollback.status is Status.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     return f"rollbacks/{rollback.id}"
 
 
@@ -216,13 +216,13 @@ def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_names_of_something_else(name: str) -> None:
     """What else lies in the bucket is no anchor."""
-    assert anchor.named(name) is None
+    assert anchor.parse_anchor_name(name) is None
 
 
 def test_a_name_tells_its_anchor() -> None:
     """Chain, number and hash, past a million entries too."""
     for number in (1, 999_999, 1_000_000):
         one = anchor.Anchor("rollbacks/INC-20260302-001-r2", number, "a" * 64)
-        assert anchor.named(one.name) == one
-        assert anchor.told(one, anchor.content(one)) == one
-        assert anchor.told(one, b"\xff") == one
+        assert anchor.parse_anchor_name(one.name) == one
+        assert anchor.anchor_with_expiry(one, anchor.content(one)) == one
+        assert anchor.anchor_with_expiry(one, b"\xff") == one

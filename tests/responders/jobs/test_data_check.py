@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.switches.upkeep import lines
+from cli.switches.upkeep import integrity_lines
 from responders.jobs.data_check import BROUGHT_BACK, Checking
 from shared.core import topics
 from shared.core.codec import decode
@@ -19,7 +19,7 @@ from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.scan import said
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.data_rules import IntegrityRules
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.data_checks import GOOD, HOUR, SHOP, Shop
 from tests.support.runtime.world import World
 
@@ -303,7 +303,7 @@ def test_a_run_on_command() -> None:
     assert last is not None
     assert last.why == "asked for by ada: users miss books"
     assert [one.signal for one in shop.record().findings] == ["database_corruption"]
-    said = list(lines(SHOP, shop.record()))
+    said = list(integrity_lines(SHOP, shop.record()))
     assert said[1] == "database_corruption: customers: 1 of 21 documents fail (schema)"
     assert said[-1] == "  customers/eve: the document: email is missing"
 

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.policy.severity import Severity
-from shared.domain.reports.monthly_stats import Tally, months, tally
-from shared.domain.rollback.rollback import Order, Rollback, Status
+from shared.domain.reports.monthly_stats import IncidentTally, months, tally
+from shared.domain.rollback.rollback import Order, Rollback, RollbackStatus
 from tests.support.cli.browser import Browser, text
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import incident, rollback
@@ -31,7 +30,7 @@ def over(**changes: Any) -> Incident:
     return replace(incident(IncidentStatus.RESOLVED), **{**times, **changes})
 
 
-def went(status: Status, **changes: Any) -> Rollback:
+def went(status: RollbackStatus, **changes: Any) -> Rollback:
     return replace(rollback(status), **changes)
 
 
@@ -43,17 +42,26 @@ ORDER = Order("a command", "ada", "a test")
     ("rollbacks", "expected"),
     [
         (
-            [went(Status.SUCCEEDED, scenario="functions", **BACK)],
+            [went(RollbackStatus.SUCCEEDED, scenario="functions", **BACK)],
             ("functions", "SUCCEEDED", False, 120.0, 240.0, 180.0),
         ),
-        ([went(Status.NOT_TAKEN, gates=IGNORED)], ("none", "NOT_TAKEN", True, 120.0, None, None)),
-        ([went(Status.NOT_TAKEN, gates=OBSERVED)], ("none", "NOT_TAKEN", False, 120.0, None, None)),
         (
-            [went(Status.SUCCEEDED, order=ORDER, scenario="complete", **BACK)],
+            [went(RollbackStatus.NOT_TAKEN, gates=IGNORED)],
+            ("none", "NOT_TAKEN", True, 120.0, None, None),
+        ),
+        (
+            [went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)],
+            ("none", "NOT_TAKEN", False, 120.0, None, None),
+        ),
+        (
+            [went(RollbackStatus.SUCCEEDED, order=ORDER, scenario="complete", **BACK)],
             ("complete", "SUCCEEDED", False, None, 240.0, 180.0),
         ),
         (
-            [went(Status.FAILED, scenario="functions", **BACK), went(Status.CANCELLED)],
+            [
+                went(RollbackStatus.FAILED, scenario="functions", **BACK),
+                went(RollbackStatus.CANCELLED),
+            ],
             ("functions", "CANCELLED", False, 120.0, 240.0, 180.0),
         ),
         ([], ("none", "", False, 120.0, None, None)),
@@ -81,7 +89,7 @@ def test_nothing_is_kept_of_an_open_incident() -> None:
 
 def test_months() -> None:
     """By month and scenario, the newest first; a false alarm does not count as detected late."""
-    known = Tally(
+    known = IncidentTally(
         *("INC-1", "bookshop", Severity.CRITICAL, "functions", START, START),
         ordered=False,
         outcome="SUCCEEDED",
@@ -110,8 +118,8 @@ def test_months() -> None:
     assert newest.took_seconds == 100.0
 
 
-def tallies(world: World) -> list[Tally]:
-    return [decode(Tally, one.fields) for one in world.ports.store.query(Query("tallies"))]
+def tallies(world: World) -> list[IncidentTally]:
+    return [decode(IncidentTally, one.fields) for one in world.ports.store.query(Query("tallies"))]
 
 
 def test_an_incident_outlives_its_documents_as_a_line_of_its_month(

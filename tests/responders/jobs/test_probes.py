@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from responders.triggers.clock import Clock
+from responders.triggers.clock import ClockTrigger
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Query
-from shared.domain.incidents.incident import Status
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import HALF_MINUTE
-from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.probe_signals import ProbeRecord
 from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.runtime.pool import InlinePool
 from tests.support.faults.fault_injection import Crashed, Fault, Saboteur
@@ -34,8 +34,8 @@ def alerts(world: World) -> list[Alert]:
     return sorted(found, key=lambda alert: (alert.received_at, alert.state == "closed"))
 
 
-def record_of(world: World) -> Record:
-    return decode(Record, world.ports.store.get("probes/bookshop").fields)
+def record_of(world: World) -> ProbeRecord:
+    return decode(ProbeRecord, world.ports.store.get("probes/bookshop").fields)
 
 
 def names_of(world: World) -> list[str]:
@@ -98,7 +98,7 @@ def test_a_transient_failure_heals_without_an_incident() -> None:
         failing = number % 2 == 0
         world.ports.prober.answers = {"shop": DARK} if failing else {}
         world.ports.clock.advance(HALF_MINUTE)
-        world.responders[topics.CLOCK] = Clock(world.ports, {"bookshop": EXAMPLE})
+        world.responders[topics.CLOCK] = ClockTrigger(world.ports, {"bookshop": EXAMPLE})
         world.pass_time(HALF_MINUTE)
 
     assert world.incidents() == []
@@ -181,9 +181,9 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
     """It is kept half a minute later, in the half minute that it belongs to."""
     world = World(policy=EXAMPLE)
     swept: list[datetime] = []
-    honest = Clock.sweep
+    honest = ClockTrigger.sweep
 
-    class Watched(Clock):
+    class Watched(ClockTrigger):
         def sweep(self, now: datetime) -> None:
             swept.append(now)
             honest(self, now)
@@ -210,7 +210,7 @@ def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) 
     start = world.ports.clock.now()
     ports = copy(world.ports)
     ports.clock = Uneven(world.ports.clock, ahead * MILLISECOND, set_back * MILLISECOND)
-    world.responders[topics.CLOCK] = Clock(ports, {"bookshop": EXAMPLE})
+    world.responders[topics.CLOCK] = ClockTrigger(ports, {"bookshop": EXAMPLE})
 
     world.publish(topics.CLOCK, b"{}")
     world.settle()
@@ -313,7 +313,7 @@ def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Fault)
     opened, closed = alerts(world)
     assert (opened.state, closed.state) == ("open", "closed")
     assert opened.monitoring_id == closed.monitoring_id
-    assert world.incidents()[0].status is Status.RESOLVED
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
     assert record_of(world).findings == ()
     told = [name for name in names_of(world) if name.startswith("signal")]
     assert told == ["signal.open", "signal.closed"]

@@ -15,7 +15,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.erasure import ledger
 from shared.domain.data.erasure.ledger import Book, Erasure
-from shared.domain.notices.push_progress import BATCH, Fate
+from shared.domain.notices.push_progress import BATCH, PushFate
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from tests.support.notices.notices import notices as kept
 from tests.support.notices.user_devices import (
@@ -81,7 +81,7 @@ def test_more_users_than_the_channel_may_tell() -> None:
 def test_a_token_that_leads_nowhere() -> None:
     """It is counted, and no failure: the team has nothing to do about it."""
     world = world_with(3)
-    world.ports.sender.fates = {token(1): Fate.GONE}
+    world.ports.sender.fates = {token(1): PushFate.GONE}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -94,7 +94,7 @@ def test_a_token_that_leads_nowhere() -> None:
 def test_no_token_leads_anywhere() -> None:
     """That is a sign of something wrong, which the team hears of."""
     world = world_with(2)
-    world.ports.sender.fates = {token(0): Fate.GONE, token(1): Fate.GONE}
+    world.ports.sender.fates = {token(0): PushFate.GONE, token(1): PushFate.GONE}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -104,7 +104,7 @@ def test_no_token_leads_anywhere() -> None:
 def test_a_device_that_gives_no_answer_is_tried_again() -> None:
     """It alone, and what it is told then says that it may be a repeat."""
     world = world_with(3)
-    world.ports.sender.fates = {token(1): Fate.NONE}
+    world.ports.sender.fates = {token(1): PushFate.NONE}
     world.pass_time(timedelta(seconds=30))
     assert told(world) == all_of((0, 2))
     assert kept(world)[NOTICE]["status"] == "PENDING"
@@ -121,7 +121,7 @@ def test_a_device_that_gives_no_answer_is_tried_again() -> None:
 def test_a_device_that_never_answers_is_given_up() -> None:
     """Within the limit of attempts; the team reads how many were not reached."""
     world = world_with(3)
-    world.ports.sender.fates = {token(1): Fate.NONE}
+    world.ports.sender.fates = {token(1): PushFate.NONE}
 
     world.pass_time(timedelta(hours=2))
 
@@ -134,7 +134,7 @@ def test_many_devices_that_give_no_answer() -> None:
     """Every batch of them says that it may be a repeat, and nobody else's does."""
     world = world_with(3 * BATCH)
     silent = [number for number in range(3 * BATCH) if number % 2]
-    world.ports.sender.fates = {token(number): Fate.NONE for number in silent}
+    world.ports.sender.fates = {token(number): PushFate.NONE for number in silent}
     world.pass_time(timedelta(seconds=30))
 
     world.ports.sender.fates = {}
@@ -167,7 +167,7 @@ def test_a_channel_that_is_down_goes_on_where_it_stood() -> None:
 def test_refusals_of_some_devices_only() -> None:
     """Where others have taken it, the rest of them is told all the same, though a batch refuses."""
     world = world_with(BATCH + 1)
-    world.ports.sender.fates = {token(1): Fate.REFUSED, token(BATCH): Fate.REFUSED}
+    world.ports.sender.fates = {token(1): PushFate.REFUSED, token(BATCH): PushFate.REFUSED}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -178,7 +178,7 @@ def test_refusals_of_some_devices_only() -> None:
 def test_a_refusal_of_all() -> None:
     """It is given up at once, with the reason for the team."""
     world = world_with(2)
-    world.ports.sender.fates = {token(0): Fate.REFUSED, token(1): Fate.REFUSED}
+    world.ports.sender.fates = {token(0): PushFate.REFUSED, token(1): PushFate.REFUSED}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -217,7 +217,7 @@ def test_whoever_was_erased_is_not_told(place: Place) -> None:
     world.ports.store.commit(
         [
             Put(ledger.book_path(system), encode(book)),
-            Put(ledger.path(system, hashed), encode(entry)),
+            Put(ledger.erasure_path(system, hashed), encode(entry)),
         ]
     )
     policy = replace(asking(), erasure=ErasureRules((place,)))
@@ -264,7 +264,11 @@ def test_users_are_told_as_of_one_moment() -> None:
 def test_nobody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """No token and no user in state, trail, log or what the team hears."""
     world = world_with(BATCH + 3, asking(at_most=BATCH + 2))
-    world.ports.sender.fates = {token(1): Fate.NONE, token(2): Fate.GONE, token(3): Fate.REFUSED}
+    world.ports.sender.fates = {
+        token(1): PushFate.NONE,
+        token(2): PushFate.GONE,
+        token(3): PushFate.REFUSED,
+    }
 
     world.pass_time(timedelta(hours=2))
 

@@ -84,7 +84,7 @@ def test_an_acknowledged_incident_pages_nobody_more() -> None:
     [trouble] = world.incidents()
     assert trouble.acknowledged_by == "anna"
     assert trouble.acknowledged_at is not None
-    assert trouble.status is incident.Status.ESCALATED
+    assert trouble.status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
@@ -105,7 +105,7 @@ def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
     world.pass_time(HOUR)
 
     [trouble] = world.incidents()
-    assert (trouble.status, trouble.acknowledged_by) == (incident.Status.RESOLVED, "anna")
+    assert (trouble.status, trouble.acknowledged_by) == (incident.IncidentStatus.RESOLVED, "anna")
 
 
 def test_a_response_time_that_is_breached_is_told_once() -> None:

@@ -10,7 +10,7 @@ from shared.core.store import Query
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.notices.system_events import dead_letters
 from tests.support.rollbacks.approvals import HOUR, MINUTE, asked, newest, notice, say
 from tests.support.runtime.world import BOOKSHOP, World
@@ -28,7 +28,7 @@ def test_an_approved_plan_is_carried_out() -> None:
     world.pass_time(HOUR)
 
     one = newest(world)
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
     pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))
@@ -68,7 +68,7 @@ def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
     world.pass_time(5 * MINUTE)
 
     one = newest(world)
-    assert (one.status, one.approvals) == (Status.PARKED, ())
+    assert (one.status, one.approvals) == (RollbackStatus.PARKED, ())
     assert one.question is not None
     assert one.question.plan.fingerprint != first.plan.fingerprint
     assert world.ports.world.applied_shifts == []
@@ -77,7 +77,7 @@ def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
     say(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
     assert world.broken_laws() == []
 
 
@@ -95,11 +95,11 @@ def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None
     assert world.live == bad
     first, *others = world.rollbacks()
     assert (first.status, first.outcome) == (
-        Status.NOT_TAKEN,
+        RollbackStatus.NOT_TAKEN,
         "rejected by bob: we fix forward",
     )
-    assert {one.status for one in others} <= {Status.NOT_TAKEN}
-    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert {one.status for one in others} <= {RollbackStatus.NOT_TAKEN}
+    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
     assert "we fix forward" in notice(world, "rollback.rejected")["text"]
 
 
@@ -110,7 +110,7 @@ def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.further")
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is Status.DECIDING
+    assert newest(world).status is RollbackStatus.DECIDING
 
     assert say(world, "reject", actor="bob") == ""
     world.pass_time(MINUTE)
@@ -128,7 +128,7 @@ def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:
     world.pass_time(MINUTE)
 
     one = newest(world)
-    assert (one.status, one.parked_until) == (Status.PARKED, until)
+    assert (one.status, one.parked_until) == (RollbackStatus.PARKED, until)
     assert "rollback.unparked" in world.events(one)
     world.pass_time(4 * MINUTE)
     assert newest(world).outcome == "the question expired"
@@ -154,12 +154,12 @@ def test_four_eyes_are_two_people() -> None:
     assert say(world, "approve", actor="alice") == ""
     assert "alice wants it already" in say(world, "approve", actor="alice")
     world.pass_time(3 * MINUTE)
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
 
     assert say(world, "approve", actor="bob") == ""
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
     assert world.broken_laws() == []
 
 
@@ -170,13 +170,13 @@ def test_who_orders_is_the_first_of_two_people(auto_confirm: bool) -> None:
     world.deploy_bad()
     world.command(command="rollback", system="bookshop", actor="alice", auto_confirm=auto_confirm)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert "alice wants it already" in say(world, "approve", actor="alice")
 
     say(world, "approve", actor="bob")
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
 
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=3))
@@ -185,13 +185,13 @@ CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=3))
 @pytest.mark.parametrize(
     ("content", "status"),
     [
-        ({}, Status.PARKED),
-        ({"auto_confirm": True}, Status.SUCCEEDED),
-        ({"groups": ["catalogue"]}, Status.SUCCEEDED),
+        ({}, RollbackStatus.PARKED),
+        ({"auto_confirm": True}, RollbackStatus.SUCCEEDED),
+        ({"groups": ["catalogue"]}, RollbackStatus.SUCCEEDED),
     ],
 )
 def test_an_order_is_confirmed_where_the_policy_asks(
-    content: dict[str, Any], status: Status
+    content: dict[str, Any], status: RollbackStatus
 ) -> None:
     """A large one asks once more, unless the order says that it is meant."""
     world = World(policy=CAREFUL)
@@ -231,7 +231,7 @@ def test_a_policy_that_asks_more_people_asks_anew() -> None:
     assert question is not None
     assert (first.needed, question.needed) == (1, 2)
     world.pass_time(HOUR)
-    assert newest(world).status is Status.NOT_TAKEN
+    assert newest(world).status is RollbackStatus.NOT_TAKEN
     assert world.broken_laws() == []
 
 
@@ -248,7 +248,7 @@ def test_two_names_of_one_person_are_one_person() -> None:
     world.pass_time(2 * MINUTE)
 
     assert "alice wants it already" in dead_letters(world)[-1]["reason"]
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
 
 
 def test_names_on_the_topic_without_proof_are_one_person() -> None:
@@ -259,9 +259,9 @@ def test_names_on_the_topic_without_proof_are_one_person() -> None:
         said = {"version": 1, "command": "approve", **about, "actor": name}
         world.publish(topics.OVERRIDE, said)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
 
     say(world, "approve", actor="carol")
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED

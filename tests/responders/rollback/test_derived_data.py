@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import DERIVED, MINUTE, Shop, asked_for, repaired, undo
 
 
@@ -16,7 +16,7 @@ def test_what_is_made_from_them_is_asked_for_again() -> None:
     assert sorted(asked_for(shop)) == every
     assert {one.topic for one in shop.ports.theirs.messages} == {"make-again"}
     undo(shop)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert sorted(asked_for(shop)) == sorted(every + every)
 
 
@@ -40,7 +40,7 @@ def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
     shop.approve("bob")
     shop.pass_time(5 * MINUTE)
 
-    assert shop.newest.status is Status[ends.upper()], shop.newest.outcome
+    assert shop.newest.status is RollbackStatus[ends.upper()], shop.newest.outcome
     assert shop.ports.rewritten.written == ["customers/ada"]
     assert asked_for(shop) == [["customers/ada"]]
     assert shop.broken_laws() == []

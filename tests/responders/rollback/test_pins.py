@@ -9,10 +9,10 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain import system as systems
 from shared.domain.deployments.inventory.traffic import LATEST, Service, Traffic, TrafficTarget
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin, Shifted
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.fault_injection import quick
@@ -177,7 +177,7 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
     world.pass_time(5 * MINUTE)
 
     [rollback] = world.rollbacks()
-    assert rollback.status is Status.CANCELLED
+    assert rollback.status is RollbackStatus.CANCELLED
     done = {step.target for step in world.steps(rollback.id).values() if step.status == "DONE"}
     assert set(kept(world)) == done
     assert 0 < len(done) < len(BOOKSHOP.functions)
@@ -271,11 +271,11 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     assert set(kept(world)) == set(BOOKSHOP.functions) - {"getBook"}
     last = world.rollbacks()[-1]
     assert (last.status, last.plan and last.plan.target) == (
-        Status.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
         "the newest revisions",
     )
     assert world.incidents()[-1].status is IncidentStatus.RESOLVED
-    system = decode(System, world.ports.store.get(systems.path("bookshop")).fields)
+    system = decode(System, world.ports.store.get(systems.system_path("bookshop")).fields)
     assert set(system.suspended) == {"getBook"}
 
 
@@ -328,7 +328,7 @@ def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:
     before = world.live
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(8 * MINUTE)
-    assert world.rollbacks()[-1].status is Status.FAILED
+    assert world.rollbacks()[-1].status is RollbackStatus.FAILED
     incident = world.incidents()[-1].id
 
     assert refused(world, command="undo", system="bookshop", incident=incident) == ""

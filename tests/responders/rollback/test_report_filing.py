@@ -13,7 +13,7 @@ from responders.rollback.report_filing import counted
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
-from shared.domain.notices.notice import Status
+from shared.domain.notices.notice import NoticeStatus
 from shared.domain.policy.model import Outage
 from shared.domain.reports import filing
 from shared.domain.reports.filing import Filed, unpacked
@@ -49,7 +49,7 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
 
 
 def report(world: World) -> Filed:
-    fields = world.ports.store.documents[filing.path(IT["incident"])]
+    fields = world.ports.store.documents[filing.report_path(IT["incident"])]
     return decode(Filed, fields)
 
 
@@ -105,13 +105,13 @@ def test_a_redelivery_files_nothing_twice() -> None:
     """What is written is due no more."""
     world = over()
     world.pass_time(6 * MINUTE)
-    before = dict(world.ports.store.documents[filing.path(IT["incident"])])
+    before = dict(world.ports.store.documents[filing.report_path(IT["incident"])])
 
     due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
     world.publish("rollback-work", due)
     world.settle()
 
-    assert world.ports.store.documents[filing.path(IT["incident"])] == before
+    assert world.ports.store.documents[filing.report_path(IT["incident"])] == before
 
 
 def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:
@@ -158,7 +158,7 @@ def test_of_a_false_alarm_nobody_is_reminded() -> None:
     world.alert()
     world.alert(state="closed")
     world.pass_time(20 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
     assert report(world).written_at is not None
     assert said(world, "report") + said(world, "root-cause") == []
@@ -215,13 +215,13 @@ def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() 
     assert "What it came from: A change locked orders; ask [removed]" in shown
     assert "migration" not in shown
     [told] = said(world, "analysed")
-    assert told.status is Status.SENT
+    assert told.status is NoticeStatus.SENT
 
     world.ports.clock.advance(24 * HOUR)
     world.pass_time(5 * MINUTE)
 
     [reminder] = said(world, "root-cause")
-    assert reminder.status is Status.WITHDRAWN
+    assert reminder.status is NoticeStatus.WITHDRAWN
     assert world.broken_laws() == []
 
 

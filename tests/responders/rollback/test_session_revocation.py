@@ -9,7 +9,7 @@ import pytest
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.incidents import incident
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import said
 from tests.support.fakes.runtime.hooks import no_hook, raising
 from tests.support.faults.fault_injection import Fault, Saboteur, ticks
@@ -139,7 +139,7 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     assert say(world, "breach", system="bookshop") == ""
     world.pass_time(MINUTE)
 
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert world.incidents()[0].signal == "security_breach"
     assert "every session of before it begins ends with it" in said(world, "rollback.parked")[0]
     stops = [one["gate"] for one in newest(world).gates if one["leads_to"] == "ask"]
@@ -149,8 +149,10 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     world.pass_time(HOUR)
     assert left(world, before) == []
     assert world.ports.beside.sites["shop"].version == "v1"
-    assert newest(world).status is Status.SUCCEEDED
-    assert world.incidents()[0].status is incident.Status.ESCALATED  # a person says it is over
+    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert (
+        world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    )  # a person says it is over
     assert world.broken_laws() == []
 
 
@@ -163,7 +165,7 @@ def test_a_breach_that_nobody_approves() -> None:
     say(world, "breach", system="bookshop")
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.NOT_TAKEN
+    assert newest(world).status is RollbackStatus.NOT_TAKEN
     assert left(world, before) == PEOPLE
 
 

@@ -11,7 +11,7 @@ from shared.domain.deployments.inventory.state import configured
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import quick
 from tests.support.rollbacks.approvals import say
 from tests.support.rollbacks.pins import FOLLOWING
@@ -182,7 +182,7 @@ def test_instances_that_somebody_sets_meanwhile_are_not_overwritten() -> None:
 
     last = world.rollbacks()[-1]
     step = world.steps(last.id)["shift getBook"]
-    assert (last.status, step.status) == (Status.FAILED, StepStatus.STOPPED)
+    assert (last.status, step.status) == (RollbackStatus.FAILED, StepStatus.STOPPED)
     assert step.note == "found other instances: 7 or more"
     assert world.ports.world.services()["getBook"].scaling == Scaling(7)
 

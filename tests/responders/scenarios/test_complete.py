@@ -11,7 +11,7 @@ from responders.scenarios.complete import NEW_CLIENTS
 from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import said
 from tests.support.rollbacks.bookshop_resources import shop, spoil
 from tests.support.rollbacks.complete_scenario import (
@@ -38,14 +38,14 @@ def test_a_bad_site() -> None:
     assert back(world)["site"] == "v1"
     assert world.live == stable
     [one] = world.rollbacks()
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     unmeasured = "not known to be over: frontend_unavailable"
     assert one.outcome == f"stable through the watch, {unmeasured}"
     assert {name: it.status for name, it in known(world).items()} == {
-        "v1": deployment.Status.STABLE,
-        "bad": deployment.Status.BAD,
+        "v1": deployment.DeploymentStatus.STABLE,
+        "bad": deployment.DeploymentStatus.BAD,
     }
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 
 def test_everything_at_once() -> None:
@@ -64,14 +64,14 @@ def test_everything_at_once() -> None:
     steps = world.steps(first.id)
     first_of_all = [one for one in steps.values() if not one.after]
     assert {one.name for one in first_of_all} == {"release shop", "publish firebase template"}
-    assert (first.status, second.status) == (Status.SUCCEEDED, Status.PARKED)
+    assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
     assert any("release rules cloud.firestore" in text for text in said(world, "rollback.parked"))
     approve(world, "alice", "bob")
     world.pass_time(HOUR)
     assert (back(world)["rules"], back(world)["mfa"]) == ("r1", "ENABLED")
     assert back(world)["indexes"] == []  # what stands between code and data is another scenario's
     assert world.broken_laws() == []
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 
 @pytest.mark.parametrize("part", ["site", "colour"])
@@ -126,8 +126,11 @@ def test_what_asks_is_not_wanted(word: str) -> None:
     world.pass_time(HOUR)
 
     assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
-    assert [it.status for it in world.rollbacks()] == [Status.SUCCEEDED, Status.NOT_TAKEN]
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert [it.status for it in world.rollbacks()] == [
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.NOT_TAKEN,
+    ]
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_well_without_what_asks() -> None:
@@ -140,8 +143,11 @@ def test_well_without_what_asks() -> None:
     during = [one.status for one in world.rollbacks()]
     world.pass_time(20 * MINUTE)
 
-    assert during == [Status.WATCHING] or during == [Status.VERIFYING]
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.PARKED]
+    assert during == [RollbackStatus.WATCHING] or during == [RollbackStatus.VERIFYING]
+    assert [one.status for one in world.rollbacks()] == [
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.PARKED,
+    ]
 
 
 def test_a_version_that_is_gone() -> None:
@@ -153,7 +159,7 @@ def test_a_version_that_is_gone() -> None:
     trouble(world, "frontend_unavailable")
 
     [one] = world.rollbacks()
-    assert one.status is Status.NOT_TAKEN
+    assert one.status is RollbackStatus.NOT_TAKEN
     assert "v1 is gone: it cannot be gone back to" in one.outcome
     [text, *_] = [
         str(sent.notice["text"])
@@ -182,7 +188,7 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
     assert (world.live, back(world)["site"]) == (stable, "v2")
     assert one.plan is not None
     assert NEW_CLIENTS in one.plan.reported
-    assert one.status is (Status.SUCCEEDED if works else Status.FAILED)
+    assert one.status is (RollbackStatus.SUCCEEDED if works else RollbackStatus.FAILED)
     assert works or one.outcome.endswith("probes fail: shop")
 
 
@@ -219,7 +225,7 @@ def test_a_breach_that_is_declared() -> None:
     world.alert(signal="security_breach")
     world.pass_time(MINUTE)
 
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert (back(world)["site"], back(world)["rules"]) == ("v2", "r2")
     approve(world, "alice", "bob")
     world.pass_time(HOUR)
@@ -238,7 +244,7 @@ def test_a_barrier_before_everything() -> None:
 
     trouble(world, "frontend_unavailable", "site")
 
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert "barrier" in newest(world).outcome
     assert back(world)["site"] == "v2"
 
@@ -259,7 +265,7 @@ def test_every_function_failing_as_one() -> None:
     assert plan is not None
     assert plan.scenario is ScenarioName.COMPLETE
     assert back(world)["site"] == "v1"
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_an_order_for_everything() -> None:
@@ -271,7 +277,10 @@ def test_an_order_for_everything() -> None:
     world.pass_time(20 * MINUTE)
 
     assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.PARKED]
+    assert [one.status for one in world.rollbacks()] == [
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.PARKED,
+    ]
 
 
 def test_an_order_that_confirms_itself() -> None:
@@ -286,7 +295,10 @@ def test_an_order_that_confirms_itself() -> None:
     approve(world, "alice", "bob")
     world.pass_time(HOUR)
     assert back(world)["rules"] == "r1"
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
+    ]
 
 
 def test_an_order_for_what_is_there_already() -> None:

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from responders.rollback.pins import pins_of
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
+from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import ENDED, StepStatus
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.run.source_copies import kept
 from tests.support.fakes.runtime.hooks import no_hook, raising
 from tests.support.rollbacks.function_steps import (
@@ -39,7 +39,7 @@ def test_a_revision_that_is_gone_is_built_again_and_served() -> None:
 
     rollback = roll_back(shop)
 
-    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
     assert on_copies(shop) == {ORDER}
     assert back(shop) == set(shop.live)
     assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
@@ -58,7 +58,7 @@ def test_a_shift_that_fails_falls_back_to_a_rebuild() -> None:
 
     rollback = roll_back(shop)
 
-    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
     assert on_copies(shop) == {ORDER}
     assert back(shop) == set(shop.live)
     assert ends(shop, ORDER) == {
@@ -88,7 +88,7 @@ def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
     shop.pass_time(timedelta(minutes=40))
 
     assert ends(shop, ORDER)["serve"] is StepStatus.STOPPED
-    assert shop.rollbacks()[-1].status is Status.FAILED
+    assert shop.rollbacks()[-1].status is RollbackStatus.FAILED
     assert theirs[0] not in shop.live[ORDER]
 
 
@@ -115,10 +115,10 @@ def test_a_platform_that_says_nothing_any_more_holds_no_rollback_up_for_good() -
 
     shop.alert()
     shop.pass_time(timedelta(minutes=4))
-    assert shop.rollbacks()[-1].status is Status.RUNNING
+    assert shop.rollbacks()[-1].status is RollbackStatus.RUNNING
 
     shop.pass_time(timedelta(minutes=4))
-    assert shop.rollbacks()[-1].status is Status.WATCHING
+    assert shop.rollbacks()[-1].status is RollbackStatus.WATCHING
     pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
     assert pinned == {*shop.live} - {ORDER}
 
@@ -130,7 +130,7 @@ def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end(
 
     rollback = roll_back(shop)
 
-    assert (rollback.status, rollback.takeovers) == (Status.FAILED, 0)
+    assert (rollback.status, rollback.takeovers) == (RollbackStatus.FAILED, 0)
     assert any(f"{ORDER}: changed by somebody" in line for line in failure(shop))
     pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
     assert pinned == set(shop.live)
@@ -146,7 +146,7 @@ def test_one_function_that_cannot_come_back_stops_no_other() -> None:
 
     rollback = roll_back(shop, minutes=40)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     storefront = set(shop.policy.groups["storefront"].functions)
     assert back(shop) >= storefront - {lost}
     assert lost not in back(shop)
@@ -170,7 +170,7 @@ def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
 
     rollback = roll_back(shop, minutes=40)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert set(shop.live) - back(shop) == {canary}
     assert f"1 of 8 not done: shift {canary}: FAILED" in rollback.outcome
     steps = shop.steps(rollback.id)
@@ -186,13 +186,13 @@ def test_what_serves_may_not_be_known_at_the_end() -> None:
     shop.deploy_bad()
 
     def mute(verb: str, side: str) -> None:
-        if verb == "platform.inventory" and shop.rollbacks()[-1].status is Status.RUNNING:
+        if verb == "platform.inventory" and shop.rollbacks()[-1].status is RollbackStatus.RUNNING:
             raise Unavailable("no answer")
 
     shop.ports.world.hook = mute
     rollback = roll_back(shop, minutes=40)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert "what serves could not be read" in failure(shop)
     assert ended(shop).facts["serves"] is None
 
@@ -215,7 +215,7 @@ def test_what_somebody_moves_after_its_shift_is_listed_with_what_serves_there() 
     shop.ports.world.hook = somebody
     rollback = roll_back(shop)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert rollback.outcome == f"1 changed by somebody after their shift: {ORDER}"
     lines = failure(shop)
     assert "7 of 8 done" in lines
@@ -230,7 +230,7 @@ def test_the_policy_may_have_a_rebuild_asked_for() -> None:
 
     parked = roll_back(shop, minutes=3)
 
-    assert parked.status is Status.PARKED
+    assert parked.status is RollbackStatus.PARKED
     assert on_copies(shop) == set()
     shop.command(command="approve", system=shop.policy.system, incident=parked.incident)
     shop.pass_time(timedelta(minutes=15))
@@ -245,7 +245,7 @@ def test_without_an_approval_no_rebuild_stands_in_for_a_shift() -> None:
 
     rollback = roll_back(shop)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert on_copies(shop) == set()
 
 
@@ -257,7 +257,7 @@ def test_a_function_that_was_deleted_is_left_by_automation() -> None:
 
     rollback = roll_back(shop)
 
-    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
     assert "listBooks" not in shop.ports.world.functions()
     assert rollback.plan is not None
     assert any("listBooks was deleted since" in line for line in rollback.plan.reported)
@@ -270,7 +270,7 @@ def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> N
     shop.command(command="rollback", system=shop.policy.system, functions=["listBooks"])
     shop.pass_time(timedelta(minutes=2))
     [parked] = shop.rollbacks()
-    assert parked.status is Status.PARKED
+    assert parked.status is RollbackStatus.PARKED
 
     shop.command("anna", command="approve", system=shop.policy.system, incident=parked.incident)
     shop.pass_time(timedelta(minutes=10))
@@ -291,7 +291,7 @@ def test_a_function_of_the_first_generation_is_deployed_again() -> None:
     shop.announce("v2", stable=True)
     shop.pass_time(timedelta(minutes=10))
     shop.deploy_bad([ORDER])
-    newer = replace(older, source=Source("sources", "listBooks.zip", 2))
+    newer = replace(older, source=SourceObject("sources", "listBooks.zip", 2))
     shop.ports.world.first_generation["listBooks"] = newer
 
     roll_back(shop)
@@ -307,18 +307,18 @@ def test_somebody_elses_deployment_is_left_alone() -> None:
     shop.deploy_bad()
     recipe_of = shop.ports.builds
     state = kept(shop.ports.world.functions()[ORDER])
-    theirs = _recipe(state, Source("theirs", "fix.zip", 7))
+    theirs = _recipe(state, SourceObject("theirs", "fix.zip", 7))
     recipe_of.latency = timedelta(minutes=30)
     recipe_of.begin(ORDER, theirs)
 
     rollback = roll_back(shop)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert ends(shop, ORDER)["redeploy"] is StepStatus.STOPPED
     assert recipe_of.built == [ORDER]
 
 
-def _recipe(state: FunctionState, source: Source):  # type: ignore[no-untyped-def]
+def _recipe(state: FunctionState, source: SourceObject):  # type: ignore[no-untyped-def]
     from shared.domain.deployments.build_config import recipe
 
     made = recipe(state)

@@ -11,7 +11,7 @@ from responders.scenarios import not_restored
 from shared.domain.deployments.inventory.state import (
     FunctionState,
     Generation,
-    Schedule,
+    SchedulerJob,
     WholeInventory,
 )
 from tests.support.runtime.world import World
@@ -40,7 +40,7 @@ def live(one: FunctionState, **beside_it: Any) -> WholeInventory:
 FED, FED_ONCE = live(function(RETRIED)), live(function(TOPIC))
 QUEUED = live(replace(function({}), definition={"labels": {"deployment-taskqueue": "true"}}))
 FIRST = live(function(RETRIED, Generation.FIRST))
-NIGHTLY = Schedule("0 3 * * *", "topic", "ENABLED", "1")
+NIGHTLY = SchedulerJob("0 3 * * *", "topic", "ENABLED", "1")
 AT_NOON = replace(NIGHTLY, schedule="0 12 * * *", hash="2")
 SCHEDULED = live(function({}), schedules={"nightly": NIGHTLY}, accounts={"run@": ("owner",)})
 MOVED = live(function({}), schedules={"nightly": AT_NOON, "hourly": NIGHTLY}, accounts={"run@": ()})
@@ -80,12 +80,12 @@ def test_what_is_told_beside_the_code(
     told: list[str],
 ) -> None:
     """A change is told, what queued events will meet is, and unknown is not none."""
-    assert list(not_restored.told({SEND}, {}, then, now)) == told
+    assert list(not_restored.unrestored_lines({SEND}, {}, then, now)) == told
 
 
 def test_a_function_that_does_not_go_back_is_not_told_of() -> None:
     """Its events meet the code that they met before."""
-    assert list(not_restored.told(set(), {}, FED, FED)) == []
+    assert list(not_restored.unrestored_lines(set(), {}, FED, FED)) == []
 
 
 def test_that_queued_events_meet_the_old_code_is_told_with_a_rollback() -> None:

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
-from shared.domain.policy.model import Check
-from shared.domain.rollback.rollback import Status
+from shared.domain.policy.model import VerificationCheck
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import went_back
 from tests.support.rollbacks.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
 from tests.support.rollbacks.complete_scenario import HOUR, MINUTE, approve, back, newest, trouble
@@ -24,7 +24,7 @@ def test_sign_in_that_fails_by_its_settings() -> None:
     trouble(world, "authentication_failure", "mfa")
 
     [one] = world.rollbacks()
-    assert one.status is Status.PARKED
+    assert one.status is RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.needed == 2
     approve(world, "alice")
@@ -32,24 +32,24 @@ def test_sign_in_that_fails_by_its_settings() -> None:
     approve(world, "bob")
     world.pass_time(HOUR)
     assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
     assert went_back(world) == set()
 
 
 @pytest.mark.parametrize(
     ("still_failing", "enough", "status", "outcome"),
     [
-        (0.1, 20, Status.SUCCEEDED, "stable through the watch"),
-        (0.5, 20, Status.FAILED, "50% of 90 sign-ins failed"),
-        (0.1, 10_000, Status.SUCCEEDED, "but never verified"),
+        (0.1, 20, RollbackStatus.SUCCEEDED, "stable through the watch"),
+        (0.5, 20, RollbackStatus.FAILED, "50% of 90 sign-ins failed"),
+        (0.1, 10_000, RollbackStatus.SUCCEEDED, "but never verified"),
     ],
 )
 def test_who_signs_in_once_the_settings_are_back(
-    still_failing: float, enough: int, status: Status, outcome: str
+    still_failing: float, enough: int, status: RollbackStatus, outcome: str
 ) -> None:
     """Of all who signed in since, and of nobody before: few failures, or it is not well."""
     gates = replace(SHOP.gates, minimum_requests=enough)
-    sign_in = {"sign-in": Check(sign_in_failures=0.3)}
+    sign_in = {"sign-in": VerificationCheck(sign_in_failures=0.3)}
     world = World(policy=replace(SHOP, verification=sign_in, gates=gates), furnish=furnish)
     world.ports.counts.fail_sign_ins(0.9)
     spoil(world, "identity")
@@ -75,12 +75,12 @@ def test_sign_in_that_fails_by_functions_and_settings() -> None:
 
     assert went_back(world) == set(SIGNING_IN)
     first, second = world.rollbacks()
-    assert (first.status, second.status) == (Status.SUCCEEDED, Status.PARKED)
+    assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
     assert (second.id, back(world)["mfa"]) == (f"{first.id}-r2", "DISABLED")
     approve(world, "alice", "bob")
     world.pass_time(HOUR)
     assert back(world)["mfa"] == "ENABLED"
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
     assert world.broken_laws() == []
 
 
@@ -94,10 +94,10 @@ def test_sign_in_that_fails_without_a_change() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
-        Status.NOT_TAKEN,
+        RollbackStatus.NOT_TAKEN,
         "cause: nothing changed since v1",
     )
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     assert world.ports.beside.effects == []
 
 
@@ -111,7 +111,7 @@ def test_a_dropped_index() -> None:
     world.pass_time(HOUR)
 
     assert back(world)["indexes"] == [CARTS]
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_a_database_that_fails_without_a_change() -> None:
@@ -143,7 +143,7 @@ def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set
 
     assert (back(world)["site"], went_back(world)) == (site, functions)
     assert colour in str(back(world)["colour"])
-    assert newest(world).status is Status.SUCCEEDED
+    assert newest(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_settings_that_were_changed_as_it_began() -> None:
@@ -157,7 +157,7 @@ def test_settings_that_were_changed_as_it_began() -> None:
     world.alert(signal="authentication_failure", started_at=began)
     world.settle()
 
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     assert "no look can tell" in newest(world).outcome
     assert went_back(world) == set()
     approve(world, "alice", "bob")

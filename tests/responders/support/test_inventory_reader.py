@@ -16,10 +16,10 @@ from shared.domain.deployments.inventory.state import (
     IndexField,
     RulesFile,
     RulesRelease,
-    Schedule,
+    SchedulerJob,
     SecretVersion,
     WholeInventory,
-    kept,
+    stored_text,
 )
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
@@ -44,7 +44,7 @@ SITE = HostingSite("v1", START, {"next": "v2"})
 INDEX = Index("orders", "carts", "COLLECTION", (IndexField("at", "DESCENDING"),))
 RELEASE = RulesRelease("r1", START, (RulesFile("rules", "closed"),))
 RELEASES = ("cloud.firestore", "firebase.storage/pictures", "cloud.x")
-JOB = Schedule("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
+JOB = SchedulerJob("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
 VERSION = SecretVersion("ENABLED", START)
 
 
@@ -160,8 +160,8 @@ def test_a_text_that_may_be_too_large(characters: int, is_kept: bool) -> None:
     """A record has the room for what becomes small enough, and for nothing else."""
     text = Random(1).randbytes(characters).hex()
 
-    assert kept(text) == (text if is_kept else "")
-    assert kept("a" * 1_000_000)
+    assert stored_text(text) == (text if is_kept else "")
+    assert stored_text("a" * 1_000_000)
 
 
 def test_an_account_without_any_role() -> None:

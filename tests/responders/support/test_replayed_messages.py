@@ -101,7 +101,7 @@ def test_an_order_of_just_now_that_comes_back_twice_is_given_once() -> None:
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
-    assert [one.status for one in world.rollbacks()] == [rollback.Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [rollback.RollbackStatus.SUCCEEDED]
     assert "commands/41" in world.ports.store.documents
 
 
@@ -131,7 +131,7 @@ def test_an_alert_of_three_days_ago_rolls_nothing_back() -> None:
 
     assert world.live == bad
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.NOT_TAKEN
+    assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert "stale" in one.outcome
 
 

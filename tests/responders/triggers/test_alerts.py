@@ -59,7 +59,7 @@ def test_trouble_has_begun_before_it_is_told_of() -> None:
 
     assert world.incidents()[0].onset_at == said_at
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> None:
@@ -164,7 +164,7 @@ def test_an_alert_that_joins_while_the_incident_ends_is_not_lost() -> None:
     world.alert("0.first")
     world.pass_time(timedelta(minutes=5))
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.WATCHING
+    assert one.status is rollback.RollbackStatus.WATCHING
     ended: list[bool] = []
 
     def end_it_meanwhile(verb: str, side: str) -> None:

@@ -35,7 +35,7 @@ def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
 
     assert world.live == stable
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.order is not None
     assert one.order.reason == "a test"
     assert world.broken_laws() == []
@@ -94,7 +94,7 @@ def test_a_deployment_that_is_gone_by_then_is_escalated_and_nothing_moves() -> N
 
     assert world.live == bad
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.NOT_TAKEN
+    assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert "target" in one.outcome
 
 
@@ -107,10 +107,10 @@ def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
-        rollback.Status.NOT_TAKEN,
+        rollback.RollbackStatus.NOT_TAKEN,
         "everything asked for is at its target already",
     )
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 
 def test_a_command_is_carried_out_once_by_its_id() -> None:
@@ -143,7 +143,7 @@ def test_batches_and_their_pause_are_kept() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert max(in_flight) <= 2
     assert one.started_at is not None
     assert one.shifted_at is not None
@@ -173,14 +173,14 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
     assert paused == [2]
     assert len(world.ports.world.applied_shifts) == 2
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.RUNNING
+    assert one.status is rollback.RollbackStatus.RUNNING
     assert "rollback.paused" in world.events(one)
 
     world.command(command="resume", **system)
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
     assert world.broken_laws() == []
 
 
@@ -203,12 +203,12 @@ def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
 
     automatic, forced = world.rollbacks()
     assert (automatic.status, automatic.outcome) == (
-        rollback.Status.CANCELLED,
+        rollback.RollbackStatus.CANCELLED,
         f"superseded by {forced.incident}",
     )
-    assert forced.status is rollback.Status.SUCCEEDED
+    assert forced.status is rollback.RollbackStatus.SUCCEEDED
     assert world.live == stable
-    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
     assert world.broken_laws() == []
 
 
@@ -222,8 +222,8 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
     order(world)
     world.pass_time(HOUR)
 
-    assert world.rollbacks()[-1].status is rollback.Status.SUCCEEDED
-    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+    assert world.rollbacks()[-1].status is rollback.RollbackStatus.SUCCEEDED
+    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
 
 
 @pytest.mark.parametrize(

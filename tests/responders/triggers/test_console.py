@@ -12,10 +12,10 @@ import pytest
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import restore_test
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.model import Mode
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import SESSION, Page, Visit
+from shared.domain.presentation.console_http import SESSION, ConsoleRequest, Page
 from tests.support.cli.browser import ADA, HOST, Browser, text
 from tests.support.runtime.world import World
 
@@ -84,7 +84,9 @@ def test_the_session_is_out_of_everybody_s_reach(world: World) -> None:
     hidden = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page.body.decode()))
     typed = {"email": ADA, "password": "pw", "code": "123456"}
 
-    visit = Visit("POST", "/sign-in", {}, {**hidden, **typed}, browser.cookies, {"host": HOST})
+    visit = ConsoleRequest(
+        "POST", "/sign-in", {}, {**hidden, **typed}, browser.cookies, {"host": HOST}
+    )
     cookie = browser.console.answer(visit).headers["Set-Cookie"]
 
     assert cookie.startswith(f"{SESSION}=ey")
@@ -369,13 +371,13 @@ def test_text_of_others_is_only_read(world: World, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("status", "faults", "said"),
     [
-        (Status.PROVEN, (), "restored in 9 min 0 s, 12 documents counted, 5 compared"),
-        (Status.FAILED, ("orders: 3 are missing",), "orders: 3 are missing"),
-        (Status.RESTORING, (), "It is being restored to try it"),
+        (FillStatus.PROVEN, (), "restored in 9 min 0 s, 12 documents counted, 5 compared"),
+        (FillStatus.FAILED, ("orders: 3 are missing",), "orders: 3 are missing"),
+        (FillStatus.RESTORING, (), "It is being restored to try it"),
     ],
 )
 def test_a_backup_stands_with_its_proof(
-    world: World, browser: Browser, status: Status, faults: tuple[str, ...], said: str
+    world: World, browser: Browser, status: FillStatus, faults: tuple[str, ...], said: str
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
     now = world.ports.clock.now()
@@ -394,7 +396,7 @@ def test_a_backup_stands_with_its_proof(
         status=status,
         faults=faults,
     )
-    world.ports.store.commit([Put(restore_test.path(tried.id), encode(tried))])
+    world.ports.store.commit([Put(restore_test.restore_test_path(tried.id), encode(tried))])
 
     assert said in text(browser.get("/backups"))
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.domain.deployments.deployment import Status, record_path
+from shared.domain.deployments.deployment import DeploymentStatus, record_path
 from shared.domain.deployments.inventory.record import unpacked
 from shared.domain.deployments.inventory.state import HostingSite
 from tests.support.fakes.runtime.clock import START
@@ -30,11 +30,11 @@ def test_an_announcement_names_what_the_inventory_shows() -> None:
     world.settle()
 
     [one] = others(world)
-    assert (one.id, one.status, one.git_hash) == ("v2", Status.ROLLING_OUT, "a1b2c3")
+    assert (one.id, one.status, one.git_hash) == ("v2", DeploymentStatus.ROLLING_OUT, "a1b2c3")
     assert one.deployed == ("getBook",)
     assert one.functions["getBook"].revisions == world.live["getBook"]
     world.pass_time(3 * MINUTE)
-    assert others(world)[0].status is Status.LIVE
+    assert others(world)[0].status is DeploymentStatus.LIVE
 
 
 def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
@@ -45,7 +45,7 @@ def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
     world.settle()
 
     [one] = others(world)
-    assert (one.status, one.git_hash, one.changes) == (Status.LIVE, "a1b2c3", ())
+    assert (one.status, one.git_hash, one.changes) == (DeploymentStatus.LIVE, "a1b2c3", ())
 
 
 def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
@@ -173,7 +173,10 @@ def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment
 
     [one] = others(world)
     assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
-    assert (one.status, set(one.deployed)) == (Status.ROLLING_OUT, set(BOOKSHOP.functions))
+    assert (one.status, set(one.deployed)) == (
+        DeploymentStatus.ROLLING_OUT,
+        set(BOOKSHOP.functions),
+    )
 
 
 def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
@@ -200,12 +203,12 @@ def test_a_deployment_settles_when_nothing_more_changes() -> None:
     hint(world)
     world.settle()
     [rolling] = others(world)
-    assert rolling.status is Status.ROLLING_OUT
+    assert rolling.status is DeploymentStatus.ROLLING_OUT
 
     world.pass_time(3 * MINUTE)
 
     [one] = others(world)
-    assert (one.id, one.status) == (rolling.id, Status.LIVE)
+    assert (one.id, one.status) == (rolling.id, DeploymentStatus.LIVE)
     assert one.deployed == ("getBook", "payOrder")
     assert one.functions["payOrder"].revisions == world.live["payOrder"]
     record = world.ports.store.documents[record_path("bookshop", one.id)]
@@ -301,7 +304,7 @@ def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() ->
     known = recorded(world)
     assert known[found.id].named == "v2"
     assert known[found.id].expires_at is not None
-    assert (known["v2"].status, known["v2"].deployed) == (Status.LIVE, ("getBook",))
+    assert (known["v2"].status, known["v2"].deployed) == (DeploymentStatus.LIVE, ("getBook",))
     assert record_path("bookshop", "v2") in world.ports.store.documents
 
 

@@ -44,9 +44,12 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
 
     assert world.live == stable
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (
+        rollback.RollbackStatus.SUCCEEDED,
+        "stable through the watch",
+    )
     [trouble] = world.incidents()
-    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.status is incident.IncidentStatus.RESOLVED
     assert [moment.status.value for moment in trouble.timeline] == [
         *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
     ]
@@ -70,7 +73,7 @@ def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     steps = world.steps(one.id).values()
     done = [step for step in steps if step.status is StepStatus.DONE]
     assert len(done) == 40
@@ -87,7 +90,7 @@ def test_a_hundred_functions_in_bulk_share_their_commits() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert commits_between_claim_and_finish(world) / 127 <= 0.4
 
 
@@ -124,11 +127,11 @@ def test_a_function_that_a_person_changed_stops_alone_and_is_reported(function: 
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     stopped = [step for step in world.steps(one.id).values() if step.status is StepStatus.STOPPED]
     assert [step.target for step in stopped] == [function]
     assert {name for name, served in world.live.items() if served != stable[name]} == {function}
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_tags_stay_where_they_are() -> None:
@@ -162,12 +165,12 @@ def test_a_canary_that_is_no_better_stops_everything() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     steps = world.steps(one.id)
     assert steps["judge catalogue"].status is StepStatus.FAILED
     assert steps["shift listBooks"].status is StepStatus.SKIPPED
     assert world.live["listBooks"] == bad["listBooks"]
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_operation_that_fails_late_is_asked_for_again() -> None:
@@ -181,7 +184,7 @@ def test_an_operation_that_fails_late_is_asked_for_again() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert world.steps(one.id)["shift listBooks"].attempts == 2
     assert world.live == stable
 
@@ -204,8 +207,8 @@ def test_an_operation_that_always_fails_late_is_given_up() -> None:
     step = world.steps(one.id)["shift listBooks"]
     assert (step.status, step.attempts) == (StepStatus.FAILED, allowed)
     assert step.note == f"given up after {allowed} attempts: no capacity"
-    assert one.status is rollback.Status.FAILED
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert one.status is rollback.RollbackStatus.FAILED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
@@ -219,7 +222,7 @@ def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
@@ -234,7 +237,7 @@ def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
 
     [one] = world.rollbacks()
     assert "worker.handed-over" in world.events(one)
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert world.live == stable
     assert world.broken_laws() == []
 
@@ -245,7 +248,7 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(minutes=5))
-    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
     shifts = len(world.ports.world.applied_shifts)
 
     for function in world.policy.functions:
@@ -253,7 +256,7 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     world.pass_time(timedelta(minutes=20))
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     assert "worse again" in one.outcome
     assert len(world.ports.world.applied_shifts) == shifts
 
@@ -272,7 +275,7 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is None
     assert one.outcome == (
         "stable through the watch, but never verified, only 0 requests were counted, "
@@ -292,9 +295,9 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
     world.pass_time(timedelta(minutes=10))
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.NOT_TAKEN
+    assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert world.ports.world.applied_shifts == []
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     told = [sent for sent in world.ports.sender.sent if "escalated" in sent.key]
     assert (
         "gcloud pubsub topics publish rollback-commands"
@@ -308,14 +311,14 @@ def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() 
     world.deploy_bad(rate=0.0)
     world.alert()
     world.pass_time(timedelta(minutes=2))
-    assert world.rollbacks()[0].status is rollback.Status.DECIDING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.DECIDING
     assert world.events(world.rollbacks()[0]).count("decision.held") >= 3
 
     world.pass_time(timedelta(minutes=3))
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.NOT_TAKEN
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert one.status is rollback.RollbackStatus.NOT_TAKEN
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_a_system_that_nobody_promoted_is_only_observed() -> None:
@@ -330,8 +333,8 @@ def test_a_system_that_nobody_promoted_is_only_observed() -> None:
     assert world.live == bad
     [one] = world.rollbacks()
     assert (one.status, world.incidents()[0].status) == (
-        rollback.Status.NOT_TAKEN,
-        incident.Status.RESOLVED,
+        rollback.RollbackStatus.NOT_TAKEN,
+        incident.IncidentStatus.RESOLVED,
     )
 
 
@@ -349,7 +352,7 @@ def test_a_dropped_hand_over_is_found_by_the_clock() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
@@ -358,7 +361,7 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
     world.deploy_bad()
     world.alert("0.first")
     world.pass_time(HOUR / 2)
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
     shifts = len(world.ports.world.applied_shifts)
 
     for function in world.policy.functions:
@@ -370,4 +373,4 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
 
     assert len(world.rollbacks()) == 2
     assert len(world.ports.world.applied_shifts) == shifts
-    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED

@@ -8,7 +8,7 @@ import pytest
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query
-from shared.domain.audit.chain import Entry, event
+from shared.domain.audit.chain import AuditEntry, event
 from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.audit.system_chain import Head, faults, write_down
 from shared.domain.system import EVERYWHERE
@@ -138,7 +138,9 @@ def test_loose_events_are_sealed_into_their_systems_chain() -> None:
         tick(world)
 
     store = world.ports.store
-    entries = [decode(Entry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))]
+    entries = [
+        decode(AuditEntry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))
+    ]
     head = decode(Head, store.get("chains/unclaimed").fields)
     told = [
         one.facts["message"]
@@ -191,7 +193,8 @@ def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
     for _ in range(31):
         tick(world)
     entries = [
-        decode(Entry, one.fields) for one in world.ports.store.query(Query("systems/all/seals"))
+        decode(AuditEntry, one.fields)
+        for one in world.ports.store.query(Query("systems/all/seals"))
     ]
 
     changed = event("command.pause", at, "somebody", reason="forged")

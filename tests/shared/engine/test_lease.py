@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.incidents import incident
-from shared.domain.rollback.rollback import LEASE, Status, path
-from shared.engine.lease import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
+from shared.domain.rollback.rollback import LEASE, RollbackStatus, rollback_path
+from shared.engine.lease import LIMIT_LATE, LIMIT_TAKEOVERS, LeasedRollback
 from tests.support.faults.fault_injection import Crashed, Saboteur, disturbed, quick
 from tests.support.runtime.switches import text
 from tests.support.runtime.world import World
@@ -79,7 +79,7 @@ def test_whoever_takes_over_from_few_that_died_brings_it_to_its_end(verb: str) -
     world = after_deaths(verb, LIMIT_TAKEOVERS)
 
     [one] = world.rollbacks()
-    assert (one.status, one.takeovers) == (Status.SUCCEEDED, 0)
+    assert (one.status, one.takeovers) == (RollbackStatus.SUCCEEDED, 0)
     assert world.broken_laws() == []
 
 
@@ -89,12 +89,12 @@ def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
     world = after_deaths(verb, LIMIT_TAKEOVERS + 1)
 
     [one] = world.rollbacks()
-    assert (one.status, one.due_at) == (Status.FAILED, None)
+    assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
     assert one.outcome == f"{LIMIT_TAKEOVERS} consecutive workers crashed without progress"
     said, *_ = text(world, "rollback.failed")
     assert one.outcome in said
     assert "a person may now retry" in said
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     assert world.broken_laws() == []
 
 
@@ -104,7 +104,7 @@ def test_whoever_is_late_has_not_died(verb: str) -> None:
     world = after_lateness(verb, 2 * LIMIT_TAKEOVERS)
 
     [one] = world.rollbacks()
-    assert (one.status, one.takeovers, one.late) == (Status.SUCCEEDED, 0, 0)
+    assert (one.status, one.takeovers, one.late) == (RollbackStatus.SUCCEEDED, 0, 0)
     assert world.events(one).count("rollback.worker-late") == 2 * LIMIT_TAKEOVERS
     assert world.broken_laws() == []
 
@@ -114,7 +114,7 @@ def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
     world = after_lateness("platform.service", 1000)
 
     [one] = world.rollbacks()
-    assert (one.status, one.due_at) == (Status.FAILED, None)
+    assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
     assert one.outcome.startswith(f"{LIMIT_LATE} consecutive workers made no progress; ")
     assert world.broken_laws() == []
 
@@ -124,9 +124,11 @@ def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
     world = after_lateness("platform.service", 0)
     [one] = world.rollbacks()
     ports = world.ports
-    version = ports.store.get(path(one.id)).version
-    late = Tenure(ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic())
-    ports.store.remove(path(one.id))
+    version = ports.store.get(rollback_path(one.id)).version
+    late = LeasedRollback(
+        ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic()
+    )
+    ports.store.remove(rollback_path(one.id))
 
     late.admit_late()
 

@@ -7,8 +7,8 @@ import pytest
 from shared.core.codec import encode
 from shared.core.store import Create
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.data.repair.quarantine import JournalEntry
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.state.reader import Reading
 from shared.state.repair_journal import PAGE, behind
 from tests.support.fakes.firestore.store import MemoryStore
@@ -21,7 +21,7 @@ def written(count: int, asked: list[str]) -> MemoryStore:
     """A store with a journal of so many entries, which tells in `asked` what it was asked."""
     store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
     for name in names(count):
-        entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), ())
+        entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), ())
         store.commit([Create(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
     return store
 

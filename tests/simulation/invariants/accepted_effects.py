@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.deployments.inventory.traffic import Traffic, shares
 from tests.simulation.invariants.observations import TEMPLATE, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
@@ -72,7 +72,7 @@ class LandedLaws:
         if self._world.estate.sites[SITE].version == version:
             self._break(3, f"{version} is released twice")
 
-    def build(self, function: str, source: Source) -> None:
+    def build(self, function: str, source: SourceObject) -> None:
         """A build of ours is accepted; where one of its source has succeeded, it is senseless."""
         self._world.note(f"building {function}")
         if self._world.forbidden:

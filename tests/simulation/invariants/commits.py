@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from shared.core import topics
 from shared.domain.incidents import incident as incidents
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.invariants.rollbacks import RollbackLaws
 from tests.simulation.scenes.bookshop import SYSTEM
 
-IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
+IN_EFFECT = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
 COMMAND = f"topics publish {topics.COMMANDS} "
 """What a line has by which a person does something about an incident."""
 STEP_MAY_FOLLOW = {
@@ -103,7 +103,7 @@ class CommitLaws:
     def _judge_incident(
         self, before: Fields | None, after: Fields, commit: Mapping[str, Fields]
     ) -> None:
-        escalated = incidents.Status.ESCALATED
+        escalated = incidents.IncidentStatus.ESCALATED
         if after["status"] == escalated and (before or {}).get("status") != escalated:
             said = [one["text"] for path, one in commit.items() if path.startswith("notices/")]
             if not any(COMMAND in text for text in said):
@@ -124,9 +124,11 @@ class CommitLaws:
             self._break(1, f"{active[0]} has effects in flight without the slot")
         if system.get("slot") and system["slot"] not in active:
             self._break(1, f"{system['slot']} holds the slot, and has nothing in flight")
-        current = peek(incidents.path(system["incident"])) if system.get("incident") else None
+        current = (
+            peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
+        )
         if current:
             public = peek(incidents.public_path(SYSTEM)) or {}
-            word = incidents.PUBLIC_WORDS[incidents.Status(current["status"])]
+            word = incidents.PUBLIC_WORDS[incidents.IncidentStatus(current["status"])]
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

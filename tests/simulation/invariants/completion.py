@@ -8,11 +8,11 @@ from typing import Any
 
 from shared.core.codec import decode
 from shared.domain.audit import anchor, system_chain
-from shared.domain.audit.chain import Entry, Event, genesis
+from shared.domain.audit.chain import AuditEntry, Event, genesis
 from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.incidents import incident as incidents
 from shared.domain.notices.notice import Unless
-from shared.domain.rollback.rollback import ENDED, Status
+from shared.domain.rollback.rollback import ENDED, RollbackStatus
 from shared.domain.system import EVERYWHERE
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
@@ -72,7 +72,10 @@ class EndLaws:
         for key, one in self._seen.rollbacks.items():
             if one["status"] not in ENDED:
                 self._break(6, f"{key} never ended: {one['status']} due at {one['due_at']}")
-            if one["in_flight"] and one["status"] in (Status.SUCCEEDED, Status.CANCELLED):
+            if one["in_flight"] and one["status"] in (
+                RollbackStatus.SUCCEEDED,
+                RollbackStatus.CANCELLED,
+            ):
                 self._break(7, f"{key} {one['status']} with {one['in_flight']} in flight")
         system = self._world.store.peek(SYSTEM_PATH) or {}
         if system.get("slot"):
@@ -85,7 +88,7 @@ class EndLaws:
             ):
                 self._break(12, f"{path} is {notice['status']}")
         for path, report in self._world.store.documents_of("reports"):
-            about = self._world.store.peek(incidents.path(report["incident"])) or {}
+            about = self._world.store.peek(incidents.incident_path(report["incident"])) or {}
             if about.get("ended_at") and report["written_at"] is None:
                 self._break(12, f"{path} was never written")
 
@@ -119,18 +122,18 @@ class EndLaws:
         if alert["absorbed_by"]:
             return True
         superseded = any(
-            one["incident"] == alert["incident"] and one["status"] == Status.CANCELLED
+            one["incident"] == alert["incident"] and one["status"] == RollbackStatus.CANCELLED
             for one in self._seen.rollbacks.values()
         )
         if superseded:
             return True
-        incident = self._world.store.peek(incidents.path(alert["incident"])) or {}
+        incident = self._world.store.peek(incidents.incident_path(alert["incident"])) or {}
         return bool(incident.get("status") == "ESCALATED")
 
     def _require_chains(self) -> None:
         documents = self._world.store.documents_of
         for key, one in self._seen.rollbacks.items():
-            trail = [decode(Entry, entry) for _, entry in documents(f"rollbacks/{key}/audit")]
+            trail = [decode(AuditEntry, entry) for _, entry in documents(f"rollbacks/{key}/audit")]
             end = one["audit_head"], one["sequence"]
             for fault in chain_faults(f"rollbacks/{key}", trail, *end):
                 self._break(5, f"{key}: {fault}")
@@ -161,7 +164,7 @@ class EndLaws:
             (decode(Event, {name: one[name] for name in one if name != "sealed"}), one["sealed"])
             for _, one in documents(system_chain.events_of(system))
         ]
-        seals = [decode(Entry, entry) for _, entry in documents(system_chain.seals(system))]
+        seals = [decode(AuditEntry, entry) for _, entry in documents(system_chain.seals(system))]
         head = self._world.store.peek(system_chain.head_path(system)) or {}
         name = system_chain.chain(system)
         end = head.get("hash", genesis(name)), head.get("sequence", 0)
@@ -176,7 +179,7 @@ class EndLaws:
         if not self._seen.rollbacks:
             return
         for key, one in self._seen.rollbacks.items():
-            if one["status"] != Status.SUCCEEDED:
+            if one["status"] != RollbackStatus.SUCCEEDED:
                 self._break(6, f"{key} {one['status']}: {one['outcome']}")
         for function, stable in self._world.stable.items():
             live = self._world.platform.live(function)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.core.store import Document
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import GLOBAL
 from tests.simulation.scenes.bookshop import SYSTEM
 
@@ -125,5 +125,5 @@ class Seen:
     def intents(self) -> Iterator[tuple[str, Fields]]:
         """The steps begun of rollbacks that have not ended, as committed."""
         for key, steps in self.steps.items():
-            if self.rollbacks[key]["status"] == Status.RUNNING:
+            if self.rollbacks[key]["status"] == RollbackStatus.RUNNING:
                 yield from ((key, step) for step in steps.values() if step["status"] == "BEGUN")

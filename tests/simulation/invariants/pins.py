@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic, asked_shares
 from shared.domain.rollback import pins
-from shared.domain.rollback.rollback import Way
+from shared.domain.rollback.rollback import Direction
 from tests.simulation.scenes.bookshop import SYSTEM
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class PinLaws:
         self, rollback: Fields, steps: Mapping[str, Fields], by_hand: Collection[str]
     ) -> None:
         """A rollback has succeeded: an undo has put back what was found, to the last instance."""
-        if (rollback["order"] or {}).get("way") != Way.UNDO:
+        if (rollback["order"] or {}).get("way") != Direction.UNDO:
             return
         for function in _done(steps):
             found = self._found.pop((rollback["incident"], function), None)
@@ -51,7 +51,7 @@ class PinLaws:
             wanted = self._led(function, rollbacks.values())
             if wanted is None:
                 continue
-            pin = self._world.store.peek(pins.path(SYSTEM, function)) or {}
+            pin = self._world.store.peek(pins.pin_path(SYSTEM, function)) or {}
             holds = bool(pin) and pin["ended_at"] is None
             asked = asked_shares(service.traffic)
             if holds != ("" not in asked):

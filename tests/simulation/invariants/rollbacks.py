@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.domain.rollback.rollback import ENDED, LEASE, Status, Way
+from shared.domain.rollback.rollback import ENDED, LEASE, Direction, RollbackStatus
 from shared.engine.lease import LIMIT_TAKEOVERS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
 from tests.simulation.scenes.bookshop import POLICY
 
-WITHOUT_PLAN = frozenset({Status.NOT_TAKEN, Status.CANCELLED, Status.FAILED})
+WITHOUT_PLAN = frozenset(
+    {RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED, RollbackStatus.FAILED}
+)
 LATE = "rollback.worker-late"
 WRITTEN_LATE = frozenset({"late", "commit_id", "sequence", "audit_head"})
 """All that a worker which has lost the rollback may change of it."""
 MAY_FOLLOW = {
-    None: {Status.DECIDING},
-    Status.DECIDING: {Status.PARKED, Status.RUNNING, *WITHOUT_PLAN},
-    Status.PARKED: {Status.DECIDING, *WITHOUT_PLAN},
-    Status.RUNNING: {Status.VERIFYING, Status.FAILED, Status.CANCELLED},
-    Status.VERIFYING: {Status.RUNNING, Status.WATCHING, Status.FAILED, Status.CANCELLED},
-    Status.WATCHING: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
+    None: {RollbackStatus.DECIDING},
+    RollbackStatus.DECIDING: {RollbackStatus.PARKED, RollbackStatus.RUNNING, *WITHOUT_PLAN},
+    RollbackStatus.PARKED: {RollbackStatus.DECIDING, *WITHOUT_PLAN},
+    RollbackStatus.RUNNING: {
+        RollbackStatus.VERIFYING,
+        RollbackStatus.FAILED,
+        RollbackStatus.CANCELLED,
+    },
+    RollbackStatus.VERIFYING: {
+        RollbackStatus.RUNNING,
+        RollbackStatus.WATCHING,
+        RollbackStatus.FAILED,
+        RollbackStatus.CANCELLED,
+    },
+    RollbackStatus.WATCHING: {
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.FAILED,
+        RollbackStatus.CANCELLED,
+    },
 }
 
 
@@ -41,8 +56,8 @@ class RollbackLaws:
     ) -> None:
         """A rollback was written: its own document, and all that goes with it in its commit."""
         self._seen.rollbacks[key] = after
-        status = Status(after["status"])
-        was = Status(before["status"]) if before else None
+        status = RollbackStatus(after["status"])
+        was = RollbackStatus(before["status"]) if before else None
         entry = commit.get(f"rollbacks/{key}/audit/{after['sequence']:06d}")
         if entry is None or entry["hash"] != after["audit_head"]:
             self._break(5, f"{key} was written without its event")
@@ -59,7 +74,7 @@ class RollbackLaws:
         led_back = {step["target"] for step in self._seen.steps.get(key, {}).values()}
         if verified and self._world.incurable in led_back:
             self._break(8, f"{key} is called verified, and {self._world.incurable} still fails")
-        if status is Status.RUNNING and was is Status.DECIDING:
+        if status is RollbackStatus.RUNNING and was is RollbackStatus.DECIDING:
             self._seen.frozen[key] = self._seen.now
             self._judge_approval(key, after)
             if after["order"] is None:
@@ -67,15 +82,17 @@ class RollbackLaws:
         if status is not was and was is not None and self._speaks(before, after):
             self._require_notice(key, after, commit)
 
-    def _judge_turn(self, key: str, was: Status | None, status: Status, after: Fields) -> None:
+    def _judge_turn(
+        self, key: str, was: RollbackStatus | None, status: RollbackStatus, after: Fields
+    ) -> None:
         """What a rollback may become; an undo is over once it is done, well or ill."""
-        undo = (after["order"] or {}).get("way") == Way.UNDO
-        over = undo and (was, status) == (Status.RUNNING, Status.SUCCEEDED)
+        undo = (after["order"] or {}).get("way") == Direction.UNDO
+        over = undo and (was, status) == (RollbackStatus.RUNNING, RollbackStatus.SUCCEEDED)
         if status not in MAY_FOLLOW.get(was, ()) and not over:
             self._break(6, f"{key} went from {was} to {status}")
-        if status is Status.FAILED and "died" in after["outcome"]:
+        if status is RollbackStatus.FAILED and "died" in after["outcome"]:
             self._judge_deaths(key, after["outcome"])
-        if status is Status.SUCCEEDED:
+        if status is RollbackStatus.SUCCEEDED:
             self._pins.ended(after, self._seen.steps.get(key, {}), self._seen.by_hand)
 
     def _judge_deaths(self, key: str, outcome: str) -> None:
@@ -88,8 +105,8 @@ class RollbackLaws:
     def _speaks(before: Fields | None, after: Fields) -> bool:
         """Whether a turn is news: a question that was asked before is asked on in silence."""
         asked_before = before and before["question"] and before["question"] == after["question"]
-        return after["status"] != Status.DECIDING and not (
-            after["status"] == Status.PARKED and asked_before
+        return after["status"] != RollbackStatus.DECIDING and not (
+            after["status"] == RollbackStatus.PARKED and asked_before
         )
 
     def _judge_approval(self, key: str, after: Fields) -> None:
@@ -137,7 +154,7 @@ class RollbackLaws:
             self._seen.tenures.setdefault(instance, {})[key] = fence, self._seen.now
 
     def _judge_claim(self, key: str, before: Fields, after: Fields) -> None:
-        if Status(before["status"]) in ENDED:
+        if RollbackStatus(before["status"]) in ENDED:
             self._break(4, f"{key} was claimed after its end")
         lease = before["lease"]
         if lease is None or lease["message_id"] == after["lease"]["message_id"]:

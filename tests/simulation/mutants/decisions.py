@@ -11,19 +11,19 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from responders.rollback import case, completion
-from responders.rollback.case import Case, Turn
+from responders.rollback.case import Case, Transition
 from responders.rollback.decision import decide
 from responders.rollback.verification import health, verify
 from responders.triggers import work
 from shared.domain.decision import evaluate
-from shared.domain.decision.gates.base import Answer, GateAnswer
+from shared.domain.decision.gates.base import GateAnswer, GateResult
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import health as healths
 
 
 def _without_gate(name: str) -> AbstractContextManager[Any]:
     def passes(asked: Any) -> GateAnswer:
-        return GateAnswer(name, Answer.PASS, "not asked")
+        return GateAnswer(name, GateResult.PASS, "not asked")
 
     kept = tuple(passes if gate.__name__ == name else gate for gate in evaluate.GATES)
     return patch.object(evaluate, "GATES", kept)
@@ -41,7 +41,7 @@ def verified_on_old_points() -> AbstractContextManager[Any]:
 
 def verified_without_a_look() -> AbstractContextManager[Any]:
     """Shifted is taken for well."""
-    well = healths.Health(healths.Verdict.WELL, "surely")
+    well = healths.Health(healths.HealthVerdict.WELL, "surely")
     return patch.object(health, "health", lambda case, steps, since: well)
 
 
@@ -94,7 +94,7 @@ def slot_not_taken() -> AbstractContextManager[Any]:
     """A plan is begun without the system's slot."""
     honest = Case.take
 
-    def take(self: Case, turn: Turn) -> bool:
+    def take(self: Case, turn: Transition) -> bool:
         begins = turn.event == "rollback.decided"
         return honest(self, replace(turn, system=None) if begins else turn)
 
@@ -105,7 +105,7 @@ def slot_kept_while_watched() -> AbstractContextManager[Any]:
     """Who only watches stands in the way of everybody else."""
     honest = verify._watching
 
-    def watching(*facts: Any) -> Turn:
+    def watching(*facts: Any) -> Transition:
         return replace(honest(*facts), system=None)
 
     return patch.object(verify, "_watching", watching)
@@ -118,7 +118,7 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
     def greedy() -> Iterator[None]:
         honest = Case.take
 
-        def take(self: Case, turn: Turn) -> bool:
+        def take(self: Case, turn: Transition) -> bool:
             if turn.event != "rollback.decided" or turn.system is None:
                 return honest(self, turn)
             taken = turn.system
@@ -141,7 +141,7 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
             yield
 
     def replace_gate(asked: Any) -> GateAnswer:
-        return GateAnswer("active rollback", Answer.PASS, "not asked")
+        return GateAnswer("active rollback", GateResult.PASS, "not asked")
 
     return greedy()
 

@@ -14,24 +14,24 @@ from shared.core.codec import decode
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine import engine, step_scheduler
-from shared.engine.attempt_results import Sent
-from shared.engine.lease import Tenure
-from shared.engine.step_scheduler import Carrying
-from shared.engine.steps.base import Kind, Look, Verdict
+from shared.engine.attempt_results import EffectSent
+from shared.engine.lease import LeasedRollback
+from shared.engine.step_scheduler import StepScheduler
+from shared.engine.steps.base import StepKind, StepLook, StepVerdict
 from shared.engine.steps.functions import redeploy
-from shared.engine.steps.functions.judge_canary import Judge
+from shared.engine.steps.functions.judge_canary import JudgeCanary
 from shared.engine.steps.functions.redeploy import Redeploy
 from shared.engine.steps.functions.serve_revision import Serve
-from shared.engine.steps.functions.shift_traffic import Goal, Shift
+from shared.engine.steps.functions.shift_traffic import Shift, TrafficGoal
 from shared.engine.steps.resources.publish_remote_config import PublishTemplate
-from shared.engine.steps.resources.release_hosting import Origin, ReleaseHosting
+from shared.engine.steps.resources.release_hosting import HostingOrigin, ReleaseHosting
 
 
 def no_precondition_on_the_effect() -> AbstractContextManager[Any]:
     """A shift takes whatever etag the service has now."""
 
     def set_anyway(self: Shift, step: Step) -> str:
-        goal = decode(Goal, step.goal)
+        goal = decode(TrafficGoal, step.goal)
         etag = self._platform.service(goal.service).etag
         return self._platform.shift(goal.service, goal.traffic, etag)
 
@@ -42,11 +42,11 @@ def persons_change_overwritten() -> AbstractContextManager[Any]:
     """Whatever is found is taken for the origin."""
     honest = Shift.look
 
-    def greedy(self: Shift, step: Step) -> Look:
+    def greedy(self: Shift, step: Step) -> StepLook:
         look = honest(self, step)
-        if look.verdict is not Verdict.ELSEWHERE:
+        if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return Look(Verdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
+        return StepLook(StepVerdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
 
     return patch.object(Shift, "look", greedy)
 
@@ -55,11 +55,11 @@ def persons_release_overwritten() -> AbstractContextManager[Any]:
     """Whatever version is found is taken for the origin."""
     honest = ReleaseHosting.look
 
-    def greedy(self: ReleaseHosting, step: Step) -> Look:
+    def greedy(self: ReleaseHosting, step: Step) -> StepLook:
         look = honest(self, step)
-        if look.verdict is not Verdict.ELSEWHERE:
+        if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return Look(Verdict.AT_ORIGIN, decode(Origin, step.origin).version)
+        return StepLook(StepVerdict.AT_ORIGIN, decode(HostingOrigin, step.origin).version)
 
     return patch.object(ReleaseHosting, "look", greedy)
 
@@ -68,11 +68,11 @@ def persons_deployment_built_over() -> AbstractContextManager[Any]:
     """Whatever deployment is found is taken for the one that the plan has found."""
     honest = Redeploy.look
 
-    def greedy(self: Redeploy, step: Step) -> Look:
+    def greedy(self: Redeploy, step: Step) -> StepLook:
         look = honest(self, step)
-        if look.verdict is not Verdict.ELSEWHERE:
+        if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return Look(Verdict.AT_ORIGIN, step.seen)
+        return StepLook(StepVerdict.AT_ORIGIN, step.seen)
 
     return patch.object(Redeploy, "look", greedy)
 
@@ -81,11 +81,11 @@ def persons_template_overwritten() -> AbstractContextManager[Any]:
     """Whatever template is found is taken for the origin."""
     honest = PublishTemplate.look
 
-    def greedy(self: PublishTemplate, step: Step) -> Look:
+    def greedy(self: PublishTemplate, step: Step) -> StepLook:
         look = honest(self, step)
-        if look.verdict is not Verdict.ELSEWHERE:
+        if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return Look(Verdict.AT_ORIGIN, self._estate.remote_config.template().etag)
+        return StepLook(StepVerdict.AT_ORIGIN, self._estate.remote_config.template().etag)
 
     return patch.object(PublishTemplate, "look", greedy)
 
@@ -103,35 +103,35 @@ def template_published_over_the_newest() -> AbstractContextManager[Any]:
 
 def done_without_a_look() -> AbstractContextManager[Any]:
     """What was sent counts as done."""
-    honest = Carrying._after
+    honest = StepScheduler._after
 
-    def trusting(self: Carrying, step: Step, result: object) -> Step:
+    def trusting(self: StepScheduler, step: Step, result: object) -> Step:
         after = honest(self, step, result)
-        return self._ended(after, StepStatus.DONE, "") if isinstance(result, Sent) else after
+        return self._ended(after, StepStatus.DONE, "") if isinstance(result, EffectSent) else after
 
-    return patch.object(Carrying, "_after", trusting)
+    return patch.object(StepScheduler, "_after", trusting)
 
 
 def sent_before_the_intent_landed() -> AbstractContextManager[Any]:
     """Effects go out with their intents, not after them."""
 
-    def askable(self: Carrying, *, settling: bool) -> Iterator[Step]:
+    def askable(self: StepScheduler, *, settling: bool) -> Iterator[Step]:
         for name, step in self._steps.items():
             if step.status is StepStatus.BEGUN and name not in self._calls:
                 yield step
 
-    return patch.object(Carrying, "_askable", askable)
+    return patch.object(StepScheduler, "_askable", askable)
 
 
 def unconditional_effect_repeated() -> AbstractContextManager[Any]:
     """An unconditional effect without an answer is sent again at once."""
-    return patch.object(Carrying, "_may_still_land", lambda self, step: False)
+    return patch.object(StepScheduler, "_may_still_land", lambda self, step: False)
 
 
 def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
     """An unconditional effect is sent however little of its time is left."""
 
-    def without_deadline(step: Step, kind: Kind, now: datetime) -> bool:
+    def without_deadline(step: Step, kind: StepKind, now: datetime) -> bool:
         return kind.unconditional_timeout_seconds is not None and step.deadline is None
 
     @contextmanager
@@ -139,7 +139,9 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
         with (
             patch.object(engine, "lands_late", lambda *facts: False),
             patch.object(step_scheduler, "lands_late", without_deadline),
-            patch.object(Tenure, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0),
+            patch.object(
+                LeasedRollback, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0
+            ),
         ):
             yield
 
@@ -149,16 +151,16 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
 def rebuild_sent_again_at_once() -> AbstractContextManager[Any]:
     """A rebuild without an answer is looked at, and sent again, before its deadline."""
 
-    def may_still_land(self: Carrying, step: Step) -> bool:
+    def may_still_land(self: StepScheduler, step: Step) -> bool:
         return step.kind != redeploy.KIND and honest(self, step)
 
-    honest = Carrying._may_still_land
-    return patch.object(Carrying, "_may_still_land", may_still_land)
+    honest = StepScheduler._may_still_land
+    return patch.object(StepScheduler, "_may_still_land", may_still_land)
 
 
 def rebuilt_and_not_served() -> AbstractContextManager[Any]:
     """Whoever has built a function again forgets that its traffic is pinned elsewhere."""
-    forgotten = Look(Verdict.AT_GOAL, note="it was built")
+    forgotten = StepLook(StepVerdict.AT_GOAL, note="it was built")
     return patch.object(Serve, "look", lambda self, step: forgotten)
 
 
@@ -174,7 +176,7 @@ def stand_in_not_begun() -> AbstractContextManager[Any]:
 
 def canary_not_judged() -> AbstractContextManager[Any]:
     """A canary is well because it is there."""
-    return patch.object(Judge, "_asked", lambda self, goal: Look(Verdict.AT_GOAL))
+    return patch.object(JudgeCanary, "_asked", lambda self, goal: StepLook(StepVerdict.AT_GOAL))
 
 
 def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:

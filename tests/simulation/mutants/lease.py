@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from shared.core.store import Create, Document, Put, Update, Write
 from shared.domain.rollback.rollback import ENDED, LEASE, Rollback
 from shared.engine import lease
-from shared.engine.checkpoints import Commits
-from shared.engine.lease import Draft, Tenure
+from shared.engine.checkpoints import Checkpointer
+from shared.engine.lease import Draft, LeasedRollback
 
 
 def _blind(write: Write) -> Write:
@@ -70,22 +70,22 @@ def due_at_lost_on_wait() -> AbstractContextManager[Any]:
 
 def no_events_of_steps() -> AbstractContextManager[Any]:
     """Steps change, and the trail does not tell."""
-    return patch.object(Commits, "_events", lambda self, changed, now: iter(()))
+    return patch.object(Checkpointer, "_events", lambda self, changed, now: iter(()))
 
 
 def lease_by_wall_clock() -> AbstractContextManager[Any]:
     """The holder believes its own clock."""
 
-    def lasts(self: Tenure, seconds: float) -> bool:
+    def lasts(self: LeasedRollback, seconds: float) -> bool:
         held = self._clock.now() - (self._version or self._clock.now())
         return held + timedelta(seconds=seconds) <= LEASE
 
-    return patch.object(Tenure, "lasts", lasts)
+    return patch.object(LeasedRollback, "lasts", lasts)
 
 
 def lease_never_ends() -> AbstractContextManager[Any]:
     """The holder does not ask whether it still holds."""
-    return patch.object(Tenure, "lasts", lambda self, seconds: True)
+    return patch.object(LeasedRollback, "lasts", lambda self, seconds: True)
 
 
 def takeover_ignores_the_lease() -> AbstractContextManager[Any]:
@@ -104,23 +104,23 @@ def copies_count_as_deaths() -> AbstractContextManager[Any]:
 
 def late_counts_as_dead() -> AbstractContextManager[Any]:
     """Whoever is late does not say that it lives."""
-    return patch.object(Tenure, "admit_late", lambda self: None)
+    return patch.object(LeasedRollback, "admit_late", lambda self: None)
 
 
 def no_receipt() -> AbstractContextManager[Any]:
     """A commit of which the answer was lost counts as not landed."""
-    honest = Tenure._look_back
+    honest = LeasedRollback._look_back
 
-    def forgetful(self: Tenure, after: Rollback) -> bool:
+    def forgetful(self: LeasedRollback, after: Rollback) -> bool:
         honest(self, after)
         return False
 
-    return patch.object(Tenure, "_look_back", forgetful)
+    return patch.object(LeasedRollback, "_look_back", forgetful)
 
 
 def every_worker_on_its_own_time() -> AbstractContextManager[Any]:
     """Times and deadlines by the clock of whichever instance works."""
-    return patch.object(Tenure, "now", lambda self: self._clock.now())
+    return patch.object(LeasedRollback, "now", lambda self: self._clock.now())
 
 
 MUTANTS = (

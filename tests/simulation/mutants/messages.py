@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from responders.alerts.recorder import Recording
 from responders.jobs import audit_anchor, audit_seal
 from responders.triggers import clock
-from responders.triggers.alerts import Alerts
-from responders.triggers.notices import Notices
+from responders.triggers.alerts import AlertsTrigger
+from responders.triggers.notices import NoticesTrigger
 from shared.core.codec import encode
 from shared.core.store import Document, Update
 from shared.domain.notices import outbox
-from shared.domain.notices.notice import Notice
-from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.signals.alert import Alert
 from shared.state import work_queue
 from shared.state.envelope import Message
@@ -31,24 +30,24 @@ def acknowledged_before_commit() -> AbstractContextManager[Any]:
 
 def alerts_known_by_message_id() -> AbstractContextManager[Any]:
     """A repeated notification is another alert."""
-    honest = Alerts._alert
+    honest = AlertsTrigger._alert
 
-    def named(self: Alerts, notification: Any, message: Message, *facts: Any) -> Alert:
+    def named(self: AlertsTrigger, notification: Any, message: Message, *facts: Any) -> Alert:
         alert = honest(self, notification, message, *facts)
         return replace(alert, key=f"{message.id}:{alert.state}")
 
-    return patch.object(Alerts, "_alert", named)
+    return patch.object(AlertsTrigger, "_alert", named)
 
 
 def remembered_before_commit() -> AbstractContextManager[Any]:
     """An instance takes for settled what it has only begun."""
-    honest = Alerts._settle
+    honest = AlertsTrigger._settle
 
-    def hasty(self: Alerts, alert: Alert, policy: Any) -> None:
+    def hasty(self: AlertsTrigger, alert: Alert, policy: Any) -> None:
         self._remember(alert.key)
         honest(self, alert, policy)
 
-    return patch.object(Alerts, "_settle", hasty)
+    return patch.object(AlertsTrigger, "_settle", hasty)
 
 
 def published_before_commit() -> AbstractContextManager[Any]:
@@ -72,13 +71,13 @@ def published_before_commit() -> AbstractContextManager[Any]:
 def notices_not_claimed() -> AbstractContextManager[Any]:
     """A notice is sent by whoever is handed it."""
 
-    def send(self: Notices, notice: Notice, document: Document, channel: Any) -> None:
+    def send(self: NoticesTrigger, notice: Notice, document: Document, channel: Any) -> None:
         attempt = replace(notice, attempts=notice.attempts + 1)
         self._handed_over(attempt, channel, {**encode(attempt), "repeated": False})
         ended = replace(attempt, status=NoticeStatus.SENT, due_at=None)
         self._ports.store.commit([Update(document.path, encode(ended), document.version)])
 
-    return patch.object(Notices, "_send", send)
+    return patch.object(NoticesTrigger, "_send", send)
 
 
 def failed_notices_count_as_sent() -> AbstractContextManager[Any]:
@@ -108,7 +107,7 @@ def anchored_without_an_object() -> AbstractContextManager[Any]:
 
 def nothing_swept() -> AbstractContextManager[Any]:
     """What was dropped on the way stays dropped."""
-    return patch.object(clock.Clock, "sweep", lambda self, now: None)
+    return patch.object(clock.ClockTrigger, "sweep", lambda self, now: None)
 
 
 def errors_swallowed() -> AbstractContextManager[Any]:

@@ -17,8 +17,8 @@ from responders.scenarios import undo
 from responders.scenarios import undo_targets as wanted
 from shared.domain.rollback.rollback import Rollback
 from shared.engine import stop_conditions
-from shared.engine.lease import Tenure
-from shared.engine.stop_conditions import Switches
+from shared.engine.lease import LeasedRollback
+from shared.engine.stop_conditions import StopConditions
 
 
 def kill_switch_read_once() -> AbstractContextManager[Any]:
@@ -28,41 +28,41 @@ def kill_switch_read_once() -> AbstractContextManager[Any]:
 
 def kill_switch_ignored() -> AbstractContextManager[Any]:
     """The switches are read, and what they say is not heeded."""
-    honest = Switches._look
+    honest = StopConditions._look
 
-    def deaf(self: Switches) -> str:
+    def deaf(self: StopConditions) -> str:
         honest(self)
         return ""
 
-    return patch.object(Switches, "_look", deaf)
+    return patch.object(StopConditions, "_look", deaf)
 
 
 def unreadable_switch_means_go() -> AbstractContextManager[Any]:
     """No answer is taken for a yes."""
-    honest = Switches._look
+    honest = StopConditions._look
 
-    def hopeful(self: Switches) -> str:
+    def hopeful(self: StopConditions) -> str:
         said = honest(self)
         return "" if said.startswith("the kill switch could not be read") else said
 
-    return patch.object(Switches, "_look", hopeful)
+    return patch.object(StopConditions, "_look", hopeful)
 
 
 def own_document_not_asked() -> AbstractContextManager[Any]:
     """A person's cancel and another worker's claim are heard of at the next commit alone."""
-    return patch.object(Switches, "_called_off", lambda self, itself: "")
+    return patch.object(StopConditions, "_called_off", lambda self, itself: "")
 
 
 def cancel_ignored() -> AbstractContextManager[Any]:
     """A person's word is overwritten by the next commit."""
-    honest = Tenure._look_back
+    honest = LeasedRollback._look_back
 
-    def deaf(self: Tenure, after: Rollback) -> bool:
+    def deaf(self: LeasedRollback, after: Rollback) -> bool:
         landed = honest(self, after)
         self.rollback = replace(self.rollback, cancel_requested="")
         return landed
 
-    return patch.object(Tenure, "_look_back", deaf)
+    return patch.object(LeasedRollback, "_look_back", deaf)
 
 
 def words_overtaken() -> AbstractContextManager[Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from main import Responder
 from responders.support.dead_letters import refuse
-from responders.triggers.alerts import Alerts
-from responders.triggers.clock import Clock
-from responders.triggers.commands import Commands
-from responders.triggers.deployments import Deployments
-from responders.triggers.notices import Notices
-from responders.triggers.work import Work
+from responders.triggers.alerts import AlertsTrigger
+from responders.triggers.clock import ClockTrigger
+from responders.triggers.commands import CommandsTrigger
+from responders.triggers.deployments import DeploymentsTrigger
+from responders.triggers.notices import NoticesTrigger
+from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.domain.policy.model import Policy
@@ -35,11 +35,11 @@ CROWD = 50
 STALE_SECONDS = POLICY.gates.stale_after.total_seconds()
 
 RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
-    topics.ALERTS: Alerts,
-    topics.OVERRIDE: Commands,
-    topics.CLOCK: Clock,
-    topics.DEPLOYMENTS: Deployments,
-    topics.NOTICES: Notices,
+    topics.ALERTS: AlertsTrigger,
+    topics.OVERRIDE: CommandsTrigger,
+    topics.CLOCK: ClockTrigger,
+    topics.DEPLOYMENTS: DeploymentsTrigger,
+    topics.NOTICES: NoticesTrigger,
 }
 
 
@@ -159,7 +159,7 @@ class Delivery:
         ports = InstancePorts(world, instance)
         policies = {SYSTEM: world.policy}
         if topic == topics.WORK:
-            responder: Responder = Work(ports, policies)
+            responder: Responder = WorkTrigger(ports, policies)
         else:
             responder = RESPONDERS[topic](ports, policies)
         started.append((instance, ports, responder))

@@ -12,9 +12,9 @@ from shared.core.codec import encode
 from shared.core.store import Create, Put, Write
 from shared.domain import system as systems
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, Status, placements
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import (
     HostingSite,
@@ -142,14 +142,14 @@ def changed(policy: Policy) -> Policy:
 def at_the_start(recorded: WholeInventory) -> list[Write]:
     """A system that was promoted to act, one stable deployment, and what a look has found live."""
     functions = recorded.functions or {}
-    stable = Deployment("v1", SYSTEM, LONG_AGO, Status.STABLE, placements(functions))
-    nothing: dict[str, Any] = {part: {} for part in Part}
-    whole = WholeInventory(**{**nothing, Part.FUNCTIONS: functions})
+    stable = Deployment("v1", SYSTEM, LONG_AGO, DeploymentStatus.STABLE, placements(functions))
+    nothing: dict[str, Any] = {part: {} for part in InventoryPart}
+    whole = WholeInventory(**{**nothing, InventoryPart.FUNCTIONS: functions})
     stock = Stock(SYSTEM, LOOKED_AT, LOOKED_AT + POLICY.deployments.look_every, whole)
     return [
-        Create(systems.path(SYSTEM), encode(System(SYSTEM, mode=Mode.ACT))),
-        Create(deployments.path(SYSTEM, stable.id), encode(stable)),
-        Create(stocks.path(SYSTEM), stocks.encode(stock)),
+        Create(systems.system_path(SYSTEM), encode(System(SYSTEM, mode=Mode.ACT))),
+        Create(deployments.deployment_path(SYSTEM, stable.id), encode(stable)),
+        Create(stocks.inventory_path(SYSTEM), stocks.encode(stock)),
     ]
 
 
@@ -157,11 +157,11 @@ def kept(recorded: WholeInventory) -> list[Write]:
     """The stable deployment with its record: everything can be built again."""
     functions = recorded.functions or {}
     stable = Deployment(
-        "v1", SYSTEM, LONG_AGO, Status.STABLE, placements(functions), settled_at=LONG_AGO
+        "v1", SYSTEM, LONG_AGO, DeploymentStatus.STABLE, placements(functions), settled_at=LONG_AGO
     )
     fields = {"live": stocks.packed(recorded), "at": LONG_AGO}
     return [
-        Put(deployments.path(SYSTEM, stable.id), encode(stable)),
+        Put(deployments.deployment_path(SYSTEM, stable.id), encode(stable)),
         Put(deployments.record_path(SYSTEM, stable.id), fields),
     ]
 

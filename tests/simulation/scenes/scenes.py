@@ -114,7 +114,7 @@ def no_cure(world: World) -> None:
 def observed(world: World) -> None:
     """Nobody has promoted the system: automation only watches."""
     bad_release(world)
-    world.store.commit([Put(systems.path(SYSTEM), encode(System(SYSTEM)))])
+    world.store.commit([Put(systems.system_path(SYSTEM), encode(System(SYSTEM)))])
     world.forbidden = "the system is only observed"
     world.excuses.add(world.forbidden)
 
@@ -172,7 +172,7 @@ def asked(world: World) -> None:
     """People must approve: they answer, rightly or wrongly, at any moment."""
     bad_release(world)
     system = System(SYSTEM, mode=Mode.ASK)
-    world.store.commit([Put(systems.path(SYSTEM), encode(system))])
+    world.store.commit([Put(systems.system_path(SYSTEM), encode(system))])
     world.asks = True
     world.excuses.add("people must approve")
     for _ in range(world.random.randint(1, 6)):

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from responders.triggers.console import Console
-from shared.domain.presentation.console_http import Page, Visit
+from responders.triggers.console import ConsoleTrigger
+from shared.domain.presentation.console_http import ConsoleRequest, Page
 from tests.support.runtime.world import World
 
 ADA = "ada@example.com"
@@ -19,7 +19,7 @@ class Browser:
     """As much of one as a form needs: it keeps cookies, follows redirects, sends what it sees."""
 
     def __init__(self, world: World) -> None:
-        self.console = Console(world.ports, {world.policy.system: world.policy})
+        self.console = ConsoleTrigger(world.ports, {world.policy.system: world.policy})
         self.cookies: dict[str, str] = {}
         self.address = ""
 
@@ -52,7 +52,7 @@ class Browser:
     def _went(self, method: str, address: str, form: dict[str, str], headers: Any) -> Page:
         url = urlsplit(address)
         said = {name.replace("_", "-"): value for name, value in headers.items()}
-        visit = Visit(
+        visit = ConsoleRequest(
             method,
             url.path,
             dict(parse_qsl(url.query)),

@@ -75,7 +75,7 @@ LIVE = sorted(
     ),
     key=OPERATE.index,
 )
-"""What is said to responders that are there: tests/e2e/operators/test_operate.py says it, in order."""
+"""Commands to running responders; tests/e2e/operators/test_operate.py runs them in order."""
 ASKED = [
     line
     for line in starting(".venv/bin/python", "-m", "cli")

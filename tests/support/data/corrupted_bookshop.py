@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.deployments.inventory.state import FunctionState, Generation
 from shared.domain.policy.data_rules import Derived, IntegrityRules, OnRepair
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 from tests.support.faults.fault_injection import quick
 from tests.support.runtime.world import CHECKED, World
@@ -98,12 +98,12 @@ class Shop(World):
 
     def written(self) -> set[str]:
         path = quarantine.journal(self.newest.id)
-        found = [decode(Entry, one.fields) for one in self.ports.store.query(Query(path))]
+        found = [decode(JournalEntry, one.fields) for one in self.ports.store.query(Query(path))]
         return {landed.path for entry in found for landed in entry.landed}
 
     def parked(self, minutes: int = 8) -> Rollback:
         self.pass_time(minutes * MINUTE)
-        assert self.newest.status is Status.PARKED, self.newest.outcome
+        assert self.newest.status is RollbackStatus.PARKED, self.newest.outcome
         return self.newest
 
 
@@ -117,7 +117,7 @@ def undo(shop: Shop) -> None:
     said = {"command": "undo", "incident": shop.newest.incident}
     shop.command("alice", system="bookshop", **said)
     shop.pass_time(2 * MINUTE)
-    if shop.newest.status is Status.PARKED:
+    if shop.newest.status is RollbackStatus.PARKED:
         shop.approve("bob")
     shop.pass_time(2 * MINUTE)
 
@@ -128,7 +128,7 @@ def repaired(policy: Policy = SHOP) -> Shop:
     shop.parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     return shop
 
 

@@ -11,7 +11,7 @@ from responders.jobs.data_check import Checking
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.model import Policy
 from shared.domain.signals.alert import Alert
@@ -53,15 +53,17 @@ class Shop(World):
     def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
         self.data.write(HERE, documents)
 
-    def look(self) -> Record:
+    def look(self) -> IntegrityRecord:
         """The record after the run of the next hour."""
         self.ports.clock.advance(HOUR)
         for _ in range(3):
             self.checking.check()
         return self.record()
 
-    def record(self) -> Record:
-        return decode(Record, self.ports.store.get(damage.path("bookshop")).fields or {})
+    def record(self) -> IntegrityRecord:
+        return decode(
+            IntegrityRecord, self.ports.store.get(damage.damage_path("bookshop")).fields or {}
+        )
 
     def alerts(self) -> list[Alert]:
         found = self.ports.store.query(Query("alerts"))

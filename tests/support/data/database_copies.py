@@ -81,8 +81,8 @@ def exported(shop: World) -> Backup:
     begun = replace(export.begun(POLICY, at, at), bucket=BUCKET)
     shop.ports.databases.begin(ORIGINAL, begun.prefix, at)
     shop.ports.clock.advance(5 * MINUTE)
-    made = replace(begun, status=export.Status.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(export.path(made.id), encode(made))])
+    made = replace(begun, status=export.ExportStatus.KEPT, places=(begun.prefix,))
+    shop.ports.store.commit([Put(export.export_path(made.id), encode(made))])
     return made
 
 

@@ -17,11 +17,11 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Book, Erasure
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import Fate
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.plan import DocumentFate
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
 from shared.engine.steps.documents import erase as take_out
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop
@@ -42,7 +42,7 @@ def erase(shop: Shop, at: datetime | None = None) -> None:
     book = decode(Book, store.get(erasures.book_path("bookshop")).fields)
     hashed = erasures.hashed(book.salt, "ada")
     entry = Erasure("bookshop", hashed, at or shop.ports.clock.now(), ())
-    store.commit([Put(erasures.path("bookshop", hashed), encode(entry))])
+    store.commit([Put(erasures.erasure_path("bookshop", hashed), encode(entry))])
     store.hook = hook
 
 
@@ -80,9 +80,9 @@ def last_step(shop: Shop) -> Step:
     return next(one for one in shop.steps(shop.newest.id).values() if one.kind == take_out.KIND)
 
 
-def journal(shop: Shop) -> list[Entry]:
+def journal(shop: Shop) -> list[JournalEntry]:
     found = shop.ports.store.query(Query(quarantine.journal(shop.newest.id)))
-    return [decode(Entry, one.fields) for one in found]
+    return [decode(JournalEntry, one.fields) for one in found]
 
 
 def copies(shop: Shop) -> set[str]:
@@ -108,25 +108,25 @@ def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
 
     `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
     """
-    assert shop.newest.status is Status.CANCELLED
+    assert shop.newest.status is RollbackStatus.CANCELLED
     assert last_step(shop).status is StepStatus.PENDING
     assert shop.data == WITHOUT_ADA
     assert copies(shop) == {"customers/bob"}
     assert kept_late or not unnamed(shop)
     assert later(shop).due_at is None
-    said = f"documents gone through again: 2 {Fate.TAKEN_OUT}, 2 {Fate.FORGOTTEN}"
+    said = f"documents gone through again: 2 {DocumentFate.TAKEN_OUT}, 2 {DocumentFate.FORGOTTEN}"
     assert later(shop).result.endswith(said)
     assert shop.broken_laws() == []
 
 
 def later(shop: Shop) -> CommandRecord:
     """The command that the newest rollback has given itself."""
-    path = commands.path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{erase_written_later.VERB}-{shop.newest.id}")
     return decode(CommandRecord, shop.ports.store.get(path).fields)
 
 
 def occupied(shop: Shop, by: str) -> None:
     """That rollback has the slot of the system."""
-    document = shop.ports.store.get(systems.path("bookshop"))
+    document = shop.ports.store.get(systems.system_path("bookshop"))
     system = replace(decode(System, document.fields), slot=by)
     shop.ports.store.commit([Put(document.path, encode(system))])

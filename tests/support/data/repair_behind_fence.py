@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.data.isolation.write_fence import Status
+from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.signals.health import ProbeAnswer
@@ -30,7 +30,7 @@ class FencedShop(Shop):
         spoilt: dict[str, dict[str, Any] | None] | None = None,
     ) -> None:
         super().__init__(replace(policy, fence=rules), hook, spoilt)
-        self.behind: list[Status] = []
+        self.behind: list[FenceStatus] = []
         """How far the fence was at each batch."""
         if hook is no_hook:
             self.ports.rewritten.hook = self.written_behind
@@ -92,7 +92,7 @@ class FencedShop(Shop):
         self.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
         self.approve("bob")
         self.until(self.has_fence)
-        assert fence_of(self).status is Status.RAISING
+        assert fence_of(self).status is FenceStatus.RAISING
 
     def has_fence(self) -> bool:
         return self.ports.store.get("fences/bookshop").fields is not None
@@ -100,7 +100,7 @@ class FencedShop(Shop):
 
 def expect_as_before(shop: FencedShop) -> None:
     """Every function is what it was, and automation answers alerts again."""
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
     assert windows(shop) == 0
 

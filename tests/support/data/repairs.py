@@ -9,19 +9,19 @@ from msgspec.structs import replace
 
 from responders.data.erasure import Erasing
 from responders.data.repair.journalled_writes import MayGoOn
-from responders.data.repair.selection import Mending
+from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from responders.data.repair.writer import Rewriting
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import Fate, Goal, Position
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.plan import DocumentFate, Position, RepairGoal
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
 from tests.support.runtime.world import CHECKED, FakePorts
 
@@ -35,7 +35,7 @@ SHOP = replace(
     },
 )
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", Status.RUNNING, NOON, NOON)
+ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", RollbackStatus.RUNNING, NOON, NOON)
 STEP = Step("repair ", plan.KIND, "customers")
 GOOD: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"email": "ada@example.com"},
@@ -66,20 +66,22 @@ class Shop:
     def pass_time(self) -> None:
         self.ports.clock.advance(MINUTE)
 
-    def goal(self, collection: str, select: str = "invalid", **more: Any) -> Goal:
+    def goal(self, collection: str, select: str = "invalid", **more: Any) -> RepairGoal:
         self.pass_time()
         at = self.ports.clock.now()
         self.pass_time()
-        known = plan.parse(select)
-        return replace(Goal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
+        known = plan.parse_scope(select)
+        return replace(RepairGoal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
-    def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:
+    def fates(
+        self, collection: str, select: str = "invalid", **more: Any
+    ) -> dict[str, DocumentFate]:
         batches = self.mending(self.goal(collection, select, **more)).batches(Position())
         return {one.path: one.fate for batch in batches for one in batch.fated}
 
-    def mending(self, goal: Goal) -> Mending:
+    def mending(self, goal: RepairGoal) -> RepairSelector:
         expiries = read_expiries(self.ports, self.policy, HERE)
-        return Mending(self.ports, self.policy, goal, expiries)
+        return RepairSelector(self.ports, self.policy, goal, expiries)
 
     @property
     def rewriting(self) -> Rewriting:
@@ -89,7 +91,7 @@ class Shop:
     def repair(self, collection: str, select: str = "invalid", **more: Any) -> Position:
         return self.carried(self.goal(collection, select, **more))
 
-    def carried(self, goal: Goal) -> Position:
+    def carried(self, goal: RepairGoal) -> Position:
         position, step = Position(), replace(STEP, name=f"repair {goal.after}")
         while not position.is_over:
             position = self.rewriting.portion(step, goal, position)
@@ -99,9 +101,9 @@ class Shop:
         found = self.ports.kept.get(HERE, paths, None)
         return [one.fields if (one := found[path]) is not None else None for path in paths]
 
-    def journal(self) -> list[Entry]:
+    def journal(self) -> list[JournalEntry]:
         found = self.ports.store.query(Query(quarantine.journal("INC-1")))
-        return [decode(Entry, one.fields) for one in found]
+        return [decode(JournalEntry, one.fields) for one in found]
 
     def landed(self) -> set[str]:
         return {one.path for entry in self.journal() for one in entry.landed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import Proof
 from tests.support.fakes.firestore.restores import ORIGINAL
 
@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def proof(backup: str, status: Status, at: datetime = NOW - DAY) -> Proof:
+def proof(backup: str, status: FillStatus, at: datetime = NOW - DAY) -> Proof:
     return Proof(
         id=f"{backup}-{at:%Y%m%d}",
         system="bookshop",
@@ -24,6 +24,6 @@ def proof(backup: str, status: Status, at: datetime = NOW - DAY) -> Proof:
         database="scratch",
         began_at=at,
         status=status,
-        is_over=status in (Status.PROVEN, Status.FAILED),
+        is_over=status in (FillStatus.PROVEN, FillStatus.FAILED),
         ended_at=at + HOUR,
     )

@@ -53,7 +53,7 @@ def others(shop: World) -> set[Scaling]:
 
 
 def fence_of(shop: World) -> Fence:
-    return decode(Fence, shop.ports.store.get(fences.path("bookshop")).fields)
+    return decode(Fence, shop.ports.store.get(fences.fence_path("bookshop")).fields)
 
 
 def raise_it(shop: World, **said: Any) -> None:

@@ -9,7 +9,13 @@ from msgspec.structs import replace
 
 from shared.domain.decision.evaluate import Decision, evaluate, evaluate_order
 from shared.domain.decision.facts import Facts, changed
-from shared.domain.deployments.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    Live,
+    Placement,
+)
 from shared.domain.deployments.inventory.traffic import LATEST, Revision, Service, TrafficTarget
 from shared.domain.policy.model import Mode
 from shared.domain.signals.alert import AlertFact
@@ -49,7 +55,9 @@ def inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = True) 
     }
 
 
-def deployment(name: str, status: Status, ago: timedelta, barrier: str = "") -> Deployment:
+def deployment(
+    name: str, status: DeploymentStatus, ago: timedelta, barrier: str = ""
+) -> Deployment:
     placed = {
         function: Placement(function.lower(), (TrafficTarget("old", 100),), {"old": 100})
         for function in BOOKSHOP.functions
@@ -57,7 +65,7 @@ def deployment(name: str, status: Status, ago: timedelta, barrier: str = "") -> 
     return Deployment(name, "bookshop", NOW - ago, status, placed, barrier=barrier)
 
 
-STABLE = deployment("v1", Status.STABLE, timedelta(days=3))
+STABLE = deployment("v1", DeploymentStatus.STABLE, timedelta(days=3))
 ALERT = AlertFact("function_failure_rate", ONSET, NOW, NOW, None)
 EVERYTHING = set(BOOKSHOP.functions)
 

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from shared.domain.decision.evaluate import GATES
 from shared.domain.decision.facts import Facts, worst_signal
-from shared.domain.decision.gates.base import Answer, Case, Gate
+from shared.domain.decision.gates.base import Gate, GateInput, GateResult
 from shared.domain.decision.scenario_scope import widened, within
 from shared.domain.decision.target_selection import suspected
-from shared.domain.deployments.deployment import Inventory, Status
+from shared.domain.deployments.deployment import DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
@@ -64,7 +64,7 @@ class Level(Struct, frozen=True):
 
     gate: str
     situation: str
-    answer: Answer
+    answer: GateResult
     made: Callable[[Facts], Facts] = lambda facts: facts
     policy: dict[str, Any] = {}
     """Changes of the policy's gates."""
@@ -120,7 +120,7 @@ def of_revisions(name: str, functions: Any, **changes: Any) -> Callable[[Facts],
 
 def barred(facts: Facts) -> Facts:
     """A deployment between that nobody goes back past."""
-    between = deployment("v2", Status.LIVE, 10 * MINUTE, "migrated")
+    between = deployment("v2", DeploymentStatus.LIVE, 10 * MINUTE, "migrated")
     return replace(facts, deployments=(between, *facts.deployments))
 
 
@@ -132,7 +132,7 @@ def barred_at_the_target(facts: Facts) -> Facts:
 
 
 def never_stable(facts: Facts) -> Facts:
-    known = (replace(one, status=Status.BAD) for one in facts.deployments)
+    known = (replace(one, status=DeploymentStatus.BAD) for one in facts.deployments)
     return replace(facts, deployments=tuple(known))
 
 
@@ -166,8 +166,8 @@ def in_hand(until: timedelta) -> Callable[[Facts], Facts]:
     return of_system(suspended=dict.fromkeys(HALF, NOW + until))
 
 
-PASS, STOP, UNKNOWN = Answer.PASS, Answer.STOP, Answer.UNKNOWN
-NOT_APPLICABLE = Answer.NOT_APPLICABLE
+PASS, STOP, UNKNOWN = GateResult.PASS, GateResult.STOP, GateResult.UNKNOWN
+NOT_APPLICABLE = GateResult.NOT_APPLICABLE
 LEVELS = (
     Level("stale", "a second too old", STOP, of_alerts(published_at=NOW - LATE - SECOND)),
     Level("stale", "just in time", PASS, of_alerts(published_at=NOW - LATE)),
@@ -268,11 +268,11 @@ def name_of(gate: Gate) -> str:
     return gate(case_of(facts, policy)).gate
 
 
-def case_of(facts: Facts, policy: Policy) -> Case:
+def case_of(facts: Facts, policy: Policy) -> GateInput:
     """As `evaluate` makes it."""
     signal = widened(worst_signal(facts, policy), facts, policy)
     change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
-    return Case(facts, policy, signal, change, NOW, "INC")
+    return GateInput(facts, policy, signal, change, NOW, "INC")
 
 
 def noting(value: S, into: set[str], prefix: str = "") -> S:
@@ -303,7 +303,7 @@ def reads_in(gate: Gate, facts: Facts, policy: Policy) -> set[str]:
     signal = widened(worst_signal(given, policy), given, policy)
     given = watched(facts, of_change)
     change = within(suspected(given, policy), signal.scenario, policy, given.failing(policy))
-    gate(noting(Case(watched(facts, own), policy, signal, change, NOW, "INC"), of_case))
+    gate(noting(GateInput(watched(facts, own), policy, signal, change, NOW, "INC"), of_case))
     found = own | (of_signal if "signal" in of_case else set())
     found |= of_change if "change" in of_case else set()
     return found - {"system"}

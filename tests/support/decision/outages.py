@@ -8,8 +8,12 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.deployments.deployment import Deployment, Status, placements
-from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    deployment_path,
+    placements,
+)
 from shared.domain.rollback import rollback
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -44,7 +48,7 @@ def watched(is_open: bool | None) -> World:
     world.alert()
     world.pass_time(5 * MINUTE)
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.WATCHING
+    assert one.status is rollback.RollbackStatus.WATCHING
     return world
 
 
@@ -55,7 +59,9 @@ def limit(world: World) -> timedelta:
     return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
 
 
-def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
+def record(
+    world: World, name: str, status: DeploymentStatus, ago: timedelta, **changes: object
+) -> None:
     """What is live now is on record as a deployment of then."""
     known = Deployment(
         name,

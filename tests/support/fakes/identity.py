@@ -18,7 +18,7 @@ from shared.domain.commands.credential import (
     ROLE_CLAIM,
     SERVICES,
     Credential,
-    Kind,
+    CredentialKind,
     kind_of,
     of_person,
     of_service,
@@ -55,7 +55,7 @@ class FakeIdentity:
             raise Rejected("the token's signature is not valid")
         claims = json.loads(_decoded(sealed.partition(".")[2]))
         self._judge(claims)
-        if kind is Kind.SERVICE:
+        if kind is CredentialKind.SERVICE:
             return of_service(claims, token)
         self._look_up(claims)
         return of_person(claims, token)

@@ -21,7 +21,7 @@ from shared.domain.deployments.inventory.state import (
     RemoteConfigTemplate,
     RulesRelease,
     RulesSource,
-    Schedule,
+    SchedulerJob,
     SecretVersion,
     fingerprint,
     has_secret,
@@ -68,7 +68,7 @@ class FakeEstate:
         self.held: dict[tuple[str, str], datetime] = {}
         """When each document was written last, by database and path."""
         self.kept: dict[str, dict[str, SecretVersion]] = {}
-        self.scheduled: dict[str, Schedule] = {}
+        self.scheduled: dict[str, SchedulerJob] = {}
         self.hearing: list[Trigger] = []
         self.unreachable: list[str] = []
         """Locations of triggers that give no answer."""
@@ -235,7 +235,7 @@ class FakeEstate:
         with around(self.hook, "secrets.versions"):
             return dict(self.kept.get(secret, {}))
 
-    def jobs(self) -> dict[str, Schedule]:
+    def jobs(self) -> dict[str, SchedulerJob]:
         """Every job, by name."""
         with around(self.hook, "schedules.jobs"):
             return dict(self.scheduled)

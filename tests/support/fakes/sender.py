@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.push_progress import Fate
+from shared.domain.notices.push_progress import PushFate
 from shared.domain.policy.channels import Channel
 from tests.support.fakes.runtime.hooks import Hook, around, no_hook
 
@@ -41,7 +41,7 @@ class FakeSender:
         """What arrived, in order."""
         self.pushed: list[Pushed] = []
         """The same at devices."""
-        self.fates: dict[str, Fate] = {}
+        self.fates: dict[str, PushFate] = {}
         """By token, where it does not take what it is told."""
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
@@ -53,15 +53,15 @@ class FakeSender:
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[Fate]:
+    ) -> list[PushFate]:
         """Each by its own fate. Raises: Unavailable, while the channel is down too; Rejected."""
         with around(self.hook, "sender.send_each"):
-            fates = [self.fates.get(token, Fate.TAKEN) for token in tokens]
-            if channel.name in self.down or {*fates} == {Fate.NONE}:
+            fates = [self.fates.get(token, PushFate.TAKEN) for token in tokens]
+            if channel.name in self.down or {*fates} == {PushFate.NONE}:
                 raise Unavailable(f"{channel.name} does not answer")
-            if {*fates} == {Fate.REFUSED}:
+            if {*fates} == {PushFate.REFUSED}:
                 raise Rejected(f"{channel.name} refuses")
             sent = Sent(channel.name, key, dict(notice))
             taken = zip(tokens, fates, strict=True)
-            self.pushed += [Pushed(token, sent) for token, fate in taken if fate is Fate.TAKEN]
+            self.pushed += [Pushed(token, sent) for token, fate in taken if fate is PushFate.TAKEN]
             return fates

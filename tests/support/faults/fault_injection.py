@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -135,7 +135,7 @@ def approved(world: World, saboteur: Saboteur, signal: str) -> None:
     for _ in range(30):
         deliver_all(world, saboteur)
         newest = world.rollbacks()[-1]
-        if newest.status is Status.PARKED and not asked:
+        if newest.status is RollbackStatus.PARKED and not asked:
             asked = True
             for person in ("alice", "bob"):
                 said = {"command": "approve", "incident": newest.incident}

@@ -44,9 +44,12 @@ def expect_the_same_world(world: World) -> None:
     assert world.live == UNDISTURBED.live
     assert world.broken_laws() == []
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (
+        rollback.RollbackStatus.SUCCEEDED,
+        "stable through the watch",
+    )
     [trouble] = world.incidents()
-    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.status is incident.IncidentStatus.RESOLVED
     assert held(world) == held(UNDISTURBED)
     assert sorted(world.ports.world.applied_shifts) == sorted(
         UNDISTURBED.ports.world.applied_shifts

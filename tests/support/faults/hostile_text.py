@@ -7,13 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import Incident, Moment, Status
+from shared.domain.incidents.incident import Incident, IncidentStatus, Moment
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_text import About
-from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
@@ -88,12 +87,12 @@ def about(foreign: str = "Shop", **changes: Any) -> About:
         system="bookshop",
         severity=Severity.CRITICAL,
         signal="function_failure_rate",
-        status=Status.ROLLING_BACK,
+        status=IncidentStatus.ROLLING_BACK,
         onset_at=START - MINUTE,
         detected_at=START,
         timeline=[
-            Moment(Status.DETECTED, START, foreign),
-            Moment(Status.ROLLING_BACK, START + MINUTE, foreign),
+            Moment(IncidentStatus.DETECTED, START, foreign),
+            Moment(IncidentStatus.ROLLING_BACK, START + MINUTE, foreign),
         ],
     )
     rollback = Rollback(

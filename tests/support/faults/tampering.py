@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query, Store
 from shared.domain.audit import system_chain
-from shared.domain.audit.chain import Entry, Event, digest, genesis, link
+from shared.domain.audit.chain import AuditEntry, Event, digest, genesis, link
 
 Fields = dict[str, Any]
 
@@ -157,7 +157,7 @@ class Tamperer:
                 if fields["sealed"] > last:
                     self._vault.remove(path)
 
-    def _set_head(self, chain: str, last: Entry) -> None:
+    def _set_head(self, chain: str, last: AuditEntry) -> None:
         kind, _, name = chain.partition("/")
         path = chain if kind == "rollbacks" else system_chain.head_path(name)
         fields = self._vault.store.get(path).fields or {}
@@ -165,17 +165,17 @@ class Tamperer:
         changed = {hash_name: last.hash, "sequence": last.sequence}
         self._vault.store.commit([Put(path, {**fields, **changed})])
 
-    def _some(self, chain: str) -> tuple[str, Entry]:
+    def _some(self, chain: str) -> tuple[str, AuditEntry]:
         path = self._draw.choice(self._paths(chain))
         return path, self._entry(path)
 
     def _paths(self, chain: str) -> list[str]:
         return [one.path for one in self._vault.store.query(Query(_collection(chain)))]
 
-    def _entry(self, path: str) -> Entry:
-        return decode(Entry, self._vault.store.get(path).fields)
+    def _entry(self, path: str) -> AuditEntry:
+        return decode(AuditEntry, self._vault.store.get(path).fields)
 
-    def _put(self, path: str, entry: Entry) -> None:
+    def _put(self, path: str, entry: AuditEntry) -> None:
         beside = self._vault.store.get(path).fields or self._neighbour(path)
         kept = {"expires_at": beside["expires_at"]}
         self._vault.store.commit([Put(path, {**encode(entry), **kept})])

@@ -8,11 +8,10 @@ from msgspec.structs import replace
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import timers
-from shared.domain.incidents.incident import Incident, Moment
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus, Moment
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
@@ -34,7 +33,7 @@ def incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: A
     )
 
 
-def rollback(status: Status = Status.RUNNING, **changes: Any) -> Rollback:
+def rollback(status: RollbackStatus = RollbackStatus.RUNNING, **changes: Any) -> Rollback:
     return Rollback(
         "INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes
     )

@@ -8,13 +8,13 @@ from typing import Any
 from shared.core.store import Create
 from shared.domain.deployments import deployment as deployments
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.notices.system_events import dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-GOOD = deployments.path("bookshop", "v1")
+GOOD = deployments.deployment_path("bookshop", "v1")
 
 
 def say(world: World, verb: str, **content: Any) -> str:
@@ -29,7 +29,7 @@ def say(world: World, verb: str, **content: Any) -> str:
 
 def order_what_goes(world: World, **content: Any) -> None:
     """A rollback is ordered to a deployment whose record is gone before anybody decides."""
-    store, place = world.ports.store, deployments.path("bookshop", "v999")
+    store, place = world.ports.store, deployments.deployment_path("bookshop", "v999")
     store.commit([Create(place, {**store.documents[GOOD], "id": "v999"})])
     world.command(command="rollback", system="bookshop", target="v999", **content)
     world.deliver_commands()
@@ -44,7 +44,7 @@ def asked(policy: Policy = BOOKSHOP) -> World:
     world.deploy_bad()
     world.alert()
     world.settle()
-    assert newest(world).status is Status.PARKED
+    assert newest(world).status is RollbackStatus.PARKED
     return world
 
 
@@ -71,7 +71,7 @@ def failed() -> World:
     world.ports.world.hook = somebody
     world.alert()
     world.pass_time(HOUR)
-    assert newest(world).status is Status.FAILED
+    assert newest(world).status is RollbackStatus.FAILED
     return world
 
 

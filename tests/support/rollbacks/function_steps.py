@@ -9,9 +9,7 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.store import Put, Update
 from shared.domain.audit.chain import Event
-from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.deployment import Status as DeploymentStatus
-from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback

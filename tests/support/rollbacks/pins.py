@@ -9,7 +9,7 @@ from shared.core.store import Query
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import quick
 from tests.support.runtime.world import World
 
@@ -40,5 +40,5 @@ def rolled_back() -> World:
     world.deploy_bad()
     world.alert()
     world.pass_time(12 * MINUTE)
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
     return world

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.deployments.inventory.state import Source, configured
+from shared.domain.deployments.inventory.state import SourceObject, configured
 from shared.domain.deployments.inventory.traffic import Traffic
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.storage.vault import content_of
 from tests.support.faults.fault_injection import quick
 from tests.support.rollbacks.function_steps import ORDER, on_copies
@@ -14,7 +14,7 @@ from tests.support.rollbacks.pins import FOLLOWING
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
-BAD = Source("sources", f"{ORDER}.zip", 2)
+BAD = SourceObject("sources", f"{ORDER}.zip", 2)
 """What the bad release of it was built from."""
 VALUES = {"RELEASE": "bad"}
 CONFIGURED = configured(VALUES, iter(()), account="runtime@demo", max_instances=9)
@@ -43,7 +43,7 @@ def rebuilt(
         shop.settle()
     shop.alert()
     shop.pass_time(30 * MINUTE)
-    assert shop.rollbacks()[-1].status is Status.SUCCEEDED
+    assert shop.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
     assert on_copies(shop) == {ORDER}
     return shop
 

@@ -7,23 +7,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cli.doctor.finding import Verdict, examined
+from cli.doctor.finding import CheckVerdict, examined
 from cli.doctor.installation import checks, metrics
 from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
-from cli.doctor.installation.facts import Facts, StoreTime, function
+from cli.doctor.installation.facts import InstallationFacts, StoreTime, function
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting, series
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.ports.operations_project import Asked, Deployed, Metric, Run, Subscription
+from shared.ports.operations_project import Deployed, JobRun, Metric, MetricQuery, Subscription
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPS = "rollback-operations"
 SILENT = Unavailable("no answer")
 PUBLISHER = "roles/pubsub.publisher"
 AGENT = f"serviceAccount:service-1{MONITORING}"
-WELL, DOUBTFUL, WRONG, UNKNOWN = Verdict
+WELL, DOUBTFUL, WRONG, UNKNOWN = CheckVerdict
 
 
 def push(topic: str) -> Subscription:
@@ -64,7 +64,7 @@ FUNCTIONS = tuple(
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
 )
-CALLED = Run(enabled=True, at=NOON - checks.CALLED_WITHIN)
+CALLED = JobRun(enabled=True, at=NOON - checks.CALLED_WITHIN)
 """The dead man's switch was called as long ago as it may be."""
 LONG_AGO = NOON - checks.CALLED_WITHIN - timedelta(seconds=1)
 VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
@@ -81,7 +81,9 @@ def member(entry_point: str) -> str:
     return f"serviceAccount:{function(entry_point)}@{OPS}.iam.gserviceaccount.com"
 
 
-def asked(one: Asked, *filters: str, queries: tuple[str, ...] = (), **others: Any) -> Measured:
+def asked(
+    one: MetricQuery, *filters: str, queries: tuple[str, ...] = (), **others: Any
+) -> Measured:
     """What one alert policy asks for, all of which Cloud Monitoring knows."""
     wanted = replace(one, filters=filters, queries=queries)
     known = metrics.filters([wanted])
@@ -103,10 +105,10 @@ CLOCK_QUERY = (
     'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
 )
 MEASURED_SELF = asked(
-    Asked("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
+    MetricQuery("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
 )
 
-HEALTHY = Facts(
+HEALTHY = InstallationFacts(
     project=OPS,
     is_local=False,
     now=NOON,
@@ -148,7 +150,7 @@ HEALTHY = Facts(
 """An installation on Google, as Terraform makes it."""
 
 
-def amiss(facts: Facts) -> list[tuple[str, str, Verdict]]:
+def amiss(facts: InstallationFacts) -> list[tuple[str, str, CheckVerdict]]:
     """Check, thing and verdict of whatever is not well."""
     return [
         (one.check, one.what, one.verdict)

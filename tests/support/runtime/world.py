@@ -14,18 +14,18 @@ from msgspec.structs import replace
 
 from main import Responder
 from responders.support.dead_letters import refuse
-from responders.triggers.alerts import Alerts
-from responders.triggers.clock import Clock
-from responders.triggers.commands import Commands
-from responders.triggers.deployments import Deployments
-from responders.triggers.notices import Notices
-from responders.triggers.work import Work
+from responders.triggers.alerts import AlertsTrigger
+from responders.triggers.clock import ClockTrigger
+from responders.triggers.commands import CommandsTrigger
+from responders.triggers.deployments import DeploymentsTrigger
+from responders.triggers.notices import NoticesTrigger
+from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Query
-from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import AuditEntry
 from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.asset_protection import derived_topics
@@ -37,7 +37,7 @@ from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.engine.steps.functions import serve_revision, shift_traffic
 from shared.policy_files import loader
-from shared.ports.identity import Identity
+from shared.ports.identity import TokenVerifier
 from shared.ports.platform import Metrics, Platform, Services
 from shared.state.envelope import Message
 from tests.support.fakes.firestore.databases import FakeDatabases
@@ -100,7 +100,7 @@ class FakePorts:
         self.prober = FakeProber(self.world, self.random, hook)
         self.sender = FakeSender(hook)
         self.sign_in = FakeIdentity(self.clock, policy.project)
-        self.identity: Identity = self.sign_in
+        self.identity: TokenVerifier = self.sign_in
         self.console = "rollback-console@bookshop-ops.iam.gserviceaccount.com"
         self.entrance = FakeEntrance(self.sign_in)
         self.voice = FakeVoice(self.sign_in, self.console)
@@ -210,13 +210,13 @@ class World:
         """Fresh instances of every function: nothing remembered."""
         ports, policies = self.ports, {self.policy.system: self.policy}
         self.responders: dict[str, Responder] = {
-            topics.ALERTS: Alerts(ports, policies),
-            topics.COMMANDS: Commands(ports, policies),
-            topics.OVERRIDE: Commands(ports, policies),
-            topics.CLOCK: Clock(ports, policies),
-            topics.DEPLOYMENTS: Deployments(ports, policies),
-            topics.WORK: Work(ports, policies),
-            topics.NOTICES: Notices(ports, policies),
+            topics.ALERTS: AlertsTrigger(ports, policies),
+            topics.COMMANDS: CommandsTrigger(ports, policies),
+            topics.OVERRIDE: CommandsTrigger(ports, policies),
+            topics.CLOCK: ClockTrigger(ports, policies),
+            topics.DEPLOYMENTS: DeploymentsTrigger(ports, policies),
+            topics.WORK: WorkTrigger(ports, policies),
+            topics.NOTICES: NoticesTrigger(ports, policies),
         }
 
     # What happens in the world
@@ -373,10 +373,10 @@ class World:
         found = self.ports.store.query(Query(f"rollbacks/{rollback}/steps"))
         return {step.name: step for step in (decode(Step, one.fields) for one in found)}
 
-    def trail(self, rollback: Rollback) -> list[Entry]:
+    def trail(self, rollback: Rollback) -> list[AuditEntry]:
         """The audit entries of one rollback, in order."""
         found = self.ports.store.query(Query(f"rollbacks/{rollback.id}/audit"))
-        return [decode(Entry, one.fields) for one in found]
+        return [decode(AuditEntry, one.fields) for one in found]
 
     def events(self, rollback: Rollback) -> list[str]:
         """The names of what happened to one rollback, in order."""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cli.doctor.finding import Verdict
+from cli.doctor.finding import CheckVerdict
 from cli.doctor.installation import metrics as measuring
 from local.services.monitoring import descriptors, promql
 from local.services.monitoring.configuration import in_promql
-from shared.ports.operations_project import Asked, Metric
+from shared.ports.operations_project import Metric, MetricQuery
 from tests.terraform.conftest import configuration
 from tests.terraform.evaluator.evaluator import Configuration
 
@@ -35,14 +35,14 @@ def texts(value: Any, names: tuple[str, ...]) -> Iterator[str]:
             yield from texts(one, names)
 
 
-def asked(made: Configuration) -> list[Asked]:
+def asked(made: Configuration) -> list[MetricQuery]:
     """Each alert policy and each dashboard, as the API would show it."""
     policies = [one.values for one in made.of("google_monitoring_alert_policy")]
     pages = [
         json.loads(one.values["dashboard_json"]) for one in made.of("google_monitoring_dashboard")
     ]
     return [
-        Asked(
+        MetricQuery(
             str(one.get("display_name") or one["displayName"]),
             one.get("user_labels") or {},
             filters=tuple(texts(one, FILTERS)),
@@ -80,7 +80,7 @@ def test_cloud_monitoring_knows_what_is_asked_for() -> None:
     [found] = measuring.names("all", measuring.Measured(wanted, metrics, resources, {}))
 
     assert len(measuring.filters(wanted)) > 20
-    assert (found.verdict, found.why) == (Verdict.WELL, found.why)
+    assert (found.verdict, found.why) == (CheckVerdict.WELL, found.why)
 
 
 def test_every_query_can_be_read_and_names_what_is_known() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.domain.policy.model import SIGNALS, Policy
-from shared.domain.reports.monthly_stats import Tally
+from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from tests.terraform.evaluator.evaluator import Configuration
@@ -181,7 +181,7 @@ def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(
             "scoping_project_id": policy["project"],
         }
         sent = json.dumps({"version": "1.2", "incident": incident})
-        notification = monitoring_notification.parse(sent.encode())
+        notification = monitoring_notification.parse_notification(sent.encode())
         claimed = monitoring_notification.claim(notification, policies)
         assert claimed is not None
         assert claimed == (
@@ -331,7 +331,7 @@ def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> Non
     assert [one for one in fields if f"{one}=" not in code] == []
     labels = [one for metric in metrics for one in metric.get("label_extractors", {}).values()]
     of_facts = re.findall(r"EXTRACT\(jsonPayload\.facts\.(\w+)\)", " ".join([*read, *labels]))
-    assert {*of_facts} <= {*Tally.__struct_fields__}
+    assert {*of_facts} <= {*IncidentTally.__struct_fields__}
 
 
 def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(

@@ -26,7 +26,7 @@ from shared.domain.commands.console_operator import Person
 from shared.domain.commands.credential import (
     ROLE_CLAIM,
     Credential,
-    Kind,
+    CredentialKind,
     kind_of,
     of_person,
     of_service,
@@ -56,7 +56,7 @@ class GoogleIdentity:
 
     def verify(self, token: str) -> Credential:
         """Who holds this token, and since when. Raises: Rejected, Unavailable."""
-        if kind_of(token, self._project) is Kind.SERVICE:
+        if kind_of(token, self._project) is CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
             with _translated():
                 claims = id_token.verify_token(

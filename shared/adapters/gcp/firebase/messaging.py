@@ -14,8 +14,8 @@ from google.auth.exceptions import GoogleAuthError
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.lazy import Once
-from shared.domain.notices.message import Worded
-from shared.domain.notices.push_progress import Fate
+from shared.domain.notices.message import Message
+from shared.domain.notices.push_progress import PushFate
 
 PERMISSIONS: Final = ("cloudmessaging.messages.create",)
 CALL_SECONDS = 10.0
@@ -36,7 +36,7 @@ class FirebasePush:
         self._project = project
         self._credential = credential
 
-    def tell(self, topic: str, worded: Worded, key: str) -> None:
+    def tell(self, topic: str, worded: Message, key: str) -> None:
         """Hand the words to a topic. A device shows the same key once: the newer takes its place.
 
         Raises: Rejected, Unavailable.
@@ -44,7 +44,7 @@ class FirebasePush:
         with _translated():
             messaging.send(_message(worded, key, topic=topic), app=self._app)
 
-    def tell_each(self, tokens: Sequence[str], worded: Worded, key: str) -> list[Fate]:
+    def tell_each(self, tokens: Sequence[str], worded: Message, key: str) -> list[PushFate]:
         """Hand the words to each of at most 500 devices, in order; no error names one.
 
         Raises: Rejected, when each is refused for a reason other than its token; Unavailable, when
@@ -56,7 +56,7 @@ class FirebasePush:
         with _translated():
             answers = messaging.send_each(messages, app=self._app).responses
             fates = [_fate(one.exception) for one in answers]
-            if {*fates} in ({Fate.REFUSED}, {Fate.NONE}):
+            if {*fates} in ({PushFate.REFUSED}, {PushFate.NONE}):
                 raise answers[0].exception
         return fates
 
@@ -74,7 +74,7 @@ class FirebasePush:
         )
 
 
-def _message(worded: Worded, key: str, **to: str) -> Any:
+def _message(worded: Message, key: str, **to: str) -> Any:
     return messaging.Message(
         notification=messaging.Notification(worded.subject, worded.body.strip()),
         android=messaging.AndroidConfig(
@@ -85,12 +85,12 @@ def _message(worded: Worded, key: str, **to: str) -> Any:
     )
 
 
-def _fate(refusal: FirebaseError | None) -> Fate:
+def _fate(refusal: FirebaseError | None) -> PushFate:
     if refusal is None:
-        return Fate.TAKEN
+        return PushFate.TAKEN
     if isinstance(refusal, _NOWHERE):
-        return Fate.GONE
-    return Fate.NONE if refusal.code in _LATER else Fate.REFUSED
+        return PushFate.GONE
+    return PushFate.NONE if refusal.code in _LATER else PushFate.REFUSED
 
 
 @contextmanager

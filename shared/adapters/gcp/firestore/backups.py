@@ -9,7 +9,7 @@ from google.cloud.firestore_admin_v1 import types
 
 from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
 from shared.core.errors import Unavailable
-from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
 
 PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")
 """What there is to come back to."""
@@ -46,7 +46,7 @@ class FirestoreBackups:
             earliest_at=found.earliest_version_time.ToDatetime(UTC),
         )
 
-    def schedules(self, database: str) -> list[Schedule]:
+    def schedules(self, database: str) -> list[BackupSchedule]:
         """Those of one database, daily before weekly."""
         request = {"parent": f"{self._project}/databases/{database}"}
         with translated(READ):
@@ -66,12 +66,12 @@ class FirestoreBackups:
         return sorted(found, key=lambda one: one.snapshot_at)
 
 
-def _schedule(found: Any) -> Schedule | None:
+def _schedule(found: Any) -> BackupSchedule | None:
     """None for a recurrence that this version of the API does not know."""
     recurrence = _RECURRENCES.get(found.WhichOneof("recurrence"))
     if recurrence is None:
         return None
-    return Schedule(
+    return BackupSchedule(
         recurrence=recurrence,
         kept=found.retention.ToTimedelta(),
         created_at=found.create_time.ToDatetime(UTC),

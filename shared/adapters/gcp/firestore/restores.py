@@ -29,8 +29,9 @@ SCRATCH_PERMISSIONS: Final = (
     "datastore.databases.import",
     "datastore.entities.delete",
 )
-"""On databases of ours alone (`shared.domain.data.backups.restore_test`, `shared.domain.data.backups.database_copy`): no other one may be overwritten
-or deleted."""
+"""On databases of ours alone (`shared.domain.data.backups.restore_test`,
+`shared.domain.data.backups.database_copy`): no other one may be overwritten or deleted.
+"""
 
 _CREATE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}
 _CLONE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists}

@@ -40,7 +40,7 @@ def value_message(kind: Any, value: Any) -> Any:
 
 
 def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that a message's map holds, as `shared.domain.data.document` says; times as aware UTC."""
+    """Return the values of a message's map, typed as in `shared.domain.data.document`; times in UTC."""
     return {name: _read(value) for name, value in fields.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.ports.operations_project import Asked, Metric
+from shared.ports.operations_project import Metric, MetricQuery
 
 HOST: Final = "monitoring.googleapis.com"
 PERMISSIONS: Final = (
@@ -81,11 +81,11 @@ class CloudMonitoring:
         self._rest = rest
         self._project = f"projects/{project}"
 
-    def policies(self) -> list[Asked]:
+    def policies(self) -> list[MetricQuery]:
         """All alert policies."""
         pages = self._rest.pages(f"/v3/{self._project}/alertPolicies", _Policies, _PAGE)
         return [
-            Asked(
+            MetricQuery(
                 name=one.display_name,
                 labels=one.user_labels,
                 enabled=one.enabled,
@@ -97,11 +97,11 @@ class CloudMonitoring:
             for one in page.alert_policies
         ]
 
-    def dashboards(self) -> list[Asked]:
+    def dashboards(self) -> list[MetricQuery]:
         """All dashboards."""
         pages = self._rest.pages(f"/v1/{self._project}/dashboards", _Dashboards, _PAGE)
         return [
-            Asked(
+            MetricQuery(
                 name=str(one.get("displayName", "")),
                 filters=tuple(_texts(one, _FILTERS)),
                 queries=tuple(_texts(one, _QUERIES)),

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.state import Schedule, fingerprint
+from shared.domain.deployments.inventory.state import SchedulerJob, fingerprint
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
@@ -34,7 +34,7 @@ class CloudScheduler:
         self._rest = rest
         self._path = f"/v1/projects/{project}/locations/{region}/jobs"
 
-    def jobs(self) -> dict[str, Schedule]:
+    def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name; bodies and headers are in the hash alone."""
         pages = self._rest.pages(self._path, _Jobs, _PAGE)
         try:
@@ -47,10 +47,10 @@ class CloudScheduler:
             raise Unavailable(f"{HOST}: a job that cannot be read: {error}") from error
 
 
-def _schedule(job: Job) -> Schedule:
+def _schedule(job: Job) -> SchedulerJob:
     """Raises: KeyError, AttributeError for what is not a job."""
     target = next((job[kind][field] for kind, field in _TARGETS.items() if kind in job), "")
-    return Schedule(
+    return SchedulerJob(
         schedule=f"{job['schedule']} {job.get('timeZone', '')}".strip(),
         target=target.partition("?")[0],
         state=job["state"],

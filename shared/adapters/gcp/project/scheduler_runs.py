@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.ports.operations_project import Run
+from shared.ports.operations_project import JobRun
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list", "cloudscheduler.locations.list")
@@ -58,11 +58,11 @@ class JobTimetable:
         pages = self._rest.pages(self._path, _Locations, _PAGE)
         return [one.location_id for page in pages for one in page.locations]
 
-    def runs(self, region: str) -> dict[str, Run]:
+    def runs(self, region: str) -> dict[str, JobRun]:
         """How each job of a region went last, by its short name."""
         pages = self._rest.pages(f"{self._path}/{region}/jobs", _Jobs, _PAGE)
         return {
-            job.name.rpartition("/")[2]: Run(
+            job.name.rpartition("/")[2]: JobRun(
                 enabled=job.state == _ENABLED, at=job.last_attempt_time, code=job.status.code
             )
             for page in pages

@@ -18,7 +18,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.build_config import Built, Recipe, Running
-from shared.domain.deployments.inventory.state import Generation, Source
+from shared.domain.deployments.inventory.state import Generation, SourceObject
 from shared.domain.deployments.source_copies import Values
 from shared.ports.platform import OperationState
 from shared.ports.storage import Vault
@@ -185,10 +185,10 @@ def _paths(recipe: Recipe) -> list[str]:
     return sorted((*_PATHS, *(_OF_THE_SECOND if second else ())))
 
 
-def _asked(told: Any) -> Source | None:
+def _asked(told: Any) -> SourceObject | None:
     """The source that a deployment was asked to build."""
     function = _FunctionMessage()
     if not told.request_resource.Unpack(function):
         return None
     place = function.build_config.source.storage_source
-    return Source(place.bucket, place.object_, place.generation) if place.bucket else None
+    return SourceObject(place.bucket, place.object_, place.generation) if place.bucket else None

@@ -15,7 +15,7 @@ from shared.domain.deployments.inventory.state import (
     Generation,
     RevisionState,
     SecretUse,
-    Source,
+    SourceObject,
     configured,
     values_hash,
 )
@@ -106,11 +106,11 @@ def _reached(service: Service, revisions: Mapping[str, Any]) -> Iterator[tuple[s
             )
 
 
-def _source(build: Any) -> Source | None:
+def _source(build: Any) -> SourceObject | None:
     """What was built: the resolved object has a generation, the one asked for perhaps not."""
     for place in (build.source_provenance.resolved_storage_source, build.source.storage_source):
         if place.bucket:
-            return Source(place.bucket, place.object_, place.generation)
+            return SourceObject(place.bucket, place.object_, place.generation)
     return None
 
 

@@ -9,7 +9,7 @@ import httpx
 from shared.adapters.gcp.storage.objects import LATER, OBJECT_SECONDS, READ, Statuses, translated
 from shared.adapters.http import headed
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
-from shared.ports.storage import Seen
+from shared.ports.storage import PublicAccess
 
 PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
 """To write in the place of an object, Cloud Storage asks for `delete` too
@@ -58,10 +58,12 @@ class BucketPages:
         address: str = self._bucket.blob(name).public_url
         return address
 
-    def seen(self, name: str) -> Seen:
+    def seen(self, name: str) -> PublicAccess:
         """As the port says; a redirect is not followed."""
         try:
             status, headers = headed(self.address(name), seconds=OBJECT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
-        return Seen(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))
+        return PublicAccess(
+            status, headers.get("Content-Type", ""), headers.get("Cache-Control", "")
+        )

@@ -9,7 +9,7 @@ from google.api_core.exceptions import NotFound
 
 from shared.adapters.gcp.storage.objects import CREATE, OBJECT_SECONDS, READ, translated
 from shared.core.errors import Ambiguous, Exists, Unavailable
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 
 KEEPER_PERMISSIONS: Final = (
     "storage.objects.create",
@@ -43,7 +43,7 @@ class BucketVault:
         self._client = client
         self._bucket = client.bucket(bucket)
 
-    def copy(self, source: Source, name: str) -> Source:
+    def copy(self, source: SourceObject, name: str) -> SourceObject:
         """Where the copy is that has this name; made by Cloud Storage, of just this generation.
 
         As the port says.
@@ -64,7 +64,7 @@ class BucketVault:
             return self._there(name)
         raise Unavailable(f"{source.object} is not copied after {MOST_CALLS} calls")
 
-    def keep(self, name: str, content: bytes) -> Source:
+    def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name, with its checksum checked on arrival."""
         made = self._bucket.blob(name)
         try:
@@ -81,7 +81,7 @@ class BucketVault:
             return self._there(name)
         return self._place(made)
 
-    def read(self, kept: Source) -> bytes:
+    def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
         with translated(READ, Unavailable):
             content: bytes = self._bucket.blob(
@@ -101,7 +101,7 @@ class BucketVault:
             except NotFound:
                 return
 
-    def _there(self, name: str) -> Source:
+    def _there(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""
         for blob in self._listed(name):
             if blob.name == name:
@@ -116,5 +116,5 @@ class BucketVault:
                 )
             )
 
-    def _place(self, blob: Any) -> Source:
-        return Source(self._bucket.name, blob.name, int(blob.generation))
+    def _place(self, blob: Any) -> SourceObject:
+        return SourceObject(self._bucket.name, blob.name, int(blob.generation))

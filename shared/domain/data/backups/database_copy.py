@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import field
 from msgspec.structs import replace
 
-from shared.domain.data.backups.filled_database import Filled, Status, faulty, over
+from shared.domain.data.backups.filled_database import Filled, FillStatus, faulty, over
 from shared.domain.data.backups.restore_point import Point
 from shared.domain.data.backups.values import in_a_database
 from shared.domain.data.erasure.ledger import Progress
@@ -46,7 +46,7 @@ CUT_OVER: Final = "let the application use it as docs/cutover.md says"
 class Copy(Filled, frozen=True, kw_only=True):
     """One copy, and what came of it."""
 
-    CLOSES = Status.LETTING_GO
+    CLOSES = FillStatus.LETTING_GO
     point: Point
     location: str
     """Where it is made; of a native backup that is the backup's place anyway."""
@@ -55,7 +55,7 @@ class Copy(Filled, frozen=True, kw_only=True):
     reason: str
     is_ours: bool = True
     """False, in a record of an earlier version: nobody here is known to have made its database."""
-    status: Status = Status.MAKING
+    status: FillStatus = FillStatus.MAKING
     filled_at: datetime | None = field(default=None, name="made_at")
     purged_at: datetime | None = None
     """When it was begun last to take people out who were erased: again while it is kept."""
@@ -76,7 +76,7 @@ class Copy(Filled, frozen=True, kw_only=True):
         return self.point.at
 
 
-def path(copy: str) -> str:
+def copy_path(copy: str) -> str:
     """Where a copy is kept."""
     return f"copies/{copy}"
 
@@ -88,14 +88,14 @@ def id_of(system: str, now: datetime) -> str:
 
 def again(copy: Copy, operation: str) -> Copy:
     """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
-    return replace(copy, status=Status.MAKING, operation=operation, purge=Progress(), run=None)
+    return replace(copy, status=FillStatus.MAKING, operation=operation, purge=Progress(), run=None)
 
 
 def ready(copy: Copy, counts: Mapping[str, int], rules: CopyRules, now: datetime) -> Copy:
     """The copy once all was looked through."""
     return replace(
         copy,
-        status=Status.READY,
+        status=FillStatus.READY,
         counts=dict(counts),
         ready_at=now,
         kept_until=now + rules.kept,
@@ -105,19 +105,23 @@ def ready(copy: Copy, counts: Mapping[str, int], rules: CopyRules, now: datetime
 
 def reminds(copy: Copy, rules: CopyRules, now: datetime) -> bool:
     """Whether people are to be told now that its end is near: at three quarters of its time."""
-    if copy.status is not Status.READY or copy.kept_until is None or copy.reminded_at is not None:
+    if (
+        copy.status is not FillStatus.READY
+        or copy.kept_until is None
+        or copy.reminded_at is not None
+    ):
         return False
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
 def left(copy: Copy, why: str, now: datetime) -> Copy:
     """The copy that is somebody's now."""
-    return _over(copy, Status.LEFT, now, why)
+    return _over(copy, FillStatus.LEFT, now, why)
 
 
 def deleted(copy: Copy, now: datetime) -> Copy:
     """The copy whose database is gone, or never was there."""
-    return _over(copy, Status.FAILED if copy.faults else Status.DELETED, now)
+    return _over(copy, FillStatus.FAILED if copy.faults else FillStatus.DELETED, now)
 
 
 def found(copy: Copy, policy: Policy) -> Iterator[str]:
@@ -160,7 +164,7 @@ def text(event: str, copy: Copy, policy: Policy) -> Iterator[str]:
 def line(copy: Copy) -> str:
     """How far it is, for a glance at the system."""
     said = f"copy {copy.id} of {copy.point}: {copy.status}"
-    if copy.status is Status.READY:
+    if copy.status is FillStatus.READY:
         return f"{said} until {_at(copy.kept_until)}: {CUT_OVER}"
     return f"{said}, {copy.waiting}" if copy.waiting else said
 
@@ -179,5 +183,5 @@ def _at(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
-def _over(copy: Copy, status: Status, now: datetime, why: str = "") -> Copy:
+def _over(copy: Copy, status: FillStatus, now: datetime, why: str = "") -> Copy:
     return replace(over(copy, status, now, why), expires_at=now + KEPT_FOR)

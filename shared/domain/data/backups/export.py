@@ -30,7 +30,7 @@ CLOSES = ".overall_export_metadata"
 """Ends the name of the file that an export writes last."""
 
 
-class Status(StrEnum):
+class ExportStatus(StrEnum):
     """How far a backup has come."""
 
     EXPORTING = "EXPORTING"
@@ -52,7 +52,7 @@ class Backup(Struct, frozen=True):
     snapshot_at: datetime
     """The one moment that its documents are of; a whole minute."""
     began_at: datetime
-    status: Status = Status.EXPORTING
+    status: ExportStatus = ExportStatus.EXPORTING
     is_over: bool = False
     """Whether nothing more is done for it: what is looked for in the store."""
     attempt: int = 1
@@ -108,7 +108,7 @@ def snapshot(stock: Stock) -> bytes:
     )
 
 
-def path(backup: str) -> str:
+def export_path(backup: str) -> str:
     """Where a backup is catalogued."""
     return f"backups/{backup}"
 
@@ -167,7 +167,7 @@ def retried(backup: Backup, failure: str, now: datetime) -> Backup:
         return failed(backup, failure, now)
     return replace(
         backup,
-        status=Status.EXPORTING,
+        status=ExportStatus.EXPORTING,
         attempt=backup.attempt + 1,
         asked_at=None,
         operation="",
@@ -181,7 +181,7 @@ def retried(backup: Backup, failure: str, now: datetime) -> Backup:
 def failed(backup: Backup, failure: str, now: datetime) -> Backup:
     """The backup that is none."""
     return replace(
-        backup, status=Status.FAILED, is_over=True, ended_at=now, failure=failure, places=()
+        backup, status=ExportStatus.FAILED, is_over=True, ended_at=now, failure=failure, places=()
     )
 
 
@@ -199,7 +199,7 @@ def exported(backup: Backup, export: Export, files: Mapping[str, Stored], now: d
         return retried(backup, reason, now)
     return replace(
         backup,
-        status=Status.COPYING,
+        status=ExportStatus.COPYING,
         snapshot_at=export.snapshot_at or backup.snapshot_at,
         documents=export.documents,
         objects=len(files),
@@ -218,12 +218,12 @@ def differing(files: Mapping[str, Stored], copies: Mapping[str, Stored]) -> tupl
     return tuple(name for name in sorted(files) if copies.get(name) != files[name])
 
 
-def kept(backup: Backup, now: datetime) -> Backup:
+def whole_export(backup: Backup, now: datetime) -> Backup:
     """The backup that lies whole in each of its places."""
     buckets = (backup.bucket, *([backup.second] if backup.second else []))
     return replace(
         backup,
-        status=Status.KEPT,
+        status=ExportStatus.KEPT,
         is_over=True,
         ended_at=now,
         copying="",

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA
 from shared.domain.data.backups.export import ASKED_FOR
 from shared.domain.data.erasure.ledger import Progress
-from shared.domain.data.integrity.scan import Run, Tally
+from shared.domain.data.integrity.scan import CollectionTally, ScanRun
 
 FILLED_WITHIN: Final = timedelta(minutes=30)
 """A new and empty database can be filled within minutes: what is refused for longer stays so."""
 
 
-class Status(StrEnum):
+class FillStatus(StrEnum):
     """How far it has come."""
 
     MAKING = "MAKING"
@@ -44,20 +44,20 @@ class Status(StrEnum):
     """Somebody uses the database of a copy, and nobody here deletes it."""
 
 
-UNDER_WAY: Final = frozenset({Status.MAKING, Status.RESTORING, Status.CHECKING})
+UNDER_WAY: Final = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
 
 
 class Filled(Struct, frozen=True, kw_only=True):
     """One such database, as far as it has come."""
 
-    CLOSES: ClassVar[Status]
+    CLOSES: ClassVar[FillStatus]
     """While its database is deleted."""
     id: str
     system: str
     original: str
     """The database whose documents it holds."""
     began_at: datetime
-    status: Status
+    status: FillStatus
     is_over: bool = False
     """Whether nothing more is done for it: what is looked for in the store."""
     asked_at: datetime | None = None
@@ -65,7 +65,7 @@ class Filled(Struct, frozen=True, kw_only=True):
     operation: str = ""
     purge: Progress = Progress()
     """Who was erased since then is taken out before anybody looks."""
-    run: Run | None = None
+    run: ScanRun | None = None
     """The look through it."""
     waiting: str = ""
     """Why it came no further the last time."""
@@ -97,12 +97,12 @@ def failed(one: One, fault: str, now: datetime) -> One:
     return let_go(replace(one, run=None, faults=(*one.faults, fault), waiting=""), now)
 
 
-def over(one: One, status: Status, now: datetime, why: str = "") -> One:
+def over(one: One, status: FillStatus, now: datetime, why: str = "") -> One:
     """The one that is at its end."""
     return replace(one, status=status, is_over=True, ended_at=now, waiting=why)
 
 
-def faulty(run: Run, tolerance: float = 0.0) -> Iterator[tuple[str, Tally, str]]:
+def faulty(run: ScanRun, tolerance: float = 0.0) -> Iterator[tuple[str, CollectionTally, str]]:
     """The collections with more faulty documents than that share, and by which checks."""
     for name, tally in sorted(run.tallies.items()):
         if tally.faulty > tally.documents * tolerance:

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA
-from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
 
 GRACE: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""
@@ -25,14 +25,14 @@ class Watched(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def path(system: str) -> str:
+def managed_backups_path(system: str) -> str:
     """Where it is kept what was found."""
     return f"watched/{system}"
 
 
 def faults(
     database: Database,
-    schedules: Iterable[Schedule],
+    schedules: Iterable[BackupSchedule],
     backups: Iterable[NativeBackup],
     now: datetime,
 ) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def faults(
 
 
 def _faults(
-    database: Database, schedules: list[Schedule], backups: list[NativeBackup], now: datetime
+    database: Database, schedules: list[BackupSchedule], backups: list[NativeBackup], now: datetime
 ) -> Iterator[str]:
     if not database.point_in_time_recovery:
         yield "point-in-time recovery is off: the past hour is all that can be read"
@@ -54,7 +54,7 @@ def _faults(
             yield f"the {recurrence} backup schedule has made nothing that is ready for too long"
 
 
-def _is_silent(schedule: Schedule, backups: list[NativeBackup], now: datetime) -> bool:
+def _is_silent(schedule: BackupSchedule, backups: list[NativeBackup], now: datetime) -> bool:
     """Whether its newest backup, or its beginning, lies further back than it may.
 
     A backup does not say which schedule made it: how long it is kept does.

@@ -20,8 +20,8 @@ from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.text import nearest
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.export import Status as BackupStatus
-from shared.domain.data.backups.filled_database import Status as ProofStatus
+from shared.domain.data.backups.export import ExportStatus as BackupStatus
+from shared.domain.data.backups.filled_database import FillStatus as ProofStatus
 from shared.domain.data.backups.restore_test import Proof
 from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment
@@ -40,7 +40,7 @@ _DAY_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MINUTE: Final = timedelta(minutes=1)
 
 
-class Source(StrEnum):
+class RestoreSource(StrEnum):
     """Where the data of a restore point comes from."""
 
     WINDOW = "window"
@@ -55,7 +55,7 @@ class Point(Struct, frozen=True):
     """A moment that the data can be had of."""
 
     at: datetime
-    source: Source
+    source: RestoreSource
     place: str = ""
     """`gs://BUCKET/FOLDER` of an export, the full name of a native backup, a copy's database."""
     backup: str = ""
@@ -69,7 +69,7 @@ class Point(Struct, frozen=True):
     @property
     def is_sure(self) -> bool:
         """Whether it was tried, or is the database's own past."""
-        return self.source is Source.WINDOW or self.proven_at is not None
+        return self.source is RestoreSource.WINDOW or self.proven_at is not None
 
     @property
     def name(self) -> str:
@@ -82,22 +82,22 @@ class Point(Struct, frozen=True):
         None: they cannot be read before a copy of the backup is made.
         """
         match self.source:
-            case Source.WINDOW:
+            case RestoreSource.WINDOW:
                 return original, self.at
-            case Source.COPY:
+            case RestoreSource.COPY:
                 return self.place, None
         return None
 
     def __str__(self) -> str:
         """The moment and its source, as people read it."""
         said = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        if self.source is Source.WINDOW:
+        if self.source is RestoreSource.WINDOW:
             return said
         tried = f"proven {self.proven_at:%Y-%m-%d}" if self.proven_at else "never proven"
         return f"{said} ({self.source} {self.backup}, {tried})"
 
 
-class Kept(Struct, frozen=True):
+class AvailablePoints(Struct, frozen=True):
     """What there is of one database's past, each part as it was seen."""
 
     now: datetime
@@ -148,7 +148,7 @@ class Kept(Struct, frozen=True):
 
     def _read_at(self, at: datetime) -> Point:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
-        return Point(at, Source.WINDOW, until=at + kept)
+        return Point(at, RestoreSource.WINDOW, until=at + kept)
 
 
 def minute(at: datetime) -> datetime:
@@ -156,7 +156,7 @@ def minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-def resolved(text: str, kept: Kept) -> Point:
+def resolved(text: str, kept: AvailablePoints) -> Point:
     """The restore point that somebody means, nothing in it newer than what they said.
 
     Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
@@ -215,7 +215,7 @@ def moment(text: str, now: datetime) -> datetime | None:
         raise Refused(f"restore_point: {text[:80]} is no time; say {FORMS}") from none
 
 
-def _latest(kept: Kept) -> Point:
+def _latest(kept: AvailablePoints) -> Point:
     """The newest proven backup, out of the window where that still reaches back to it."""
     proven = [one for one in kept.backups if one.is_sure]
     if not proven:
@@ -224,7 +224,7 @@ def _latest(kept: Kept) -> Point:
     return kept.within(minute(proven[-1].at)) or proven[-1]
 
 
-def _as_of(at: datetime, text: str, kept: Kept) -> Point:
+def _as_of(at: datetime, text: str, kept: AvailablePoints) -> Point:
     """The minute from the window, else the proven backup of exactly that minute."""
     if at > kept.now:
         raise Refused(f"restore_point: {text[:80]} is in the future")
@@ -241,7 +241,7 @@ def _before_it(deployment: Deployment) -> datetime:
     return minute(deployment.backup_at or deployment.at)
 
 
-def _before(deployment: Deployment, kept: Kept) -> Point:
+def _before(deployment: Deployment, kept: AvailablePoints) -> Point:
     """The data as it was before the deployment: the backup made for it is as good as the minute."""
     at = _before_it(deployment)
     found = kept.within(at)
@@ -262,7 +262,7 @@ def _untried(points: Iterable[Point]) -> str:
     return f"; never proven, and taken by its name alone: {', '.join(names[-NEAREST:])}"
 
 
-def _nearest(kept: Kept, at: datetime) -> str:
+def _nearest(kept: AvailablePoints, at: datetime) -> str:
     """The nearest that can be had on both sides of a moment."""
     earlier = [one for one in kept.sure if one.at < at][-NEAREST:]
     later = [one for one in kept.sure if one.at >= at][:NEAREST]
@@ -276,9 +276,9 @@ def _restorable(
 ) -> Iterator[Point]:
     for one in exports:
         if one.status is BackupStatus.KEPT:
-            point = Point(one.snapshot_at, Source.EXPORT, one.places[0], one.id)
+            point = Point(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
             yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
     for native in natives:
         if native.is_ready:
-            point = Point(native.snapshot_at, Source.NATIVE, native.name, native.name)
+            point = Point(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
             yield replace(point, proven_at=proven.get(native.name), until=native.expires_at)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.backups import export
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.filled_database import Filled, Status, faulty, let_go, over
+from shared.domain.data.backups.filled_database import Filled, FillStatus, faulty, let_go, over
 from shared.domain.data.backups.values import NativeBackup, in_a_database
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
@@ -28,7 +28,7 @@ _FAULTS_SHOWN: Final = 20
 class Proof(Filled, frozen=True, kw_only=True):
     """One attempt to restore a backup, and what came of it."""
 
-    CLOSES = Status.CLOSING
+    CLOSES = FillStatus.CLOSING
     backup: str
     """In the catalogue, or the full name of a native one."""
     source: str
@@ -39,7 +39,7 @@ class Proof(Filled, frozen=True, kw_only=True):
     """The scratch one."""
     counts: dict[str, int] = field(default_factory=dict)
     """Documents per collection group that must be there; empty: nobody counted."""
-    status: Status = Status.RESTORING
+    status: FillStatus = FillStatus.RESTORING
     filled_at: datetime | None = field(default=None, name="restored_at")
     compared: int = 0
     """Documents that were compared, field by field, with what they were."""
@@ -62,7 +62,7 @@ class Proof(Filled, frozen=True, kw_only=True):
         return self.snapshot_at
 
 
-class Seen(Struct, frozen=True):
+class ObservedRestore(Struct, frozen=True):
     """What was seen of a restored database beside the look through it."""
 
     counted: Mapping[str, int]
@@ -73,7 +73,7 @@ class Seen(Struct, frozen=True):
     """The paths of those that are not the same."""
 
 
-def path(proof: str) -> str:
+def restore_test_path(proof: str) -> str:
     """Where a proof is kept."""
     return f"proofs/{proof}"
 
@@ -109,7 +109,7 @@ def _restorable(
     exports: Iterable[Backup], natives: Iterable[NativeBackup]
 ) -> Iterator[tuple[str, str, datetime, dict[str, int]]]:
     for one in exports:
-        if one.status is export.Status.KEPT:
+        if one.status is export.ExportStatus.KEPT:
             yield one.id, one.places[0], one.snapshot_at, one.counts
     for native in natives:
         if native.is_ready:
@@ -126,7 +126,7 @@ def scratch(system: str, names: Iterable[str]) -> list[str]:
     return [one for one in names if form.fullmatch(one)]
 
 
-def checked(proof: Proof, rules: ProofRules, seen: Seen, now: datetime) -> Proof:
+def checked(proof: Proof, rules: ProofRules, seen: ObservedRestore, now: datetime) -> Proof:
     """The proof once all was looked through, by what was found; its database is left to delete."""
     faults = [
         *_miscounted(proof, rules, seen.counted),
@@ -148,7 +148,7 @@ def checked(proof: Proof, rules: ProofRules, seen: Seen, now: datetime) -> Proof
 
 def closed(proof: Proof, now: datetime) -> Proof:
     """The proof whose database is gone."""
-    return over(proof, Status.FAILED if proof.faults else Status.PROVEN, now)
+    return over(proof, FillStatus.FAILED if proof.faults else FillStatus.PROVEN, now)
 
 
 def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> 
             yield f"{name}: {found} documents where {wanted} were backed up"
 
 
-def _unknown(proof: Proof, seen: Seen) -> Iterator[str]:
+def _unknown(proof: Proof, seen: ObservedRestore) -> Iterator[str]:
     if not proof.counts:
         yield "how many documents there must be: nobody counted when it was made"
     if not seen.compared and not seen.differing:

@@ -1,6 +1,7 @@
 """Backups of a database: exports, Google's own, and the objects they lie in.
 
-The Protocols are kept by shared/adapters/gcp and by the fakes of the tests, as shared/ports/world.py says.
+The Protocols are kept by shared/adapters/gcp and by the fakes of the tests, as
+shared/ports/world.py says.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Recurrence(StrEnum):
         return timedelta(days=1 if self is Recurrence.DAILY else 7)
 
 
-class Schedule(Struct, frozen=True):
+class BackupSchedule(Struct, frozen=True):
     """A native backup schedule; it tells nothing of whether it works."""
 
     recurrence: Recurrence

@@ -67,7 +67,7 @@ def book_path(system: str) -> str:
     return f"erasing/{system}"
 
 
-def path(system: str, hashed: str) -> str:
+def erasure_path(system: str, hashed: str) -> str:
     """Where an erasure is kept."""
     return f"erasures/{system}:{hashed}"
 

@@ -29,7 +29,7 @@ _OPERATORS: Final = ("", "match-path-pattern")
 google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
 
 
-class Change(StrEnum):
+class DocumentEvent(StrEnum):
     """What becomes of a document, as the types of events call it."""
 
     CREATED = "created"
@@ -59,7 +59,7 @@ class Hearer(Struct, frozen=True):
     event: str
     """The type of event that it is told of."""
 
-    def hears_of(self, change: Change) -> bool:
+    def hears_of(self, change: DocumentEvent) -> bool:
         """Whether it may be told of such a change of a document that its pattern means."""
         if not self.event.startswith(_EVENTS):
             return True

@@ -10,21 +10,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA
-from shared.domain.data.integrity.scan import SAMPLES, Run, Sample, Tally
-from shared.domain.data.integrity.validator import Check
+from shared.domain.data.integrity.scan import SAMPLES, CollectionTally, Sample, ScanRun
+from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy
 
 CORRUPTION: Final = "database_corruption"
 LOSS: Final = "data_loss"
 SIGNALS: Final = (CORRUPTION, LOSS)
 SIGNAL_OF: Final = {
-    Check.SCHEMA: CORRUPTION,
-    Check.REFERENCE: CORRUPTION,
-    Check.QUERY: CORRUPTION,
-    Check.MEDIA: LOSS,
-    Check.COUNT: LOSS,
+    IntegrityCheck.SCHEMA: CORRUPTION,
+    IntegrityCheck.REFERENCE: CORRUPTION,
+    IntegrityCheck.QUERY: CORRUPTION,
+    IntegrityCheck.MEDIA: LOSS,
+    IntegrityCheck.COUNT: LOSS,
 }
 """What a fault of each kind is to the rest of the system."""
 MINUTE: Final = timedelta(minutes=1)
@@ -35,7 +35,7 @@ AGAIN: Final = timedelta(minutes=10)
 ASSUMED: Final = "found by looking back minute by minute, which assumes that damage stays"
 
 
-class Finding(Struct, frozen=True):
+class DamageFinding(Struct, frozen=True):
     """Damage of one kind, from the run that found it until one that finds none."""
 
     function: ClassVar[None] = None
@@ -66,44 +66,44 @@ class Finding(Struct, frozen=True):
         return f"integrity:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-class Counted(Struct, frozen=True):
+class DocumentCounts(Struct, frozen=True):
     """How many documents there were."""
 
     at: datetime
     counts: dict[str, int]
 
 
-class Record(Struct, frozen=True):
+class IntegrityRecord(Struct, frozen=True):
     """What is kept of the integrity of one system's data."""
 
     system: str
-    run: Run | None = None
+    run: ScanRun | None = None
     """The one under way."""
-    last: Run | None = None
+    last: ScanRun | None = None
     """The newest that was carried to its end."""
     asked: str = ""
     """Who wants a run before its time, and why; empty: nobody."""
     failure: str = ""
     """Why the newest run could not be carried to its end; empty: it was."""
     failed_at: datetime | None = None
-    counted: tuple[Counted, ...] = ()
+    counted: tuple[DocumentCounts, ...] = ()
     """Oldest first."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DamageFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
     schema: int = SCHEMA
 
     @property
-    def open(self) -> dict[str, Finding]:
+    def open(self) -> dict[str, DamageFinding]:
         """The open findings, by signal."""
         return {one.signal: one for one in self.findings if one.closed_at is None}
 
 
-def path(system: str) -> str:
+def damage_path(system: str) -> str:
     """Where the record of a system's data is kept."""
     return f"integrity/{system}"
 
 
-def shown(run: Run, signal: str) -> dict[str, int]:
+def shown(run: ScanRun, signal: str) -> dict[str, int]:
     """How many faults of a signal's kind there are, by collection; one without any is left out."""
     found: dict[str, int] = {}
     for name, tally in run.tallies.items():
@@ -116,7 +116,7 @@ def shown(run: Run, signal: str) -> dict[str, int]:
     return found
 
 
-def samples(run: Run, signal: str) -> tuple[Sample, ...]:
+def samples(run: ScanRun, signal: str) -> tuple[Sample, ...]:
     """Some faults of that kind, those of the documents written first."""
     found = [
         one
@@ -127,17 +127,17 @@ def samples(run: Run, signal: str) -> tuple[Sample, ...]:
     return tuple(sorted(found, key=lambda one: one.updated_at)[:SAMPLES])
 
 
-def kept(record: Record, run: Run, policy: Policy) -> Record:
+def completed_record(record: IntegrityRecord, run: ScanRun, policy: Policy) -> IntegrityRecord:
     """The record once a run was carried to its end, with how many documents there were."""
     span = policy.integrity.drop_within
     counted = tuple(one for one in record.counted if one.at >= run.at - span)
     if not counted or run.at - counted[-1].at >= span / COUNTS_KEPT:
-        counted = (*counted, Counted(run.at, run.counts))
+        counted = (*counted, DocumentCounts(run.at, run.counts))
     last = replace(run, stretches=(), place=0)
     return replace(record, run=None, last=last, failure="", failed_at=None, counted=counted)
 
 
-def due(record: Record, policy: Policy, now: datetime) -> str:
+def due(record: IntegrityRecord, policy: Policy, now: datetime) -> str:
     """Why a run is to begin now; empty: none is."""
     if record.asked:
         return record.asked
@@ -148,25 +148,25 @@ def due(record: Record, policy: Policy, now: datetime) -> str:
     return ""
 
 
-def is_known(run: Run) -> bool:
+def is_known(run: ScanRun) -> bool:
     """Whether everything that was looked at could be judged."""
     return not any(one.unknown for one in run.tallies.values())
 
 
-def is_shown(run: Run, signal: str, policy: Policy) -> bool:
+def is_shown(run: ScanRun, signal: str, policy: Policy) -> bool:
     """Whether there are as many faults of that kind as the policy's threshold says."""
     threshold = policy.signals[signal].threshold or 1
     return sum(shown(run, signal).values()) >= threshold
 
 
-def worded(run: Run, signal: str) -> str:
+def worded(run: ScanRun, signal: str) -> str:
     """What is wrong, by collection, in a line; without anything that stands in a document."""
     parts = []
     for name in sorted(shown(run, signal)):
         if signal == LOSS and name in run.dropped:
             left, before = run.counts[name], run.dropped[name].count
             parts.append(f"{name}: {left} of {before} documents are left")
-        tally = run.tallies.get(name, Tally())
+        tally = run.tallies.get(name, CollectionTally())
         kinds = [one for one in tally.checks if SIGNAL_OF[one] == signal]
         if kinds:
             most = max(tally.checks[one] for one in kinds)
@@ -222,7 +222,7 @@ def suspects(
         if not began <= onset <= one.at + policy.gates.suspect_window:
             continue
         functions = sorted(set(one.deployed) & writers)
-        beside = (it for it in one.changes if it.part is not Part.FUNCTIONS)
+        beside = (it for it in one.changes if it.part is not InventoryPart.FUNCTIONS)
         changed = [*functions, *(f"{it.part} {it.name}" for it in beside)]
         if changed:
             names = ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else "")
@@ -254,7 +254,7 @@ class Quiet(Struct, frozen=True):
     """When it is worth looking again; None: now, or never."""
 
 
-def quiet(run: Run | None, before: Run | None, policy: Policy, now: datetime) -> Quiet:
+def quiet(run: ScanRun | None, before: ScanRun | None, policy: Policy, now: datetime) -> Quiet:
     """Whether no new invalid document appeared for as long as the policy asks, by a fresh look.
 
     The look must have been at every document and at all that it names, and be no older than that
@@ -278,7 +278,7 @@ def quiet(run: Run | None, before: Run | None, policy: Policy, now: datetime) ->
     return Quiet(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
 
 
-def compared_with(before: Run | None, run: Run) -> Run:
+def compared_with(before: ScanRun | None, run: ScanRun) -> ScanRun:
     """The look that the next one is compared with: the first, or the newest with more missing.
 
     What has gone missing between the two of them may have done so just before `run`, and not since.
@@ -286,8 +286,10 @@ def compared_with(before: Run | None, run: Run) -> Run:
     return run if before is None or _missing(run) > _missing(before) else before
 
 
-def _missing(run: Run) -> int:
+def _missing(run: ScanRun) -> int:
     """The faults that may come about although nobody writes the document that has them."""
     counts = (one.checks for one in run.tallies.values())
-    named = sum(it.get(Check.REFERENCE, 0) + it.get(Check.MEDIA, 0) for it in counts)
+    named = sum(
+        it.get(IntegrityCheck.REFERENCE, 0) + it.get(IntegrityCheck.MEDIA, 0) for it in counts
+    )
     return named + sum(run.dropped[name].count - run.counts[name] for name in run.dropped)

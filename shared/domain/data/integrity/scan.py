@@ -16,7 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.data.document import Version
-from shared.domain.data.integrity.validator import Check, Fault, Verdict, has_dropped
+from shared.domain.data.integrity.validator import (
+    DocumentFault,
+    DocumentVerdict,
+    IntegrityCheck,
+    has_dropped,
+)
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
@@ -41,12 +46,12 @@ class Sample(Struct, frozen=True):
     """One fault, and when its document was written so."""
 
     path: str
-    check: Check
+    check: IntegrityCheck
     reason: str
     updated_at: datetime
 
 
-class Tally(Struct, frozen=True):
+class CollectionTally(Struct, frozen=True):
     """What was found in one collection."""
 
     documents: int = 0
@@ -54,7 +59,7 @@ class Tally(Struct, frozen=True):
     faulty: int = 0
     unknown: int = 0
     """Of which something could not be looked at, and nothing is known to be wrong."""
-    checks: dict[Check, int] = {}
+    checks: dict[IntegrityCheck, int] = {}
     """Faulty documents by what they break."""
     samples: tuple[Sample, ...] = ()
     newest_at: datetime | None = None
@@ -68,7 +73,7 @@ class Level(Struct, frozen=True):
     at: datetime
 
 
-class Run(Struct, frozen=True):
+class ScanRun(Struct, frozen=True):
     """A run, as far as it has come."""
 
     system: str
@@ -87,7 +92,7 @@ class Run(Struct, frozen=True):
     """The last path of it that counted; empty: none."""
     taken: int = 0
     """How many of it counted."""
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, CollectionTally] = {}
     dropped: dict[str, Level] = {}
     """The collections that lost more than they may, with what they held before."""
 
@@ -148,13 +153,13 @@ def drawn(name: str, cuts: Iterable[str], wanted: int, random: Random) -> list[S
     return [Stretch(name, start, each) for start in chosen]
 
 
-def taken(run: Run, judged: Iterable[tuple[Version, Verdict]]) -> Run:
+def taken(run: ScanRun, judged: Iterable[tuple[Version, DocumentVerdict]]) -> ScanRun:
     """The run with these documents of its stretch, which follow each other."""
     seen = list(judged)
     if not seen:
         return run
     name = run.stretch.collection
-    tally = _added(run.tallies.get(name, Tally()), seen)
+    tally = _added(run.tallies.get(name, CollectionTally()), seen)
     return replace(
         run,
         cursor=seen[-1][0].path,
@@ -163,7 +168,7 @@ def taken(run: Run, judged: Iterable[tuple[Version, Verdict]]) -> Run:
     )
 
 
-def next_stretch(run: Run) -> Run:
+def next_stretch(run: ScanRun) -> ScanRun:
     """The run behind the stretch that it was at."""
     return replace(run, place=run.place + 1, cursor="", taken=0)
 
@@ -193,7 +198,7 @@ def most(
     return found
 
 
-def said(run: Run, rules: IntegrityRules) -> str:
+def said(run: ScanRun, rules: IntegrityRules) -> str:
     """How much was looked at, and how sure that is."""
     documents = sum(one.documents for one in run.tallies.values())
     faulty = sum(one.faulty for one in run.tallies.values())
@@ -219,7 +224,9 @@ def doubt(documents: int, confidence: float) -> str:
     return f"{sure}, unless they lie side by side"
 
 
-def _added(tally: Tally, judged: list[tuple[Version, Verdict]]) -> Tally:
+def _added(
+    tally: CollectionTally, judged: list[tuple[Version, DocumentVerdict]]
+) -> CollectionTally:
     bad = [(version, verdict) for version, verdict in judged if verdict.is_valid is False]
     unknown = sum(verdict.is_valid is None for _, verdict in judged)
     tally = replace(tally, documents=tally.documents + len(judged), unknown=tally.unknown + unknown)
@@ -244,7 +251,7 @@ def _added(tally: Tally, judged: list[tuple[Version, Verdict]]) -> Tally:
     )
 
 
-def _first_of_each(faults: Iterable[Fault]) -> Iterable[Fault]:
+def _first_of_each(faults: Iterable[DocumentFault]) -> Iterable[DocumentFault]:
     """One fault of each check: a document with many does not drive out the others."""
     return {one.check: one for one in reversed(list(faults))}.values()
 

@@ -22,7 +22,7 @@ from shared.domain.data.integrity.schema import _TYPES, compiled
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
 
 
-class Check(StrEnum):
+class IntegrityCheck(StrEnum):
     """What a fault breaks."""
 
     SCHEMA = "schema"
@@ -32,12 +32,12 @@ class Check(StrEnum):
     COUNT = "count"
 
 
-class Fault(Struct, frozen=True):
+class DocumentFault(Struct, frozen=True):
     """One thing that is wrong."""
 
     path: str
     """The document's; of a count the collection's."""
-    check: Check
+    check: IntegrityCheck
     reason: str
     """Without anything that stands in the document but names of fields."""
 
@@ -50,11 +50,11 @@ class Link(Struct, frozen=True):
     """A document's path; a file as `gs://BUCKET/NAME`; empty: it can name nothing there."""
 
 
-class Verdict(Struct, frozen=True):
+class DocumentVerdict(Struct, frozen=True):
     """What was found of one document."""
 
-    faults: tuple[Fault, ...] = ()
-    unknown: tuple[Fault, ...] = ()
+    faults: tuple[DocumentFault, ...] = ()
+    unknown: tuple[DocumentFault, ...] = ()
     """What could not be looked at."""
 
     @property
@@ -65,7 +65,7 @@ class Verdict(Struct, frozen=True):
         return None if self.unknown else True
 
 
-class Sight(Struct, frozen=True):
+class ObservedReferences(Struct, frozen=True):
     """What was seen of what documents name; what is absent could not be looked at."""
 
     documents: Mapping[str, bool] = {}
@@ -74,7 +74,7 @@ class Sight(Struct, frozen=True):
     """Why it cannot be read, by `gs://BUCKET/NAME`; empty: it can."""
 
 
-class Judge:
+class Validator:
     """The checks of one collection, made ready once."""
 
     def __init__(self, collection: Collection) -> None:
@@ -100,33 +100,37 @@ class Judge:
             if value not in (None, "")
         ]
 
-    def verdict(self, version: Version, sight: Sight) -> Verdict:
+    def verdict(self, version: Version, sight: ObservedReferences) -> DocumentVerdict:
         """All that is wrong with it, and all that is not known of it."""
         faults = [*self._of_schema(version), *self._of_queries(version)]
-        unknown: list[Fault] = []
+        unknown: list[DocumentFault] = []
         for link in self.references(version):
             there = sight.documents.get(link.target) if link.target else False
             if there is not True:
                 what = "what it names is not there" if there is False else "not looked at"
-                fault = Fault(version.path, Check.REFERENCE, f"{link.field}: {what}")
+                fault = DocumentFault(
+                    version.path, IntegrityCheck.REFERENCE, f"{link.field}: {what}"
+                )
                 (faults if there is False else unknown).append(fault)
         for link in self.files(version):
             why = sight.files.get(link.target) if link.target else "it names no file there"
             if why != "":
-                fault = Fault(version.path, Check.MEDIA, f"{link.field}: {why or 'not looked at'}")
+                fault = DocumentFault(
+                    version.path, IntegrityCheck.MEDIA, f"{link.field}: {why or 'not looked at'}"
+                )
                 (unknown if why is None else faults).append(fault)
-        return Verdict(tuple(faults), tuple(unknown))
+        return DocumentVerdict(tuple(faults), tuple(unknown))
 
-    def _of_schema(self, version: Version) -> Iterator[Fault]:
+    def _of_schema(self, version: Version) -> Iterator[DocumentFault]:
         instance = as_json(version.fields)
         if not self._schema.is_valid(instance):
             for error in self._schema.iter_errors(instance):
-                yield Fault(version.path, Check.SCHEMA, _worded(error))
+                yield DocumentFault(version.path, IntegrityCheck.SCHEMA, _worded(error))
 
-    def _of_queries(self, version: Version) -> Iterator[Fault]:
+    def _of_queries(self, version: Version) -> Iterator[DocumentFault]:
         for query in self._collection.faulty:
             if matches(query, version.fields):
-                yield Fault(version.path, Check.QUERY, query.name)
+                yield DocumentFault(version.path, IntegrityCheck.QUERY, query.name)
 
 
 def has_dropped(before: int, now: int, largest: float) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.policy.severity import Severity
 
 TOLD: Final[Mapping[str, Severity]] = {
@@ -26,9 +26,9 @@ def turn(before: Fence, after: Fence, now: datetime) -> str:
         return "fence.stuck"
     if after.status is not before.status:
         return {
-            Status.STANDING: "fence.stands",
-            Status.FALLING: "fence.falls",
-            Status.DOWN: "fence.down",
+            FenceStatus.STANDING: "fence.stands",
+            FenceStatus.FALLING: "fence.falls",
+            FenceStatus.DOWN: "fence.down",
         }[after.status]
     return "fence.raising" if after.writers and not before.writers else ""
 

@@ -29,7 +29,7 @@ STUCK_AFTER: Final = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
 
 
-class Status(StrEnum):
+class FenceStatus(StrEnum):
     """How far one has come."""
 
     RAISING = "RAISING"
@@ -65,7 +65,7 @@ class Fence(Struct, frozen=True):
     """It falls then."""
     rollback: str = ""
     """The one that it was raised for, and falls with; empty: a person's word."""
-    status: Status = Status.RAISING
+    status: FenceStatus = FenceStatus.RAISING
     is_over: bool = False
     sent_at: datetime | None = None
     """When a worker was about to stop something last."""
@@ -110,7 +110,7 @@ class Stand(Struct, frozen=True):
     """Whether no service is being changed."""
 
 
-def path(system: str) -> str:
+def fence_path(system: str) -> str:
     """Where the newest fence of a system is kept."""
     return f"fences/{system}"
 
@@ -147,7 +147,7 @@ def may_send(fence: Fence, now: datetime) -> bool:
 
 def falls(fence: Fence, why: str, now: datetime) -> Fence:
     """The fence that is to fall."""
-    return replace(fence, status=Status.FALLING, falls_at=now, why=why, waiting="")
+    return replace(fence, status=FenceStatus.FALLING, falls_at=now, why=why, waiting="")
 
 
 def may_be_down(fence: Fence, now: datetime) -> bool:
@@ -158,7 +158,7 @@ def may_be_down(fence: Fence, now: datetime) -> bool:
 def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
     """The fence of which nothing is left; `theirs` is left as somebody has changed it."""
     return replace(
-        fence, status=Status.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
+        fence, status=FenceStatus.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
     )
 
 

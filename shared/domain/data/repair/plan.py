@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from shared.core import text as shortened
 from shared.core.codec import from_json
 from shared.domain.data.document import Version, collection_of, order, same
-from shared.domain.data.events.triggers import Change
+from shared.domain.data.events.triggers import DocumentEvent
 from shared.domain.data.integrity.validator import matches
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.domain.policy.document_scope import Scope
@@ -87,7 +87,7 @@ class Select(Struct, frozen=True):
         return True
 
 
-class Fate(StrEnum):
+class DocumentFate(StrEnum):
     """What becomes of a document; of one that is as it was, and valid, nothing."""
 
     BACK = "brought back"
@@ -108,16 +108,16 @@ class Fate(StrEnum):
     REFUSED = "not taken by the database, and left"
 
 
-WRITTEN: Final = (Fate.BACK, Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
+WRITTEN: Final = (DocumentFate.BACK, DocumentFate.OLDER, DocumentFate.REVIVED, DocumentFate.REMOVED)
 """What changes a document."""
 CHANGES: Final = {
-    Fate.BACK: Change.UPDATED,
-    Fate.OLDER: Change.UPDATED,
-    Fate.REVIVED: Change.CREATED,
-    Fate.REMOVED: Change.DELETED,
+    DocumentFate.BACK: DocumentEvent.UPDATED,
+    DocumentFate.OLDER: DocumentEvent.UPDATED,
+    DocumentFate.REVIVED: DocumentEvent.CREATED,
+    DocumentFate.REMOVED: DocumentEvent.DELETED,
 }
 """What each of those becomes."""
-GOOD_UNDONE: Final = (Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
+GOOD_UNDONE: Final = (DocumentFate.OLDER, DocumentFate.REVIVED, DocumentFate.REMOVED)
 """What undoes a change that nothing is wrong with."""
 
 
@@ -142,7 +142,7 @@ class Fated(Struct, frozen=True):
     """One document, and what becomes of it."""
 
     path: str
-    fate: Fate
+    fate: DocumentFate
     now: Version | None = None
     wanted: Version | None = None
     """What it becomes; None: nothing, or it is removed."""
@@ -150,7 +150,7 @@ class Fated(Struct, frozen=True):
     """Whom the documents that it stands below name in their fields."""
 
 
-class Goal(Struct, frozen=True):
+class RepairGoal(Struct, frozen=True):
     """A piece of a collection, in which nothing is left that is to be brought back."""
 
     database: str
@@ -186,7 +186,7 @@ class Position(Struct, frozen=True):
     """The last path that counted; empty: none."""
     is_over: bool = False
     seen: int = 0
-    fates: dict[Fate, int] = {}
+    fates: dict[DocumentFate, int] = {}
     seconds: float = 0.0
     """For how long its portions have gone on; nothing that lies between them."""
 
@@ -194,12 +194,12 @@ class Position(Struct, frozen=True):
 class Survey(Struct, frozen=True):
     """What a repair would do, looked through beforehand; nothing is written for it."""
 
-    goals: tuple[Goal, ...]
+    goals: tuple[RepairGoal, ...]
     positions: tuple[Position, ...] = ()
     """In each goal; in those that were not begun, none."""
     seconds: float = 0.0
     """For how long they were looked through."""
-    samples: dict[Fate, tuple[str, ...]] = {}
+    samples: dict[DocumentFate, tuple[str, ...]] = {}
     """What people read of it before anything is done: some documents of each fate, in words."""
     schema: int = 1
 
@@ -214,7 +214,7 @@ class Survey(Struct, frozen=True):
         return all(one.policy == policy for one in self.goals)
 
     @property
-    def fates(self) -> dict[Fate, int]:
+    def fates(self) -> dict[DocumentFate, int]:
         """How many documents have each fate."""
         return added(one.fates for one in self.positions)
 
@@ -229,7 +229,7 @@ def survey_path(rollback: str) -> str:
     return f"surveys/{rollback}"
 
 
-def parse(text: str) -> Select:
+def parse_scope(text: str) -> Select:
     """What a person has said. Raises: ValueError, in words."""
     name, _, value = text.partition(":")
     if name not in tuple(Selecting):
@@ -312,7 +312,7 @@ def merged(now: Iterable[Version], then: Iterable[Version], until: str = "") -> 
         other = next(theirs, None) if there is not None else other
 
 
-def cut(goal: Goal, cuts: Iterable[str]) -> list[Goal]:
+def cut(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     """The goal in pieces that lie beside each other."""
     ends = [*cuts, ""]
     return [
@@ -339,13 +339,13 @@ def timed(position: Position, seconds: float) -> Position:
 
 
 def sampled(
-    samples: Mapping[Fate, tuple[str, ...]], fated: Iterable[Fated]
-) -> dict[Fate, tuple[str, ...]]:
+    samples: Mapping[DocumentFate, tuple[str, ...]], fated: Iterable[Fated]
+) -> dict[DocumentFate, tuple[str, ...]]:
     """The samples with further documents, of each fate the first few; who is erased is not told."""
     more = dict(samples)
     for one in fated:
         known = more.get(one.fate, ())
-        if one.fate is not Fate.ERASED and len(known) < SAMPLES:
+        if one.fate is not DocumentFate.ERASED and len(known) < SAMPLES:
             more[one.fate] = (*known, described(one))
     return more
 
@@ -366,14 +366,14 @@ def described(fated: Fated) -> str:
     return f"{path} ({told}; of {fated.wanted.updated_at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-def added(counts: Iterable[Mapping[Fate, int]]) -> dict[Fate, int]:
+def added(counts: Iterable[Mapping[DocumentFate, int]]) -> dict[DocumentFate, int]:
     """All of them together, in the order of the fates."""
     known = list(counts)
-    sums = {fate: sum(one.get(fate, 0) for one in known) for fate in Fate}
+    sums = {fate: sum(one.get(fate, 0) for one in known) for fate in DocumentFate}
     return {fate: number for fate, number in sums.items() if number}
 
 
-def worded(fates: Mapping[Fate, int]) -> str:
+def worded(fates: Mapping[DocumentFate, int]) -> str:
     """How many documents have each fate, in a line."""
     return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
 

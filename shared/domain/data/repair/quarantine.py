@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA, from_msgpack
 from shared.domain.data.document import GeoPoint, Reference, Version
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 
 NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
 """Why documents are neither brought back nor put back."""
@@ -24,7 +24,7 @@ _REFERENCE: Final = 1
 _PLACE: Final = 2
 
 
-class Change(Struct, frozen=True):
+class DocumentChange(Struct, frozen=True):
     """One document before and after."""
 
     path: str
@@ -46,24 +46,24 @@ class Landed(Struct, frozen=True):
     """When it was written so; None: it was removed."""
 
 
-class Left(Struct, frozen=True):
+class SkippedDocument(Struct, frozen=True):
     """One document that was meant to be changed and was not."""
 
     path: str
     why: str
 
 
-class Entry(Struct, frozen=True):
+class JournalEntry(Struct, frozen=True):
     """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
 
     name: str
     step: str
     database: str
-    kept: Source
+    kept: SourceObject
     """The object that holds what stood there before."""
     landed: tuple[Landed, ...]
     """Empty, with nothing left: it is not known (yet) what has."""
-    left: tuple[Left, ...] = ()
+    left: tuple[SkippedDocument, ...] = ()
     taken_out: int = 0
     """How many documents were of people who were erased since, and are named nowhere."""
     copies_gone: int = 0
@@ -74,23 +74,25 @@ class Entry(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def packed(changes: Iterable[Change]) -> bytes:
+def packed(changes: Iterable[DocumentChange]) -> bytes:
     """The changes as bytes: the same for the same ones, and nothing of a value is lost."""
     plain = [_plain(one) for one in changes]
     return zlib.compress(msgspec.msgpack.encode(plain, order="deterministic"))
 
 
-def size(change: Change) -> int:
+def size(change: DocumentChange) -> int:
     """About how many bytes the document has after it."""
     return len(change.path.encode()) + len(msgspec.msgpack.encode(_without_structs(change.after)))
 
 
-def unpacked(content: bytes) -> list[Change]:
+def unpacked(content: bytes) -> list[DocumentChange]:
     """The changes that were packed."""
     decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
     found = decoder.decode(zlib.decompress(content))
     return [
-        Change(path, None if before is None else Version(path, *before), after, of, tuple(whose))
+        DocumentChange(
+            path, None if before is None else Version(path, *before), after, of, tuple(whose)
+        )
         for path, before, after, of, *whose in found
     ]
 
@@ -115,7 +117,7 @@ def entry_name(step: str, cursor: str) -> str:
     return hashlib.sha256(f"{step}\n{cursor}".encode()).hexdigest()[:32]
 
 
-def _plain(change: Change) -> list[Any]:
+def _plain(change: DocumentChange) -> list[Any]:
     before, after = change.before, _without_structs(change.after)
     if before is None:
         return [change.path, None, after, change.of, *change.whose]

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from shared.domain.decision.facts import Change, Facts
 from shared.domain.decision.scenario_scope import REACHES
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.policy.model import Policy, Signal
 from shared.domain.policy.signals import BREACH
 
 
-class Answer(StrEnum):
+class GateResult(StrEnum):
     """What one gate says."""
 
     PASS = "pass"  # noqa: S105 - an answer, no password
@@ -39,13 +39,13 @@ class GateAnswer(Struct, frozen=True):
     """One gate's answer, as the trail keeps it."""
 
     gate: str
-    answer: Answer
+    answer: GateResult
     reason: str
     leads_to: Outcome = Outcome.ROLLBACK
     """What a stop of this gate means."""
 
 
-class Case(Struct, frozen=True):
+class GateInput(Struct, frozen=True):
     """What a gate looks at."""
 
     facts: Facts
@@ -63,7 +63,7 @@ class Case(Struct, frozen=True):
         return any(alert.signal == BREACH for alert in self.facts.alerts)
 
     @property
-    def beside(self) -> frozenset[Part]:
+    def beside(self) -> frozenset[InventoryPart]:
         """The parts beside the functions that would go back."""
         return REACHES[self.signal.scenario].beside
 
@@ -81,4 +81,4 @@ class Case(Struct, frozen=True):
         return set(self.change.functions) - self.in_hand
 
 
-Gate = Callable[[Case], GateAnswer]
+Gate = Callable[[GateInput], GateAnswer]

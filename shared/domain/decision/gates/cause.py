@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.domain.decision.facts import Facts
-from shared.domain.decision.gates.base import Answer, Case, GateAnswer, Outcome
+from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspects, suspects_beside
 from shared.domain.policy.model import ScenarioName
 
@@ -16,19 +16,19 @@ AT_ONCE = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
 
-def external_cause(case: Case) -> GateAnswer:
+def external_cause(case: GateInput) -> GateAnswer:
     """What fails alike without having been changed is not cured by going back."""
     elsewhere = _elsewhere(case)
     if elsewhere:
-        return GateAnswer("external cause", Answer.STOP, elsewhere, Outcome.ESCALATE)
+        return GateAnswer("external cause", GateResult.STOP, elsewhere, Outcome.ESCALATE)
     if _beside(case)[0] or case.declared:
         return GateAnswer(
-            "external cause", Answer.NOT_APPLICABLE, "more than functions was changed"
+            "external cause", GateResult.NOT_APPLICABLE, "more than functions was changed"
         )
     changed = set(case.change.functions)
     unchanged = set(case.policy.functions) - changed
     if not unchanged or not changed:
-        return GateAnswer("external cause", Answer.NOT_APPLICABLE, "nothing to compare with")
+        return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "nothing to compare with")
     ill = case.facts.seen_failing(case.policy)
     ill_unchanged = len(ill & unchanged) / len(unchanged)
     ill_changed = len(ill & changed) / len(changed)
@@ -36,13 +36,13 @@ def external_cause(case: Case) -> GateAnswer:
         f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
     )
     if ill_unchanged and ill_unchanged >= ALIKE * ill_changed:
-        return GateAnswer("external cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("external cause", GateResult.STOP, reason, Outcome.ESCALATE)
     if case.facts.requests is None:
-        return GateAnswer("external cause", Answer.UNKNOWN, "the metrics could not be read")
-    return GateAnswer("external cause", Answer.PASS, reason)
+        return GateAnswer("external cause", GateResult.UNKNOWN, "the metrics could not be read")
+    return GateAnswer("external cause", GateResult.PASS, reason)
 
 
-def _elsewhere(case: Case) -> str:
+def _elsewhere(case: GateInput) -> str:
     """What points away from this system; empty: nothing does."""
     onset, probes = case.facts.onset, case.facts.probes
     others = [name for name, at in case.facts.other_incidents.items() if abs(at - onset) <= AT_ONCE]
@@ -53,41 +53,43 @@ def _elsewhere(case: Case) -> str:
     return f"what the system depends on fails: {', '.join(sorted(down))}" if down else ""
 
 
-def cause(case: Case) -> GateAnswer:
+def cause(case: GateInput) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
     if case.declared:
-        return GateAnswer("cause", Answer.NOT_APPLICABLE, "it was declared, whatever was changed")
+        return GateAnswer(
+            "cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed"
+        )
     if case.facts.inventory is None:
-        return GateAnswer("cause", Answer.UNKNOWN, "what is live could not be read")
+        return GateAnswer("cause", GateResult.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
-        return GateAnswer("cause", Answer.NOT_APPLICABLE, "nothing stable to compare with")
+        return GateAnswer("cause", GateResult.NOT_APPLICABLE, "nothing stable to compare with")
     surely, perhaps = _beside(case)
     if surely:
         return _explained_beside(case, surely)
     found = _in_functions(case)
-    if perhaps and found.answer is not Answer.PASS:
+    if perhaps and found.answer is not GateResult.PASS:
         reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
-        return GateAnswer("cause", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("cause", GateResult.STOP, reason, Outcome.ASK)
     return found
 
 
-def _in_functions(case: Case) -> GateAnswer:
+def _in_functions(case: GateInput) -> GateAnswer:
     """Whether a change of functions explains it."""
     facts, change = case.facts, case.change
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
-        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     before, unsure = suspects(change, facts, case.policy), _perhaps(case)
     if not before and not unsure:
         window = case.policy.gates.suspect_window
         reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
-        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _ill_outside(case):
         reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
-        return GateAnswer("cause", Answer.PASS, reason)
+        return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
-        return GateAnswer("cause", Answer.UNKNOWN, "what fails is not known yet")
+        return GateAnswer("cause", GateResult.UNKNOWN, "what fails is not known yet")
     return _touching(facts, before, unsure, failing)
 
 
@@ -100,29 +102,29 @@ def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str
         )
         if facts.damaged:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
-        return GateAnswer("cause", Answer.PASS, reason)
+        return GateAnswer("cause", GateResult.PASS, reason)
     if unsure & failing:
         names = ", ".join(sorted(unsure & failing)[:5])
         reason = f"it is not known (yet) whether traffic was moved before the trouble: {names}"
-        return GateAnswer("cause", Answer.UNKNOWN, reason)
+        return GateAnswer("cause", GateResult.UNKNOWN, reason)
     reason = f"none of the {len(failing)} failing functions was changed"
-    return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
 
 
-def _beside(case: Case) -> tuple[list[str], list[str]]:
+def _beside(case: GateInput) -> tuple[list[str], list[str]]:
     """What beside the functions was changed shortly before, and what perhaps was."""
     return suspects_beside(case.change, case.facts, case.policy, case.beside)
 
 
-def _explained_beside(case: Case, changed: list[str]) -> GateAnswer:
+def _explained_beside(case: GateInput, changed: list[str]) -> GateAnswer:
     """It touches what fails where anything is seen to fail: it is what functions stand on."""
     reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
     if _ill_outside(case) or case.facts.failing(case.policy):
-        return GateAnswer("cause", Answer.PASS, reason)
-    return GateAnswer("cause", Answer.UNKNOWN, f"{reason}; what fails is not known yet")
+        return GateAnswer("cause", GateResult.PASS, reason)
+    return GateAnswer("cause", GateResult.UNKNOWN, f"{reason}; what fails is not known yet")
 
 
-def _ill_outside(case: Case) -> list[str]:
+def _ill_outside(case: GateInput) -> list[str]:
     """The probes that fail of those of the system as a whole, but for those of other signals."""
     probes, signals = case.facts.probes, {None, *(alert.signal for alert in case.facts.alerts)}
     whole = (one for one in case.policy.probes if not one.external and one.function is None)
@@ -130,7 +132,7 @@ def _ill_outside(case: Case) -> list[str]:
     return [name for name in asked if name in probes and not probes[name].passed]
 
 
-def _perhaps(case: Case) -> set[str]:
+def _perhaps(case: GateInput) -> set[str]:
     """The functions whose traffic was moved before their trouble began, or after: not known."""
     change, facts = case.change, case.facts
     return {

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.decision.gates.base import Answer, Case, GateAnswer, Outcome
+from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.policy.model import Mode
 from shared.domain.signals.health import failing
 from shared.domain.system import frozen
 
 
-def known_system(case: Case) -> GateAnswer:
+def known_system(case: GateInput) -> GateAnswer:
     """An alert without a system never becomes an incident: what is here is known."""
-    return GateAnswer("known system", Answer.PASS, case.policy.system)
+    return GateAnswer("known system", GateResult.PASS, case.policy.system)
 
 
-def stale(case: Case) -> GateAnswer:
+def stale(case: GateInput) -> GateAnswer:
     """Old news: published long before it reached us."""
     ages = [alert.received_at - alert.published_at for alert in case.facts.alerts]
     youngest = min(ages)
     if youngest > case.policy.gates.stale_after:
-        return GateAnswer("stale", Answer.STOP, f"received {youngest} late", Outcome.IGNORE)
+        return GateAnswer("stale", GateResult.STOP, f"received {youngest} late", Outcome.IGNORE)
     return GateAnswer(
-        "stale", Answer.PASS, f"received {youngest.total_seconds():.0f} s after it was sent"
+        "stale", GateResult.PASS, f"received {youngest.total_seconds():.0f} s after it was sent"
     )
 
 
-def still_true(case: Case) -> GateAnswer:
+def still_true(case: GateInput) -> GateAnswer:
     """A second source must agree: routers, a probe, or a look through the data.
 
     One passing probe stops nothing.
@@ -35,10 +35,10 @@ def still_true(case: Case) -> GateAnswer:
     depends on tells nothing of the system.
     """
     if case.declared:
-        return GateAnswer("still true", Answer.NOT_APPLICABLE, "it was declared, not measured")
+        return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
     if case.facts.damaged:
         reason = f"our own look through the data: {case.facts.damaged[0].reason}"
-        return GateAnswer("still true", Answer.PASS, reason)
+        return GateAnswer("still true", GateResult.PASS, reason)
     external = {probe.name for probe in case.policy.probes if probe.external}
     bad = [
         name
@@ -48,20 +48,20 @@ def still_true(case: Case) -> GateAnswer:
     counted = failing(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
         seen = f"{len(counted)} functions fail by the routers' count, {len(bad)} probes fail"
-        return GateAnswer("still true", Answer.PASS, seen)
+        return GateAnswer("still true", GateResult.PASS, seen)
     if case.facts.requests is None:
-        return GateAnswer("still true", Answer.UNKNOWN, "the metrics could not be read")
+        return GateAnswer("still true", GateResult.UNKNOWN, "the metrics could not be read")
     if all(alert.is_over for alert in case.facts.alerts):
         reason = "every alert has closed, and neither routers nor probes see anything"
-        return GateAnswer("still true", Answer.STOP, reason, Outcome.IGNORE)
+        return GateAnswer("still true", GateResult.STOP, reason, Outcome.IGNORE)
     is_open = sum(alert.still_open is True for alert in case.facts.alerts)
     reason = "neither routers nor probes see it (yet)"
     if is_open:
         reason += f", and Cloud Monitoring still has {is_open} of its alerts open"
-    return GateAnswer("still true", Answer.UNKNOWN, reason)
+    return GateAnswer("still true", GateResult.UNKNOWN, reason)
 
 
-def mode(case: Case) -> GateAnswer:
+def mode(case: GateInput) -> GateAnswer:
     """The strictest of signal, scenario and what a person promoted this system to."""
     strictest = min(case.policy.strictest(case.signal), case.facts.system.mode)
     reason = (
@@ -70,57 +70,57 @@ def mode(case: Case) -> GateAnswer:
         f"system {case.facts.system.mode.name}"
     ).lower()
     if strictest is Mode.OBSERVE:
-        return GateAnswer("mode", Answer.STOP, reason, Outcome.OBSERVE)
+        return GateAnswer("mode", GateResult.STOP, reason, Outcome.OBSERVE)
     if strictest is Mode.ASK:
-        return GateAnswer("mode", Answer.STOP, reason, Outcome.ASK)
-    return GateAnswer("mode", Answer.PASS, reason)
+        return GateAnswer("mode", GateResult.STOP, reason, Outcome.ASK)
+    return GateAnswer("mode", GateResult.PASS, reason)
 
 
-def kill_switch(case: Case) -> GateAnswer:
+def kill_switch(case: GateInput) -> GateAnswer:
     """A person stopped automation, here or everywhere; unreadable means stopped."""
     if case.facts.controls is None:
-        return GateAnswer("kill switch", Answer.STOP, "could not be read", Outcome.HOLD)
+        return GateAnswer("kill switch", GateResult.STOP, "could not be read", Outcome.HOLD)
     pause = case.facts.controls.pause or case.facts.system.pause
     if pause:
         reason = str(pause)
-        return GateAnswer("kill switch", Answer.STOP, reason, Outcome.HOLD)
-    return GateAnswer("kill switch", Answer.PASS, "not set")
+        return GateAnswer("kill switch", GateResult.STOP, reason, Outcome.HOLD)
+    return GateAnswer("kill switch", GateResult.PASS, "not set")
 
 
-def freeze(case: Case) -> GateAnswer:
+def freeze(case: GateInput) -> GateAnswer:
     """A window in which nothing changes: what is to be done waits for its end, or for a person."""
     if case.facts.controls is None:
-        return GateAnswer("freeze", Answer.STOP, "could not be read", Outcome.HOLD)
+        return GateAnswer("freeze", GateResult.STOP, "could not be read", Outcome.HOLD)
     windows = (*case.facts.controls.freezes, *case.facts.system.freezes)
     window = frozen(windows, case.now, ordered=case.ordered)
     if window is None:
-        return GateAnswer("freeze", Answer.PASS, "none now")
-    return GateAnswer("freeze", Answer.STOP, str(window), Outcome.HOLD)
+        return GateAnswer("freeze", GateResult.PASS, "none now")
+    return GateAnswer("freeze", GateResult.STOP, str(window), Outcome.HOLD)
 
 
-def active_rollback(case: Case) -> GateAnswer:
+def active_rollback(case: GateInput) -> GateAnswer:
     """At most one rollback of a system has effects in flight."""
     slot = case.facts.system.slot
     if slot and slot != case.rollback:
-        return GateAnswer("active rollback", Answer.STOP, f"{slot} is under way", Outcome.HOLD)
-    return GateAnswer("active rollback", Answer.PASS, "none")
+        return GateAnswer("active rollback", GateResult.STOP, f"{slot} is under way", Outcome.HOLD)
+    return GateAnswer("active rollback", GateResult.PASS, "none")
 
 
-def cool_down(case: Case) -> GateAnswer:
+def cool_down(case: GateInput) -> GateAnswer:
     """Never twice backwards: after one automatic step back, a person decides."""
     until = case.facts.system.cool_down_until
     if until and case.now < until:
         reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
-        return GateAnswer("cool-down", Answer.STOP, reason, Outcome.ESCALATE)
-    return GateAnswer("cool-down", Answer.PASS, "no rollback lately")
+        return GateAnswer("cool-down", GateResult.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("cool-down", GateResult.PASS, "no rollback lately")
 
 
-def budget(case: Case) -> GateAnswer:
+def budget(case: GateInput) -> GateAnswer:
     """So many automatic rollbacks an hour over all systems."""
     hour_ago = case.now - timedelta(hours=1)
     used = sum(start > hour_ago for start in case.facts.budget.starts)
     allowed = case.policy.gates.automatic_per_hour
     reason = f"{used} of {allowed} automatic rollbacks used in the last hour"
     if used >= allowed:
-        return GateAnswer("budget", Answer.STOP, reason, Outcome.ESCALATE)
-    return GateAnswer("budget", Answer.PASS, reason)
+        return GateAnswer("budget", GateResult.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("budget", GateResult.PASS, reason)

@@ -6,70 +6,76 @@ from collections.abc import Iterator
 
 from shared.core import text
 from shared.domain.decision.facts import unrestorable
-from shared.domain.decision.gates.base import Answer, Case, GateAnswer, Outcome
+from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspects
 from shared.domain.deployments.restorability import missing, without_secrets
 from shared.domain.policy.model import Rebuilds, ScenarioName
 
 
-def barrier(case: Case) -> GateAnswer:
+def barrier(case: GateInput) -> GateAnswer:
     """Some deployments cannot be gone back past without thought."""
     barred = [f"{one.id} ({one.barrier})" for one in case.change.skipped if one.barrier]
     if barred:
-        return GateAnswer("barrier", Answer.STOP, ", ".join(barred), Outcome.ASK)
-    return GateAnswer("barrier", Answer.PASS, "none between")
+        return GateAnswer("barrier", GateResult.STOP, ", ".join(barred), Outcome.ASK)
+    return GateAnswer("barrier", GateResult.PASS, "none between")
 
 
-def target(case: Case) -> GateAnswer:
+def target(case: GateInput) -> GateAnswer:
     """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
     if case.change.target is None:
-        return GateAnswer("target", Answer.STOP, "no stable deployment is known", Outcome.ESCALATE)
+        return GateAnswer(
+            "target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE
+        )
     if case.change.doubts:
         reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
-        return GateAnswer("target", Answer.STOP, reason, Outcome.ASK)
-    return GateAnswer("target", Answer.PASS, case.change.target.id)
+        return GateAnswer("target", GateResult.STOP, reason, Outcome.ASK)
+    return GateAnswer("target", GateResult.PASS, case.change.target.id)
 
 
-def readable(case: Case) -> GateAnswer:
+def readable(case: GateInput) -> GateAnswer:
     """What is live could be read; the plan itself says of each function whether it can go back."""
     if case.facts.inventory is None:
-        return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
-    return GateAnswer("restorable", Answer.PASS, f"{len(case.facts.inventory)} functions are live")
+        return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
+    return GateAnswer(
+        "restorable", GateResult.PASS, f"{len(case.facts.inventory)} functions are live"
+    )
 
 
-def restorable(case: Case) -> GateAnswer:
+def restorable(case: GateInput) -> GateAnswer:
     """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
 
     Which those are the target's record tells, and the last look whether they are enabled. What else
     the target's last proof found to be missing is said, and stops nothing: it may be a day old.
     """
     if case.facts.inventory is None:
-        return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
+        return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
     target = case.change.target
     if target is None:
-        return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
+        return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")
     gone = unrestorable(case.change, case.facts.inventory)
     lost = sorted((case.scope & gone.keys()) - case.change.rebuilt)
     records = case.facts.records
     unread = case.facts.seen is None or records.get(target.id, case.facts.seen) is None
     if target.id in records and unread:
         reason = "what could be built again could not be read"
-        return GateAnswer("restorable", Answer.UNKNOWN, reason)
+        return GateAnswer("restorable", GateResult.UNKNOWN, reason)
     if lost:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
         reason = f"{len(lost)} functions have lost their revision: {named}"
-        return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     refused = sorted(set(_refused(case)))
     if refused:
         reason = f"what would not start again: {'; '.join(refused[:5])}"
-        return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    lacking = "".join(f"; {one}" for one in text.lines(missing(target, case.scope), 5))
-    return GateAnswer("restorable", Answer.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
+    lacking = "".join(f"; {one}" for one in text.first_lines(missing(target, case.scope), 5))
+    return GateAnswer(
+        "restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}"
+    )
 
 
-def _refused(case: Case) -> Iterator[str]:
+def _refused(case: GateInput) -> Iterator[str]:
     """Why functions that would go back do not get a secret that they need to start."""
     facts, target = case.facts, case.change.target
     record = facts.records.get(target.id) if target is not None else None
@@ -78,32 +84,34 @@ def _refused(case: Case) -> Iterator[str]:
     yield from (line for name, line in without_secrets(record, facts.seen) if name in case.scope)
 
 
-def human_first(case: Case) -> GateAnswer:
+def human_first(case: GateInput) -> GateAnswer:
     """Automation does not touch what a person changed lately: left out, or nothing is done."""
     in_hand = case.in_hand
     if not in_hand:
-        return GateAnswer("human first", Answer.PASS, "nothing is in a person's hands")
+        return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspended[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
     reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
     ill = suspects(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
-        return GateAnswer("human first", Answer.STOP, reason, Outcome.ESCALATE)
-    return GateAnswer("human first", Answer.PASS, f"left as they are: {reason}")
+        return GateAnswer("human first", GateResult.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("human first", GateResult.PASS, f"left as they are: {reason}")
 
 
-def blast_radius(case: Case) -> GateAnswer:
+def blast_radius(case: GateInput) -> GateAnswer:
     """A plan that touches very much asks first, where the policy says so."""
     limit, size = case.policy.gates.blast_radius, len(case.scope)
     if limit is None:
-        return GateAnswer("blast radius", Answer.NOT_APPLICABLE, "the policy sets no limit")
+        return GateAnswer("blast radius", GateResult.NOT_APPLICABLE, "the policy sets no limit")
     if size > limit:
-        return GateAnswer("blast radius", Answer.STOP, f"{size} of at most {limit}", Outcome.ASK)
-    return GateAnswer("blast radius", Answer.PASS, f"{size} of at most {limit}")
+        return GateAnswer(
+            "blast radius", GateResult.STOP, f"{size} of at most {limit}", Outcome.ASK
+        )
+    return GateAnswer("blast radius", GateResult.PASS, f"{size} of at most {limit}")
 
 
-def approval(case: Case) -> GateAnswer:
+def approval(case: GateInput) -> GateAnswer:
     """Some scenarios always ask, some of them two people; of signing in, the settings alone do.
 
     So do what was deleted, and a rebuild where the policy says so.
@@ -111,15 +119,15 @@ def approval(case: Case) -> GateAnswer:
     scenario, gates = case.signal.scenario, case.policy.gates
     if scenario in gates.four_eyes and scenario is not ScenarioName.AUTH:
         reason = f"{scenario} asks two people"
-        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     if scenario in gates.approvals:
-        return GateAnswer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
+        return GateAnswer("approval", GateResult.STOP, f"{scenario} asks", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
         reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"
-        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     rebuilt = sorted(case.scope & case.change.rebuilt)
     if rebuilt and gates.rebuilds is Rebuilds.ASK:
         reason = f"{len(rebuilt)} functions must be built again: {', '.join(rebuilt[:5])}"
-        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
-    return GateAnswer("approval", Answer.PASS, "not required")
+        return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
+    return GateAnswer("approval", GateResult.PASS, "not required")

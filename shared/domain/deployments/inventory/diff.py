@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
 
 
-class Part(StrEnum):
+class InventoryPart(StrEnum):
     """The parts of an inventory, by the names that they have there."""
 
     FUNCTIONS = "functions"
@@ -27,7 +27,7 @@ class Part(StrEnum):
     INVOKERS = "invokers"
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What became of one thing."""
 
     CREATED = "created"
@@ -38,19 +38,19 @@ class Change(StrEnum):
 class Difference(Struct, frozen=True, order=True):
     """One thing that is not what was recorded."""
 
-    part: Part
+    part: InventoryPart
     name: str
-    change: Change
+    change: ChangeKind
     aspects: tuple[str, ...] = ()
     """Which fields of it differ, when it is changed and has fields."""
 
 
-_PASSING: dict[Part, frozenset[str]] = {
-    Part.FUNCTIONS: frozenset({"copy", "latest", "scaling", "trigger"}),
-    Part.SITES: frozenset({"released_at"}),
-    Part.REMOTE_CONFIG: frozenset({"content", "etag", "version"}),
-    Part.RULES: frozenset({"source", "updated_at"}),
-    Part.INDEXES: frozenset({"state"}),
+_PASSING: dict[InventoryPart, frozenset[str]] = {
+    InventoryPart.FUNCTIONS: frozenset({"copy", "latest", "scaling", "trigger"}),
+    InventoryPart.SITES: frozenset({"released_at"}),
+    InventoryPart.REMOTE_CONFIG: frozenset({"content", "etag", "version"}),
+    InventoryPart.RULES: frozenset({"source", "updated_at"}),
+    InventoryPart.INDEXES: frozenset({"state"}),
 }
 """Fields that may differ while what is live is the same: the same released or published again, a
 revision that nothing leads to, other instances of the same, a trigger that was made again with the
@@ -59,33 +59,37 @@ same definition, our own copies."""
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
     """Every difference, by part and name; of a part that either side does not know, none."""
-    return tuple(found for part in Part for found in _of_part(part, recorded, live))
+    return tuple(found for part in InventoryPart for found in _of_part(part, recorded, live))
 
 
-def incomparable(recorded: WholeInventory, live: WholeInventory) -> tuple[Part, ...]:
+def incomparable(recorded: WholeInventory, live: WholeInventory) -> tuple[InventoryPart, ...]:
     """The parts that one side or both could not look at."""
     return tuple(
-        part for part in Part if getattr(recorded, part) is None or getattr(live, part) is None
+        part
+        for part in InventoryPart
+        if getattr(recorded, part) is None or getattr(live, part) is None
     )
 
 
-def _of_part(part: Part, recorded: WholeInventory, live: WholeInventory) -> Iterator[Difference]:
+def _of_part(
+    part: InventoryPart, recorded: WholeInventory, live: WholeInventory
+) -> Iterator[Difference]:
     before: Mapping[str, Any] | None = getattr(recorded, part)
     now: Mapping[str, Any] | None = getattr(live, part)
     if before is None or now is None:
         return
     for name in sorted(before.keys() | now.keys()):
         if name not in before:
-            yield Difference(part, name, Change.CREATED)
+            yield Difference(part, name, ChangeKind.CREATED)
         elif name not in now:
-            yield Difference(part, name, Change.DELETED)
+            yield Difference(part, name, ChangeKind.DELETED)
         else:
             aspects = _aspects(part, before[name], now[name])
             if aspects is not None:
-                yield Difference(part, name, Change.CHANGED, aspects)
+                yield Difference(part, name, ChangeKind.CHANGED, aspects)
 
 
-def _aspects(part: Part, before: Any, now: Any) -> tuple[str, ...] | None:
+def _aspects(part: InventoryPart, before: Any, now: Any) -> tuple[str, ...] | None:
     """The fields that differ; None when nothing does that counts."""
     if not isinstance(before, Struct) or not isinstance(now, Struct):
         return None if before == now else ()

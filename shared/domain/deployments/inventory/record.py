@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA, from_builtins, from_json
-from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy
 
@@ -26,7 +26,7 @@ class Stock(Struct, frozen=True):
     due_at: datetime
     """When it is to be read again, hint or not."""
     live: WholeInventory
-    unknown: tuple[Part, ...] = ()
+    unknown: tuple[InventoryPart, ...] = ()
     """Parts that gave no answer then: they are as they were seen before, or unknown."""
     rolling_out: str = ""
     """The deployment that has not settled yet."""
@@ -70,9 +70,9 @@ def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
     return replace(whole, functions=ours)
 
 
-def unknown_parts(whole: WholeInventory) -> tuple[Part, ...]:
+def unknown_parts(whole: WholeInventory) -> tuple[InventoryPart, ...]:
     """The parts that gave no answer."""
-    return tuple(part for part in Part if getattr(whole, part) is None)
+    return tuple(part for part in InventoryPart if getattr(whole, part) is None)
 
 
 def old_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
@@ -98,6 +98,6 @@ def filled(live: WholeInventory, before: WholeInventory) -> WholeInventory:
     return replace(live, **missing)
 
 
-def path(system: str) -> str:
+def inventory_path(system: str) -> str:
     """Where it is kept."""
     return f"inventory/{system}"

@@ -37,7 +37,7 @@ class SecretUse(Struct, frozen=True):
     """Its number, or `latest`: whatever that was when the instance started."""
 
 
-class Source(Struct, frozen=True):
+class SourceObject(Struct, frozen=True):
     """An object in Cloud Storage: where the source of a build lies, or what we keep."""
 
     bucket: str
@@ -62,9 +62,11 @@ class Configuration(Struct, frozen=True):
     """0: not limited by itself."""
     concurrency: int = 0
     """Requests at once of one instance; 0: the platform's default."""
-    values: Source | None = None
+    values: SourceObject | None = None
     """Where the values of the plain variables are kept, those of its build among them
-    (`shared.domain.deployments.source_copies`), for `on_work` alone to read; None: they are not. Of a revision: never."""
+    (`shared.domain.deployments.source_copies`), for `on_work` alone to read; None: they are not. Of
+    a revision: never.
+    """
 
 
 class RevisionState(Struct, frozen=True):
@@ -83,7 +85,7 @@ class FunctionState(Struct, frozen=True):
     generation: Generation
     runtime: str = ""
     entry_point: str = ""
-    source: Source | None = None
+    source: SourceObject | None = None
     """Of the newest build; None: built from somewhere else."""
     configuration: Configuration = Configuration()
     """Of the newest deployment, whether it serves or not."""
@@ -103,7 +105,7 @@ class FunctionState(Struct, frozen=True):
     """Names of the plain variables of its build, in order."""
     build_variables_hash: str = ""
     """Over their names and values."""
-    copy: Source | None = None
+    copy: SourceObject | None = None
     """Our own copy of its source; None: there is none."""
     scaling: Scaling = Scaling()
     """Of its service, whichever revisions serve."""
@@ -240,7 +242,7 @@ class SecretVersion(Struct, frozen=True):
     created_at: datetime
 
 
-class Schedule(Struct, frozen=True):
+class SchedulerJob(Struct, frozen=True):
     """A Cloud Scheduler job."""
 
     schedule: str
@@ -267,7 +269,7 @@ class WholeInventory(Struct, frozen=True):
     """By definition."""
     secrets: dict[str, SecretVersion] | None = None
     """By `SECRET/VERSION`."""
-    schedules: dict[str, Schedule] | None = None
+    schedules: dict[str, SchedulerJob] | None = None
     accounts: dict[str, tuple[str, ...]] | None = None
     """Roles in the project, by service account; under a condition, with it."""
     invokers: dict[str, tuple[str, ...]] | None = None
@@ -279,7 +281,7 @@ ROOM_BYTES = 128 * 1024
 most; rules have 256 KB of text at most, a template a million characters."""
 
 
-def kept(text: str) -> str:
+def stored_text(text: str) -> str:
     """The text, where a record has the room for it; else empty."""
     return text if len(zlib.compress(text.encode())) <= ROOM_BYTES else ""
 

@@ -85,7 +85,7 @@ class Revision(Struct, frozen=True):
     """Whether its image is known to be gone: it is called ready, and starts no more."""
 
 
-class Standing(StrEnum):
+class TrafficPosition(StrEnum):
     """Where a service stands between the state a plan found and the state it wants."""
 
     AT_GOAL = "at goal"
@@ -148,7 +148,7 @@ def standing(
     latest_created: str,
     *,
     verbatim: bool = False,
-) -> Standing:
+) -> TrafficPosition:
     """Where a service stands now; `latest_created` is what it was when the plan was made.
 
     Verbatim, only the very list is the goal; else a list with its shares and its tags is.
@@ -160,11 +160,11 @@ def standing(
         arrived = (
             not service.reconciling and shares(service.serving, service.latest_ready) == wanted
         )
-        return Standing.AT_GOAL if arrived else Standing.UNDER_WAY
+        return TrafficPosition.AT_GOAL if arrived else TrafficPosition.UNDER_WAY
     untouched = service.traffic == origin and service.latest_created == latest_created
     if untouched and not service.reconciling:
-        return Standing.AT_ORIGIN
-    return Standing.ELSEWHERE
+        return TrafficPosition.AT_ORIGIN
+    return TrafficPosition.ELSEWHERE
 
 
 def _is_asked(service: Service, goal: Traffic, *, verbatim: bool) -> bool:

@@ -15,7 +15,7 @@ from shared.core.runtime import Clock
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.data.repair.plan import Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
 
 PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
@@ -43,7 +43,7 @@ class InPortions(KindOfEffect, Generic[Goal]):
     def __init__(self, portion: Portion[Goal]) -> None:
         self._portion = portion
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """At the goal behind the last document; what became of them stands in the note."""
         return look_at(step)
 
@@ -72,12 +72,12 @@ def within(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
     return last
 
 
-def look_at(step: Step) -> Look:
+def look_at(step: Step) -> StepLook:
     """Where a step stands, by the position that it has come to."""
     position = from_text(step.operation or step.seen)
     note = f"{position.seen} documents: {worded(position.fates)}"
     if position.is_over:
-        return Look(Verdict.AT_GOAL, note=note)
+        return StepLook(StepVerdict.AT_GOAL, note=note)
     token = as_text(position)
     further = bool(step.operation) and token != step.seen
-    return Look(Verdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)
+    return StepLook(StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from shared.domain.data.repair.plan import Fate, Position, as_text, from_text, worded
+from shared.domain.data.repair.plan import DocumentFate, Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look
+from shared.engine.steps.base import KindOfEffect, StepLook
 from shared.engine.steps.documents.batched import look_at
 
 KIND = "take_out"
@@ -25,16 +25,18 @@ class TakeOut(KindOfEffect):
     def __init__(self, portion: Portion) -> None:
         self._portion = portion
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """At the goal behind the last batch; the note proves it, and names nobody."""
-        return replace(look_at(step), note=told(from_text(step.operation or step.seen)))
+        return replace(look_at(step), note=erased_counts(from_text(step.operation or step.seen)))
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
         return as_text(self._portion(from_text(step.seen)))
 
 
-def told(position: Position) -> str:
+def erased_counts(position: Position) -> str:
     """What was gone through and taken out until there, counted."""
-    counted = {one: position.fates.get(one, 0) for one in (Fate.TAKEN_OUT, Fate.FORGOTTEN)}
+    counted = {
+        one: position.fates.get(one, 0) for one in (DocumentFate.TAKEN_OUT, DocumentFate.FORGOTTEN)
+    }
     return f"{position.seen} documents gone through again: {worded(counted)}"

@@ -7,13 +7,13 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 
 from __future__ import annotations
 
-from shared.domain.data.repair.plan import KIND, Goal
+from shared.domain.data.repair.plan import KIND, RepairGoal
 from shared.engine.steps.documents.batched import InPortions
 
 __all__ = ["KIND", "Repair"]
 
 
-class Repair(InPortions[Goal]):
+class Repair(InPortions[RepairGoal]):
     """It ends behind the last document of its piece."""
 
-    goal = Goal
+    goal = RepairGoal

@@ -9,7 +9,7 @@ from shared.engine.steps.documents.batched import InPortions
 KIND = "put_back"
 
 
-class Goal(Struct, frozen=True):
+class RestoreGoal(Struct, frozen=True):
     """Every document that a rollback has written, and nobody since, as it was before."""
 
     rollback: str
@@ -20,7 +20,7 @@ class Goal(Struct, frozen=True):
     """As with the repair (`shared.domain.data.repair.plan`)."""
 
 
-class PutBack(InPortions[Goal]):
+class PutBack(InPortions[RestoreGoal]):
     """It ends behind the last batch of the journal."""
 
-    goal = Goal
+    goal = RestoreGoal

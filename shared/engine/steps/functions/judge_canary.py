@@ -11,14 +11,14 @@ from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Probe
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
 from shared.ports.platform import Platform
 from shared.ports.probe import Prober
 
 KIND = "judge"
 
 
-class Goal(Struct, frozen=True):
+class CanaryGoal(Struct, frozen=True):
     """A function that answers well from outside, several times in a row."""
 
     service: str
@@ -35,7 +35,7 @@ class Goal(Struct, frozen=True):
     times: int = 5
 
 
-class Judge(KindOfEffect):
+class JudgeCanary(KindOfEffect):
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
@@ -44,14 +44,14 @@ class Judge(KindOfEffect):
         self._platform = platform
         self._prober = prober
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """At the goal when the canary serves what it should, is ready, and each probe passes.
 
         A canary that is elsewhere, in a person's hands or not to be brought back, says nothing
         about ours: the others go on. That is told by what the routers do: a shift that failed has
         been asked for all the same.
         """
-        goal = decode(Goal, step.goal)
+        goal = decode(CanaryGoal, step.goal)
         try:
             service = self._platform.service(goal.service)
             served = shares(service.serving, service.latest_ready)
@@ -59,17 +59,17 @@ class Judge(KindOfEffect):
                 service.latest_created: 100
             }
             if served != goal.revisions and not again:
-                return Look(Verdict.AT_GOAL, note="not judged: the canary is elsewhere")
+                return StepLook(StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere")
             for revision in served:
                 if not self._platform.revision(goal.service, revision).ready:
-                    return Look(Verdict.UNDER_WAY, note=f"{revision} is not ready")
+                    return StepLook(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
         except Rejected as gone:
-            return Look(Verdict.IMPOSSIBLE, note=str(gone))
+            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
         return self._asked(goal)
 
-    def _asked(self, goal: Goal) -> Look:
+    def _asked(self, goal: CanaryGoal) -> StepLook:
         if not goal.url:
-            return Look(Verdict.AT_GOAL, note="ready; no probe can tell more yet")
+            return StepLook(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
         probe = Probe(
             name=goal.probe,
             url=goal.url,
@@ -80,8 +80,8 @@ class Judge(KindOfEffect):
             answer = self._prober.ask(probe)
             if not answer.passed:
                 seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
-                return Look(Verdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
-        return Look(Verdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
+                return StepLook(StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
+        return StepLook(StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
 
     def set(self, step: Step) -> str:
         """Never asked for: a judgement has no origin to come from."""

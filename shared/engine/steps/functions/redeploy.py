@@ -14,7 +14,7 @@ from shared.domain.deployments.build_config import (
     mark,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
 from shared.ports.platform import Builder, Platform
 
 KIND = REDEPLOY
@@ -24,14 +24,14 @@ FAILED = " failed"
 """What the token says beyond the mark, once a deployment did not succeed."""
 
 
-class Goal(Struct, frozen=True):
+class RedeployGoal(Struct, frozen=True):
     """What a function is to run, as of a deployment that was stable."""
 
     function: str
     recipe: Recipe
 
 
-class Origin(Struct, frozen=True):
+class RedeployOrigin(Struct, frozen=True):
     """What the plan found."""
 
     mark: str
@@ -40,7 +40,7 @@ class Origin(Struct, frozen=True):
     """The newest revision of its service then; empty: it had none, or a plan of before this was."""
 
 
-class Kept(Struct, frozen=True):
+class ReplacedDeployment(Struct, frozen=True):
     """What is kept of the deployment that the plan found, should a person want it back."""
 
     recipe: Recipe | None = None
@@ -64,28 +64,34 @@ class Redeploy(KindOfEffect):
         self._builder = builder
         self._platform = platform
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare what the function was built from, and what builds it now, with the goal."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(RedeployGoal, step.goal), decode(RedeployOrigin, step.origin)
         error = ""
         if step.operation:
             operation = self._builder.operation(step.operation)
             if not operation.done:
-                return Look(Verdict.UNDER_WAY, note="it is being built")
+                return StepLook(StepVerdict.UNDER_WAY, note="it is being built")
             error = operation.error
         found = self._builder.found(goal.function)
         if found is not None and found.deploying:
             running = self._builder.running(goal.function)
             if running is not None and running.source != goal.recipe.source:
-                return Look(Verdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}")
-            return Look(Verdict.UNDER_WAY, note="it is being built")
+                return StepLook(
+                    StepVerdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}"
+                )
+            return StepLook(StepVerdict.UNDER_WAY, note="it is being built")
         look = _compared(found, goal, origin, error)
-        if look.verdict is Verdict.AT_ORIGIN and not step.attempts:
+        if look.verdict is StepVerdict.AT_ORIGIN and not step.attempts:
             past = self._made_past(found, origin)
-            return Look(Verdict.ELSEWHERE, note=f"found a newer revision: {past}") if past else look
+            return (
+                StepLook(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
+                if past
+                else look
+            )
         return look
 
-    def _made_past(self, found: Built | None, origin: Origin) -> str:
+    def _made_past(self, found: Built | None, origin: RedeployOrigin) -> str:
         """The revision that somebody has made since, past the function; empty: nobody has.
 
         What failed may have made one itself.
@@ -97,24 +103,26 @@ class Redeploy(KindOfEffect):
 
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
-        goal = decode(Goal, step.goal)
+        goal = decode(RedeployGoal, step.goal)
         create = step.seen == mark(None)
         return self._builder.build(goal.function, goal.recipe, create=create)
 
 
-def _compared(found: Built | None, goal: Goal, origin: Origin, error: str) -> Look:
+def _compared(
+    found: Built | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
+) -> StepLook:
     if found is None:
         if origin.mark == mark(None):
-            return Look(Verdict.AT_ORIGIN, mark(None), error)
-        return Look(Verdict.ELSEWHERE, note="somebody has deleted it")
+            return StepLook(StepVerdict.AT_ORIGIN, mark(None), error)
+        return StepLook(StepVerdict.ELSEWHERE, note="somebody has deleted it")
     if found.active and is_built_from(found.state, goal.recipe):
-        return Look(Verdict.AT_GOAL, note="built again from our copy of its source")
+        return StepLook(StepVerdict.AT_GOAL, note="built again from our copy of its source")
     here = mark(found.state)
     if not found.active and found.state.source == goal.recipe.source:
-        return Look(Verdict.AT_ORIGIN, here + FAILED, error or "its deployment failed")
+        return StepLook(StepVerdict.AT_ORIGIN, here + FAILED, error or "its deployment failed")
     if here == origin.mark:
-        return Look(Verdict.AT_ORIGIN, here if found.active else here + FAILED, error)
-    return Look(Verdict.ELSEWHERE, note=f"found another deployment, of {_place(found)}")
+        return StepLook(StepVerdict.AT_ORIGIN, here if found.active else here + FAILED, error)
+    return StepLook(StepVerdict.ELSEWHERE, note=f"found another deployment, of {_place(found)}")
 
 
 def _place(found: Built) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.deployments.inventory.traffic import (
     Scaling,
     Service,
@@ -19,19 +19,19 @@ from shared.domain.deployments.inventory.traffic import (
     shares,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
 from shared.ports.platform import Builder, Platform
 
 KIND = "serve"
 
 
-class Goal(Struct, frozen=True):
+class ServeRevisionGoal(Struct, frozen=True):
     """The newest deployment of the function takes every request, or those of a list."""
 
     function: str
     service: str
     """Full name of its Cloud Run service."""
-    source: Source | None = None
+    source: SourceObject | None = None
     """What that deployment must be of; None, in a plan of before this was: of anything."""
     traffic: Traffic = ()
     """The very list that is wanted instead, where LATEST is that deployment; empty: it takes every
@@ -40,7 +40,7 @@ class Goal(Struct, frozen=True):
     """What the service's instances are to be from then on; None: they are left as they are."""
 
 
-class Origin(Struct, frozen=True):
+class ServeRevisionOrigin(Struct, frozen=True):
     """The traffic lists from which nobody has moved it since the plan was made."""
 
     found: Traffic = ()
@@ -63,52 +63,55 @@ class Serve(KindOfEffect):
         self._lists: dict[str, Traffic] = {}
         """What each step that is about to be sent asks for."""
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare asked-for and routed traffic with the revision of the newest deployment."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = (
+            decode(ServeRevisionGoal, step.goal),
+            decode(ServeRevisionOrigin, step.origin),
+        )
         found = self._builder.found(goal.function)
         revision = found.revision if found is not None else ""
         try:
             service = self._platform.service(goal.service)
         except Rejected as gone:
-            return Look(Verdict.IMPOSSIBLE, note=str(gone))
+            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
         if goal.source is not None and (found is None or found.state.source != goal.source):
-            return Look(Verdict.ELSEWHERE, note="somebody has deployed it since")
+            return StepLook(StepVerdict.ELSEWHERE, note="somebody has deployed it since")
         wanted = shares(goal.traffic, revision) or {revision: 100}
         if _is_asked(service, goal, wanted):
             arrived = shares(service.serving, service.latest_ready) == wanted
             if arrived and not service.reconciling:
-                return Look(Verdict.AT_GOAL, note=f"served by {served_by(wanted)}")
+                return StepLook(StepVerdict.AT_GOAL, note=f"served by {served_by(wanted)}")
             if service.reconciling or service.ready:
-                return Look(Verdict.UNDER_WAY)
-            return Look(Verdict.AT_ORIGIN, service.etag, "not ready")
+                return StepLook(StepVerdict.UNDER_WAY)
+            return StepLook(StepVerdict.AT_ORIGIN, service.etag, "not ready")
         if service.latest_created != revision or service.traffic not in (
             origin.found,
             origin.asked,
         ):
-            return Look(Verdict.ELSEWHERE, note=_described(service))
+            return StepLook(StepVerdict.ELSEWHERE, note=_described(service))
         if service.reconciling:
-            return Look(Verdict.UNDER_WAY)
-        return Look(Verdict.AT_ORIGIN, service.etag)
+            return StepLook(StepVerdict.UNDER_WAY)
+        return StepLook(StepVerdict.AT_ORIGIN, service.etag)
 
     def rehearse(self, step: Step) -> None:
         """Work out the list to ask for: once the lease is looked at, nothing is read any more."""
-        goal = decode(Goal, step.goal)
+        goal = decode(ServeRevisionGoal, step.goal)
         self._lists[step.name] = goal.traffic or self._moved(goal)
 
     def set(self, step: Step) -> str:
         """Ask for the list of its rehearsal, at the etag that the intent names."""
-        goal = decode(Goal, step.goal)
+        goal = decode(ServeRevisionGoal, step.goal)
         traffic = self._lists.pop(step.name)
         return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
 
-    def _moved(self, goal: Goal) -> Traffic:
+    def _moved(self, goal: ServeRevisionGoal) -> Traffic:
         found = self._builder.found(goal.function)
         revision = found.revision if found is not None else ""
         return moved_to(self._platform.service(goal.service).traffic, {revision: 100})
 
 
-def _is_asked(service: Service, goal: Goal, wanted: Mapping[str, int]) -> bool:
+def _is_asked(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:
     if goal.traffic:
         return same_list(service.traffic, goal.traffic)
     return shares(service.traffic, service.latest_ready) == wanted

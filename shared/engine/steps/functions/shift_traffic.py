@@ -9,18 +9,18 @@ from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import (
     SHIFT_SECONDS,
     Scaling,
-    Standing,
     Traffic,
+    TrafficPosition,
     standing,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
 from shared.ports.platform import OperationState, Platform
 
 KIND = "shift"
 
 
-class Goal(Struct, frozen=True):
+class TrafficGoal(Struct, frozen=True):
     """The whole traffic list that a service is to have."""
 
     service: str
@@ -33,7 +33,7 @@ class Goal(Struct, frozen=True):
     """What the service's instances are to be from then on; None: they are left as they are."""
 
 
-class Origin(Struct, frozen=True):
+class TrafficOrigin(Struct, frozen=True):
     """What the plan found, verbatim."""
 
     traffic: Traffic
@@ -49,16 +49,16 @@ class Shift(KindOfEffect):
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare asked-for and routed traffic with goal and origin."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(TrafficGoal, step.goal), decode(TrafficOrigin, step.origin)
         operation = self._operation(step)
         if not operation.done:
-            return Look(Verdict.UNDER_WAY)
+            return StepLook(StepVerdict.UNDER_WAY)
         try:
             service = self._platform.service(goal.service)
         except Rejected as gone:
-            return Look(Verdict.IMPOSSIBLE, note=str(gone))
+            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
         found = standing(
             service,
             goal.traffic,
@@ -66,20 +66,22 @@ class Shift(KindOfEffect):
             origin.latest_created,
             verbatim=goal.verbatim,
         )
-        if found is Standing.ELSEWHERE:
-            return Look(Verdict.ELSEWHERE, note=_described(service.traffic, service.latest_created))
+        if found is TrafficPosition.ELSEWHERE:
+            return StepLook(
+                StepVerdict.ELSEWHERE, note=_described(service.traffic, service.latest_created)
+            )
         scaled = goal.scaling is not None and service.scaling != origin.scaling
-        if found is Standing.AT_ORIGIN and scaled:
-            return Look(Verdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
+        if found is TrafficPosition.AT_ORIGIN and scaled:
+            return StepLook(StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
         given_up = not service.reconciling and not service.ready
-        if found is Standing.UNDER_WAY and given_up:
+        if found is TrafficPosition.UNDER_WAY and given_up:
             # The platform failed to do what was asked for: it must be asked again.
-            return Look(Verdict.AT_ORIGIN, service.etag, operation.error or "not ready")
-        return Look(Verdict(found.value), service.etag, operation.error)
+            return StepLook(StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready")
+        return StepLook(StepVerdict(found.value), service.etag, operation.error)
 
     def rehearse(self, step: Step) -> None:
         """Ask with validate_only, where the goal wants that."""
-        goal = decode(Goal, step.goal)
+        goal = decode(TrafficGoal, step.goal)
         if goal.rehearsed:
             self._platform.shift(
                 goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True
@@ -87,7 +89,7 @@ class Shift(KindOfEffect):
 
     def set(self, step: Step) -> str:
         """Ask for the goal's traffic list, at the etag that the intent names."""
-        goal = decode(Goal, step.goal)
+        goal = decode(TrafficGoal, step.goal)
         return self._platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling)
 
     def _operation(self, step: Step) -> OperationState:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from shared.core.codec import decode
 from shared.domain.deployments.inventory.state import Index
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
 
 KIND = "create_index"
 ABSENT = "absent"
 """The state in which it may be made."""
 
-_VERDICTS = {"READY": Verdict.AT_GOAL, "CREATING": Verdict.UNDER_WAY}
+_VERDICTS = {"READY": StepVerdict.AT_GOAL, "CREATING": StepVerdict.UNDER_WAY}
 
 Goal = Index
 """What is to be there, whoever makes it."""
@@ -22,15 +22,15 @@ class CreateIndex(KindBeside):
 
     expected_seconds = 60.0
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """At the goal once queries can use it; there is nothing of a person's to overwrite."""
         goal = decode(Goal, step.goal)
         found = self._estate.indexes.of(goal.database).get(goal.definition)
         if found is None:
-            return Look(Verdict.AT_ORIGIN, ABSENT)
-        verdict = _VERDICTS.get(found.state, Verdict.IMPOSSIBLE)
-        note = "" if verdict is Verdict.AT_GOAL else f"the index is {found.state}"
-        return Look(verdict, note=note)
+            return StepLook(StepVerdict.AT_ORIGIN, ABSENT)
+        verdict = _VERDICTS.get(found.state, StepVerdict.IMPOSSIBLE)
+        note = "" if verdict is StepVerdict.AT_GOAL else f"the index is {found.state}"
+        return StepLook(verdict, note=note)
 
     def set(self, step: Step) -> str:
         """Begin to make it; the operation's name."""

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
 
 KIND = "publish_template"
 
 
-class Goal(Struct, frozen=True):
+class RemoteConfigGoal(Struct, frozen=True):
     """What the template is to say."""
 
     hash: str
@@ -21,7 +21,7 @@ class Goal(Struct, frozen=True):
     """The template as JSON, compressed."""
 
 
-class Origin(Struct, frozen=True):
+class RemoteConfigOrigin(Struct, frozen=True):
     """What the template said when the plan was made."""
 
     hash: str
@@ -32,15 +32,17 @@ class PublishTemplate(KindBeside):
 
     expected_seconds = 1.0
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare what is published with goal and origin by what it says, not by its version."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(RemoteConfigGoal, step.goal), decode(RemoteConfigOrigin, step.origin)
         template = self._estate.remote_config.template()
         if template.hash == goal.hash:
-            return Look(Verdict.AT_GOAL)
+            return StepLook(StepVerdict.AT_GOAL)
         if template.hash == origin.hash:
-            return Look(Verdict.AT_ORIGIN, template.etag)
-        return Look(Verdict.ELSEWHERE, note=f"version {template.version} says something else")
+            return StepLook(StepVerdict.AT_ORIGIN, template.etag)
+        return StepLook(
+            StepVerdict.ELSEWHERE, note=f"version {template.version} says something else"
+        )
 
     def rehearse(self, step: Step) -> None:
         """Let the platform validate the template, and publish nothing."""
@@ -52,12 +54,12 @@ class PublishTemplate(KindBeside):
         return ""
 
     def _publish(self, step: Step, *, dry_run: bool) -> None:
-        content = unpacked(decode(Goal, step.goal).content)
+        content = unpacked(decode(RemoteConfigGoal, step.goal).content)
         self._estate.remote_config.publish(content, step.seen, dry_run=dry_run)
 
 
 def packed(content: str) -> bytes:
-    """A template in the room that a step has: at most `shared.domain.deployments.inventory.state.ROOM_BYTES`."""
+    """Return a template compressed, to fit `inventory.state.ROOM_BYTES` of a step."""
     return zlib.compress(content.encode())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.engine.steps.base import Kind
+from shared.engine.steps.base import StepKind
 from shared.engine.steps.resources import (
     create_index,
     publish_remote_config,
@@ -14,7 +14,7 @@ from shared.ports.platform import Platform
 from shared.ports.resources import Estate
 
 
-def kinds(estate: Estate, platform: Platform) -> dict[str, Kind]:
+def kinds(estate: Estate, platform: Platform) -> dict[str, StepKind]:
     """Each by its name; a part of the estate is built when its kind first looks."""
     return {
         release_hosting.KIND: release_hosting.ReleaseHosting(estate),

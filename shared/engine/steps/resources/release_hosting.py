@@ -6,14 +6,14 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
 
 KIND = "release_hosting"
 FINALIZED = "FINALIZED"
 """The one status of a version that can be released."""
 
 
-class Goal(Struct, frozen=True):
+class HostingGoal(Struct, frozen=True):
     """What a channel is to serve."""
 
     site: str
@@ -22,7 +22,7 @@ class Goal(Struct, frozen=True):
     """Short name."""
 
 
-class Origin(Struct, frozen=True):
+class HostingOrigin(Struct, frozen=True):
     """What the plan found on the channel."""
 
     version: str
@@ -35,26 +35,28 @@ class ReleaseHosting(KindBeside):
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare what is live with goal and origin; a version must still be there to go back."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(HostingGoal, step.goal), decode(HostingOrigin, step.origin)
         site = self._estate.hosting.site(goal.site)
         if site is None:
-            return Look(Verdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
+            return StepLook(StepVerdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
         serves = site.served.get(goal.channel)
         if serves is None:
-            return Look(Verdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}")
+            return StepLook(
+                StepVerdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}"
+            )
         if serves == goal.version:
-            return Look(Verdict.AT_GOAL)
+            return StepLook(StepVerdict.AT_GOAL)
         if serves != origin.version:
-            return Look(Verdict.ELSEWHERE, note=f"found {serves or 'nothing'} released")
+            return StepLook(StepVerdict.ELSEWHERE, note=f"found {serves or 'nothing'} released")
         status = self._estate.hosting.version(goal.site, goal.version)
         if status != FINALIZED:
-            return Look(Verdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
-        return Look(Verdict.AT_ORIGIN, serves)
+            return StepLook(StepVerdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
+        return StepLook(StepVerdict.AT_ORIGIN, serves)
 
     def set(self, step: Step) -> str:
         """Release the goal's version, whatever is live by then."""
-        goal = decode(Goal, step.goal)
+        goal = decode(HostingGoal, step.goal)
         self._estate.hosting.release(goal.site, goal.channel, goal.version, "rolled back")
         return ""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.domain.deployments.inventory.state import RulesSource
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
 
 KIND = "release_rules"
 
@@ -16,7 +16,7 @@ ANEW = " anew"
 """Behind what was found in force: the goal's ruleset is gone, and is to be made first."""
 
 
-class Goal(Struct, frozen=True):
+class RulesGoal(Struct, frozen=True):
     """What is to be in force."""
 
     release: str
@@ -27,7 +27,7 @@ class Goal(Struct, frozen=True):
     """Our copy of what it says; empty: there is none."""
 
 
-class Origin(Struct, frozen=True):
+class RulesOrigin(Struct, frozen=True):
     """What the plan found in force."""
 
     ruleset: str
@@ -45,29 +45,31 @@ class ReleaseRules(KindBeside):
     unconditional_timeout_seconds: float | None = 20.0
     """Twice `shared.adapters.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare what is in force with goal and origin; rules that say the same are the same."""
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(RulesGoal, step.goal), decode(RulesOrigin, step.origin)
         released = self._estate.rules.releases().get(goal.release)
         found = released.ruleset if released else ""
         if found == goal.ruleset:
-            return Look(Verdict.AT_GOAL)
+            return StepLook(StepVerdict.AT_GOAL)
         if found == origin.ruleset:
             if self._estate.rules.ruleset(goal.ruleset) is not None:
-                return Look(Verdict.AT_ORIGIN, found)
+                return StepLook(StepVerdict.AT_ORIGIN, found)
             if goal.source:
-                return Look(Verdict.AT_ORIGIN, found + ANEW)
-            return Look(Verdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is kept")
+                return StepLook(StepVerdict.AT_ORIGIN, found + ANEW)
+            return StepLook(
+                StepVerdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is kept"
+            )
         if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
-            return Look(Verdict.AT_GOAL, note=f"{found} says the same")
-        return Look(Verdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
+            return StepLook(StepVerdict.AT_GOAL, note=f"{found} says the same")
+        return StepLook(StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
 
     def set(self, step: Step) -> str:
         """Release the goal's ruleset, or one that says the same, whatever is in force by then.
 
         Nothing is read meanwhile: the deadline has room for these two calls.
         """
-        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        goal, origin = decode(RulesGoal, step.goal), decode(RulesOrigin, step.origin)
         rules = self._estate.rules
         ruleset = goal.ruleset
         if step.seen.endswith(ANEW):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.state import fingerprint
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
 from shared.ports.platform import Platform
 from shared.ports.resources import Estate
 
@@ -33,7 +33,7 @@ class Setting(Struct, frozen=True):
     origin: str | None
 
 
-class Goal(Struct, frozen=True):
+class AuthConfigGoal(Struct, frozen=True):
     """What is to be set; all other fields stay as they are."""
 
     settings: tuple[Setting, ...]
@@ -52,26 +52,30 @@ class SetIdentity(KindBeside):
         super().__init__(estate)
         self._platform = platform
 
-    def look(self, step: Step) -> Look:
+    def look(self, step: Step) -> StepLook:
         """Compare each field with its goal and its origin; one that is neither is a person's."""
-        goal = decode(Goal, step.goal)
+        goal = decode(AuthConfigGoal, step.goal)
         live = fields(self._estate.identity.settings())
         found = {one.path: live.get(one.path) for one in goal.settings}
         if all(found[one.path] == one.goal for one in goal.settings):
-            return Look(Verdict.AT_GOAL)
+            return StepLook(StepVerdict.AT_GOAL)
         others = [
             one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)
         ]
         if others:
-            return Look(Verdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
+            return StepLook(
+                StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}"
+            )
         missing = self._missing(goal.functions)
         if missing:
-            return Look(Verdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}")
-        return Look(Verdict.AT_ORIGIN, fingerprint(found))
+            return StepLook(
+                StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
+            )
+        return StepLook(StepVerdict.AT_ORIGIN, fingerprint(found))
 
     def set(self, step: Step) -> str:
         """Set exactly these fields, whatever they are by then."""
-        goal = decode(Goal, step.goal)
+        goal = decode(AuthConfigGoal, step.goal)
         self._estate.identity.configure(
             {one.path: one.goal and from_json(one.goal) for one in goal.settings}
         )

@@ -14,7 +14,7 @@ from shared.domain.commands.command import as_gcloud
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import after_the_end
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.notices.system_events import dead_letters
 from tests.support.rollbacks.approvals import (
@@ -39,14 +39,14 @@ def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> N
     world.pass_time(HOUR)
 
     one = newest(world)
-    assert (one.status, one.outcome) == (Status.CANCELLED, "cancelled by alice: a test")
+    assert (one.status, one.outcome) == (RollbackStatus.CANCELLED, "cancelled by alice: a test")
     assert one.in_flight == 0
     assert len(world.ports.world.applied_shifts) == done
     text = notice(world, "rollback.cancelled")["text"]
     assert f"{done} of 8 done" in text
     still = world.ports.world.services()["listBooks"].latest_ready
     assert f"shift listBooks: PENDING; it serves {still}" in text
-    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
     assert world.broken_laws() == []
 
 
@@ -62,7 +62,7 @@ def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
     world.pass_time(HOUR / 2)
 
     assert world.live == bad
-    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
 
 
 @pytest.mark.parametrize("make", [failed, running])
@@ -78,10 +78,10 @@ def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> Non
 
     again = newest(world)
     assert again.id == f"{first.id}-r2"
-    assert again.status is Status.SUCCEEDED
+    assert again.status is RollbackStatus.SUCCEEDED
     assert again.order is not None
     assert (again.order.actor, again.order.target) == ("alice", first.plan.target)
-    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
 
 
 def test_a_retry_of_a_wider_scenario() -> None:
@@ -92,7 +92,7 @@ def test_a_retry_of_a_wider_scenario() -> None:
     world.alert("0.x", signal="frontend_unavailable")
     world.pass_time(HOUR)
     first = newest(world)
-    assert (first.status, first.outcome) == (Status.NOT_TAKEN, "the question expired")
+    assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "the question expired")
 
     assert say(world, "retry") == ""
     world.pass_time(HOUR)
@@ -100,7 +100,7 @@ def test_a_retry_of_a_wider_scenario() -> None:
     again = newest(world)
     assert again.order is not None
     assert again.order.scenario is ScenarioName.COMPLETE
-    assert (again.status, world.live) == (Status.SUCCEEDED, good)
+    assert (again.status, world.live) == (RollbackStatus.SUCCEEDED, good)
 
 
 def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> None:
@@ -109,7 +109,7 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
     world.deploy_bad()
     order_what_goes(world, groups=["catalogue"], batch_size=2, auto_confirm=True)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is Status.NOT_TAKEN
+    assert newest(world).status is RollbackStatus.NOT_TAKEN
     world.announce("v999")
 
     say(world, "retry", actor="bob", reason="it is there now")
@@ -131,7 +131,7 @@ def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     world.pass_time(HOUR)
 
     [trouble] = world.incidents()
-    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: good enough"
     assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
     assert world.live == live
@@ -150,7 +150,7 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     world.settle()
 
     [trouble] = world.incidents()
-    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: it is old"
     assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
     assert say(world, "accept").endswith("possible is nothing, it is over")
@@ -171,14 +171,14 @@ def test_a_failure_offers_retry_undo_and_accept() -> None:
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        (Status.FAILED, ("retry", "undo", "accept")),
-        (Status.CANCELLED, ("retry", "accept")),
-        (Status.NOT_TAKEN, ("retry", "accept")),
-        (Status.SUCCEEDED, ("undo", "accept")),
+        (RollbackStatus.FAILED, ("retry", "undo", "accept")),
+        (RollbackStatus.CANCELLED, ("retry", "accept")),
+        (RollbackStatus.NOT_TAKEN, ("retry", "accept")),
+        (RollbackStatus.SUCCEEDED, ("undo", "accept")),
     ],
 )
 def test_what_has_moved_nothing_is_undone_where_it_failed(
-    status: Status, offered: tuple[str, ...]
+    status: RollbackStatus, offered: tuple[str, ...]
 ) -> None:
     """A failure offers its three ends whenever it comes: an earlier rollback may have moved."""
     ended = replace(newest(failed()), status=status, started_at=None)
@@ -253,7 +253,7 @@ def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
     world.command(command="pause")
     say(world, "retry")
     say(world, "cancel")
-    assert newest(world).status is Status.CANCELLED
+    assert newest(world).status is RollbackStatus.CANCELLED
     before = len(world.rollbacks())
 
     world.deliver(late, published_at=said_at)
@@ -304,6 +304,6 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    assert newest(world).status is Status.CANCELLED
+    assert newest(world).status is RollbackStatus.CANCELLED
     assert len(world.ports.world.applied_shifts) == 1
     assert world.broken_laws() == []

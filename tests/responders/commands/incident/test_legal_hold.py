@@ -52,7 +52,7 @@ def over(world: World) -> World:
     world.deploy_bad()
     world.alert()
     world.pass_time(30 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
     return world
 
 
@@ -126,7 +126,7 @@ def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
     say(world, "hold")
     world.pass_time(50 * MINUTE)
 
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
     assert expiring(world) == {False}
     assert world.broken_laws() == []
     due = [
@@ -176,7 +176,7 @@ def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
     world.deploy_bad()
     world.command(command="rollback", system="bookshop", severity="LOW")
     world.pass_time(30 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
     say(world, "hold")
     world.pass_time(5 * timedelta(hours=1))

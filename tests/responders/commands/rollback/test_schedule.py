@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.incidents import incident
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import went_back
 from tests.support.faults.fault_injection import Fault, Saboteur, ticks
 from tests.support.rollbacks.bookshop_resources import SIGNING_IN, shop, spoil
@@ -55,7 +55,7 @@ def test_a_feature_that_is_planned(
     world.pass_time(20 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert (colour(world), went_back(world)) == (template, functions)
     assert world.incidents()[0].severity == "MEDIUM"
     assert world.broken_laws() == []
@@ -150,14 +150,14 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
 
     first, *_ = world.rollbacks()
     assert (first.status, first.outcome) == (
-        Status.CANCELLED,
+        RollbackStatus.CANCELLED,
         "it yields to frontend_unavailable (CRITICAL)",
     )
     assert estate.sites["shop"].version == "v1"
     [one] = world.incidents()
     assert one.severity == "CRITICAL"
     world.pass_time(HOUR)
-    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
     assert world.broken_laws() == []
 
 
@@ -180,7 +180,7 @@ def test_trouble_that_is_no_worse(signal: str) -> None:
     world.settle()
 
     assert told
-    assert world.rollbacks()[0].status not in (Status.CANCELLED, Status.FAILED)
+    assert world.rollbacks()[0].status not in (RollbackStatus.CANCELLED, RollbackStatus.FAILED)
 
 
 def run(saboteur: Saboteur) -> World:
@@ -209,6 +209,6 @@ def test_a_fault_on_the_way_of_a_plan(point: int, fault: Fault) -> None:
     """Wherever it dies, or hears nothing, it begins once, at its time, and is back."""
     world = run(Saboteur(point, fault))
 
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
     assert went_back(world) == set(SIGNING_IN)
     assert world.broken_laws() == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.core.store import Document
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import GLOBAL
 from tests.support.runtime.switches import (
     HOUR,
@@ -79,7 +79,7 @@ def test_an_order_waits_for_the_end_of_a_freeze() -> None:
 
     say(world, "rollback", system="bookshop")
     world.settle()
-    assert world.rollbacks()[0].status is Status.DECIDING
+    assert world.rollbacks()[0].status is RollbackStatus.DECIDING
     world.pass_time(HOUR)
 
     assert world.live == stable
@@ -146,7 +146,7 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
     world.pass_time(HOUR)
 
     one = world.rollbacks()[-1]
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert one.order is not None
     assert (one.order.override, one.order.incident) == (True, trouble)
     told = [sent for sent in world.ports.sender.sent if ":rollback.override:" in sent.key]

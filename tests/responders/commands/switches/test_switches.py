@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.policy.model import Mode
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import GLOBAL, Pause, Paused, paused
 from tests.support.notices.system_events import dead_letters
 from tests.support.runtime.switches import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
@@ -40,7 +40,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     told = world.ports.store.documents[chain]
     assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
     [one] = world.rollbacks()
-    assert (one.status, one.in_flight) == (Status.RUNNING, 0)
+    assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
     assert "nothing is in flight" in text(world, "rollback.held")[0]
 
 
@@ -141,9 +141,9 @@ def test_the_time_of_an_earlier_pause_is_not_counted_with_a_later_one(lifted: st
     world.pass_time(20 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is Status.RUNNING
+    assert one.status is RollbackStatus.RUNNING
     world.pass_time(15 * MINUTE)
-    assert world.rollbacks()[0].status is Status.FAILED
+    assert world.rollbacks()[0].status is RollbackStatus.FAILED
 
 
 def test_what_status_shows_of_a_pause_is_what_was_told() -> None:
@@ -176,7 +176,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
     world.pass_time(MINUTE)
 
     record = world.ports.store.documents["commands/while-it-decides"]
-    assert said == [Status.DECIDING]
+    assert said == [RollbackStatus.DECIDING]
     assert text(world, "pause:")[0].startswith("all systems: PAUSE_REQUESTED, 0 in flight")
     assert (record["result"], record["due_at"]) == (
         "PAUSED: nothing is in flight any more, 0 were when it was said",
@@ -200,7 +200,7 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
     assert {"still paused by alice" in one for one in text(world, "pause-expired")} == {True}
     assert world.ports.world.applied_shifts == shifts
     [one] = world.rollbacks()
-    assert (one.status, one.in_flight) == (Status.RUNNING, 0)
+    assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
     assert {name: step.status for name, step in world.steps(one.id).items()} == steps
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from tests.support.notices.system_events import dead_letters
 from tests.support.rollbacks.deployments import MINUTE, deploy, hint, others, recorded
 from tests.support.runtime.world import World
@@ -18,9 +18,10 @@ def mark(world: World, how: str, deployment: str, **more: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "status"), [("mark-stable", Status.STABLE), ("mark-bad", Status.BAD)]
+    ("how", "status"),
+    [("mark-stable", DeploymentStatus.STABLE), ("mark-bad", DeploymentStatus.BAD)],
 )
-def test_a_person_knows_better(how: str, status: Status) -> None:
+def test_a_person_knows_better(how: str, status: DeploymentStatus) -> None:
     """What they say holds at once, with their reason, and is kept for ever."""
     world = World()
     world.announce("v2")
@@ -73,7 +74,7 @@ def test_nothing_is_called_stable_during_an_incident() -> None:
     mark(world, "mark-stable", "v2")
 
     assert "nothing is stable during INC-" in dead_letters(world)[0]["reason"]
-    assert recorded(world)["v2"].status is Status.LIVE
+    assert recorded(world)["v2"].status is DeploymentStatus.LIVE
 
 
 def test_what_is_rolling_out_or_unknown_is_not_called_stable() -> None:
@@ -105,6 +106,6 @@ def test_a_deployment_that_was_called_bad_while_it_rolled_out_is_over() -> None:
     world.settle()
 
     assert [(one.status, one.deployed) for one in others(world)] == [
-        (Status.BAD, ("getBook",)),
-        (Status.ROLLING_OUT, ("payOrder",)),
+        (DeploymentStatus.BAD, ("getBook",)),
+        (DeploymentStatus.ROLLING_OUT, ("payOrder",)),
     ]

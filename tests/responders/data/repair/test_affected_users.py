@@ -19,11 +19,11 @@ from shared.domain.data.erasure import ledger as erasure
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import Book, Erasure
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry, Landed
-from shared.domain.deployments.inventory.state import Source
-from shared.domain.notices.push_progress import Fate
+from shared.domain.data.repair.quarantine import JournalEntry, Landed
+from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.notices.push_progress import PushFate
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.repair_journal import PAGE
 from tests.support.data.affected_users import PAID, pushed, shop_of, team
 from tests.support.data.corrupted_bookshop import MINUTE, Shop
@@ -59,7 +59,7 @@ def test_those_whose_documents_came_back_are_told_once() -> None:
     repair(shop)
 
     assert told(shop) == {"ada": 1, "bob": 1}
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     shop.pass_time(30 * MINUTE)
     assert told(shop) == {"ada": 1, "bob": 1}
     [words, _] = [one.sent.notice for one in pushed(shop)]
@@ -111,7 +111,7 @@ def test_whoever_was_erased_is_not_told() -> None:
     now, system = shop.ports.clock.now(), shop.policy.system
     hashed = erasure.hashed("salt", "bob")
     entry, book = Erasure(system, hashed, now, ()), Book(system, "salt", now)
-    path = erasure.path(system, hashed)
+    path = erasure.erasure_path(system, hashed)
     ledger = [Put(erasure.book_path(system), encode(book)), Put(path, encode(entry))]
     shop.ports.store.commit(ledger)
 
@@ -185,7 +185,7 @@ def test_what_was_before_is_read_in_each_attempt_or_in_none() -> None:
     shop = shop_of({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
     repair(shop, "all")
     shop.ports.kept.hook = refusing_the_past()
-    shop.ports.sender.fates = {"hush-ada": Fate.NONE}
+    shop.ports.sender.fates = {"hush-ada": PushFate.NONE}
     shop.pass_time(2 * MINUTE)
 
     shop.ports.kept.hook = no_hook
@@ -198,7 +198,7 @@ def test_what_was_before_and_cannot_be_read_in_a_later_attempt() -> None:
     """It is given up, and the team reads so: else somebody might be told twice, or not at all."""
     shop = shop_of({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
     repair(shop, "all")
-    shop.ports.sender.fates = {"hush-bob": Fate.NONE}
+    shop.ports.sender.fates = {"hush-bob": PushFate.NONE}
     shop.pass_time(3 * HALF)
     assert told(shop, timedelta(0)) == {"ada": 1}
 
@@ -230,7 +230,7 @@ def test_a_repair_that_is_called_off_says_that_it_is_not_finished() -> None:
     shop.ports.rewritten.hook = cancel_once(shop)
     repair(shop)
 
-    assert shop.newest.status is Status.CANCELLED
+    assert shop.newest.status is RollbackStatus.CANCELLED
     assert told(shop) == {"bob": 1}
     [words] = [one.sent.notice for one in pushed(shop)]
     assert "not finished" in words["body"]
@@ -296,7 +296,7 @@ def test_nobody_is_named_but_in_the_journal() -> None:
 def journal(shop: Shop, *paths: str, name: str) -> None:
     """A rollback has written these, in a batch of that name."""
     landed = tuple(Landed(path, START) for path in paths)
-    entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), landed)
+    entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), landed)
     shop.ports.store.commit([Put(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
 
 

@@ -22,7 +22,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Book
 from shared.domain.data.repair import quarantine
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop, undo
 from tests.support.data.erasure_during_repair import (
@@ -51,7 +51,7 @@ def say_erase(shop: Shop) -> None:
 
 
 def record(shop: Shop) -> CommandRecord:
-    return decode(CommandRecord, shop.ports.store.get(commands.path("ada")).fields)
+    return decode(CommandRecord, shop.ports.store.get(commands.command_path("ada")).fields)
 
 
 def after_the_end() -> Shop:
@@ -77,7 +77,7 @@ def test_no_copy_is_left() -> None:
     shop.pass_time(MINUTE)
     expect_forgotten(shop)
     undo(shop)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
 
 
@@ -275,13 +275,13 @@ def test_an_undo_waits_for_the_end_of_it() -> None:
     say_erase(shop)
     shop.settle()
     undo(shop)
-    assert shop.rollbacks()[-1].status is Status.DECIDING
+    assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
     shop.ports.quarantine.hook = no_hook
     shop.parked(2)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
 
 
@@ -311,5 +311,5 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
     shop.pass_time(3 * MINUTE)
 
     assert removed
-    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}

@@ -17,13 +17,13 @@ from shared.core.store import Query
 from shared.domain.commands import command as commands
 from shared.domain.data.document import Landed, Rewrite
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.repair.plan import DocumentFate, Position
 from shared.domain.policy.data_rules import Derived
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import report
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import erase as take_out
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
@@ -65,13 +65,13 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     orders = replace(SHOP.collections["orders"], derived=derived)
     shop = repaired(erase, replace(SHOP, collections={**SHOP.collections, "orders": orders}))
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
     assert sum(one.taken_out for one in journal(shop)) == 2
     assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
     said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
-    assert last_step(shop).note == f"{said}, 2 {Fate.FORGOTTEN}"
+    assert last_step(shop).note == f"{said}, 2 {DocumentFate.FORGOTTEN}"
     reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
     kept = gathered(reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), Counts())
     [course] = report(kept).rollbacks
@@ -85,7 +85,7 @@ def test_an_undo_does_not_put_back_what_was_taken_out() -> None:
     """It is not as the repair has left it."""
     shop = repaired(erase)
     undo(shop)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**WITHOUT_ADA, "customers/bob": SPOILT["customers/bob"]}
 
 
@@ -202,7 +202,7 @@ def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() ->
     shop.parked(12)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/2"] is None
     assert (copies(shop), unnamed(shop)) == (set(), set())
     undo(shop)
@@ -226,7 +226,7 @@ def test_a_copy_of_what_a_repair_has_written_over() -> None:
     shop.parked(12)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/1"] == {"customer": "bob", "status": "paid", "amount": 3}
     assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
 
@@ -280,7 +280,7 @@ def test_what_the_database_refuses_is_told_without_a_name(
         monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
 
     shop = repaired(refuses)
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     assert "1 documents of people who were erased cannot be taken out" in shop.newest.outcome
     assert "ada" not in shop.newest.outcome
 
@@ -300,7 +300,7 @@ def test_it_is_done_whatever_has_become_of_the_other_steps() -> None:
     shop.ports.rewritten.hook = fails
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     assert last_step(shop).status is StepStatus.DONE
     left = {"orders/1": SPOILT["orders/1"]}  # it is known by then, and not written at all
     assert shop.data == {**WITHOUT_ADA, **left}
@@ -341,7 +341,7 @@ def test_a_pause_holds_it_up_after_a_cancel() -> None:
         called_off(shop)
 
     shop = repaired(both)
-    assert shop.newest.status is Status.CANCELLED
+    assert shop.newest.status is RollbackStatus.CANCELLED
     assert shop.data == GOOD
     shop.command("carol", command="resume")
     shop.pass_time(2 * MINUTE)
@@ -415,8 +415,8 @@ def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     shop.parked()
     called_off(shop)
     shop.pass_time(MINUTE)
-    assert shop.newest.status is Status.CANCELLED
-    path = commands.path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    assert shop.newest.status is RollbackStatus.CANCELLED
+    path = commands.command_path(f"{erase_written_later.VERB}-{shop.newest.id}")
     assert shop.ports.store.get(path).fields is None
 
 
@@ -425,6 +425,6 @@ def test_only_where_data_of_persons_is_declared(declared: bool) -> None:
     """Else there is nobody to look for."""
     policy = SHOP if declared else replace(SHOP, erasure=None)
     shop = repaired(lambda _: None, policy)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     kinds = [one.kind for one in shop.steps(shop.newest.id).values()]
     assert (take_out.KIND in kinds) is declared

@@ -16,7 +16,7 @@ from responders.rollback.decision.data_orders import PREPARE_WITHIN
 from shared.core.errors import Rejected
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import Reading
 from tests.support.cli.browser import Browser
 from tests.support.cli.browser import text as read
@@ -100,7 +100,7 @@ def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) ->
     shop.order()
     shop.pass_time(8 * MINUTE)
 
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert told in shop.newest.outcome
     assert shop.data == {**GOOD, **SPOILT}
 
@@ -114,7 +114,7 @@ def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
     shop.order(override=True, incident=shop.incidents()[-1].id)
     shop.pass_time(20 * MINUTE)
 
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "workflow bill (trigger bill-order)" in shop.newest.outcome
     assert shop.data == {**GOOD, **SPOILT}
 
@@ -139,7 +139,7 @@ def test_a_trigger_that_is_made_after_the_question() -> None:
     shop.pass_time(2 * MINUTE)
 
     question = shop.newest.question
-    assert shop.newest.status is Status.PARKED
+    assert shop.newest.status is RollbackStatus.PARKED
     assert question is not None
     assert TOLD[0] in question.plan.reported
     assert shop.data == {**GOOD, **SPOILT}
@@ -155,7 +155,7 @@ def test_triggers_that_cannot_be_read(
     silence(shop)
     shop.order()
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
+    assert shop.newest.status is RollbackStatus.DECIDING
     assert re.search(f"{UNKNOWN}.*{why}", str(Reading(shop.ports.store).trail(shop.newest.id)))
 
     readable(shop)
@@ -169,7 +169,10 @@ def test_triggers_that_nobody_could_read_in_time() -> None:
     shop.order()
     shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
 
-    assert (shop.newest.status, shop.newest.outcome) == (Status.NOT_TAKEN, f"{UNKNOWN}{DENIED}")
+    assert (shop.newest.status, shop.newest.outcome) == (
+        RollbackStatus.NOT_TAKEN,
+        f"{UNKNOWN}{DENIED}",
+    )
     assert shop.data == {**GOOD, **SPOILT}
 
 
@@ -217,7 +220,7 @@ def test_what_an_undo_starts_beside_functions(may_start: bool) -> None:
         assert question is not None
         assert TOLD[0] in question.plan.reported
     else:
-        assert shop.newest.status is Status.NOT_TAKEN
+        assert shop.newest.status is RollbackStatus.NOT_TAKEN
         assert TOLD[0] in shop.newest.outcome
     assert shop.data == GOOD
 
@@ -293,7 +296,7 @@ def test_a_refusal_lists_all_of_it_as_well(monkeypatch: pytest.MonkeyPatch, tmp_
     shop.pass_time(8 * MINUTE)
 
     shown = prompt.say("explain", shop.newest.incident).stdout
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "and 7 more" in shop.newest.outcome
     assert [line for line in LISTED if line not in shown] == []
 
@@ -343,7 +346,7 @@ def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[Shop], None]) 
     silence(shop)
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
+    assert shop.newest.status is RollbackStatus.DECIDING
     assert UNKNOWN in str(Reading(shop.ports.store).trail(shop.newest.id))
     assert shop.data == GOOD
 

@@ -12,10 +12,9 @@ from responders.data.repair.selection import VERSIONS_BACK
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
-from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
-from shared.domain.data.erasure.ledger import path as erasure_path
+from shared.domain.data.erasure.ledger import Book, Erasure, book_path, erasure_path, hashed
 from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.repair.plan import DocumentFate, Position
 from shared.domain.data.ttl import Expiry
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.erasure_rules import ErasureRules, Place
@@ -32,7 +31,7 @@ def test_an_invalid_document_is_brought_back_to_its_newest_version_that_passes()
         shop.pass_time()
 
     position = shop.repair("customers")
-    assert position.fates == {Fate.BACK: 1}
+    assert position.fates == {DocumentFate.BACK: 1}
     assert position.seen == 3
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
     assert shop.landed() == {"customers/ada"}
@@ -47,7 +46,7 @@ def test_long_ago_the_newest_version_of_a_whole_minute_counts() -> None:
     shop.write({"customers/ada": {"spoilt": True}})
     shop.ports.clock.advance(timedelta(hours=5))
 
-    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.repair("customers").fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
@@ -64,7 +63,7 @@ def test_a_document_that_was_spoilt_again_and_again() -> None:
     shop.write({"customers/ada": {"email": "new@example.com"}})
     spoilt_often(shop)
 
-    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.repair("customers").fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
@@ -73,7 +72,7 @@ def test_a_document_that_was_spoilt_as_often_as_it_was_written() -> None:
     shop = Shop()
     spoilt_often(shop)
 
-    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.repair("customers").fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [GOOD["customers/ada"]]
 
 
@@ -86,7 +85,7 @@ def test_a_document_that_was_made_and_spoilt_since() -> None:
     shop.write({"customers/ada": {"email": "new@example.com"}})
     spoilt_often(shop)
 
-    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.repair("customers").fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
@@ -97,7 +96,7 @@ def test_a_document_that_was_spoilt_before_the_stated_moment() -> None:
     shop.pass_time()
     shop.before = shop.ports.clock.now()
     spoilt_often(shop)
-    assert shop.fates("customers") == {"customers/ada": Fate.LOST}
+    assert shop.fates("customers") == {"customers/ada": DocumentFate.LOST}
 
 
 def test_what_was_never_valid_is_not_looked_for() -> None:
@@ -109,7 +108,7 @@ def test_what_was_never_valid_is_not_looked_for() -> None:
     goal = shop.goal("customers")
     before = shop.ports.kept.reads
     [batch] = shop.mending(goal).batches(Position())
-    assert {one.fate for one in batch.fated} == {Fate.LOST}
+    assert {one.fate for one in batch.fated} == {DocumentFate.LOST}
     assert shop.ports.kept.reads - before < 3 * len(made)
 
 
@@ -125,7 +124,7 @@ def test_a_document_that_was_deleted_and_made_again(minutes: int) -> None:
     shop.write({"customers/ada": {"spoilt": 1}})
     shop.write({"customers/ada": {"spoilt": 2}})
 
-    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.repair("customers").fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
@@ -141,10 +140,10 @@ def test_what_is_valid_is_left() -> None:
         }
     )
     fates = {
-        "customers/ada": Fate.CHANGED,
-        "customers/bob": Fate.DELETED,
-        "customers/new": Fate.MADE,
-        "customers/bad": Fate.LOST,
+        "customers/ada": DocumentFate.CHANGED,
+        "customers/bob": DocumentFate.DELETED,
+        "customers/new": DocumentFate.MADE,
+        "customers/bad": DocumentFate.LOST,
     }
 
     assert shop.fates("customers") == fates
@@ -158,7 +157,7 @@ def test_an_order_whose_customer_is_gone() -> None:
     """No version of it passes while nobody is there; one that names somebody is brought back."""
     shop = Shop()
     shop.write({"orders/1": {"customer": "nobody"}, "customers/bob": None})
-    assert shop.fates("orders") == {"orders/1": Fate.BACK, "orders/2": Fate.LOST}
+    assert shop.fates("orders") == {"orders/1": DocumentFate.BACK, "orders/2": DocumentFate.LOST}
 
 
 @pytest.mark.parametrize("name", [".", "__all__", "x" * 2000, "shops/customers/ada"])
@@ -166,7 +165,7 @@ def test_an_order_that_names_what_no_document_can_be_called(name: str) -> None:
     """It names nobody; it keeps no other from being looked at, and comes back."""
     shop = Shop()
     shop.write({"orders/1": {"customer": name}, "orders/2": {"customer": "nobody"}})
-    assert shop.fates("orders") == dict.fromkeys(("orders/1", "orders/2"), Fate.BACK)
+    assert shop.fates("orders") == dict.fromkeys(("orders/1", "orders/2"), DocumentFate.BACK)
 
 
 @pytest.mark.parametrize("source", [HERE, "clone"])
@@ -177,10 +176,10 @@ def test_an_order_comes_back_with_its_customer(source: str) -> None:
     shop.write(dict.fromkeys(GOOD))
     more: dict[str, Any] = {"source": source, "before": shop.before if source == HERE else None}
     assert shop.fates("orders", "all", **more) == dict.fromkeys(
-        ("orders/1", "orders/2"), Fate.REVIVED
+        ("orders/1", "orders/2"), DocumentFate.REVIVED
     )
     assert shop.fates("orders", "collection:orders", **more) == dict.fromkeys(
-        ("orders/1", "orders/2"), Fate.LOST
+        ("orders/1", "orders/2"), DocumentFate.LOST
     )
 
 
@@ -190,19 +189,19 @@ def test_an_order_comes_back_with_its_customer(source: str) -> None:
         (
             "all",
             {
-                "customers/ada": Fate.OLDER,
-                "customers/bob": Fate.REVIVED,
-                "customers/eve": Fate.BACK,
-                "customers/new": Fate.REMOVED,
+                "customers/ada": DocumentFate.OLDER,
+                "customers/bob": DocumentFate.REVIVED,
+                "customers/eve": DocumentFate.BACK,
+                "customers/new": DocumentFate.REMOVED,
             },
         ),
-        ("document:customers/bob", {"customers/bob": Fate.REVIVED}),
+        ("document:customers/bob", {"customers/bob": DocumentFate.REVIVED}),
         ("document:customers/none", {}),
-        ("prefix:customers/b", {"customers/bob": Fate.REVIVED}),
-        ("query:customers spoilt present", {"customers/eve": Fate.BACK}),
+        ("prefix:customers/b", {"customers/bob": DocumentFate.REVIVED}),
+        ("query:customers spoilt present", {"customers/eve": DocumentFate.BACK}),
     ],
 )
-def test_what_a_person_wants_back_all_the_same(select: str, fates: dict[str, Fate]) -> None:
+def test_what_a_person_wants_back_all_the_same(select: str, fates: dict[str, DocumentFate]) -> None:
     """Everything of it is as it was then, and what that undoes is told."""
     shop = Shop()
     shop.write(
@@ -228,7 +227,7 @@ def test_what_was_invalid_then_is_not_brought_back() -> None:
     shop.before = shop.ports.clock.now()
     shop.pass_time()
     shop.write({"customers/ada": {"email": "a"}})
-    assert shop.fates("customers", "all") == {"customers/ada": Fate.LOST}
+    assert shop.fates("customers", "all") == {"customers/ada": DocumentFate.LOST}
 
 
 def erase(shop: Shop, person: str) -> None:
@@ -249,13 +248,13 @@ def test_who_was_erased_stays_so() -> None:
     shop = Shop()
     shop.write({"customers/ada": None, "orders/1": None, "customers/ada/notes/1": None})
     erase(shop, "ada")
-    assert shop.fates("customers", "all") == {"customers/ada": Fate.ERASED}
-    assert shop.fates("orders") == {"orders/1": Fate.ERASED}
+    assert shop.fates("customers", "all") == {"customers/ada": DocumentFate.ERASED}
+    assert shop.fates("orders") == {"orders/1": DocumentFate.ERASED}
 
     shop.write({"customers/ada": {"email": "again@example.com"}})
     shop.pass_time()
     shop.write({"customers/ada": {"spoilt": True}})
-    assert shop.fates("customers") == {"customers/ada": Fate.BACK}
+    assert shop.fates("customers") == {"customers/ada": DocumentFate.BACK}
 
 
 @pytest.mark.parametrize("select", ["all", "document:orders/1/lines/1"])
@@ -272,8 +271,8 @@ def test_what_stands_below_a_document_that_names_who_was_erased_stays_gone(
     shop.pass_time()
     shop.write({**dict.fromkeys(lines), "orders/1": None if is_there else GOOD["orders/1"]})
     erase(shop, "ada")
-    assert shop.fates("orders/1/lines", select) == {"orders/1/lines/1": Fate.ERASED}
-    assert shop.fates("orders/2/lines", "all") == {"orders/2/lines/1": Fate.REVIVED}
+    assert shop.fates("orders/1/lines", select) == {"orders/1/lines/1": DocumentFate.ERASED}
+    assert shop.fates("orders/2/lines", "all") == {"orders/2/lines/1": DocumentFate.REVIVED}
 
 
 @pytest.mark.parametrize("select", ["all", "collection:erased", "document:erased/new"])
@@ -282,13 +281,15 @@ def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None
     rules = ErasureRules((Place("customers"),), "erased", "who", "done")
     shop = Shop(replace(SHOP, erasure=rules))
     shop.write({"erased/new": {"who": "ada", "done": shop.ports.clock.now()}})
-    assert shop.fates("erased", select) == {"erased/new": Fate.ERASED}
+    assert shop.fates("erased", select) == {"erased/new": DocumentFate.ERASED}
     shop.repair("erased", select)
     assert shop.there("erased/new") != [None]
 
 
-@pytest.mark.parametrize(("is_known", "fate"), [(False, Fate.ERASED), (True, Fate.BACK)])
-def test_a_spoilt_record_of_somebody_erased(is_known: bool, fate: Fate) -> None:
+@pytest.mark.parametrize(
+    ("is_known", "fate"), [(False, DocumentFate.ERASED), (True, DocumentFate.BACK)]
+)
+def test_a_spoilt_record_of_somebody_erased(is_known: bool, fate: DocumentFate) -> None:
     """It comes back to a version that tells of them, too, and to no other."""
     rules = ErasureRules((Place("customers"),), "erased", "who", "done")
     erased = Collection(schema={"not": {"required": ["spoilt"]}})
@@ -305,7 +306,7 @@ def test_without_a_record_of_the_erased_everything_is_as_it_was() -> None:
     """Who is erased is told by command alone then."""
     shop = Shop(replace(SHOP, erasure=ErasureRules((Place("customers"),))))
     shop.write({"other/new": {"n": 1}})
-    assert shop.fates("other", "all") == {"other/new": Fate.REMOVED}
+    assert shop.fates("other", "all") == {"other/new": DocumentFate.REMOVED}
 
 
 def test_what_could_not_be_looked_at_is_left() -> None:
@@ -318,7 +319,7 @@ def test_what_could_not_be_looked_at_is_left() -> None:
 
     shop.ports.media.hook = dark
     shop.write({"covers/1": {"file": "1.png"}, "covers/2": {"no": "file"}})
-    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN, "covers/2": Fate.LOST}
+    assert shop.fates("covers") == {"covers/1": DocumentFate.UNKNOWN, "covers/2": DocumentFate.LOST}
 
 
 @pytest.mark.parametrize("spoilt", [1, VERSIONS_BACK + 2])
@@ -346,7 +347,7 @@ def test_a_version_that_could_not_be_looked_at_is_not_passed_over(
     for n in range(spoilt):
         shop.pass_time()
         shop.write({"covers/1": {"spoilt": n}})
-    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN}
+    assert shop.fates("covers") == {"covers/1": DocumentFate.UNKNOWN}
 
 
 def test_what_expired_is_not_revived() -> None:
@@ -358,7 +359,7 @@ def test_what_expired_is_not_revived() -> None:
     shop.before = shop.ports.clock.now()
     shop.pass_time()
     shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
-    assert shop.fates("carts") == {"carts/1": Fate.EXPIRED, "carts/2": Fate.BACK}
+    assert shop.fates("carts") == {"carts/1": DocumentFate.EXPIRED, "carts/2": DocumentFate.BACK}
 
 
 @pytest.mark.parametrize("select", ["all", "invalid"])
@@ -373,10 +374,12 @@ def test_what_the_database_itself_let_expire_is_not_revived(select: str) -> None
     shop.before = shop.ports.clock.now()
     shop.ports.clock.advance(9 * MINUTE)
     shop.write(dict.fromkeys(("notes/1", "notes/2", "customers/ada/notes/1", "other/1")))
-    there = Fate.REVIVED if select == "all" else Fate.DELETED
+    there = DocumentFate.REVIVED if select == "all" else DocumentFate.DELETED
 
-    assert shop.fates("notes", select) == {"notes/1": Fate.EXPIRED, "notes/2": there}
-    assert shop.fates("customers/ada/notes", select) == {"customers/ada/notes/1": Fate.EXPIRED}
+    assert shop.fates("notes", select) == {"notes/1": DocumentFate.EXPIRED, "notes/2": there}
+    assert shop.fates("customers/ada/notes", select) == {
+        "customers/ada/notes/1": DocumentFate.EXPIRED
+    }
     assert shop.fates("other", select) == {"other/1": there}
 
 
@@ -392,9 +395,9 @@ def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document()
     shop.write({f"{below}/{n}": None for n in (1, 2, 3)})
 
     assert shop.fates(below, f"collection:{below}") == {
-        f"{below}/1": Fate.EXPIRED,
-        f"{below}/2": Fate.LOST,
-        f"{below}/3": Fate.REVIVED,
+        f"{below}/1": DocumentFate.EXPIRED,
+        f"{below}/2": DocumentFate.LOST,
+        f"{below}/3": DocumentFate.REVIVED,
     }
 
 
@@ -410,7 +413,11 @@ def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
     shop.write({"customers/ada": {"email": "new@example.com"}})
     every = replace(shop.goal("", "all"), scope=plan.EVERYTHING)
 
-    assert shop.carried(every).fates == {Fate.REVIVED: 1, Fate.OLDER: 1, Fate.REMOVED: 1}
+    assert shop.carried(every).fates == {
+        DocumentFate.REVIVED: 1,
+        DocumentFate.OLDER: 1,
+        DocumentFate.REMOVED: 1,
+    }
     assert shop.there(*notes) == list(notes.values())
     assert shop.there("a/b/c/y", "customers/ada") == [None, {"email": "new@example.com"}]
 
@@ -423,8 +430,8 @@ def test_a_copy_is_the_source() -> None:
 
     more: dict[str, Any] = {"source": "clone", "before": None}
     assert shop.fates("customers", **more) == {
-        "customers/ada": Fate.BACK,
-        "customers/bob": Fate.LOST,
+        "customers/ada": DocumentFate.BACK,
+        "customers/bob": DocumentFate.LOST,
     }
     shop.repair("customers", **more)
     assert shop.there("customers/ada", "customers/bob") == [
@@ -445,5 +452,5 @@ def test_who_was_erased_a_moment_ago_is_not_made_again() -> None:
     goal = replace(goal, at=shop.ports.clock.now())
     shop.pass_time()
 
-    assert shop.carried(goal).fates == {Fate.ERASED: 1, Fate.REVIVED: 1}
+    assert shop.carried(goal).fates == {DocumentFate.ERASED: 1, DocumentFate.REVIVED: 1}
     assert shop.there("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]

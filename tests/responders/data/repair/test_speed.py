@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import Entry
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.data_rules import Collection, IntegrityRules, OnRepair
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import HERE, MINUTE, SHOP, Shop
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import Crashed
@@ -116,7 +116,7 @@ def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None
 
     ended, there = crowd.newest, crowd.everything()
     assert crowd.killed
-    assert ended.status in (Status.WATCHING, Status.SUCCEEDED), ended.outcome
+    assert ended.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED), ended.outcome
     assert ended.started_at is not None
     assert ended.shifted_at is not None
     assert ended.shifted_at - ended.started_at < 15 * MINUTE
@@ -124,7 +124,7 @@ def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None
     by_application = {path for path, one in crowd.wanted.items() if written[path] != one}
     changed = {path for path, one in there.items() if found[path] != one}
     path = quarantine.journal(ended.id)
-    entries = [decode(Entry, one.fields) for one in crowd.ports.store.query(Query(path))]
+    entries = [decode(JournalEntry, one.fields) for one in crowd.ports.store.query(Query(path))]
     named = {one.path for entry in entries for one in entry.landed}
     assert changed - by_application <= named <= changed
     assert len(named) >= 900

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from responders.rollback.decision.data_orders import PREPARE_WITHIN
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.data.ttl import Expiry
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import Reading
 from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, undo
 from tests.support.fakes.runtime.hooks import no_hook, raising
@@ -53,7 +53,7 @@ def test_what_the_database_let_expire_is_told_and_stays_gone() -> None:
 
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.written() == {"customers/ahead"}
     found = shop.ports.kept.get(HERE, ["customers/over"], None)
     assert found == {"customers/over": None}
@@ -66,7 +66,7 @@ def test_nothing_is_asked_while_nobody_knows_what_has_expired(error: RollbackErr
     shop.ports.beside.hook = raising(READ, error)
     shop.order()
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
+    assert shop.newest.status is RollbackStatus.DECIDING
     assert UNKNOWN in str(Reading(shop.ports.store).trail(shop.newest.id))
 
     shop.ports.beside.hook = no_hook
@@ -80,7 +80,7 @@ def test_what_has_expired_that_nobody_can_tell() -> None:
     shop.order()
     shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
 
-    assert (shop.newest.status, shop.newest.outcome) == (Status.NOT_TAKEN, UNKNOWN)
+    assert (shop.newest.status, shop.newest.outcome) == (RollbackStatus.NOT_TAKEN, UNKNOWN)
     assert shop.data == {**GOOD, **SPOILT}
 
 
@@ -91,14 +91,14 @@ def test_nothing_is_written_once_nobody_knows_what_has_expired() -> None:
     shop.parked()
 
     def unread(verb: str, side: str) -> None:
-        if verb == READ and shop.newest.status is Status.RUNNING:
+        if verb == READ and shop.newest.status is RollbackStatus.RUNNING:
             raise Unavailable("no answer")
 
     shop.ports.beside.hook = unread
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     notes = [step.note for step in shop.steps(shop.newest.id).values()]
     assert any(UNKNOWN in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
@@ -140,7 +140,7 @@ def test_an_undo_does_not_make_again_what_has_expired_since(
     shop.ports.clock.advance(30 * MINUTE)
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert (shop.data["customers/new"], shop.data["customers/newer"]) == (None, kept)
     assert "1 expired, and left" in shop.newest.outcome
 
@@ -157,7 +157,7 @@ def test_an_undo_that_cannot_tell_what_has_expired_puts_nothing_back() -> None:
     undo(shop)
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     notes = [step.note for step in shop.steps(shop.newest.id).values()]
     assert any(UNKNOWN in note for note in notes), notes
     assert shop.data == GOOD

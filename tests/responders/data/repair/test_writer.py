@@ -13,7 +13,7 @@ from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import CHARACTERS
 from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import Fate, Goal, Position
+from shared.domain.data.repair.plan import DocumentFate, Position, RepairGoal
 from shared.engine.steps.documents import restore
 from tests.support.data.repairs import GOOD, HERE, STEP, Shop
 from tests.support.fakes.runtime.hooks import no_hook, raising
@@ -31,7 +31,7 @@ def test_what_the_application_writes_meanwhile_stays() -> None:
             shop.ports.rewritten.hook = no_hook
 
     shop.ports.rewritten.hook = meanwhile
-    assert shop.carried(goal).fates == {Fate.MEANWHILE: 1, Fate.BACK: 1}
+    assert shop.carried(goal).fates == {DocumentFate.MEANWHILE: 1, DocumentFate.BACK: 1}
     assert shop.there("customers/ada", "customers/bob") == [
         {"email": "mine@example.com"},
         GOOD["customers/bob"],
@@ -90,13 +90,13 @@ def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str)
     with pytest.raises(Ambiguous):
         shop.rewriting.portion(STEP, goal, Position())
 
-    assert shop.carried(goal).fates == {Fate.BACK: 9}
+    assert shop.carried(goal).fates == {DocumentFate.BACK: 9}
     assert sorted(shop.ports.rewritten.written) == sorted(spoilt)
     assert shop.landed() == set(spoilt)
     assert len(shop.journal()) == 1
 
 
-def dies(shop: Shop, goal: Goal, commit: int) -> None:
+def dies(shop: Shop, goal: RepairGoal, commit: int) -> None:
     """A portion of it, until that commit into the journal gets no answer, and is not made."""
     commits: list[str] = []
 
@@ -132,7 +132,7 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     assert other is not None
     assert other.fields == GOOD["customers/ada"]
 
-    assert shop.carried(goal).fates == {Fate.BACK: 1}
+    assert shop.carried(goal).fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
     [entry] = shop.journal()
     assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], ())
@@ -150,7 +150,7 @@ def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -
     shop.may_go_on = lambda deadline: True
     shop.ports.clock.advance(timedelta(hours=2))
 
-    assert shop.carried(goal).fates == {Fate.BACK: 1}
+    assert shop.carried(goal).fates == {DocumentFate.BACK: 1}
     assert shop.there("customers/ada") == [GOOD["customers/ada"]]
     [entry] = shop.journal()
     [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
@@ -209,7 +209,7 @@ def test_no_more_is_written_at_once_than_the_database_is_used_to() -> None:
     shop.write({path: {"spoilt": 1} for path in many})
     goal, rewriting = shop.goal("customers"), shop.rewriting
     began = shop.ports.clock.monotonic()
-    assert rewriting.portion(STEP, goal, Position()).fates == {Fate.BACK: 3 * CHUNK}
+    assert rewriting.portion(STEP, goal, Position()).fates == {DocumentFate.BACK: 3 * CHUNK}
     assert shop.ports.clock.monotonic() - began == pytest.approx(2 * CHUNK / 500)
 
 
@@ -227,7 +227,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
 
     batches = list(shop.mending(goal).batches(Position()))
     assert [len(one.pairs) for one in batches] == [2, 2, 2, 4]
-    assert shop.carried(goal).fates == {Fate.BACK: 7}
+    assert shop.carried(goal).fates == {DocumentFate.BACK: 7}
     assert shop.landed() == set(good)
 
 
@@ -248,7 +248,7 @@ def test_no_entry_of_the_journal_is_too_large(
         refused = Rejected(f"INVALID_ARGUMENT: {paths[0]}")
         monkeypatch.setattr(shop.ports.rewritten, "_landed", lambda _, one: refused)
 
-    fate = Fate.REFUSED if is_refused else Fate.OLDER
+    fate = DocumentFate.REFUSED if is_refused else DocumentFate.OLDER
     assert shop.repair(below, "all").fates == {fate: CHUNK}
     left = {one.path for entry in shop.journal() for one in entry.left}
     assert (left if is_refused else shop.landed()) == set(paths)
@@ -267,7 +267,7 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
         return False
 
     shop.may_go_on = never
-    for one in (goal, replace(goal, select=plan.parse("document:customers/ada"))):
+    for one in (goal, replace(goal, select=plan.parse_scope("document:customers/ada"))):
         with pytest.raises(Unavailable):
             shop.rewriting.portion(replace(STEP, deadline=now), one, Position())
     assert asked == [now, None]
@@ -315,7 +315,7 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
     assert shop.there("customers/ada", "customers/bob") == [GOOD["customers/ada"], None]
     shop.write({"customers/ada": None})
 
-    assert shop.carried(goal).fates == {Fate.REVIVED: 2}
+    assert shop.carried(goal).fates == {DocumentFate.REVIVED: 2}
     assert shop.there("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]
     assert shop.landed() == {"customers/ada", "customers/bob"}
 
@@ -359,7 +359,7 @@ def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
     shop.ports.rewritten.hook = meanwhile
     shop.carried(goal)
     monkeypatch.setattr("responders.data.repair.writer.PORTION_SECONDS", 0.0)
-    back = restore.Goal("INC-1", HERE)
+    back = restore.RestoreGoal("INC-1", HERE)
     position = shop.rewriting.return_portion(STEP, back, Position())
     [entry] = shop.journal()
     assert (position.cursor, position.seen) == (entry.name, 0)

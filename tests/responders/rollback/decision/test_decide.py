@@ -11,7 +11,7 @@ import pytest
 
 from shared.core.errors import Unavailable
 from shared.core.store import Update
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
@@ -39,7 +39,7 @@ def test_an_outage_without_a_change() -> None:
     assert went_back(world) == set()
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
-        rollback.Status.NOT_TAKEN,
+        rollback.RollbackStatus.NOT_TAKEN,
         "cause: nothing changed since v1",
     )
     [text, *_] = said(world, "rollback.escalated")
@@ -61,7 +61,7 @@ def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | Non
 
     assert world.live == stable
     assert went_back(world) == set(functions or world.policy.functions)
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_late_metrics() -> None:
@@ -81,7 +81,7 @@ def test_late_metrics() -> None:
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
-    assert before.status is rollback.Status.DECIDING
+    assert before.status is rollback.RollbackStatus.DECIDING
     assert world.live == stable
     assert world.events(world.rollbacks()[0]).count("decision.held") >= 2
 
@@ -99,10 +99,10 @@ def test_a_late_hint() -> None:
     world.alert()
     world.pass_time(MINUTE)
     before = world.rollbacks()[0]
-    record(world, "v2", Status.LIVE, 11 * MINUTE)
+    record(world, "v2", DeploymentStatus.LIVE, 11 * MINUTE)
     world.pass_time(HOUR)
 
-    assert before.status is rollback.Status.DECIDING
+    assert before.status is rollback.RollbackStatus.DECIDING
     assert "not known (yet) whether traffic was moved" in str(before.gates)
     assert world.live == stable
 
@@ -123,7 +123,7 @@ def test_a_release_during_a_look() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_a_look_during_a_roll_out() -> None:
@@ -171,7 +171,7 @@ def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
 def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> None:
@@ -231,7 +231,7 @@ def test_a_freeze_that_is_lifted() -> None:
     world.command(command="unfreeze", system="bookshop")
     world.pass_time(HOUR)
 
-    assert before.status is rollback.Status.DECIDING
+    assert before.status is rollback.RollbackStatus.DECIDING
     assert world.live == stable
 
 
@@ -247,7 +247,7 @@ def test_a_freeze_that_stands() -> None:
     world.pass_time(4 * MINUTE)
 
     assert went_back(world) == set()
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     [text, *_] = said(world, "rollback.escalated")
     assert "freeze: frozen by" in text
     assert "prepared: back to v1, 8 functions" in text
@@ -259,9 +259,9 @@ def test_two_bad_deploys_in_a_row() -> None:
     world = World()
     stable = world.live
     world.deploy_bad(CATALOGUE)
-    record(world, "v2", Status.LIVE, 10 * MINUTE)
+    record(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE)
     world.deploy_bad()
-    record(world, "v3", Status.LIVE, 10 * MINUTE)
+    record(world, "v3", DeploymentStatus.LIVE, 10 * MINUTE)
 
     world.alert()
     world.pass_time(HOUR)
@@ -277,13 +277,13 @@ def test_a_bad_release_that_was_called_stable() -> None:
     world = World()
     world.ports.clock.advance(HOUR)
     world.deploy_bad()
-    record(world, "v2", Status.STABLE, 10 * MINUTE)
+    record(world, "v2", DeploymentStatus.STABLE, 10 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.PARKED
+    assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.plan.target == "v1"
     assert "v2 is stable too, and serves what fails" in one.question.reason
@@ -308,13 +308,13 @@ def test_a_barrier_between() -> None:
     """A person is asked, with the reason that was given for it."""
     world = World()
     world.deploy_bad()
-    record(world, "v2", Status.LIVE, 10 * MINUTE, barrier="orders were migrated")
+    record(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE, barrier="orders were migrated")
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.PARKED
+    assert one.status is rollback.RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.reason == "barrier: v2 (orders were migrated)"
 
@@ -357,7 +357,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
     world.ports.counts.hook = lambda verb, side: None
     world.pass_time(HOUR)
 
-    assert before.status is rollback.Status.DECIDING
+    assert before.status is rollback.RollbackStatus.DECIDING
     assert before.decide_by is not None
     assert before.created_at + 10 * MINUTE > before.decide_by
     assert world.live == stable
@@ -396,8 +396,8 @@ def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
 
     [trouble] = world.incidents()
     assert (trouble.status, world.rollbacks()[0].status) == (
-        incident.Status.RESOLVED,
-        rollback.Status.NOT_TAKEN,
+        incident.IncidentStatus.RESOLVED,
+        rollback.RollbackStatus.NOT_TAKEN,
     )
 
 
@@ -407,7 +407,7 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
     world.deploy_bad(CATALOGUE)
     world.alert()
     world.pass_time(5 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
 
     labels = {"project_id": world.policy.project, "service_name": "payorder"}
     resource = {"type": "cloud_run_revision", "labels": labels}
@@ -415,7 +415,7 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
     world.pass_time(HOUR)
 
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.outcome.startswith("stable through the watch, not known to be over: slow_response")
 
 

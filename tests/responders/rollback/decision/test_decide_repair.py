@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.data.repair import selection
-from responders.rollback.case import Turn
+from responders.rollback.case import Transition
 from responders.rollback.decision.data_orders import PREPARE_WITHIN
 from responders.rollback.verification import verify_repair
 from shared.core.codec import encode
@@ -19,17 +19,17 @@ from shared.core.store import Put
 from shared.core.text import CHARACTERS
 from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.database_copy import Copy
-from shared.domain.data.backups.filled_database import Status as Filling
-from shared.domain.data.backups.restore_point import Point, Source
+from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.restore_point import Point, RestoreSource
 from shared.domain.data.document import Version
 from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import Fate
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.data.repair.plan import DocumentFate
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.document_scope import Scope
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import report
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import repair_journal
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
@@ -54,7 +54,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     shop.parked()
     watching, said = verify_repair._watching, list[str]()
 
-    def cancelled(*known: Any) -> Turn:
+    def cancelled(*known: Any) -> Transition:
         if not said:
             said.append("cancel")
             shop.command(
@@ -67,7 +67,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     shop.approve("bob")
     while not said:
         shop.pass_time(MINUTE / 2)
-    assert shop.newest.status is Status.CANCELLED
+    assert shop.newest.status is RollbackStatus.CANCELLED
 
 
 def test_the_data_come_back_by_the_word_of_two() -> None:
@@ -87,7 +87,7 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
     assert shop.data == GOOD
     assert shop.written() == set(SPOILT)
     assert counted(shop, "repair") == [2, 1]
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.newest.verified_at is not None
     assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
     assert shop.broken_laws() == []
@@ -111,7 +111,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     parked = shop.parked()
 
     assert parked.question is not None
-    told = [one for one in parked.question.plan.reported if one.startswith(Fate.LOST)]
+    told = [one for one in parked.question.plan.reported if one.startswith(DocumentFate.LOST)]
     assert len(told) == plan.SAMPLES
     assert max(map(len, parked.question.plan.reported)) < 2 * CHARACTERS
 
@@ -125,7 +125,7 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
     shop.order(override=True, incident=shop.incidents()[-1].id)
     shop.pass_time(20 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
     [one] = shop.newest.overrides
     assert [gate["gate"] for gate in one.skipped] == ["freeze", "asks first"]
@@ -139,7 +139,7 @@ def test_one_word_is_not_enough() -> None:
     shop.approve("alice")
     shop.pass_time(40 * MINUTE)
 
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert shop.data == {**GOOD, **SPOILT}
 
 
@@ -151,7 +151,7 @@ def test_while_the_writer_goes_on_nothing_is_moved() -> None:
         shop.write({"customers/ada": {"name": "Ada"}})
         shop.pass_time(MINUTE)
 
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "an invalid document was written" in shop.newest.outcome
     assert shop.written() == set()
 
@@ -173,7 +173,7 @@ def test_nothing_is_wrong() -> None:
     shop = Shop(spoilt={})
     shop.order()
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "there is nothing to bring back" in shop.newest.outcome
 
 
@@ -209,7 +209,7 @@ def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
     assert shop.written() == {*GOOD, *notes}
     undo(shop)
@@ -228,7 +228,7 @@ def test_a_collection_that_is_gone_whole_comes_back() -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.written() == {"drafts/1"}
 
 
@@ -237,7 +237,7 @@ def test_a_restore_point_that_cannot_be_had() -> None:
     shop = Shop()
     shop.order(restore_point="2020-01-01T00:00:00Z")
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "cannot be had" in shop.newest.outcome
 
 
@@ -246,7 +246,7 @@ def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
     """Everything would be as it is there: what is repaired has no past in it."""
     shop = Shop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
     now = shop.ports.clock.now()
-    point = Point(now - 20 * MINUTE, Source.WINDOW)
+    point = Point(now - 20 * MINUTE, RestoreSource.WINDOW)
     copy = Copy(
         id="copy-1",
         system="bookshop",
@@ -259,11 +259,11 @@ def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
         began_at=now,
         status=Filling.READY,
     )
-    shop.ports.store.commit([Put(database_copy.path(copy.id), encode(copy))])
+    shop.ports.store.commit([Put(database_copy.copy_path(copy.id), encode(copy))])
     shop.ports.kept.write(copy.id, GOOD)
     shop.order(restore_point=copy.id, select="all")
     shop.pass_time(8 * MINUTE)
-    is_parked = shop.newest.status is Status.PARKED
+    is_parked = shop.newest.status is RollbackStatus.PARKED
     assert is_parked == (original == HERE), shop.newest.outcome
     assert is_parked or f"{copy.id} is none" in shop.newest.outcome
 
@@ -323,7 +323,7 @@ def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
     shop.start_instances()
     shop.command("carol", command="resume")
     shop.pass_time(4 * MINUTE)
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     notes = [one.note for one in shop.steps(shop.newest.id).values()]
     assert any("another policy holds" in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
@@ -371,7 +371,7 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
 
     assert shop.data == {**GOOD, "customers/ada": {"email": "mine@example.com"}}
     assert shop.written() == {"orders/1"}
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
 
 
 def test_what_is_still_invalid_is_not_verified() -> None:
@@ -432,7 +432,7 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     notes = [step.note for step in shop.steps(shop.newest.id).values() if step.note]
     assert any("not there in time: nobody answers" in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
@@ -483,7 +483,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
     shop.approve("bob")
     shop.pass_time(20 * MINUTE)
 
-    assert (shop.newest.status, shop.newest.takeovers) == (Status.SUCCEEDED, 0)
+    assert (shop.newest.status, shop.newest.takeovers) == (RollbackStatus.SUCCEEDED, 0)
     assert shop.data == {path: GOOD.get(path) for path in shop.data}
 
 
@@ -505,7 +505,7 @@ def test_older_versions_that_nobody_can_read(monkeypatch: pytest.MonkeyPatch) ->
     shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
 
     assert (shop.newest.status, shop.newest.outcome) == (
-        Status.NOT_TAKEN,
+        RollbackStatus.NOT_TAKEN,
         "the data cannot be read: no answer",
     )
     assert shop.data == {**GOOD, **SPOILT}

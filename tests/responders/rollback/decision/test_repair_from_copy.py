@@ -7,11 +7,11 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.domain.data.backups.filled_database import Status as CopyStatus
-from shared.domain.data.isolation.write_fence import Status as FenceStatus
+from shared.domain.data.backups.filled_database import FillStatus as CopyStatus
+from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.resources import BackupRules, CopyRules
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
 from tests.support.data.database_copies import copy_of
 from tests.support.data.write_fence import fence_of
@@ -57,7 +57,7 @@ def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
     assert shop.data == GOOD
     assert shop.written() == set(SPOILT)
     assert shop.broken_laws() == []
@@ -91,7 +91,7 @@ def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     shop.settle()
     shop.pass_time(10 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
     assert fence_of(shop).status is FenceStatus.DOWN
     services = shop.ports.world.services().values()
     assert {one.scaling.manual for one in services} == {None}

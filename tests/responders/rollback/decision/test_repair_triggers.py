@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import Reading
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
 from tests.support.fakes.runtime.hooks import no_hook, raising
@@ -17,13 +17,13 @@ from tests.support.runtime.world import CHECKED
 @pytest.mark.parametrize(
     ("policy", "document", "status"),
     [
-        (SHOP, "orders/{id}", Status.PARKED),
-        (replace(SHOP, collections=CHECKED.collections), "orders/{id}", Status.NOT_TAKEN),
-        (replace(SHOP, collections=CHECKED.collections), "books/{id}", Status.PARKED),
+        (SHOP, "orders/{id}", RollbackStatus.PARKED),
+        (replace(SHOP, collections=CHECKED.collections), "orders/{id}", RollbackStatus.NOT_TAKEN),
+        (replace(SHOP, collections=CHECKED.collections), "books/{id}", RollbackStatus.PARKED),
     ],
 )
 def test_functions_that_would_be_started(
-    policy: Policy, document: str, status: Status, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, document: str, status: RollbackStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are named; where the policy does not let them start, no document is written."""
     shop = Shop(policy)
@@ -33,7 +33,7 @@ def test_functions_that_would_be_started(
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is status
-    if status is Status.NOT_TAKEN:
+    if status is RollbackStatus.NOT_TAKEN:
         assert "sendReceipt: about 1 invocation, by writes to orders" in shop.newest.outcome
     elif document == "orders/{id}" and shop.newest.question is not None:
         assert "sendReceipt: about 1 invocation, by writes to orders" in str(
@@ -52,7 +52,7 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
     shop.order(select="collection:drafts", restore_point="2m")
     shop.pass_time(8 * MINUTE)
 
-    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "sendReceipt: about 1 invocation, by writes to drafts" in shop.newest.outcome
 
 
@@ -67,7 +67,7 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
     shop.pass_time(2 * MINUTE)
 
     question = shop.newest.question
-    assert shop.newest.status is Status.PARKED
+    assert shop.newest.status is RollbackStatus.PARKED
     assert question is not None
     assert "sendReceipt: about 1 invocation, by writes to orders" in question.plan.reported
     assert shop.data == {**GOOD, **SPOILT}
@@ -82,7 +82,7 @@ def test_functions_that_cannot_be_read_may_be_started() -> None:
     shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
     shop.order()
     shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
+    assert shop.newest.status is RollbackStatus.DECIDING
     assert "could not be read" in str(Reading(shop.ports.store).trail(shop.newest.id))
 
     shop.ports.world.hook = no_hook

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.store import Put
-from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
-from shared.domain.data.erasure.ledger import path as erasure_path
-from shared.domain.rollback.rollback import Status
+from shared.domain.data.erasure.ledger import Book, Erasure, book_path, erasure_path, hashed
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import (
     ERASURE,
     GOOD,
@@ -35,7 +34,7 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
     shop.write({"customers/ada": {"email": "since@example.com"}})
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {
         **GOOD,
         "customers/ada": {"email": "since@example.com"},
@@ -67,7 +66,7 @@ def test_functions_that_an_undo_would_start(
         told = "sendReceipt: about 1 invocation, by writes to orders"
         assert told in question.plan.reported
     else:
-        assert shop.newest.status is Status.NOT_TAKEN
+        assert shop.newest.status is RollbackStatus.NOT_TAKEN
         assert "sendReceipt: about 1 invocation, by writes to orders" in shop.newest.outcome
     assert shop.data == GOOD
 
@@ -83,7 +82,7 @@ def test_without_a_bucket_for_copies_nothing_is_written(monkeypatch: pytest.Monk
     without.pass_time(120 * MINUTE)
 
     for world in (shop, without):
-        assert world.newest.status is Status.NOT_TAKEN
+        assert world.newest.status is RollbackStatus.NOT_TAKEN
         assert "ROLLBACK_QUARANTINE_BUCKET" in world.newest.outcome
     assert (shop.data, without.data) == (GOOD, there)
 
@@ -94,7 +93,7 @@ def test_what_an_undo_would_start_and_nobody_can_read() -> None:
     shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
+    assert shop.newest.status is RollbackStatus.DECIDING
 
     shop.ports.world.hook = no_hook
     shop.parked(2)
@@ -115,7 +114,7 @@ def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     shop.ports.rewritten.hook = shop.ports.quarantine.hook = silent
     shop.approve("bob")
     shop.pass_time(4 * MINUTE)
-    assert shop.newest.status is Status.FAILED
+    assert shop.newest.status is RollbackStatus.FAILED
     assert shop.data == GOOD
 
     shop.ports.rewritten.hook = shop.ports.quarantine.hook = no_hook
@@ -130,7 +129,7 @@ def test_what_the_application_has_written_since_stays_though_it_is_the_same() ->
     shop.write({"customers/ada": GOOD["customers/ada"]})
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, **SPOILT, "customers/ada": GOOD["customers/ada"]}
 
 
@@ -143,7 +142,7 @@ def test_a_policy_that_names_another_database_since() -> None:
     shop.start_instances()
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, **SPOILT}
     there = shop.ports.kept.get("other", sorted(GOOD), None)
     assert {path: one.fields for path, one in there.items() if one is not None} == GOOD
@@ -158,7 +157,7 @@ def test_an_undo_of_data_waits_for_a_second_person() -> None:
 
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, **SPOILT}
 
 
@@ -190,7 +189,7 @@ def test_what_stands_below_a_document_of_an_erased_person_is_not_put_back() -> N
     erase(shop)
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data[line] is None
     assert "1 of somebody who was erased, and left" in shop.newest.outcome
 
@@ -205,7 +204,7 @@ def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.ports.rewritten.written == []
     assert "2 of somebody who was erased, and left" in shop.newest.outcome
 
@@ -223,7 +222,7 @@ def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
     shop.ports.rewritten.hook = erases
     undo(shop)
 
-    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert "taken out again" in shop.newest.outcome
     assert shop.data["customers/ada"] is None
     assert "customers/ada" not in shop.written()

@@ -10,13 +10,13 @@ from responders.scenarios.undo import AFTER_DOCUMENTS, Reversal, plan, with_docu
 from responders.scenarios.undo_targets import Wanted, found_by
 from shared.core.codec import encode
 from shared.domain.deployments.build_config import Recipe
-from shared.domain.deployments.inventory.state import Configuration, Source
+from shared.domain.deployments.inventory.state import Configuration, SourceObject
 from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget, standing
-from shared.domain.deployments.inventory.traffic import Standing as At
-from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.deployments.inventory.traffic import TrafficPosition as At
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, frozen
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import restore
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from tests.support.data.write_fence import POLICY, RULES
@@ -36,8 +36,8 @@ def step(
         name="shift order",
         kind=shift_traffic.KIND,
         target="order",
-        goal=encode(shift_traffic.Goal("services/order", goal)),
-        origin=encode(shift_traffic.Origin(origin, newest)),
+        goal=encode(shift_traffic.TrafficGoal("services/order", goal)),
+        origin=encode(shift_traffic.TrafficOrigin(origin, newest)),
         status=status,
     )
 
@@ -126,7 +126,7 @@ def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
 
 
 def recipe(source: str) -> Recipe:
-    return Recipe(Source("copies", source), {"name": "order"}, Configuration())
+    return Recipe(SourceObject("copies", source), {"name": "order"}, Configuration())
 
 
 OLD, BAD = recipe("old"), recipe("bad")
@@ -139,9 +139,9 @@ def build(
         name="redeploy order",
         kind=redeploy.KIND,
         target="order",
-        goal=encode(redeploy.Goal("order", made)),
-        origin=encode(redeploy.Origin("mark")),
-        kept=encode(redeploy.Kept(before)),
+        goal=encode(redeploy.RedeployGoal("order", made)),
+        origin=encode(redeploy.RedeployOrigin("mark")),
+        kept=encode(redeploy.ReplacedDeployment(before)),
         status=status,
     )
 
@@ -152,8 +152,8 @@ def route(goal: Traffic = (), status: StepStatus = StepStatus.DONE) -> Step:
         name="serve order",
         kind=serve_revision.KIND,
         target="order",
-        goal=encode(serve_revision.Goal("order", "services/order", traffic=goal)),
-        origin=encode(serve_revision.Origin(FOLLOWING)),
+        goal=encode(serve_revision.ServeRevisionGoal("order", "services/order", traffic=goal)),
+        origin=encode(serve_revision.ServeRevisionOrigin(FOLLOWING)),
         status=status,
     )
 
@@ -226,7 +226,7 @@ def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
     assert kept(world) == {}
     last = world.rollbacks()[-1]
     assert (last.status, last.outcome) == (
-        Status.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
         f"undone: {len(services)} functions as before",
     )
     assert last.order is not None
@@ -296,7 +296,7 @@ def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
     world.pass_time(MINUTE)
 
     last = world.rollbacks()[-1]
-    assert last.status is Status.NOT_TAKEN
+    assert last.status is RollbackStatus.NOT_TAKEN
     assert "getBook: getbook-00003 was deployed since" in last.outcome
     assert world.incidents()[-1].status is IncidentStatus.ESCALATED
 

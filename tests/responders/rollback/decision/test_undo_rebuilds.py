@@ -10,14 +10,12 @@ from msgspec.structs import replace
 from responders.deployments.source_cleanup import clear
 from shared.core.errors import Unavailable
 from shared.core.store import Update
-from shared.domain.deployments.deployment import Status as DeploymentStatus
-from shared.domain.deployments.deployment import record_path
-from shared.domain.deployments.inventory.state import Generation, Source, fingerprint
+from shared.domain.deployments.deployment import DeploymentStatus, record_path
+from shared.domain.deployments.inventory.state import Generation, SourceObject, fingerprint
 from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.plan import path as plan_path
-from shared.domain.rollback.rollback import Rollback, Status
-from shared.domain.rollback.rollback import path as rollback_path
+from shared.domain.rollback.plan import step_path as plan_path
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.engine.lease import LIMIT_TAKEOVERS
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.vault import content_of
@@ -36,7 +34,7 @@ def undone(shop: World) -> Rollback:
     """The undo, which a person has looked at and wants."""
     assert say(shop, "undo", actor="alice") == ""
     parked = shop.rollbacks()[-1]
-    assert parked.status is Status.PARKED
+    assert parked.status is RollbackStatus.PARKED
     assert say(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
     return shop.rollbacks()[-1]
@@ -51,7 +49,7 @@ def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
 
     count = len(shop.policy.functions)
     assert (last.status, last.outcome) == (
-        Status.SUCCEEDED,
+        RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
     assert source(shop) == content_of(BAD)
@@ -98,7 +96,7 @@ def test_the_very_list_comes_back_with_the_build(before: Traffic, first: str) ->
 
     last = undone(shop)
 
-    assert (last.status, shop.broken_laws()) == (Status.SUCCEEDED, [])
+    assert (last.status, shop.broken_laws()) == (RollbackStatus.SUCCEEDED, [])
     service = shop.ports.world.services()[ORDER]
     assert service.traffic == before
     assert source(shop) == content_of(BAD)
@@ -120,7 +118,7 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     shop.announce("v2", stable=True)
     shop.pass_time(10 * MINUTE)
     shop.deploy_bad([ORDER])
-    newer = Source("sources", f"{name}.zip", 2)
+    newer = SourceObject("sources", f"{name}.zip", 2)
     shop.ports.world.first_generation[name] = replace(older, source=newer)
     shop.announce("v3")
     shop.alert()
@@ -129,7 +127,10 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (Status.SUCCEEDED, "undone: 2 functions as before")
+    assert (last.status, last.outcome) == (
+        RollbackStatus.SUCCEEDED,
+        "undone: 2 functions as before",
+    )
     built = shop.ports.world.functions()[name].source
     assert built is not None
     assert shop.ports.sources.read(built) == content_of(newer)
@@ -152,7 +153,7 @@ def refused(shop: World) -> str:
     assert say(shop, "undo", actor="alice") == ""
     shop.pass_time(5 * MINUTE)
     last = shop.rollbacks()[-1]
-    assert last.status is Status.SUCCEEDED
+    assert last.status is RollbackStatus.SUCCEEDED
     assert last.outcome == f"undone: {len(shop.policy.functions) - 1} functions as before"
     assert last.plan is not None
     [line] = last.plan.reported
@@ -225,7 +226,7 @@ def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> Non
     shop.pass_time(5 * MINUTE)
 
     last = shop.rollbacks()[-1]
-    assert last.status is Status.SUCCEEDED
+    assert last.status is RollbackStatus.SUCCEEDED
     assert last.plan is not None
     assert last.plan.reported == ()
     assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
@@ -257,7 +258,7 @@ def test_a_build_that_made_what_does_not_start_is_undone() -> None:
 
     last = undone(shop)
 
-    assert last.status is Status.SUCCEEDED
+    assert last.status is RollbackStatus.SUCCEEDED
     services = shop.ports.world.services()
     assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
     assert services[ORDER].revisions[-1].ready
@@ -315,7 +316,7 @@ def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) 
 
     def somebody(verb: str, side: str) -> None:
         decided = (verb, side) == ("store.commit", "after") and not theirs
-        if decided and shop.rollbacks()[-1].status is Status.RUNNING:
+        if decided and shop.rollbacks()[-1].status is RollbackStatus.RUNNING:
             if past:
                 platform.deploy_past(ORDER)
             else:
@@ -327,7 +328,7 @@ def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) 
     shop.pass_time(10 * MINUTE)
 
     last = shop.rollbacks()[-1]
-    assert last.status is Status.FAILED
+    assert last.status is RollbackStatus.FAILED
     assert f"redeploy {ORDER}: STOPPED" in last.outcome
     assert shop.live[ORDER] == {theirs[0]: 100}
     assert shop.ports.builds.built == [ORDER]
@@ -341,13 +342,16 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
     shop.ports.builds.failures[ORDER] = "no such object"
     shop.ports.builds.missing.add(ORDER)
     failed = undone(shop)
-    assert failed.status is Status.FAILED
+    assert failed.status is RollbackStatus.FAILED
     assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
     shop.ports.builds.missing.clear()
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (Status.SUCCEEDED, "undone: 1 functions as before")
+    assert (last.status, last.outcome) == (
+        RollbackStatus.SUCCEEDED,
+        "undone: 1 functions as before",
+    )
     assert source(shop) == content_of(BAD)
     assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
     assert "has nothing to undo" in say(shop, "undo", actor="alice")
@@ -364,11 +368,11 @@ def test_what_is_deployed_is_not_known_for_a_while() -> None:
     shop.ports.builds.hook = mute
     say(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
-    assert shop.rollbacks()[-1].status is Status.DECIDING
+    assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
 
     shop.ports.builds.hook = lambda verb, side: None
     shop.pass_time(2 * MINUTE)
-    assert shop.rollbacks()[-1].status is Status.PARKED
+    assert shop.rollbacks()[-1].status is RollbackStatus.PARKED
 
 
 def test_a_function_that_was_created_again_is_not_deleted() -> None:
@@ -386,7 +390,7 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
     shop.pass_time(2 * MINUTE)
 
     last = shop.rollbacks()[-1]
-    assert last.status is Status.NOT_TAKEN
+    assert last.status is RollbackStatus.NOT_TAKEN
     assert last.outcome.endswith("it was not there, and nothing is deleted")
 
 
@@ -426,7 +430,7 @@ def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
 
     clear(shop.ports, shop.policy)
     assert needed <= names(shop)
-    assert undone(shop).status is Status.SUCCEEDED
+    assert undone(shop).status is RollbackStatus.SUCCEEDED
     assert source(shop) == content_of(BAD)
 
     shop.ports.world.deploy([ORDER])

@@ -8,11 +8,11 @@ import pytest
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.domain.data.isolation.write_fence import Status
+from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.presentation.status_page import Mood, view
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.write_fence import (
     BEFORE,
@@ -40,7 +40,7 @@ def test_it_stands_once_the_application_is_refused_a_write() -> None:
     raise_it(shop)
 
     fence = fence_of(shop)
-    assert fence.status is Status.STANDING
+    assert fence.status is FenceStatus.STANDING
     assert {name: one.manual for name, one in scalings(shop).items()} == dict.fromkeys(WRITERS, 0)
     assert others(shop) == {Scaling()}
     assert told(shop) == ["fence.raising", "fence.stands"]
@@ -58,12 +58,12 @@ def test_lifted_it_leaves_everything_as_it_was() -> None:
     shop = world()
     raise_it(shop)
     shop.pass_time(10 * MINUTE)
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
     lift(shop)
     shop.pass_time(MINUTE)
 
     assert scalings(shop) == BEFORE
-    assert (fence_of(shop).status, fence_of(shop).left) == (Status.DOWN, ())
+    assert (fence_of(shop).status, fence_of(shop).left) == (FenceStatus.DOWN, ())
     assert told(shop) == ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
     assert public(shop)[0].ended_at is not None
     assert windows(shop) == 0
@@ -76,12 +76,12 @@ def test_it_falls_by_itself() -> None:
     raise_it(shop, expires="2h")
     shop.start_instances()
     shop.pass_time(29 * MINUTE)
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
     shop.pass_time(3 * MINUTE)
 
     assert scalings(shop) == BEFORE
     assert fence_of(shop).why == "its time is over"
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
 
 
 def test_a_shorter_time_is_kept() -> None:
@@ -90,7 +90,7 @@ def test_a_shorter_time_is_kept() -> None:
     raise_it(shop, expires="12m")
     shop.pass_time(14 * MINUTE)
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
 
 
 def test_a_canary_that_still_writes_is_no_fence() -> None:
@@ -98,13 +98,13 @@ def test_a_canary_that_still_writes_is_no_fence() -> None:
     shop = world()
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     raise_it(shop)
-    assert fence_of(shop).status is Status.RAISING
+    assert fence_of(shop).status is FenceStatus.RAISING
     shop.pass_time(12 * MINUTE)
 
     assert scalings(shop) == BEFORE
     assert "still writes" in fence_of(shop).why
     assert "fence.stands" not in told(shop)
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_gives_no_answer_is_no_refusal(answer: Unavailable | ProbeAnswer) -
     raise_it(shop)
     shop.pass_time(2 * MINUTE)
 
-    assert fence_of(shop).status is Status.RAISING
+    assert fence_of(shop).status is FenceStatus.RAISING
 
 
 def test_a_canary_that_writes_again_lets_it_fall() -> None:
@@ -127,7 +127,7 @@ def test_a_canary_that_writes_again_lets_it_fall() -> None:
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     shop.pass_time(MINUTE)
 
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     assert "order-status writes again" in fence_of(shop).why
 
 
@@ -140,7 +140,7 @@ def test_whoever_starts_a_writer_has_it(how: str) -> None:
     shop.ports.world.scale_by_hand("payOrder", theirs)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert "payOrder" in fence_of(shop).why
     assert scalings(shop) == {**BEFORE, "payOrder": theirs}
     assert fence_of(shop).left == (("payOrder",) if how == "scaled" else ())
@@ -184,7 +184,7 @@ def test_what_it_brings_about_is_no_regression_of_a_rollback_that_is_watched() -
     while not shop.rollbacks() or shop.rollbacks()[-1].status is not RollbackStatus.WATCHING:
         shop.pass_time(MINUTE / 2)
     raise_it(shop)
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
     for probe in POLICY.probes:
         shop.ports.prober.answers[probe.name] = ProbeAnswer(False, 503)
     shop.pass_time(12 * MINUTE)
@@ -202,7 +202,7 @@ def test_people_may_order_behind_it() -> None:
     shop.pass_time(5 * MINUTE)
 
     assert [one.status for one in shop.rollbacks()] == ["SUCCEEDED"]
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_one_at_a_time() -> None:
     lift(shop)
     shop.pass_time(8 * MINUTE)
     raise_it(shop)
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
 
 
 def test_a_rollback_that_brings_functions_back_comes_first() -> None:
@@ -276,7 +276,7 @@ def test_a_writer_that_cannot_be_stopped_is_no_fence() -> None:
     shop.pass_time(MINUTE)
 
     assert "payOrder cannot be stopped" in fence_of(shop).why
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     services = shop.ports.world.services()
     assert {one.scaling.manual for one in services.values()} == {None}
     assert public(shop) == []

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.policy.data_rules import Derived
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
 from tests.support.data.repair_behind_fence import (
@@ -39,7 +39,7 @@ def test_documents_are_written_behind_a_fence() -> None:
     shop.pass_time(10 * MINUTE)
     fence = fence_of(shop)
     assert (fence.rollback, fence.actor) == (shop.newest.id, "alice")
-    assert shop.behind == [Status.STANDING, Status.STANDING]
+    assert shop.behind == [FenceStatus.STANDING, FenceStatus.STANDING]
     assert shop.data == GOOD
     assert told(shop) == ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
     assert shop.newest.status is RollbackStatus.SUCCEEDED
@@ -67,7 +67,7 @@ def test_it_stands_until_the_data_are_looked_through_again() -> None:
     shop.pass_time(3 * MINUTE)
     assert shop.newest.verified_at is None
     assert shop.written() == set(SPOILT)
-    assert (fence_of(shop).status, windows(shop)) == (Status.STANDING, 1)
+    assert (fence_of(shop).status, windows(shop)) == (FenceStatus.STANDING, 1)
 
     shop.ports.kept.hook = no_hook
     shop.pass_time(8 * MINUTE)
@@ -116,7 +116,7 @@ def test_a_persons_fence_is_used_and_stays() -> None:
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
     assert fence_of(shop).rollback == ""
     notes = [str(entry.events[0].facts.get("note")) for entry in shop.trail(shop.newest)]
     assert not any(note.startswith("for the fence:") for note in notes)
@@ -136,7 +136,7 @@ def test_what_overrides_a_freeze_has_its_fence() -> None:
     shop.until(shop.has_fence)
     frozen(shop)
     shop.pass_time(MINUTE)
-    assert fence_of(shop).status is Status.RAISING
+    assert fence_of(shop).status is FenceStatus.RAISING
     del shop.ports.prober.answers[RULES.canary]
     shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
 
@@ -165,7 +165,7 @@ def test_a_fence_that_falls_is_waited_for() -> None:
     raise_it(shop)
     lift(shop)
     before = fence_of(shop)
-    assert before.status is Status.FALLING
+    assert before.status is FenceStatus.FALLING
     shop.approve("bob")
     assert fence_of(shop).command == before.command
     shop.until(lambda: fence_of(shop).rollback == shop.newest.id)
@@ -208,7 +208,7 @@ def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
     shop.pass_time(12 * MINUTE)
 
     assert len(shop.ports.theirs.messages) == 1
-    assert {one.status for one in seen} == {Status.DOWN}
+    assert {one.status for one in seen} == {FenceStatus.DOWN}
 
 
 @pytest.mark.parametrize("held", [2 * MINUTE, 40 * MINUTE])

@@ -6,7 +6,7 @@ import pytest
 
 from shared.core.store import Update
 from shared.domain.commands import command as commands
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
 from tests.support.data.repair_behind_fence import FencedShop, expect_as_before, frozen, undeclared
 from tests.support.data.write_fence import BEFORE, fence_of, scalings, windows, without_policy
@@ -17,7 +17,9 @@ def test_a_fence_that_nobody_raises_ends_it() -> None:
     shop = FencedShop()
     shop.asked()
     shop.raised()
-    shop.ports.store.commit([Update(commands.path(fence_of(shop).command), {"due_at": None})])
+    shop.ports.store.commit(
+        [Update(commands.command_path(fence_of(shop).command), {"due_at": None})]
+    )
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.FAILED
     assert "the fence does not stand" in shop.newest.outcome

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected
-from shared.domain.data.isolation.write_fence import Status
-from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.data.isolation.write_fence import FenceStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
 from tests.support.data.repair_behind_fence import (
@@ -31,7 +31,7 @@ def test_an_undo_writes_behind_a_fence_as_well() -> None:
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
     assert fence_of(shop).rollback == shop.newest.id
-    assert shop.behind == 2 * [Status.STANDING]
+    assert shop.behind == 2 * [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert told(shop) == 2 * ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
@@ -82,11 +82,11 @@ def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
     shop.approve("bob")
     shop.until(lambda: shop.newest.status is RollbackStatus.FAILED)
     first = fence_of(shop)
-    assert first.status is not Status.DOWN
+    assert first.status is not FenceStatus.DOWN
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.settle()
     shop.until(lambda: shop.newest.status is RollbackStatus.PARKED)
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert "fence" in held(shop)
     shop.behind.clear()
     shop.approve("bob")
@@ -94,7 +94,7 @@ def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert fence_of(shop).rollback == shop.newest.id
-    assert shop.behind == [Status.STANDING]
+    assert shop.behind == [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
     expect_as_before(shop)
 

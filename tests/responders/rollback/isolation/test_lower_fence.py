@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Query
-from shared.domain.data.isolation.write_fence import Status
+from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
@@ -67,11 +67,11 @@ def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
     shop.ports.world.hook = hook
     raise_it(shop)
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.STANDING
+    assert fence_of(shop).status is FenceStatus.STANDING
     lift(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -86,7 +86,7 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     lift(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
     assert "run.services.update" in loud
     assert "createOrder: its instances were 1 to 20" in loud
@@ -95,7 +95,7 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
     shop.ports.world.hook = no_hook
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -121,7 +121,7 @@ def test_a_writer_that_does_not_start_is_told_loudly() -> None:
     lift(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
     assert "instances start" in loud
 
@@ -135,14 +135,14 @@ def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
         "platform.service", Rejected("PERMISSION_DENIED: run.services.get")
     )
     shop.pass_time(45 * MINUTE)
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     assert told(shop)[-1] == "fence.stuck"
     system = decode(System, shop.ports.store.get("systems/bookshop").fields)
     assert frozen(system.freezes, shop.ports.clock.now()) is not None
 
     shop.ports.world.hook = no_hook
     shop.pass_time(2 * MINUTE)
-    assert (fence_of(shop).status, fence_of(shop).left) == (Status.DOWN, ())
+    assert (fence_of(shop).status, fence_of(shop).left) == (FenceStatus.DOWN, ())
     assert scalings(shop) == BEFORE
 
 
@@ -166,13 +166,13 @@ def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool
         lift(shop)
     shop.pass_time(15 * MINUTE)
 
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     assert "run.services.get" in fence_of(shop).waiting
     assert {**scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
     assert scalings(shop)["payOrder"] != BEFORE["payOrder"]
     services.service = look  # type: ignore[method-assign]
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -196,7 +196,7 @@ def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
     assert scalings(shop) != BEFORE
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -209,7 +209,7 @@ def test_the_policy_names_other_writers_now() -> None:
     shop.pass_time(8 * MINUTE)
 
     assert fence_of(shop).why == "the policy declares other writers now"
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -225,7 +225,7 @@ def test_it_falls_without_its_policy(canary: str) -> None:
     shop.pass_time(8 * MINUTE)
     shop.policy = POLICY
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert fence_of(shop).why == "bookshop has no policy any more"
     assert (scalings(shop), windows(shop)) == (BEFORE, 0)
     assert told(shop)[-2:] == ["fence.falls", "fence.down"]
@@ -242,11 +242,11 @@ def test_it_goes_on_falling_without_its_policy() -> None:
     raise_it(shop)
     shop.command(command="lift-fence", system="bookshop")
     shop.deliver_commands()
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     without_policy(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).status is FenceStatus.DOWN
     assert scalings(shop) == BEFORE
 
 
@@ -258,7 +258,7 @@ def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
     without_policy(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is Status.FALLING
+    assert fence_of(shop).status is FenceStatus.FALLING
     [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
     assert "PERMISSION_DENIED" in loud
     service = fence_of(shop).writers[0].service

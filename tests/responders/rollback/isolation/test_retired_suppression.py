@@ -13,14 +13,14 @@ from shared.core.errors import Rejected
 from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.repair.plan import Goal, Position, Select
+from shared.domain.data.repair.plan import Position, RepairGoal, Select
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.documents.batched import SUPPRESSED
 from shared.engine.steps.documents.repair import Repair
-from shared.engine.steps.documents.restore import Goal as PutBackGoal
 from shared.engine.steps.documents.restore import PutBack
+from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
 from shared.state import work_queue
 from tests.support.data.corrupted_bookshop import MINUTE, Shop
 from tests.support.notices import system_events
@@ -46,7 +46,10 @@ def left_over(shop: Shop, **fields: Any) -> str:
     now = shop.ports.clock.now()
     record = CommandRecord("silence-r", "silence", "bookshop", "alice", "spoilt", now, "raised")
     fields = {**encode(record), "due_at": now}
-    writes = [Create(commands.path(record.id), fields), Create("fences/bookshop:silence", known)]
+    writes = [
+        Create(commands.command_path(record.id), fields),
+        Create("fences/bookshop:silence", known),
+    ]
     shop.ports.store.commit(writes)
     return record.id
 
@@ -62,7 +65,7 @@ def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_poli
         worker.carry_out(shop.ports, {"other": shop.policy}, name)
         shop.pass_time(MINUTE)
 
-    record = decode(CommandRecord, shop.ports.store.get(commands.path(name)).fields)
+    record = decode(CommandRecord, shop.ports.store.get(commands.command_path(name)).fields)
     assert record.due_at is None
     assert (shop.ports.store.get("fences/bookshop:silence").fields or {})["is_over"] is True
     assert system_events.told(shop, "silence.") == ["silence.ended"]
@@ -84,17 +87,17 @@ def test_a_suppression_that_is_over() -> None:
     work_queue.publish(shop.ports.bus, work_queue.COMMAND, name, shop.ports.clock.now())
     shop.pass_time(MINUTE)
 
-    record = decode(CommandRecord, shop.ports.store.get(commands.path(name)).fields)
+    record = decode(CommandRecord, shop.ports.store.get(commands.command_path(name)).fields)
     assert record.due_at is None
     assert system_events.told(shop, "silence.") == []
 
 
-REPAIR = Goal("d", START, "d", START, Select(), Scope("orders"))
+REPAIR = RepairGoal("d", START, "d", START, Select(), Scope("orders"))
 HEARER = {"name": "a", "event": "b", "pattern": "c", "subscription": "s", "scopes": []}
 
 
 @pytest.mark.parametrize("goal", [REPAIR, PutBackGoal("r", "d")], ids=["repair", "undo"])
-def test_a_plan_with_suppression_writes_nothing_more(goal: Goal | PutBackGoal) -> None:
+def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | PutBackGoal) -> None:
     """Its documents would start what people have agreed to keep from it."""
     written: list[Position] = []
 
@@ -102,7 +105,7 @@ def test_a_plan_with_suppression_writes_nothing_more(goal: Goal | PutBackGoal) -
         written.append(position)
         return position
 
-    kind = Repair(portion) if isinstance(goal, Goal) else PutBack(portion)
+    kind = Repair(portion) if isinstance(goal, RepairGoal) else PutBack(portion)
     plain = Step("repair 1", kind="repair", target="orders", goal=encode(goal))
     step = Step(
         "repair 1", kind="repair", target="orders", goal={**plain.goal, "silenced": [HEARER]}
@@ -117,5 +120,5 @@ def test_a_plan_with_suppression_writes_nothing_more(goal: Goal | PutBackGoal) -
 
 def test_a_rollback_with_suppression_is_read() -> None:
     """What this version does not know of it is left out."""
-    known = encode(Rollback("r", "i", "bookshop", Status.RUNNING, START, START))
+    known = encode(Rollback("r", "i", "bookshop", RollbackStatus.RUNNING, START, START))
     assert decode(Rollback, {**known, "is_silent": True}) == decode(Rollback, known)

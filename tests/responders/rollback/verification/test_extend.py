@@ -10,12 +10,10 @@ import pytest
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put, Update
-from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.deployment import Status as DeploymentStatus
-from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import record, went_back
 from tests.support.rollbacks.function_steps import (
     ORDER,
@@ -43,7 +41,7 @@ def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None
 
     rollback = rolls_out_under_its_rollback(shop)
 
-    assert rollback.status is Status.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
     assert on_copies(shop) == {ORDER}
@@ -61,7 +59,7 @@ def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> No
 
     rollback = rolls_out_under_its_rollback(shop)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert rollback.outcome == (
         f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
     )
@@ -82,7 +80,7 @@ def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> Non
 
     rollback = rolls_out_under_its_rollback(shop, barrier="a migration")
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert set(shop.live) - back(shop) == set(CHECKOUT)
     assert "3 of 6 not done" in rollback.outcome
     assert "lies behind a barrier of v2" in rollback.outcome
@@ -95,7 +93,7 @@ def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
 
     rollback = rolls_out_under_its_rollback(shop)
 
-    assert rollback.status is Status.FAILED
+    assert rollback.status is RollbackStatus.FAILED
     assert set(shop.live) - back(shop) == set(CHECKOUT)
     assert "is beyond the blast radius of 4" in rollback.outcome
 
@@ -119,7 +117,7 @@ def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
 
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
-    assert rollback.status is Status.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert back(shop) == set(shop.live)
 
 
@@ -131,7 +129,7 @@ def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> N
 
     rollback = rolls_out_under_its_rollback(shop)
 
-    assert rollback.status is Status.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
     assert set(shop.live) - back(shop) == {"payOrder"}
@@ -153,7 +151,7 @@ def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
     shop.ports.beside.hook = mute
     rollback = rolls_out_under_its_rollback(shop)
 
-    assert rollback.status is Status.SUCCEEDED
+    assert rollback.status is RollbackStatus.SUCCEEDED
     assert on_copies(shop) == set()
     assert back(shop) == set(shop.live)
     assert ends(shop, ORDER) == {
@@ -190,7 +188,7 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
 
     assert world.live == stable
     [one] = world.rollbacks()
-    assert one.status is Status.SUCCEEDED
+    assert one.status is RollbackStatus.SUCCEEDED
     assert one.plan is not None
     assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
     assert world.events(one).count("plan.extended") == 2
@@ -219,7 +217,7 @@ def test_a_roll_out_that_never_settles() -> None:
     first = world.rollbacks()[0]
     assert first.plan is not None
     assert len(went_back(world)) == 4
-    assert first.status is Status.FAILED
+    assert first.status is RollbackStatus.FAILED
     assert "1 of 5 not done" in first.outcome
     assert "it was reached after 3 extensions" in first.outcome
     assert world.broken_laws() == []

@@ -39,7 +39,7 @@ def test_the_checks_of_the_policy_are_told_by_name() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     [told] = [
         str(event.facts["note"])
         for entry in world.trail(one)
@@ -59,7 +59,7 @@ def test_a_probe_that_fails_after_the_last_shift() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     assert "sign-in" in one.outcome
     assert one.confirmed_at is None
     assert one.shifted_at is not None
@@ -76,7 +76,7 @@ def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
 
     one = rolled_back(world)
 
-    assert one.status is rollback.Status.FAILED
+    assert one.status is rollback.RollbackStatus.FAILED
     assert "signing in" in one.outcome
 
 
@@ -101,7 +101,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
     world.deploy_bad()
     world.alert()
     world.pass_time(10 * MINUTE)
-    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
     stable = world.live
 
     for function, service in world.ports.world.services().items():
@@ -113,26 +113,26 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
     assert world.live == stable
     [trouble] = world.incidents()
     if ends_well:
-        assert one.status is rollback.Status.SUCCEEDED
+        assert one.status is rollback.RollbackStatus.SUCCEEDED
     else:
-        assert one.status is rollback.Status.FAILED
+        assert one.status is rollback.RollbackStatus.FAILED
         assert "worse than before" in one.outcome
-        assert trouble.status is incident.Status.ESCALATED
+        assert trouble.status is incident.IncidentStatus.ESCALATED
 
 
 @pytest.mark.parametrize(
     ("is_open", "outcome", "becomes"),
     [
-        (False, "stable through the watch", incident.Status.RESOLVED),
+        (False, "stable through the watch", incident.IncidentStatus.RESOLVED),
         (
             True,
             "stable through the watch, not over: function_failure_rate",
-            incident.Status.ESCALATED,
+            incident.IncidentStatus.ESCALATED,
         ),
     ],
 )
 def test_an_alert_whose_condition_is_not_over_at_the_end(
-    is_open: bool, outcome: str, becomes: incident.Status
+    is_open: bool, outcome: str, becomes: incident.IncidentStatus
 ) -> None:
     """Cloud Monitoring is asked, whatever it notified of; what still stands waits for a person."""
     world = World()
@@ -146,9 +146,9 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
 
     [one] = world.rollbacks()
     [trouble] = world.incidents()
-    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, outcome)
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, outcome)
     assert trouble.status is becomes
-    if becomes is incident.Status.ESCALATED:
+    if becomes is incident.IncidentStatus.ESCALATED:
         assert choices(trouble, one) == ("undo", "accept", "ack")
 
 
@@ -171,12 +171,12 @@ def is_said(world: World, event: str) -> bool:
 @pytest.mark.parametrize(
     ("is_open", "event", "becomes"),
     [
-        (False, "alerts.over", incident.Status.WATCHING),
-        (True, "alerts.escalated", incident.Status.ESCALATED),
+        (False, "alerts.over", incident.IncidentStatus.WATCHING),
+        (True, "alerts.escalated", incident.IncidentStatus.ESCALATED),
     ],
 )
 def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
-    is_open: bool, event: str, becomes: incident.Status
+    is_open: bool, event: str, becomes: incident.IncidentStatus
 ) -> None:
     """What stands is told by then, though the watch goes on to its own end; nothing flips."""
     world = watched(is_open)
@@ -193,7 +193,7 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     assert all('"command":"cancel"' in str(text) for text in said)
     world.pass_time(HOUR)
     [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is not None
     assert one.ended_at is not None
     assert one.ended_at - one.verified_at >= 30 * MINUTE
@@ -209,8 +209,8 @@ def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
     [one] = world.rollbacks()
     [trouble] = world.incidents()
     assert (one.status, trouble.status) == (
-        rollback.Status.WATCHING,
-        incident.Status.ESCALATED,
+        rollback.RollbackStatus.WATCHING,
+        incident.IncidentStatus.ESCALATED,
     )
     now = world.ports.clock.now()
     assert response(trouble, one, [], now).restored_at == one.verified_at
@@ -227,7 +227,7 @@ def test_what_was_over_too_late_waits_for_a_person() -> None:
     [one] = world.rollbacks()
     [trouble] = world.incidents()
     assert one.outcome == "stable through the watch, its alerts were over too late"
-    assert trouble.status is incident.Status.ESCALATED
+    assert trouble.status is incident.IncidentStatus.ESCALATED
     assert choices(trouble, one) == ("undo", "accept", "ack")
 
 
@@ -241,7 +241,7 @@ def test_a_condition_that_is_over_at_the_last_read() -> None:
     world.pass_time(2 * MINUTE)
 
     assert len(told(world, "alerts.over")) == 1
-    assert world.incidents()[0].status is incident.Status.WATCHING
+    assert world.incidents()[0].status is incident.IncidentStatus.WATCHING
 
 
 def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
@@ -263,7 +263,7 @@ def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None
     [said] = told(world, "alerts.unanswered")
     assert said.startswith("not known to be over: function_failure_rate")
     assert is_said(world, "alerts.unanswered")
-    assert world.incidents()[0].status is incident.Status.WATCHING
+    assert world.incidents()[0].status is incident.IncidentStatus.WATCHING
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -277,8 +277,8 @@ def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> 
 
     [one] = world.rollbacks()
     [trouble] = world.incidents()
-    assert one.status is rollback.Status.SUCCEEDED
-    ended = incident.Status.ESCALATED if is_open else incident.Status.RESOLVED
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    ended = incident.IncidentStatus.ESCALATED if is_open else incident.IncidentStatus.RESOLVED
     assert trouble.status is ended
     assert len(told(world, "alerts.escalated" if is_open else "alerts.over")) == 1
     assert world.broken_laws() == []

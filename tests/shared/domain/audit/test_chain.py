@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.audit.chain import Entry, digest, event, faults, genesis, link
+from shared.domain.audit.chain import AuditEntry, digest, event, faults, genesis, link
 
 CHAIN = "rollbacks/INC-20260302-001"
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def chain(length: int) -> list[Entry]:
-    entries: list[Entry] = []
+def chain(length: int) -> list[AuditEntry]:
+    entries: list[AuditEntry] = []
     for number in range(1, length + 1):
         previous = entries[-1].hash if entries else genesis(CHAIN)
         told = event("something", AT, "worker", number=number)
@@ -21,9 +21,9 @@ def chain(length: int) -> list[Entry]:
     return entries
 
 
-def resealed(entries: list[Entry]) -> list[Entry]:
+def resealed(entries: list[AuditEntry]) -> list[AuditEntry]:
     """The chain written anew from its first entry on."""
-    again: list[Entry] = []
+    again: list[AuditEntry] = []
     for entry in entries:
         previous = again[-1].hash if again else genesis(CHAIN)
         again.append(link(previous, entry.sequence, entry.commit_id, entry.fence, entry.events))
@@ -38,23 +38,23 @@ def test_an_untouched_chain_is_intact() -> None:
     assert faults(CHAIN, [], genesis(CHAIN), 0) == []
 
 
-def edited(entries: list[Entry]) -> list[Entry]:
+def edited(entries: list[AuditEntry]) -> list[AuditEntry]:
     forged = replace(entries[2], events=[event("something", AT, "somebody else", number=3)])
     return [*entries[:2], forged, *entries[3:]]
 
 
-def edited_and_sealed(entries: list[Entry]) -> list[Entry]:
+def edited_and_sealed(entries: list[AuditEntry]) -> list[AuditEntry]:
     forged = edited(entries)
     forged[2] = replace(forged[2], hash=digest(forged[2]))
     return forged
 
 
-def inserted(entries: list[Entry]) -> list[Entry]:
+def inserted(entries: list[AuditEntry]) -> list[AuditEntry]:
     extra = link(entries[1].hash, 3, "forged", 1, [event("more", AT, "somebody")])
     return [*entries[:2], extra, *entries[2:]]
 
 
-def rewritten(entries: list[Entry]) -> list[Entry]:
+def rewritten(entries: list[AuditEntry]) -> list[AuditEntry]:
     return resealed(edited(entries))
 
 
@@ -73,7 +73,9 @@ def rewritten(entries: list[Entry]) -> list[Entry]:
         lambda entries: [],
     ],
 )
-def test_every_way_to_tamper_is_found(tamper: Callable[[list[Entry]], list[Entry]]) -> None:
+def test_every_way_to_tamper_is_found(
+    tamper: Callable[[list[AuditEntry]], list[AuditEntry]],
+) -> None:
     """Edit, deletion, insertion, reordering, truncation, and a rewriting against the old head."""
     entries = chain(5)
 

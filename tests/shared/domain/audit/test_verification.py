@@ -17,7 +17,7 @@ from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable
 from shared.core.store import SERVER_TIME, Put, Store, Update
 from shared.domain.audit import anchor
-from shared.domain.audit.verification import Finding, Verdict
+from shared.domain.audit.verification import ChainFinding, ChainVerdict
 from shared.domain.retention import KEPT_FOR
 from shared.state.audit_reader import Trail
 from tests.support.fakes.firestore.store import MemoryStore
@@ -71,7 +71,7 @@ def anchors() -> MemoryObjects:
 
 def verified(
     store: Store, chain: str, *, anchored: MemoryObjects | None, now: datetime = NOW
-) -> Finding:
+) -> ChainFinding:
     kind, _, name = chain.partition("/")
     trail = Trail(store, anchored)
     verify = trail.verify_rollback if kind == "rollbacks" else trail.verify_system
@@ -84,7 +84,7 @@ def test_the_campaign_has_something_to_tamper_with() -> None:
     """Two trails of many entries, a chain of several seals, and an anchor of each last entry."""
     for chain in (FIRST, SECOND, SYSTEM, f"systems/{LIVED.policy.system}"):
         found = verified(InMemory().store, chain, anchored=anchors())
-        assert (found.verdict, found.faults, found.notes) == (Verdict.INTACT, (), ())
+        assert (found.verdict, found.faults, found.notes) == (ChainVerdict.INTACT, (), ())
         assert found.anchored == found.entries >= (10 if chain == FIRST else 2)
 
 
@@ -99,8 +99,8 @@ def test_tampering_is_found_without_anchors(chain: str, other: str, kind: str, s
 
     FOUND_BY_THE_CHAIN[kind](Tamperer(vault, seed), chain, other)
 
-    assert verified(vault.store, chain, anchored=None).verdict is Verdict.BROKEN
-    assert verified(vault.store, chain, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, chain, anchored=None).verdict is ChainVerdict.BROKEN
+    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -115,9 +115,9 @@ def test_a_chain_made_to_fit_is_found_against_the_anchors_alone(
     FOUND_BY_ANCHORS_ALONE[kind](Tamperer(vault, seed), chain, SECOND)
 
     alone = verified(vault.store, chain, anchored=None)
-    assert alone.verdict is Verdict.INTACT
+    assert alone.verdict is ChainVerdict.INTACT
     assert "written anew" in alone.notes[0]
-    assert verified(vault.store, chain, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -128,7 +128,7 @@ def test_a_single_event_against_its_seal(kind: str, seed: int) -> None:
 
     getattr(Tamperer(vault, seed), kind)(SYSTEM)
 
-    assert verified(vault.store, SYSTEM, anchored=None).verdict is Verdict.BROKEN
+    assert verified(vault.store, SYSTEM, anchored=None).verdict is ChainVerdict.BROKEN
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +145,14 @@ def wire() -> Iterator[Callable[[], OverTheWire]]:
 def test_the_campaign_over_firestore(wire: Callable[[], OverTheWire], kind: str) -> None:
     """What holds in memory holds for the documents as Firestore keeps them."""
     vault = wire()
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is Verdict.INTACT
-    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is Verdict.INTACT
+    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.INTACT
+    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is ChainVerdict.INTACT
 
     KINDS[kind](Tamperer(vault, 7), FIRST, SECOND)
 
-    alone = Verdict.BROKEN if kind in FOUND_BY_THE_CHAIN else Verdict.INTACT
+    alone = ChainVerdict.BROKEN if kind in FOUND_BY_THE_CHAIN else ChainVerdict.INTACT
     assert verified(vault.store, FIRST, anchored=None).verdict is alone
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 # Expired, or removed?
@@ -174,9 +174,9 @@ def test_an_expired_rollback_may_be_gone_in_part_and_in_any_order(seed: int) -> 
 
     for anchored in (anchors(), None):
         found = verified(vault.store, FIRST, anchored=anchored, now=EXPIRED)
-        assert (found.verdict, found.faults) == (Verdict.EXPIRED, ())
+        assert (found.verdict, found.faults) == (ChainVerdict.EXPIRED, ())
         early = verified(vault.store, FIRST, anchored=anchored, now=NOW)
-        assert early.verdict is Verdict.BROKEN
+        assert early.verdict is ChainVerdict.BROKEN
 
 
 def test_an_expired_rollback_that_is_gone_whole() -> None:
@@ -185,9 +185,12 @@ def test_an_expired_rollback_that_is_gone_whole() -> None:
     for path in parts(FIRST):
         vault.remove(path)
 
-    assert verified(vault.store, FIRST, anchored=anchors(), now=EXPIRED).verdict is Verdict.EXPIRED
+    assert (
+        verified(vault.store, FIRST, anchored=anchors(), now=EXPIRED).verdict
+        is ChainVerdict.EXPIRED
+    )
     early = verified(vault.store, FIRST, anchored=anchors())
-    assert early.verdict is Verdict.BROKEN
+    assert early.verdict is ChainVerdict.BROKEN
     assert "none of it is there" in early.faults[0]
     assert Trail(vault.store, None).verify_rollback(FIRST.partition("/")[2], NOW) is None
 
@@ -198,7 +201,7 @@ def test_what_is_left_of_an_expired_rollback_and_was_edited() -> None:
     Tamperer(vault, 1).edit(FIRST)
     vault.remove(FIRST)
 
-    assert verified(vault.store, FIRST, anchored=None, now=EXPIRED).verdict is Verdict.BROKEN
+    assert verified(vault.store, FIRST, anchored=None, now=EXPIRED).verdict is ChainVerdict.BROKEN
 
 
 def test_an_expiry_that_was_moved_to_have_the_trail_removed() -> None:
@@ -210,7 +213,7 @@ def test_an_expiry_that_was_moved_to_have_the_trail_removed() -> None:
     vault = InMemory(documents)
     vault.remove(f"{FIRST}/audit/000003")
 
-    assert verified(vault.store, FIRST, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, FIRST, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 def test_an_entry_whose_expiry_alone_was_moved() -> None:
@@ -231,11 +234,11 @@ def test_a_held_rollback_never_expires() -> None:
     }
     vault = InMemory(documents)
     late = NOW + 10 * KEPT_FOR
-    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is Verdict.INTACT
+    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is ChainVerdict.INTACT
 
     vault.remove(f"{FIRST}/audit/000003")
 
-    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is Verdict.BROKEN
+    assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is ChainVerdict.BROKEN
 
 
 def test_seals_expire_one_by_one() -> None:
@@ -253,7 +256,7 @@ def test_seals_expire_one_by_one() -> None:
         vault.store, SYSTEM, anchored=None, now=sealed_at + KEPT_FOR - timedelta(seconds=1)
     )
 
-    assert (expired.verdict, expired.faults) == (Verdict.EXPIRED, ())
+    assert (expired.verdict, expired.faults) == (ChainVerdict.EXPIRED, ())
     assert early.faults == ("entry 1 is missing",)
 
 
@@ -289,7 +292,7 @@ def test_a_trail_that_goes_on_while_it_is_read(moment: int) -> None:
 
     for found in (goes_on, sealed):
         assert found is not None
-        assert (found.verdict, found.faults) == (Verdict.INTACT, ())
+        assert (found.verdict, found.faults) == (ChainVerdict.INTACT, ())
 
 
 def test_a_trail_that_never_rests() -> None:
@@ -343,7 +346,7 @@ def test_an_entry_of_another_shape(path: str, nonsense: dict[str, Any]) -> None:
 
     for now in (NOW, EXPIRED):
         found = verified(vault.store, chain, anchored=anchors(), now=now)
-        assert found.verdict is Verdict.BROKEN
+        assert found.verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("nonsense", [{"at": "never"}, {"at": 7}, {"sealed": ["x"]}], ids=str)
@@ -352,7 +355,7 @@ def test_a_single_event_of_another_shape(nonsense: dict[str, Any]) -> None:
     path = next(path for path in DOCUMENTS if path.startswith(f"{SYSTEM}/audit/"))
     vault = InMemory({**DOCUMENTS, path: {**DOCUMENTS[path], **nonsense}})
 
-    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, SYSTEM, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 @pytest.mark.parametrize("path", [FIRST, "chains/unclaimed"])
@@ -361,7 +364,7 @@ def test_a_head_of_another_shape(path: str) -> None:
     vault = InMemory({**DOCUMENTS, path: {"sequence": "many"}})
     chain = FIRST if path == FIRST else SYSTEM
 
-    assert verified(vault.store, chain, anchored=anchors()).verdict is Verdict.BROKEN
+    assert verified(vault.store, chain, anchored=anchors()).verdict is ChainVerdict.BROKEN
 
 
 def test_everything_that_is_kept_or_anchored_is_listed() -> None:

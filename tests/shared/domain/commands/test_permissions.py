@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.commands import permissions
-from shared.domain.commands.credential import Credential, Kind, fingerprint
-from shared.domain.commands.permissions import ROLES, SKEW, Asked, objections
+from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
+from shared.domain.commands.permissions import ROLES, SKEW, PermissionRequest, objections
 from shared.domain.policy.model import Policy, Principal
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
@@ -30,7 +30,7 @@ def person(role: Role | None = Role.ADMIN, **changes: Any) -> Credential:
     credential = Credential(
         subject="uid-ada",
         name="ada@example.com",
-        kind=Kind.PERSON,
+        kind=CredentialKind.PERSON,
         role=role,
         second_factor=True,
         authenticated_at=START - MINUTE,
@@ -42,16 +42,16 @@ def person(role: Role | None = Role.ADMIN, **changes: Any) -> Credential:
     return replace(credential, **changes)
 
 
-def service(asked: Asked, **changes: Any) -> Credential:
-    credential = person(None, kind=Kind.SERVICE, name=DEPLOY, second_factor=False)
+def service(asked: PermissionRequest, **changes: Any) -> Credential:
+    credential = person(None, kind=CredentialKind.SERVICE, name=DEPLOY, second_factor=False)
     return replace(credential, **{"audience": asked.fingerprint, **changes})
 
 
-def asked(command: str = "pause", **content: Any) -> Asked:
-    return Asked.of({"version": 1, "command": command, "reason": "a test", **content})
+def asked(command: str = "pause", **content: Any) -> PermissionRequest:
+    return PermissionRequest.of({"version": 1, "command": command, "reason": "a test", **content})
 
 
-def verdict(asked: Asked, credential: Credential, *policies: Policy) -> list[str]:
+def verdict(asked: PermissionRequest, credential: Credential, *policies: Policy) -> list[str]:
     return objections(asked, credential, policies or (PLAIN,), START)
 
 
@@ -252,7 +252,7 @@ def test_what_acts_on_an_incident_is_limited_by_its_severity(
     listed = Principal(DEPLOY, (verb,), severities=limits)
     policy = replace(PLAIN, identity=replace(PLAIN.identity, principals=(listed,)))
     content = {"command": verb, "incident": "INC-20260302-001", "severity": "LOW"}
-    said = Asked.of(content, severity)
+    said = PermissionRequest.of(content, severity)
 
     found = verdict(said, service(said), policy)
 
@@ -289,7 +289,7 @@ def test_the_hash_binds_everything_else(change: dict[str, Any]) -> None:
 def test_hostile_content_is_judged_and_not_crashed_on(value: Any) -> None:
     """Whatever stands in the fields that are looked at."""
     content = dict.fromkeys(("command", "groups", "functions", "severity", "override"), value)
-    said = Asked.of(content)
+    said = PermissionRequest.of(content)
 
     assert permissions.objections(said, person(None), (PLAIN,), START) != []
     assert msgspec.json.encode(said)

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from shared.domain.decision.evaluate import GATES, approved
 from shared.domain.decision.facts import Facts
-from shared.domain.decision.gates.base import Answer, Outcome
-from shared.domain.deployments.deployment import Status
+from shared.domain.decision.gates.base import GateResult, Outcome
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Gates, Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.domain.system import Budget, Controls
@@ -50,7 +50,10 @@ def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
     assert decision.outcome is Outcome.ROLLBACK
     assert (decision.target, set(decision.scope)) == ("v1", EVERYTHING)
     assert len(decision.answers) == len(GATES)
-    assert {answer.answer for answer in decision.answers} <= {Answer.PASS, Answer.NOT_APPLICABLE}
+    assert {answer.answer for answer in decision.answers} <= {
+        GateResult.PASS,
+        GateResult.NOT_APPLICABLE,
+    }
 
 
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
@@ -243,7 +246,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             "a barrier between",
             facts(
                 deployments=(
-                    deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"),
+                    deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
                     STABLE,
                 )
             ),
@@ -253,7 +256,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("no stable deployment", facts(deployments=()), Outcome.ESCALATE, "target"),
         (
             "only a bad one",
-            facts(deployments=(deployment("v1", Status.BAD, timedelta(days=3)),)),
+            facts(deployments=(deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)),
             Outcome.ESCALATE,
             "target",
         ),
@@ -355,7 +358,7 @@ def test_data_asks_two_people_where_no_policy_speaks(scenario: ScenarioName, peo
 
     [approval] = [one for one in decision.answers if one.gate == "approval"]
     assert approval.reason == people
-    assert (approval.answer is Answer.STOP) is (people != "not required")
+    assert (approval.answer is GateResult.STOP) is (people != "not required")
 
 
 def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.decision.evaluate import evaluate_reversal
 from shared.domain.decision.facts import Facts
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import ScenarioName
 from shared.domain.system import Budget
 from tests.support.decision.gate_facts import (
@@ -29,7 +29,7 @@ from tests.support.runtime.world import BOOKSHOP
 
 FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
 BARRED = facts(
-    deployments=(deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"), STABLE)
+    deployments=(deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"), STABLE)
 )
 ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
 FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}

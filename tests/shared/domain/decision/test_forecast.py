@@ -8,12 +8,11 @@ from msgspec.structs import replace
 from responders.data.repair import preview
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.data.repair.plan import Fate, Position, Survey, as_text
+from shared.domain.data.repair.plan import DocumentFate, Position, Survey, as_text
 from shared.domain.decision.forecast import outlook, remaining
 from shared.domain.policy.execution import Execution, WriteQuota
 from shared.domain.rollback.plan import ENDED, Step, StepStatus
-from shared.domain.rollback.write_quota import PaceLeft
-from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.rollback.write_quota import PaceLeft, quota_path
 from tests.support.runtime.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
@@ -235,7 +234,7 @@ def test_documents_go_on_as_they_have_gone(steps: list[Step], left: float) -> No
 )
 def test_what_was_measured_beforehand_counts(looked: float, written: int, expected: float) -> None:
     """A repair is not foreseen to be faster than the data were just looked through."""
-    position = Position("users/x", is_over=True, seen=10_000, fates={Fate.BACK: written})
+    position = Position("users/x", is_over=True, seen=10_000, fates={DocumentFate.BACK: written})
 
     found = preview.seconds(Survey(goals=(), positions=(position,), seconds=looked))
 

@@ -8,14 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.domain.deployments.deployment import Deployment, Status, returnable
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, returnable
 from shared.domain.deployments.inventory.state import (
     AccountState,
     SecretUse,
     SecretVersion,
     configured,
 )
-from shared.domain.rollback.rollback import Status as Rolled
+from shared.domain.rollback.rollback import RollbackStatus as Rolled
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import once
 from tests.support.notices.system_events import told
@@ -32,7 +32,7 @@ def test_time_requests_and_probes_make_a_deployment_stable() -> None:
     world.pass_time(40 * MINUTE)
 
     [one] = others(world)
-    assert (one.status, one.untested) == (Status.STABLE, ())
+    assert (one.status, one.untested) == (DeploymentStatus.STABLE, ())
     assert one.restorable is not None
 
 
@@ -58,7 +58,7 @@ def test_what_a_called_off_rollback_has_led_away_from_never_becomes_stable() -> 
     world.pass_time(90 * MINUTE)
 
     [one] = others(world)
-    assert (one.status, one.reason) == (Status.LIVE, "something else is live since")
+    assert (one.status, one.reason) == (DeploymentStatus.LIVE, "something else is live since")
 
 
 def test_what_too_few_requests_have_reached_is_untested() -> None:
@@ -69,7 +69,7 @@ def test_what_too_few_requests_have_reached_is_untested() -> None:
     hint(world)
     world.pass_time(40 * MINUTE)
     [one] = others(world)
-    assert (one.status, one.untested) == (Status.LIVE, ("getBook",))
+    assert (one.status, one.untested) == (DeploymentStatus.LIVE, ("getBook",))
     assert one.due_at is not None
 
     for _ in range(30):
@@ -77,7 +77,7 @@ def test_what_too_few_requests_have_reached_is_untested() -> None:
         world.pass_time(MINUTE)
 
     [one] = others(world)
-    assert (one.status, one.untested) == (Status.LIVE, ("getBook",))
+    assert (one.status, one.untested) == (DeploymentStatus.LIVE, ("getBook",))
     assert one.restorable is not None
     assert one.due_at == one.restorable.checked_at + timedelta(days=1)
 
@@ -90,7 +90,7 @@ def test_a_target_that_cannot_be_gone_back_to_is_told_once() -> None:
     world.ports.world.deploy(["getBook"], configuration=bound)
     hint(world)
     world.pass_time(40 * MINUTE)
-    assert others(world)[-1].status is Status.STABLE
+    assert others(world)[-1].status is DeploymentStatus.STABLE
 
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(20 * MINUTE)
@@ -198,7 +198,7 @@ def test_a_secret_of_a_kept_deployment_that_is_disabled() -> None:
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(20 * MINUTE)
 
-    assert recorded(world)[kept.id].status is Status.LIVE
+    assert recorded(world)[kept.id].status is DeploymentStatus.LIVE
     proof = recorded(world)[kept.id].restorable
     assert proof is not None
     assert proof.faults == ("getBook: secret PAY/1 is DISABLED",)
@@ -239,7 +239,12 @@ def test_a_target_whose_secret_is_disabled_is_not_shifted_to() -> None:
 )
 def test_what_is_kept_to_be_gone_back_to(statuses: str, most: int, kept: str) -> None:
     """The newest ones that are neither bad nor rolling out, and the way back of automation."""
-    words = {"S": Status.STABLE, "L": Status.LIVE, "B": Status.BAD, "R": Status.ROLLING_OUT}
+    words = {
+        "S": DeploymentStatus.STABLE,
+        "L": DeploymentStatus.LIVE,
+        "B": DeploymentStatus.BAD,
+        "R": DeploymentStatus.ROLLING_OUT,
+    }
     known = [
         Deployment(str(place), "shop", START + place * MINUTE, words[one], {}, settled_at=START)
         for place, one in enumerate(statuses)

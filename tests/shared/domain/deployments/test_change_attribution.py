@@ -11,9 +11,9 @@ from responders.scenarios.products import hosting, identity, indexes, remote_con
 from shared.domain.decision.facts import Change
 from shared.domain.decision.scenario_scope import REACHES, widened
 from shared.domain.decision.target_selection import suspects_beside
-from shared.domain.deployments.deployment import Deployment, Status
-from shared.domain.deployments.inventory.diff import Change as Became
-from shared.domain.deployments.inventory.diff import Difference, Part, differences
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.diff import ChangeKind as Became
+from shared.domain.deployments.inventory.diff import Difference, InventoryPart, differences
 from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
@@ -32,31 +32,31 @@ from tests.support.runtime.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)
 WINDOW = BOOKSHOP.gates.suspect_window
-SITE = Difference(Part.SITES, "shop", Became.CHANGED)
+SITE = Difference(InventoryPart.SITES, "shop", Became.CHANGED)
 
 
 @pytest.mark.parametrize(
     ("at", "not_before", "status", "surely", "perhaps"),
     [
-        (ONSET, ONSET - SECOND, Status.LIVE, True, False),
-        (ONSET + SECOND, ONSET, Status.ROLLING_OUT, False, True),
-        (ONSET + SECOND, ONSET + SECOND, Status.LIVE, False, False),
-        (ONSET - WINDOW, None, Status.LIVE, True, False),
-        (ONSET - WINDOW - SECOND, None, Status.LIVE, False, False),
-        (ONSET, None, Status.BAD, False, False),
+        (ONSET, ONSET - SECOND, DeploymentStatus.LIVE, True, False),
+        (ONSET + SECOND, ONSET, DeploymentStatus.ROLLING_OUT, False, True),
+        (ONSET + SECOND, ONSET + SECOND, DeploymentStatus.LIVE, False, False),
+        (ONSET - WINDOW, None, DeploymentStatus.LIVE, True, False),
+        (ONSET - WINDOW - SECOND, None, DeploymentStatus.LIVE, False, False),
+        (ONSET, None, DeploymentStatus.BAD, False, False),
     ],
 )
 def test_a_change_beside_functions_and_the_trouble(
-    at: datetime, not_before: datetime | None, status: Status, surely: bool, perhaps: bool
+    at: datetime, not_before: datetime | None, status: DeploymentStatus, surely: bool, perhaps: bool
 ) -> None:
     """It explains what began after it, and soon; when it was made is known by two looks."""
     made = Deployment("v2", "bookshop", at, status, {}, not_before=not_before, changes=(SITE,))
     change = Change(None, {}, skipped=(made,))
 
-    found = suspects_beside(change, BAD_RELEASE, BOOKSHOP, {Part.SITES})
+    found = suspects_beside(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.SITES})
 
     assert found == (["sites shop"] if surely else [], ["sites shop"] if perhaps else [])
-    assert suspects_beside(change, BAD_RELEASE, BOOKSHOP, {Part.IDENTITY}) == ([], [])
+    assert suspects_beside(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.IDENTITY}) == ([], [])
 
 
 def test_no_scenario_reaches_data() -> None:
@@ -65,10 +65,10 @@ def test_no_scenario_reaches_data() -> None:
     asked = {part for reach in REACHES.values() for part in reach.asks}
 
     assert reached == {
-        *(Part.FUNCTIONS, Part.SITES, Part.REMOTE_CONFIG),
-        *(Part.RULES, Part.IDENTITY, Part.INDEXES),
+        *(InventoryPart.FUNCTIONS, InventoryPart.SITES, InventoryPart.REMOTE_CONFIG),
+        *(InventoryPart.RULES, InventoryPart.IDENTITY, InventoryPart.INDEXES),
     }
-    assert asked == {Part.RULES, Part.IDENTITY}
+    assert asked == {InventoryPart.RULES, InventoryPart.IDENTITY}
     assert all(asked.isdisjoint(reach.acts) for reach in REACHES.values())
 
 
@@ -136,14 +136,14 @@ def test_our_own_changes() -> None:
     assert len(changed) == 6
     assert [one for one in changed if not is_ours(one, BAD, GOOD, STEPS)] == []
     assert [
-        one for one in changed if is_ours(one, BAD, BAD, STEPS) and one.part != Part.SITES
+        one for one in changed if is_ours(one, BAD, BAD, STEPS) and one.part != InventoryPart.SITES
     ] == []
     assert [one for one in changed if is_ours(one, BAD, GOOD, [])] == []
 
 
 def test_a_site_that_a_person_touched_as_well() -> None:
     """One channel more than ours, or another version: it is a change of theirs."""
-    [shop] = [one for one in differences(BAD, GOOD) if one.part is Part.SITES]
+    [shop] = [one for one in differences(BAD, GOOD) if one.part is InventoryPart.SITES]
     for version, channels in (("v3", {"next": "p1"}), ("v1", {"next": "p1", "mine": "x"})):
         theirs = replace(GOOD, sites={"shop": HostingSite(version, START, channels)})
         assert not is_ours(shop, BAD, theirs, STEPS)

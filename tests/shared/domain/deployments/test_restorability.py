@@ -7,7 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.domain.deployments.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    Live,
+    Placement,
+)
 from shared.domain.deployments.inventory.state import (
     AccountState,
     Configuration,
@@ -20,7 +26,7 @@ from shared.domain.deployments.inventory.state import (
     RulesRelease,
     SecretUse,
     SecretVersion,
-    Source,
+    SourceObject,
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service
@@ -28,7 +34,7 @@ from shared.domain.deployments.restorability import Beside, rebuild_faults, rest
 from tests.support.fakes.runtime.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})
-DEPLOYMENT = Deployment("v1", "bookshop", START, Status.STABLE, {"pay": PLACED})
+DEPLOYMENT = Deployment("v1", "bookshop", START, DeploymentStatus.STABLE, {"pay": PLACED})
 BOUND = (SecretUse("KEY", "PAY", "3"), SecretUse("MAIL", "MAIL", "latest"))
 REVISION = RevisionState(START, "image", Configuration(account="run@shop", secrets=BOUND))
 INDEX = Index("(default)", "carts", "COLLECTION", (IndexField("at", "DESCENDING"),))
@@ -79,7 +85,7 @@ def test_what_is_released_no_more(beside: Beside, faults: list[str], unknown: li
     assert (list(proof.faults), list(proof.unknown)) == (faults, [*unknown, "images"])
 
 
-SOURCE, COPY = Source("sources", "pay.zip", 7), Source("ours", "pay.zip", 1)
+SOURCE, COPY = SourceObject("sources", "pay.zip", 7), SourceObject("ours", "pay.zip", 1)
 WHOLE = FunctionState("pay", Generation.SECOND, source=SOURCE, definition={"a": 1}, copy=COPY)
 NO_COPY, NO_VALUES = "pay: no copy of its source", "pay: the values of its variables are not kept"
 

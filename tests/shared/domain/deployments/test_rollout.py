@@ -10,8 +10,13 @@ from msgspec.structs import replace
 
 from shared.domain.deployments.announcements import after
 from shared.domain.deployments.change_attribution import Compared, Wrote, compare, rolled_on
-from shared.domain.deployments.deployment import Deployment, Status
-from shared.domain.deployments.inventory.diff import Change, Difference, Part, differences
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.diff import (
+    ChangeKind,
+    Difference,
+    InventoryPart,
+    differences,
+)
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import (
     Configuration,
@@ -19,7 +24,7 @@ from shared.domain.deployments.inventory.state import (
     Generation,
     HostingSite,
     RevisionState,
-    Source,
+    SourceObject,
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
@@ -36,7 +41,7 @@ NEWEST = (TrafficTarget(LATEST, 100),)
 BEFORE = FunctionState(
     "pay",
     Generation.SECOND,
-    source=Source("sources", "pay.zip", 1),
+    source=SourceObject("sources", "pay.zip", 1),
     service="services/pay",
     traffic=OLD,
     revisions={"pay-1": RevisionState(START - timedelta(days=1), "i1", Configuration())},
@@ -51,7 +56,7 @@ def function(traffic: Any = OLD, made_at: datetime | None = None, **more: Any) -
     return replace(
         BEFORE,
         traffic=traffic,
-        source=Source("sources", "pay.zip", 2),
+        source=SourceObject("sources", "pay.zip", 2),
         revisions={"pay-2": RevisionState(made_at, "i2", Configuration())},
         latest="pay-2",
         **more,
@@ -154,7 +159,7 @@ def test_what_a_roll_out_reaches_after_the_trouble_was_detected(
     )
     found = differences(kept.live, now)
     at = {"before": began, "after": NOW - detected + SECOND}.get(seen)
-    rolling = Deployment("v2", "bookshop", at, Status.ROLLING_OUT, {}) if at else None
+    rolling = Deployment("v2", "bookshop", at, DeploymentStatus.ROLLING_OUT, {}) if at else None
     system = incident(detected)
 
     assert rolled_on(found, kept, now, (), system, rolling, QUIET) == expected
@@ -213,7 +218,7 @@ def test_when_a_deployment_began(
     [one] = after(situation(live))
 
     assert (one.at, one.backup_at, one.not_before) == (at, backup_at, SEEN_AT)
-    assert (one.status, one.due_at) == (Status.ROLLING_OUT, NOW + 2 * MINUTE)
+    assert (one.status, one.due_at) == (DeploymentStatus.ROLLING_OUT, NOW + 2 * MINUTE)
 
 
 def test_when_requests_were_led_to_a_revision_by_name() -> None:
@@ -227,9 +232,9 @@ def test_when_requests_were_led_to_a_revision_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("quiet_for", "status"),
-    [(timedelta(seconds=119), None), (timedelta(seconds=120), Status.LIVE)],
+    [(timedelta(seconds=119), None), (timedelta(seconds=120), DeploymentStatus.LIVE)],
 )
-def test_when_a_deployment_settles(quiet_for: timedelta, status: Status | None) -> None:
+def test_when_a_deployment_settles(quiet_for: timedelta, status: DeploymentStatus | None) -> None:
     """When nothing more has changed for the whole of the quiet window."""
     live = WholeInventory(functions={"pay": function(NEWEST, NOW)})
     [rolling] = after(situation(live))
@@ -251,7 +256,7 @@ def test_the_same_second_is_taken() -> None:
     assert second.at > first.at
 
 
-CREATED, CHANGED, DELETED = Change.CREATED, Change.CHANGED, Change.DELETED
+CREATED, CHANGED, DELETED = ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.DELETED
 
 
 @pytest.mark.parametrize(
@@ -265,12 +270,12 @@ CREATED, CHANGED, DELETED = Change.CREATED, Change.CHANGED, Change.DELETED
     ],
 )
 def test_what_two_changes_make_of_one_thing(
-    first: Change, second: Change, both: Change | None
+    first: ChangeKind, second: ChangeKind, both: ChangeKind | None
 ) -> None:
     """A deployment tells each thing once, from before it to after it."""
 
-    def told(change: Change, *aspects: str) -> tuple[Difference, ...]:
-        return (Difference(Part.FUNCTIONS, "pay", change, aspects),)
+    def told(change: ChangeKind, *aspects: str) -> tuple[Difference, ...]:
+        return (Difference(InventoryPart.FUNCTIONS, "pay", change, aspects),)
 
     found = merged(told(first, "source"), told(second, "traffic"))
 

@@ -11,7 +11,7 @@ from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
-    Source,
+    SourceObject,
     WholeInventory,
     values_hash,
 )
@@ -20,10 +20,10 @@ from shared.domain.deployments.source_copies import (
     carried,
     lacks_copy,
     lacks_values,
-    named,
     present,
     read,
     source_name,
+    stored_names,
     values_name,
     written,
 )
@@ -32,12 +32,12 @@ VALUES = Values({"A": "1"}, {"B": "2"})
 FOUND = FunctionState(
     "pay",
     Generation.SECOND,
-    source=Source("sources", "pay.zip", 7),
+    source=SourceObject("sources", "pay.zip", 7),
     configuration=Configuration(variables=("A",), variables_hash=values_hash({"A": "1"})),
     build_variables=("B",),
     build_variables_hash=values_hash({"B": "2"}),
 )
-COPY, OBJECT = Source("ours", "pay.zip", 1), Source("ours", "pay.json", 2)
+COPY, OBJECT = SourceObject("ours", "pay.zip", 1), SourceObject("ours", "pay.json", 2)
 KEPT = replace(FOUND, copy=COPY, configuration=replace(FOUND.configuration, values=OBJECT))
 BARE = FunctionState("pay", Generation.SECOND)
 
@@ -69,9 +69,9 @@ def test_what_is_lacking(function: FunctionState, copy: bool, values: bool) -> N
         (whole(FOUND), WholeInventory(), whole(FOUND)),
         (WholeInventory(), whole(KEPT), WholeInventory()),
         (
-            whole(replace(FOUND, source=Source("sources", "pay.zip", 8))),
+            whole(replace(FOUND, source=SourceObject("sources", "pay.zip", 8))),
             whole(KEPT),
-            whole(replace(KEPT, source=Source("sources", "pay.zip", 8), copy=None)),
+            whole(replace(KEPT, source=SourceObject("sources", "pay.zip", 8), copy=None)),
         ),
         (
             whole(replace(FOUND, build_variables_hash="other")),
@@ -89,7 +89,9 @@ def test_what_was_kept_is_known_again(
 
 def test_another_source_and_other_values_have_another_name() -> None:
     """What is kept under a name is never anything else; no name tells a value."""
-    other = replace(FOUND, source=Source("sources", "pay.zip", 8), build_variables_hash="other")
+    other = replace(
+        FOUND, source=SourceObject("sources", "pay.zip", 8), build_variables_hash="other"
+    )
 
     assert source_name("shop", FOUND) == source_name("shop", KEPT) != source_name("shop", other)
     assert values_name("shop", FOUND) == values_name("shop", KEPT) != values_name("shop", other)
@@ -151,5 +153,5 @@ def test_what_is_there_no_more(
 
 def test_the_names_of_all_that_is_kept() -> None:
     """Of sources and of values."""
-    assert set(named(whole(KEPT))) == {"pay.zip", "pay.json"}
-    assert set(named(whole(FOUND))) == set(named(WholeInventory())) == set()
+    assert set(stored_names(whole(KEPT))) == {"pay.zip", "pay.json"}
+    assert set(stored_names(whole(FOUND))) == set(stored_names(WholeInventory())) == set()

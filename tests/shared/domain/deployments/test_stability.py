@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.deployments.deployment import Deployment, Placement, Status
-from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Placement
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
 from shared.domain.deployments.stability import baked
 from shared.domain.policy.model import Gates
 from shared.domain.signals.health import ProbeAnswer, Requests
@@ -22,10 +22,10 @@ DEPLOYMENT = Deployment(
     "v2",
     "bookshop",
     START - MINUTE,
-    Status.LIVE,
+    DeploymentStatus.LIVE,
     PLACED,
     settled_at=START,
-    changes=(Difference(Part.FUNCTIONS, "getBook", Change.CHANGED),),
+    changes=(Difference(InventoryPart.FUNCTIONS, "getBook", ChangeKind.CHANGED),),
 )
 WELL = {probe.name: ProbeAnswer(True, 200) for probe in BOOKSHOP.probes}
 ENOUGH = {"getBook": Requests(20, 0)}
@@ -40,26 +40,29 @@ GONE = replace(DEPLOYMENT, functions={})
 @pytest.mark.parametrize(
     ("changes", "status", "due_in", "untested"),
     [
-        ({}, Status.STABLE, None, ()),
-        ({"after": 29.9 * MINUTE}, Status.LIVE, 0.1 * MINUTE, ()),
-        ({"system": OPEN}, Status.LIVE, 10 * MINUTE, ()),
-        ({"system": ENDED}, Status.LIVE, 10 * MINUTE, ()),
-        ({"system": ENDED, "after": 40 * MINUTE}, Status.STABLE, None, ()),
-        ({"probes": BAD_PROBE}, Status.LIVE, 10 * MINUTE, ()),
-        ({"probes": NO_PROBE}, Status.LIVE, 10 * MINUTE, ()),
-        ({"requests": None}, Status.LIVE, 10 * MINUTE, ()),
-        ({"requests": {"getBook": Requests(20, 2)}}, Status.STABLE, None, ()),
-        ({"requests": {"getBook": Requests(20, 3)}}, Status.LIVE, 10 * MINUTE, ()),
-        ({"requests": {**ENOUGH, "payOrder": Requests(20, 20)}}, Status.STABLE, None, ()),
-        ({"requests": {"getBook": Requests(19, 0)}}, Status.LIVE, HOUR, ("getBook",)),
-        ({"requests": {}}, Status.LIVE, HOUR, ("getBook",)),
-        ({"requests": {}, "after": 23 * HOUR}, Status.LIVE, HOUR, ("getBook",)),
-        ({"requests": {}, "after": 23.1 * HOUR}, Status.LIVE, None, ("getBook",)),
-        ({"requests": {}, "deployment": GONE}, Status.STABLE, None, ()),
+        ({}, DeploymentStatus.STABLE, None, ()),
+        ({"after": 29.9 * MINUTE}, DeploymentStatus.LIVE, 0.1 * MINUTE, ()),
+        ({"system": OPEN}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"system": ENDED}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"system": ENDED, "after": 40 * MINUTE}, DeploymentStatus.STABLE, None, ()),
+        ({"probes": BAD_PROBE}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"probes": NO_PROBE}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"requests": None}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"requests": {"getBook": Requests(20, 2)}}, DeploymentStatus.STABLE, None, ()),
+        ({"requests": {"getBook": Requests(20, 3)}}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        ({"requests": {**ENOUGH, "payOrder": Requests(20, 20)}}, DeploymentStatus.STABLE, None, ()),
+        ({"requests": {"getBook": Requests(19, 0)}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}, "after": 23 * HOUR}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
+        ({"requests": {}, "after": 23.1 * HOUR}, DeploymentStatus.LIVE, None, ("getBook",)),
+        ({"requests": {}, "deployment": GONE}, DeploymentStatus.STABLE, None, ()),
     ],
 )
 def test_when_a_deployment_is_known_to_be_good(
-    changes: dict[str, Any], status: Status, due_in: timedelta | None, untested: tuple[str, ...]
+    changes: dict[str, Any],
+    status: DeploymentStatus,
+    due_in: timedelta | None,
+    untested: tuple[str, ...],
 ) -> None:
     """Time in peace, probes, and requests for each function that it changed; unknown waits."""
     given = {"after": 30 * MINUTE, "system": PEACE, "probes": WELL, "requests": ENOUGH, **changes}

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.notices import outbox
-from shared.domain.notices.notice import Notice, Status, Unless
-from shared.domain.notices.outbox import GIVE_UP_AFTER, SENDING_TAKES, Answer, ChannelState
+from shared.domain.notices.notice import Notice, NoticeStatus, Unless
+from shared.domain.notices.outbox import GIVE_UP_AFTER, SENDING_TAKES, ChannelState, DeliveryResult
 from shared.domain.policy.channels import Channel, ChannelKind
 from tests.support.fakes.runtime.clock import START
 
@@ -86,13 +86,13 @@ def test_a_channel_rests_longer_each_time(failures: int, rest: int) -> None:
     """Doubling, and never longer than the policy says."""
     before = replace(FRESH, failures=failures - 1)
 
-    after = outbox.answered(before, CHANNEL, Answer.NONE, START)
+    after = outbox.answered(before, CHANNEL, DeliveryResult.NONE, START)
 
     assert (after.failures, after.rests_until) == (failures, START + rest * SECOND)
 
 
-@pytest.mark.parametrize("answer", [Answer.TAKEN, Answer.REFUSED])
-def test_a_channel_that_answers_is_well(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [DeliveryResult.TAKEN, DeliveryResult.REFUSED])
+def test_a_channel_that_answers_is_well(answer: DeliveryResult) -> None:
     """Whatever it answers."""
     after = outbox.answered(DEAD, CHANNEL, answer, START)
 
@@ -102,16 +102,16 @@ def test_a_channel_that_answers_is_well(answer: Answer) -> None:
 @pytest.mark.parametrize(
     ("answer", "attempts", "late", "status"),
     [
-        (Answer.TAKEN, 10, 2 * GIVE_UP_AFTER, Status.SENT),
-        (Answer.REFUSED, 1, timedelta(0), Status.UNDELIVERABLE),
-        (Answer.NONE, 9, timedelta(0), Status.PENDING),
-        (Answer.NONE, 10, timedelta(0), Status.UNDELIVERABLE),
-        (Answer.NONE, 1, GIVE_UP_AFTER, Status.PENDING),
-        (Answer.NONE, 1, GIVE_UP_AFTER + SECOND, Status.UNDELIVERABLE),
+        (DeliveryResult.TAKEN, 10, 2 * GIVE_UP_AFTER, NoticeStatus.SENT),
+        (DeliveryResult.REFUSED, 1, timedelta(0), NoticeStatus.UNDELIVERABLE),
+        (DeliveryResult.NONE, 9, timedelta(0), NoticeStatus.PENDING),
+        (DeliveryResult.NONE, 10, timedelta(0), NoticeStatus.UNDELIVERABLE),
+        (DeliveryResult.NONE, 1, GIVE_UP_AFTER, NoticeStatus.PENDING),
+        (DeliveryResult.NONE, 1, GIVE_UP_AFTER + SECOND, NoticeStatus.UNDELIVERABLE),
     ],
 )
 def test_what_an_attempt_makes_of_a_notice(
-    answer: Answer, attempts: int, late: timedelta, status: Status
+    answer: DeliveryResult, attempts: int, late: timedelta, status: NoticeStatus
 ) -> None:
     """Said, or tried again when its channel has rested, or given up by a limit."""
     tried, now = notice(attempts=attempts), START + late
@@ -119,7 +119,7 @@ def test_what_an_attempt_makes_of_a_notice(
     after = outbox.concluded(tried, CHANNEL, answer, "no", DEAD, now)
 
     assert after.status is status
-    assert after.due_at == (DEAD.rests_until if status is Status.PENDING else None)
+    assert after.due_at == (DEAD.rests_until if status is NoticeStatus.PENDING else None)
 
 
 EARLIER = START - SECOND
@@ -133,8 +133,8 @@ EARLIER = START - SECOND
         (notice("A", START), True),
         (notice("z", START + SECOND), False),
         (notice("z", EARLIER, due_at=START + timedelta(hours=1), attempts=3), True),
-        (notice("z", EARLIER, due_at=None, status=Status.SENT), False),
-        (notice("z", EARLIER, due_at=None, status=Status.UNDELIVERABLE), False),
+        (notice("z", EARLIER, due_at=None, status=NoticeStatus.SENT), False),
+        (notice("z", EARLIER, due_at=None, status=NoticeStatus.UNDELIVERABLE), False),
         (notice("z", EARLIER, unless=Unless.ACKNOWLEDGED), False),
         (notice("z", EARLIER, unless=Unless.ACKNOWLEDGED, attempts=1), True),
     ],

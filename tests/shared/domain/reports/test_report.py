@@ -14,19 +14,17 @@ from msgspec.structs import replace
 
 from shared.domain.audit.chain import Event, event, link
 from shared.domain.audit.narrative import of_single
-from shared.domain.incidents.incident import Analysis, Incident, Moment
-from shared.domain.incidents.incident import Status as IncidentStatus
-from shared.domain.notices.notice import Notice
-from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.incidents.incident import Analysis, Incident, IncidentStatus, Moment
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.model import Outage, Policy, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.reports.html import html, longest, share
 from shared.domain.reports.impact import Counts, in_one_line
 from shared.domain.reports.markdown import markdown
-from shared.domain.reports.phases import phases, told, totals
-from shared.domain.reports.report import Facts, Kept, report
+from shared.domain.reports.phases import all_notified_at, phases, totals
+from shared.domain.reports.report import ReportedRollback, ReportFacts, report
 from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
-from shared.domain.rollback.rollback import Override, Rollback, Status
+from shared.domain.rollback.rollback import Override, Rollback, RollbackStatus
 from shared.domain.signals.health import Requests
 from tests.support.cli.in_process import Prompt
 from tests.support.fakes.runtime.clock import START
@@ -43,14 +41,16 @@ GLASS = Override("ada", "admin", "all is down", "glass", ID, START)
 DECIDED = event("rollback.decided", START + MINUTE, "worker", note="going back")
 
 
-def kept(one: Rollback, *events: Event, steps: Sequence[Step] = ()) -> Kept:
-    return Kept(one, steps, [link("", 1, "c", 1, events)] if events else [])
+def kept(one: Rollback, *events: Event, steps: Sequence[Step] = ()) -> ReportedRollback:
+    return ReportedRollback(one, steps, [link("", 1, "c", 1, events)] if events else [])
 
 
-def facts(*rollbacks: Kept, trouble: Incident | None = None, **changes: Any) -> Facts:
+def facts(
+    *rollbacks: ReportedRollback, trouble: Incident | None = None, **changes: Any
+) -> ReportFacts:
     """An hour after a bad release was noticed."""
     return replace(
-        Facts(
+        ReportFacts(
             policy=BOOKSHOP,
             incident=trouble or incident(),
             alerts=(),
@@ -86,7 +86,7 @@ def test_people_are_told_once_every_channel_has_taken_the_first_notice(
     notices: list[Notice], at: datetime | None
 ) -> None:
     """One dead channel, and nobody says that all were told."""
-    assert told(notices) == at
+    assert all_notified_at(notices) == at
 
 
 def took(
@@ -173,20 +173,25 @@ def test_a_further_rollback_has_no_detection_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("status", "target", "asked", "said"),
     [
-        (Status.RUNNING, "kept", DECIDED, "| decision | 1 min 0 s | < 3 min 0 s | kept |"),
-        (Status.RUNNING, "open", None, "| decision | not yet | < 3 min 0 s |  |"),
-        (Status.FAILED, "missed", None, "| decision | not reached | < 3 min 0 s | not kept |"),
+        (RollbackStatus.RUNNING, "kept", DECIDED, "| decision | 1 min 0 s | < 3 min 0 s | kept |"),
+        (RollbackStatus.RUNNING, "open", None, "| decision | not yet | < 3 min 0 s |  |"),
         (
-            Status.RUNNING,
+            RollbackStatus.FAILED,
+            "missed",
+            None,
+            "| decision | not reached | < 3 min 0 s | not kept |",
+        ),
+        (
+            RollbackStatus.RUNNING,
             "at its very target",
             event("rollback.decided", START + 3 * MINUTE, "worker"),
             "| decision | 3 min 0 s | < 3 min 0 s | not kept |",
         ),
-        (Status.RUNNING, "asks for nothing", None, "| watch | not yet |  |  |"),
+        (RollbackStatus.RUNNING, "asks for nothing", None, "| watch | not yet |  |  |"),
     ],
 )
 def test_a_phase_stands_beside_its_target(
-    status: Status, target: str, asked: Event | None, said: str
+    status: RollbackStatus, target: str, asked: Event | None, said: str
 ) -> None:
     """What may yet come to its end is not called missed; what cannot, is."""
     text = markdown(report(facts(kept(rollback(status), *([asked] if asked else [])))))
@@ -236,7 +241,7 @@ def overridden(*skipped: dict[str, Any]) -> Event:
     ],
 )
 def test_each_override_is_there_to_be_reviewed(
-    own: Kept, elsewhere: tuple[Kept, ...], said: str
+    own: ReportedRollback, elsewhere: tuple[ReportedRollback, ...], said: str
 ) -> None:
     """With the gates that it skipped, and lines to sign; where there is none, it says so."""
     text = markdown(report(facts(own, elsewhere=elsewhere)))
@@ -272,7 +277,7 @@ def test_what_is_where_and_who_has_it() -> None:
     ]
     plan = PlanHeader(ScenarioName.FUNCTIONS, "v1", 3, "f", "p", reported=("c is new",))
     trouble = incident(acknowledged_by="anna", acknowledged_at=START + 90 * SECOND)
-    one = kept(rollback(Status.FAILED, plan=plan, outcome="some are not back"), steps=steps)
+    one = kept(rollback(RollbackStatus.FAILED, plan=plan, outcome="some are not back"), steps=steps)
 
     text = markdown(report(facts(one, trouble=trouble)))
 
@@ -423,7 +428,7 @@ def test_what_would_have_shortened_it() -> None:
     built = replace(built, status=StepStatus.DONE)
     late = incident()
     late = replace(late, onset_at=START - 5 * MINUTE)
-    went = kept(rollback(Status.RUNNING), held, parked, approved, steps=[built])
+    went = kept(rollback(RollbackStatus.RUNNING), held, parked, approved, steps=[built])
 
     said = report(facts(went, trouble=late)).shortened
 
@@ -440,7 +445,7 @@ def test_what_would_have_shortened_it() -> None:
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>"])
 def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
     """Text of others is text; nothing but our own style is let be; each phase has its bar."""
-    one = rollback(Status.RUNNING)
+    one = rollback(RollbackStatus.RUNNING)
     one = replace(one, outcome=attack, shifted_at=START + 4 * MINUTE)
     found = event("rollback.decided", START + MINUTE, "worker", note=attack)
 
@@ -454,7 +459,7 @@ def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
 
 def test_bars_are_on_one_scale() -> None:
     """The longest of what was taken and of the targets fills the width."""
-    one = replace(rollback(Status.RUNNING), shifted_at=START + 4 * MINUTE)
+    one = replace(rollback(RollbackStatus.RUNNING), shifted_at=START + 4 * MINUTE)
     [course] = report(facts(kept(one, DECIDED))).rollbacks
 
     whole = longest(course)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from responders.scenarios import functions
 from shared.domain.decision.facts import compare, with_rebuilds
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.deployment import placements as placed
 from shared.domain.policy.model import Group, Policy, ScenarioName
 from shared.domain.rollback.plan import (
@@ -82,7 +82,9 @@ def planned(
     before = world.ports.world.functions()
     if created:
         del before[created]
-    stable = Deployment("v1", policy.system, world.ports.clock.now(), Status.STABLE, placed(before))
+    stable = Deployment(
+        "v1", policy.system, world.ports.clock.now(), DeploymentStatus.STABLE, placed(before)
+    )
     world.deploy_bad(set(policy.functions) - {untouched} if untouched else None)
     if deleted:
         world.ports.world.delete_function(deleted)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import Condition, condition, told
+from shared.domain.signals.alert_conditions import ConditionState, condition, open_condition_lines
 from shared.domain.signals.health import Requests
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -34,18 +34,18 @@ WELL, ILL = {"payOrder": Requests(20, 2)}, {"payOrder": Requests(20, 3)}
 @pytest.mark.parametrize(
     ("alert", "states", "requests", "closed", "expected"),
     [
-        (ALERT, {"0.a": False}, ILL, False, Condition.OVER),
-        (ALERT, {"0.a": True}, WELL, True, Condition.STANDS),
-        (ALERT, {"0.b": True}, WELL, False, Condition.OVER),
-        (ALERT, {}, ILL, True, Condition.STANDS),
-        (ALERT, {}, {"payOrder": Requests(19, 0)}, True, Condition.UNKNOWN),
-        (ALERT, {}, {"listBooks": Requests(99, 0)}, True, Condition.UNKNOWN),
-        (ALERT, {}, None, True, Condition.UNKNOWN),
-        (OF_ALL, {}, {**ILL, "listBooks": Requests(10, 0)}, False, Condition.OVER),
-        (OF_ALL, {}, {**ILL, "listBooks": Requests(9, 0)}, False, Condition.STANDS),
-        (replace(OF_ALL, signal="slow_response"), {}, WELL, True, Condition.UNKNOWN),
-        (OWN, {}, ILL, True, Condition.OVER),
-        (OWN, {}, WELL, False, Condition.STANDS),
+        (ALERT, {"0.a": False}, ILL, False, ConditionState.OVER),
+        (ALERT, {"0.a": True}, WELL, True, ConditionState.STANDS),
+        (ALERT, {"0.b": True}, WELL, False, ConditionState.OVER),
+        (ALERT, {}, ILL, True, ConditionState.STANDS),
+        (ALERT, {}, {"payOrder": Requests(19, 0)}, True, ConditionState.UNKNOWN),
+        (ALERT, {}, {"listBooks": Requests(99, 0)}, True, ConditionState.UNKNOWN),
+        (ALERT, {}, None, True, ConditionState.UNKNOWN),
+        (OF_ALL, {}, {**ILL, "listBooks": Requests(10, 0)}, False, ConditionState.OVER),
+        (OF_ALL, {}, {**ILL, "listBooks": Requests(9, 0)}, False, ConditionState.STANDS),
+        (replace(OF_ALL, signal="slow_response"), {}, WELL, True, ConditionState.UNKNOWN),
+        (OWN, {}, ILL, True, ConditionState.OVER),
+        (OWN, {}, WELL, False, ConditionState.STANDS),
     ],
     ids=[
         *("Monitoring says over", "notified as closed, and open", "no word, just well"),
@@ -58,7 +58,7 @@ def test_the_condition_of_an_alert(
     states: dict[str, bool],
     requests: dict[str, Requests] | None,
     closed: bool,
-    expected: Condition,
+    expected: ConditionState,
 ) -> None:
     """Monitoring's word, else the routers'; a notification of its end proves nothing."""
     assert condition(alert, states, requests, GATES, closed=closed) is expected
@@ -66,10 +66,12 @@ def test_the_condition_of_an_alert(
 
 def test_what_is_told_of_conditions() -> None:
     """One line per signal with its functions; nothing of what is over."""
-    many = [(replace(ALERT, function=f"f{number}"), Condition.STANDS) for number in range(7)]
+    many = [(replace(ALERT, function=f"f{number}"), ConditionState.STANDS) for number in range(7)]
 
-    assert told([*many, (OF_ALL, Condition.UNKNOWN), (OWN, Condition.OVER)]) == [
+    assert open_condition_lines(
+        [*many, (OF_ALL, ConditionState.UNKNOWN), (OWN, ConditionState.OVER)]
+    ) == [
         "not over: function_failure_rate of f0, f1, f2, f3, f4 and 2 more",
         "not known to be over: error_rate",
     ]
-    assert told([(ALERT, Condition.OVER)]) == []
+    assert open_condition_lines([(ALERT, ConditionState.OVER)]) == []

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.signals.baseline import SPAN, Baseline, before, compared, recorded
-from shared.domain.signals.health import Requests, Verdict
-from shared.domain.signals.probe_history import HALF_MINUTE, Look
+from shared.domain.signals.health import HealthVerdict, Requests
+from shared.domain.signals.probe_history import HALF_MINUTE, ProbeLook
 from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -19,10 +19,10 @@ GATES = replace(BOOKSHOP.gates, minimum_requests=100, worse_by=0.05, slower_by=0
 WAS = Baseline(*WINDOW, requests=Requests(1000, 10), seconds={"shop": 2.0})
 
 
-def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, list[Look]]:
+def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, list[ProbeLook]]:
     """Looks through one probe, up to just before noon."""
     at = [NOON - number * HALF_MINUTE for number in range(1, count + 1)]
-    return {"shop": [Look(one, one, passed, seconds, 200) for one in at]}
+    return {"shop": [ProbeLook(one, one, passed, seconds, 200) for one in at]}
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,28 @@ def test_what_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("was", "now", "took", "expected", "reason"),
     [
-        (WAS, Requests(1000, 60), 3.0, Verdict.WELL, "6.0% of the requests fail, 1.0% before"),
-        (WAS, Requests(1000, 61), 3.0, Verdict.ILL, "worse than before: 6.1%"),
-        (WAS, Requests(1000, 0), 3.1, Verdict.ILL, "shop takes 3.1 s, 2.0 s then"),
-        (replace(WAS, seconds={}), Requests(1000, 0), 9.0, Verdict.WELL, "0.0%"),
-        (replace(WAS, seconds={"shop": 0.1}), Requests(1000, 0), 1.0, Verdict.WELL, "0.0%"),
-        (WAS, Requests(99, 99), 3.0, Verdict.INCONCLUSIVE, "known of now"),
-        (WAS, None, 3.0, Verdict.INCONCLUSIVE, "known of now"),
+        (
+            WAS,
+            Requests(1000, 60),
+            3.0,
+            HealthVerdict.WELL,
+            "6.0% of the requests fail, 1.0% before",
+        ),
+        (WAS, Requests(1000, 61), 3.0, HealthVerdict.ILL, "worse than before: 6.1%"),
+        (WAS, Requests(1000, 0), 3.1, HealthVerdict.ILL, "shop takes 3.1 s, 2.0 s then"),
+        (replace(WAS, seconds={}), Requests(1000, 0), 9.0, HealthVerdict.WELL, "0.0%"),
+        (replace(WAS, seconds={"shop": 0.1}), Requests(1000, 0), 1.0, HealthVerdict.WELL, "0.0%"),
+        (WAS, Requests(99, 99), 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
+        (WAS, None, 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
         (
             replace(WAS, requests=Requests(99, 0)),
             Requests(1000, 999),
             3.0,
-            Verdict.INCONCLUSIVE,
+            HealthVerdict.INCONCLUSIVE,
             "known of before",
         ),
-        (replace(WAS, requests=None), Requests(9, 0), 3.0, Verdict.INCONCLUSIVE, "of before"),
-        (None, Requests(1000, 999), 9.0, Verdict.INCONCLUSIVE, "not known"),
+        (replace(WAS, requests=None), Requests(9, 0), 3.0, HealthVerdict.INCONCLUSIVE, "of before"),
+        (None, Requests(1000, 999), 9.0, HealthVerdict.INCONCLUSIVE, "not known"),
     ],
     ids=[
         *("just as good", "just worse", "just slower", "never timed", "quick all the same"),
@@ -79,7 +85,7 @@ def test_what_is_recorded() -> None:
     ],
 )
 def test_worse_than_before(
-    was: Baseline | None, now: Requests | None, took: float, expected: Verdict, reason: str
+    was: Baseline | None, now: Requests | None, took: float, expected: HealthVerdict, reason: str
 ) -> None:
     """Against the hour before the trouble, not against a number; too little says nothing."""
     requests = None if now is None else {"listBooks": now}

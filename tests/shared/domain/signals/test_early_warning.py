@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from shared.domain.policy.model import Probe
 from shared.domain.signals.early_warning import crosses_at, warnings
-from shared.domain.signals.probe_history import HALF_MINUTE, Look
-from shared.domain.signals.probe_signals import Finding, Record
+from shared.domain.signals.probe_history import HALF_MINUTE, ProbeLook
+from shared.domain.signals.probe_signals import ProbeFinding, ProbeRecord
 from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -74,14 +74,14 @@ def test_noise_is_no_trend(seed: int) -> None:
     assert crosses_at(line(lambda number: random.lognormvariate(0, 0.5)), 8.0, NOON) is None
 
 
-def record(seconds: list[float], failed: frozenset[int] = frozenset()) -> Record:
+def record(seconds: list[float], failed: frozenset[int] = frozenset()) -> ProbeRecord:
     """Looks of one probe up to noon, one each half minute."""
     first = NOON - (len(seconds) - 1) * HALF_MINUTE
     looks = tuple(
-        Look(first + number * HALF_MINUTE, first, number not in failed, takes, 200)
+        ProbeLook(first + number * HALF_MINUTE, first, number not in failed, takes, 200)
         for number, takes in enumerate(seconds)
     )
-    return Record("bookshop", since=first, looks={"book": looks})
+    return ProbeRecord("bookshop", since=first, looks={"book": looks})
 
 
 def test_an_answer_that_takes_longer_and_longer() -> None:
@@ -125,7 +125,7 @@ def test_people_are_warned_once_an_hour() -> None:
 def test_trouble_that_is_there_already() -> None:
     """Nobody is warned of what has been found."""
     rising = record([2 + number / 10 for number in range(30)])
-    found = Finding("slow_response", "book", None, NOON, NOON, "probe book: bad for 30s")
+    found = ProbeFinding("slow_response", "book", None, NOON, NOON, "probe book: bad for 30s")
 
     assert warnings(replace(rising, findings=(found,)), SLOW, NOON) == ()
 
@@ -143,7 +143,7 @@ def test_a_probe_that_cannot_be_asked(minutes: int, told: bool) -> None:
 
 def test_a_probe_that_was_never_asked() -> None:
     """The record knows since when it should have been."""
-    empty = Record("bookshop", since=NOON)
+    empty = ProbeRecord("bookshop", since=NOON)
 
     assert warnings(empty, SLOW, NOON + 9 * MINUTE) == ()
     assert [one.about for one in warnings(empty, SLOW, NOON + 10 * MINUTE)] == ["blind-book"]

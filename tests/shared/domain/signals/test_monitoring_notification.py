@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.core.errors import Refused
 from shared.domain.policy.model import Gates, Policy
 from shared.domain.signals import monitoring_notification
-from shared.domain.signals.monitoring_notification import Notification, State, Verdict
+from shared.domain.signals.monitoring_notification import Notification, NotificationMeaning, State
 from shared.policy_files import loader
 
 FIXTURES = Path(__file__).parent.parent.parent.parent / "fixtures" / "monitoring"
@@ -27,14 +27,14 @@ LABELS = {"rollback_system": "cvplus", "rollback_signal": "function_failure_rate
 def notification(version: object = "1.2", **incident: Any) -> Notification:
     """A notification of an open incident, with what the test changes in it."""
     body = {"incident_id": "0.abc", "state": "open", "started_at": 1756293629, **incident}
-    return monitoring_notification.parse(
+    return monitoring_notification.parse_notification(
         json.dumps({"version": version, "incident": body}).encode()
     )
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(Refused) as caught:
-        monitoring_notification.parse(data)
+        monitoring_notification.parse_notification(data)
     return caught.value.reason
 
 
@@ -75,7 +75,7 @@ def test_a_captured_payload(name: str) -> None:
     verdict, project, policy_id = CAPTURES[name]
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = monitoring_notification.parse(content)
+    parsed = monitoring_notification.parse_notification(content)
 
     assert (parsed.verdict, parsed.project, parsed.policy_id) == (verdict, project, policy_id)
     assert parsed.document == content.decode()
@@ -89,7 +89,7 @@ def test_a_captured_payload_with_our_labels(name: str) -> None:
     document["incident"].setdefault("policy_user_labels", {}).update(LABELS)
 
     claimed = monitoring_notification.claim(
-        monitoring_notification.parse(json.dumps(document).encode()), POLICIES
+        monitoring_notification.parse_notification(json.dumps(document).encode()), POLICIES
     )
 
     assert claimed == (CVPLUS, "function_failure_rate")
@@ -100,7 +100,7 @@ def test_what_is_read_of_a_notification() -> None:
     name = "threshold_open_log_entry_count_cloud_function_2022"
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = monitoring_notification.parse(content)
+    parsed = monitoring_notification.parse_notification(content)
 
     assert parsed == Notification(
         version="1.2",
@@ -130,7 +130,7 @@ def test_what_is_read_of_a_notification() -> None:
 @pytest.mark.parametrize("state", ["open", "OPEN", " Open "])
 def test_an_open_incident_however_it_is_written(state: str) -> None:
     """The console writes OPEN, alert policies open: both fire."""
-    assert notification(state=state).verdict is Verdict.OPEN
+    assert notification(state=state).verdict is NotificationMeaning.OPEN
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_version_written_as_a_number() -> None:
 @pytest.mark.parametrize("state", ["open", "closed"])
 def test_a_test_notification(state: str) -> None:
     """The console's test button never fires, whatever its state says."""
-    assert notification(version="test", state=state).verdict is Verdict.TEST
+    assert notification(version="test", state=state).verdict is NotificationMeaning.TEST
 
 
 EDITED = "Incident cancelled because the alert policy condition was deleted or modified while"
@@ -167,8 +167,8 @@ EDITED = "Incident cancelled because the alert policy condition was deleted or m
 @pytest.mark.parametrize("said", [EDITED, EDITED.upper(), "x: alert policy was deleted."])
 def test_closed_because_the_policy_was_edited(field: str, said: str) -> None:
     """An edited alert policy closes its incidents, and nobody has recovered."""
-    assert notification(state="closed", **{field: said}).verdict is Verdict.CANCELLED
-    assert notification(state="open", **{field: said}).verdict is Verdict.OPEN
+    assert notification(state="closed", **{field: said}).verdict is NotificationMeaning.CANCELLED
+    assert notification(state="open", **{field: said}).verdict is NotificationMeaning.OPEN
 
 
 DAY = 86400
@@ -178,22 +178,24 @@ WEEK = 7 * DAY
 @pytest.mark.parametrize(
     ("started_at", "ended_at", "verdict"),
     [
-        (1000, 1000 + WEEK - 1, Verdict.CLOSED),
-        (1000, 1000 + WEEK, Verdict.CANCELLED),
-        ("1000", str(1000 + WEEK), Verdict.CANCELLED),
-        (1000.0, 1000.0 + WEEK, Verdict.CANCELLED),
-        (1000, None, Verdict.CLOSED),
-        (1000, "null", Verdict.CLOSED),
-        (None, 1000 + WEEK, Verdict.CLOSED),
-        (0, WEEK, Verdict.CLOSED),
-        (1000 + WEEK, 1000, Verdict.CLOSED),
-        (1000, 10**30, Verdict.CLOSED),
-        (-1000, WEEK, Verdict.CLOSED),
-        ("yesterday", "1e9", Verdict.CLOSED),
-        ([1000], {"s": WEEK}, Verdict.CLOSED),
+        (1000, 1000 + WEEK - 1, NotificationMeaning.CLOSED),
+        (1000, 1000 + WEEK, NotificationMeaning.CANCELLED),
+        ("1000", str(1000 + WEEK), NotificationMeaning.CANCELLED),
+        (1000.0, 1000.0 + WEEK, NotificationMeaning.CANCELLED),
+        (1000, None, NotificationMeaning.CLOSED),
+        (1000, "null", NotificationMeaning.CLOSED),
+        (None, 1000 + WEEK, NotificationMeaning.CLOSED),
+        (0, WEEK, NotificationMeaning.CLOSED),
+        (1000 + WEEK, 1000, NotificationMeaning.CLOSED),
+        (1000, 10**30, NotificationMeaning.CLOSED),
+        (-1000, WEEK, NotificationMeaning.CLOSED),
+        ("yesterday", "1e9", NotificationMeaning.CLOSED),
+        ([1000], {"s": WEEK}, NotificationMeaning.CLOSED),
     ],
 )
-def test_closed_after_no_data(started_at: object, ended_at: object, verdict: Verdict) -> None:
+def test_closed_after_no_data(
+    started_at: object, ended_at: object, verdict: NotificationMeaning
+) -> None:
     """Cloud Monitoring closes by itself after 7 days; that is no recovery."""
     closed = notification(state="closed", started_at=started_at, ended_at=ended_at)
 
@@ -204,8 +206,8 @@ def test_closed_after_the_policy_s_own_time() -> None:
     """Where a policy closes its incidents earlier, that time is the measure."""
     closed = notification(state="closed", started_at=1000, ended_at=1000 + DAY)
 
-    assert closed.verdict is Verdict.CLOSED
-    assert closed.verdict_after(timedelta(days=1)) is Verdict.CANCELLED
+    assert closed.verdict is NotificationMeaning.CLOSED
+    assert closed.verdict_after(timedelta(days=1)) is NotificationMeaning.CANCELLED
 
 
 @pytest.mark.parametrize("absent", [None, "", "null", [], {}, True])
@@ -270,7 +272,7 @@ def test_doubled_keys() -> None:
     """Of a key that stands twice the last counts, as for other readers of JSON."""
     data = b'{"version":"1.2","incident":{"incident_id":"a","state":"open","state":"closed"}}'
 
-    assert monitoring_notification.parse(data).verdict is Verdict.CLOSED
+    assert monitoring_notification.parse_notification(data).verdict is NotificationMeaning.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -420,7 +422,7 @@ def test_any_incident(changes: dict[str, Any], version: Any) -> None:
     for known in ("1.2", version):
         data = json.dumps({**document, "version": known}).encode("utf-8", "surrogatepass")
         try:
-            parsed = monitoring_notification.parse(data)
+            parsed = monitoring_notification.parse_notification(data)
         except Refused as refused:
             said = refused.reason
         else:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.policy.model import Condition, Mode, ScenarioName, Signal, Unit
+from shared.domain.policy.model import Mode, ScenarioName, Signal, SignalCondition, Unit
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.probe_history import (
     HALF_MINUTE,
-    Look,
+    ProbeLook,
     is_fresh,
     shows,
     untellable,
@@ -23,14 +23,14 @@ MINUTE = timedelta(minutes=1)
 
 
 def signal(
-    threshold: float | None = None, duration: timedelta | None = None, *also: Condition
+    threshold: float | None = None, duration: timedelta | None = None, *also: SignalCondition
 ) -> Signal:
     return Signal(
         Severity.HIGH, ScenarioName.FUNCTIONS, Mode.ACT, threshold, duration, also=tuple(also)
     )
 
 
-def looks(seen: str, seconds: float = 0.1) -> list[Look]:
+def looks(seen: str, seconds: float = 0.1) -> list[ProbeLook]:
     """Half a minute apart from noon: `.` good, `x` failed, a digit good after so many seconds.
 
     `~` is a failure for want of any answer, after 50 s; a blank is a look that was not made.
@@ -42,7 +42,7 @@ def looks(seen: str, seconds: float = 0.1) -> list[Look]:
         status = {"x": 503, "~": None}.get(sign, 200)
         ended_at = at + timedelta(seconds=takes)
         if sign != " ":
-            found.append(Look(at, ended_at, status == 200, takes, status))
+            found.append(ProbeLook(at, ended_at, status == 200, takes, status))
     return found
 
 
@@ -57,14 +57,17 @@ def shown(name: str, meaning: Signal, seen: str, known: float | None = None) -> 
     return None
 
 
-FRONTEND = signal(None, timedelta(seconds=30), Condition(Unit.COUNT, 3, 2 * MINUTE))
+FRONTEND = signal(None, timedelta(seconds=30), SignalCondition(Unit.COUNT, 3, 2 * MINUTE))
 CRITICAL_PATH = signal(45)
 SLOW = signal(30)
 DEGRADED = signal(
-    0.5, None, Condition(Unit.COUNT, 5, 10 * MINUTE), Condition(Unit.RATIO, 0.25, 5 * MINUTE)
+    0.5,
+    None,
+    SignalCondition(Unit.COUNT, 5, 10 * MINUTE),
+    SignalCondition(Unit.RATIO, 0.25, 5 * MINUTE),
 )
 SIGN_IN = signal(0.8, 5 * MINUTE)
-ERRORS = signal(0.1, 5 * MINUTE, Condition(Unit.RATIO, 0.05, 30 * MINUTE))
+ERRORS = signal(0.1, 5 * MINUTE, SignalCondition(Unit.RATIO, 0.05, 30 * MINUTE))
 GOOD = "." * 20
 
 

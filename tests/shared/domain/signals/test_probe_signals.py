@@ -9,20 +9,27 @@ import pytest
 from msgspec.structs import replace
 
 from responders.jobs.internal_alerts import recorded
-from shared.domain.policy.model import Condition, Policy, Probe, Unit
-from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, Look
-from shared.domain.signals.probe_signals import Finding, Record, after, judge, patience, seen
+from shared.domain.policy.model import Policy, Probe, SignalCondition, Unit
+from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, ProbeLook
+from shared.domain.signals.probe_signals import (
+    ProbeFinding,
+    ProbeRecord,
+    after,
+    judge,
+    patience,
+    seen,
+)
 from tests.support.runtime.world import EXAMPLE
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[Look]]:
+def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[ProbeLook]]:
     """Looks half a minute apart: `.` good, `x` bad, a blank not made."""
     return {
         probe: [
-            Look(at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500)
+            ProbeLook(at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500)
             for number, sign in enumerate(seen_by_it)
             if sign != " "
             for at in [start + number * HALF_MINUTE]
@@ -31,10 +38,10 @@ def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[Lo
 
 
 def followed(
-    seen_by_it: str, record: Record | None = None, policy: Policy = EXAMPLE
-) -> tuple[Record, list[str]]:
+    seen_by_it: str, record: ProbeRecord | None = None, policy: Policy = EXAMPLE
+) -> tuple[ProbeRecord, list[str]]:
     """Judged after each half minute: the record, and in which of them what changed."""
-    record = record or Record("bookshop", since=NOON)
+    record = record or ProbeRecord("bookshop", since=NOON)
     told = []
     for number in range(len(seen_by_it)):
         now = NOON + number * HALF_MINUTE
@@ -71,7 +78,7 @@ def test_opening_and_closing(looks: str, changes: list[str]) -> None:
 def test_what_was_before_its_end_opens_nothing_again() -> None:
     """One more bad look is one, although the span that counts them reaches back to the others."""
     front = replace(EXAMPLE.signals["frontend_unavailable"], duration=10 * MINUTE)
-    front = replace(front, also=(Condition(Unit.COUNT, 5, 10 * MINUTE),))
+    front = replace(front, also=(SignalCondition(Unit.COUNT, 5, 10 * MINUTE),))
     policy = replace(EXAMPLE, signals={**EXAMPLE.signals, "frontend_unavailable": front})
 
     assert followed("xxxxx...x", policy=policy)[1] == ["4 open", "7 closed"]
@@ -83,7 +90,7 @@ def test_what_a_finding_says() -> None:
     record, _ = followed(".xxx")
 
     [finding] = record.findings
-    assert finding == Finding(
+    assert finding == ProbeFinding(
         signal="frontend_unavailable",
         probe="shop",
         function=None,
@@ -132,11 +139,11 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
     signals = {"performance_degraded": replace(EXAMPLE.signals["slow_response"], threshold=0.5)}
     probe = Probe("api", "https://shop.bookshop.example/api", signal="performance_degraded")
     policy = replace(EXAMPLE, signals=signals, probes=(probe,))
-    record, told = Record("bookshop", since=NOON), []
+    record, told = ProbeRecord("bookshop", since=NOON), []
     for number in range(200):
         now = NOON + number * HALF_MINUTE
         takes = 4.0 if 60 <= number < 180 else 2.0
-        look = Look(now, now, True, takes, 200)
+        look = ProbeLook(now, now, True, takes, 200)
         record = seen(record, {"api": [look]}, policy)
         changes = judge(record, policy, now)
         record = after(record, changes)
@@ -147,7 +154,7 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
 
 def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
     """Late ones find their place, repeated ones change nothing, old ones go."""
-    record = seen(Record("bookshop", since=NOON), of("shop", "." * 40), EXAMPLE)
+    record = seen(ProbeRecord("bookshop", since=NOON), of("shop", "." * 40), EXAMPLE)
     late = of("shop", "x", NOON + 50 * HALF_MINUTE)
     again = of("shop", "x" * 10, NOON + 45 * HALF_MINUTE)
 

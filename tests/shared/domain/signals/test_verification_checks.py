@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.policy.model import Check, Group, Probe, ScenarioName
-from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict
-from shared.domain.signals.verification_checks import Counted, checked, counts_sign_ins, together
+from shared.domain.policy.model import Group, Probe, ScenarioName, VerificationCheck
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests
+from shared.domain.signals.verification_checks import (
+    RequestCounts,
+    checked,
+    counts_sign_ins,
+    together,
+)
 from tests.support.runtime.world import BOOKSHOP
 
 GOOD, BAD = ProbeAnswer(True, 200), ProbeAnswer(False, 500)
@@ -20,7 +25,10 @@ POLICY = replace(
     ),
     gates=replace(BOOKSHOP.gates, minimum_requests=20, failing_above=0.1),
 )
-PAYMENT, SIGN_IN = Check(probes=("pay",), groups=("pay",)), Check(probes=("sign-in",))
+PAYMENT, SIGN_IN = (
+    VerificationCheck(probes=("pay",), groups=("pay",)),
+    VerificationCheck(probes=("sign-in",)),
+)
 FUNCTIONS = ScenarioName.FUNCTIONS
 BACK = {"payOrder", "refund"}
 ENOUGH = {"payOrder": Requests(10, 1), "refund": Requests(10, 1)}
@@ -29,26 +37,31 @@ ENOUGH = {"payOrder": Requests(10, 1), "refund": Requests(10, 1)}
 @pytest.mark.parametrize(
     ("requests", "probes", "expected", "reason"),
     [
-        (ENOUGH, {"pay": GOOD}, Verdict.WELL, "works"),
-        ({**ENOUGH, "refund": Requests(10, 2)}, {"pay": GOOD}, Verdict.ILL, "15% of 20"),
-        ({**ENOUGH, "refund": Requests(9, 1)}, {"pay": GOOD}, Verdict.INCONCLUSIVE, "only 19"),
-        ({"listBooks": Requests(999, 0)}, {"pay": GOOD}, Verdict.INCONCLUSIVE, "only 0"),
-        (None, {"pay": GOOD}, Verdict.INCONCLUSIVE, "could not be read"),
-        (ENOUGH, {}, Verdict.INCONCLUSIVE, "pay could not be asked"),
-        (None, {"pay": BAD}, Verdict.ILL, "pay fails"),
+        (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "works"),
+        ({**ENOUGH, "refund": Requests(10, 2)}, {"pay": GOOD}, HealthVerdict.ILL, "15% of 20"),
+        (
+            {**ENOUGH, "refund": Requests(9, 1)},
+            {"pay": GOOD},
+            HealthVerdict.INCONCLUSIVE,
+            "only 19",
+        ),
+        ({"listBooks": Requests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0"),
+        (None, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
+        (ENOUGH, {}, HealthVerdict.INCONCLUSIVE, "pay could not be asked"),
+        (None, {"pay": BAD}, HealthVerdict.ILL, "pay fails"),
     ],
     ids=["just well", "just ill", "just too few", "of others", "no metrics", "not asked", "fails"],
 )
 def test_a_check_of_probes_and_requests(
     requests: dict[str, Requests] | None,
     probes: dict[str, ProbeAnswer],
-    expected: Verdict,
+    expected: HealthVerdict,
     reason: str,
 ) -> None:
     """Ill by either, well only by all that is declared; what is thin or unasked is not known."""
     policy = replace(POLICY, verification={"payment": PAYMENT})
 
-    found = checked(policy, FUNCTIONS, BACK, Counted(requests), probes)["payment"]
+    found = checked(policy, FUNCTIONS, BACK, RequestCounts(requests), probes)["payment"]
 
     assert found.verdict is expected
     assert reason in found.reason
@@ -62,7 +75,7 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
     """Those of a function that is back, or of no single function; others were not touched."""
     policy = replace(POLICY, verification={"payment": PAYMENT, "sign-in": SIGN_IN})
 
-    found = checked(policy, FUNCTIONS, back, Counted(ENOUGH), {"pay": GOOD, "sign-in": GOOD})
+    found = checked(policy, FUNCTIONS, back, RequestCounts(ENOUGH), {"pay": GOOD, "sign-in": GOOD})
 
     assert set(found) == expected
 
@@ -70,24 +83,26 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
 @pytest.mark.parametrize(
     ("sign_ins", "probes", "expected", "reason"),
     [
-        (Requests(20, 6), {"sign-in": GOOD}, Verdict.WELL, "works"),
-        (Requests(20, 7), {"sign-in": GOOD}, Verdict.ILL, "35% of 20 sign-ins failed"),
-        (Requests(20, 7), {}, Verdict.ILL, "35% of 20 sign-ins failed"),
-        (Requests(20, 0), {"sign-in": BAD}, Verdict.ILL, "sign-in fails"),
-        (Requests(20, 0), {}, Verdict.INCONCLUSIVE, "sign-in could not be asked"),
-        (Requests(19, 19), {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "only 19 sign-ins"),
-        (Requests(0, 0), {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "only 0 sign-ins"),
-        (None, {"sign-in": GOOD}, Verdict.INCONCLUSIVE, "could not be read"),
+        (Requests(20, 6), {"sign-in": GOOD}, HealthVerdict.WELL, "works"),
+        (Requests(20, 7), {"sign-in": GOOD}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
+        (Requests(20, 7), {}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
+        (Requests(20, 0), {"sign-in": BAD}, HealthVerdict.ILL, "sign-in fails"),
+        (Requests(20, 0), {}, HealthVerdict.INCONCLUSIVE, "sign-in could not be asked"),
+        (Requests(19, 19), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19 sign-ins"),
+        (Requests(0, 0), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0 sign-ins"),
+        (None, {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
     ],
 )
 def test_a_check_of_a_sign_in_and_of_all_of_them(
-    sign_ins: Requests | None, probes: dict[str, ProbeAnswer], expected: Verdict, reason: str
+    sign_ins: Requests | None, probes: dict[str, ProbeAnswer], expected: HealthVerdict, reason: str
 ) -> None:
     """Once authentication is back: one sign-in that works, and few failures among enough."""
-    check = Check(probes=("sign-in",), sign_in_failures=0.3)
+    check = VerificationCheck(probes=("sign-in",), sign_in_failures=0.3)
     policy = replace(POLICY, verification={"sign-in": check})
 
-    found = checked(policy, ScenarioName.AUTH, set(), Counted({}, sign_ins), probes)["sign-in"]
+    found = checked(policy, ScenarioName.AUTH, set(), RequestCounts({}, sign_ins), probes)[
+        "sign-in"
+    ]
 
     assert found.verdict is expected
     assert reason in found.reason
@@ -96,12 +111,12 @@ def test_a_check_of_a_sign_in_and_of_all_of_them(
 @pytest.mark.parametrize("scenario", ScenarioName)
 def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
     """After a rollback of authentication; after another, few of them would verify nothing."""
-    policy = replace(POLICY, verification={"sign-in": Check(sign_in_failures=0.3)})
+    policy = replace(POLICY, verification={"sign-in": VerificationCheck(sign_in_failures=0.3)})
     is_auth = scenario is ScenarioName.AUTH
 
     assert counts_sign_ins(policy, scenario) is is_auth
     assert not counts_sign_ins(POLICY, scenario)
-    assert set(checked(policy, scenario, BACK, Counted(ENOUGH), {})) == (
+    assert set(checked(policy, scenario, BACK, RequestCounts(ENOUGH), {})) == (
         {"sign-in"} if is_auth else set()
     )
 
@@ -109,11 +124,23 @@ def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
 @pytest.mark.parametrize(
     ("health", "checks", "expected"),
     [
-        (Health(Verdict.WELL, "a"), {}, "a"),
-        (Health(Verdict.WELL, "a"), {"pay": Health(Verdict.WELL, "b")}, "a; checked: pay"),
-        (Health(Verdict.WELL, "a"), {"pay": Health(Verdict.INCONCLUSIVE, "b")}, "pay: b"),
-        (Health(Verdict.INCONCLUSIVE, "a"), {"pay": Health(Verdict.ILL, "b")}, "pay: b"),
-        (Health(Verdict.ILL, "a"), {"pay": Health(Verdict.ILL, "b")}, "a"),
+        (Health(HealthVerdict.WELL, "a"), {}, "a"),
+        (
+            Health(HealthVerdict.WELL, "a"),
+            {"pay": Health(HealthVerdict.WELL, "b")},
+            "a; checked: pay",
+        ),
+        (
+            Health(HealthVerdict.WELL, "a"),
+            {"pay": Health(HealthVerdict.INCONCLUSIVE, "b")},
+            "pay: b",
+        ),
+        (
+            Health(HealthVerdict.INCONCLUSIVE, "a"),
+            {"pay": Health(HealthVerdict.ILL, "b")},
+            "pay: b",
+        ),
+        (Health(HealthVerdict.ILL, "a"), {"pay": Health(HealthVerdict.ILL, "b")}, "a"),
     ],
 )
 def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: str) -> None:
@@ -121,6 +148,6 @@ def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: 
     found = together(health, checks)
 
     worst = {health.verdict, *(one.verdict for one in checks.values())}
-    order = (Verdict.ILL, Verdict.INCONCLUSIVE, Verdict.WELL)
+    order = (HealthVerdict.ILL, HealthVerdict.INCONCLUSIVE, HealthVerdict.WELL)
     assert found.verdict is next(one for one in order if one in worst)
     assert found.reason == expected

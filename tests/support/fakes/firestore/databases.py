@@ -9,7 +9,13 @@ from msgspec.structs import replace
 
 from shared.core.errors import Exists, Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.backups.values import Database, Export, NativeBackup, Recurrence, Schedule
+from shared.domain.data.backups.values import (
+    BackupSchedule,
+    Database,
+    Export,
+    NativeBackup,
+    Recurrence,
+)
 from tests.support.fakes.runtime.hooks import Hook, around, no_hook
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
@@ -25,7 +31,7 @@ class _Known:
 
     created_at: datetime
     history: list[tuple[datetime, dict[str, int]]] = field(default_factory=list)
-    schedules: list[Schedule] = field(default_factory=list)
+    schedules: list[BackupSchedule] = field(default_factory=list)
     backups: list[NativeBackup] = field(default_factory=list)
 
 
@@ -58,7 +64,9 @@ class FakeDatabases:
 
     def schedule(self, database: str, recurrence: Recurrence, kept: timedelta) -> None:
         """Let a native schedule be there, which makes nothing by itself."""
-        self._at_hand(database).schedules.append(Schedule(recurrence, kept, self._clock.now()))
+        self._at_hand(database).schedules.append(
+            BackupSchedule(recurrence, kept, self._clock.now())
+        )
 
     def back_up(self, database: str, kept: timedelta) -> None:
         """Let a native backup of this moment be there."""
@@ -115,7 +123,7 @@ class FakeDatabases:
             known = self._read(database)
             return Database("uid", "nam5", self.point_in_time_recovery, self._earliest(known))
 
-    def schedules(self, database: str) -> list[Schedule]:
+    def schedules(self, database: str) -> list[BackupSchedule]:
         """Daily before weekly."""
         with around(self.hook, "backups.schedules"):
             return sorted(self._read(database).schedules, key=lambda one: one.recurrence)

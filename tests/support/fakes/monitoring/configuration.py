@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected
-from shared.ports.operations_project import Asked, Metric
+from shared.ports.operations_project import Metric, MetricQuery
 
 
 class MemoryMonitoring:
     """A Monitoring that is what a test sets it to."""
 
     def __init__(self) -> None:
-        self.alerts: list[Asked] = []
-        self.pages: list[Asked] = []
+        self.alerts: list[MetricQuery] = []
+        self.pages: list[MetricQuery] = []
         self.known: dict[str, Metric] = {}
         self.measured_on: dict[str, frozenset[str]] = {}
         self.answered: dict[str, int] = {}
         """Series by query: any other is none."""
 
-    def policies(self) -> list[Asked]:
+    def policies(self) -> list[MetricQuery]:
         """All alert policies."""
         return [*self.alerts]
 
-    def dashboards(self) -> list[Asked]:
+    def dashboards(self) -> list[MetricQuery]:
         """All dashboards."""
         return [*self.pages]
 

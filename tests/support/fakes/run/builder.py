@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.errors import Moved, Throttled
 from shared.core.runtime import Clock
 from shared.domain.deployments.build_config import Built, Recipe, Running
-from shared.domain.deployments.inventory.state import Generation, Source
+from shared.domain.deployments.inventory.state import Generation, SourceObject
 from shared.ports.platform import OperationState
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.runtime.hooks import Hook, around, no_hook
@@ -53,7 +53,7 @@ class FakeBuilder:
         """Functions whose next builds make a revision that does not come up."""
         self.missing: set[str] = set()
         """Functions whose copies are not there: their builds fail when they are due."""
-        self.failure_rates: dict[Source, float] = {}
+        self.failure_rates: dict[SourceObject, float] = {}
         """Share of requests that fail of what is built from there; others are sound."""
         self.built: list[str] = []
         """The function of every deployment that was accepted, in order."""

@@ -11,7 +11,7 @@ from shared.domain.deployments.inventory.state import (
     FunctionState,
     Generation,
     RevisionState,
-    Source,
+    SourceObject,
 )
 from shared.domain.deployments.inventory.traffic import (
     LATEST,
@@ -51,7 +51,7 @@ class FakeService:
     """Share of requests that fail, by revision."""
     configurations: dict[str, Configuration] = field(default_factory=dict)
     """By revision."""
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, SourceObject] = field(default_factory=dict)
     """By revision, where somebody said what it was built from."""
     past: set[str] = field(default_factory=set)
     """Revisions that somebody has made past the function."""
@@ -192,8 +192,8 @@ class FakeService:
         return f"{self.name.partition('/services/')[0]}/triggers/{self.short_name}-100001"
 
     @property
-    def _archive(self) -> Source:
-        return Source("sources", f"{self.function}.zip", len(self.revisions) - len(self.past))
+    def _archive(self) -> SourceObject:
+        return SourceObject("sources", f"{self.function}.zip", len(self.revisions) - len(self.past))
 
     def tagged(self, tag: str) -> str | None:
         """The revision that answers under a tag's own address."""

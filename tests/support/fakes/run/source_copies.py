@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
+from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 
 
 def kept(function: FunctionState) -> FunctionState:
     """The function with our copies of its source and of its variables' values."""
-    values = Source("copies", f"{function.name}.json", 1)
+    values = SourceObject("copies", f"{function.name}.json", 1)
     return replace(
         function,
-        copy=Source("copies", f"{function.name}.zip", 1),
+        copy=SourceObject("copies", f"{function.name}.zip", 1),
         definition=function.definition or {"buildConfig": {"runtime": function.runtime}},
         configuration=replace(function.configuration, values=values),
     )

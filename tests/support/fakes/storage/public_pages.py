@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Moved, Rejected
-from shared.ports.storage import Seen
+from shared.ports.storage import PublicAccess
 from tests.support.fakes.runtime.hooks import Hook, around, no_hook
 
 
@@ -38,8 +38,8 @@ class MemoryPages:
         """An address that nobody plays."""
         return f"https://status.example/{name}"
 
-    def seen(self, name: str) -> Seen:
+    def seen(self, name: str) -> PublicAccess:
         """Nobody sees what is not there."""
         if name not in self.kept:
-            return Seen(404)
-        return Seen(200, self.types[name], "no-cache, max-age=0")
+            return PublicAccess(404)
+        return PublicAccess(200, self.types[name], "no-cache, max-age=0")

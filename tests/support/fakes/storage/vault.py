@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.state import SourceObject
 from tests.support.fakes.runtime.hooks import Hook, around, no_hook
 
 
@@ -28,24 +28,24 @@ class MemoryVault:
         self.name = name
         self.objects: dict[str, Kept] = {}
         """By name: for a test to look at, and to meddle with."""
-        self.lost: set[Source] = set()
+        self.lost: set[SourceObject] = set()
         """Sources that are there no more; every other one is there."""
         self._clock = clock
         self._generation = 0
 
-    def copy(self, source: Source, name: str) -> Source:
+    def copy(self, source: SourceObject, name: str) -> SourceObject:
         """Where the copy is that has this name. Raises: Rejected for a lost source."""
         with around(self.hook, f"{self.name}.copy"):
             if name not in self.objects and source in self.lost:
                 raise Rejected(f"404: there is no {source.object} in {source.bucket}")
             return self._put(name, content_of(source))
 
-    def keep(self, name: str, content: bytes) -> Source:
+    def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name."""
         with around(self.hook, f"{self.name}.keep"):
             return self._put(name, content)
 
-    def read(self, kept: Source) -> bytes:
+    def read(self, kept: SourceObject) -> bytes:
         """The content of just this generation. Raises: Rejected."""
         with around(self.hook, f"{self.name}.read"):
             found = self.objects.get(kept.object)
@@ -65,13 +65,13 @@ class MemoryVault:
         with around(self.hook, f"{self.name}.remove"):
             self.objects.pop(name, None)
 
-    def _put(self, name: str, content: bytes) -> Source:
+    def _put(self, name: str, content: bytes) -> SourceObject:
         if name not in self.objects:
             self._generation += 1
             self.objects[name] = Kept(content, self._generation, self._clock.now())
-        return Source(self.name, name, self.objects[name].generation)
+        return SourceObject(self.name, name, self.objects[name].generation)
 
 
-def content_of(source: Source) -> bytes:
+def content_of(source: SourceObject) -> bytes:
     """What a source holds in these worlds."""
     return f"{source.bucket}/{source.object}#{source.generation}".encode()

@@ -7,7 +7,12 @@ from typing import Any
 from google.cloud import functions_v2, run_v2
 
 from shared.adapters.gcp.run.function_state import function_states
-from shared.domain.deployments.inventory.state import Generation, SecretUse, Source, values_hash
+from shared.domain.deployments.inventory.state import (
+    Generation,
+    SecretUse,
+    SourceObject,
+    values_hash,
+)
 from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
 
 PARENT = "projects/shop/locations/europe-west1"
@@ -37,7 +42,7 @@ def test_a_function_of_the_first_generation() -> None:
 
     assert state.generation is Generation.FIRST
     assert (state.service, state.traffic, state.revisions) == ("", (), {})
-    assert state.source == Source("b", "o", 0)
+    assert state.source == SourceObject("b", "o", 0)
     assert state.configuration.variables == ("A",)
     assert state.configuration.max_instances == 3
 

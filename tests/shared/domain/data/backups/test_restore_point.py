@@ -15,10 +15,10 @@ from shared.domain.data.backups import export as backing
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.filled_database import Status as Filling
-from shared.domain.data.backups.restore_point import Kept, Point, Source, resolved
+from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource, resolved
 from shared.domain.data.backups.values import Database, NativeBackup
-from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import DAY, HOUR, NOW, proof
 from tests.support.fakes.firestore.databases import WINDOW
@@ -34,11 +34,11 @@ EARLIEST = NOW - 7 * DAY
 def export(at: datetime, before: str = "") -> Backup:
     """A whole export of that moment."""
     begun = backing.begun(POLICY, at, at, before)
-    return replace(begun, snapshot_at=at, status=backing.Status.KEPT, places=(begun.prefix,))
+    return replace(begun, snapshot_at=at, status=backing.ExportStatus.KEPT, places=(begun.prefix,))
 
 
 def deployment(name: str, at: datetime, backup_at: datetime | None = None) -> Deployment:
-    return Deployment(name, "bookshop", at, Status.STABLE, {}, backup_at=backup_at)
+    return Deployment(name, "bookshop", at, DeploymentStatus.STABLE, {}, backup_at=backup_at)
 
 
 YOUNG = export(NOON - 2 * DAY)
@@ -49,7 +49,7 @@ FOR_V3 = export(NOON - 11 * DAY, "v3")
 WEEKLY = NativeBackup(NATIVE, NOON - 14 * DAY, NOON + 70 * DAY, True)
 CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
 PROVEN = tuple(proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
-KEPT = Kept(
+KEPT = AvailablePoints(
     now=NOW,
     database=Database("uid", "nam5", True, EARLIEST),
     exports=(YOUNG, OLD, UNTRIED, FOR_V2, FOR_V3),
@@ -67,7 +67,7 @@ KEPT = Kept(
 
 
 def window(at: datetime) -> Point:
-    return Point(at, Source.WINDOW, until=at + 7 * DAY)
+    return Point(at, RestoreSource.WINDOW, until=at + 7 * DAY)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> Non
     found = resolved(said, KEPT)
 
     assert (found.backup, found.is_sure) == (backup, proven)
-    assert found.source is (Source.NATIVE if backup == NATIVE else Source.EXPORT)
+    assert found.source is (RestoreSource.NATIVE if backup == NATIVE else RestoreSource.EXPORT)
     assert found.name == backup
     assert ("never proven" in str(found)) is not proven
 
@@ -168,12 +168,12 @@ def test_a_database_that_is_gone() -> None:
     with pytest.raises(Refused, match="nearest"):
         resolved("1h", gone)
     with pytest.raises(Refused, match="nothing else can be had"):
-        resolved("1h", Kept(NOW, None))
+        resolved("1h", AvailablePoints(NOW, None))
 
 
 def test_a_database_of_this_minute_has_no_window_yet() -> None:
     """No whole minute of it is over."""
-    young = Kept(NOW, Database("uid", "nam5", False, NOW - timedelta(seconds=10)))
+    young = AvailablePoints(NOW, Database("uid", "nam5", False, NOW - timedelta(seconds=10)))
 
     assert young.window is None
 
@@ -195,11 +195,11 @@ def test_what_there_is_is_gathered() -> None:
     shop.ports.databases.back_up(ORIGINAL, DAY)
     elsewhere = replace(OLD, id="elsewhere", database="other")
     shop.ports.store.commit(
-        [Put(backing.path(one.id), encode(one)) for one in (OLD, elsewhere)]
-        + [Put(proofs.path(PROVEN[1].id), encode(PROVEN[1]))]
+        [Put(backing.export_path(one.id), encode(one)) for one in (OLD, elsewhere)]
+        + [Put(proofs.restore_test_path(PROVEN[1].id), encode(PROVEN[1]))]
     )
 
-    found = restore_points.kept(shop.ports, POLICY)
+    found = restore_points.available_points(shop.ports, POLICY)
 
     assert found.backups[0].backup.startswith("projects/p/")
     assert [one.backup for one in found.sure if one.backup] == [OLD.id]
@@ -219,15 +219,15 @@ def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
 
     shop.ports.databases.hook = hook
     with pytest.raises(type(failure)):
-        restore_points.kept(shop.ports, POLICY)
+        restore_points.available_points(shop.ports, POLICY)
 
 
 def test_a_database_that_google_does_not_know_is_gone() -> None:
     """The catalogue still tells of its backups."""
     shop = World(policy=POLICY)
-    shop.ports.store.commit([Put(backing.path(OLD.id), encode(OLD))])
+    shop.ports.store.commit([Put(backing.export_path(OLD.id), encode(OLD))])
 
-    found = restore_points.kept(shop.ports, POLICY)
+    found = restore_points.available_points(shop.ports, POLICY)
 
     assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.events.triggers import Change, Hearer, Trigger, hearers
+from shared.domain.data.events.triggers import DocumentEvent, Hearer, Trigger, hearers
 from shared.domain.deployments.inventory.state import FunctionState, Generation
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
@@ -174,19 +174,19 @@ def test_a_function_s_own_trigger_in_the_list_of_all(name: str, told: list[str])
 @pytest.mark.parametrize(
     ("event", "heard"),
     [
-        (WRITTEN, [*Change]),
-        (f"{WRITTEN}.withAuthContext", [*Change]),
-        (WRITTEN.replace("written", "created"), [Change.CREATED]),
-        (f"{WRITTEN}.withAuthContext".replace("written", "updated"), [Change.UPDATED]),
-        (WRITTEN.replace("written", "deleted"), [Change.DELETED]),
-        (FIRST, [*Change]),
-        (FIRST.replace("write", "create"), [Change.CREATED]),
-        (FIRST.replace("write", "update"), [Change.UPDATED]),
-        (FIRST.replace("write", "delete"), [Change.DELETED]),
-        (AUDITED, [*Change]),
-        ("**", [*Change]),
+        (WRITTEN, [*DocumentEvent]),
+        (f"{WRITTEN}.withAuthContext", [*DocumentEvent]),
+        (WRITTEN.replace("written", "created"), [DocumentEvent.CREATED]),
+        (f"{WRITTEN}.withAuthContext".replace("written", "updated"), [DocumentEvent.UPDATED]),
+        (WRITTEN.replace("written", "deleted"), [DocumentEvent.DELETED]),
+        (FIRST, [*DocumentEvent]),
+        (FIRST.replace("write", "create"), [DocumentEvent.CREATED]),
+        (FIRST.replace("write", "update"), [DocumentEvent.UPDATED]),
+        (FIRST.replace("write", "delete"), [DocumentEvent.DELETED]),
+        (AUDITED, [*DocumentEvent]),
+        ("**", [*DocumentEvent]),
     ],
 )
-def test_of_which_change_something_is_told(event: str, heard: list[Change]) -> None:
+def test_of_which_change_something_is_told(event: str, heard: list[DocumentEvent]) -> None:
     """By the type of its events; where that says nothing, of each."""
-    assert [one for one in Change if Hearer("it", event).hears_of(one)] == heard
+    assert [one for one in DocumentEvent if Hearer("it", event).hears_of(one)] == heard

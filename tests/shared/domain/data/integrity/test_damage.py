@@ -12,16 +12,24 @@ from msgspec.structs import replace
 
 from shared.domain.data.integrity.damage import (
     MINUTE,
-    Record,
+    IntegrityRecord,
     Search,
     compared_with,
+    completed_record,
     due,
-    kept,
     quiet,
     writing,
 )
-from shared.domain.data.integrity.scan import Level, Run, Stretch, Tally, affordable, drawn, most
-from shared.domain.data.integrity.validator import Check
+from shared.domain.data.integrity.scan import (
+    CollectionTally,
+    Level,
+    ScanRun,
+    Stretch,
+    affordable,
+    drawn,
+    most,
+)
+from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from tests.support.runtime.world import CHECKED
 
@@ -35,17 +43,17 @@ POLICY = replace(
         "b": Collection(writers=("checkout",)),
     },
 )
-WHOLE = Run("bookshop", "a test", NOON, NOON, {"a": 5}, (), tallies={"a": Tally(5)})
+WHOLE = ScanRun("bookshop", "a test", NOON, NOON, {"a": 5}, (), tallies={"a": CollectionTally(5)})
 
 
-def with_tally(tally: Tally) -> Run:
+def with_tally(tally: CollectionTally) -> ScanRun:
     return replace(WHOLE, tallies={"a": tally})
 
 
-def faulty(written: timedelta, **checks: int) -> Run:
+def faulty(written: timedelta, **checks: int) -> ScanRun:
     """A run that found one faulty document, written so long before it."""
-    named = {Check(name): count for name, count in checks.items()}
-    return with_tally(Tally(5, 1, checks=named, newest_at=NOON - written))
+    named = {IntegrityCheck(name): count for name, count in checks.items()}
+    return with_tally(CollectionTally(5, 1, checks=named, newest_at=NOON - written))
 
 
 @given(
@@ -77,7 +85,7 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
         (WHOLE, None, 10, True),
         (WHOLE, None, 11, None),  # too long ago
         (replace(WHOLE, is_whole=False), None, 0, None),
-        (with_tally(Tally(5, unknown=1)), None, 0, None),
+        (with_tally(CollectionTally(5, unknown=1)), None, 0, None),
         (faulty(9 * MINUTE, schema=1), None, 0, False),
         (faulty(10 * MINUTE, schema=1), None, 0, True),
         (faulty(timedelta(days=1), reference=1), None, 0, None),  # missing since when?
@@ -103,7 +111,7 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     ],
 )
 def test_data_moves_only_once_the_writer_is_quiet(
-    run: Run | None, before: Run | None, later: int, is_quiet: bool | None
+    run: ScanRun | None, before: ScanRun | None, later: int, is_quiet: bool | None
 ) -> None:
     """Nothing invalid for ten minutes, by a fresh look at everything; else it is not known."""
     found = quiet(run, before, POLICY, NOON + later * MINUTE)
@@ -146,10 +154,12 @@ def test_the_budget_is_shared(counts: dict[str, int], wanted: dict[str, int | No
 
 def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
     """The most that there were counts, and no more entries are kept than are needed."""
-    record = Record("bookshop")
+    record = IntegrityRecord("bookshop")
     for hour in range(200):
         at = NOON + timedelta(minutes=10 * hour)
-        record = kept(record, replace(WHOLE, at=at, counts={"a": 100 - hour % 7}), POLICY)
+        record = completed_record(
+            record, replace(WHOLE, at=at, counts={"a": 100 - hour % 7}), POLICY
+        )
 
     assert len(record.counted) <= 49
     newest = record.counted[-1].at
@@ -160,15 +170,18 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        (Record("s"), "by schedule"),
-        (Record("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=6))), "by schedule"),
-        (Record("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=5))), ""),
-        (Record("s", last=WHOLE, asked="by ada"), "by ada"),
-        (Record("s", failure="no", failed_at=NOON - 9 * MINUTE), ""),
-        (Record("s", failure="no", failed_at=NOON - 10 * MINUTE), "again"),
+        (IntegrityRecord("s"), "by schedule"),
+        (
+            IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=6))),
+            "by schedule",
+        ),
+        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=5))), ""),
+        (IntegrityRecord("s", last=WHOLE, asked="by ada"), "by ada"),
+        (IntegrityRecord("s", failure="no", failed_at=NOON - 9 * MINUTE), ""),
+        (IntegrityRecord("s", failure="no", failed_at=NOON - 10 * MINUTE), "again"),
     ],
 )
-def test_when_a_run_is_due(record: Record, why: str) -> None:
+def test_when_a_run_is_due(record: IntegrityRecord, why: str) -> None:
     """On schedule, on command, and again some minutes after one that failed."""
     assert due(record, POLICY, NOON) == why
 

@@ -9,10 +9,10 @@ import pytest
 
 from shared.domain.data.document import GeoPoint, Reference, Version, order, same
 from shared.domain.data.integrity.validator import (
-    Check,
-    Judge,
-    Sight,
-    Verdict,
+    DocumentVerdict,
+    IntegrityCheck,
+    ObservedReferences,
+    Validator,
     file_named,
     has_dropped,
     matches,
@@ -42,8 +42,10 @@ def version(fields: dict[str, Any], path: str = "users/ada") -> Version:
     return Version(path, fields, NOON, NOON)
 
 
-def judged(collection: Collection, fields: dict[str, Any], sight: Sight | None = None) -> Verdict:
-    return Judge(collection).verdict(version(fields), sight or Sight())
+def judged(
+    collection: Collection, fields: dict[str, Any], sight: ObservedReferences | None = None
+) -> DocumentVerdict:
+    return Validator(collection).verdict(version(fields), sight or ObservedReferences())
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_schema_sees_every_type_of_value(fields: dict[str, Any], reasons: list
 
     said = [one.reason for one in found.faults]
     assert said == reasons
-    assert all(one.check is Check.SCHEMA for one in found.faults)
+    assert all(one.check is IntegrityCheck.SCHEMA for one in found.faults)
     assert SECRET not in "".join(said)
     assert found.is_valid is not bool(reasons)
 
@@ -97,7 +99,9 @@ def test_a_reference(named: Any, there: dict[str, bool], valid: bool | None) -> 
     """It leads to a document of its collection; what could not be looked at is unknown."""
     collection = Collection(references={"owner": "users"})
 
-    assert judged(collection, {"owner": named}, Sight(documents=there)).is_valid is valid
+    assert (
+        judged(collection, {"owner": named}, ObservedReferences(documents=there)).is_valid is valid
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_a_file(seen: dict[str, str], valid: bool | None) -> None:
     """It is there and reads; what could not be looked at is unknown."""
     collection = Collection(media={"cv.file": "media"})
 
-    found = judged(collection, {"cv": {"file": "a"}}, Sight(files=seen))
+    found = judged(collection, {"cv": {"file": "a"}}, ObservedReferences(files=seen))
 
     assert found.is_valid is valid
     assert judged(collection, {"cv": {}}).is_valid is True

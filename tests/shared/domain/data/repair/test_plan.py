@@ -9,8 +9,16 @@ from msgspec.structs import replace
 
 from shared.domain.data.document import Version, same
 from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import Fate, Fated, Goal, Pair, Position, Select, Selecting
-from shared.domain.data.repair.quarantine import Change, name, packed, unpacked
+from shared.domain.data.repair.plan import (
+    DocumentFate,
+    Fated,
+    Pair,
+    Position,
+    RepairGoal,
+    Select,
+    Selecting,
+)
+from shared.domain.data.repair.quarantine import DocumentChange, name, packed, unpacked
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.write_ramp import EVERY_SECONDS, Ramp
@@ -41,7 +49,7 @@ def version(path: str, at: datetime = NOW, **fields: object) -> Version:
 )
 def test_what_a_person_says(said: str, meant: Select) -> None:
     """It is understood, and told back as it was said."""
-    assert plan.parse(said) == meant
+    assert plan.parse_scope(said) == meant
     assert str(meant) == said
 
 
@@ -71,7 +79,7 @@ def test_what_a_person_says(said: str, meant: Select) -> None:
 def test_what_means_nothing(said: str, why: str) -> None:
     """It is refused with its reason, before anything is looked at."""
     with pytest.raises(ValueError, match=why):
-        plan.parse(said)
+        plan.parse_scope(said)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,7 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = plan.scopes(plan.parse(said), DECLARED, ["users", "logs", "logs"])
+    found = plan.scopes(plan.parse_scope(said), DECLARED, ["users", "logs", "logs"])
     assert [one.collection for one in found] == gone_through
     assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
 
@@ -112,13 +120,13 @@ def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
 def test_one_document_among_others() -> None:
     """A selection means what it names, by the fields as they are, or were where it is gone."""
     pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
-    wants = plan.parse('query:users plan == "pro"').wants
+    wants = plan.parse_scope('query:users plan == "pro"').wants
 
     assert wants(Pair("users/ada", pro, free))
     assert not wants(Pair("users/ada", free, pro))
     assert wants(Pair("users/ada", None, pro))
-    assert plan.parse("prefix:users/a").wants(Pair("users/ada", pro, None))
-    assert not plan.parse("document:users/ad").wants(Pair("users/ada", pro, None))
+    assert plan.parse_scope("prefix:users/a").wants(Pair("users/ada", pro, None))
+    assert not plan.parse_scope("document:users/ad").wants(Pair("users/ada", pro, None))
 
 
 def test_both_sides_are_merged_by_name() -> None:
@@ -151,7 +159,7 @@ def test_names_that_are_numbers_come_first() -> None:
 
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
-    goal = Goal("d", NOW, "d", NOW, Select(), Scope("u"))
+    goal = RepairGoal("d", NOW, "d", NOW, Select(), Scope("u"))
     pieces = plan.cut(goal, ["u/b", "u/d"])
     assert [(one.after, one.until) for one in pieces] == [
         ("", "u/b"),
@@ -171,11 +179,15 @@ def test_nobody_has_changed_it() -> None:
 
 def test_a_position_is_kept_as_text() -> None:
     """The same for the same one; nothing is the beginning."""
-    fated = [Fated("u/a", Fate.BACK), Fated("u/b", Fate.BACK), Fated("u/c", Fate.LOST)]
+    fated = [
+        Fated("u/a", DocumentFate.BACK),
+        Fated("u/b", DocumentFate.BACK),
+        Fated("u/c", DocumentFate.LOST),
+    ]
     pairs = [Pair(f"u/{name}", None, None) for name in "abcd"]
     position = plan.passed(Position("u/0", seen=3), pairs, fated, is_last=False)
 
-    assert position == Position("u/d", False, 7, {Fate.BACK: 2, Fate.LOST: 1})
+    assert position == Position("u/d", False, 7, {DocumentFate.BACK: 2, DocumentFate.LOST: 1})
     assert plan.from_text(plan.as_text(position)) == position
     assert plan.from_text("") == Position()
     assert plan.worded(position.fates) == (
@@ -188,15 +200,15 @@ def test_people_read_of_some_documents() -> None:
     """Their paths and the fields that differ, never what stands there; of the erased nothing."""
     now, wanted = version("u/a", email="secret", n=1), version("u/a", email="old", m=1)
     fated = [
-        Fated("u/a", Fate.BACK, now, wanted),
-        Fated("u/ada", Fate.ERASED, now),
-        *(Fated(f"u/{n}", Fate.LOST, now) for n in range(30)),
+        Fated("u/a", DocumentFate.BACK, now, wanted),
+        Fated("u/ada", DocumentFate.ERASED, now),
+        *(Fated(f"u/{n}", DocumentFate.LOST, now) for n in range(30)),
     ]
     samples = plan.sampled(plan.sampled({}, fated), fated)
 
-    assert samples[Fate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
-    assert len(samples[Fate.LOST]) == plan.SAMPLES
-    assert Fate.ERASED not in samples
+    assert samples[DocumentFate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
+    assert len(samples[DocumentFate.LOST]) == plan.SAMPLES
+    assert DocumentFate.ERASED not in samples
 
 
 def test_the_moment_before_a_version() -> None:
@@ -215,8 +227,8 @@ def test_quarantine_holds_every_value() -> None:
     """What is kept comes out as it went in; the same content has the same name."""
     before = replace(version("u/a"), fields=EVERYTHING)
     changes = [
-        Change("u/a", before, {"n": 1}, NOW, ("ada", "bob")),
-        Change("u/b", None, EVERYTHING, whose=("ada",)),
+        DocumentChange("u/a", before, {"n": 1}, NOW, ("ada", "bob")),
+        DocumentChange("u/b", None, EVERYTHING, whose=("ada",)),
     ]
     content = packed(changes)
     one, other = unpacked(content)

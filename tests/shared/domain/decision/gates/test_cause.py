@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Facts
-from shared.domain.decision.gates.base import Answer, GateAnswer, Outcome
-from shared.domain.deployments.deployment import Deployment, Status
-from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
 from shared.domain.policy.model import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.gate_facts import (
@@ -32,7 +32,7 @@ from tests.support.runtime.world import BOOKSHOP
 
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
 SITE_DOWN = {"shop": ProbeAnswer(False, 503)}
-SITE = Difference(Part.SITES, "bookshop-prod", Change.CHANGED, ("version",))
+SITE = Difference(InventoryPart.SITES, "bookshop-prod", ChangeKind.CHANGED, ("version",))
 
 
 def answered(given: Facts, scenario: ScenarioName) -> GateAnswer:
@@ -49,15 +49,15 @@ def answered(given: Facts, scenario: ScenarioName) -> GateAnswer:
 
 
 def another_site(
-    at: timedelta, seen_before: timedelta = MINUTE, status: Status = Status.LIVE
+    at: timedelta, seen_before: timedelta = MINUTE, status: DeploymentStatus = DeploymentStatus.LIVE
 ) -> Deployment:
     """A deployment of another version of the site, so long after the onset."""
     changed = deployment("v2", status, NOW - ONSET - at)
     return replace(changed, changes=(SITE,), not_before=changed.at - seen_before)
 
 
-SURE, SILENT = (Answer.PASS, Outcome.ROLLBACK), (Answer.UNKNOWN, Outcome.ROLLBACK)
-PERHAPS, NONE = (Answer.STOP, Outcome.ASK), (Answer.STOP, Outcome.ESCALATE)
+SURE, SILENT = (GateResult.PASS, Outcome.ROLLBACK), (GateResult.UNKNOWN, Outcome.ROLLBACK)
+PERHAPS, NONE = (GateResult.STOP, Outcome.ASK), (GateResult.STOP, Outcome.ESCALATE)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,12 @@ PERHAPS, NONE = (Answer.STOP, Outcome.ASK), (Answer.STOP, Outcome.ESCALATE)
         ("before the window", another_site(-WINDOW - SECOND), SITE_DOWN, NONE),
         ("seen after the onset, unchanged at it", another_site(SECOND, SECOND), SITE_DOWN, PERHAPS),
         ("unchanged after the onset", another_site(2 * SECOND, SECOND), SITE_DOWN, NONE),
-        ("taken back since", another_site(0 * SECOND, status=Status.BAD), SITE_DOWN, NONE),
+        (
+            "taken back since",
+            another_site(0 * SECOND, status=DeploymentStatus.BAD),
+            SITE_DOWN,
+            NONE,
+        ),
         ("nothing is seen to fail", another_site(0 * SECOND), {}, SILENT),
     ],
 )
@@ -76,7 +81,7 @@ def test_a_change_beside_functions(
     situation: str,
     changed: Deployment,
     probes: dict[str, ProbeAnswer],
-    expected: tuple[Answer, Outcome],
+    expected: tuple[GateResult, Outcome],
 ) -> None:
     """It explains trouble within the window after it, where something is seen to fail."""
     given = replace(
@@ -101,7 +106,7 @@ def test_a_change_beside_functions(
     ],
 )
 def test_functions_that_people_sign_in_by(
-    changed: set[str], probes: dict[str, ProbeAnswer], expected: tuple[Answer, Outcome]
+    changed: set[str], probes: dict[str, ProbeAnswer], expected: tuple[GateResult, Outcome]
 ) -> None:
     """Their change explains that nobody can sign in, although no router counts that as failed."""
     given = replace(BAD_RELEASE, inventory=inventory(changed), requests=QUIET, probes=probes)

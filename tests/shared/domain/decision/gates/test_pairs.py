@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.domain.decision.evaluate import evaluate
 from shared.domain.decision.facts import Facts
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import Budget, Freeze
@@ -94,7 +94,7 @@ SITUATIONS = (
         Outcome.ASK,
         {
             "deployments": (
-                deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"),
+                deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
                 STABLE,
             )
         },
@@ -102,7 +102,7 @@ SITUATIONS = (
     Situation(
         "target",
         Outcome.ESCALATE,
-        {"deployments": (deployment("v1", Status.BAD, timedelta(days=3)),)},
+        {"deployments": (deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)},
         compares=True,
     ),
     Situation("restorable", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ready=False)}),

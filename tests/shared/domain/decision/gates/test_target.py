@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.deployments.deployment import Deployment, Inventory, Status
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.support.decision.gate_facts import (
     ALERT,
@@ -40,7 +40,7 @@ def served(revision: str, *, at: datetime = CHANGED_AT, pinned: bool = False) ->
     }
 
 
-def placed(name: str, status: Status, ago: timedelta, revision: str) -> Deployment:
+def placed(name: str, status: DeploymentStatus, ago: timedelta, revision: str) -> Deployment:
     """A deployment in which everything serves one revision."""
     known = deployment(name, status, ago)
     return replace(
@@ -70,7 +70,7 @@ def test_traffic_that_somebody_moved(
     situation: str, records: tuple[timedelta, ...], outcome: Outcome
 ) -> None:
     """What counts is when traffic moved, not when its revision was made; not known is unknown."""
-    seen = tuple(placed("v2", Status.LIVE, ago, "new") for ago in records)
+    seen = tuple(placed("v2", DeploymentStatus.LIVE, ago, "new") for ago in records)
 
     decision = decide(facts(inventory=MOVED, deployments=(*seen, STABLE)))
 
@@ -80,7 +80,10 @@ def test_traffic_that_somebody_moved(
 def test_traffic_that_was_moved_after_the_onset_is_no_cause() -> None:
     """A record from after the onset that shows something else is the proof."""
     after, before = NOW - ONSET - SECOND, timedelta(minutes=1)
-    records = (placed("v3", Status.LIVE, before, "new"), placed("v2", Status.LIVE, after, "other"))
+    records = (
+        placed("v3", DeploymentStatus.LIVE, before, "new"),
+        placed("v2", DeploymentStatus.LIVE, after, "other"),
+    )
 
     decision = decide(facts(inventory=MOVED, deployments=(*records, STABLE)))
 
@@ -99,8 +102,8 @@ DAY = timedelta(days=1)
         (
             "two bad ones since",
             (
-                placed("v3", Status.LIVE, 10 * MINUTE, "new"),
-                placed("v2", Status.BAD, HOUR, "other"),
+                placed("v3", DeploymentStatus.LIVE, 10 * MINUTE, "new"),
+                placed("v2", DeploymentStatus.BAD, HOUR, "other"),
                 STABLE,
             ),
             Outcome.ROLLBACK,
@@ -108,57 +111,57 @@ DAY = timedelta(days=1)
         ),
         (
             "the bad one was called stable before its first alert",
-            (placed("v2", Status.STABLE, 10 * MINUTE, "new"), STABLE),
+            (placed("v2", DeploymentStatus.STABLE, 10 * MINUTE, "new"), STABLE),
             Outcome.ASK,
             "v1",
         ),
         (
             "the newest stable one is young, and changed what fails",
-            (placed("v2", Status.STABLE, HOUR, "other"), STABLE),
+            (placed("v2", DeploymentStatus.STABLE, HOUR, "other"), STABLE),
             Outcome.ASK,
             "v2",
         ),
         (
             "the newest stable one is just old enough",
-            (placed("v2", Status.STABLE, NOW - ONSET + WINDOW + SECOND, "other"), STABLE),
+            (placed("v2", DeploymentStatus.STABLE, NOW - ONSET + WINDOW + SECOND, "other"), STABLE),
             Outcome.ROLLBACK,
             "v2",
         ),
         (
             "a young stable one that changed nothing",
-            (placed("v2", Status.STABLE, HOUR, "old"), STABLE),
+            (placed("v2", DeploymentStatus.STABLE, HOUR, "old"), STABLE),
             Outcome.ROLLBACK,
             "v2",
         ),
         (
             "a young baseline, and nothing before it",
-            (deployment("v1", Status.STABLE, HOUR),),
+            (deployment("v1", DeploymentStatus.STABLE, HOUR),),
             Outcome.ROLLBACK,
             "v1",
         ),
         (
             "two stable ones of the same moment",
-            (STABLE, replace(placed("v0", Status.STABLE, DAY, "other"), at=STABLE.at)),
+            (STABLE, replace(placed("v0", DeploymentStatus.STABLE, DAY, "other"), at=STABLE.at)),
             Outcome.ASK,
             "v1",
         ),
         (
             "an untested one between, for long",
-            (placed("v2", Status.LIVE, DAY, "other"), STABLE),
+            (placed("v2", DeploymentStatus.LIVE, DAY, "other"), STABLE),
             Outcome.ASK,
             "v1",
         ),
         (
             "an untested one between, that is a suspect itself",
-            (placed("v2", Status.LIVE, HOUR, "other"), STABLE),
+            (placed("v2", DeploymentStatus.LIVE, HOUR, "other"), STABLE),
             Outcome.ROLLBACK,
             "v1",
         ),
         (
             "a barrier two deployments ago",
             (
-                placed("v3", Status.LIVE, 10 * MINUTE, "new"),
-                replace(placed("v2", Status.BAD, HOUR, "other"), barrier="migrated"),
+                placed("v3", DeploymentStatus.LIVE, 10 * MINUTE, "new"),
+                replace(placed("v2", DeploymentStatus.BAD, HOUR, "other"), barrier="migrated"),
                 STABLE,
             ),
             Outcome.ASK,
@@ -166,7 +169,7 @@ DAY = timedelta(days=1)
         ),
         (
             "a roll-out that goes on counts at once",
-            (placed("v2", Status.ROLLING_OUT, 3 * MINUTE, "new"), STABLE),
+            (placed("v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE, "new"), STABLE),
             Outcome.ROLLBACK,
             "v1",
         ),

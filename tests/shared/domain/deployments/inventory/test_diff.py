@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
 from shared.domain.deployments.inventory.diff import (
-    Change,
+    ChangeKind,
     Difference,
-    Part,
+    InventoryPart,
     differences,
     incomparable,
 )
@@ -26,10 +26,10 @@ from shared.domain.deployments.inventory.state import (
     RemoteConfigTemplate,
     RevisionState,
     RulesRelease,
-    Schedule,
+    SchedulerJob,
     SecretUse,
     SecretVersion,
-    Source,
+    SourceObject,
     WholeInventory,
     configured,
     settings,
@@ -47,21 +47,21 @@ FUNCTION = FunctionState(
     Generation.SECOND,
     "nodejs20",
     "pay",
-    Source("sources", "pay.zip", 7),
+    SourceObject("sources", "pay.zip", 7),
     CONFIGURATION,
     "projects/p/locations/r/services/pay",
     (TrafficTarget(LATEST, 100),),
     {"pay-00001": REVISION},
     definition={"labels": {"a": "b"}},
 )
-KEPT = Source("ours", "pay.json", 7)
+KEPT = SourceObject("ours", "pay.json", 7)
 OLD = replace(FUNCTION, definition={})
 SITE = HostingSite("v1", START, {"next": "v2"})
 TEMPLATE = RemoteConfigTemplate("7", "etag-7", "hash")
 RELEASE = RulesRelease("r1", START)
 INDEX = Index("(default)", "carts", "COLLECTION", (IndexField("at", "DESCENDING"),))
 VERSION = SecretVersion("ENABLED", START)
-JOB = Schedule("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
+JOB = SchedulerJob("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
 WHOLE = WholeInventory(
     functions={"pay": FUNCTION},
     sites={"shop": SITE},
@@ -76,7 +76,7 @@ WHOLE = WholeInventory(
 )
 
 
-def with_part(part: Part, value: Any) -> WholeInventory:
+def with_part(part: InventoryPart, value: Any) -> WholeInventory:
     return replace(WHOLE, **{part: value})
 
 
@@ -88,8 +88,8 @@ def revision(**changes: Any) -> dict[str, RevisionState]:
     return {"pay-00001": replace(REVISION, **changes)}
 
 
-def changed(part: Part, name: str, *aspects: str) -> tuple[Difference, ...]:
-    return (Difference(part, name, Change.CHANGED, aspects),)
+def changed(part: InventoryPart, name: str, *aspects: str) -> tuple[Difference, ...]:
+    return (Difference(part, name, ChangeKind.CHANGED, aspects),)
 
 
 OTHER_SECRET = replace(CONFIGURATION, secrets=(SecretUse("KEY", "PAYMENT", "4"),))
@@ -99,28 +99,32 @@ PINNED = (TrafficTarget("pay-00001", 100),)
 @pytest.mark.parametrize(
     ("part", "live", "aspects"),
     [
-        (Part.FUNCTIONS, function(runtime="nodejs22"), ["runtime"]),
-        (Part.FUNCTIONS, function(generation=Generation.FIRST), ["generation"]),
-        (Part.FUNCTIONS, function(source=Source("sources", "pay.zip", 8)), ["source"]),
-        (Part.FUNCTIONS, function(configuration=OTHER_SECRET), ["configuration"]),
-        (Part.FUNCTIONS, function(revisions={"pay-00002": REVISION}), ["revisions"]),
-        (Part.FUNCTIONS, function(revisions=revision(image="x")), ["revisions"]),
-        (Part.FUNCTIONS, function(traffic=PINNED), ["traffic"]),
-        (Part.FUNCTIONS, function(definition={"labels": {"a": "c"}}), ["definition"]),
-        (Part.FUNCTIONS, function(build_variables_hash="x"), ["build_variables_hash"]),
-        (Part.SITES, {"shop": replace(SITE, version="v3")}, ["version"]),
-        (Part.SITES, {"shop": replace(SITE, channels={})}, ["channels"]),
-        (Part.REMOTE_CONFIG, {"firebase": replace(TEMPLATE, hash="other")}, ["hash"]),
-        (Part.RULES, {"cloud.firestore": replace(RELEASE, ruleset="r2")}, ["ruleset"]),
-        (Part.IDENTITY, {"mfa.state": "ENABLED"}, []),
-        (Part.SECRETS, {"PAYMENT/3": replace(VERSION, state="DISABLED")}, ["state"]),
-        (Part.SCHEDULES, {"nightly": replace(JOB, state="PAUSED")}, ["state"]),
-        (Part.SCHEDULES, {"nightly": replace(JOB, hash="other")}, ["hash"]),
-        (Part.ACCOUNTS, {"run@shop": ()}, []),
-        (Part.INVOKERS, {"pay": ()}, []),
+        (InventoryPart.FUNCTIONS, function(runtime="nodejs22"), ["runtime"]),
+        (InventoryPart.FUNCTIONS, function(generation=Generation.FIRST), ["generation"]),
+        (
+            InventoryPart.FUNCTIONS,
+            function(source=SourceObject("sources", "pay.zip", 8)),
+            ["source"],
+        ),
+        (InventoryPart.FUNCTIONS, function(configuration=OTHER_SECRET), ["configuration"]),
+        (InventoryPart.FUNCTIONS, function(revisions={"pay-00002": REVISION}), ["revisions"]),
+        (InventoryPart.FUNCTIONS, function(revisions=revision(image="x")), ["revisions"]),
+        (InventoryPart.FUNCTIONS, function(traffic=PINNED), ["traffic"]),
+        (InventoryPart.FUNCTIONS, function(definition={"labels": {"a": "c"}}), ["definition"]),
+        (InventoryPart.FUNCTIONS, function(build_variables_hash="x"), ["build_variables_hash"]),
+        (InventoryPart.SITES, {"shop": replace(SITE, version="v3")}, ["version"]),
+        (InventoryPart.SITES, {"shop": replace(SITE, channels={})}, ["channels"]),
+        (InventoryPart.REMOTE_CONFIG, {"firebase": replace(TEMPLATE, hash="other")}, ["hash"]),
+        (InventoryPart.RULES, {"cloud.firestore": replace(RELEASE, ruleset="r2")}, ["ruleset"]),
+        (InventoryPart.IDENTITY, {"mfa.state": "ENABLED"}, []),
+        (InventoryPart.SECRETS, {"PAYMENT/3": replace(VERSION, state="DISABLED")}, ["state"]),
+        (InventoryPart.SCHEDULES, {"nightly": replace(JOB, state="PAUSED")}, ["state"]),
+        (InventoryPart.SCHEDULES, {"nightly": replace(JOB, hash="other")}, ["hash"]),
+        (InventoryPart.ACCOUNTS, {"run@shop": ()}, []),
+        (InventoryPart.INVOKERS, {"pay": ()}, []),
     ],
 )
-def test_what_is_changed(part: Part, live: dict[str, Any], aspects: list[str]) -> None:
+def test_what_is_changed(part: InventoryPart, live: dict[str, Any], aspects: list[str]) -> None:
     """It is told with what of it differs, once, and nothing else is."""
     (name,) = live
 
@@ -130,32 +134,37 @@ def test_what_is_changed(part: Part, live: dict[str, Any], aspects: list[str]) -
 @pytest.mark.parametrize(
     ("part", "live"),
     [
-        (Part.FUNCTIONS, function(copy=KEPT)),
-        (Part.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
-        (Part.FUNCTIONS, {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")}),
-        (Part.SITES, {"shop": replace(SITE, released_at=LATER)}),
-        (Part.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
-        (Part.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),
-        (Part.INDEXES, {INDEX.definition: replace(INDEX, state="CREATING")}),
+        (InventoryPart.FUNCTIONS, function(copy=KEPT)),
+        (InventoryPart.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
+        (
+            InventoryPart.FUNCTIONS,
+            {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")},
+        ),
+        (InventoryPart.SITES, {"shop": replace(SITE, released_at=LATER)}),
+        (InventoryPart.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
+        (InventoryPart.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),
+        (InventoryPart.INDEXES, {INDEX.definition: replace(INDEX, state="CREATING")}),
     ],
 )
-def test_what_is_the_same_although_it_was_written_again(part: Part, live: dict[str, Any]) -> None:
+def test_what_is_the_same_although_it_was_written_again(
+    part: InventoryPart, live: dict[str, Any]
+) -> None:
     """Times, etags and progress are no difference."""
     assert differences(WHOLE, with_part(part, live)) == ()
 
 
-@pytest.mark.parametrize("part", Part)
-def test_what_comes_and_goes(part: Part) -> None:
+@pytest.mark.parametrize("part", InventoryPart)
+def test_what_comes_and_goes(part: InventoryPart) -> None:
     """What only one side has is created or deleted."""
     (name,) = getattr(WHOLE, part)
     without = with_part(part, {})
 
-    assert differences(without, WHOLE) == (Difference(part, name, Change.CREATED),)
-    assert differences(WHOLE, without) == (Difference(part, name, Change.DELETED),)
+    assert differences(without, WHOLE) == (Difference(part, name, ChangeKind.CREATED),)
+    assert differences(WHOLE, without) == (Difference(part, name, ChangeKind.DELETED),)
 
 
-@pytest.mark.parametrize("part", Part)
-def test_what_could_not_be_looked_at(part: Part) -> None:
+@pytest.mark.parametrize("part", InventoryPart)
+def test_what_could_not_be_looked_at(part: InventoryPart) -> None:
     """Unknown, on either side or both, is no difference, and is told as unknown."""
     unknown = with_part(part, None)
 
@@ -171,7 +180,7 @@ def test_what_is_the_same() -> None:
     assert again == WHOLE
     assert differences(WHOLE, again) == ()
     assert incomparable(WHOLE, again) == ()
-    assert set(Part) == set(WholeInventory.__struct_fields__)
+    assert set(InventoryPart) == set(WholeInventory.__struct_fields__)
 
 
 def test_every_difference_in_order() -> None:
@@ -183,9 +192,9 @@ def test_every_difference_in_order() -> None:
     )
 
     assert [(one.part, one.name) for one in differences(WHOLE, live)] == [
-        (Part.FUNCTIONS, "pay"),
-        (Part.SECRETS, "MAIL/1"),
-        (Part.SECRETS, "PAYMENT/3"),
+        (InventoryPart.FUNCTIONS, "pay"),
+        (InventoryPart.SECRETS, "MAIL/1"),
+        (InventoryPart.SECRETS, "PAYMENT/3"),
     ]
 
 

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import encode as fields_of
-from shared.domain.deployments.deployment import Deployment, Status, placements
-from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
 from shared.domain.deployments.inventory.record import (
     Stock,
     decode,
@@ -27,7 +27,7 @@ from shared.domain.deployments.inventory.state import (
     RevisionState,
     SecretUse,
     SecretVersion,
-    Source,
+    SourceObject,
     WholeInventory,
     configured,
 )
@@ -49,13 +49,15 @@ def function(number: int) -> FunctionState:
     configuration = configured(variables, secrets, account="runtime@shop.iam.gserviceaccount.com")
     image = f"europe-west1-docker.pkg.dev/shop/gcf-artifacts/{name}@sha256:{digest(name)}"
     revision = f"{name.lower()}-{number:05d}-abc"
-    values = Source("shop-rollback-values", f"shop/{name}/{digest(image)}.json", number**5)
+    values = SourceObject("shop-rollback-values", f"shop/{name}/{digest(image)}.json", number**5)
     return FunctionState(
         name,
         Generation.SECOND,
         "nodejs20",
         name,
-        Source("gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5),
+        SourceObject(
+            "gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5
+        ),
         replace(configuration, values=values),
         service,
         (TrafficTarget(LATEST, 100),),
@@ -64,7 +66,7 @@ def function(number: int) -> FunctionState:
         definition(name, number),
         ("GOOGLE_NODE_RUN_SCRIPTS",),
         digest(revision),
-        Source("shop-rollback-sources", f"shop/{name}/{digest(name)}.zip", number**5),
+        SourceObject("shop-rollback-sources", f"shop/{name}/{digest(name)}.zip", number**5),
     )
 
 
@@ -102,14 +104,19 @@ def test_a_thousand_functions_fit_into_a_document() -> None:
     """The stock, the record and the deployment itself, everything changed, each below 1 MiB."""
     assert LARGE.functions is not None
     changes = tuple(
-        Difference(Part.FUNCTIONS, name, Change.CHANGED, ("configuration", "revisions", "source"))
+        Difference(
+            InventoryPart.FUNCTIONS,
+            name,
+            ChangeKind.CHANGED,
+            ("configuration", "revisions", "source"),
+        )
         for name in LARGE.functions
     )
     deployment = Deployment(
         "v1",
         "shop",
         START,
-        Status.LIVE,
+        DeploymentStatus.LIVE,
         placements(LARGE.functions),
         changes=changes,
         untested=tuple(LARGE.functions),
@@ -122,7 +129,7 @@ def test_a_thousand_functions_fit_into_a_document() -> None:
 
 def test_a_stock_is_kept_and_read_again() -> None:
     """It is what it was; values are in it as names and hashes alone."""
-    stock = Stock("shop", START, START, LARGE, (Part.SITES,), "v2", {"a": "r"})
+    stock = Stock("shop", START, START, LARGE, (InventoryPart.SITES,), "v2", {"a": "r"})
 
     assert decode(encode(stock)) == stock
     assert unpacked(packed(LARGE)) == LARGE
@@ -162,6 +169,6 @@ def test_a_part_without_an_answer_is_as_it_was(before: dict[str, SecretVersion] 
     """Or unknown, as long as it never gave any."""
     live = WholeInventory(functions={}, secrets=None)
 
-    assert Part.SECRETS in unknown_parts(live)
+    assert InventoryPart.SECRETS in unknown_parts(live)
     assert filled(live, WholeInventory(secrets=before)).secrets == before
     assert filled(live, LARGE).functions == {}

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from shared.domain.deployments.inventory.traffic import (
     LATEST,
     Service,
-    Standing,
     Traffic,
+    TrafficPosition,
     TrafficTarget,
     moved_to,
     shares,
@@ -50,31 +50,45 @@ def test_only_percents_move_and_every_tag_stays(
 @pytest.mark.parametrize(
     ("situation", "service", "expected"),
     [
-        ("as the plan found it", SERVICE, Standing.AT_ORIGIN),
-        ("asked for, routed", ARRIVED, Standing.AT_GOAL),
-        ("asked for, routers lag", replace(ARRIVED, serving=SERVICE.serving), Standing.UNDER_WAY),
-        ("asked for, reconciling", replace(ARRIVED, reconciling=True), Standing.UNDER_WAY),
-        ("a newer revision since", replace(SERVICE, latest_created="newer"), Standing.ELSEWHERE),
+        ("as the plan found it", SERVICE, TrafficPosition.AT_ORIGIN),
+        ("asked for, routed", ARRIVED, TrafficPosition.AT_GOAL),
+        (
+            "asked for, routers lag",
+            replace(ARRIVED, serving=SERVICE.serving),
+            TrafficPosition.UNDER_WAY,
+        ),
+        ("asked for, reconciling", replace(ARRIVED, reconciling=True), TrafficPosition.UNDER_WAY),
+        (
+            "a newer revision since",
+            replace(SERVICE, latest_created="newer"),
+            TrafficPosition.ELSEWHERE,
+        ),
         (
             "somebody split it",
             replace(SERVICE, traffic=(T("new", 60), T("old", 40))),
-            Standing.ELSEWHERE,
+            TrafficPosition.ELSEWHERE,
         ),
         (
             "somebody tagged it",
             replace(SERVICE, traffic=(T(LATEST, 100), T("new", 0, "x"))),
-            Standing.ELSEWHERE,
+            TrafficPosition.ELSEWHERE,
         ),
-        ("somebody is at it", replace(SERVICE, reconciling=True), Standing.ELSEWHERE),
+        ("somebody is at it", replace(SERVICE, reconciling=True), TrafficPosition.ELSEWHERE),
         (
             "there, with a tag more",
             replace(ARRIVED, traffic=(*GOAL, T("new", 0, "x"))),
-            Standing.AT_GOAL,
+            TrafficPosition.AT_GOAL,
         ),
-        ("there, newer revision idle", replace(ARRIVED, latest_created="newer"), Standing.AT_GOAL),
+        (
+            "there, newer revision idle",
+            replace(ARRIVED, latest_created="newer"),
+            TrafficPosition.AT_GOAL,
+        ),
     ],
 )
-def test_where_a_service_stands(situation: str, service: Service, expected: Standing) -> None:
+def test_where_a_service_stands(
+    situation: str, service: Service, expected: TrafficPosition
+) -> None:
     """Neither where the plan started nor where it goes: a person is there."""
     assert (situation, standing(service, GOAL, ORIGIN, "new")) == (situation, expected)
 
@@ -84,4 +98,4 @@ def test_a_goal_that_has_lost_a_tag_is_not_reached() -> None:
     goal = (T("old", 100, "blue"),)
     service = replace(ARRIVED, traffic=GOAL)
 
-    assert standing(service, goal, ORIGIN, "new") is Standing.ELSEWHERE
+    assert standing(service, goal, ORIGIN, "new") is TrafficPosition.ELSEWHERE

@@ -7,8 +7,8 @@ from datetime import timedelta
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import Verdict
-from shared.engine.steps.functions.judge_canary import KIND, Goal, Judge
+from shared.engine.steps.base import StepVerdict
+from shared.engine.steps.functions.judge_canary import KIND, CanaryGoal, JudgeCanary
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 BASKET = "renderBasket"
@@ -22,24 +22,24 @@ def test_a_canary_whose_revision_is_not_ready() -> None:
     ports.world.change_by_hand(BASKET, (TrafficTarget(old, 100),))
     ports.clock.advance(timedelta(minutes=1))
     service = ports.world.inventory()[BASKET].service
-    goal = Goal(service.name, {old: 100}, newest=service.latest_created)
+    goal = CanaryGoal(service.name, {old: 100}, newest=service.latest_created)
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
-    judge = Judge(ports.platform(BOOKSHOP.system), ports.prober)
+    judge = JudgeCanary(ports.platform(BOOKSHOP.system), ports.prober)
     ready = judge.look(step)
 
     ports.world.lose_image(BASKET)
     lost = judge.look(step)
 
-    assert (ready.verdict, lost.verdict) == (Verdict.AT_GOAL, Verdict.UNDER_WAY)
+    assert (ready.verdict, lost.verdict) == (StepVerdict.AT_GOAL, StepVerdict.UNDER_WAY)
     assert lost.note == f"{old} is not ready"
 
 
 def test_a_canary_whose_service_is_gone() -> None:
     """Nobody can judge it: its group does not follow."""
     ports = FakePorts(BOOKSHOP)
-    goal = Goal("projects/p/locations/l/services/none", {"none-1": 100})
+    goal = CanaryGoal("projects/p/locations/l/services/none", {"none-1": 100})
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
 
-    look = Judge(ports.platform(BOOKSHOP.system), ports.prober).look(step)
+    look = JudgeCanary(ports.platform(BOOKSHOP.system), ports.prober).look(step)
 
-    assert look.verdict is Verdict.IMPOSSIBLE
+    assert look.verdict is StepVerdict.IMPOSSIBLE

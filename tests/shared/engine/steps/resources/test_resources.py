@@ -16,7 +16,7 @@ from shared.domain.deployments.inventory.state import (
     fingerprint,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import Kind, Verdict
+from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.steps.resources import (
     create_index,
     publish_remote_config,
@@ -30,7 +30,7 @@ from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.runtime.clock import START, FakeClock
 
 
-def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> Kind:
+def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> StepKind:
     return registry.kinds(estate, FakePlatform(FakeClock(), functions))[name]
 
 
@@ -46,29 +46,29 @@ def step(name: str, goal: Any, origin: Any = None) -> Step:
 
 RELEASE = step(
     release_hosting.KIND,
-    release_hosting.Goal("shop", "live", "v1"),
-    release_hosting.Origin("v2"),
+    release_hosting.HostingGoal("shop", "live", "v1"),
+    release_hosting.HostingOrigin("v2"),
 )
-PREVIEW = replace(RELEASE, goal=encode(release_hosting.Goal("shop", "next", "v1")))
+PREVIEW = replace(RELEASE, goal=encode(release_hosting.HostingGoal("shop", "next", "v1")))
 
 
 @pytest.mark.parametrize(
     ("release", "live", "status", "verdict", "token"),
     [
-        (RELEASE, "v1", "FINALIZED", Verdict.AT_GOAL, ""),
-        (RELEASE, "v1", "EXPIRED", Verdict.AT_GOAL, ""),
-        (RELEASE, "v2", "FINALIZED", Verdict.AT_ORIGIN, "v2"),
-        (RELEASE, "v2", "EXPIRED", Verdict.IMPOSSIBLE, ""),
-        (RELEASE, "v2", None, Verdict.IMPOSSIBLE, ""),
-        (RELEASE, "v3", "FINALIZED", Verdict.ELSEWHERE, ""),
-        (RELEASE, "v3", "EXPIRED", Verdict.ELSEWHERE, ""),
-        (RELEASE, "", "FINALIZED", Verdict.ELSEWHERE, ""),
-        (RELEASE, None, "FINALIZED", Verdict.IMPOSSIBLE, ""),
-        (PREVIEW, "v2", "FINALIZED", Verdict.IMPOSSIBLE, ""),
+        (RELEASE, "v1", "FINALIZED", StepVerdict.AT_GOAL, ""),
+        (RELEASE, "v1", "EXPIRED", StepVerdict.AT_GOAL, ""),
+        (RELEASE, "v2", "FINALIZED", StepVerdict.AT_ORIGIN, "v2"),
+        (RELEASE, "v2", "EXPIRED", StepVerdict.IMPOSSIBLE, ""),
+        (RELEASE, "v2", None, StepVerdict.IMPOSSIBLE, ""),
+        (RELEASE, "v3", "FINALIZED", StepVerdict.ELSEWHERE, ""),
+        (RELEASE, "v3", "EXPIRED", StepVerdict.ELSEWHERE, ""),
+        (RELEASE, "", "FINALIZED", StepVerdict.ELSEWHERE, ""),
+        (RELEASE, None, "FINALIZED", StepVerdict.IMPOSSIBLE, ""),
+        (PREVIEW, "v2", "FINALIZED", StepVerdict.IMPOSSIBLE, ""),
     ],
 )
 def test_a_look_at_hosting(
-    release: Step, live: str | None, status: str | None, verdict: Verdict, token: str
+    release: Step, live: str | None, status: str | None, verdict: StepVerdict, token: str
 ) -> None:
     """By what is live; the version must be there to go back to, and the channel, too."""
     estate = FakeEstate()
@@ -88,20 +88,22 @@ def said(colour: str) -> str:
 
 PUBLISH = step(
     publish_remote_config.KIND,
-    publish_remote_config.Goal(said("red"), publish_remote_config.packed('{"colour":"red"}')),
-    publish_remote_config.Origin(said("blue")),
+    publish_remote_config.RemoteConfigGoal(
+        said("red"), publish_remote_config.packed('{"colour":"red"}')
+    ),
+    publish_remote_config.RemoteConfigOrigin(said("blue")),
 )
 
 
 @pytest.mark.parametrize(
     ("colour", "verdict", "token"),
     [
-        ("red", Verdict.AT_GOAL, ""),
-        ("blue", Verdict.AT_ORIGIN, "etag-1"),
-        ("green", Verdict.ELSEWHERE, ""),
+        ("red", StepVerdict.AT_GOAL, ""),
+        ("blue", StepVerdict.AT_ORIGIN, "etag-1"),
+        ("green", StepVerdict.ELSEWHERE, ""),
     ],
 )
-def test_a_look_at_a_template(colour: str, verdict: Verdict, token: str) -> None:
+def test_a_look_at_a_template(colour: str, verdict: StepVerdict, token: str) -> None:
     """By what it says, whichever version that is."""
     estate = FakeEstate()
     estate.land_template(f'{{"colour":"{colour}"}}')
@@ -130,31 +132,31 @@ def test_a_template_since_the_look() -> None:
 OLD, NEW = (RulesFile("rules", "old"),), (RulesFile("rules", "new"),)
 ENFORCE = step(
     release_rules.KIND,
-    release_rules.Goal("cloud.firestore", "r1", OLD),
-    release_rules.Origin("r2"),
+    release_rules.RulesGoal("cloud.firestore", "r1", OLD),
+    release_rules.RulesOrigin("r2"),
 )
-NO_COPY = replace(ENFORCE, goal=encode(release_rules.Goal("cloud.firestore", "r1", ())))
-NEW_RELEASE = replace(ENFORCE, origin=encode(release_rules.Origin("")))
+NO_COPY = replace(ENFORCE, goal=encode(release_rules.RulesGoal("cloud.firestore", "r1", ())))
+NEW_RELEASE = replace(ENFORCE, origin=encode(release_rules.RulesOrigin("")))
 
 
 @pytest.mark.parametrize(
     ("enforce", "released", "rulesets", "verdict"),
     [
-        (ENFORCE, "r1", {"r1": OLD}, Verdict.AT_GOAL),
-        (ENFORCE, "r2", {"r1": OLD, "r2": NEW}, Verdict.AT_ORIGIN),
-        (ENFORCE, "r2", {"r2": NEW}, Verdict.AT_ORIGIN),
-        (NO_COPY, "r2", {"r1": OLD, "r2": NEW}, Verdict.AT_ORIGIN),
-        (NO_COPY, "r2", {"r2": NEW}, Verdict.IMPOSSIBLE),
-        (ENFORCE, "r3", {"r3": OLD}, Verdict.AT_GOAL),
-        (ENFORCE, "r3", {"r3": NEW}, Verdict.ELSEWHERE),
-        (NO_COPY, "r3", {"r3": OLD}, Verdict.ELSEWHERE),
-        (ENFORCE, "", {"r1": OLD}, Verdict.ELSEWHERE),
-        (NEW_RELEASE, "", {"r1": OLD}, Verdict.AT_ORIGIN),
-        (NEW_RELEASE, "r3", {"r3": NEW}, Verdict.ELSEWHERE),
+        (ENFORCE, "r1", {"r1": OLD}, StepVerdict.AT_GOAL),
+        (ENFORCE, "r2", {"r1": OLD, "r2": NEW}, StepVerdict.AT_ORIGIN),
+        (ENFORCE, "r2", {"r2": NEW}, StepVerdict.AT_ORIGIN),
+        (NO_COPY, "r2", {"r1": OLD, "r2": NEW}, StepVerdict.AT_ORIGIN),
+        (NO_COPY, "r2", {"r2": NEW}, StepVerdict.IMPOSSIBLE),
+        (ENFORCE, "r3", {"r3": OLD}, StepVerdict.AT_GOAL),
+        (ENFORCE, "r3", {"r3": NEW}, StepVerdict.ELSEWHERE),
+        (NO_COPY, "r3", {"r3": OLD}, StepVerdict.ELSEWHERE),
+        (ENFORCE, "", {"r1": OLD}, StepVerdict.ELSEWHERE),
+        (NEW_RELEASE, "", {"r1": OLD}, StepVerdict.AT_ORIGIN),
+        (NEW_RELEASE, "r3", {"r3": NEW}, StepVerdict.ELSEWHERE),
     ],
 )
 def test_a_look_at_rules(
-    enforce: Step, released: str, rulesets: dict[str, Any], verdict: Verdict
+    enforce: Step, released: str, rulesets: dict[str, Any], verdict: StepVerdict
 ) -> None:
     """Rules that say the same are the same; a deleted ruleset needs our copy."""
     estate = FakeEstate()
@@ -193,27 +195,27 @@ SETTINGS = (
     set_auth_config.Setting("mfa.state", '"ON"', '"OFF"'),
     set_auth_config.Setting("smsRegionConfig", None, '{"allowlistOnly":{"regions":["DE"]}}'),
 )
-CONFIGURE = step(set_auth_config.KIND, set_auth_config.Goal(SETTINGS))
-CALLING = step(set_auth_config.KIND, set_auth_config.Goal(SETTINGS[:1], ("check",)))
+CONFIGURE = step(set_auth_config.KIND, set_auth_config.AuthConfigGoal(SETTINGS))
+CALLING = step(set_auth_config.KIND, set_auth_config.AuthConfigGoal(SETTINGS[:1], ("check",)))
 REGIONS = {"smsRegionConfig.allowlistOnly.regions": ["DE"]}
 
 
 @pytest.mark.parametrize(
     ("configure", "live", "functions", "verdict"),
     [
-        (CONFIGURE, {"mfa.state": "ON"}, (), Verdict.AT_GOAL),
-        (CONFIGURE, {"mfa.state": "ON", "other": 1}, (), Verdict.AT_GOAL),
-        (CONFIGURE, {"mfa.state": "OFF", **REGIONS}, (), Verdict.AT_ORIGIN),
-        (CONFIGURE, {"mfa.state": "ON", **REGIONS}, (), Verdict.AT_ORIGIN),
-        (CONFIGURE, {"mfa.state": "MUST", **REGIONS}, (), Verdict.ELSEWHERE),
-        (CONFIGURE, REGIONS, (), Verdict.ELSEWHERE),
-        (CALLING, {"mfa.state": "OFF"}, ("check",), Verdict.AT_ORIGIN),
-        (CALLING, {"mfa.state": "OFF"}, (), Verdict.IMPOSSIBLE),
-        (CALLING, {"mfa.state": "ON"}, (), Verdict.AT_GOAL),
+        (CONFIGURE, {"mfa.state": "ON"}, (), StepVerdict.AT_GOAL),
+        (CONFIGURE, {"mfa.state": "ON", "other": 1}, (), StepVerdict.AT_GOAL),
+        (CONFIGURE, {"mfa.state": "OFF", **REGIONS}, (), StepVerdict.AT_ORIGIN),
+        (CONFIGURE, {"mfa.state": "ON", **REGIONS}, (), StepVerdict.AT_ORIGIN),
+        (CONFIGURE, {"mfa.state": "MUST", **REGIONS}, (), StepVerdict.ELSEWHERE),
+        (CONFIGURE, REGIONS, (), StepVerdict.ELSEWHERE),
+        (CALLING, {"mfa.state": "OFF"}, ("check",), StepVerdict.AT_ORIGIN),
+        (CALLING, {"mfa.state": "OFF"}, (), StepVerdict.IMPOSSIBLE),
+        (CALLING, {"mfa.state": "ON"}, (), StepVerdict.AT_GOAL),
     ],
 )
 def test_a_look_at_identity(
-    configure: Step, live: dict[str, Any], functions: tuple[str, ...], verdict: Verdict
+    configure: Step, live: dict[str, Any], functions: tuple[str, ...], verdict: StepVerdict
 ) -> None:
     """Field by field: one that is neither as then nor as found is a person's."""
     estate = FakeEstate()
@@ -241,13 +243,13 @@ MAKE = step(create_index.KIND, CARTS)
 @pytest.mark.parametrize(
     ("state", "verdict", "token"),
     [
-        (None, Verdict.AT_ORIGIN, create_index.ABSENT),
-        ("CREATING", Verdict.UNDER_WAY, ""),
-        ("READY", Verdict.AT_GOAL, ""),
-        ("NEEDS_REPAIR", Verdict.IMPOSSIBLE, ""),
+        (None, StepVerdict.AT_ORIGIN, create_index.ABSENT),
+        ("CREATING", StepVerdict.UNDER_WAY, ""),
+        ("READY", StepVerdict.AT_GOAL, ""),
+        ("NEEDS_REPAIR", StepVerdict.IMPOSSIBLE, ""),
     ],
 )
-def test_a_look_at_an_index(state: str | None, verdict: Verdict, token: str) -> None:
+def test_a_look_at_an_index(state: str | None, verdict: StepVerdict, token: str) -> None:
     """It is there once queries can use it."""
     estate = FakeEstate()
     estate.declared = [replace(CARTS, state=state)] if state else []
