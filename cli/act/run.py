@@ -17,8 +17,8 @@ from cli.support.output import AsJson, System, lasting, percents, print_json, sa
 from cli.support.publishing import Reason, checked
 from responders.commands.rollback.rollback import order_of, require_target
 from responders.data.repair import preview as foreseeing
-from responders.rollback.decision import data_orders
-from responders.rollback.decision.data_orders import Preparation
+from responders.rollback.decision import data_requests
+from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import worked_out
 from responders.rollback.decision.plan import beside_of
 from shared.core.errors import Refused
@@ -152,7 +152,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
 
 def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
     now = ours.wiring.clock.now()
-    found, _ = data_orders.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = data_requests.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.seconds(survey) if survey is not None else 0.0
     return Preview(

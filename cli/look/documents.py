@@ -8,7 +8,7 @@ from cli.support.context import NO, Operations, leaving, operations
 from cli.support.output import AsJson, print_json, say
 from cli.support.publishing import Incident
 from responders.data.repair import preview
-from responders.rollback.decision.data_orders import Preparation
+from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import Fated, described

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from responders.commands.incident import breach, legal_hold
 from responders.commands.rollback import drill, schedule
-from responders.commands.switches import pause_settled
-from responders.commands.upkeep import regenerate
-from responders.data.repair import erase_quarantine, erase_written_later
+from responders.commands.switches import pause_confirmation
+from responders.commands.upkeep import data_regeneration
+from responders.data.repair import erasure_after_repair, quarantine_erasure
 from responders.rollback import session_revocation
 from responders.rollback.decision.dry_run import rehearse
 from responders.rollback.isolation import fence_command
@@ -27,13 +27,13 @@ from shared.ports.world import Ports
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
     "breach": breach.go_on,
     fence_command.VERB: fence_command.go_on,
-    erase_quarantine.VERB: erase_quarantine.go_on,
+    quarantine_erasure.VERB: quarantine_erasure.go_on,
     "hold": legal_hold.go_on,
     "release": legal_hold.go_on,
-    regenerate.VERB: regenerate.go_on,
+    data_regeneration.VERB: data_regeneration.go_on,
     session_revocation.VERB: session_revocation.go_on,
     SUPPRESSION: end_suppression,
-    erase_written_later.VERB: erase_written_later.go_on,
+    erasure_after_repair.VERB: erasure_after_repair.go_on,
 }
 """What is done in pieces, by its verb."""
 ORPHANS = (fence_command.VERB, SUPPRESSION)
@@ -79,7 +79,7 @@ def _carry_out(
 ) -> None:
     """What a command that is due is about. Raises: as `carry_out`, and Moved in any case."""
     if record.command == "pause":
-        pause_settled.settle(ports, policies, document, record)
+        pause_confirmation.settle(ports, policies, document, record)
         return
     policy = policies.get(record.system)
     if policy is None and record.command in ORPHANS:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.repair.erase_written_later import left_over
+from responders.data.repair.erasure_after_repair import left_over
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.case import Case, Transition
 from responders.rollback.joined_alerts import explained, unjudged

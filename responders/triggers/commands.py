@@ -13,7 +13,7 @@ from responders.commands.authentication import identify, use_up
 from responders.commands.incident import answers, breach, legal_hold, root_cause
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import audit_events, switches
-from responders.commands.upkeep import diagnostics, mark_deployment, regenerate
+from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
 from responders.commands.upkeep.diagnostics import check
 from responders.data import erasure
 from responders.rollback import session_revocation
@@ -58,9 +58,9 @@ VERBS: dict[str, Verb] = {
     "unfreeze": switches.unfreeze,
     "promote": switches.promote,
     "export": diagnostics.export,
-    "mark-stable": mark_deployment.mark_stable,
-    "mark-bad": mark_deployment.mark_bad,
-    "mark-barrier": mark_deployment.mark_barrier,
+    "mark-stable": deployment_mark.mark_stable,
+    "mark-bad": deployment_mark.mark_bad,
+    "mark-barrier": deployment_mark.mark_barrier,
     "drill": drill.drill,
     "copy": copy_command.copy,
     fence_command.VERB: fence_command.raise_fence,
@@ -68,7 +68,7 @@ VERBS: dict[str, Verb] = {
     "erase": erasure.erase,
     "notify": diagnostics.notify,
     "check": check,
-    regenerate.VERB: regenerate.regenerate,
+    data_regeneration.VERB: data_regeneration.regenerate,
 }
 TOO_LATE_AFTER_A_WHILE = frozenset(
     {
@@ -83,7 +83,7 @@ TOO_LATE_AFTER_A_WHILE = frozenset(
         "breach",
         "copy",
         fence_command.VERB,
-        regenerate.VERB,
+        data_regeneration.VERB,
         session_revocation.VERB,
     }
 )

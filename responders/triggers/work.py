@@ -7,13 +7,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from responders.commands.worker import carry_out
-from responders.data.repair.erase_written import TakingOut
+from responders.data.repair.erasure_during_repair import TakingOut
 from responders.data.repair.writer import Rewriting
 from responders.rollback import approval, completion, report_filing
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision import decide, decide_repair, decide_undo
+from responders.rollback.decision import repair_decision, rollback_decision, undo_decision
 from responders.rollback.isolation import fence_guard
-from responders.rollback.verification import verify, verify_repair
+from responders.rollback.verification import repair_verification, rollback_verification
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.policy.model import Policy
@@ -36,10 +36,10 @@ AGAIN_AFTER = timedelta(seconds=10)
 """When something of ours or Google's gave no answer."""
 
 DECIDES: Mapping[Direction, Callable[[Case], bool]] = {
-    Direction.BACK: decide.decide,
-    Direction.REPAIR: decide_repair.decide,
-    Direction.UNDO: decide_undo.decide,
-    Direction.UNPIN: decide_undo.decide,
+    Direction.BACK: rollback_decision.decide,
+    Direction.REPAIR: repair_decision.decide,
+    Direction.UNDO: undo_decision.decide,
+    Direction.UNPIN: undo_decision.decide,
 }
 """Who decides, by the way that was ordered."""
 
@@ -133,9 +133,13 @@ class WorkTrigger:
                 return self._run(case, kinds, until)
             case RollbackStatus.VERIFYING:
                 repairs = case.rollback.way is Direction.REPAIR
-                return verify_repair.verify(case) if repairs else verify.verify(case)
+                return (
+                    repair_verification.verify(case)
+                    if repairs
+                    else rollback_verification.verify(case)
+                )
             case RollbackStatus.WATCHING:
-                return verify.watch(case, kinds)
+                return rollback_verification.watch(case, kinds)
         return False
 
     def _run(self, case: Case, kinds: Mapping[str, StepKind], until: float) -> bool:
@@ -153,7 +157,7 @@ class WorkTrigger:
         if case.rollback.cancel_requested:
             return completion.cancel(case)
         if left is StopReason.ENDED:
-            return verify.conclude(case, kinds)
+            return rollback_verification.conclude(case, kinds)
         return self._hold(case, switches.stop())
 
     def _hold(self, case: Case, reason: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.decision.evaluate import ASKS_FIRST
+from shared.domain.decision.gate_evaluation import ASKS_FIRST
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.history import NEEDED, RecordedDecision, needed
 from tests.support.decision.gate_levels import ORDER

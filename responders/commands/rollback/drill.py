@@ -14,9 +14,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.commands.rollback.rollback import order_of, require_target
-from responders.rollback.decision.collect_facts import gather
-from responders.rollback.decision.decide import seen_beside
+from responders.rollback.decision.fact_collection import gather
 from responders.rollback.decision.plan import prepared, unseen
+from responders.rollback.decision.rollback_decision import seen_beside
 from responders.scenarios.products import hosting
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
@@ -31,10 +31,10 @@ from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision import forecast
-from shared.domain.decision.evaluate import Decision, evaluate_order
 from shared.domain.decision.facts import Change, Facts
+from shared.domain.decision.gate_evaluation import Decision, evaluate_order
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_scope import named_by, ordered_change
+from shared.domain.decision.request_scope import named_by, ordered_change
 from shared.domain.decision.scenario_scope import within
 from shared.domain.notices.notice import notices
 from shared.domain.policy.model import Policy

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from responders.commands.subject import Subject, find
-from responders.commands.upkeep.mark_deployment import unrecorded
+from responders.commands.upkeep.deployment_mark import unrecorded
 from responders.rollback import report_filing
 from responders.rollback.decision.plan import BUILT, WIDER
 from responders.support.command_handler import CommandEffect, CommandRequest

@@ -7,8 +7,8 @@ from functools import partial
 from responders.rollback.case import Case
 from responders.support.parallel_calls import ANSWER_SECONDS, ask_all, or_none
 from shared.core.codec import decode
-from shared.domain.decision.evaluate import Decision
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import Decision
 from shared.domain.deployments.deployment import by_function
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline

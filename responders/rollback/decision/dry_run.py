@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from responders.data.repair import preview
 from responders.rollback.approval import described
-from responders.rollback.decision import data_orders
-from responders.rollback.decision.collect_facts import gather
-from responders.rollback.decision.data_orders import Foreseen, Preparation
-from responders.rollback.decision.decide import planned
+from responders.rollback.decision import data_requests
+from responders.rollback.decision.data_requests import Foreseen, Preparation
+from responders.rollback.decision.fact_collection import gather
 from responders.rollback.decision.plan import counted, people_needed
+from responders.rollback.decision.rollback_decision import planned
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, written
@@ -23,10 +23,10 @@ from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import plan as repair
-from shared.domain.decision.evaluate import Decision, evaluate_order
 from shared.domain.decision.facts import FunctionDifference, differences
+from shared.domain.decision.gate_evaluation import Decision, evaluate_order
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_scope import ordered_change
+from shared.domain.decision.request_scope import ordered_change
 from shared.domain.notices.notice import notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
@@ -125,7 +125,7 @@ def _further(
     place = ports.store.get(repair.survey_path(f"dry-run-{record.id}"))
     known = Preparation(expires_at=now + KEPT_FOR)
     known = decode(Preparation, place.fields) if place.fields else known
-    found, known = data_orders.worked_out(ports, policy, order, now, known, PIECE_SECONDS)
+    found, known = data_requests.worked_out(ports, policy, order, now, known, PIECE_SECONDS)
     if found.survey is None or found.survey.is_over:
         return found
     with suppress(Moved):  # somebody else has gone through that piece

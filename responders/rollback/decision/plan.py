@@ -10,8 +10,8 @@ from responders.scenarios import auth, capacity, complete, database, feature, fu
 from responders.scenarios.products import Portion
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, left_alone
 from shared.domain.decision import forecast
-from shared.domain.decision.evaluate import Decision, asking
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import Decision, asking
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import REACHES
 from shared.domain.deployments.inventory.diff import InventoryPart

@@ -23,8 +23,8 @@ from responders.data.repair.preview import (
     why_unknown,
     written,
 )
-from responders.rollback.decision.collect_facts import gather
-from responders.rollback.decision.data_orders import PEOPLE, WORD_OF_TWO
+from responders.rollback.decision.data_requests import PEOPLE, WORD_OF_TWO
+from responders.rollback.decision.fact_collection import gather
 from responders.rollback.pins import pins_of
 from responders.scenarios import undo as reversal
 from responders.scenarios import undo_targets
@@ -38,8 +38,8 @@ from shared.core.store import Query, Store
 from shared.domain.data.events.triggers import DocumentEvent
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair import quarantine
-from shared.domain.decision.evaluate import evaluate_reversal
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_config import Built
 from shared.domain.deployments.deployment import Inventory

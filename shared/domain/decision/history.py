@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.decision.evaluate import ASKS_FIRST
+from shared.domain.decision.gate_evaluation import ASKS_FIRST
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.rollback.rollback import Rollback
 

@@ -11,7 +11,7 @@ import pytest
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation.provisions import MAKER
-from responders.commands.upkeep import regenerate
+from responders.commands.upkeep import data_regeneration
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.domain.commands import command as commands
@@ -44,7 +44,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     """On its own topic, by the id of the command; then the command is over."""
     record = CommandRecord(
         id="mine",
-        command=regenerate.VERB,
+        command=data_regeneration.VERB,
         system=POLICY.system,
         actor="anna",
         reason="podcasts were lost",
@@ -60,7 +60,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     )
     wiring.store.commit([Create(PATH, encode(record))])
 
-    regenerate.go_on(wiring, POLICY, wiring.store.get(PATH), record)
+    data_regeneration.go_on(wiring, POLICY, wiring.store.get(PATH), record)
 
     pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
     [one] = pulled.received_messages

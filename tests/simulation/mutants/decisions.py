@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from responders.rollback import case, completion
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision import decide
-from responders.rollback.verification import health, verify
+from responders.rollback.decision import rollback_decision
+from responders.rollback.verification import health, rollback_verification
 from responders.triggers import work
-from shared.domain.decision import evaluate
+from shared.domain.decision import gate_evaluation
 from shared.domain.decision.gates.base import GateAnswer, GateResult
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import health as healths
@@ -25,8 +25,8 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
     def passes(asked: Any) -> GateAnswer:
         return GateAnswer(name, GateResult.PASS, "not asked")
 
-    kept = tuple(passes if gate.__name__ == name else gate for gate in evaluate.GATES)
-    return patch.object(evaluate, "GATES", kept)
+    kept = tuple(passes if gate.__name__ == name else gate for gate in gate_evaluation.GATES)
+    return patch.object(gate_evaluation, "GATES", kept)
 
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
@@ -53,7 +53,7 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
         with (
             patch.object(case, "unjudged", lambda alerts: []),
             patch.object(completion, "unjudged", lambda alerts: []),
-            patch.object(verify, "unjudged", lambda alerts: []),
+            patch.object(rollback_verification, "unjudged", lambda alerts: []),
         ):
             yield
 
@@ -87,7 +87,7 @@ def cause_ignored() -> AbstractContextManager[Any]:
 
 def budget_not_spent() -> AbstractContextManager[Any]:
     """A rollback is not counted."""
-    return patch.object(decide, "_spent", lambda *facts: ())
+    return patch.object(rollback_decision, "_spent", lambda *facts: ())
 
 
 def slot_not_taken() -> AbstractContextManager[Any]:
@@ -103,12 +103,12 @@ def slot_not_taken() -> AbstractContextManager[Any]:
 
 def slot_kept_while_watched() -> AbstractContextManager[Any]:
     """Who only watches stands in the way of everybody else."""
-    honest = verify._watching
+    honest = rollback_verification._watching
 
     def watching(*facts: Any) -> Transition:
         return replace(honest(*facts), system=None)
 
-    return patch.object(verify, "_watching", watching)
+    return patch.object(rollback_verification, "_watching", watching)
 
 
 def slot_not_asked_for() -> AbstractContextManager[Any]:
@@ -127,16 +127,17 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
             )
 
         without = tuple(
-            replace_gate if gate.__name__ == "active_rollback" else gate for gate in evaluate.GATES
+            replace_gate if gate.__name__ == "active_rollback" else gate
+            for gate in gate_evaluation.GATES
         )
         orders = tuple(
             replace_gate if gate.__name__ == "active_rollback" else gate
-            for gate in evaluate.ORDER_GATES
+            for gate in gate_evaluation.ORDER_GATES
         )
         with (
             patch.object(Case, "take", take),
-            patch.object(evaluate, "GATES", without),
-            patch.object(evaluate, "ORDER_GATES", orders),
+            patch.object(gate_evaluation, "GATES", without),
+            patch.object(gate_evaluation, "ORDER_GATES", orders),
         ):
             yield
 

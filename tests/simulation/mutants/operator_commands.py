@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from responders.rollback import completion
 from responders.rollback.case import Case
-from responders.rollback.decision import decide
-from responders.rollback.verification import verify
+from responders.rollback.decision import rollback_decision
+from responders.rollback.verification import rollback_verification
 from responders.scenarios import undo
 from responders.scenarios import undo_targets as wanted
 from shared.domain.rollback.rollback import Rollback
@@ -72,7 +72,7 @@ def words_overtaken() -> AbstractContextManager[Any]:
 
 def question_ignored() -> AbstractContextManager[Any]:
     """Nobody is needed to approve."""
-    return patch.object(decide, "people_needed", lambda *facts: 0)
+    return patch.object(rollback_decision, "people_needed", lambda *facts: 0)
 
 
 def approval_of_another_plan() -> AbstractContextManager[Any]:
@@ -81,7 +81,7 @@ def approval_of_another_plan() -> AbstractContextManager[Any]:
     def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
         return {word.person: word.actor for word in rollback.approvals}
 
-    return patch.object(decide, "in_favour", in_favour)
+    return patch.object(rollback_decision, "in_favour", in_favour)
 
 
 def freeze_ignored() -> AbstractContextManager[Any]:
@@ -128,7 +128,7 @@ def pins_not_kept() -> AbstractContextManager[Any]:
     @contextmanager
     def forgetful() -> Iterator[None]:
         with (
-            patch.object(verify, "left_by", lambda case, steps: ()),
+            patch.object(rollback_verification, "left_by", lambda case, steps: ()),
             patch.object(completion, "left_by", lambda case, steps: ()),
         ):
             yield
@@ -143,7 +143,7 @@ def pins_not_kept_at_an_end() -> AbstractContextManager[Any]:
 
 def escalated_without_a_command() -> AbstractContextManager[Any]:
     """Whoever is called has the plan, and nothing to carry it out by."""
-    return patch.object(decide, "as_gcloud", lambda topic, command: "")
+    return patch.object(rollback_decision, "as_gcloud", lambda topic, command: "")
 
 
 MUTANTS = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.repair import erase_written_later
+from responders.data.repair import erasure_after_repair
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query
 from shared.domain import system as systems
@@ -121,7 +121,7 @@ def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
 
 def later(shop: Shop) -> CommandRecord:
     """The command that the newest rollback has given itself."""
-    path = commands.command_path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{erasure_after_repair.VERB}-{shop.newest.id}")
     return decode(CommandRecord, shop.ports.store.get(path).fields)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.decision.evaluate import Decision, evaluate, evaluate_order
 from shared.domain.decision.facts import Facts, changed
+from shared.domain.decision.gate_evaluation import Decision, evaluate, evaluate_order
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,

@@ -14,8 +14,8 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct, defstruct
 from msgspec.structs import replace
 
-from shared.domain.decision.evaluate import GATES
 from shared.domain.decision.facts import Facts, worst_signal
+from shared.domain.decision.gate_evaluation import GATES
 from shared.domain.decision.gates.base import Gate, GateInput, GateResult
 from shared.domain.decision.scenario_scope import widened, within
 from shared.domain.decision.target_selection import suspected

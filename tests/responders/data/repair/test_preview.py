@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.decision.data_orders import PREPARE_WITHIN
+from responders.rollback.decision.data_requests import PREPARE_WITHIN
 from shared.core.errors import Rejected
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.policy.model import Policy

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.decision.data_orders import PREPARE_WITHIN
+from responders.rollback.decision.data_requests import PREPARE_WITHIN
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.data.ttl import Expiry
 from shared.domain.rollback.rollback import RollbackStatus

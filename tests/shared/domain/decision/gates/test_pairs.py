@@ -10,8 +10,8 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.decision.evaluate import evaluate
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import evaluate
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName

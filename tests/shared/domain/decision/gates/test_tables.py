@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from shared.domain.decision.evaluate import evaluate
+from shared.domain.decision.gate_evaluation import evaluate
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from tests.support.decision.gate_facts import NOW
 from tests.support.decision.gate_levels import (

@@ -13,7 +13,7 @@ from responders.data.damage_record import known_damage
 from responders.data.repair import preview
 from responders.data.repair.preview import Target
 from responders.data.repair.ttl import read_expiries
-from responders.rollback.decision.collect_facts import gather
+from responders.rollback.decision.fact_collection import gather
 from shared.core.codec import SCHEMA
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
@@ -21,8 +21,8 @@ from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair.plan import Survey
 from shared.domain.data.ttl import Expiry
-from shared.domain.decision.evaluate import ASKS_FIRST, evaluate_reversal
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import ASKS_FIRST, evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Plan

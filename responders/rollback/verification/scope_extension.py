@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision.decide import step_writes
+from responders.rollback.decision.rollback_decision import step_writes
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import Ways
 from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all, select_named

@@ -12,8 +12,8 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.joined_alerts import unjudged
 from responders.rollback.outcome_summary import effects, in_short, shifted
 from responders.rollback.pins import left_by
-from responders.rollback.verification import extend, verify_repair
 from responders.rollback.verification import health as measuring
+from responders.rollback.verification import repair_verification, scope_extension
 from responders.rollback.verification.alert_conditions import ends, reads_to_come, settle
 from responders.support.parallel_calls import ANSWER_SECONDS, ask_all
 from shared.core import text
@@ -51,7 +51,7 @@ def conclude(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         why = in_short(steps.values()) if undone else changed
         return completion.fail(case, why, moved)
     if case.rollback.way is Direction.REPAIR:
-        return verify_repair.concluded(case, steps.values())
+        return repair_verification.concluded(case, steps.values())
     if case.rollback.way is Direction.UNDO:  # well or ill: it was asked for as it was
         documents = [
             f"{one.name}: {one.note}"
@@ -60,8 +60,8 @@ def conclude(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         ]
         undone_now = all_of(len(shifted(steps.values())), documents)
         return completion.left_to_people(case, f"undone: {undone_now} as before")
-    rolling = extend.going_on(case)
-    if rolling is not None and extend.extend(case, rolling, steps.values()):
+    rolling = scope_extension.going_on(case)
+    if rolling is not None and scope_extension.extend(case, rolling, steps.values()):
         return True
     if case.raised(case.joined_alerts()):
         return True
@@ -92,8 +92,8 @@ def verify(case: Case) -> bool:
     """
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
-    rolling = extend.going_on(case)
-    if rolling is not None and extend.extend(case, rolling, steps.values()):
+    rolling = scope_extension.going_on(case)
+    if rolling is not None and scope_extension.extend(case, rolling, steps.values()):
         return True
     health = measuring.health(case, steps.values(), shifted_at)
     limits = case.policy.execution

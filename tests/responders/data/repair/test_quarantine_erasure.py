@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.data.erasure import LEARN_SECONDS, read_ledger
-from responders.data.repair import erase_written_later
-from responders.data.repair.erase_written import TakingOut
-from responders.data.repair.erase_written_later import of_ended
+from responders.data.repair import erasure_after_repair
+from responders.data.repair.erasure_after_repair import of_ended
+from responders.data.repair.erasure_during_repair import TakingOut
 from responders.support import resumable_command
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
@@ -192,7 +192,7 @@ def test_what_a_cancelled_repair_has_written_is_taken_out_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the copies: they are not removed before."""
-    monkeypatch.setattr(erase_written_later, "REWRITE_SECONDS", 90.0)
+    monkeypatch.setattr(erasure_after_repair, "REWRITE_SECONDS", 90.0)
 
     def stops(shop: Shop) -> None:
         called_off(shop)

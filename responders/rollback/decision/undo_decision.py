@@ -12,13 +12,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.data.erasure import FORGET
-from responders.data.repair import erase_written_later
+from responders.data.repair import erasure_after_repair
 from responders.rollback.approval import parked
 from responders.rollback.case import Case
-from responders.rollback.decision.begin_repair import approved_by, begin, let_go
-from responders.rollback.decision.collect_facts import gather
-from responders.rollback.decision.data_orders import PREPARE_WITHIN
-from responders.rollback.decision.decide import held
+from responders.rollback.decision.data_requests import PREPARE_WITHIN
+from responders.rollback.decision.fact_collection import gather
+from responders.rollback.decision.repair_start import approved_by, begin, let_go
+from responders.rollback.decision.rollback_decision import held
 from responders.rollback.decision.undo_preview import UndoPreview, is_of_data, work_out
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import Around
@@ -32,7 +32,7 @@ from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Question, Rollback
 from shared.engine.steps.resources.differences import all_of
 
-REMOVES_COPIES: Final = (FORGET, erase_written_later.VERB)
+REMOVES_COPIES: Final = (FORGET, erasure_after_repair.VERB)
 LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 
 

@@ -13,9 +13,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.data.erasure import FORGET, Ledger, read_ledger
-from responders.data.repair import erase_written_later
-from responders.data.repair.erase_written import TakingOut
-from responders.data.repair.erase_written_later import may_go_on, of_ended
+from responders.data.repair import erasure_after_repair
+from responders.data.repair.erasure_after_repair import may_go_on, of_ended
+from responders.data.repair.erasure_during_repair import TakingOut
 from responders.support import resumable_command
 from responders.support.resumable_command import GIVEN_UP_AFTER, Told, later, over
 from shared.core.codec import decode
@@ -81,7 +81,9 @@ def _next(policy: Policy, record: CommandRecord, vault: Vault) -> str:
 
 def _is_waited_for(ports: Ports, rollback: str) -> bool:
     """Whether what it has written is to be taken out still, by the copies that would go."""
-    fields = ports.store.get(commands.command_path(erase_written_later.command_of(rollback))).fields
+    fields = ports.store.get(
+        commands.command_path(erasure_after_repair.command_of(rollback))
+    ).fields
     return fields is not None and decode(CommandRecord, fields).due_at is not None
 
 

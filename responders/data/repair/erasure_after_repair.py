@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.repair.erase_written import TakingOut
+from responders.data.repair.erasure_during_repair import TakingOut
 from responders.support import resumable_command
 from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
 from responders.support.stop_switches import is_stopped

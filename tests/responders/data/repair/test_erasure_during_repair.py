@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair import erase_written_later
+from responders.data.repair import erasure_after_repair
 from responders.support import resumable_command
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
@@ -329,7 +329,7 @@ def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
     shop = repaired(called_off)
     expect_taken_out_afterwards(shop)
-    told = [one for one in shop.ports.sender.sent if f"{erase_written_later.VERB}-" in one.key]
+    told = [one for one in shop.ports.sender.sent if f"{erasure_after_repair.VERB}-" in one.key]
     assert told
 
 
@@ -376,7 +376,7 @@ def test_two_workers_at_once_after_a_cancel() -> None:
                 done.append(verb)
                 now = shop.ports.clock.now()
                 with suppress(Unavailable):
-                    other = erase_written_later.of_ended(shop.ports, shop.policy, name, now)
+                    other = erasure_after_repair.of_ended(shop.ports, shop.policy, name, now)
                     other.portion(Position())
 
         vault.hook = other_does_it
@@ -416,7 +416,7 @@ def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     called_off(shop)
     shop.pass_time(MINUTE)
     assert shop.newest.status is RollbackStatus.CANCELLED
-    path = commands.command_path(f"{erase_written_later.VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{erasure_after_repair.VERB}-{shop.newest.id}")
     assert shop.ports.store.get(path).fields is None
 
 

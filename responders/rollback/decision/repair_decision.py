@@ -12,9 +12,7 @@ from responders.data.repair import preview
 from responders.data.repair.ttl import read_expiries
 from responders.rollback.approval import parked
 from responders.rollback.case import Case
-from responders.rollback.decision.begin_repair import approved_by, begin, let_go
-from responders.rollback.decision.collect_facts import gather
-from responders.rollback.decision.data_orders import (
+from responders.rollback.decision.data_requests import (
     PEOPLE,
     PREPARE_WITHIN,
     Foreseen,
@@ -22,7 +20,9 @@ from responders.rollback.decision.data_orders import (
     allowed,
     looked_through,
 )
-from responders.rollback.decision.decide import held
+from responders.rollback.decision.fact_collection import gather
+from responders.rollback.decision.repair_start import approved_by, begin, let_go
+from responders.rollback.decision.rollback_decision import held
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import Around
 from shared.core import text

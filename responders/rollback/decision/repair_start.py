@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
-from responders.rollback.decision.decide import step_writes
+from responders.rollback.decision.rollback_decision import step_writes
 from responders.rollback.isolation.fence_guard import Around
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from responders.data.repair import selection
 from responders.rollback.case import Transition
-from responders.rollback.decision.data_orders import PREPARE_WITHIN
-from responders.rollback.verification import verify_repair
+from responders.rollback.decision.data_requests import PREPARE_WITHIN
+from responders.rollback.verification import repair_verification
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
@@ -52,7 +52,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     shop = Shop()
     shop.order()
     shop.parked()
-    watching, said = verify_repair._watching, list[str]()
+    watching, said = repair_verification._watching, list[str]()
 
     def cancelled(*known: Any) -> Transition:
         if not said:
@@ -63,7 +63,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
             shop.deliver_commands()
         return watching(*known)
 
-    monkeypatch.setattr(verify_repair, "_watching", cancelled)
+    monkeypatch.setattr(repair_verification, "_watching", cancelled)
     shop.approve("bob")
     while not said:
         shop.pass_time(MINUTE / 2)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.decision.evaluate import evaluate_reversal
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import ScenarioName

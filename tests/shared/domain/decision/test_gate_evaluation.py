@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.decision.evaluate import GATES, approved
 from shared.domain.decision.facts import Facts
+from shared.domain.decision.gate_evaluation import GATES, approved
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Gates, Mode, ScenarioName

@@ -12,9 +12,9 @@ from responders.rollback.approval import described, parked
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
 from responders.rollback.decision.baseline import recall
-from responders.rollback.decision.collect_facts import Gathered, gather
-from responders.rollback.decision.collect_resources import survey
+from responders.rollback.decision.fact_collection import Gathered, gather
 from responders.rollback.decision.plan import CANNOT_FIT, WIDER, counted, people_needed, prepared
+from responders.rollback.decision.resource_collection import survey
 from responders.rollback.session_revocation import VERB, with_plan
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.parallel_calls import Hold, no_lease
@@ -23,11 +23,11 @@ from shared.core.codec import encode
 from shared.core.store import Create, Write, written
 from shared.domain.commands.command import as_gcloud, as_shell
 from shared.domain.decision import forecast
-from shared.domain.decision.evaluate import Decision, approved, evaluate, evaluate_order
 from shared.domain.decision.facts import Facts, FunctionDifference, differences
 from shared.domain.decision.forecast import Outlook
+from shared.domain.decision.gate_evaluation import Decision, approved, evaluate, evaluate_order
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_scope import ordered_change
+from shared.domain.decision.request_scope import ordered_change
 from shared.domain.incidents.incident import IncidentStatus, was_escalated
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.signals import BREACH
