@@ -9,6 +9,7 @@ each call are in both figures.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
 from tests.local.support.firestore_admin import DATABASE, ORIGIN, World, running
+from tests.support.fakes.groups import SystemFakes
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import CHECKED, FakePorts
 
@@ -58,13 +60,9 @@ class RealPorts(FakePorts):
         self.read = FirestoreDocuments(clients.firestore, "shop")
         self.write = FirestoreRewrites(clients.firestore, "shop")
 
-    def documents(self, system: str) -> Any:
-        """Over gRPC."""
-        return self.read
-
-    def rewrites(self, system: str) -> Any:
-        """Over gRPC."""
-        return self.write
+    def system(self, name: str) -> SystemFakes:
+        """Documents go over gRPC."""
+        return dataclasses.replace(super().system(name), documents=self.read, rewrites=self.write)
 
 
 def run(documents: int = DOCUMENTS) -> bool:

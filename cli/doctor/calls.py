@@ -31,4 +31,4 @@ def ask(
 
 def apis_on(wiring: Wiring, service: str, projects: Iterable[str]) -> Calls:
     """Whether each of some projects has an API on."""
-    return {one: partial(wiring.apis.is_on, one, service) for one in sorted({*projects})}
+    return {one: partial(wiring.inspection.apis.is_on, one, service) for one in sorted({*projects})}

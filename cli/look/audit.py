@@ -55,7 +55,7 @@ class OpenAuditLog(Operations):
 
     def __init__(self, ours: Operations) -> None:
         super().__init__(ours.wiring, ours.policies)
-        self.trail = Trail(ours.wiring.store, ours.wiring.anchors)
+        self.trail = Trail(ours.wiring.store, ours.wiring.buckets.anchors)
         self.systems = (*sorted(ours.policies), EVERYWHERE, system_chain.UNCLAIMED)
 
     def system(self, name: str) -> str:

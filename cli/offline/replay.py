@@ -50,7 +50,7 @@ def replay(
     130 when it was stopped by Ctrl-C.
     """
     with connected(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
-        asked = Replay(wiring.letters, topic, reason, yes=yes, as_json=as_json)
+        asked = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
     if not asked.found and not as_json:
         print("no dead letter of that kind is there" if topic or reason else "none is there")

@@ -24,7 +24,7 @@ from shared.domain.commands.credential import (
     unverified,
 )
 from shared.policy_files import loader
-from shared.wiring.operations import played_at
+from shared.wiring.connections import played_at
 from shared.wiring.settings import LOCAL_CLOUD, Settings
 
 WITHOUT = "rollback --without-sign-in"

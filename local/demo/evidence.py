@@ -131,7 +131,7 @@ class Evidence:
     @property
     def page_address(self) -> str:
         """Where everybody reads the status page; "" where there is none."""
-        pages, name = self._wiring.pages, f"{folder(self.system_name)}/{PAGE}"
+        pages, name = self._wiring.notices.pages, f"{folder(self.system_name)}/{PAGE}"
         return pages.address(name) if pages is not None else ""
 
     def page(self) -> str:
@@ -167,7 +167,7 @@ class Evidence:
 
     def verified(self) -> list[ChainFinding]:
         """Every chain against itself and against its anchors, as `rollback audit verify` does."""
-        trail, now = Trail(self._store, self._wiring.anchors), self._wiring.clock.now()
+        trail, now = Trail(self._store, self._wiring.buckets.anchors), self._wiring.clock.now()
         systems = (self.system_name, EVERYWHERE, system_chain.UNCLAIMED)
         found = [trail.verify_rollback(name, now) for name in trail.rollbacks()]
         found += [trail.verify_system(system, now) for system in systems]
@@ -175,11 +175,11 @@ class Evidence:
 
     def inventory(self) -> Inventory:
         """What is live, by Cloud Run and Cloud Functions."""
-        return self._wiring.platform(self.system_name).inventory()
+        return self._wiring.system(self.system_name).platform.inventory()
 
     def beside(self, policy: Policy) -> WholeInventory:
         """What lies beside the functions that the plays may change, by its own products."""
-        estate, resources = self._wiring.estate(self.system_name), policy.resources
+        estate, resources = self._wiring.system(self.system_name).resources, policy.resources
         sites = {name: estate.hosting.site(name) for name in resources.hosting_sites}
         releases = estate.rules.releases() if resources.releases else {}
         return WholeInventory(
@@ -193,7 +193,7 @@ class Evidence:
 
     def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
         """What the routers counted, per service."""
-        return self._wiring.metrics(self.system_name).requests(start, end)
+        return self._wiring.system(self.system_name).metrics.requests(start, end)
 
     def operations(self) -> dict[str, str]:
         """Every operation that Cloud Run lists, with the full name of the service it changes."""

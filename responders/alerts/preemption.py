@@ -14,7 +14,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.engine.lease import Draft, prepared
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 INTERRUPTED = frozenset(
     {

@@ -24,7 +24,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 COMMIT_ATTEMPTS = 20

@@ -26,7 +26,7 @@ from shared.domain.data.erasure.ledger import Progress
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 

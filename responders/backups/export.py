@@ -26,7 +26,7 @@ from shared.domain.notices.notice import notices
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 FOR_SECONDS: Final = 15.0
 """Nothing more is begun after that long: the rest comes with the next minute."""
@@ -105,7 +105,7 @@ class _Step(Recorded):
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
         if backup.status is ExportStatus.COPYING:
             return self._copied(self._described(backup))
-        exports, export = self._ports.exports(backup.system), None
+        exports, export = self._ports.system(backup.system).exports, None
         if backup.operation:
             export = ask(self._ports, partial(exports.look, backup.operation))
         elif backup.asked_at is not None:  # whoever began it
@@ -124,7 +124,7 @@ class _Step(Recorded):
         chosen = replace(backup, snapshot_at=backing.fresh(backup.snapshot_at, self._now))
         intent = backing.asked(chosen, self._counts(chosen), self._now)
         begin = partial(
-            self._ports.exports(intent.system).begin,
+            self._ports.system(intent.system).exports.begin,
             intent.database,
             intent.prefix,
             intent.snapshot_at,
@@ -142,7 +142,7 @@ class _Step(Recorded):
 
     def _counts(self, backup: Backup) -> dict[str, int]:
         """The documents of the declared collections at the moment that is exported."""
-        count = partial(self._ports.documents(backup.system).count, backup.database)
+        count = partial(self._ports.system(backup.system).documents.count, backup.database)
         asked = {
             one: partial(count, Scope(one, everywhere=True), backup.snapshot_at)
             for one in self._policy.backups.collections
@@ -151,7 +151,7 @@ class _Step(Recorded):
 
     def _copied(self, backup: Backup) -> Backup:
         """The backup with more of its copy, or whole: what differs is copied again."""
-        mirrors = self._ports.mirrors
+        mirrors = self._ports.projects.export_buckets
         files: dict[str, Stored] = self._found(backup.bucket, f"{backup.folder}/")
         if not backing.is_as_exported(backup, files):
             reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
@@ -188,7 +188,9 @@ class _Step(Recorded):
         if document.fields is None:
             return backup
         content = backing.snapshot(stocks.decode(document.fields))
-        write = partial(self._ports.mirrors.write, backup.bucket, backup.described_in, content)
+        write = partial(
+            self._ports.projects.export_buckets.write, backup.bucket, backup.described_in, content
+        )
         try:
             ask(self._ports, write)
         except Exists:  # of an attempt before
@@ -201,7 +203,7 @@ class _Step(Recorded):
 
     def _found(self, bucket: str, prefix: str) -> dict[str, Stored]:
         found: dict[str, Stored] = ask(
-            self._ports, partial(self._ports.mirrors.listed, bucket, prefix)
+            self._ports, partial(self._ports.projects.export_buckets.listed, bucket, prefix)
         )
         return found
 

@@ -36,7 +36,7 @@ from shared.domain.data.backups.values import Restoring
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, creates
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.work_queue import publish_notices
 
 ACTOR: Final = "on_clock"
@@ -81,7 +81,7 @@ class JobStep(Recorded, ABC, Generic[One]):
     def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
         super().__init__(ports, policy, document)
         self._within = within
-        self._restores = ports.restores(policy.system)
+        self._restores = ports.system(policy.system).restores
 
     def carry_forward(self, one: One) -> None:
         """One look, and what it takes, kept in one commit with who is told.

@@ -28,7 +28,7 @@ from shared.domain.notices.notice import creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import Reading
 
@@ -102,7 +102,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
 def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
     """How many of how many files are as wanted now, in their order, and why it is not one more."""
-    mirrors = ports.mirrors
+    mirrors = ports.projects.export_buckets
     buckets = [backup.bucket, *([backup.second] if backup.second else [])]
     prefixes = [f"{backup.folder}/", *([backup.configuration] if backup.configuration else [])]
     try:

@@ -20,7 +20,7 @@ from shared.domain.data.backups.managed_backups import Watched
 from shared.domain.notices.notice import Notice, creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.work_queue import publish_notices
 
 ACTOR: Final = "on_clock"
@@ -52,7 +52,7 @@ class Watching:
                 self._keep(policy, document, Watched(policy.system, now, found), now)
 
     def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
-        backups, database = self._ports.backups(policy.system), policy.backups.database
+        backups, database = self._ports.system(policy.system).backups, policy.backups.database
         answers = ask_all(
             self._ports,
             {

@@ -28,7 +28,7 @@ from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 TURNS: Final = {
@@ -84,7 +84,7 @@ class ProvingBackups:
         rules, natives = policy.backups, []
         exports = Reading(self._ports.store).backups(policy.system)
         if rules.native:
-            listed = partial(self._ports.backups(policy.system).backups, rules.database)
+            listed = partial(self._ports.system(policy.system).backups.backups, rules.database)
             try:
                 natives = ask(self._ports, listed)
             except (Rejected, Unavailable) as failure:
@@ -107,7 +107,7 @@ class _Step(JobStep[Proof]):
     def _calls(self, one: Proof) -> Sequence[Callable[[], Any]]:
         if one.is_native:
             return (partial(self._restores.restore, one.database, one.source),)
-        database = partial(self._ports.backups(one.system).database, one.original)
+        database = partial(self._ports.system(one.system).backups.database, one.original)
         return self._imported(one, ask(self._ports, database).location, one.source)
 
     def _concluded(self, examining: Examining, one: Proof) -> Proof:
@@ -117,7 +117,7 @@ class _Step(JobStep[Proof]):
 
     def _seen(self, proof: Proof) -> ObservedRestore:
         """How many documents were restored, and whether some of them are what they were."""
-        documents = self._ports.documents(proof.system)
+        documents = self._ports.system(proof.system).documents
         counted = {
             name: documents.count(proof.database, Scope(name, everywhere=True), None)
             for name in proof.counts
@@ -137,7 +137,7 @@ class _Step(JobStep[Proof]):
 
     def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
         """Some documents of a scope, from its beginning to its end."""
-        documents, most = self._ports.documents(self._policy.system), self._rules.samples
+        documents, most = self._ports.system(self._policy.system).documents, self._rules.samples
         starts = ["", *documents.cuts(database, scope, None, most - 1)]
         each = -(-most // len(starts))
         for start in starts:

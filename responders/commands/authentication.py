@@ -22,7 +22,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.envelope import Message
 
 KEPT_LONGER = timedelta(days=1)
@@ -75,7 +75,9 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
     asked = PermissionRequest.of(content, _severity(content, ports))
     try:
-        credential = _spoken_for(content, ports.identity.verify(token), asked.fingerprint, ports)
+        credential = _spoken_for(
+            content, ports.operators.tokens.verify(token), asked.fingerprint, ports
+        )
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
     said_at = message.published_at or ports.clock.now()
@@ -92,10 +94,12 @@ def _spoken_for(
 
     Raises: Rejected; Unavailable when the operator cannot be looked up.
     """
-    said = console_operator.named_operator(content, speaker, ports.console)
+    said = console_operator.named_operator(content, speaker, ports.operators.console_account)
     if said is None:
         return speaker
-    return console_operator.credential(said, ports.identity.look_up(said.uid), speaker, hashed)
+    return console_operator.credential(
+        said, ports.operators.tokens.look_up(said.uid), speaker, hashed
+    )
 
 
 def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:

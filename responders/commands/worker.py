@@ -22,7 +22,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
 from shared.engine.lease import SKEW
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
     "breach": breach.go_on,

@@ -18,7 +18,7 @@ from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import ConsoleRequest, Page
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 VERBS = {
     "approve": "Let exactly this plan be carried out.",
@@ -108,7 +108,7 @@ class Saying:
         )
         if found:
             return "; ".join(found)
-        token = self._ports.voice.token(fingerprint(content))
+        token = self._ports.operators.own_token.token(fingerprint(content))
         data = json.dumps({**content, TOKEN: token}).encode()
         message = self._ports.bus.publish(topics.COMMANDS, data)
         back = console_http.own(visit.form.get("back", "/"))

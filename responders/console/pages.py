@@ -21,7 +21,7 @@ from shared.domain.rollback import pins
 from shared.domain.rollback.plan import progress
 from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.domain.system import EVERYWHERE, paused
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
 from shared.state.report_source import gathered
@@ -44,7 +44,7 @@ class Viewing:
         self._ports = ports
         self._policies = policies
         self._reading = Reading(ports.store)
-        self._trail = Trail(ports.store, ports.anchors)
+        self._trail = Trail(ports.store, ports.buckets.anchors)
 
     def systems(self, _: ConsoleRequest) -> Facts:
         """Every system at a glance, and the newest incidents."""

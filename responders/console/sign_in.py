@@ -10,7 +10,7 @@ from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION, VISITOR, ConsoleRequest, Page
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 LONGEST = timedelta(hours=1)
 """As long as an ID token lives."""
@@ -48,7 +48,7 @@ class SigningIn:
         if not token:
             return None
         try:
-            credential = self._ports.identity.verify(token)
+            credential = self._ports.operators.tokens.verify(token)
         except Rejected:
             return None
         return None if _fault(credential) else ConsoleSession(credential, token)
@@ -74,8 +74,8 @@ class SigningIn:
             return NO_MARK
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
         try:
-            token = self._ports.entrance.enter(*said)
-            credential = self._ports.identity.verify(token)
+            token = self._ports.operators.sign_in.enter(*said)
+            credential = self._ports.operators.tokens.verify(token)
         except Rejected as rejected:
             return str(rejected)
         fault = _fault(credential)

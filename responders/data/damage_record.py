@@ -12,7 +12,7 @@ from shared.core.store import Document, written
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 def look_anew(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:

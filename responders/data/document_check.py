@@ -25,7 +25,7 @@ from shared.domain.data.integrity.validator import (
     Validator,
 )
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 CHUNK = 500
 """Documents that are judged together, and what they name looked up together."""
@@ -46,7 +46,7 @@ class Examining:
         self._ports = ports
         self._policy = policy
         self._database = policy.integrity.database
-        self._documents = ports.documents(policy.system)
+        self._documents = ports.system(policy.system).documents
         self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
     def begin(self, why: str, at: datetime, before: Mapping[str, Level] | None = None) -> ScanRun:
@@ -209,7 +209,9 @@ class Examining:
             return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         calls = {
-            one: partial(self._ports.media.why_unreadable, *one.removeprefix("gs://").split("/", 1))
+            one: partial(
+                self._ports.projects.media.why_unreadable, *one.removeprefix("gs://").split("/", 1)
+            )
             for one in sorted(named)
         }
         answers = ask_in_batches(self._ports, calls, FILES_AT_ONCE, FILES_SECONDS) if calls else {}

@@ -30,7 +30,7 @@ from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
 from shared.engine.steps.documents.batched import within
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 EVERY: Final = timedelta(hours=1)
 """The declared collection is read so often."""
@@ -94,7 +94,10 @@ class Erasing:
             book = replace(book, cursor="", reading_since=now)
         clock = self._ports.clock
         until, said = clock.monotonic() + LEARN_SECONDS, dict[str, datetime]()
-        documents, place = self._ports.documents(policy.system), Scope(rules.collection, True)
+        documents, place = (
+            self._ports.system(policy.system).documents,
+            Scope(rules.collection, True),
+        )
         for one in documents.stream(policy.integrity.database, place, None, book.cursor):
             found = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
             if found is not None:
@@ -159,7 +162,7 @@ class Erasing:
     def _forget(self, policy: Policy) -> None:
         """Have a worker go through quarantine, as after a command, where somebody was read."""
         book, now = self._book(policy)
-        if not book.is_to_forget or self._ports.quarantine is None:
+        if not book.is_to_forget or self._ports.buckets.quarantine is None:
             return
         record = CommandRecord(
             id=f"{FORGET}-{policy.system}-{now:%Y%m%dT%H%M%S}",
@@ -253,7 +256,7 @@ class CopiedDatabase:
         self._policy = policy
         self._database = database
         self._at = at
-        self._documents = ports.documents(policy.system)
+        self._documents = ports.system(policy.system).documents
 
     def purge(self, progress: Progress, seconds: float) -> Progress:
         """The progress after so many seconds, or over: nobody who was erased is in the copy.
@@ -317,6 +320,6 @@ class CopiedDatabase:
         return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
 
     def _remove(self, paths: list[str]) -> None:
-        restores = self._ports.restores(self._policy.system)
+        restores = self._ports.system(self._policy.system).restores
         for first in range(0, len(paths), CHUNK):
             restores.remove(self._database, paths[first : first + CHUNK])

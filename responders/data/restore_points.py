@@ -12,7 +12,7 @@ from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource
 from shared.domain.data.backups.values import Database
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 _GONE = "NOT_FOUND"
@@ -24,7 +24,7 @@ def available_points(ports: Ports, policy: Policy, database: str = "") -> Availa
     Raises: Unavailable, Rejected (no right).
     """
     name = database or policy.backups.database
-    backups, reading = ports.backups(policy.system), Reading(ports.store)
+    backups, reading = ports.system(policy.system).backups, Reading(ports.store)
     answers = ask_all(
         ports,
         {

@@ -37,7 +37,7 @@ from shared.domain.deployments.source_copies import carried
 from shared.domain.policy.model import Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import System
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 ATTEMPTS = 20

@@ -48,8 +48,8 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import Requests, summed
+from shared.ports.groups import Ports
 from shared.ports.resources import Hosting, Rules
-from shared.ports.world import Ports
 from shared.state import work_queue
 from shared.state.reader import Reading
 
@@ -66,7 +66,7 @@ def recorded(
     unkept: Mapping[str, str],
 ) -> Deployment:
     """The deployment with what probes and routers say of it now, and what going back would lack."""
-    metrics = ports.metrics(policy.system)
+    metrics = ports.system(policy.system).metrics
     now = deployment.settled_at or deployment.at
     health_calls = looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now)
     answers = ask_all(ports, {**_calls(ports, policy, live, live), **health_calls})
@@ -141,7 +141,7 @@ def _judged(
     fields = ports.store.get(systems.system_path(policy.system)).fields
     system = systems.stored(fields, policy.system)
     since = bakes_since(deployment, system)
-    metrics = ports.metrics(policy.system)
+    metrics = ports.system(policy.system).metrics
     look = seen(ask_all(ports, looking(ports, metrics, policy.probes, since, now)))
     counted = _per_function(look.requests, deployment)
     found: Baked = baked(deployment, policy, system, counted, look.probes, now)
@@ -221,11 +221,11 @@ def _calls(
     ports: Ports, policy: Policy, record: WholeInventory, live: WholeInventory
 ) -> dict[str, Callable[[], Any]]:
     """The calls that look at every revision, and at what a deployment had and nothing shows now."""
-    estate = ports.estate(policy.system)
+    estate = ports.system(policy.system).resources
     sites, rules = live.sites or {}, live.rules or {}
     accounts = accounts_of((record.functions or {}).values())
     calls: dict[str, Callable[[], Any]] = {
-        "inventory": ports.platform(policy.system).inventory,
+        "inventory": ports.system(policy.system).platform.inventory,
         "runtimes": estate.runtimes.offered,
         **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
         **{

@@ -25,8 +25,8 @@ from shared.domain.deployments.inventory.state import FunctionState, SourceObjec
 from shared.domain.deployments.restorability import rebuild_faults
 from shared.domain.deployments.source_copies import carried, lacks_copy, lacks_values
 from shared.domain.policy.model import Policy
+from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.ports.world import Ports
 
 ACTOR: Final = "on_deployment"
 BATCH: Final = 50
@@ -74,7 +74,7 @@ def kept_again(
     may still have the source. Values of what is not live are nowhere else.
     """
     there = {}
-    for kind, vault in (("copy", ports.sources), ("values", ports.values)):
+    for kind, vault in (("copy", ports.buckets.sources), ("values", ports.buckets.values)):
         if vault is not None:
             there[kind] = partial(vault.made, f"{policy.system}/")
     names = ask_all(ports, there)
@@ -87,17 +87,19 @@ def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
     """What is to be kept, where there is a place for it."""
     calls = _copies(ports, policy, live)
     for name, one in (live.functions or {}).items():
-        if ports.values is not None and lacks_values(one):
-            calls[f"values {name}"] = partial(_keep_values, ports, ports.values, policy, one)
+        if ports.buckets.values is not None and lacks_values(one):
+            calls[f"values {name}"] = partial(
+                _keep_values, ports, ports.buckets.values, policy, one
+            )
     return calls
 
 
 def _copies(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
     for name, one in (whole.functions or {}).items():
-        if ports.sources is not None and one.source is not None and lacks_copy(one):
+        if ports.buckets.sources is not None and one.source is not None and lacks_copy(one):
             place = source_copies.source_name(policy.system, one)
-            calls[f"copy {name}"] = partial(ports.sources.copy, one.source, place)
+            calls[f"copy {name}"] = partial(ports.buckets.sources.copy, one.source, place)
     return calls
 
 
@@ -105,7 +107,7 @@ def _keep_values(
     ports: Ports, vault: Vault, policy: Policy, function: FunctionState
 ) -> SourceObject:
     """Where its values are kept. Raises: Unavailable when it has others by now."""
-    values = ports.platform(policy.system).values(function.name)
+    values = ports.system(policy.system).platform.values(function.name)
     if not values.are_of(function):
         raise Unavailable("it was deployed again meanwhile")
     return vault.keep(

@@ -16,7 +16,7 @@ from shared.domain.deployments.source_copies import stored_names
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 UNNAMED_FOR: Final = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""
@@ -31,7 +31,7 @@ def clear(ports: Ports, policy: Policy) -> None:
     do rollbacks, which name what they have built again, and what was there before.
     What is not removed now is found again. Raises: Unavailable, before anything is removed.
     """
-    vaults = [vault for vault in (ports.sources, ports.values) if vault is not None]
+    vaults = [vault for vault in (ports.buckets.sources, ports.buckets.values) if vault is not None]
     if not vaults:
         return
     # Listed first: what is kept meanwhile is not among them.

@@ -20,7 +20,7 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
@@ -61,7 +61,7 @@ class Inspecting:
         )
 
     def _calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
-        ask, provisions = self._ports.prober.ask, self._ports.provisions
+        ask, provisions = self._ports.prober.ask, self._ports.projects.provisions
         for one in policy.assets.static:
             for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
                 name = f"{kind}{one.name}"
@@ -73,7 +73,7 @@ class Inspecting:
                 yield f"{TOPIC}{topic}", partial(self._listeners, policy.project, topic)
 
     def _listeners(self, project: str, topic: str) -> int:
-        found = self._ports.provisions.listeners(project, topic)
+        found = self._ports.projects.provisions.listeners(project, topic)
         return asset_protection.ABSENT if found is None else found
 
     def _keep(

@@ -11,7 +11,7 @@ from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Objects, Query, Update
 from shared.domain.audit import anchor
 from shared.domain.audit.anchor import Waiting
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 AT_ONCE = 100
 FOR_SECONDS = 10.0
@@ -23,7 +23,7 @@ class Anchoring:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        if ports.anchors is None:
+        if ports.buckets.anchors is None:
             log.write("WARNING", "no ROLLBACK_AUDIT_BUCKET: the audit trail is anchored nowhere")
 
     def anchor(self) -> None:
@@ -32,7 +32,7 @@ class Anchoring:
         One that died before it noted its success finds the object there. Raises: Unavailable, for
         the store's.
         """
-        objects, store = self._ports.anchors, self._ports.store
+        objects, store = self._ports.buckets.anchors, self._ports.store
         if objects is None:
             return
         waiting = store.query(Query(anchor.WAITING, (("waiting", "==", True),), limit=AT_ONCE))

@@ -10,7 +10,7 @@ from shared.core.store import Query
 from shared.domain.audit import system_chain
 from shared.domain.policy.model import Policy
 from shared.domain.system import EVERYWHERE
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 BATCH = 200
 

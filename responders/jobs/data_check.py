@@ -28,7 +28,7 @@ from shared.domain.data.repair.plan import Selecting
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 from shared.state.work_queue import commit_with_notices
 
@@ -141,7 +141,9 @@ class Checking:
 
     def _earliest(self, policy: Policy, now: datetime) -> datetime:
         """How far back the database can be read; an hour, where it does not say."""
-        database = partial(self._ports.backups(policy.system).database, policy.integrity.database)
+        database = partial(
+            self._ports.system(policy.system).backups.database, policy.integrity.database
+        )
         try:
             earliest: datetime = ask(self._ports, database).earliest_at
         except Rejected:

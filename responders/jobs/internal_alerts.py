@@ -19,7 +19,7 @@ from shared.domain.data.integrity import damage
 from shared.domain.policy.model import Policy
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert, received
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 ACTOR = "on_clock"
 

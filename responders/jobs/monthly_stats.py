@@ -15,7 +15,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.reports import monthly_stats
 from shared.domain.reports.monthly_stats import FINAL_AFTER, TALLIED_WITHIN, IncidentTally
 from shared.domain.retention import KEPT_FOR
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 

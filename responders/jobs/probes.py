@@ -28,7 +28,7 @@ from shared.domain.signals.early_warning import EarlyWarning, warnings
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, ProbeLook
 from shared.domain.signals.probe_signals import ProbeRecord
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
 PATIENCE_SECONDS = 10.0

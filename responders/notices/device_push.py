@@ -31,7 +31,7 @@ from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.documents import Documents
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 LASTS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
@@ -145,7 +145,7 @@ class Spreading:
 
     @property
     def _documents(self) -> Documents:
-        return self._ports.documents(self._policy.system)
+        return self._ports.system(self._policy.system).documents
 
     @property
     def _database(self) -> str:
@@ -157,7 +157,7 @@ class Spreading:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
         asked = [one for one in tokens if one != NOBODY]
         try:
-            said = self._ports.sender.send_each(self._channel, notice.id, content, asked)
+            said = self._ports.notices.sender.send_each(self._channel, notice.id, content, asked)
         except Rejected:
             if not (
                 notice.spread and notice.spread.taken

@@ -16,7 +16,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import notice_text
 from shared.domain.presentation.notice_text import About
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 
@@ -33,7 +33,9 @@ def channel_message(
         return whole
     about = _about(ports, policy, notice)
     template = notice_text.template_of(notice, channel.audience, about)
-    worded = ports.forms.written(template, notice_text.facts(notice, about, repeated=repeated))
+    worded = ports.notices.templates.written(
+        template, notice_text.facts(notice, about, repeated=repeated)
+    )
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
     known = ("id", "incident", "system", "event", "severity", "repeated")

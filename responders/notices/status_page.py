@@ -14,8 +14,8 @@ from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import NAMES, PAGE, folder, rendered
+from shared.ports.groups import Ports
 from shared.ports.storage import Pages
-from shared.ports.world import Ports
 from shared.state.work_queue import Due
 
 STALE = timedelta(minutes=5)
@@ -34,7 +34,7 @@ class Showing:
 
         A redelivery writes them again. Raises: Ambiguous, Unavailable, Rejected.
         """
-        pages, now = self._ports.pages, self._ports.clock.now()
+        pages, now = self._ports.notices.pages, self._ports.clock.now()
         if pages is None or due.id not in self._policies or now - due.due_at > STALE:
             return
         with suppress(Moved):  # whoever wrote meanwhile has read what is public after we began

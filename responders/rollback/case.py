@@ -29,7 +29,7 @@ from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.engine.lease import Draft, LeasedRollback
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 SWEEP_SLACK = timedelta(seconds=5)

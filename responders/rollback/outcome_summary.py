@@ -42,7 +42,7 @@ def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
     functions = sorted({step.target for step in steps if step.kind in BACK})
     if not functions:
         return {}
-    look = case.ports.platform(case.policy.system).inventory
+    look = case.ports.system(case.policy.system).platform.inventory
     case.hold_for(ANSWER_SECONDS)
     inventory: Inventory | None = or_none(ask_all(case.ports, {"inventory": look})["inventory"])
     if inventory is None:

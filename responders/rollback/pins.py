@@ -62,7 +62,7 @@ def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
 
     Without those that `left_by` gives up. Raises: Unavailable.
     """
-    service = case.ports.platform(case.policy.system).service
+    service = case.ports.system(case.policy.system).platform.service
     calls = {
         step.name: partial(service, decode(serve_revision.ServeRevisionGoal, step.goal).service)
         for step in done

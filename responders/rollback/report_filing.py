@@ -28,7 +28,7 @@ from shared.domain.reports.monthly_stats import tally
 from shared.domain.reports.report import Report, ReportFacts, report
 from shared.domain.retention import KEPT_FOR
 from shared.domain.signals.health import summed
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
@@ -45,7 +45,7 @@ def counted(
     It counts by whole minutes: each counts that the trouble has touched, or a short one would have
     failed nobody. What gives no answer, or none to whoever asks, stays unknown.
     """
-    metrics = ports.metrics(policy.system)
+    metrics = ports.system(policy.system).metrics
     restored_at = impact(policy, incident, known, now).restored_at or now
     since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
     calls: dict[str, Callable[[], Any]] = {}

@@ -25,7 +25,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 VERB = "revoke-sessions"
 
@@ -74,7 +74,7 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
         return over(record, now, why)
     if is_stopped(ports, policy):
         return later(record, now)
-    sessions = ports.estate(policy.system).sessions
+    sessions = ports.system(policy.system).resources.sessions
     since = datetime.fromtimestamp(record.answer["since"], UTC)
     try:
         page = ask(ports, partial(sessions.people, record.answer["cursor"], since))

@@ -12,7 +12,7 @@ from shared.core.store import Write
 from shared.domain.commands.command import Command, Planned
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Order
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 class CommandRequest(Struct, frozen=True):

@@ -12,7 +12,7 @@ from shared.domain.audit.system_chain import UNCLAIMED, refused_key, write_down
 from shared.domain.notices.notice import creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, Message
 from shared.state.work_queue import publish_notices
 

@@ -19,8 +19,8 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
+from shared.ports.groups import Ports
 from shared.ports.resources import Estate
-from shared.ports.world import Ports
 
 CLIENTS: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""
@@ -36,8 +36,8 @@ def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
     ruleset says, and who may call a function, are asked for by their names.
     Raises: whatever is no RollbackError.
     """
-    resources, estate = policy.resources, ports.estate(policy.system)
-    functions_call: Calls = {"functions": ports.platform(policy.system).functions}
+    resources, estate = policy.resources, ports.system(policy.system).resources
+    functions_call: Calls = {"functions": ports.system(policy.system).platform.functions}
     answers = ask_all(ports, {**functions_call, **_calls(resources, estate)})
     functions = or_none(answers["functions"])
     callable_ones = _with_services(functions, policy) if resources.invokers else {}
@@ -48,7 +48,7 @@ def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
         **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
         **{f"ruleset {name}": partial(estate.rules.ruleset, name) for name in rulesets},
         **{
-            f"invokers {name}": partial(ports.platform(policy.system).invokers, service)
+            f"invokers {name}": partial(ports.system(policy.system).platform.invokers, service)
             for name, service in (callable_ones or {}).items()
         },
     }

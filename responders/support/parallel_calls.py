@@ -12,8 +12,8 @@ from msgspec import Struct
 from shared.core.errors import RollbackError, Unavailable
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.ports.groups import Ports
 from shared.ports.platform import Metrics
-from shared.ports.world import Ports
 
 ANSWER_SECONDS = 20.0
 """Well within the lease."""
@@ -121,7 +121,7 @@ def seen(answers: Mapping[str, Any]) -> ObservedHealth:
 
 def reading_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
     """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
-    states = ports.alert_states(system)
+    states = ports.system(system).alert_states
     return {f"alert {name}": partial(states.is_open, name) for name in alerts}
 
 

@@ -21,7 +21,7 @@ from shared.domain.notices.notice import Notice, creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 WORK_FOR_SECONDS: Final = 90.0

@@ -12,7 +12,7 @@ from shared.core.store import Write, written
 from shared.domain import system as systems
 from shared.domain.policy.model import Policy
 from shared.domain.system import GLOBAL, Controls, System, frozen
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 class Switch:

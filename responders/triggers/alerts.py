@@ -26,7 +26,7 @@ from shared.domain.signals.monitoring_notification import (
     parse_notification,
     why_unclaimed,
 )
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.envelope import Message
 
 REMEMBERED_FOR = timedelta(seconds=30)

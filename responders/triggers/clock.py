@@ -23,7 +23,7 @@ from shared.core.errors import Exists
 from shared.core.store import Create
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 
@@ -112,7 +112,7 @@ class ClockTrigger:
             if since is not None:
                 _tell(kind, now - since)
         fence_command.hand_over_orphans(ports, self._policies, now)
-        if ports.pages is not None:
+        if ports.notices.pages is not None:
             for system in self._policies:
                 work_queue.publish(ports.bus, work_queue.PAGE, system, now)
         self._reminding.remind(now)

@@ -31,7 +31,7 @@ from shared.domain.policy.model import Mode, Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import EVERYWHERE
 from shared.engine.lease import SKEW
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 

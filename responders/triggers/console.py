@@ -14,7 +14,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_html, console_http
 from shared.domain.presentation.console_http import ConsoleRequest, Page
 from shared.domain.reports import html as report_html
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
 

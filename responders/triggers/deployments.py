@@ -18,7 +18,7 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.rollout import Said
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 from shared.state.work_queue import Due

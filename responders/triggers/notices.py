@@ -27,7 +27,7 @@ from shared.domain.notices.outbox import SENDING_TAKES, ChannelState, DeliveryRe
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import is_shown
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 
@@ -124,7 +124,7 @@ class NoticesTrigger:
     ) -> tuple[DeliveryResult, str]:
         """What the channel answers, and what is wrong with it."""
         try:
-            self._ports.sender.send(channel, notice.id, content)
+            self._ports.notices.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
             return unanswered(failure)
         return DeliveryResult.TAKEN, ""

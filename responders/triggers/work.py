@@ -26,7 +26,7 @@ from shared.engine.steps.documents import erase, repair, restore
 from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
 from shared.engine.steps.resources import registry
 from shared.engine.stop_conditions import StopConditions
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 
@@ -191,8 +191,8 @@ class WorkTrigger:
     def _kinds(self, case: Case) -> dict[str, StepKind]:
         policy = case.policy
         rewriting, taking_out = self._writing(case)
-        platform = self._ports.platform(policy.system)
-        builder = self._ports.builder(policy.system)
+        platform = self._ports.system(policy.system).platform
+        builder = self._ports.system(policy.system).builder
         return {
             shift_traffic.KIND: shift_traffic.Shift(platform),
             judge_canary.KIND: judge_canary.JudgeCanary(platform, self._ports.prober),
@@ -201,7 +201,7 @@ class WorkTrigger:
             repair.KIND: repair.Repair(rewriting.portion),
             restore.KIND: restore.PutBack(rewriting.return_portion),
             erase.KIND: erase.TakeOut(taking_out.portion),
-            **registry.kinds(self._ports.estate(policy.system), platform),
+            **registry.kinds(self._ports.system(policy.system).resources, platform),
         }
 
     def _writing(self, case: Case) -> tuple[Rewriting, TakingOut]:

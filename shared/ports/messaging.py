@@ -1,7 +1,7 @@
 """How events reach the responders, and what people are told by: topics, dead letters, channels.
 
 Kept by shared/adapters/gcp, by shared/adapters/channels/sender and by the fakes of the tests, as
-shared/ports/world.py says.
+shared/ports/groups.py says.
 """
 
 from __future__ import annotations

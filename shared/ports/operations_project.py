@@ -1,6 +1,6 @@
 """What the responders are made of, as it stands in the cloud: a port for a person's eyes.
 
-As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or
+As the other ports (`shared.ports.groups`), each verb answers within a deadline of its adapter, or
 raises Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
 """
 

@@ -1,6 +1,6 @@
 """What the product needs of what a system has beside its functions: Protocols of a verb or two.
 
-As the other ports (`shared.ports.world`), each verb answers within a deadline of its adapter, or
+As the other ports (`shared.ports.groups`), each verb answers within a deadline of its adapter, or
 raises Unavailable (nothing is known) or Rejected (the answer is no). A verb that changes something
 is sent once, without a transport's own retry; besides Rejected it raises Ambiguous (it may have
 taken effect), Throttled (it has not) and Moved (look again).

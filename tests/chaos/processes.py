@@ -86,7 +86,7 @@ class Plant:
 
         Each has an address of its own, too, which no rollback may take away.
         """
-        platform = self.stage.wiring.platform(self.policy.system)
+        platform = self.stage.wiring.system(self.policy.system).platform
         for live in platform.inventory().values():
             newest = live.service.latest_ready
             wanted = (TrafficTarget(newest, 100), TrafficTarget(newest, 0, "kept"))

@@ -86,14 +86,14 @@ class InstallationFacts(Struct, frozen=True):
 def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
-    store, made, now = wiring.store, wiring.installation, wiring.clock.now()
+    store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
     halves = [work_queue.tick(now - HALF_MINUTE * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "state": partial(_store_time, ours),
         "topics": made.topics,
         "subscriptions": made.subscriptions,
         "functions": made.functions,
-        "project_grants": wiring.own_accounts.grants,
+        "project_grants": wiring.inspection.accounts.grants,
         "dead_man": partial(_dead_man, wiring),
         "unanchored_since": partial(_unanchored_since, store),
         "measured": partial(metrics.gather, wiring, wiring.project, metrics.is_own),
@@ -106,7 +106,9 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
             kind: partial(work_queue.due_since, store, kind, now, ours.policies)
             for kind in work_queue.COLLECTIONS
         },
-        "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.identity_project, wiring.project)),
+        "sign_in": apis_on(
+            wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)
+        ),
     }
     return InstallationFacts(
         project=wiring.project,
@@ -115,7 +117,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
         code=code_of(CHECKOUT),
         policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
         policy_warnings=[warning for one in policies for warning in one.warnings],
-        values=wiring.values_bucket,
+        values=wiring.settings.values_bucket,
         **ask(wiring, calls, groups),
     )
 
@@ -167,8 +169,8 @@ def _unanchored_since(store: Store) -> datetime | None:
 
 def _dead_man(wiring: Wiring) -> JobRun | None:
     """How the job went that keeps the switch outside quiet, whichever region it is in."""
-    regions = wiring.timetable.regions()
-    calls = {region: partial(wiring.timetable.runs, region) for region in regions}
+    regions = wiring.inspection.timetable.regions()
+    calls = {region: partial(wiring.inspection.timetable.runs, region) for region in regions}
     answers = ask_all(wiring, calls, REGIONS_SECONDS).values()
     found = [one[DEAD_MAN] for one in answers if isinstance(one, dict) and DEAD_MAN in one]
     errors = [one for one in answers if isinstance(one, RollbackError)]
@@ -180,5 +182,9 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
 def _entrusted(wiring: Wiring) -> list[str]:
     """The buckets of values and of exports that are known here."""
     rules = [policy.backups for policy in wiring.policies.values()]
-    named = (wiring.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
+    named = (
+        wiring.settings.values_bucket,
+        *(one.bucket for one in rules),
+        *(one.second for one in rules),
+    )
     return sorted({*filter(None, named)})

@@ -99,7 +99,7 @@ def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) ->
 
     Raises: RollbackError, when they cannot be listed.
     """
-    monitoring = wiring.monitoring(project)
+    monitoring = wiring.inspection.monitoring(project)
     wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
     named_there = filters(wanted)
     asked = {query for one in wanted for query in one.queries}

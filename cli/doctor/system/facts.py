@@ -108,7 +108,11 @@ class SystemFacts(Struct, frozen=True):
 def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
-    now, metrics, estate = wiring.clock.now(), wiring.metrics(system), wiring.estate(system)
+    now, metrics, estate = (
+        wiring.clock.now(),
+        wiring.system(system).metrics,
+        wiring.system(system).resources,
+    )
     rest = take_stock(wiring, policy)
     signed_in: Call = partial(Requests, 0, 0)
     if counts_sign_ins(policy, ScenarioName.AUTH):
@@ -124,12 +128,12 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "assets": partial(reading.posture, system),
         "integrity": partial(reading.integrity, system),
         "looks": partial(_looks, wiring.store, policy),
-        "inventory": wiring.platform(system).inventory,
+        "inventory": wiring.system(system).platform.inventory,
         "requests": partial(metrics.requests, now - COUNTED_WITHIN, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
         "granted": partial(_granted, wiring, policy),
-        "writes": partial(wiring.quotas(system).writes_a_minute, policy.region),
+        "writes": partial(wiring.system(system).quotas.writes_a_minute, policy.region),
         "page": partial(_page, wiring, policy),
         "expiries": partial(estate.indexes.expiries, policy.integrity.database),
         "triggers": estate.triggers.every,
@@ -163,7 +167,7 @@ def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
     if not told:
         return None
     newest = max(told, key=lambda one: one.received_at)
-    return wiring.alert_states(policy.system).is_open(newest.monitoring_id)
+    return wiring.system(policy.system).alert_states.is_open(newest.monitoring_id)
 
 
 def _spoken(store: Store, channel: Channel) -> Spoken:
@@ -178,10 +182,10 @@ def _spoken(store: Store, channel: Channel) -> Spoken:
 
 def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
-    pages = wiring.pages
+    pages = wiring.notices.pages
     return None if pages is None else pages.seen(f"{folder(policy.system)}/{PAGE}")
 
 
 def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
     """The roles of each account in the application; None: on this machine nobody has any."""
-    return None if wiring.is_local else wiring.estate(policy.system).accounts.roles()
+    return None if wiring.is_local else wiring.system(policy.system).resources.accounts.roles()

@@ -87,7 +87,9 @@ class Day:
         path: str,
         spoilt_at: datetime,
     ) -> bool:
-        left = proofs.scratch(self._system, self._stage.wiring.restores(self._system).names())
+        left = proofs.scratch(
+            self._system, self._stage.wiring.system(self._system).restores.names()
+        )
         found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
         held = [
             (

@@ -118,7 +118,7 @@ class Trouble(Part):
 
     def _tag(self, inventory: Inventory) -> None:
         """Give some revisions an address of their own, which no rollback may take away."""
-        platform = self._stage.wiring.platform(self._stage.policy.system)
+        platform = self._stage.wiring.system(self._stage.policy.system).platform
         chosen = sorted(inventory)[:TAGGED]
         for name in chosen:
             service = inventory[name].service

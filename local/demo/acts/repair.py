@@ -141,7 +141,7 @@ class Mending:
         return [decode(JournalEntry, one.fields) for one in found]
 
     def _everything(self) -> dict[str, Mapping[str, Any]]:
-        documents = self._stage.wiring.documents(self._policy.system)
+        documents = self._stage.wiring.system(self._policy.system).documents
         database = self._policy.integrity.database
         return {
             one.path: one.fields

@@ -15,7 +15,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.signals import BREACH
 from shared.domain.retention import KEPT_FOR
 from shared.domain.signals.alert import DECLARED, received
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 def declare(asked: CommandRequest) -> CommandEffect:

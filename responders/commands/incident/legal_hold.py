@@ -31,7 +31,7 @@ from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.engine.lease import Draft, prepared
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import repair_journal
 
 BATCH = 200

@@ -50,7 +50,7 @@ from shared.engine.steps.functions import redeploy, shift_traffic
 from shared.engine.steps.resources import publish_remote_config, registry
 from shared.engine.steps.resources.differences import PARTS
 from shared.engine.steps.resources.release_hosting import FINALIZED
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 VALIDATED = frozenset({shift_traffic.KIND, publish_remote_config.KIND})
@@ -208,11 +208,11 @@ def _called(step: Step) -> str:
 
 def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
     """Of each step the seconds that it took to try it, or why it is refused."""
-    platform = ports.platform(system)
+    platform = ports.system(system).platform
     kinds: dict[str, StepKind] = {
         shift_traffic.KIND: shift_traffic.Shift(platform),
-        redeploy.KIND: redeploy.Redeploy(ports.builder(system), platform),
-        **registry.kinds(ports.estate(system), platform),
+        redeploy.KIND: redeploy.Redeploy(ports.system(system).builder, platform),
+        **registry.kinds(ports.system(system).resources, platform),
     }
     tries = {
         name: partial(_try, kinds[step.kind], ports.clock, step) for name, step in steps.items()

@@ -29,7 +29,7 @@ from shared.domain.notices.notice import OUTSIDE, Notice, Unless, creates, notic
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import worse
 from shared.domain.retention import KEPT_FOR
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 

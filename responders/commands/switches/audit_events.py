@@ -15,7 +15,7 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system import EVERYWHERE
 from shared.engine.lease import Draft, prepared
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state.reader import Reading
 
 LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})

@@ -20,7 +20,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, EVERYWHERE, GLOBAL, Paused
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 

@@ -28,7 +28,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 __all__ = ["VERB", "go_on", "regenerate"]
 
@@ -75,7 +75,7 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
     topic = left[0]
     attributes = {"rollback_command": record.id, "rollback_system": policy.system}
     try:
-        message = ports.application_bus(policy.system).publish(
+        message = ports.system(policy.system).bus.publish(
             topic, msgspec.json.encode(_message(policy, record, topic)), attributes
         )
     except Rejected as error:

@@ -15,7 +15,7 @@ from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import repair_journal
 
 LOOKED_AT: Final = 10_000
@@ -72,7 +72,7 @@ def concerned(
 
 def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> Iterator[Version]:
     """Those of the documents that were there then. Raises: Unavailable, Rejected."""
-    documents, database = ports.documents(policy.system), policy.integrity.database
+    documents, database = ports.system(policy.system).documents, policy.integrity.database
     for first in range(0, len(paths), AT_ONCE):
         found = documents.get(database, paths[first : first + AT_ONCE], at)
         yield from (one for one in found.values() if one is not None)

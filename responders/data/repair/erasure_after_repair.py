@@ -34,7 +34,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import Ramp
 from shared.domain.system import System
 from shared.engine.steps.documents import erase
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""

@@ -25,8 +25,8 @@ from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.write_ramp import Ramp
 from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.ports.world import Ports
 from shared.state import repair_journal
 
 NAMED_WITHIN: Final = timedelta(minutes=5)
@@ -166,7 +166,7 @@ class TakingOut:
 
         Raises: Unavailable; Rejected, when we may not, without a name.
         """
-        documents = self._ports.documents(self._policy.system)
+        documents = self._ports.system(self._policy.system).documents
         there = documents.get(entry.database, sorted(whose), None)
         landed = {one.path for one in entry.landed}
         gone = {path for path, version in there.items() if version is None and path in landed}
@@ -178,7 +178,7 @@ class TakingOut:
         if not ours:
             return gone
         self._wait(len(ours))
-        answers = self._ports.rewrites(self._policy.system).rewrite(entry.database, ours)
+        answers = self._ports.system(self._policy.system).rewrites.rewrite(entry.database, ours)
         if any(isinstance(one, Unavailable) for one in answers):
             raise Unavailable("not all that is of people who were erased is taken out yet")
         refused = sum(isinstance(one, Rejected) for one in answers)

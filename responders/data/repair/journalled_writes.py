@@ -26,8 +26,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import Ramp
+from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.ports.world import Ports
 
 MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""
@@ -135,7 +135,7 @@ class Journalled:
             Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
             for one in changes
         ]
-        answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
+        answers = self._ports.system(self._policy.system).rewrites.rewrite(database, rewrites)
         return dict(zip((one.path for one in changes), answers, strict=True))
 
     def _landed_before(
@@ -167,7 +167,7 @@ class Journalled:
         """Those that stand there as they are wanted, and since when: it was us."""
         if not changes:
             return {}
-        documents = self._ports.documents(self._policy.system)
+        documents = self._ports.system(self._policy.system).documents
         there = documents.get(database, sorted(one.path for one in changes), None)
         return {
             one.path: version.updated_at if version is not None else None
@@ -204,9 +204,9 @@ class Journalled:
 
 def vault_of(ports: Ports) -> Vault:
     """Where copies are kept. Raises: Rejected, where no bucket is named."""
-    if ports.quarantine is None:
+    if ports.buckets.quarantine is None:
         raise Rejected("there is no bucket for what a repair changes: nothing is written")
-    return ports.quarantine
+    return ports.buckets.quarantine
 
 
 def stood_there_of(change: DocumentChange, ledger: Ledger) -> bool:

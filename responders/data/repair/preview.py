@@ -43,7 +43,7 @@ from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.engine.steps.documents import erase
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -89,7 +89,7 @@ def target(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> 
 
 def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Target) -> Survey:
     """A survey of which nothing is looked through yet. Raises: Unavailable, Rejected."""
-    database, documents = policy.integrity.database, ports.documents(policy.system)
+    database, documents = policy.integrity.database, ports.system(policy.system).documents
     roots: list[str] = []
     if select.by is Selecting.ALL:
         roots += documents.collections(database, at)

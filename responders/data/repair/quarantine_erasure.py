@@ -29,8 +29,8 @@ from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.notices.notice import notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.ports.world import Ports
 from shared.state import repair_journal
 
 VERB: Final = FORGET
@@ -58,7 +58,7 @@ def _portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime)
     if now - record.received_at > GIVEN_UP_AFTER:
         return _over(record, now, left="given up after a day")
     try:
-        vault = ports.quarantine
+        vault = ports.buckets.quarantine
         found = _next(policy, record, vault) if vault is not None else ""
         if vault is None or not found:
             return _over(record, now)

@@ -37,7 +37,7 @@ from shared.domain.data.ttl import Expiry, has_expired
 from shared.domain.policy.data_rules import declared_as
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 CHUNK = 400
 """Documents that are judged together, and written together."""
@@ -77,7 +77,7 @@ class RepairSelector:
         self._policy = policy
         self._goal = goal
         self._expiries = expiries
-        self._documents = ports.documents(policy.system)
+        self._documents = ports.system(policy.system).documents
         self._examining = Examining(ports, policy)
         self._name = declared_as(policy.collections, goal.scope.collection)
         self.ledger = read_ledger(ports, policy)
@@ -316,7 +316,7 @@ class RepairSelector:
         """How far back the database can be read; an hour, where it does not say."""
         if self._earliest is None:
             database = partial(
-                self._ports.backups(self._policy.system).database, self._goal.database
+                self._ports.system(self._policy.system).backups.database, self._goal.database
             )
             try:
                 self._earliest = ask(self._ports, database).earliest_at + MINUTE

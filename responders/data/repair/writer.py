@@ -102,7 +102,9 @@ class Rewriting(Journalled):
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
         written_at = {one.path: one.at for one in entry.landed}
-        there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
+        there = self._ports.system(self._policy.system).documents.get(
+            goal.database, sorted(wanted), None
+        )
         expired_by = self._ports.clock.now()
         fated: list[Fated] = []
         changes: list[DocumentChange] = []

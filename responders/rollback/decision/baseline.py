@@ -27,7 +27,7 @@ def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
     answers = ask_all(
         ports,
         {
-            "metrics": partial(ports.metrics(system).requests, *window),
+            "metrics": partial(ports.system(system).metrics.requests, *window),
             "probes": partial(ports.store.get, probe_signals.probes_path(system)),
         },
     )

@@ -27,7 +27,7 @@ from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 PREPARE_WITHIN: Final = timedelta(minutes=30)
 """Beside the time in which any other order is decided: data are looked through first."""

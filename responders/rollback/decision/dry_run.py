@@ -34,7 +34,7 @@ from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Direction, Order
 from shared.domain.rollback.write_quota import PaceLeft
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 PIECE_SECONDS: Final = 20.0

@@ -45,7 +45,7 @@ from shared.domain.rollback.write_quota import PaceLeft, quota_path
 from shared.domain.signals.alert import Alert, AlertFact
 from shared.domain.signals.health import failing
 from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""
@@ -114,8 +114,8 @@ def _asked(
     writing: bool,
 ) -> dict[str, Any]:
     """What our own store, the platform, the routers and the probes say, or why they do not."""
-    store, platform = ports.store, ports.platform(policy.system)
-    triggers = {"triggers": ports.estate(policy.system).triggers.every} if writing else {}
+    store, platform = ports.store, ports.system(policy.system).platform
+    triggers = {"triggers": ports.system(policy.system).resources.triggers.every} if writing else {}
     ours = (("system", "==", policy.system),)
     return ask_all(
         ports,
@@ -132,7 +132,7 @@ def _asked(
             "damage": partial(store.get, damage.damage_path(policy.system)),
             **triggers,
             **looking(
-                ports, ports.metrics(policy.system), policy.probes, now - METRICS_WINDOW, now
+                ports, ports.system(policy.system).metrics, policy.probes, now - METRICS_WINDOW, now
             ),
         },
     )
@@ -235,7 +235,7 @@ def _calls_later(
     ports: Ports, policy: Policy, recorded: Iterable[Deployment], live: WholeInventory | None
 ) -> dict[str, Callable[[], Any]]:
     """The calls for what was recorded of these deployments, and for the images of what is live."""
-    images = ports.estate(policy.system).images
+    images = ports.system(policy.system).resources.images
     places = repositories(images_of(live)) if live is not None else ()
     return {
         **{

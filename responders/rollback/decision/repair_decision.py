@@ -107,7 +107,7 @@ def _prepared(
 def _not_quiet(case: Case, document: Document, record: IntegrityRecord, known: Preparation) -> str:
     """Why no data may be moved yet; a look that is too old is asked for again."""
     policy, now = case.policy, case.now()
-    if case.ports.quarantine is None:
+    if case.ports.buckets.quarantine is None:
         return quarantine.NO_BUCKET
     quiet = damage.quiet(record.last, known.before, policy, now)
     if quiet.is_quiet:

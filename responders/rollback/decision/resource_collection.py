@@ -27,7 +27,7 @@ from shared.domain.deployments.inventory.diff import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.resources import Resources
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 def survey(
@@ -57,7 +57,9 @@ def survey(
     statuses = ask_all(
         ports,
         {
-            f"{site}/{version}": partial(ports.estate(policy.system).hosting.version, site, version)
+            f"{site}/{version}": partial(
+                ports.system(policy.system).resources.hosting.version, site, version
+            )
             for site, version in versions
         },
     )

@@ -36,7 +36,7 @@ from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Question, RollbackStatus, in_favour
 from shared.domain.signals.baseline import Baseline
 from shared.domain.system import Budget, System
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 
 def decide(case: Case) -> bool:

@@ -83,7 +83,7 @@ def _behind(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPre
     plan = found.reversal.plan
     if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
-    if case.ports.quarantine is None:
+    if case.ports.buckets.quarantine is None:
         return replace(found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET), Around()
     behind = fence_guard.around(case, found.takes)
     why_not = behind.why_not or _copies_removed(case)

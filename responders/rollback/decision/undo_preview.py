@@ -53,7 +53,7 @@ from shared.domain.rollback.plan import Plan, Step, reporting
 from shared.domain.rollback.rollback import Direction, Order, Rollback, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 Piece = tuple[repair.RepairGoal, repair.Position]
 """A piece that a repair has gone through, and how far."""
@@ -212,7 +212,7 @@ def _built(
     ports: Ports, policy: Policy, functions: Mapping[str, Wanted]
 ) -> dict[str, Built | RollbackError | None]:
     """What ours have built again, as it is now; None: it is gone."""
-    found = ports.builder(policy.system).found
+    found = ports.system(policy.system).builder.found
     calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
     unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
     return {**unasked, **ask_in_batches(ports, calls)}

@@ -37,7 +37,7 @@ from shared.domain.presentation.status_page import MAINTENANCE
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import Controls, System
 from shared.engine.engine import load_steps
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 VERB: Final = "fence"

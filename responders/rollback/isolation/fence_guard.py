@@ -27,7 +27,7 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import System
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 from shared.state import work_queue
 
 AGAIN: Final = timedelta(seconds=5)

@@ -25,7 +25,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 FRESH_SECONDS: Final = 20.0
 """Nothing is stopped by what was read longer ago."""
@@ -86,7 +86,7 @@ class Looking:
         And of which there was no answer, or a no.
         """
         names = [one.service for one in fence.writers]
-        calls = {name: partial(self._ports.services.service, name) for name in names}
+        calls = {name: partial(self._ports.projects.services.service, name) for name in names}
         answers = ask_all(self._ports, calls)
         services = {name: one for name, one in answers.items() if isinstance(one, Service)}
         failures = {name: one for name, one in answers.items() if isinstance(one, RollbackError)}
@@ -96,7 +96,7 @@ class Looking:
         """Ask for instances, each at the etag that was just read. Raises: the first failure."""
         calls = {
             writer.service: partial(
-                self._ports.services.shift,
+                self._ports.projects.services.shift,
                 writer.service,
                 services[writer.service].traffic,
                 services[writer.service].etag,
@@ -157,7 +157,7 @@ class Looking:
     def _looked(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with what the instances of its writers are; nothing is stopped yet."""
         named = _declared(policy, rules)
-        inventory = ask(self._ports, self._ports.platform(fence.system).inventory)
+        inventory = ask(self._ports, self._ports.system(fence.system).platform.inventory)
         missing = [name for name in named if name not in inventory]
         if missing:
             return self._falls(f"{', '.join(missing)} cannot be stopped: no service of Cloud Run")

@@ -13,7 +13,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.notices.notice import creates, loud
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports.world import Ports
+from shared.ports.groups import Ports
 
 SUPPRESSION: Final = "silence"
 """The command by which a worker went on with it."""

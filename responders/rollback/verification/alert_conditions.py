@@ -110,7 +110,7 @@ def ends(case: Case, joined: Collection[Alert]) -> Ends:
 
 def _counting(case: Case) -> dict[str, Callable[[], Any]]:
     """The call that counts the newest requests since the last shift."""
-    now, metrics = case.now(), case.ports.metrics(case.policy.system)
+    now, metrics = case.now(), case.ports.system(case.policy.system).metrics
     since = max(case.rollback.shifted_at or now, now - METRICS_WINDOW)
     return {"metrics": partial(metrics.requests, since, now)}
 

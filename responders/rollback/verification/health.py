@@ -63,7 +63,7 @@ def _looked_at(
         for probe in case.policy.probes
         if not probe.external and (probe.function is None or probe.function in services.values())
     ]
-    metrics, now = case.ports.metrics(case.policy.system), case.now()
+    metrics, now = case.ports.system(case.policy.system).metrics, case.now()
     scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
     calls = looking(case.ports, metrics, probes, since, now)
     if verification_checks.counts_sign_ins(case.policy, scenario):

@@ -193,7 +193,7 @@ def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
     on record no more. Raises: Unavailable; as Tenure.commit.
     """
     ports, policy = case.ports, case.policy
-    platform = ports.platform(policy.system)
+    platform = ports.system(policy.system).platform
     fields = ports.store.get(deployments.deployment_path(policy.system, target)).fields
     if fields is None:
         return None
@@ -220,7 +220,7 @@ def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str])
         for revision in inventory[function].revisions
         if revision.name in then[function].revisions
     ]
-    stored = case.ports.estate(case.policy.system).images.stored
+    stored = case.ports.system(case.policy.system).resources.images.stored
     calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
     case.hold_for(ANSWER_SECONDS)
     return select_named(ask_all(case.ports, calls), "images ")

@@ -3,7 +3,7 @@
 Nothing is lost on the way: a version that is written back is the version that was read. A value is
 None, a bool, an int, a float, a str, bytes, an aware datetime, a list, a dict, a Reference or a
 GeoPoint. `Documents` and `Rewrites` are kept by shared/adapters/gcp and by the fakes of the tests,
-as shared/ports/world.py says.
+as shared/ports/groups.py says.
 """
 
 from __future__ import annotations

@@ -71,15 +71,15 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     wiring.store.commit([Create("a/b", {})])
     assert wiring.store.get("a/b").read_at >= START
     wiring.bus.publish(topics.WORK, b"{}")
-    assert set(wiring.platform("shop").inventory()) == {"placeOrder"}
-    assert set(wiring.platform("bank").inventory()) == {"payIn", "payOut"}
+    assert set(wiring.system("shop").platform.inventory()) == {"placeOrder"}
+    assert set(wiring.system("bank").platform.inventory()) == {"payIn", "payOut"}
     minutes = timedelta(minutes=5)
-    assert set(wiring.metrics("shop").requests(START - minutes, START - minutes / 5)) == {
+    assert set(wiring.system("shop").metrics.requests(START - minutes, START - minutes / 5)) == {
         "placeorder"
     }
-    assert wiring.exports("shop").find(DEFAULT_DATABASE, "gs://none/none") is None
-    assert wiring.backups("shop").database(DEFAULT_DATABASE).earliest_at == START
-    assert wiring.mirrors.listed(audit_bucket("operations"), "") == {}
+    assert wiring.system("shop").exports.find(DEFAULT_DATABASE, "gs://none/none") is None
+    assert wiring.system("shop").backups.database(DEFAULT_DATABASE).earliest_at == START
+    assert wiring.projects.export_buckets.listed(audit_bucket("operations"), "") == {}
     page = "https://us-central1-bank.cloudfunctions.net/payIn"
     assert wiring.prober.ask(Probe("pay in", page)).status == 200
 
@@ -95,10 +95,10 @@ def test_the_whole_inventory_of_an_embedded_cloud(wiring: Wiring) -> None:
 def test_each_adapter_is_built_once(wiring: Wiring) -> None:
     """An adapter and its connection last as long as the process; a pool, one invocation."""
     assert wiring.store is wiring.store
-    assert wiring.platform("shop") is wiring.platform("shop")
-    assert wiring.platform("shop") is not wiring.platform("bank")
-    assert wiring.estate("shop") is wiring.estate("shop")
-    assert wiring.estate("shop").hosting is wiring.estate("shop").hosting
+    assert wiring.system("shop").platform is wiring.system("shop").platform
+    assert wiring.system("shop").platform is not wiring.system("bank").platform
+    assert wiring.system("shop").resources is wiring.system("shop").resources
+    assert wiring.system("shop").resources.hosting is wiring.system("shop").resources.hosting
     with_threads, another = wiring.pool(), wiring.pool()
     assert with_threads is not another
     with_threads.close()
@@ -109,8 +109,8 @@ def test_a_service_of_a_system_without_a_policy(cloud: Cloud, wiring: Wiring) ->
     """Its full name is enough to have its instances be what they were."""
     settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
     without = Wiring(settings, {"shop": POLICIES["shop"]}, deployed=False)
-    known = wiring.platform("bank").inventory()["payIn"].service
-    services = without.services
+    known = wiring.system("bank").platform.inventory()["payIn"].service
+    services = without.projects.services
     services.shift(known.name, known.traffic, known.etag, scaling=Scaling(1, 20))
 
     assert services.service(known.name).scaling == Scaling(1, 20)

@@ -45,7 +45,7 @@ def without_time(answer: ProbeAnswer) -> ProbeAnswer:
 
 def test_a_test_account_signs_in_while_anybody_can(wiring: Wiring) -> None:
     """With what its secrets hold; refused as long as signing in by e-mail is off."""
-    identity = wiring.estate(POLICY.system).identity
+    identity = wiring.system(POLICY.system).resources.identity
     assert without_time(wiring.prober.ask(PROBE)) == ProbeAnswer(True, 200)
 
     identity.configure({ENABLED: False})

@@ -46,7 +46,7 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
 
     pass_time(world, 2 * timedelta(hours=1))
     until("its end", lambda: newest(world, FillStatus.DELETED))
-    assert ready.id not in world.wiring.restores("bookshop").names()
+    assert ready.id not in world.wiring.system("bookshop").restores.names()
 
 
 def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
@@ -65,4 +65,4 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
 
     assert failed.faults == ("it could not be made: no room",)
     assert any("no room" in one.text for one in world.evidence.notices())
-    assert failed.id not in world.wiring.restores("bookshop").names()
+    assert failed.id not in world.wiring.system("bookshop").restores.names()

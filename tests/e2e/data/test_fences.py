@@ -26,14 +26,14 @@ def fence_of(world: World, status: FenceStatus) -> Fence | None:
 
 def manual(world: World) -> dict[str, int | None]:
     """How many instances each function has by hand."""
-    inventory = world.wiring.platform("bookshop").inventory()
+    inventory = world.wiring.system("bookshop").platform.inventory()
     return {name: one.service.scaling.manual for name, one in inventory.items()}
 
 
 def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     """The canary is refused by the router itself, and answered again in the end."""
     world = new_world(NOON, EXAMPLE)
-    before = world.wiring.platform("bookshop").inventory()
+    before = world.wiring.system("bookshop").platform.inventory()
     [canary] = [one for one in world.policy.probes if one.name == "order-status"]
     assert world.wiring.prober.ask(canary).passed
 
@@ -51,7 +51,7 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
     down = until("its end", lambda: fence_of(world, FenceStatus.DOWN))
 
     assert down.left == ()
-    after = world.wiring.platform("bookshop").inventory()
+    after = world.wiring.system("bookshop").platform.inventory()
     assert {name: one.service.scaling for name, one in after.items()} == {
         name: one.service.scaling for name, one in before.items()
     }
@@ -70,7 +70,7 @@ def in_status(world: World, status: RollbackStatus) -> Rollback | None:
 def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> None:
     """One worker at a time raises it, writes behind it, and lets it fall."""
     world = new_world(NOON, QUIET)
-    before = world.wiring.platform("bookshop").inventory()
+    before = world.wiring.system("bookshop").platform.inventory()
     with database(world, "(default)") as client:
         client.document("customers/ada").set({"email": "ada@example.com"})
         pass_time(world, 5 * MINUTE)
@@ -94,7 +94,7 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
     assert len(known) == len(times)
     assert known == sorted(known)
     assert (down.rollback, down.left) == (watching.id, ())
-    after = world.wiring.platform("bookshop").inventory()
+    after = world.wiring.system("bookshop").platform.inventory()
     assert {name: one.service.scaling for name, one in after.items()} == {
         name: one.service.scaling for name, one in before.items()
     }

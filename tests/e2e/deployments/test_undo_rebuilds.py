@@ -76,12 +76,12 @@ def test_a_build_is_undone(world: World) -> None:
     announce(world, "v2")
     until("the copies of the bad release", lambda: is_kept(world))
     world.advance_to(world.cloud.clock.now() + 10 * MINUTE)
-    before = world.wiring.platform("bookshop").functions()
+    before = world.wiring.system("bookshop").platform.functions()
 
     world.command(command="rollback", system="bookshop")
     until("the rollback", world.is_carried_out)
     [first] = world.evidence.rollbacks()
-    built = world.wiring.platform("bookshop").functions()
+    built = world.wiring.system("bookshop").platform.functions()
     assert {release(world, built[one]) for one in (NEWER, OLDER)} == {"r1"}
     about = {"system": "bookshop", "incident": first.incident}
     world.command(command="cancel", **about)
@@ -97,7 +97,7 @@ def test_a_build_is_undone(world: World) -> None:
         RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
-    after = world.wiring.platform("bookshop").functions()
+    after = world.wiring.system("bookshop").platform.functions()
     assert after[OLDER].generation is Generation.FIRST
     assert after[NEWER].traffic == (TrafficTarget(LATEST, 100),)
     assert world.live[NEWER] == {after[NEWER].latest: 100}

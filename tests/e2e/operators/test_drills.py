@@ -21,7 +21,7 @@ RULES = "rules_version = '2'; service cloud.firestore { }"
 def spoil(world: World) -> None:
     """Another version, template, ruleset and setting are live, and another release of functions."""
     world.deploy_bad()
-    estate = world.wiring.estate(world.policy.system)
+    estate = world.wiring.system(world.policy.system).resources
     product = Product(world.cloud, hosting.HOST)
     version = product.done("POST", f"/v1beta1/sites/{SITE}/versions", {})["name"]
     product.done("PATCH", f"/v1beta1/{version}?updateMask=status", {"status": "FINALIZED"})

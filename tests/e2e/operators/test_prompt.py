@@ -95,7 +95,9 @@ def in_order(world: World) -> Iterator[str]:
     until("the shift of the last", lambda: has_shifted(world))
     end(world)
     yield from ("unpin", "revoke-sessions", "breach")
-    world.wiring.documents("cvplus").collections("(default)", None)  # there since now, at least
+    world.wiring.system("cvplus").documents.collections(
+        "(default)", None
+    )  # there since now, at least
     world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
     yield "copy"
 

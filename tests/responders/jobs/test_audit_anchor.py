@@ -14,7 +14,7 @@ from shared.core.store import Create, Query
 from shared.domain.audit import anchor
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.hooks import no_hook
-from tests.support.runtime.world import FakePorts, World
+from tests.support.runtime.world import World
 
 
 def waiting(world: World) -> list[str]:
@@ -184,18 +184,10 @@ def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
 def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     """It is said when the clock's instance starts, and what waits goes on waiting."""
     world = World()
-    ports = world.ports
     opened(world)
-
-    class WithoutBucket:
-        anchors = None
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(ports, name)
-
+    world.ports.anchors = None  # type: ignore[assignment]
     capsys.readouterr()
-    without: FakePorts = WithoutBucket()  # type: ignore[assignment]
-    Anchoring(without).anchor()
+    Anchoring(world.ports).anchor()
 
     said = json.loads(capsys.readouterr().err)
     assert said["severity"] == "WARNING"

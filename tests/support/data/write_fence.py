@@ -16,7 +16,7 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.system import System
-from shared.ports.platform import Platform
+from tests.support.fakes.groups import SystemFakes
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 from tests.support.faults.fault_injection import quick
 from tests.support.notices import system_events
@@ -87,11 +87,11 @@ def without_policy(shop: World) -> None:
     """The policy file is gone; another system's is there."""
     shop.policy = replace(POLICY, system="library", project="library", fence=None)
     shop.start_instances()
-    known = shop.ports.platform
+    known = shop.ports.system
 
-    def platform(system: str) -> Platform:
-        if system != "library":
-            raise KeyError(system)
-        return known(system)
+    def system(name: str) -> SystemFakes:
+        if name != "library":
+            raise KeyError(name)
+        return known(name)
 
-    shop.ports.platform = platform  # type: ignore[method-assign]  # as the wiring answers
+    shop.ports.system = system  # type: ignore[method-assign]  # as the wiring answers

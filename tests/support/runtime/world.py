@@ -38,13 +38,20 @@ from shared.domain.rollback.rollback import Rollback
 from shared.engine.steps.functions import serve_revision, shift_traffic
 from shared.policy_files import loader
 from shared.ports.identity import TokenVerifier
-from shared.ports.platform import Metrics, Platform, Services
+from shared.ports.platform import Services
 from shared.state.envelope import Message
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores
 from tests.support.fakes.firestore.rewrites import FakeRewrites
 from tests.support.fakes.firestore.store import MemoryStore
+from tests.support.fakes.groups import (
+    BucketFakes,
+    NoticeFakes,
+    OperatorFakes,
+    ProjectFakes,
+    SystemFakes,
+)
 from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
@@ -128,49 +135,41 @@ class FakePorts:
         self._ids += 1
         return f"id-{self._ids:06d}"
 
-    def application_bus(self, system: str) -> MemoryBus:
-        """The application's own topics."""
-        return self.theirs
+    @property
+    def operators(self) -> OperatorFakes:
+        """Ada, the console, and its account."""
+        return OperatorFakes(self.identity, self.console, self.entrance, self.voice)
 
-    def platform(self, system: str) -> Platform:
-        """The one platform there is."""
-        return self.world
+    @property
+    def notices(self) -> NoticeFakes:
+        """What takes notices."""
+        return NoticeFakes(self.sender, self.forms, self.pages)
 
-    def builder(self, system: str) -> FakeBuilder:
-        """The one platform's deployments."""
-        return self.builds
+    @property
+    def buckets(self) -> BucketFakes:
+        """The buckets of the operations project."""
+        return BucketFakes(self.anchors, self.sources, self.values, self.quarantine)
 
-    def estate(self, system: str) -> FakeEstate:
-        """What is beside the functions."""
-        return self.beside
+    @property
+    def projects(self) -> ProjectFakes:
+        """What is in any project."""
+        return ProjectFakes(self.services, self.mirrors, self.media, self.provisions)
 
-    def metrics(self, system: str) -> Metrics:
-        """The one platform's routers."""
-        return self.counts
-
-    def alert_states(self, system: str) -> FakeAlertStates:
-        """What Cloud Monitoring says of its alerts."""
-        return self.alerts
-
-    def exports(self, system: str) -> FakeDatabases:
-        """The one project's databases."""
-        return self.databases
-
-    def backups(self, system: str) -> FakeDatabases:
-        """The same, as Google's own backups see them."""
-        return self.databases
-
-    def restores(self, system: str) -> FakeRestores:
-        """What is made of the one project's backups."""
-        return self.filled
-
-    def documents(self, system: str) -> FakeDocuments:
-        """The application's."""
-        return self.kept
-
-    def rewrites(self, system: str) -> FakeRewrites:
-        """The same, for writing back."""
-        return self.rewritten
+    def system(self, name: str) -> SystemFakes:
+        """The one system there is."""
+        return SystemFakes(
+            bus=self.theirs,
+            platform=self.world,
+            builder=self.builds,
+            resources=self.beside,
+            metrics=self.counts,
+            alert_states=self.alerts,
+            exports=self.databases,
+            backups=self.databases,
+            restores=self.filled,
+            documents=self.kept,
+            rewrites=self.rewritten,
+        )
 
     def pool(self) -> Pool:
         """A pool of one invocation."""

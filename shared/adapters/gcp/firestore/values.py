@@ -40,9 +40,7 @@ def value_message(kind: Any, value: Any) -> Any:
 
 
 def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a message's map, typed as in `shared.domain.data.document`; times in
-    UTC.
-    """
+    """Return a message's map as values of `shared.domain.data.document`; times in UTC."""
     return {name: _read(value) for name, value in fields.items()}
 
 

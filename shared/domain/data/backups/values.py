@@ -1,7 +1,7 @@
 """Backups of a database: exports, Google's own, and the objects they lie in.
 
 The Protocols are kept by shared/adapters/gcp and by the fakes of the tests, as
-shared/ports/world.py says.
+shared/ports/groups.py says.
 """
 
 from __future__ import annotations

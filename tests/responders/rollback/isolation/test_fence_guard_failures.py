@@ -170,12 +170,12 @@ def test_a_policy_that_is_removed_while_documents_are_written_behind_its_fence()
     shop.after_a_batch(shop.paused)
     shop.approve("bob")
     shop.pass_time(MINUTE)
-    known, platform = shop.policy, shop.ports.platform
+    known, system = shop.policy, shop.ports.system
     without_policy(shop)
     shop.pass_time(8 * MINUTE)
     expect_as_before(shop)
 
-    shop.policy, shop.ports.platform = known, platform  # type: ignore[method-assign]  # it is back
+    shop.policy, shop.ports.system = known, system  # type: ignore[method-assign]  # it is back
     shop.start_instances()
     shop.command("carol", command="resume")
     shop.pass_time(4 * MINUTE)

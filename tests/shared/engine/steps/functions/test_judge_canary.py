@@ -24,7 +24,7 @@ def test_a_canary_whose_revision_is_not_ready() -> None:
     service = ports.world.inventory()[BASKET].service
     goal = CanaryGoal(service.name, {old: 100}, newest=service.latest_created)
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
-    judge = JudgeCanary(ports.platform(BOOKSHOP.system), ports.prober)
+    judge = JudgeCanary(ports.system(BOOKSHOP.system).platform, ports.prober)
     ready = judge.look(step)
 
     ports.world.lose_image(BASKET)
@@ -40,6 +40,6 @@ def test_a_canary_whose_service_is_gone() -> None:
     goal = CanaryGoal("projects/p/locations/l/services/none", {"none-1": 100})
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
 
-    look = JudgeCanary(ports.platform(BOOKSHOP.system), ports.prober).look(step)
+    look = JudgeCanary(ports.system(BOOKSHOP.system).platform, ports.prober).look(step)
 
     assert look.verdict is StepVerdict.IMPOSSIBLE

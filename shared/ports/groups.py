@@ -1,0 +1,228 @@
+"""All ports of the product, grouped by what they are for.
+
+Real adapters are in shared/adapters; the fakes of the tests pass the same contract suites. Every
+call answers within a deadline of its adapter, or raises Unavailable (nothing is known), Rejected
+(the answer is no) or Moved (a precondition failed). Each port is built when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.core.runtime import Clock, Ids, Pool
+from shared.core.store import Objects, Store
+from shared.ports.backups import Backups, Exports, Mirrors, Restores
+from shared.ports.documents import Documents, Rewrites
+from shared.ports.identity import Entrance, TokenVerifier, Voice
+from shared.ports.messaging import Bus, Forms, Sender
+from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
+from shared.ports.probe import Prober
+from shared.ports.resources import Estate
+from shared.ports.storage import Media, Pages, Provisions, Vault
+
+
+class OperatorPorts(Protocol):
+    """How operators sign in, and how the console speaks for them."""
+
+    @property
+    def tokens(self) -> TokenVerifier:
+        """Verifies the ID tokens of operators."""
+        ...
+
+    @property
+    def console_account(self) -> str:
+        """The service account that publishes for operators; "": none does."""
+        ...
+
+    @property
+    def sign_in(self) -> Entrance:
+        """Signs operators in at the console."""
+        ...
+
+    @property
+    def own_token(self) -> Voice:
+        """Signs the console's own commands."""
+        ...
+
+
+class NoticePorts(Protocol):
+    """How people are notified."""
+
+    @property
+    def sender(self) -> Sender:
+        """Sends a message to a channel."""
+        ...
+
+    @property
+    def templates(self) -> Forms:
+        """The templates of notices."""
+        ...
+
+    @property
+    def pages(self) -> Pages | None:
+        """The bucket of the status pages; None: there is none."""
+        ...
+
+
+class BucketPorts(Protocol):
+    """The buckets of the operations project; each is None where the settings name none."""
+
+    @property
+    def anchors(self) -> Objects | None:
+        """Anchored heads of audit chains."""
+        ...
+
+    @property
+    def sources(self) -> Vault | None:
+        """Copies of the source of functions."""
+        ...
+
+    @property
+    def values(self) -> Vault | None:
+        """Values of plain variables of functions; on_work alone may read them."""
+        ...
+
+    @property
+    def quarantine(self) -> Vault | None:
+        """Documents as they were before a repair changed them."""
+        ...
+
+
+class ProjectPorts(Protocol):
+    """Resources in any project that the account may use, of systems without a policy too."""
+
+    @property
+    def services(self) -> Services:
+        """Cloud Run services."""
+        ...
+
+    @property
+    def export_buckets(self) -> Mirrors:
+        """The buckets that exports are in."""
+        ...
+
+    @property
+    def media(self) -> Media:
+        """The files of applications."""
+        ...
+
+    @property
+    def provisions(self) -> Provisions:
+        """The buckets and topics that assets rely on."""
+        ...
+
+
+class SystemPorts(Protocol):
+    """What reaches into the project of one protected system."""
+
+    @property
+    def bus(self) -> Bus:
+        """The application's own topics that its policy declares."""
+        ...
+
+    @property
+    def platform(self) -> Platform:
+        """Functions, their services and revisions."""
+        ...
+
+    @property
+    def builder(self) -> Builder:
+        """Deployments of functions."""
+        ...
+
+    @property
+    def resources(self) -> Estate:
+        """What the system has beside its functions."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """Request counts of the routers."""
+        ...
+
+    @property
+    def alert_states(self) -> AlertStates:
+        """The alerts of Cloud Monitoring."""
+        ...
+
+    @property
+    def exports(self) -> Exports:
+        """Exports of databases."""
+        ...
+
+    @property
+    def backups(self) -> Backups:
+        """Managed backups of databases."""
+        ...
+
+    @property
+    def restores(self) -> Restores:
+        """Databases restored from backups."""
+        ...
+
+    @property
+    def documents(self) -> Documents:
+        """Documents of databases, for reading."""
+        ...
+
+    @property
+    def rewrites(self) -> Rewrites:
+        """Documents of databases, for writing back."""
+        ...
+
+
+class Ports(Protocol):
+    """The ports of one process."""
+
+    @property
+    def store(self) -> Store:
+        """The state of the rollback system."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """The topics of the rollback system."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    @property
+    def ids(self) -> Ids:
+        """The source of new ids."""
+        ...
+
+    @property
+    def prober(self) -> Prober:
+        """Sends probes."""
+        ...
+
+    @property
+    def operators(self) -> OperatorPorts:
+        """Sign-in of operators."""
+        ...
+
+    @property
+    def notices(self) -> NoticePorts:
+        """Notices to people."""
+        ...
+
+    @property
+    def buckets(self) -> BucketPorts:
+        """Buckets of the operations project."""
+        ...
+
+    @property
+    def projects(self) -> ProjectPorts:
+        """Resources in any project."""
+        ...
+
+    def system(self, name: str) -> SystemPorts:
+        """Return the ports of one protected system. Raises: KeyError for an unknown one."""
+        ...
+
+    def pool(self) -> Pool:
+        """Return a new pool for one invocation; the caller closes it."""
+        ...

@@ -1,0 +1,70 @@
+"""The groups of ports, filled with fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.core.store import Objects
+from shared.ports.backups import Backups, Exports, Mirrors, Restores
+from shared.ports.documents import Documents, Rewrites
+from shared.ports.identity import Entrance, TokenVerifier, Voice
+from shared.ports.messaging import Bus, Forms, Sender
+from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
+from shared.ports.resources import Estate
+from shared.ports.storage import Media, Pages, Provisions, Vault
+
+
+@dataclass(frozen=True)
+class OperatorFakes:
+    """The OperatorPorts of a world."""
+
+    tokens: TokenVerifier
+    console_account: str
+    sign_in: Entrance
+    own_token: Voice
+
+
+@dataclass(frozen=True)
+class NoticeFakes:
+    """The NoticePorts of a world."""
+
+    sender: Sender
+    templates: Forms
+    pages: Pages | None
+
+
+@dataclass(frozen=True)
+class BucketFakes:
+    """The BucketPorts of a world."""
+
+    anchors: Objects | None
+    sources: Vault | None
+    values: Vault | None
+    quarantine: Vault | None
+
+
+@dataclass(frozen=True)
+class ProjectFakes:
+    """The ProjectPorts of a world."""
+
+    services: Services
+    export_buckets: Mirrors
+    media: Media
+    provisions: Provisions
+
+
+@dataclass(frozen=True)
+class SystemFakes:
+    """The SystemPorts of the one system of a world."""
+
+    bus: Bus
+    platform: Platform
+    builder: Builder
+    resources: Estate
+    metrics: Metrics
+    alert_states: AlertStates
+    exports: Exports
+    backups: Backups
+    restores: Restores
+    documents: Documents
+    rewrites: Rewrites
