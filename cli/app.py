@@ -20,6 +20,7 @@ from cli.act.answers import (
     retry,
     root_cause,
 )
+from cli.act.copy import copy
 from cli.act.pins import pins, undo, unpin
 from cli.act.run import run
 from cli.doctor.command import doctor
@@ -30,7 +31,7 @@ from cli.look.deployments import deployments
 from cli.look.documents import documents
 from cli.look.explain import explain
 from cli.look.report import report
-from cli.look.restore_points import copy, restore_points
+from cli.look.restore_points import restore_points
 from cli.look.status import status
 from cli.look.watch import watch
 from cli.offline.parse import parse
