@@ -29,7 +29,10 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
     if as_json:
         every = [pin for several in found.values() for pin in several]
         print_json(
-            [{"pin": one, "age_seconds": _age(one, now), "unpin": one.command} for one in every]
+            [
+                {"pin": one, "age_seconds": (now - one.since).total_seconds(), "unpin": one.command}
+                for one in every
+            ]
         )
         return
     for name, several in found.items():
@@ -59,10 +62,6 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
     say(f"  lift: {held.command(system, names)}{more}")
-
-
-def _age(pin: Pin, now: datetime) -> float:
-    return (now - pin.since).total_seconds()
 
 
 def unpin(
