@@ -63,27 +63,6 @@ def _show(found: Sequence[Backup], proofs: Sequence[Proof]) -> None:
             say(f"{one.id}: what was live then does not lie beside it")
 
 
-def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
-    """What came of the restores, the newest that proves something and the newest of all."""
-    if rules.proof is None and not proofs:
-        yield NOT_TRIED
-        return
-    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
-    if proven is None:
-        yield NOT_PROVEN
-    elif proven.took is not None:
-        took, documents = lasting(proven.took), sum(proven.counts.values())
-        counted = f", {documents:,} documents counted" if documents else ""
-        yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
-        yield from (f"not known: {one}" for one in proven.unknown)
-    newest = proofs[0] if proofs else None
-    if newest is not None and newest.status is Filling.FAILED:
-        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
-    elif newest is not None and not newest.is_over:
-        why = f" ({newest.waiting})" if newest.waiting else ""
-        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
-
-
 def _lines(rules: BackupRules, found: Sequence[Backup], watched: Watched | None) -> list[str]:
     """What is said below the table, or in its place."""
     lines = []
@@ -112,3 +91,24 @@ def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
     if newest is None or rules.bucket is None:
         return None
     return newest.documents * (timedelta(days=1) // rules.every)
+
+
+def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
+    """What came of the restores, the newest that proves something and the newest of all."""
+    if rules.proof is None and not proofs:
+        yield NOT_TRIED
+        return
+    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
+    if proven is None:
+        yield NOT_PROVEN
+    elif proven.took is not None:
+        took, documents = lasting(proven.took), sum(proven.counts.values())
+        counted = f", {documents:,} documents counted" if documents else ""
+        yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
+        yield from (f"not known: {one}" for one in proven.unknown)
+    newest = proofs[0] if proofs else None
+    if newest is not None and newest.status is Filling.FAILED:
+        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
+    elif newest is not None and not newest.is_over:
+        why = f" ({newest.waiting})" if newest.waiting else ""
+        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
