@@ -1,4 +1,4 @@
-"""The `rollback` command, verb by verb; cli/support/context.py lists the exit codes."""
+"""The `rollback` command: the registry of its commands; exit codes: cli/support/context.py."""
 
 from __future__ import annotations
 
@@ -8,50 +8,87 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act.answers import (
-    accept,
-    ack,
-    approve,
-    cancel,
-    hold,
-    publish,
-    reject,
-    release,
-    retry,
-    root_cause,
-)
-from cli.act.pins import pins, undo, unpin
-from cli.act.run import run
+from cli.act import answers, copy, pins, run
 from cli.doctor.command import doctor
-from cli.look.audit import audit
-from cli.look.backups import backups
-from cli.look.deploy_lock import deploy_lock
-from cli.look.deployments import deployments
-from cli.look.documents import documents
-from cli.look.explain import explain
-from cli.look.report import report
-from cli.look.restore_points import copy, restore_points
-from cli.look.status import status
-from cli.look.watch import watch
-from cli.offline.parse import parse
-from cli.offline.policy import policy
-from cli.offline.replay import replay
-from cli.support.publishing import without_sign_in
-from cli.switches.fence import fence, lift_fence
-from cli.switches.switches import (
-    breach,
-    freeze,
-    pause,
-    promote,
-    resume,
-    revoke_sessions,
-    unfreeze,
-    unplan,
+from cli.look import (
+    audit,
+    backups,
+    deploy_lock,
+    deployments,
+    documents,
+    explain,
+    report,
+    restore_points,
+    status,
+    watch,
 )
-from cli.switches.upkeep import check, drill, erase, notify, regenerate
+from cli.offline import parse, policy, replay
+from cli.support.publishing import without_sign_in
+from cli.switches import fence, switches, upkeep
 
-LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
-SIGN_IN = "Who you are"
+COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Look": {
+        "status": status.status,
+        "watch": watch.watch,
+        "explain": explain.explain,
+        "report": report.report,
+        "pins": pins.pins,
+        "backups": backups.backups,
+        "restore-points": restore_points.restore_points,
+        "documents": documents.documents,
+        "deploy-lock": deploy_lock.deploy_lock,
+        "doctor": doctor,
+        "deployments": deployments.deployments,
+        "audit": audit.audit,
+    },
+    "Act": {
+        "run": run.run,
+        "approve": answers.approve,
+        "reject": answers.reject,
+        "cancel": answers.cancel,
+        "retry": answers.retry,
+        "undo": pins.undo,
+        "accept": answers.accept,
+        "ack": answers.ack,
+        "publish": answers.publish,
+        "root-cause": answers.root_cause,
+        "hold": answers.hold,
+        "release": answers.release,
+        "unpin": pins.unpin,
+        "unplan": switches.unplan,
+        "copy": copy.copy,
+        "erase": upkeep.erase,
+    },
+    "Switches": {
+        "breach": switches.breach,
+        "revoke-sessions": switches.revoke_sessions,
+        "pause": switches.pause,
+        "resume": switches.resume,
+        "freeze": switches.freeze,
+        "unfreeze": switches.unfreeze,
+        "promote": switches.promote,
+        "drill": upkeep.drill,
+        "notify": upkeep.notify,
+        "check": upkeep.check,
+        "regenerate": upkeep.regenerate,
+        "fence": fence.fence,
+        "lift-fence": fence.lift_fence,
+    },
+    "Who you are": {
+        "enrol": identity.enrol,
+        "login": identity.login,
+        "logout": identity.logout,
+        "token": identity.token,
+        "sign": identity.sign,
+        "fingerprint": identity.fingerprint_of,
+    },
+    "Files and messages": {
+        "parse": parse.parse,
+        "replay": replay.replay,
+        "policy": policy.policy,
+    },
+}
+"""Each command by its name, in the group under which the help lists it."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
@@ -78,59 +115,9 @@ def rollback(
     without_sign_in.set(sign_in_is_down)
 
 
-VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    LOOK: (
-        status,
-        watch,
-        explain,
-        report,
-        pins,
-        backups,
-        restore_points,
-        documents,
-        deploy_lock,
-        doctor,
-    ),
-    ACT: (
-        run,
-        approve,
-        reject,
-        cancel,
-        retry,
-        undo,
-        accept,
-        ack,
-        publish,
-        root_cause,
-        hold,
-        release,
-        unpin,
-        unplan,
-        copy,
-        erase,
-    ),
-    SWITCH: (
-        breach,
-        revoke_sessions,
-        pause,
-        resume,
-        freeze,
-        unfreeze,
-        promote,
-        drill,
-        notify,
-        check,
-        regenerate,
-        fence,
-        lift_fence,
-    ),
-    SIGN_IN: (identity.enrol, identity.login, identity.logout, identity.token, identity.sign),
-    CHECK: (parse, replay),
-}
-for panel, verbs in VERBS.items():
-    for verb in verbs:
-        app.command(rich_help_panel=panel)(verb)
-app.command("fingerprint", rich_help_panel=SIGN_IN)(identity.fingerprint_of)
-app.add_typer(deployments, name="deployments", rich_help_panel=LOOK)
-app.add_typer(audit, name="audit", rich_help_panel=LOOK)
-app.add_typer(policy, name="policy", rich_help_panel=CHECK)
+for group, commands in COMMANDS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=group)
+        else:
+            app.command(name, rich_help_panel=group)(command)

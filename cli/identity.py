@@ -12,23 +12,21 @@ import typer
 from cli.support import session as sessions
 from cli.support.context import NO, UNUSABLE, leaving
 from cli.support.output import AlreadyJson, AsJson, print_json
-from cli.support.session import (
-    LIMIT_BYTES,
-    _answered,
-    _api_key,
-    _played,
-    _proven,
-    fresh_token,
-)
-from shared.adapters.sign_in import Challenge, SignIn
+from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
+from shared.adapters.sign_in import AuthSession, Challenge, SignIn
 from shared.core.codec import read_object
-from shared.core.errors import Refused
+from shared.core.errors import BadConfiguration, Refused
 from shared.domain.commands.credential import (
     LONGEST_TOKEN,
     TOKEN,
+    Credential,
     fingerprint,
+    of_person,
+    unverified,
 )
+from shared.policy_files import loader
 
+LIMIT_BYTES = 64 * 1024
 STANDARD_INPUT = "-"
 PASSWORD, CODE = "Password", "Code of the authenticator app"
 
@@ -64,10 +62,10 @@ def enrol(
 
     Exit code 0 when enrolled; 1 when the answer is no; 2 without an API key; 3 without an answer.
     """
-    sign_in = SignIn(api_key or _api_key(policies), _played())
+    sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
     email = _asked(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with _answered():
+    with sign_in_answered():
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
             raise leaving(NO, "an authenticator app is enrolled: rollback login")
@@ -92,10 +90,10 @@ def login(
     Exit code 0 when signed in; 1 when the answer is no; 2 without an API key; 3 without an answer.
     """
     key = api_key or _api_key(policies)
-    sign_in = SignIn(key, _played())
+    sign_in = SignIn(key, embedded_cloud())
     email = _asked(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with _answered():
+    with sign_in_answered():
         session = sign_in.begin(email, password)
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
@@ -167,9 +165,32 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
         print(said)
 
 
+def _api_key(folder: Path) -> str:
+    """The one web API key that the policies state."""
+    try:
+        known = loader.load_all(folder)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from None
+    keys = {policy.identity.api_key for policy in known.values()} - {""}
+    if len(keys) != 1:
+        why = "the policies state several" if keys else "no policy states one"
+        raise leaving(
+            UNUSABLE,
+            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
+        )
+    return keys.pop()
+
+
 def _asked(email: str) -> str:
     """Who it is, asked for where it was not said: on standard error, which is not the answer."""
     return email or str(typer.prompt("E-mail", err=True))
+
+
+def _proven(session: AuthSession) -> Credential:
+    """What the responders will read in the tokens of a sign-in; exits when it is none."""
+    with sign_in_answered():
+        _, claims = unverified(session.id_token)
+        return of_person(claims, session.id_token)
 
 
 def _token_in(file: Path) -> str:

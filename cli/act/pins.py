@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from cli.support.confirmation import DryRun, Follow, Manner, Yes, go_through
+from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes, go_through
 from cli.support.context import NO, Operations, leaving, operations
 from cli.support.options import Functions, Groups
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
@@ -31,11 +29,39 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
     if as_json:
         every = [pin for several in found.values() for pin in several]
         print_json(
-            [{"pin": one, "age_seconds": _age(one, now), "unpin": one.command} for one in every]
+            [
+                {"pin": one, "age_seconds": (now - one.since).total_seconds(), "unpin": one.command}
+                for one in every
+            ]
         )
         return
     for name, several in found.items():
         _list(name, several, now)
+
+
+def _list(system: str, found: list[Pin], now: datetime) -> None:
+    if not found:
+        say(f"{system}: nothing is pinned")
+        return
+    say(f"{system}: {len(found)} pinned", "bold")
+    table(
+        ("  function", "held on", "for", "by"),
+        (
+            (
+                f"  {one.function}",
+                percents(one.revisions),
+                lasting(now - one.since),
+                f"{one.owner}, {one.rollback}",
+            )
+            for one in found
+        ),
+    )
+    for one in found:
+        if one.newest not in one.revisions:
+            say(f"  {one.function}: not served is {one.newest}", "yellow")
+    names = [pin.function for pin in found] if len(found) == 1 else []
+    more = "" if names else ", or one: --function NAME"
+    say(f"  lift: {held.command(system, names)}{more}")
 
 
 def unpin(
@@ -58,14 +84,14 @@ def unpin(
     """
     with operations() as ours:
         policy = ours.policy(system)
-        content = {
-            "command": "unpin",
-            "system": policy.system,
-            "groups": group,
-            "functions": function,
-            "reason": reason,
-        }
-        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+        request = UnpinRequest(
+            system=policy.system,
+            groups=group,
+            functions=function,
+            reason=reason,
+            manner=Manner(dry_run, yes, follow_it, as_json),
+        )
+        _take_back(ours, policy, request, "Unpin?")
 
 
 def undo(
@@ -87,26 +113,36 @@ def undo(
     """
     with operations() as ours:
         policy = ours.policy(ours.incident(incident).system)
-        content = {
-            "command": "undo",
-            "system": policy.system,
-            "incident": incident,
-            "reason": reason,
-        }
-        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+        request = UndoRequest(
+            system=policy.system,
+            incident=incident,
+            reason=reason,
+            manner=Manner(dry_run, yes, follow_it, as_json),
+        )
+        _take_back(ours, policy, request, "Undo?")
 
 
-def _take_back(
-    ours: Operations,
-    policy: Policy,
-    content: Mapping[str, Any],
-    manner: Manner,
-) -> None:
-    """Show what would be done, and go through with it; exits where it did not go well."""
-    shown = _preview(ours, policy, content)
-    if not manner.as_json:
+class UnpinRequest(PromptRequest, frozen=True, tag="unpin"):
+    """The pins that the options of `rollback unpin` request to lift."""
+
+    system: str
+    groups: list[str] | None
+    functions: list[str] | None
+
+
+class UndoRequest(PromptRequest, frozen=True, tag="undo"):
+    """The incident whose rollbacks `rollback undo` requests to undo."""
+
+    system: str
+    incident: str
+
+
+def _take_back(ours: Operations, policy: Policy, request: PromptRequest, question: str) -> None:
+    """Show what would be done, and go through with it; exits where it fails."""
+    shown = _preview(ours, policy, request)
+    if not request.manner.as_json:
         _show(shown)
-    elif manner.dry_run:
+    elif request.manner.dry_run:
         print_json(
             {
                 "outcome": shown.outcome,
@@ -119,12 +155,12 @@ def _take_back(
         )
     if shown.outcome is Outcome.ESCALATE:
         raise leaving(NO, f"refused: {shown.reason}")
-    go_through(ours, content, manner, f"{str(content['command']).capitalize()}?")
+    go_through(ours, request, question)
 
 
-def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> UndoPreview:
-    """What would be done now, by the responders' own code; exits with what stands against it."""
-    command, now = checked(ours, content), ours.wiring.clock.now()
+def _preview(ours: Operations, policy: Policy, request: PromptRequest) -> UndoPreview:
+    """Return what the responders would do now; exits with what stands against it."""
+    command, now = checked(ours, request.content), ours.wiring.clock.now()
     asked = CommandRequest(command, now, ours.wiring, ours.policies)
     try:
         undo = command.command == "undo"
@@ -153,32 +189,3 @@ def _show(shown: UndoPreview) -> None:
         say(f"  {line}", "yellow")
     for line in shown.reversal.refused:
         say(f"  left as it is: {line}", "yellow")
-
-
-def _list(system: str, found: list[Pin], now: datetime) -> None:
-    if not found:
-        say(f"{system}: nothing is pinned")
-        return
-    say(f"{system}: {len(found)} pinned", "bold")
-    table(
-        ("  function", "held on", "for", "by"),
-        (
-            (
-                f"  {one.function}",
-                percents(one.revisions),
-                lasting(now - one.since),
-                f"{one.owner}, {one.rollback}",
-            )
-            for one in found
-        ),
-    )
-    for one in found:
-        if one.newest not in one.revisions:
-            say(f"  {one.function}: not served is {one.newest}", "yellow")
-    names = [pin.function for pin in found] if len(found) == 1 else []
-    more = "" if names else ", or one: --function NAME"
-    say(f"  lift: {held.command(system, names)}{more}")
-
-
-def _age(pin: Pin, now: datetime) -> float:
-    return (now - pin.since).total_seconds()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec import Struct
 
-from cli.support.confirmation import DryRun, Follow, Manner, go_through
+from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, go_through
 from cli.support.context import NO, Operations, leaving, operations, seconds
-from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target, scope
+from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
 from cli.support.publishing import Reason, checked
 from responders.commands.rollback.rollback import order_of, require_target
@@ -90,22 +90,59 @@ def run(
     """
     with operations() as ours:
         policy = ours.policy(system)
-        content: dict[str, Any] = {
-            "command": "rollback",
-            "system": policy.system,
-            **scope(scenario, target, group, function),
-            "restore_point": restore_point,
-            "select": select,
-            "severity": severity.value,
-            "batch_size": batch_size,
-            "delay_seconds": seconds("delay", delay),
-            "at": at,
-            "auto_confirm": auto_confirm,
-            "override": override,
-            "incident": incident,
-            "reason": reason,
-        }
-        _order(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
+        request = RunRequest(
+            system=policy.system,
+            scenario=scenario,
+            target=target,
+            groups=group,
+            functions=function,
+            restore_point=restore_point,
+            select=select,
+            severity=severity,
+            batch_size=batch_size,
+            delay_seconds=seconds("delay", delay),
+            at=at,
+            auto_confirm=auto_confirm,
+            override=override,
+            incident=incident,
+            reason=reason,
+            manner=Manner(dry_run, yes, follow_it and not at, as_json),
+        )
+        _request_rollback(ours, policy, request)
+
+
+class RunRequest(PromptRequest, frozen=True, tag="rollback"):
+    """The rollback that the options of `rollback run` request."""
+
+    system: str
+    scenario: str
+    target: str
+    groups: list[str] | None
+    functions: list[str] | None
+    restore_point: str
+    select: str
+    severity: Severity
+    batch_size: int | None
+    delay_seconds: float
+    at: str
+    auto_confirm: bool
+    override: bool
+    incident: str
+
+
+def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> None:
+    """Show what the rollback would do, and go through with it; exits where it fails."""
+    command = checked(ours, request.content)
+    try:
+        require_target(command, ours.wiring.store)
+    except Refused as unknown:
+        raise leaving(NO, f"refused: {unknown.reason}") from unknown
+    preview = _preview(ours, policy, command)
+    if not request.manner.as_json:
+        _show(preview, policy)
+    elif request.manner.dry_run:
+        print_json(preview)
+    go_through(ours, request, "Roll back?")
 
 
 class Preview(Struct, frozen=True):
@@ -127,12 +164,12 @@ class Preview(Struct, frozen=True):
     """So many would be written."""
 
 
-def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
-    """What this command would do now. Raises: Unavailable, Rejected."""
+def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
+    """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = order_of(command, policy, now)
     if order.way is Direction.REPAIR:
-        return _of_data(ours, policy, order)
+        return _preview_of_data(ours, policy, order)
     found = worked_out(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
     ahead = forecast.outlook(
@@ -150,7 +187,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     )
 
 
-def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
+def _preview_of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
     now = ours.wiring.clock.now()
     found, _ = data_requests.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
@@ -166,21 +203,6 @@ def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
         fits=seconds <= policy.targets.database.total_seconds(),
         documents=foreseeing.written(survey.fates) if survey is not None else 0,
     )
-
-
-def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
-    """Show what would be done, and go through with it; exits where it did not go well."""
-    command = checked(ours, content)
-    try:
-        require_target(command, ours.wiring.store)
-    except Refused as unknown:
-        raise leaving(NO, f"refused: {unknown.reason}") from unknown
-    shown = preview(ours, policy, command)
-    if not manner.as_json:
-        _show(shown, policy)
-    elif manner.dry_run:
-        print_json(shown)
-    go_through(ours, content, manner, "Roll back?")
 
 
 def _show(shown: Preview, policy: Policy) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import Annotated, Any, TextIO
 
 import msgspec
 import typer
+from msgspec import Struct
 
 from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
 from cli.support.output import AsJson, print_json, printable
-from cli.support.publishing import send
+from cli.support.publishing import CommandReply, send
 from shared.domain.audit import system_chain
 from shared.domain.audit.narrative import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
@@ -81,7 +82,8 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     """
     if bool(name) is bool(system):
         raise leaving(UNUSABLE, "name an incident or a rollback, or a --system")
-    with _opened() as ours:
+    with operations() as shell:
+        ours = OpenAuditLog(shell)
         if system:
             told = ours.trail.told_of_system(ours.system(system))
         else:
@@ -116,8 +118,8 @@ def verify(
     """
     if [bool(name), bool(system), everything].count(True) != 1:
         raise leaving(UNUSABLE, "name an incident or a rollback, or a --system, or --all")
-    with _opened() as ours:
-        found = list(_findings(ours, name, system))
+    with operations() as shell:
+        found = list(_findings(OpenAuditLog(shell), name, system))
     if as_json:
         print_json(found)
     elif not found:
@@ -154,27 +156,53 @@ def export(
     command, the file or the settings are not usable; 3 when there is no answer.
     """
     first, last = _moment("since", since), _moment("until", until)
+    request = ExportRequest(form, first, last, system, reason)
     _require_writable(output)
-    with _opened() as ours:
-        chosen = [ours.system(system)] if system else list(ours.systems)
-        known = system if system in ours.policies else ""
-        said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
-        on_record = {"command": "export", "format": form.value, "reason": reason, **said}
-        answer = send(ours, on_record)
-        if not answer.accepted:
-            raise leaving(NO, f"refused: {answer.text}")
-        told = [
-            one
-            for one in _told(ours, chosen)
-            if (first is None or _at(one) >= first) and (last is None or _at(one) < last)
-        ]
+    with operations() as shell:
+        ours = OpenAuditLog(shell)
+        systems = [ours.system(system)] if system else list(ours.systems)
+        answer = _record_export(ours, request)
+        told = _select_events(_told(ours, systems), request)
         with _stream(output) as stream:
-            write(sorted(told, key=lambda one: one.at), form, stream)
+            write(told, form, stream)
     if as_json:
         where = {"command": answer.command, "file": str(output) if output else None}
         print_json({"events": len(told), "format": form, **where}, err=output is None)
     else:
         typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
+
+
+class ExportRequest(Struct, frozen=True):
+    """The export that the options of `rollback audit export` request."""
+
+    form: Format
+    since: datetime | None
+    until: datetime | None
+    system: str
+    """Empty: every system."""
+    reason: str
+
+
+def _record_export(ours: OpenAuditLog, request: ExportRequest) -> CommandReply:
+    """Put the export on record, and return the answer; exits where it is refused."""
+    since, until = (one.isoformat() if one else "" for one in (request.since, request.until))
+    known = request.system if request.system in ours.policies else ""
+    said = {"command": "export", "format": request.form.value, "reason": request.reason}
+    answer = send(ours, {**said, "system": known, "since": since, "until": until})
+    if not answer.accepted:
+        raise leaving(NO, f"refused: {answer.text}")
+    return answer
+
+
+def _select_events(told: Iterable[AuditLine], request: ExportRequest) -> list[AuditLine]:
+    """Return the events within the requested time, in order of time."""
+    since, until = request.since, request.until
+    chosen = (
+        one
+        for one in told
+        if (since is None or _at(one) >= since) and (until is None or _at(one) < until)
+    )
+    return sorted(chosen, key=lambda one: one.at)
 
 
 def write(told: Iterable[AuditLine], form: Format, stream: TextIO) -> None:
@@ -221,13 +249,6 @@ def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFindi
             yield found
 
 
-@contextmanager
-def _opened() -> Iterator[OpenAuditLog]:
-    """What this shell's environment names; exits with a sentence where it cannot."""
-    with operations() as ours:
-        yield OpenAuditLog(ours)
-
-
 def _require_writable(output: Path | None) -> None:
     """Exits where a file cannot be written, before anything goes on record or is overwritten."""
     place = output if output is None or output.exists() else output.absolute().parent
@@ -254,10 +275,6 @@ def _moment(option: str, text: str) -> datetime | None:
         why = f"--{option} {text!r} is no time; one is 2026-03-02T12:00:00Z"
         raise leaving(UNUSABLE, why) from unlike
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _stamp(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
 
 
 def _at(one: AuditLine) -> datetime:

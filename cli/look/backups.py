@@ -31,61 +31,36 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
         cost = reads_a_day(policy.backups, found)
         print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
         return
-    proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
-    if found:
-        table(
-            (
-                *("backup", "moment (UTC)", "status", "documents", "bytes", "copies"),
-                *("kept until", "proven"),
-            ),
-            (
-                (
-                    one.id,
-                    at(one.snapshot_at),
-                    one.status,
-                    f"{one.documents:,}",
-                    f"{one.size_bytes:,}",
-                    str(len(one.places)),
-                    f"{one.expires_at:%Y-%m-%d}" if one.expires_at else _held(one),
-                    f"{proven[one.id].began_at:%Y-%m-%d}" if one.id in proven else "",
-                )
-                for one in found
-            ),
-        )
-        for one in found:
-            if one.failure:
-                say(f"{one.id}: {one.failure}")
-            if one.held_by:
-                say(f"{one.id}: held by {one.held_by} (rollback release --backup)")
-            if one.status is ExportStatus.KEPT and not one.configuration:
-                say(f"{one.id}: what was live then does not lie beside it")
+    _show(found, proofs)
     for line in (*_lines(policy.backups, found, watched), *_tried(policy.backups, proofs)):
         say(line)
 
 
-def _held(one: Backup) -> str:
-    return "held" if one.held_by else ""
-
-
-def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
-    """What came of the restores, the newest that proves something and the newest of all."""
-    if rules.proof is None and not proofs:
-        yield NOT_TRIED
-        return
-    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
-    if proven is None:
-        yield NOT_PROVEN
-    elif proven.took is not None:
-        took, documents = lasting(proven.took), sum(proven.counts.values())
-        counted = f", {documents:,} documents counted" if documents else ""
-        yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
-        yield from (f"not known: {one}" for one in proven.unknown)
-    newest = proofs[0] if proofs else None
-    if newest is not None and newest.status is Filling.FAILED:
-        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
-    elif newest is not None and not newest.is_over:
-        why = f" ({newest.waiting})" if newest.waiting else ""
-        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
+def _show(found: Sequence[Backup], proofs: Sequence[Proof]) -> None:
+    """Print the exports, and below them what is amiss with each."""
+    proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
+    headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
+    rows = (
+        (
+            one.id,
+            at(one.snapshot_at),
+            one.status,
+            f"{one.documents:,}",
+            f"{one.size_bytes:,}",
+            str(len(one.places)),
+            f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "held" * bool(one.held_by),
+            f"{proven[one.id].began_at:%Y-%m-%d}" if one.id in proven else "",
+        )
+        for one in found
+    )
+    table((*headings, "proven"), rows)
+    for one in found:
+        if one.failure:
+            say(f"{one.id}: {one.failure}")
+        if one.held_by:
+            say(f"{one.id}: held by {one.held_by} (rollback release --backup)")
+        if one.status is ExportStatus.KEPT and not one.configuration:
+            say(f"{one.id}: what was live then does not lie beside it")
 
 
 def _lines(rules: BackupRules, found: Sequence[Backup], watched: Watched | None) -> list[str]:
@@ -116,3 +91,24 @@ def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
     if newest is None or rules.bucket is None:
         return None
     return newest.documents * (timedelta(days=1) // rules.every)
+
+
+def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
+    """What came of the restores, the newest that proves something and the newest of all."""
+    if rules.proof is None and not proofs:
+        yield NOT_TRIED
+        return
+    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
+    if proven is None:
+        yield NOT_PROVEN
+    elif proven.took is not None:
+        took, documents = lasting(proven.took), sum(proven.counts.values())
+        counted = f", {documents:,} documents counted" if documents else ""
+        yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
+        yield from (f"not known: {one}" for one in proven.unknown)
+    newest = proofs[0] if proofs else None
+    if newest is not None and newest.status is Filling.FAILED:
+        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
+    elif newest is not None and not newest.is_over:
+        why = f" ({newest.waiting})" if newest.waiting else ""
+        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"

@@ -50,8 +50,8 @@ def listed(
                 one.id,
                 at(one.at),
                 one.status,
-                _few(tuple(change.name for change in one.changes)),
-                _few(one.untested),
+                shortened.phrase([change.name for change in one.changes], NAMES_SHOWN),
+                shortened.phrase(one.untested, NAMES_SHOWN),
                 _can(one.restorable),
                 one.git_hash[:12],
                 one.barrier,
@@ -80,46 +80,6 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
         say(f"{label:<12} {text}")
     if record is None:
         say("it has no record of all that was live: it has not settled, or is older than records")
-
-
-def _lines(one: Deployment) -> list[tuple[str, str]]:
-    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
-    proof = one.restorable
-    told = [
-        ("deployment", one.id),
-        ("status", f"{one.status} {one.reason}".strip()),
-        ("live from", f"{at(one.at)} UTC"),
-        ("git", one.git_hash),
-        ("barrier", one.barrier),
-        ("also called", one.named),
-        *(("changed", f"{change.part}: {change.name} {change.change}") for change in one.changes),
-        ("untested", ", ".join(one.untested)),
-        ("backup", f"{at(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
-        *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
-        ("restorable", _can(proof)),
-        *(("", fault) for fault in (proof.faults if proof else ())),
-        ("looked at", LOOKED_AT if proof else ""),
-        *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        (
-            "not checked",
-            ", ".join(shortened.first_lines(proof.unknown, REASONS_KEPT)) if proof else "",
-        ),
-    ]
-    return [(label, text) for label, text in told if text]
-
-
-def _few(names: tuple[str, ...]) -> str:
-    """The first of some names, and how many more there are."""
-    return shortened.phrase(names, NAMES_SHOWN)
-
-
-def _can(proof: Restorability | None) -> str:
-    """Whether all is there that going back needs, in a word or two."""
-    if proof is None:
-        return "not looked at"
-    if proof.faults:
-        return f"no: {len(proof.faults)} faults"
-    return "not all seen" if proof.unknown else "all is there"
 
 
 @deployments.command("mark-stable")
@@ -165,3 +125,38 @@ def baseline(
         print_json({"message": message, **said})
     else:
         say("asked for; `rollback deployments` shows it in a moment")
+
+
+def _lines(one: Deployment) -> list[tuple[str, str]]:
+    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
+    proof = one.restorable
+    told = [
+        ("deployment", one.id),
+        ("status", f"{one.status} {one.reason}".strip()),
+        ("live from", f"{at(one.at)} UTC"),
+        ("git", one.git_hash),
+        ("barrier", one.barrier),
+        ("also called", one.named),
+        *(("changed", f"{change.part}: {change.name} {change.change}") for change in one.changes),
+        ("untested", ", ".join(one.untested)),
+        ("backup", f"{at(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
+        *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
+        ("restorable", _can(proof)),
+        *(("", fault) for fault in (proof.faults if proof else ())),
+        ("looked at", LOOKED_AT if proof else ""),
+        *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
+        (
+            "not checked",
+            ", ".join(shortened.first_lines(proof.unknown, REASONS_KEPT)) if proof else "",
+        ),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def _can(proof: Restorability | None) -> str:
+    """Whether all is there that going back needs, in a word or two."""
+    if proof is None:
+        return "not looked at"
+    if proof.faults:
+        return f"no: {len(proof.faults)} faults"
+    return "not all seen" if proof.unknown else "all is there"

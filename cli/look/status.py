@@ -60,7 +60,8 @@ def _show(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    say(f"  detected {at(incident.detected_at)} UTC, {how_long}{_within(seen)}")
+    within = f"; to be restored within {lasting(seen.target)}" if seen.target else ""
+    say(f"  detected {at(incident.detected_at)} UTC, {how_long}{within}")
     for text, style in response_lines(seen.response, incident.id, now) if seen.response else ():
         say(f"  {text}", style)
     if seen.rollback:
@@ -84,10 +85,6 @@ def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
     whose = ", ".join(seen.pinned_by)
     oldest = f"the oldest for {lasting(now - since)}: rollback pins --system {seen.system}"
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
-
-
-def _within(seen: SystemStatus) -> str:
-    return f"; to be restored within {lasting(seen.target)}" if seen.target else ""
 
 
 def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: Outlook | None) -> None:

@@ -1,10 +1,10 @@
-"""An order at the prompt: what was shown is asked about, said, and followed to its end."""
+"""A command that is confirmed at the prompt: its request, and its way to the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="stay until i
 
 
 class Manner(Struct, frozen=True):
-    """How an order is to be gone through at the prompt."""
+    """How a command is gone through at the prompt."""
 
     dry_run: bool
     yes: bool
@@ -27,14 +27,32 @@ class Manner(Struct, frozen=True):
     as_json: bool
 
 
-def go_through(ours: Operations, content: Mapping[str, Any], manner: Manner, question: str) -> None:
-    """Ask, say it, follow it; nothing in a dry run. Exits where it did not go well."""
+class PromptRequest(Struct, frozen=True, kw_only=True, tag_field="command"):
+    """What the options of a verb request; the tag of a subclass is the name of its command.
+
+    Keyword-only fields follow those of the subclass, and faults are listed in the order of fields.
+    """
+
+    reason: str
+    manner: Manner
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the command as the responders read it."""
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        del content["manner"]
+        return content
+
+
+def go_through(ours: Operations, request: PromptRequest, question: str) -> None:
+    """Ask, send the command and follow it; do nothing in a dry run. Exits where it fails."""
+    manner = request.manner
     if manner.dry_run:
         return
     require_sender()
     if not manner.yes and not typer.confirm(question, err=manner.as_json):
         raise leaving(NO, "nothing was done")
-    answer = send(ours, content)
+    answer = send(ours, request.content)
     if not answer.accepted or not manner.follow:
         conclude(answer, as_json=manner.as_json)
         return

@@ -1,8 +1,8 @@
-"""What an order or a drill is about: the options that both have, and what they say."""
+"""The options that name what a rollback or a drill is about."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,15 +36,3 @@ Scenario = Annotated[
 ]
 
 FUNCTIONS = "functions"
-
-
-def scope(
-    scenario: str, target: str, groups: list[str] | None, functions: list[str] | None
-) -> dict[str, Any]:
-    """These options, as a command says them."""
-    return {
-        "scenario": scenario,
-        "target": target,
-        "groups": groups,
-        "functions": functions,
-    }

@@ -30,16 +30,6 @@ Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audi
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
 
 
-class Published(Struct, frozen=True):
-    """A command on its way."""
-
-    command: str
-    """Its id."""
-    topic: str
-    message: str
-    """The message's id."""
-
-
 class CommandReply(Struct, frozen=True):
     """What the responders said to a command."""
 
@@ -59,12 +49,10 @@ def require_sender() -> None:
 
 
 def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
-    """The answer to a command; exits as `publish`, and when none comes in time."""
-    return _answer(ours, publish(ours, content))
+    """Publish a signed command, and return its answer.
 
-
-def publish(ours: Operations, content: Mapping[str, Any]) -> Published:
-    """A command, signed and kept by Pub/Sub; exits as `checked`, and when nobody is signed in."""
+    Exits as `checked`, when nobody is signed in, and when no answer comes in time.
+    """
     command = checked(ours, content).id
     said = {**_given(content), "id": command}
     topic = topics.COMMANDS
@@ -74,7 +62,7 @@ def publish(ours: Operations, content: Mapping[str, Any]) -> Published:
     else:
         said[TOKEN] = fresh_token()
     message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
-    return Published(command, topic, message)
+    return _answer(ours, command, topic, message)
 
 
 def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
@@ -122,21 +110,22 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, **given}
 
 
-def _answer(ours: Operations, said: Published) -> CommandReply:
+def _answer(ours: Operations, command: str, topic: str, message: str) -> CommandReply:
+    """Return the answer to a command by its id, or to its message where that was refused."""
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_SECONDS
     while clock.monotonic() < give_up_at:
-        record = ours.reading.command(said.command)
+        record = ours.reading.command(command)
         if record is not None:
             return CommandReply(
-                said.command, accepted=True, text=record.result, incident=record.incident
+                command, accepted=True, text=record.result, incident=record.incident
             )
-        refused = ours.reading.refusal(said.topic, said.message)
+        refused = ours.reading.refusal(topic, message)
         if refused is not None:
-            return CommandReply(said.command, accepted=False, text=refused)
+            return CommandReply(command, accepted=False, text=refused)
         clock.sleep(LOOK_EVERY_SECONDS)
     raise leaving(
         NO_ANSWER,
-        f"published as message {said.message}, and no answer in {ANSWER_SECONDS:.0f} s: "
-        f"`rollback status` tells whether command {said.command} was carried out",
+        f"published as message {message}, and no answer in {ANSWER_SECONDS:.0f} s: "
+        f"`rollback status` tells whether command {command} was carried out",
     )

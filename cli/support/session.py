@@ -17,23 +17,22 @@ from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
-from shared.domain.commands.credential import (
-    Credential,
-    hashed,
-    of_person,
-    unverified,
-)
-from shared.policy_files import loader
+from shared.domain.commands.credential import hashed
 from shared.wiring.connections import played_at
 from shared.wiring.settings import LOCAL_CLOUD, Settings
 
 WITHOUT = "rollback --without-sign-in"
-
-
-LIMIT_BYTES = 64 * 1024
-
-
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
+
+
+class StoredSession(Struct, frozen=True):
+    """Enough to get fresh tokens of a sign-in."""
+
+    email: str
+    api_key: str
+    refresh_token: str
+    printed: str = ""
+    """Hash of the token that was printed last."""
 
 
 def signed_in() -> StoredSession:
@@ -42,6 +41,14 @@ def signed_in() -> StoredSession:
     if kept is None:
         raise leaving(NO, "nobody is signed in: rollback login")
     return kept
+
+
+def stored_session() -> StoredSession | None:
+    """The sign-in of this machine's user; None when there is none that can be read."""
+    try:
+        return from_json(file().read_bytes(), StoredSession)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def fresh_token() -> str:
@@ -56,69 +63,9 @@ def fresh_token() -> str:
     return session.id_token
 
 
-def _proven(session: AuthSession) -> Credential:
-    """What the responders will read in the tokens of a sign-in; exits when it is none."""
-    with _answered():
-        _, claims = unverified(session.id_token)
-        return of_person(claims, session.id_token)
-
-
 def _refreshed(kept: StoredSession) -> AuthSession:
-    with _answered():
-        return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
-
-
-def _api_key(folder: Path) -> str:
-    """The one web API key that the policies state."""
-    try:
-        known = loader.load_all(folder)
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
-    keys = {policy.identity.api_key for policy in known.values()} - {""}
-    if len(keys) != 1:
-        why = "the policies state several" if keys else "no policy states one"
-        raise leaving(
-            UNUSABLE,
-            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
-        )
-    return keys.pop()
-
-
-def _played() -> str | None:
-    """Where an embedded cloud answers in Google's place; signing in needs no other setting."""
-    if LOCAL_CLOUD not in os.environ:
-        return None
-    try:
-        return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """Exits where the answer is no, or there is none; then there is another way to say it."""
-    try:
-        yield
-    except Rejected as refused:
-        raise leaving(NO, str(refused)) from None
-    except Unavailable as lost:
-        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
-        raise leaving(NO_ANSWER, f"{lost}; {other}") from None
-
-
-class StoredSession(Struct, frozen=True):
-    """Enough to get fresh tokens of a sign-in."""
-
-    email: str
-    api_key: str
-    refresh_token: str
-    printed: str = ""
-    """Hash of the token that was printed last."""
-
-
-def file() -> Path:
-    """Where it is kept: `~/.config/rollback/session.json`, or what the system has for that."""
-    return Path(typer.get_app_dir("rollback")) / "session.json"
+    with sign_in_answered():
+        return SignIn(kept.api_key, embedded_cloud()).refresh(kept.refresh_token)
 
 
 def keep(session: StoredSession) -> None:
@@ -133,14 +80,33 @@ def keep(session: StoredSession) -> None:
     draft.replace(place)
 
 
-def stored_session() -> StoredSession | None:
-    """The sign-in of this machine's user; None when there is none that can be read."""
-    try:
-        return from_json(file().read_bytes(), StoredSession)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
 def forget() -> None:
     """Nobody is signed in any more."""
     file().unlink(missing_ok=True)
+
+
+def file() -> Path:
+    """Where it is kept: `~/.config/rollback/session.json`, or what the system has for that."""
+    return Path(typer.get_app_dir("rollback")) / "session.json"
+
+
+def embedded_cloud() -> str | None:
+    """Return the address of an embedded cloud in Google's place; signing in needs nothing else."""
+    if LOCAL_CLOUD not in os.environ:
+        return None
+    try:
+        return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from None
+
+
+@contextmanager
+def sign_in_answered() -> Iterator[None]:
+    """Exit where sign-in refuses, or does not answer: then name the command that needs none."""
+    try:
+        yield
+    except Rejected as refused:
+        raise leaving(NO, str(refused)) from None
+    except Unavailable as lost:
+        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
+        raise leaving(NO_ANSWER, f"{lost}; {other}") from None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.support.confirmation import Manner, Yes, go_through
+from cli.support.confirmation import Manner, PromptRequest, Yes, go_through
 from cli.support.context import operations
 from cli.support.output import AsJson, System, say
 from cli.support.publishing import Reason, send_command
@@ -37,9 +37,16 @@ def fence(
             say(
                 f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow"
             )
-        said = {"command": "fence", "system": policy.system, "expires": expires}
         manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
-        go_through(ours, {**said, "reason": reason}, manner, "Stop them?")
+        request = FenceRequest(policy.system, expires, reason=reason, manner=manner)
+        go_through(ours, request, "Stop them?")
+
+
+class FenceRequest(PromptRequest, frozen=True, tag="fence"):
+    """The fence that the options of `rollback fence` request."""
+
+    system: str
+    expires: str
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:

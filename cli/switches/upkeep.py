@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
-from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target, scope
+from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, at, print_json, say
 from cli.support.publishing import (
     ANSWER_SECONDS,
@@ -42,8 +42,14 @@ def drill(
     A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
     `drills_before_act` in the policy).
     """
-    about = scope(scenario, target, group, function)
-    send_command("drill", reason, system, as_json=as_json, **about)
+    send_command(
+        *("drill", reason, system),
+        as_json=as_json,
+        scenario=scenario,
+        target=target,
+        groups=group,
+        functions=function,
+    )
 
 
 def notify(

@@ -56,44 +56,6 @@ class Measured(Struct, frozen=True):
     """How many series each query, and each `counting` of a series, is answered with."""
 
 
-def is_of(policy: Policy, one: MetricQuery) -> bool:
-    """Whether an alert policy or a dashboard is about a system (terraform/dashboard.tf)."""
-    return one.labels.get(SYSTEM_LABEL) == policy.system or one.name == f"Health of {policy.system}"
-
-
-def is_own(one: MetricQuery) -> bool:
-    """Whether an alert policy or a dashboard is about the responders themselves."""
-    return one.name.startswith(OWN) or one.name == "Emergency rollback"
-
-
-def filters(asked: Iterable[MetricQuery]) -> set[Filter]:
-    """What their filters name; one without a metric is left out."""
-    return {found for one in asked for text in one.filters for found in _filter(text)}
-
-
-def series(query: str) -> list[str]:
-    """The series of Cloud Monitoring that a query names, each with its matchers."""
-    return sorted({found.group().strip() for found in _SERIES.finditer(query)})
-
-
-def counting(one: str) -> str:
-    """A query that is answered with something where a series was measured lately."""
-    return f"count(last_over_time({one}[{WITHIN}]))"
-
-
-def _filter(text: str) -> Iterator[Filter]:
-    metric, resource = _METRIC.search(text), _RESOURCE.search(text)
-    if metric is None:
-        return
-    labels = [(found[1], found[2]) for found in _LABEL.finditer(text)]
-    yield Filter(
-        metric[1],
-        resource[1] if resource else "",
-        frozenset(name for of, name in labels if of == "metric"),
-        frozenset(name for of, name in labels if of == "resource"),
-    )
-
-
 def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) -> Measured:
     """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
 
@@ -114,6 +76,16 @@ def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) ->
         "answers": {one: partial(monitoring.series, one) for one in asked | counted},
     }
     return Measured(wanted, **ask(wiring, {}, groups, MEASURED_SECONDS))
+
+
+def is_of(policy: Policy, one: MetricQuery) -> bool:
+    """Whether an alert policy or a dashboard is about a system (terraform/dashboard.tf)."""
+    return one.labels.get(SYSTEM_LABEL) == policy.system or one.name == f"Health of {policy.system}"
+
+
+def is_own(one: MetricQuery) -> bool:
+    """Whether an alert policy or a dashboard is about the responders themselves."""
+    return one.name.startswith(OWN) or one.name == "Emergency rollback"
 
 
 def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
@@ -202,3 +174,31 @@ def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFind
     else:
         why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
         yield CheckFinding(check, what, CheckVerdict.WELL, why)
+
+
+def filters(asked: Iterable[MetricQuery]) -> set[Filter]:
+    """What their filters name; one without a metric is left out."""
+    return {found for one in asked for text in one.filters for found in _filter(text)}
+
+
+def _filter(text: str) -> Iterator[Filter]:
+    metric, resource = _METRIC.search(text), _RESOURCE.search(text)
+    if metric is None:
+        return
+    labels = [(found[1], found[2]) for found in _LABEL.finditer(text)]
+    yield Filter(
+        metric[1],
+        resource[1] if resource else "",
+        frozenset(name for of, name in labels if of == "metric"),
+        frozenset(name for of, name in labels if of == "resource"),
+    )
+
+
+def series(query: str) -> list[str]:
+    """The series of Cloud Monitoring that a query names, each with its matchers."""
+    return sorted({found.group().strip() for found in _SERIES.finditer(query)})
+
+
+def counting(one: str) -> str:
+    """A query that is answered with something where a series was measured lately."""
+    return f"count(last_over_time({one}[{WITHIN}]))"

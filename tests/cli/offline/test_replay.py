@@ -38,7 +38,7 @@ from tests.contracts.support.subscriptions import SHOP, pulled
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 SEEN = "projects/shop-prod/subscriptions/seen"
 COMMANDS = f"projects/shop-prod/topics/{topics.COMMANDS}"
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"

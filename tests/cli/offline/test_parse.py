@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 
-ROOT = Path(__file__).parent.parent.parent
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+ROOT = Path(__file__).parent.parent.parent.parent
+FIXTURES = ROOT / "tests" / "fixtures"
 POLICIES = ROOT / "policies"
 
 EXPECTED = {

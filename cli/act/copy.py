@@ -1,0 +1,52 @@
+"""`rollback copy`: a new database as of a restore point."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.support.confirmation import DryRun, Manner, PromptRequest, Yes, go_through
+from cli.support.context import NO, leaving, operations
+from cli.support.output import AsJson, System, print_json, say
+from cli.support.publishing import Reason
+from responders.backups import copy_command
+from responders.data.restore_points import available_points
+from shared.core.errors import Refused
+from shared.domain.data.backups.restore_point import FORMS
+
+
+def copy(
+    restore_point: Annotated[str, typer.Option(metavar="POINT", help=f"of when: {FORMS}")],
+    reason: Reason,
+    system: System = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a new database made as of a restore point, looked through, and kept for a while.
+
+    Nothing of the application is touched. `rollback status` tells how far it is; people are told
+    when it is ready, and how to let the application use it.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        try:
+            found = available_points(ours.wiring, policy)
+            point = copy_command.chosen(restore_point, found)
+        except Refused as refused:
+            raise leaving(NO, refused.reason) from refused
+        if not as_json:
+            say(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
+        elif dry_run:
+            print_json(point)
+        manner = Manner(dry_run, yes, follow=False, as_json=as_json)
+        request = CopyRequest(policy.system, restore_point, reason=reason, manner=manner)
+        go_through(ours, request, "Copy it?")
+
+
+class CopyRequest(PromptRequest, frozen=True, tag="copy"):
+    """The copy of a database that the options of `rollback copy` request."""
+
+    system: str
+    restore_point: str
