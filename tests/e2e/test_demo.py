@@ -156,6 +156,22 @@ def test_screen_without_a_terminal() -> None:
     assert text.count("functions are back (core") == 5
 
 
+def test_picture_of_the_main_lines() -> None:
+    """Headings, the first line of each act, bold lines and tables; nothing else."""
+    picture = Console(file=io.StringIO(), record=True, width=80)
+    screen = Screen(Console(file=io.StringIO()), picture)
+
+    screen.act("An act")
+    screen.say("first", NOON)
+    screen.say("second", NOON)
+    screen.say("third", NOON, "bold red")
+    screen.table(("what",), [("row",)])
+
+    assert picture.export_text().split() == [
+        *("An", "act", "12:00:00", "first", "12:00:00", "third", "what", "row")
+    ]
+
+
 @pytest.mark.parametrize("system", ["cvplus", "example"])
 @pytest.mark.parametrize(
     ("fault", "images", "broken"),
