@@ -52,7 +52,7 @@ demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=ex
 	@$(BIN)/python -m local.demo
 
 .PHONY: demos
-demos: $(STAMP) ## play each demo of README once, two at a time, at an hour that comes from the commit (HOUR=)
+demos: $(STAMP) ## play each demo of docs/embedded-cloud.md once, two at a time, at an hour that comes from the commit (HOUR=)
 	@scripts/demos
 
 .PHONY: test

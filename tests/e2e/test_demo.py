@@ -215,17 +215,18 @@ def test_an_unknown_value_is_answered_with_the_choices(
     assert choice in said.partition("choose from")[2]
 
 
-def test_every_demo_of_the_readme_is_played() -> None:
+def test_every_demo_of_the_page_is_played() -> None:
     """`make demos` plays each row of the table; HOUR holds for all of them."""
-    readme, script = ((ROOT / name).read_text() for name in ("README.md", "scripts/demos"))
-    table = readme.partition("| `make demo …` | shows |")[2].partition("\n\n")[0]
+    names = ("docs/embedded-cloud.md", "scripts/demos")
+    page, script = ((ROOT / name).read_text() for name in names)
+    table = page.partition("| `make demo …` | shows |")[2].partition("\n\n")[0]
     rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
     shown = [
         f"{first.partition('=')[0]}={value.rpartition('=')[2]}"
         for first, *more in rows
         for value in (first, *more)
     ]
-    [played] = re.findall(r"of_readme=\(([^)]+)\)", script)
+    [played] = re.findall(r"documented=\(([^)]+)\)", script)
 
     assert {*played.split()} == {*shown, "SYSTEM=cvplus"} - {"HOUR=23"}
 
