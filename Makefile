@@ -13,6 +13,7 @@ SERVICE ?=
 CHAOS ?=
 SCENARIO ?=
 FAULTS ?=
+PICTURE ?=
 PICTURES ?=
 SEEDS ?= 20000
 FIRST_SEED ?= 0
@@ -28,7 +29,7 @@ SWEEPS := tests/crash tests/system/test_poison_kinds.py
 # Files with tests that take too long for `make test`.
 SLICED = $(shell grep --recursive --files-with-matches --include='test_*.py' pytest.mark.slice tests)
 HOURS := 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
-export SYSTEM CHAOS SCENARIO FAULTS HOUR PICTURES
+export SYSTEM CHAOS SCENARIO FAULTS HOUR PICTURE PICTURES
 # Tests start hundreds of processes: what one of them has compiled is there for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -47,11 +48,11 @@ lock: $(STAMP) ## resolve requirements*.in into locks with hashes; needs a packa
 	@scripts/lock $(ARGS)
 
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23, PICTURE=docs/demo.svg)
 	@$(BIN)/python -m local.demo
 
 .PHONY: demos
-demos: $(STAMP) ## play each demo of README once, two at a time, at an hour that comes from the commit (HOUR=)
+demos: $(STAMP) ## play each demo of docs/embedded-cloud.md once, two at a time, at an hour that comes from the commit (HOUR=)
 	@scripts/demos
 
 .PHONY: test

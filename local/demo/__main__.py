@@ -3,12 +3,15 @@
 `SCENARIO` names the way back (functions, complete, auth, feature, database), or a day of `backups`.
 `CHAOS=kill` kills the worker in the middle; `FAULTS` names what makes the way back of functions
 hard. `HOUR` (0 to 23, UTC) is the hour of the day at which the demo starts; without it, it is now.
+`PICTURE` names the SVG file to which the main lines are written as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import re
 import signal
 import sys
 import time
@@ -23,6 +26,7 @@ from rich.console import Console
 
 from local.demo import story
 from local.demo.acts import backup_day, repair
+from local.demo.acts.headings import Heading
 from local.demo.evidence import Evidence
 from local.demo.scene import Scene
 from local.demo.screen import Screen
@@ -39,11 +43,14 @@ A_DAY = "backups"
 DATA = "database"
 """Documents are brought back, and no code."""
 PROBE = "signing-in"
-STATED = ("SCENARIO", "CHAOS", "FAULTS", "HOUR")
+STATED = ("SCENARIO", "CHAOS", "FAULTS", "HOUR", "PICTURE")
 """Environment variables that stand for the options of their names."""
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
 LAST_LINES = 20
+PICTURE_WIDTH = 100
+FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""What a browser would fetch from elsewhere to show the picture."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,8 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Path) -> int:
     started = time.monotonic()
-    screen = Screen(console)
-    screen.act("Starting the embedded cloud, six responders and the console")
+    picture = Console(file=io.StringIO(), record=True, width=PICTURE_WIDTH, highlight=False)
+    screen = Screen(console, picture)
+    screen.act(Heading.START)
     with screen.waiting("functions-framework loads main.py seven times"):
         looks_back = options.scenario in (A_DAY, DATA)
         more = ["--point-in-time-recovery"] if looks_back else []
@@ -94,8 +102,11 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
             holds = _emergency(stage, screen, options)
     finally:
         stage.close()
-    verdict = "every law holds" if holds else "not every law holds"
+    verdict = Heading.VERDICT if holds else "not every law holds"
     screen.act(f"{verdict}; the demo took {time.monotonic() - started:.0f} s")
+    if options.picture:
+        svg = picture.export_svg(title="make demo", unique_id="demo")
+        options.picture.write_text(FONTS.sub("", svg))
     if not holds:
         _show_log(console, log)
     return 0 if holds else 1
@@ -184,6 +195,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts"
     )
+    parser.add_argument("--picture", type=Path, help="an SVG file of the main lines")
     stated = [f"--{name.lower()}={os.environ[name]}" for name in STATED if os.environ.get(name)]
     return parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
 

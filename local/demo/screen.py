@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
@@ -21,15 +21,21 @@ Counts = Mapping[str, tuple[int, int]]
 
 
 class Screen:
-    """A console; nothing that is said is taken for markup."""
+    """A console; nothing that is said is taken for markup.
 
-    def __init__(self, console: Console) -> None:
+    `picture` records the main lines: headings, the first line of each act, bold lines and tables.
+    """
+
+    def __init__(self, console: Console, picture: Console | None = None) -> None:
         self._console = console
+        self._picture = picture
+        self._is_first = False
 
     def act(self, title: str) -> None:
         """Begin a part."""
-        self._console.print()
-        self._console.print(Text(title, style="bold cyan"))
+        self._print("")
+        self._print(Text(title, style="bold cyan"))
+        self._is_first = True
 
     def say(self, text: str, at: datetime | None = None, style: str = "") -> None:
         """One line, with the time of what it tells."""
@@ -37,14 +43,20 @@ class Screen:
         grid.add_column(width=INDENT - 2, style="dim", no_wrap=True)
         grid.add_column(style=style)
         grid.add_row(f"{at:%H:%M:%S}" if at else "", Text(text))
-        self._console.print(grid)
+        self._print(grid, is_main=self._is_first or "bold" in style)
+        self._is_first = False
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
         """Rows under headings, indented like what is said."""
         table = Table(*headings, box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-        self._console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
+        self._print(Padding(table, (0, 0, 0, INDENT), expand=False))
+
+    def _print(self, shown: RenderableType, *, is_main: bool = True) -> None:
+        self._console.print(shown)
+        if is_main and self._picture is not None:
+            self._picture.print(shown)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Status]:

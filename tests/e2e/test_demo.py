@@ -156,6 +156,22 @@ def test_screen_without_a_terminal() -> None:
     assert text.count("functions are back (core") == 5
 
 
+def test_picture_of_the_main_lines() -> None:
+    """Headings, the first line of each act, bold lines and tables; nothing else."""
+    picture = Console(file=io.StringIO(), record=True, width=80)
+    screen = Screen(Console(file=io.StringIO()), picture)
+
+    screen.act("An act")
+    screen.say("first", NOON)
+    screen.say("second", NOON)
+    screen.say("third", NOON, "bold red")
+    screen.table(("what",), [("row",)])
+
+    assert picture.export_text().split() == [
+        *("An", "act", "12:00:00", "first", "12:00:00", "third", "what", "row")
+    ]
+
+
 @pytest.mark.parametrize("system", ["cvplus", "example"])
 @pytest.mark.parametrize(
     ("fault", "images", "broken"),
@@ -199,17 +215,18 @@ def test_an_unknown_value_is_answered_with_the_choices(
     assert choice in said.partition("choose from")[2]
 
 
-def test_every_demo_of_the_readme_is_played() -> None:
+def test_every_demo_of_the_page_is_played() -> None:
     """`make demos` plays each row of the table; HOUR holds for all of them."""
-    readme, script = ((ROOT / name).read_text() for name in ("README.md", "scripts/demos"))
-    table = readme.partition("| `make demo …` | shows |")[2].partition("\n\n")[0]
+    names = ("docs/embedded-cloud.md", "scripts/demos")
+    page, script = ((ROOT / name).read_text() for name in names)
+    table = page.partition("| `make demo …` | shows |")[2].partition("\n\n")[0]
     rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
     shown = [
         f"{first.partition('=')[0]}={value.rpartition('=')[2]}"
         for first, *more in rows
         for value in (first, *more)
     ]
-    [played] = re.findall(r"of_readme=\(([^)]+)\)", script)
+    [played] = re.findall(r"documented=\(([^)]+)\)", script)
 
     assert {*played.split()} == {*shown, "SYSTEM=cvplus"} - {"HOUR=23"}
 

@@ -37,7 +37,6 @@ from tests.support.cli.documented_commands import (
     PAGES,
     PEOPLE,
     PUBLISHED,
-    README,
     REPLAYED,
     ROOT,
     SERVED,
@@ -165,8 +164,9 @@ def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None
     )
     with served:
         said = json.loads(served.stdout.readline()) if served.stdout else {}
+        page = (ROOT / "docs" / "embedded-cloud.md").read_text()
         named = re.search(
-            r"`GOOGLE_CLOUD_PROJECT=(\S+)` and `(\w+)=http://` with its `(\w+)`", README
+            r"`GOOGLE_CLOUD_PROJECT=(\S+)` and\s`(\w+)=http://` with its `(\w+)`", page
         )
         assert named
         shell = {"GOOGLE_CLOUD_PROJECT": named[1], named[2]: f"http://{said[named[3]]}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from local.demo.acts.headings import Heading
 from local.demo.scene import Part, made_at
 from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
@@ -26,7 +27,7 @@ class Trouble(Part):
         """The stable deployment, as it is recorded; the system has drilled and may act."""
         stage, policy = self._stage, self._stage.policy
         inventory = self._evidence.inventory()
-        self._screen.act("A sound system")
+        self._screen.act(Heading.SOUND)
         size = f"{len(inventory)} functions in {len(policy.groups)} groups"
         self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
         self._tag(inventory)
@@ -52,7 +53,7 @@ class Trouble(Part):
 
         The functions that are live with it, and since when it is there.
         """
-        self._screen.act("A bad release")
+        self._screen.act(Heading.BAD_RELEASE)
         struck_at = self._stage.now()
         match self._scene.scenario:
             case ScenarioName.COMPLETE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from local.demo.acts.headings import Heading
 from local.demo.scene import MINUTE, Scene
 from local.demo.screen import Progress
 from local.demo.staging.processes import Broken
@@ -34,7 +35,7 @@ class Watch:
             return
         begun = self._stage.now()
         whole = rollback.watch_until - begun
-        self._scene.screen.act(f"Watching for {round(whole / MINUTE)} minutes")
+        self._scene.screen.act(f"{Heading.WATCHING} {round(whole / MINUTE)} minutes")
         watched = self._scene.screen.progress("minutes watched")
         while rollback.status not in ENDED:
             self._show(watched, begun, whole)

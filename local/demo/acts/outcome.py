@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from local.demo import invariants
+from local.demo.acts.headings import Heading
 from local.demo.invariants import Before
 from local.demo.scene import Part
 from local.demo.screen import mark
@@ -19,7 +20,7 @@ class Closing(Part):
     def show_end(self, incident: str) -> None:
         """The incident's time line, and what is public in the end."""
         self._stage.wait_for("every notice to be said", self._all_is_said)
-        self._screen.act("The end")
+        self._screen.act(Heading.END)
         for ended in self._evidence.incidents():
             if ended.id == incident:
                 for moment in ended.timeline:
@@ -41,7 +42,7 @@ class Closing(Part):
         if rollback is None:
             raise Broken(f"{name} is gone")
         ended = next(one for one in evidence.incidents() if one.id == rollback.incident)
-        self._screen.act("Times, in the cloud's own")
+        self._screen.act(Heading.TIMES)
         self._screen.say(
             "Our probes look each half minute; metrics are a minute late, up to three at Google."
         )
@@ -80,7 +81,7 @@ class Closing(Part):
 
     def show_laws(self, before: Before) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""
-        self._screen.act("Laws")
+        self._screen.act(Heading.LAWS)
         found = invariants.check(
             self._evidence,
             before,

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import datetime
 
+from local.demo.acts.headings import Heading
 from local.demo.scene import Part
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
@@ -46,7 +47,7 @@ class Response(Part):
         self, incident: Incident, alert: Alert, published_at: datetime | None
     ) -> None:
         """The incident, who saw it first, and what is public of it."""
-        self._screen.act("Detected")
+        self._screen.act(Heading.DETECTED)
         if irrelevant_messages.is_of_a_probe(alert):
             said = json.loads(alert.notification)["reason"]
             self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
@@ -72,7 +73,7 @@ class Response(Part):
 
         with self._screen.waiting("the worker decides"):
             rollback = self._stage.wait_for("the decision", look)
-        self._screen.act("Decided")
+        self._screen.act(Heading.DECIDED)
         rows = [(one["gate"], one["answer"], one["reason"]) for one in rollback.gates]
         self._screen.table(("gate", "answer", "why"), rows)
         plan = rollback.plan
@@ -111,7 +112,7 @@ class Response(Part):
 
     def go_back(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""
-        self._screen.act("Going back")
+        self._screen.act(Heading.GOING_BACK)
         judged: set[str] = set()
         to_be_killed = self._scene.kills
         if self._scene.refuses:
@@ -144,7 +145,7 @@ class Response(Part):
 
     def verify(self, name: str) -> None:
         """Return when it is verified by counts that begin after the last shift, and by probes."""
-        self._screen.act("Verifying")
+        self._screen.act(Heading.VERIFYING)
         shown: set[str] = set()
 
         def look() -> bool:
