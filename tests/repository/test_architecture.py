@@ -49,7 +49,7 @@ def imports(importer: str, path: str) -> bool:
     """Return whether a module imports another one; who imports all ports imports each."""
     known = imported(importer)
     if "shared.ports.groups" in known:
-        known |= imported("shared.ports.groups.py")
+        known |= imported("shared/ports/groups.py")
     return path.removesuffix(".py").replace("/", ".") in known
 
 
