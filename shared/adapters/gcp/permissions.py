@@ -147,6 +147,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_work": (
         *EVERY_RESPONDER,
         Grant("project.secret_values.PERMISSIONS", Place.PROBE_SECRETS),
+        # To act as the functions' accounts is granted on each of these accounts, not by the roles.
         Grant("run.platform.PERMISSIONS", SHIFT),
         Grant("run.builder.PERMISSIONS", REBUILD),
         Grant("monitoring.metrics.PERMISSIONS", METRICS),
