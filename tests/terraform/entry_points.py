@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, Place
+from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, GrantScope
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.model import Policy
@@ -36,17 +36,17 @@ def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]
     settings = settings_of(configuration, entry_point)
     found: dict[str, set[str]] = defaultdict(set)
     for one in GRANTS[entry_point]:
-        for name in names_of(one.place, configuration, settings):
+        for name in names_of(one.scope, configuration, settings):
             found[name] |= {*one.permissions()}
     return dict(found)
 
 
 def names_of(
-    place: ApplicationRole | Place, configuration: Configuration, settings: Settings
+    scope: ApplicationRole | GrantScope, configuration: Configuration, settings: Settings
 ) -> list[str]:
-    """The projects, buckets or secrets that a place is here."""
-    if isinstance(place, ApplicationRole):
-        return [one.project for one in policies_of(configuration) if place.is_needed(one)]
+    """The projects, buckets or secrets that a scope is here."""
+    if isinstance(scope, ApplicationRole):
+        return [one.project for one in policies_of(configuration) if scope.is_needed(one)]
     buckets = outputs_of(configuration)["buckets"]
     exports = [
         one.values["name"]
@@ -54,23 +54,23 @@ def names_of(
         if one.name == "exports"
     ]
     secrets = [one.values["secret_id"] for one in configuration.of("google_secret_manager_secret")]
-    found: dict[Place, list[str | None]] = {
-        Place.OPERATIONS_PROJECT: [settings.project],
-        Place.IDENTITY_PROJECT: [settings.identity_project or settings.project],
-        Place.AUDIT_BUCKET: [settings.audit_bucket],
-        Place.EXPORT_BUCKETS: [one for one in exports if not one.endswith("-second")],
-        Place.SECOND_BUCKETS: [one for one in exports if one.endswith("-second")],
-        Place.QUARANTINE_BUCKET: [buckets.get("quarantine")],
-        Place.SOURCES_BUCKET: [buckets["sources"]],
-        Place.STATUS_BUCKET: [settings.status_bucket],
-        Place.VALUES_BUCKET: [settings.values_bucket],
-        Place.CHANNEL_SECRETS: [one for one in secrets if not one.startswith(PROBE_SECRET)],
-        Place.PROBE_SECRETS: [one for one in secrets if one.startswith(PROBE_SECRET)],
-        Place.DERIVED_TOPICS: [
+    found: dict[GrantScope, list[str | None]] = {
+        GrantScope.OPERATIONS_PROJECT: [settings.project],
+        GrantScope.IDENTITY_PROJECT: [settings.identity_project or settings.project],
+        GrantScope.AUDIT_BUCKET: [settings.audit_bucket],
+        GrantScope.EXPORT_BUCKETS: [one for one in exports if not one.endswith("-second")],
+        GrantScope.SECOND_BUCKETS: [one for one in exports if one.endswith("-second")],
+        GrantScope.QUARANTINE_BUCKET: [buckets.get("quarantine")],
+        GrantScope.SOURCES_BUCKET: [buckets["sources"]],
+        GrantScope.STATUS_BUCKET: [settings.status_bucket],
+        GrantScope.VALUES_BUCKET: [settings.values_bucket],
+        GrantScope.CHANNEL_SECRETS: [one for one in secrets if not one.startswith(PROBE_SECRET)],
+        GrantScope.PROBE_SECRETS: [one for one in secrets if one.startswith(PROBE_SECRET)],
+        GrantScope.DERIVED_TOPICS: [
             one.project for one in policies_of(configuration) if derived_topics(one)
         ],
     }
-    return [name for name in found[place] if name]
+    return [name for name in found[scope] if name]
 
 
 def outputs_of(configuration: Configuration) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The permissions of each entry point: which adapter needs them, and in which place.
+"""The permissions of each entry point: which adapter needs them, and in which scope.
 
 An adapter states its permissions beside its calls. Terraform grants what stands here
 (`terraform/iam.tf`); `rollback doctor` checks the roles in applications.
@@ -26,8 +26,8 @@ class ApplicationRole(Struct, frozen=True):
     is_needed: Callable[[Policy], bool] = lambda policy: True
 
 
-class Place(Enum):
-    """A place outside the projects of applications, or narrower than one of them."""
+class GrantScope(Enum):
+    """A scope outside the projects of applications, or narrower than one of them."""
 
     OPERATIONS_PROJECT = "operations project"
     IDENTITY_PROJECT = "project in which operators sign in"
@@ -44,11 +44,11 @@ class Place(Enum):
 
 
 class Grant(Struct, frozen=True):
-    """The permissions of an adapter in a place."""
+    """The permissions of an adapter in a scope."""
 
     adapter: str
     """Module and constant, below this package."""
-    place: ApplicationRole | Place
+    scope: ApplicationRole | GrantScope
 
     def permissions(self) -> tuple[str, ...]:
         """Return the permissions. Imports the adapter, and Google's client with it."""
@@ -91,27 +91,27 @@ SOURCES: Final = ApplicationRole("sources")
 WAYS_BACK: Final = ApplicationRole("ways_back")
 
 EVERY_RESPONDER: Final = (
-    Grant("firestore.store.PERMISSIONS", Place.OPERATIONS_PROJECT),
+    Grant("firestore.store.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
     # On the topics of `shared.core.topics.PUBLISHES` alone.
-    Grant("pubsub.publisher.PERMISSIONS", Place.OPERATIONS_PROJECT),
+    Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
 )
 
 GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_alert": EVERY_RESPONDER,
     "on_command": (
         *EVERY_RESPONDER,
-        Grant("firebase.id_tokens.PERMISSIONS", Place.IDENTITY_PROJECT),
+        Grant("firebase.id_tokens.PERMISSIONS", GrantScope.IDENTITY_PROJECT),
         Grant("firestore.backups.PAST_PERMISSIONS", PAST),
     ),
     "on_clock": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", Place.PROBE_SECRETS),
-        Grant("storage.objects.CREATE_PERMISSIONS", Place.AUDIT_BUCKET),
+        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
+        Grant("storage.objects.CREATE_PERMISSIONS", GrantScope.AUDIT_BUCKET),
         Grant("firestore.exports.PERMISSIONS", BACKUPS),
         Grant("firestore.backups.PERMISSIONS", BACKUPS),
-        Grant("storage.mirrors.SOURCE_PERMISSIONS", Place.EXPORT_BUCKETS),
-        Grant("storage.mirrors.WRITE_PERMISSIONS", Place.EXPORT_BUCKETS),
-        Grant("storage.mirrors.TARGET_PERMISSIONS", Place.SECOND_BUCKETS),
+        Grant("storage.mirrors.SOURCE_PERMISSIONS", GrantScope.EXPORT_BUCKETS),
+        Grant("storage.mirrors.WRITE_PERMISSIONS", GrantScope.EXPORT_BUCKETS),
+        Grant("storage.mirrors.TARGET_PERMISSIONS", GrantScope.SECOND_BUCKETS),
         Grant("firestore.restores.PERMISSIONS", PROOFS),
         Grant("firestore.documents.PERMISSIONS", PROOFS),
         Grant("firestore.restores.SCRATCH_PERMISSIONS", PROOFS_SCRATCH),
@@ -125,7 +125,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     ),
     "on_deployment": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", Place.PROBE_SECRETS),
+        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
         Grant("run.platform.INVENTORY_PERMISSIONS", INVENTORY),
         Grant("run.platform.VALUES_PERMISSIONS", CONFIGURATIONS),
         Grant("run.runtimes.PERMISSIONS", CONFIGURATIONS),
@@ -141,24 +141,24 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firebase.rules.PERMISSIONS", ESTATE),
         Grant("project.scheduler_jobs.PERMISSIONS", ESTATE),
         Grant("project.secrets.PERMISSIONS", ESTATE),
-        Grant("storage.vault.KEEPER_PERMISSIONS", Place.SOURCES_BUCKET),
-        Grant("storage.vault.KEEPER_PERMISSIONS", Place.VALUES_BUCKET),
+        Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.SOURCES_BUCKET),
+        Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.VALUES_BUCKET),
     ),
     "on_work": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", Place.PROBE_SECRETS),
+        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
         # To act as the functions' accounts is granted on each of these accounts, not by the roles.
         Grant("run.platform.PERMISSIONS", SHIFT),
         Grant("run.builder.PERMISSIONS", REBUILD),
         Grant("monitoring.metrics.PERMISSIONS", METRICS),
         Grant("run.images.PERMISSIONS", IMAGES),
         Grant("monitoring.alert_states.PERMISSIONS", ALERTS),
-        Grant("storage.vault.READ_PERMISSIONS", Place.SOURCES_BUCKET),
+        Grant("storage.vault.READ_PERMISSIONS", GrantScope.SOURCES_BUCKET),
         # No other entry point reads this bucket.
-        Grant("storage.vault.READ_PERMISSIONS", Place.VALUES_BUCKET),
+        Grant("storage.vault.READ_PERMISSIONS", GrantScope.VALUES_BUCKET),
         # A legal hold.
-        Grant("storage.mirrors.HOLD_PERMISSIONS", Place.EXPORT_BUCKETS),
-        Grant("storage.mirrors.HOLD_PERMISSIONS", Place.SECOND_BUCKETS),
+        Grant("storage.mirrors.HOLD_PERMISSIONS", GrantScope.EXPORT_BUCKETS),
+        Grant("storage.mirrors.HOLD_PERMISSIONS", GrantScope.SECOND_BUCKETS),
         Grant("firebase.hosting.WRITE_PERMISSIONS", WAYS_BACK),
         Grant("firebase.auth_config.WRITE_PERMISSIONS", WAYS_BACK),
         Grant("firestore.indexes.WRITE_PERMISSIONS", WAYS_BACK),
@@ -169,24 +169,24 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firestore.backups.PAST_PERMISSIONS", REPAIR),
         Grant("firestore.rewrites.PERMISSIONS", REPAIR),
         Grant("pubsub.eventarc_triggers.PERMISSIONS", REPAIR),
-        Grant("storage.vault.QUARANTINE_PERMISSIONS", Place.QUARANTINE_BUCKET),
+        Grant("storage.vault.QUARANTINE_PERMISSIONS", GrantScope.QUARANTINE_BUCKET),
         Grant("storage.media.PERMISSIONS", MEDIA),
-        Grant("pubsub.publisher.PERMISSIONS", Place.DERIVED_TOPICS),
+        Grant("pubsub.publisher.PERMISSIONS", GrantScope.DERIVED_TOPICS),
     ),
     "on_notice": (
         *EVERY_RESPONDER,
-        Grant("storage.public_pages.PERMISSIONS", Place.STATUS_BUCKET),
-        Grant("project.secret_values.PERMISSIONS", Place.CHANNEL_SECRETS),
+        Grant("storage.public_pages.PERMISSIONS", GrantScope.STATUS_BUCKET),
+        Grant("project.secret_values.PERMISSIONS", GrantScope.CHANNEL_SECRETS),
         Grant("firebase.messaging.PERMISSIONS", PUSH),
         Grant("firestore.documents.PERMISSIONS", PUSHED_TO),
     ),
     CONSOLE: (
-        Grant("firestore.store.READ_PERMISSIONS", Place.OPERATIONS_PROJECT),
-        Grant("pubsub.publisher.PERMISSIONS", Place.OPERATIONS_PROJECT),
-        Grant("firebase.id_tokens.PERMISSIONS", Place.IDENTITY_PROJECT),
+        Grant("firestore.store.READ_PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
+        Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
+        Grant("firebase.id_tokens.PERMISSIONS", GrantScope.IDENTITY_PROJECT),
         # On its own service account alone: a token that proves who publishes.
-        Grant("project.own_id_token.PERMISSIONS", Place.OPERATIONS_PROJECT),
-        Grant("storage.objects.READ_PERMISSIONS", Place.AUDIT_BUCKET),
+        Grant("project.own_id_token.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
+        Grant("storage.objects.READ_PERMISSIONS", GrantScope.AUDIT_BUCKET),
     ),
 }
 """By entry point of main.py."""
@@ -197,6 +197,6 @@ def application_roles(policy: Policy) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for entry_point, grants in GRANTS.items():
         for one in grants:
-            if isinstance(one.place, ApplicationRole) and one.place.is_needed(policy):
-                found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.place.name}")
+            if isinstance(one.scope, ApplicationRole) and one.scope.is_needed(policy):
+                found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.scope.name}")
     return dict(found)

@@ -172,9 +172,9 @@ HEALTHY_SHOP = SystemFacts(
     accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
-            f"projects/shop-prod/roles/rollback_{one.place.name}{UNDER.get(one.place.name, '')}"
+            f"projects/shop-prod/roles/rollback_{one.scope.name}{UNDER.get(one.scope.name, '')}"
             for one in grants
-            if isinstance(one.place, ApplicationRole)
+            if isinstance(one.scope, ApplicationRole)
         )
         for name, grants in GRANTS.items()
     },
