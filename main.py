@@ -1,16 +1,14 @@
-"""The entry points: a request is decoded, its responder acts, and this decides what is answered.
+"""The entry points: decode a request, call its responder, and answer.
 
-Plain HTTP functions, because the framework's own CloudEvent signature loses fields and answers 400
-by itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything else.
+They are plain HTTP functions: the framework's CloudEvent signature loses fields and answers 400 by
+itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything else.
 
     returned                acknowledged: done, or waiting by due_at
-    Refused                 audited, dead-lettered, acknowledged: no repetition would help
+    Refused                 audited, dead-lettered, acknowledged: a repetition would not help
     LostRollback            acknowledged: another worker holds it
     any other failure       503, redelivered
 
-What each of those needs: the state database (`shared.adapters.gcp.firestore.store.PERMISSIONS`),
-and to publish on the topics that it names (`shared.adapters.gcp.pubsub.publisher.PERMISSIONS`);
-what it needs beyond that stands in its docstring.
+Permissions: `shared.adapters.gcp.permissions`. Topics: `shared.core.topics`.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ FORM_LIMIT = 100_000
 
 
 class Responder(Protocol):
-    """What acts on a message."""
+    """A trigger of `responders.triggers`."""
 
     def receive(self, message: Message) -> None:
         """Return when all is committed and published."""
@@ -53,144 +51,68 @@ class Responder(Protocol):
 
 
 def on_alert(request: Request) -> tuple[str, int]:
-    """Record a Cloud Monitoring notification and open or join its incident.
+    """Record an alert and open or join its incident.
 
-    Trigger: push from rollback-alerts. Publishes on rollback-work, -notices and -dead-letters.
-    A redelivery finds its key and republishes what is due.
+    Trigger: push from rollback-alerts: notifications of Cloud Monitoring, security findings.
+    A redelivery finds the alert recorded and republishes its work.
     """
     return _answer(request, "alerts")
 
 
 def on_command(request: Request) -> tuple[str, int]:
-    """Carry out what a person asks for, once by its id.
+    """Carry out an operator command once by its id.
 
-    Trigger: push from rollback-commands, and from rollback-override. Publishes on rollback-work,
-    -deployments, -notices and -dead-letters; looks up who speaks, in the identity project
-    (`shared.adapters.gcp.firebase.id_tokens.PERMISSIONS`), and what data can be brought back to, in
-    applications that admit copies (`shared.adapters.gcp.firestore.backups.PAST_PERMISSIONS`). A
-    redelivery changes nothing and republishes what is due.
+    Trigger: push from rollback-commands, and from rollback-override when sign-in is down.
+    A redelivery changes nothing and republishes the work of the command.
     """
     return _answer(request, "commands")
 
 
 def on_clock(request: Request) -> tuple[str, int]:
-    """Hand on whatever is due and look through the probes, now and half a minute later.
+    """Publish the work that is due, run the probes, and start the periodic jobs.
 
-    Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
-    rollback-work, -deployments, -notices and -dead-letters; asks the probes' addresses on the
-    internet, and reads the secrets of the test accounts among them
-    (`shared.adapters.gcp.project.secret_values.PERMISSIONS`); creates objects in the audit bucket
-    (the first of `shared.adapters.gcp.storage.objects.PERMISSIONS`). Exports and watches databases
-    in applications that are backed up (`shared.adapters.gcp.firestore.exports.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.backups.PERMISSIONS`); reads, and writes what was live, in the
-    export buckets (`shared.adapters.gcp.storage.mirrors.SOURCE_PERMISSIONS`,
-    `shared.adapters.gcp.storage.mirrors.WRITE_PERMISSIONS`) and copies in the second buckets
-    (`shared.adapters.gcp.storage.mirrors.TARGET_PERMISSIONS`). Restores and looks through backups
-    in applications whose backups are proven (`shared.adapters.gcp.firestore.restores.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.restores.SCRATCH_PERMISSIONS`,
-    `shared.adapters.gcp.firestore.documents.PERMISSIONS`). Makes and looks through copies in
-    applications that admit copies (`shared.adapters.gcp.firestore.restores.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.restores.CLONE_PERMISSIONS`,
-    `shared.adapters.gcp.firestore.restores.SCRATCH_PERMISSIONS`,
-    `shared.adapters.gcp.firestore.documents.PERMISSIONS`). Looks through data in applications that
-    declare collections (`shared.adapters.gcp.firestore.documents.PERMISSIONS`), and at files in
-    applications whose documents name files (`shared.adapters.gcp.storage.media.PERMISSIONS`). Looks
-    at buckets and topics in applications that declare assets
-    (`shared.adapters.gcp.project.provisions.PERMISSIONS`). A redelivery sweeps what was not swept.
+    Trigger: push from rollback-clock, each minute from each of two regions.
+    A run polls twice, half a minute apart; it can take two minutes.
+    A redelivery does the half minutes that no run has claimed.
     """
     return _answer(request, "clock")
 
 
 def on_deployment(request: Request) -> tuple[str, int]:
-    """Record deployments from what is really live, judge them, and prove what going back needs.
+    """Record deployments, check for regressions, and check that each can be restored.
 
-    Trigger: push from rollback-deployments: announcements, audit entries as hints, what is due.
-    Publishes on rollback-notices and -dead-letters; asks the probes' addresses on the internet, and
-    reads the secrets of the test accounts among them
-    (`shared.adapters.gcp.project.secret_values.PERMISSIONS`); reads functions, services and
-    revisions (`shared.adapters.gcp.run.platform.INVENTORY_PERMISSIONS`), who may call them
-    (`shared.adapters.gcp.run.platform.INVOKERS_PERMISSIONS`), what functions are configured with
-    (`shared.adapters.gcp.run.platform.VALUES_PERMISSIONS`) and built from
-    (`shared.adapters.gcp.storage.vault.COPY_PERMISSIONS`), which images
-    (`shared.adapters.gcp.run.images.PERMISSIONS`) and runtimes
-    (`shared.adapters.gcp.run.runtimes.PERMISSIONS`) there are, what routers counted
-    (`shared.adapters.gcp.monitoring.metrics.PERMISSIONS`), and what a system has beside its
-    functions (`shared.adapters.gcp.project.service_accounts.PERMISSIONS`,
-    `shared.adapters.gcp.firebase.hosting.PERMISSIONS`,
-    `shared.adapters.gcp.firebase.auth_config.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.indexes.PERMISSIONS`,
-    `shared.adapters.gcp.firebase.remote_config.PERMISSIONS`,
-    `shared.adapters.gcp.firebase.rules.PERMISSIONS`,
-    `shared.adapters.gcp.project.scheduler_jobs.PERMISSIONS`,
-    `shared.adapters.gcp.project.secrets.PERMISSIONS`). Keeps, and lets go, what functions are built
-    from in the sources bucket (`shared.adapters.gcp.storage.vault.KEEPER_PERMISSIONS`), and the
-    values of their variables in the values bucket
-    (`shared.adapters.gcp.storage.vault.KEEPER_PERMISSIONS`). A redelivery finds it recorded, or no
-    longer due.
+    Trigger: push from rollback-deployments: announcements of CI, audit log entries, due checks.
+    The inventory of the application is the fact; a message is only a hint.
+    A redelivery finds the deployment recorded, or the check no longer due.
     """
     return _answer(request, "deployments")
 
 
 def on_work(request: Request) -> tuple[str, int]:
-    """Decide a rollback, or carry it forward, until it waits or ends.
+    """Decide on a rollback and execute it until it waits or ends.
 
-    Trigger: push from rollback-work, one request at a time. Publishes on rollback-work, -notices
-    and -dead-letters; needs `shared.adapters.gcp.run.platform.PERMISSIONS`,
-    `shared.adapters.gcp.run.builder.PERMISSIONS`,
-    `shared.adapters.gcp.monitoring.metrics.PERMISSIONS`,
-    `shared.adapters.gcp.run.images.PERMISSIONS` and
-    `shared.adapters.gcp.monitoring.alert_states.PERMISSIONS`; reads what it builds from in the
-    sources bucket (`shared.adapters.gcp.storage.vault.READ_PERMISSIONS`) and, alone, in the values
-    bucket (`shared.adapters.gcp.storage.vault.READ_PERMISSIONS`); holds in the export buckets
-    (`shared.adapters.gcp.storage.mirrors.HOLD_PERMISSIONS`) and in the second buckets
-    (`shared.adapters.gcp.storage.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back
-    what a system has beside its functions
-    (`shared.adapters.gcp.firebase.hosting.WRITE_PERMISSIONS`,
-    `shared.adapters.gcp.firebase.auth_config.WRITE_PERMISSIONS`,
-    `shared.adapters.gcp.firestore.indexes.WRITE_PERMISSIONS`,
-    `shared.adapters.gcp.firebase.remote_config.WRITE_PERMISSIONS`,
-    `shared.adapters.gcp.firebase.rules.WRITE_PERMISSIONS`). Looks through data, and back at what
-    they were, and writes documents back that have not expired, in applications that declare
-    collections (`shared.adapters.gcp.firestore.documents.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.backups.PAST_PERMISSIONS`,
-    `shared.adapters.gcp.firestore.indexes.PERMISSIONS`,
-    `shared.adapters.gcp.pubsub.eventarc_triggers.PERMISSIONS`,
-    `shared.adapters.gcp.firestore.rewrites.PERMISSIONS`), with a copy in the quarantine bucket
-    (`shared.adapters.gcp.storage.vault.QUARANTINE_PERMISSIONS`); looks at files in applications
-    whose documents name files (`shared.adapters.gcp.storage.media.PERMISSIONS`). Ends sessions
-    (`shared.adapters.gcp.firebase.sessions.PERMISSIONS`); asks the probes' addresses on the
-    internet, and reads the secrets of the test accounts among them
-    (`shared.adapters.gcp.project.secret_values.PERMISSIONS`); asks, in applications that make data
-    again (`shared.adapters.gcp.pubsub.publisher.PERMISSIONS`), on the topics that their policies
-    declare. A redelivery takes over at once where its first delivery died; any other worker waits
-    for the lease.
+    Trigger: push from rollback-work, one request at a time for each instance.
+    Also continues commands of several parts and files incident reports.
+    A redelivery takes over at once where the first delivery crashed; another worker waits for
+    the lease.
     """
     return _answer(request, "work")
 
 
 def on_notice(request: Request) -> tuple[str, int]:
-    """Say one notice to one channel, or write the status page of one system.
+    """Send one notice to one channel, or write the status page of one system.
 
-    Trigger: push from rollback-notices. Publishes on rollback-notices and -dead-letters; writes
-    objects in the status bucket (`shared.adapters.gcp.storage.public_pages.PERMISSIONS`); pushes to
-    users in applications that have such a channel
-    (`shared.adapters.gcp.firebase.messaging.PERMISSIONS`), whom it looks up in applications whose
-    channels look users up (`shared.adapters.gcp.firestore.documents.PERMISSIONS`), and reads the
-    secrets that channels name (`shared.adapters.gcp.project.secret_values.PERMISSIONS`). A
-    redelivery of a notice that was said does nothing; one of a page writes it again.
+    Trigger: push from rollback-notices.
+    A redelivery does not send a notice again; it writes a status page again.
     """
     return _answer(request, "notices")
 
 
 def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
-    """Show operators what is, and publish what they ask for, as commands.
+    """Serve the operator console; publish each form as a command of the operator.
 
-    Trigger: HTTPS, by browsers of people who sign in. Reads the state database; publishes on
-    rollback-commands, in the operator's name; looks up who they are, in the identity project
-    (`shared.adapters.gcp.firebase.id_tokens.PERMISSIONS`); says that it speaks by a token of its
-    own account (`shared.adapters.gcp.project.own_id_token.PERMISSIONS`); reads heads in the audit
-    bucket (`shared.adapters.gcp.storage.objects.READ_PERMISSIONS`). A form that is sent twice is
-    one command; of one that is too large no more is read than of any.
+    Trigger: HTTPS, from browsers of operators who sign in.
+    A form that is submitted twice is one command.
     """
     from shared.domain.presentation.console_http import ConsoleRequest
 
@@ -212,40 +134,36 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
 
 
 def _answer(request: Request, trigger: str) -> tuple[str, int]:
-    """What Pub/Sub is told: the one place where an error becomes a redelivery."""
+    """Return the answer to Pub/Sub: the one place where an error becomes a redelivery."""
     traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
-    with log.context(responder=trigger, **traced):
-        return _answered(request, trigger)
-
-
-def _answered(request: Request, trigger: str) -> tuple[str, int]:
-    """As `_answer`; each line that is logged carries what the request is about."""
     message = Message("", "", b"", {}, None)
-    try:
-        body = request.get_data()
+    with log.context(responder=trigger, **traced):
         try:
-            message = _identified(decode(dict(request.headers), body, request.full_path))
-            with log.context(message_id=message.id, topic=message.topic):
-                with making:
-                    responder = _responder(trigger)
-                responder.receive(message)
-        except Undecodable as undecodable:
-            message = replace(
-                message, id=undecodable.message_id, topic=undecodable.topic, data=body
-            )
-            _refuse(message, undecodable.reason)
-        except Refused as refused:
-            _refuse(message, refused.reason)
-    except LostRollback as lost:
-        log.write("WARNING", f"lost: {lost}", message_id=message.id)
-    except RollbackError as failure:
-        kind = type(failure).__name__
-        log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
-        return REDELIVER
+            body = request.get_data()
+            try:
+                message = _identified(decode(dict(request.headers), body, request.full_path))
+                with log.context(message_id=message.id, topic=message.topic):
+                    with making:
+                        responder = _responder(trigger)
+                    responder.receive(message)
+            except Undecodable as undecodable:
+                message = replace(
+                    message, id=undecodable.message_id, topic=undecodable.topic, data=body
+                )
+                _refuse(message, undecodable.reason)
+            except Refused as refused:
+                _refuse(message, refused.reason)
+        except LostRollback as lost:
+            log.write("WARNING", f"lost: {lost}", message_id=message.id)
+        except RollbackError as failure:
+            kind = type(failure).__name__
+            log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
+            return REDELIVER
     return ACKNOWLEDGED
 
 
 def _refuse(message: Message, reason: str) -> None:
+    """Audit the refusal and dead-letter the message."""
     known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
     with making:
@@ -256,7 +174,7 @@ def _refuse(message: Message, reason: str) -> None:
 
 
 def _identified(message: Message) -> Message:
-    """The message, named after its content where its id is absent or is no name."""
+    """Return the message, with a hash of its data as the id where it has no valid one."""
     if NAME.fullmatch(message.id):
         return message
     return replace(message, id=hashlib.sha256(message.data).hexdigest())
@@ -264,7 +182,7 @@ def _identified(message: Message) -> Message:
 
 @cache
 def _responder(trigger: str) -> Responder:
-    """The responder of a trigger, imported and built for the first message."""
+    """Return the responder of a trigger, imported and built for the first message."""
     from responders.triggers import alerts, clock, commands, deployments, notices, work
 
     kinds: dict[str, Callable[[Wiring, Mapping[str, Policy]], Responder]] = {

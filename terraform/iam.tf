@@ -1,6 +1,6 @@
 locals {
   # Roles of our own, where the narrowest of Google's would allow more: the permissions are those
-  # that the adapters in shared/adapters/gcp declare.
+  # that shared/adapters/gcp/permissions.py lists for each entry point.
   operations_roles = {
     anchors = {
       title       = "Rollback: write what is written once, read and delete nothing"

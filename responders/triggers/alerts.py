@@ -1,4 +1,4 @@
-"""on_alert: a notification is recorded, and an incident with it. Nothing is decided here."""
+"""on_alert: record an alert and open or join its incident. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ REMEMBERED_KEYS = 10_000
 
 
 class AlertsTrigger:
-    """Records each (incident_id, state) once; joins it to the open incident, or opens one."""
+    """Decodes a notification or a security finding, and has each (id, state) recorded once."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
         self._recording = Recording(ports, "on_alert")
         self._settled: dict[str, datetime] = {}
-        """Keys that were committed and published lately: their duplicates cost nothing more."""
+        """Keys that were committed and published in the last moments: a duplicate needs no read."""
 
     def receive(self, message: Message) -> None:
         """Return once the alert is committed and its work published.
 
-        Raises: Refused, for what is no notification or nobody's; Unavailable.
+        Raises: Refused, for an unknown shape or an alert of no known system; Unavailable.
         """
         if security_finding.is_one(message.data):
             self._receive_finding(message)
@@ -65,7 +65,7 @@ class AlertsTrigger:
             self._settle(self._alert(notification, message, policy, signal), policy)
 
     def _receive_finding(self, message: Message) -> None:
-        """The same of a finding of Security Command Center, which is a breach or refused."""
+        """Receive a finding of Security Command Center, which is a breach or refused."""
         finding = security_finding.parse_security_finding(message.data)
         policy = security_finding.claim(finding, self._policies)
         state = finding.state.lower()
@@ -108,14 +108,14 @@ class AlertsTrigger:
             notification=scrubbed(notification.document.encode()).decode(),
         )
 
-    def _settle(self, alert: Alert, policy: Policy) -> None:
-        """Have the alert on record and attended to, and remember that it is."""
-        self._recording.settle(alert, policy)
-        self._remember(alert.key)
-
     def _was_settled(self, key: str) -> bool:
         at = self._settled.get(key)
         return at is not None and self._ports.clock.now() - at < REMEMBERED_FOR
+
+    def _settle(self, alert: Alert, policy: Policy) -> None:
+        """Have the alert recorded, and remember that it is."""
+        self._recording.settle(alert, policy)
+        self._remember(alert.key)
 
     def _remember(self, key: str) -> None:
         if len(self._settled) >= REMEMBERED_KEYS:

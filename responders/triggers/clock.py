@@ -1,4 +1,4 @@
-"""on_clock: hands on what is due and was dropped; looks from outside, exports, checks data."""
+"""on_clock: publish due work, run the probes, and run the periodic jobs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from shared.state.envelope import Message
 TICKS_KEPT_FOR = timedelta(hours=1)
 SECONDS_OF_A_SWEEP = 30
 OVERDUE = timedelta(minutes=2)
-"""What has been due for longer was handed on several times, and nobody has done it."""
+"""Work that is due for longer was published several times, and no worker has done it."""
 
 
 class ClockTrigger:
-    """Sweeps twice a minute; a second Scheduler job's tick in the same half minute does nothing."""
+    """Sweeps twice a minute; a second tick in the same half minute does nothing."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
@@ -52,12 +52,12 @@ class ClockTrigger:
         self._checking = Checking(ports, policies)
 
     def receive(self, message: Message) -> None:
-        """Sweep and look now and, in the same invocation, half a minute later.
+        """Sweep and probe now and, in the same invocation, half a minute later.
 
-        A tick's content says nothing: its time of arrival counts. A redelivery sweeps the half
-        minutes that are left. No look holds up a sweep; the last ones may take a minute more, and
-        backups and checks of data come after them. The stopwatch says when half a minute is over:
-        a clock that is set right meanwhile may be short of it.
+        The content of a tick is not read: its time of arrival counts. A redelivery sweeps the half
+        minutes that are left. No probe delays a sweep; the last ones may take a minute more, and
+        backups and checks of data follow them. The monotonic clock measures the half minute: the
+        wall clock may be corrected meanwhile.
         Raises: Unavailable.
         """
         del message
@@ -83,9 +83,9 @@ class ClockTrigger:
             self._checking.check()
 
     def _sweep_once(self, looks: Probing, now: datetime) -> datetime | None:
-        """Claim the half minute, publish all that is due in it, and look from outside.
+        """Claim the half minute, publish all work that is due in it, and run the probes.
 
-        When it did; None: the half minute was claimed already.
+        Return the time of the sweep; None: the half minute was claimed already.
         """
         try:
             claimed_at = self._ports.store.commit(
@@ -99,12 +99,10 @@ class ClockTrigger:
         return now
 
     def sweep(self, now: datetime) -> None:
-        """Publish every rollback, notice, rehearsal and page that is due; seal events each quarter.
+        """Publish the work that is due, and run the jobs of each half minute.
 
-        A fence is handed on although its system has no policy any more.
-
-        Once a day old pins are told of, and incidents that are over tallied. Heads are anchored
-        last: nothing waits for that.
+        A write fence is published although its system has no policy any more. The audit heads are
+        anchored last: nothing waits for that.
         """
         ports = self._ports
         for kind in work_queue.COLLECTIONS:
@@ -122,7 +120,7 @@ class ClockTrigger:
 
 
 def _tell(kind: str, due_for: timedelta) -> None:
-    """A line for the dashboard's oldest work, and the alert on it (terraform/log_metrics.tf)."""
+    """Log the age of the oldest work, for a dashboard and an alert (terraform/log_metrics.tf)."""
     seconds = int(due_for.total_seconds())
     severity = "WARNING" if due_for > OVERDUE else "INFO"
     message = f"the oldest {kind} has been due for {seconds} s"

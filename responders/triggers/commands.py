@@ -1,101 +1,21 @@
-"""on_command: what a person asks for is checked whole, done once by its id, and recorded."""
+"""on_command: execute an operator command once by its id, and publish its work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cache, partial
+from collections.abc import Mapping
 
-from msgspec.structs import replace
-
-from responders.backups import copy_command
-from responders.commands.authentication import identify, use_up
-from responders.commands.incident import answers, breach, legal_hold, root_cause
-from responders.commands.rollback import drill, rollback, schedule, undo
-from responders.commands.switches import audit_events, switches
-from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
-from responders.commands.upkeep.diagnostics import check
-from responders.data import erasure
-from responders.rollback import session_revocation
-from responders.rollback.isolation import fence_command
-from responders.support.command_handler import CommandRequest, Verb
-from shared.core.codec import encode
-from shared.core.errors import Refused
-from shared.core.store import Create, Write
-from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import Command, CommandRecord
-from shared.domain.policy.model import Mode, Policy
-from shared.domain.retention import KEPT_FOR
-from shared.domain.system import EVERYWHERE
+from responders.commands.execution import execute
+from responders.commands.switches import audit_events
+from shared.domain.commands.command import parse_command
+from shared.domain.policy.model import Policy
 from shared.engine.lease import SKEW
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 
-VERBS: dict[str, Verb] = {
-    "rollback": schedule.order,
-    "retry": rollback.retry,
-    "undo": undo.undo,
-    "unpin": undo.unpin,
-    "breach": breach.declare,
-    session_revocation.VERB: session_revocation.revoke,
-    "unplan": schedule.call_off,
-    "cancel": rollback.cancel,
-    "approve": answers.approve,
-    "reject": answers.reject,
-    "ack": answers.ack,
-    "accept": answers.accept,
-    "publish": answers.publish,
-    "root-cause": root_cause.record,
-    "hold": legal_hold.hold,
-    "release": legal_hold.release,
-    "pause": switches.pause,
-    "resume": switches.resume,
-    "freeze": switches.freeze,
-    "unfreeze": switches.unfreeze,
-    "promote": switches.promote,
-    "export": diagnostics.export,
-    "mark-stable": deployment_mark.mark_stable,
-    "mark-bad": deployment_mark.mark_bad,
-    "mark-barrier": deployment_mark.mark_barrier,
-    "drill": drill.drill,
-    "copy": copy_command.copy,
-    fence_command.VERB: fence_command.raise_fence,
-    fence_command.LIFT: fence_command.lift,
-    "erase": erasure.erase,
-    "notify": diagnostics.notify,
-    "check": check,
-    data_regeneration.VERB: data_regeneration.regenerate,
-}
-TOO_LATE_AFTER_A_WHILE = frozenset(
-    {
-        "rollback",
-        "retry",
-        "undo",
-        "unpin",
-        "approve",
-        "accept",
-        "promote",
-        "mark-stable",
-        "breach",
-        "copy",
-        fence_command.VERB,
-        data_regeneration.VERB,
-        session_revocation.VERB,
-    }
-)
-"""What lets something happen is not done in another hour; what stops something always is."""
-OBSERVE = Mode.OBSERVE.name.lower()
-"""The promotion that stops automation."""
-COMMIT_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
-
 
 class CommandsTrigger:
-    """Carries out what people ask for, who prove who they are."""
+    """Decodes a command and has it executed for an operator who is authenticated."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
@@ -105,91 +25,12 @@ class CommandsTrigger:
         """Return once the command is committed with its effects, and their work published.
 
         A redelivery, or another message with the same id, changes nothing and republishes what is
-        due; one that was replayed has the id and the age that it had at first. Raises: Refused,
-        with every fault; Unavailable.
+        due. Raises: Refused, with every fault; Unavailable.
         """
-        command = commands.parse_command(message.data, message.first_id, self._policies)
-        said_at = message.first_published_at or self._ports.clock.now()
-        identified = cache(partial(identify, message, self._ports, self._policies))
-
-        def carried_out() -> None:
-            if self._is_done(command):
-                return
-            self._refuse_stale(command, said_at)
-            actor = identified()
-            said = replace(command, actor=actor.name)
-            try:
-                used_up = use_up(actor, command.id, self._ports)
-                who = actor.person, actor.right
-                asked = CommandRequest(said, said_at, self._ports, self._policies, *who)
-                self._carry_out(asked, used_up)
-            except Refused:
-                if not self._is_done(command):  # a copy of it was faster
-                    raise
-
-        too_fast = f"command {command.id}: its documents change too fast"
-        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(carried_out, COMMIT_ATTEMPTS, too_fast, pause)
-        audit_events.tell(self._ports, command.id)
-        self._republish()
-
-    def _is_done(self, command: Command) -> bool:
-        """Whether this command, by its id, was carried out."""
-        return self._ports.store.get(commands.command_path(command.id)).fields is not None
-
-    def _refuse_stale(self, command: Command, said_at: datetime) -> None:
-        """Raises: Refused, for what is not to happen in another hour."""
-        if command.command not in TOO_LATE_AFTER_A_WHILE or command.mode == OBSERVE:
-            return
-        late = self._ports.clock.now() - said_at
-        if late > self._policies[command.system].gates.stale_after:
-            raise Refused(f"said {late} ago: too late for a {command.command}")
-
-    def _carry_out(self, asked: CommandRequest, used_up: Sequence[Write]) -> None:
-        """Commit the command's record and token together with its effect.
-
-        Raises: Moved, Refused.
-        """
-        command = asked.command
-        effect = VERBS[command.command](asked)
-        now, planned = self._ports.clock.now(), effect.planned
-        goes_on = effect.goes_on or effect.rehearses is not None or planned is not None
-        record = CommandRecord(
-            id=command.id,
-            command=command.command,
-            system=command.system or EVERYWHERE,
-            actor=command.actor,
-            reason=command.reason,
-            received_at=now,
-            result=effect.result,
-            incident=effect.incident or command.incident,
-            order=effect.rehearses,
-            drills=effect.drills,
-            planned=planned,
-            due_at=planned.begins_at if planned is not None else now if goes_on else None,
-            answer=dict(effect.answer),
-            tells=effect.tells,
-            expires_at=None if goes_on else now + KEPT_FOR,
-        )
-        told = event(
-            f"command.{command.command}",
-            now,
-            command.actor,
-            command=encode(command),
-            right=asked.right,
-            changes=effect.changes,
-        )
-        self._ports.store.commit(
-            [
-                Create(commands.command_path(command.id), encode(record)),
-                write_down(record.system, f"command:{command.id}", told),
-                *used_up,
-                *effect.writes,
-            ]
-        )
-
-    def _republish(self) -> None:
-        """Hand over what the command made due, by the store's clock, and whatever else is."""
-        ports, now = self._ports, self._ports.clock.now() + SKEW
+        ports, policies = self._ports, self._policies
+        command = parse_command(message.data, message.first_id, policies)
+        execute(ports, policies, command, message)
+        audit_events.tell(ports, command.id)
+        now = ports.clock.now() + SKEW
         for kind in work_queue.COLLECTIONS:
-            work_queue.publish_due(ports.store, ports.bus, kind, now, self._policies)
+            work_queue.publish_due(ports.store, ports.bus, kind, now, policies)

@@ -1,4 +1,4 @@
-"""The console: operators look at what is, and say what is to be; every change is a command."""
+"""console: serve the pages of the operator console; every change is a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
 
 
 class ConsoleTrigger:
-    """Answers browsers. Nobody sees anything but the page of signing in before they have."""
+    """Dispatches requests of browsers. Without a session, only the sign-in page is shown."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
@@ -39,7 +39,7 @@ class ConsoleTrigger:
         }
 
     def answer(self, visit: ConsoleRequest) -> Page:
-        """A page, whatever is asked; no answer of a service of ours is a page that says so."""
+        """Return a page for every request; an error page where a service gives no answer."""
         try:
             return self._answered(visit)
         except Rejected as no:
@@ -67,12 +67,23 @@ class ConsoleTrigger:
         template, view = self._view(visit)
         return self._page(template, view(visit), visit, session)
 
-    def _view(self, visit: ConsoleRequest) -> tuple[str, View]:
-        if visit.path.startswith(INCIDENTS):
-            return "incident", self._viewing.incident
-        if visit.path not in self._views:
-            raise Rejected("There is no such page.")
-        return self._views[visit.path]
+    def _sign_in(self, visit: ConsoleRequest) -> Page:
+        why = ""
+        if visit.method == "POST":
+            done = self._signing_in.enter(visit)
+            if isinstance(done, Page):
+                return done
+            why = done
+        facts, cookie = self._signing_in.form(visit, why)
+        status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
+        return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
+
+    def _to_sign_in(self, visit: ConsoleRequest) -> Page:
+        """Redirect to the sign-in page, and from there back here; the content of a form is lost."""
+        to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
+        if visit.is_a_part:
+            to = console_http.own(visit.path)
+        return console_http.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
 
     def _posted(self, visit: ConsoleRequest, session: ConsoleSession) -> Page:
         actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], Page | str]] = {
@@ -87,23 +98,12 @@ class ConsoleTrigger:
         facts = self._saying.ask(visit, visit.form, done)
         return self._page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
-    def _sign_in(self, visit: ConsoleRequest) -> Page:
-        why = ""
-        if visit.method == "POST":
-            done = self._signing_in.enter(visit)
-            if isinstance(done, Page):
-                return done
-            why = done
-        facts, cookie = self._signing_in.form(visit, why)
-        status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
-        return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
-
-    def _to_sign_in(self, visit: ConsoleRequest) -> Page:
-        """To the page of signing in, and back here from there; a form's words are lost."""
-        to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
-        if visit.is_a_part:
-            to = console_http.own(visit.path)
-        return console_http.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
+    def _view(self, visit: ConsoleRequest) -> tuple[str, View]:
+        if visit.path.startswith(INCIDENTS):
+            return "incident", self._viewing.incident
+        if visit.path not in self._views:
+            raise Rejected("There is no such page.")
+        return self._views[visit.path]
 
     def _page(
         self,

@@ -1,4 +1,4 @@
-"""on_deployment: what is live is read and compared; what changes is recorded, judged and proven."""
+"""on_deployment: record deployments from the inventory, and check each that is due."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from shared.state.work_queue import Due
 
 
 class DeploymentsTrigger:
-    """Knows what is live, since when, and whether it may be gone back to."""
+    """Dispatches announcements, hints of the audit log, and checks that are due."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
 
     def receive(self, message: Message) -> None:
-        """Return once what the message tells, hints at, or makes due is taken in.
+        """Return once the announcement, hint or due check is processed.
 
-        A redelivery changes nothing; an announcement is believed in what nobody can see, the
-        inventory in all else.
-        Raises: Refused; Unavailable, when what is live could not be read.
+        A redelivery changes nothing. An announcement counts for facts that no inventory shows; for
+        everything else the inventory counts.
+        Raises: Refused; Unavailable, when the inventory could not be read.
         """
         now = self._ports.clock.now()
         match heard(message.data, self._policies, now):
@@ -46,7 +46,7 @@ class DeploymentsTrigger:
             case Announcement() as said:
                 self._announced(said, message, now)
             case Hint() as hint:
-                # What was logged before the last look is in it.
+                # The last inventory holds what was logged before it.
                 wanted = min(now - SKEW, hint.at) + SKEW if hint.at else now
                 for system in hint.systems:
                     self._look(system, wanted)
@@ -60,14 +60,8 @@ class DeploymentsTrigger:
         told = Said(message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier)
         self._look(said.system, now, told)
 
-    def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
-        """Look at all that is live, and keep what a rebuild needs."""
-        ports, policy = self._ports, self._policies[system]
-        look(ports, policy, wanted, said)
-        keep(ports, policy)
-
     def _due(self, due: Due) -> None:
-        """Look, or see to one deployment, unless somebody has meanwhile."""
+        """Take the inventory, or check one deployment, unless another instance did meanwhile."""
         inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]
         if system not in self._policies:
@@ -81,8 +75,14 @@ class DeploymentsTrigger:
         else:
             readiness.carry_forward(self._ports, self._policies[system], document)
 
+    def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
+        """Compare the inventory with the last one, and store what a rebuild needs."""
+        ports, policy = self._ports, self._policies[system]
+        look(ports, policy, wanted, said)
+        keep(ports, policy)
+
 
 def _is_due(document: Document) -> bool:
-    """Whether it says that somebody must look, by now."""
+    """Whether a check is due by now."""
     due_at = (document.fields or {}).get("due_at")
     return due_at is not None and due_at <= document.read_at

@@ -1,239 +1,31 @@
-"""on_notice: say what is to be said, at least once, and record that it was; write status pages."""
+"""on_notice: send a notice, or write a status page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
-import msgspec
-from msgspec.structs import replace
-
-from responders.notices.device_push import Spreading, short, unanswered
-from responders.notices.message import channel_message
+from responders.notices.delivery import NoticeDelivery
 from responders.notices.status_page import Showing
-from shared.core.codec import decode, encode
-from shared.core.errors import Rejected, Unavailable
-from shared.core.store import Document, Query, Update, written
-from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.commands import command as commands
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.notices import notice as notices
-from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus, Stage, Unless, stage
-from shared.domain.notices.outbox import SENDING_TAKES, ChannelState, DeliveryResult
-from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.status_page import is_shown
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
 
-COMMIT_ATTEMPTS = 10
-RETRY_SECONDS = 0.2
-
 
 class NoticesTrigger:
-    """The outbox: one notice per message, claimed before it is sent, in order on its channel."""
+    """Dispatches what is due on rollback-notices: one notice or one page per message."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = policies
+        self._delivery = NoticeDelivery(ports, policies)
         self._showing = Showing(ports, policies)
 
     def receive(self, message: Message) -> None:
-        """Return once the notice is sent, withdrawn, or due again later.
+        """Return once the notice is sent, withdrawn, or due again later, or the page is written.
 
-        Or once the status page that the sweep asks for is written. A redelivery sends nothing
-        twice, unless the instance died between sending and recording; then the channel sees the
-        same key again. Raises: Refused; Unavailable.
+        Raises: Refused; Unavailable.
         """
         due = work_queue.parse_work_item(message.data, work_queue.NOTICE, work_queue.PAGE)
         if due.kind == work_queue.PAGE:
             self._showing.show(due)
-            return
-        self._retry(due.id, self._say, notices.notice_path(due.id))
-
-    def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
-        """Repeat it while the notice, or its channel, is in another's hands as well."""
-        too_fast = f"{notice}: its documents change too fast"
-        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(partial(attempt, *facts), COMMIT_ATTEMPTS, too_fast, pause)
-
-    def _say(self, path: str) -> None:
-        """Take one notice as far as it goes now.
-
-        Raises: Moved, while nothing was sent, or once another has claimed what we were sending.
-        """
-        document = self._ports.store.get(path)
-        if document.fields is None:
-            return
-        notice, now = decode(Notice, document.fields), document.read_at
-        if notice.due_at is None or notice.due_at > now:
-            return
-        if self._is_pointless(notice):
-            withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
-            self._keep(document, withdrawn)
-            if notice.is_waiting:
-                self._wake(notice)
-            return
-        before = outbox.ahead_of(notice, _read(self._lane(notice)), now)
-        if before is not None:
-            self._keep(document, outbox.deferred(notice, before, now))
-            return
-        channel = self._channel(notice)
-        if channel is None:
-            why = "the policy has no such channel any more"
-            self._keep(document, outbox.given_up(notice, why))
-            self._wake(notice)
-            return
-        self._send(notice, document, channel)
-
-    def _send(self, notice: Notice, document: Document, channel: Channel) -> None:
-        """Claim, send, record; or put off, where the channel takes nothing now."""
-        now = document.read_at  # all instances agree on the store's time
-        known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
-        state = outbox.admitted(_state(known, notice, channel), channel, now)
-        if isinstance(state, datetime):
-            self._keep(document, replace(notice, due_at=state))
-            return
-        policy = self._policies[notice.system]
-        content = channel_message(self._ports, policy, notice, channel)
-        claimed = replace(
-            notice,
-            attempts=notice.attempts + 1,
-            due_at=now + SENDING_TAKES,
-            spread=None if channel.users is None else push_progress.begun(notice.spread, now),
-        )
-        self._ports.store.commit(
-            [
-                Update(document.path, encode(claimed), document.version),
-                written(known, encode(state)),
-            ]
-        )
-        if channel.users is None:
-            said = claimed, *self._handed_over(claimed, channel, content)
         else:
-            said = Spreading(self._ports, policy, channel).tell(claimed, channel.users, content)
-        self._retry(notice.id, self._record, channel, *said)
-
-    def _handed_over(
-        self, notice: Notice, channel: Channel, content: Mapping[str, Any]
-    ) -> tuple[DeliveryResult, str]:
-        """What the channel answers, and what is wrong with it."""
-        try:
-            self._ports.notices.sender.send(channel, notice.id, content)
-        except (Rejected, Unavailable) as failure:
-            return unanswered(failure)
-        return DeliveryResult.TAKEN, ""
-
-    def _record(
-        self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str
-    ) -> None:
-        """Keep what became of it, with what that says of its channel. Raises: Moved."""
-        store = self._ports.store
-        document = store.get(notices.notice_path(claimed.id))
-        now = document.read_at
-        if document.fields is None:
-            return
-        current = decode(Notice, document.fields)
-        if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
-            return  # it took so long that another has claimed it anew
-        known = store.get(outbox.channel_path(claimed.system, channel.name))
-        state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
-        ended = outbox.concluded(current, channel, answer, error, state, now)
-        is_over = ended.due_at is None
-        told_of = short(self._policies[ended.system], ended, now) if is_over else []
-        store.commit(
-            [
-                Update(document.path, encode(ended), document.version),
-                written(known, encode(state)),
-                *notices.creates(told_of),
-            ]
-        )
-        work_queue.publish_notices(self._ports.bus, told_of)
-        if is_over:
-            self._wake(ended)
-        elif answer is DeliveryResult.PARTLY:
-            work_queue.publish(self._ports.bus, work_queue.NOTICE, ended.id, now)
-
-    def _wake(self, ended: Notice) -> None:
-        """Hand over the next of its lane, which may have been put off behind it."""
-        self._retry(ended.id, self._hand_over_next, ended)
-
-    def _hand_over_next(self, ended: Notice) -> None:
-        """Raises: Moved, when that one is just being put off."""
-        lane = {one.path: one for one in self._lane(ended)}
-        if not lane:
-            return
-        now = next(iter(lane.values())).read_at
-        following = outbox.next_of(_read(lane.values()), now)
-        if following is None or following.attempts:
-            return
-        self._keep(lane[notices.notice_path(following.id)], replace(following, due_at=now))
-        work_queue.publish(self._ports.bus, work_queue.NOTICE, following.id, now)
-
-    def _keep(self, document: Document, notice: Notice) -> None:
-        self._ports.store.commit([Update(document.path, encode(notice), document.version)])
-
-    def _lane(self, notice: Notice) -> list[Document]:
-        """The notices of the same incident on the same channel; of an earlier version's, none."""
-        if not notice.lane:
-            return []
-        return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
-
-    def _is_pointless(self, notice: Notice) -> bool:
-        """Whether what a scheduled notice is to tell of was prevented in time."""
-        if notice.unless is Unless.NOTHING:
-            return False
-        if notice.unless is Unless.LIFTED:
-            switch = self._ports.store.get(notice.facts["switch"]).fields or {}
-            pause = switch.get("pause") or {}
-            return bool(pause.get("command") != notice.facts["command"])
-        if notice.unless is Unless.CALLED_OFF:
-            record = (
-                self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
-            )
-            return record.get("due_at") is None
-        fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
-        incident = decode(Incident, fields)
-        if notice.unless is Unless.HELD_BACK:
-            return self._is_held_back(notice, incident)
-        if notice.unless is Unless.ANALYSED:
-            same_end = msgspec.to_builtins(incident.ended_at) == notice.facts["ended_at"]
-            return incident.analysis is not None or not same_end
-        if incident.ended_at is not None:
-            return True
-        if notice.unless is Unless.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by) or incidents.was_over_since(
-                incident, notice.created_at
-            )
-        counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        return incident.status is IncidentStatus.WATCHING or not counted
-
-    def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
-        """Whether the public may not see it, or has no use any more for that it began."""
-        policy = self._policies.get(notice.system)
-        now = self._ports.clock.now()
-        if policy is None or (stage(notice.event) is Stage.BEGUN and incident.ended_at is not None):
-            return True
-        state = incidents.public_state(policy, incident, now)
-        return not is_shown(state, policy.status_page, now)
-
-    def _channel(self, notice: Notice) -> Channel | None:
-        policy = self._policies.get(notice.system)
-        channels = policy.channels if policy else ()
-        return next((one for one in channels if one.name == notice.channel), None)
-
-
-def _read(documents: Iterable[Document]) -> list[Notice]:
-    return [decode(Notice, one.fields) for one in documents]
-
-
-def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
-    """What is known of the channel."""
-    if known.fields is None:
-        return outbox.fresh(notice.system, channel, known.read_at)
-    return decode(ChannelState, known.fields)
+            self._delivery.deliver(due.id)

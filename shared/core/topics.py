@@ -31,7 +31,17 @@ ENTRY_POINTS = {
 }
 """The topics of each entry point of main.py."""
 CONSOLE = "console"
-"""The entry point of main.py that no topic triggers: browsers ask it."""
+"""The entry point of main.py that no topic triggers: browsers request it."""
+PUBLISHES = {
+    "on_alert": (WORK, NOTICES, DEAD_LETTERS),
+    "on_command": (WORK, DEPLOYMENTS, NOTICES, DEAD_LETTERS),
+    "on_clock": (WORK, DEPLOYMENTS, NOTICES, DEAD_LETTERS),
+    "on_deployment": (NOTICES, DEAD_LETTERS),
+    "on_work": (WORK, NOTICES, DEAD_LETTERS),
+    "on_notice": (NOTICES, DEAD_LETTERS),
+    CONSOLE: (COMMANDS,),
+}
+"""The topics on which each entry point of main.py publishes."""
 ACK_DEADLINE = timedelta(minutes=10)
 """The longest; a function's own time-out ends it sooner."""
 LIMIT_ATTEMPTS = 100

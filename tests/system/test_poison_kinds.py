@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from responders.triggers.commands import VERBS
+from responders.commands.execution import VERBS
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback.rollback import RollbackStatus

@@ -11,8 +11,8 @@ from cli.doctor.installation import apis, metrics
 from cli.doctor.installation.facts import function
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
-from cli.doctor.system.permissions import roles_in
 from cli.doctor.system.readiness import newest_stable, proof, sources_stored
+from shared.adapters.gcp.permissions import application_roles
 from shared.domain.decision.facts import Change, unrestorable
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import shares
@@ -173,7 +173,7 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
         return
     lacking = False
-    for entry_point, wanted in roles_in(facts.policy).items():
+    for entry_point, wanted in application_roles(facts.policy).items():
         held = granted.get(facts.accounts.get(entry_point, ""), ())
         if missing := wanted - {role.partition(" if ")[0] for role in held}:
             lacking = True

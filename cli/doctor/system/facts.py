@@ -11,9 +11,9 @@ from msgspec import Struct
 from cli.doctor.calls import Call, Calls, apis_on, ask
 from cli.doctor.installation import apis
 from cli.doctor.installation import metrics as measuring
-from cli.doctor.system.permissions import ASKED
 from cli.support.context import Operations
 from responders.support.inventory_reader import take_stock
+from shared.adapters.gcp.permissions import PUSH
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
@@ -117,7 +117,7 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
     signed_in: Call = partial(Requests, 0, 0)
     if counts_sign_ins(policy, ScenarioName.AUTH):
         signed_in = partial(metrics.sign_ins, now - DAY, now)
-    reached = (policy.project, wiring.project) if ASKED["push"](policy) else ()
+    reached = (policy.project, wiring.project) if PUSH.is_needed(policy) else ()
     calls: dict[str, Call] = {
         "system": partial(reading.system, system),
         "controls": reading.controls,

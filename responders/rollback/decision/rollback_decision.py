@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,15 +12,14 @@ from msgspec.structs import replace
 from responders.rollback.approval import described, parked
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
-from responders.rollback.decision.baseline import recall
 from responders.rollback.decision.fact_collection import Gathered, gather
 from responders.rollback.decision.plan import CANNOT_FIT, WIDER, counted, people_needed, prepared
 from responders.rollback.decision.resource_collection import survey
 from responders.rollback.session_revocation import VERB, with_plan
 from responders.scenarios.resource_plan import ResourceState
-from responders.support.parallel_calls import Hold, no_lease
+from responders.support.parallel_calls import ANSWER_SECONDS, Hold, ask_all, no_lease, or_none
 from shared.core import text, topics
-from shared.core.codec import encode
+from shared.core.codec import decode, encode
 from shared.core.store import Create, Write, written
 from shared.domain.commands.command import as_gcloud, as_shell
 from shared.domain.decision import forecast
@@ -28,13 +28,16 @@ from shared.domain.decision.forecast import Outlook
 from shared.domain.decision.gate_evaluation import Decision, approved, evaluate, evaluate_order
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import ordered_change
+from shared.domain.deployments.deployment import by_function
 from shared.domain.incidents.incident import IncidentStatus, was_escalated
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.signals import BREACH
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Question, RollbackStatus, in_favour
+from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
+from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system import Budget, System
 from shared.ports.groups import Ports
 
@@ -77,7 +80,7 @@ def decide(case: Case) -> bool:
         case Outcome.HOLD:
             return not case.take(held(case, decision.reason, told))
         case Outcome.ROLLBACK if plan is not None:
-            before = recall(case, gathered.facts, decision)
+            before = _baseline(case, gathered.facts, decision)
             case.take(_going_back(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
@@ -86,6 +89,32 @@ def decide(case: Case) -> bool:
         case _:
             turn = _let_go(case, decision, plan, shown, told)
     return not case.end(turn, answered={alert.key for alert in gathered.alerts})
+
+
+def _baseline(case: Case, facts: Facts, decision: Decision) -> Baseline:
+    """Return what routers and probes saw of the plan's functions in the hour before the onset.
+
+    A service without an answer leaves its part unknown. Probe results are stored for half an hour,
+    so they cover the last part.
+    """
+    onset = facts.onset if facts.alerts else case.now()
+    window = baseline.before(onset, decision.change.functions.values())
+    ports, system = case.ports, case.policy.system
+    case.hold_for(ANSWER_SECONDS)
+    answers = ask_all(
+        ports,
+        {
+            "metrics": partial(ports.system(system).metrics.requests, *window),
+            "probes": partial(ports.store.get, probe_signals.probes_path(system)),
+        },
+    )
+    counted, probes = or_none(answers["metrics"]), or_none(answers["probes"])
+    looks = decode(ProbeRecord, probes.fields).looks if probes and probes.fields is not None else {}
+    requests = None
+    if counted is not None:
+        everything = by_function(counted, facts.inventory or {})
+        requests = {name: one for name, one in everything.items() if name in decision.scope}
+    return baseline.recorded(window, requests, looks)
 
 
 def planned(

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from responders.triggers.commands import VERBS
+from responders.commands.execution import VERBS
 from shared.core import topics
 from shared.domain.commands.command import SCHEMA_FILE
 from shared.domain.incidents import incident

@@ -10,11 +10,10 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.rollback import case, completion
+from responders.rollback import case, completion, execution
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import health, rollback_verification
-from responders.triggers import work
 from shared.domain.decision import gate_evaluation
 from shared.domain.decision.gates.base import GateAnswer, GateResult
 from shared.domain.rollback.plan import Step
@@ -62,7 +61,7 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
 
 def ended_and_due_again() -> AbstractContextManager[Any]:
     """No answer after the end makes an ended rollback due again."""
-    return patch.object(work, "ENDED", frozenset())
+    return patch.object(execution, "ENDED", frozenset())
 
 
 def cool_down_ignored() -> AbstractContextManager[Any]:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from responders.alerts.recorder import Recording
 from responders.jobs import audit_anchor, audit_seal
+from responders.notices.delivery import NoticeDelivery
 from responders.triggers import clock
 from responders.triggers.alerts import AlertsTrigger
-from responders.triggers.notices import NoticesTrigger
 from shared.core.codec import encode
 from shared.core.store import Document, Update
 from shared.domain.notices import outbox
@@ -71,13 +71,13 @@ def published_before_commit() -> AbstractContextManager[Any]:
 def notices_not_claimed() -> AbstractContextManager[Any]:
     """A notice is sent by whoever is handed it."""
 
-    def send(self: NoticesTrigger, notice: Notice, document: Document, channel: Any) -> None:
+    def send(self: NoticeDelivery, notice: Notice, document: Document, channel: Any) -> None:
         attempt = replace(notice, attempts=notice.attempts + 1)
-        self._handed_over(attempt, channel, {**encode(attempt), "repeated": False})
+        self._send_to_channel(attempt, channel, {**encode(attempt), "repeated": False})
         ended = replace(attempt, status=NoticeStatus.SENT, due_at=None)
         self._ports.store.commit([Update(document.path, encode(ended), document.version)])
 
-    return patch.object(NoticesTrigger, "_send", send)
+    return patch.object(NoticeDelivery, "_send", send)
 
 
 def failed_notices_count_as_sent() -> AbstractContextManager[Any]:

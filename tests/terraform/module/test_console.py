@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from shared.core.topics import CONSOLE
+from shared.core.topics import CONSOLE, PUBLISHES
 from tests.terraform.checks import (
     account_of,
     findings,
@@ -17,7 +15,7 @@ from tests.terraform.checks import (
     permissions,
 )
 from tests.terraform.conftest import TERRAFORM, configuration
-from tests.terraform.entry_points import declared, docstring, settings_of
+from tests.terraform.entry_points import needed, settings_of
 from tests.terraform.evaluator.evaluator import Configuration, evaluated
 from tests.terraform.module.minimal_variables import SMALLEST
 
@@ -50,12 +48,11 @@ def test_it_knows_who_it_is_and_so_does_the_responder(made: Configuration) -> No
 
 def test_its_account_may_do_what_its_adapters_do(made: Configuration) -> None:
     """It reads the state and the heads, sees who is disabled, signs as itself, and speaks."""
-    said, settings = docstring(CONSOLE), settings_of(made, CONSOLE)
+    settings = settings_of(made, CONSOLE)
     reading = {"datastore.databases.get", "datastore.entities.get", "datastore.entities.list"}
     of_account = {"iam.serviceAccounts.getOpenIdToken"}
     heads = {"storage.objects.get", "storage.objects.list"}
     users = {"firebaseauth.users.get"}
-    assert declared(said) == of_account | heads | users
 
     may = permissions(made, CONSOLE)
 
@@ -64,12 +61,13 @@ def test_its_account_may_do_what_its_adapters_do(made: Configuration) -> None:
         settings.audit_bucket: heads,
         project: reading | of_account | users | {"pubsub.topics.publish"},
     }
+    assert may == needed(made, CONSOLE)
     topics = [
         one.values["topic"]
         for one in made.of("google_pubsub_topic_iam_member")
         if f"serviceAccount:{settings.console_account}" in members(one)
     ]
-    assert topics == re.findall(r"publishes on (rollback-\w+)", said)
+    assert topics == [*PUBLISHES[CONSOLE]]
 
 
 def test_only_whom_the_variable_names_reaches_it(made: Configuration) -> None:

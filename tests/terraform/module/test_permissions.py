@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from cli.doctor.system.permissions import roles_in
+from shared.adapters.gcp.permissions import application_roles
+from shared.adapters.gcp.pubsub import dead_letters
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.presentation import status_page_html
 from tests.terraform.checks import functions, grants, members, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.entry_points import declared, docstring, needed, policies_of, settings_of
+from tests.terraform.entry_points import needed, policies_of, settings_of
 from tests.terraform.evaluator.evaluator import Configuration, evaluated
 from tests.terraform.module.minimal_variables import SMALLEST
 
 
 @pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
-def test_a_responder_publishes_what_it_says(entry_point: str, example: Configuration) -> None:
-    """The topics of its docstring, and no other."""
-    said = re.search(r"Publishes on rollback(-[^.;]*)", docstring(entry_point))
-    assert said is not None
-    wanted = {f"rollback{name}" for name in re.findall(r"-[a-z]+(?:-[a-z]+)*", said[1])}
+def test_a_responder_publishes_on_its_topics(entry_point: str, example: Configuration) -> None:
+    """The topics of the table, and no other."""
     account = functions(example)[entry_point]["service_config"][0]["service_account_email"]
 
     granted = {
@@ -33,7 +30,7 @@ def test_a_responder_publishes_what_it_says(entry_point: str, example: Configura
         if one.values["member"] == f"serviceAccount:{account}" and one.name == "responders"
     }
 
-    assert granted == wanted
+    assert granted == {*topics.PUBLISHES[entry_point]}
 
 
 def test_the_worker_asks_for_data_where_a_policy_says_so(example: Configuration) -> None:
@@ -148,7 +145,7 @@ def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> Non
         for one in grants:
             if one["project"] == policy.project:
                 given[members[one["member"]]].add(one["role"])
-        assert given == {who: roles for who, roles in roles_in(policy).items() if roles}
+        assert given == application_roles(policy)
     runtimes = {one["build_config"][0]["runtime"] for one in functions(example).values()}
     assert runtimes == {"python311"}
 
@@ -230,4 +227,4 @@ def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) ->
         permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})
     }
 
-    assert may == declared("`shared.adapters.gcp.pubsub.dead_letters.PERMISSIONS`")
+    assert may == {*dead_letters.PERMISSIONS}

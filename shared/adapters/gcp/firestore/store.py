@@ -17,11 +17,14 @@ from shared.core.errors import RollbackError, Throttled
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Query, Reader, Update, Write
 
-PERMISSIONS: Final = (
+READ_PERMISSIONS: Final = (
     "datastore.databases.get",
-    "datastore.entities.create",
     "datastore.entities.get",
     "datastore.entities.list",
+)
+PERMISSIONS: Final = (
+    *READ_PERMISSIONS,
+    "datastore.entities.create",
     "datastore.entities.update",
 )
 

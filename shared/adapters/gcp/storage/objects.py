@@ -14,8 +14,8 @@ from requests.exceptions import RequestException
 from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
 
 READ_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
-PERMISSIONS: Final = ("storage.objects.create", *READ_PERMISSIONS)
-"""Whoever only creates needs the first alone, and should have no other: least of all `delete`."""
+CREATE_PERMISSIONS: Final = ("storage.objects.create",)
+"""To create only; an account that has these has no other, and `delete` least of all."""
 
 OBJECT_SECONDS = 5.0
 """Deadline to connect, and of each read of the answer."""

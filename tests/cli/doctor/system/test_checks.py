@@ -14,8 +14,9 @@ from cli.doctor.finding import CheckVerdict, examined
 from cli.doctor.installation.facts import responders
 from cli.doctor.installation.metrics import Measured
 from cli.doctor.system import checks as systems
-from cli.doctor.system import permissions, signals
+from cli.doctor.system import signals
 from cli.doctor.system.facts import Spoken, SystemFacts
+from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import Posture
@@ -171,9 +172,11 @@ HEALTHY_SHOP = SystemFacts(
     accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
-            f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles
+            f"projects/shop-prod/roles/rollback_{one.scope.name}{UNDER.get(one.scope.name, '')}"
+            for one in grants
+            if isinstance(one.scope, ApplicationRole)
         )
-        for name, roles in permissions.ROLES.items()
+        for name, grants in GRANTS.items()
     },
     read_back=True,
     writes=60,
@@ -211,11 +214,11 @@ def test_a_healthy_system_is_well() -> None:
 
 def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
     """Nobody pushes to users of a shop without a channel for that."""
-    held = {who: tuple(roles) for who, roles in permissions.roles_in(SHOP).items()}
+    held = {who: tuple(roles) for who, roles in application_roles(SHOP).items()}
     granted = {HEALTHY_SHOP.accounts[who]: roles for who, roles in held.items()}
     pushing = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
 
-    assert held["on_notice"] == ()
+    assert "on_notice" not in held
     assert ill(replace(HEALTHY_SHOP, granted=granted)) == []
     spoken = {"users": Spoken(sent=True, given_up=())}
     pushed = replace(HEALTHY_SHOP, granted=granted, policy=pushing, spoken=spoken)

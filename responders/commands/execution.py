@@ -1,0 +1,181 @@
+"""The execution of an operator command: once by its id, in one commit with its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache, partial
+
+from msgspec.structs import replace
+
+from responders.backups import copy_command
+from responders.commands.authentication import identify, use_up
+from responders.commands.incident import answers, breach, legal_hold, root_cause
+from responders.commands.rollback import drill, rollback, schedule, undo
+from responders.commands.switches import switches
+from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
+from responders.data import erasure
+from responders.rollback import session_revocation
+from responders.rollback.isolation import fence_command
+from responders.support.command_handler import CommandRequest, Verb
+from shared.core.codec import encode
+from shared.core.errors import Refused
+from shared.core.store import Create, Write
+from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import Command, CommandRecord
+from shared.domain.policy.model import Mode, Policy
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import EVERYWHERE
+from shared.ports.groups import Ports
+from shared.state.envelope import Message
+
+VERBS: dict[str, Verb] = {
+    "rollback": schedule.order,
+    "retry": rollback.retry,
+    "undo": undo.undo,
+    "unpin": undo.unpin,
+    "breach": breach.declare,
+    session_revocation.VERB: session_revocation.revoke,
+    "unplan": schedule.call_off,
+    "cancel": rollback.cancel,
+    "approve": answers.approve,
+    "reject": answers.reject,
+    "ack": answers.ack,
+    "accept": answers.accept,
+    "publish": answers.publish,
+    "root-cause": root_cause.record,
+    "hold": legal_hold.hold,
+    "release": legal_hold.release,
+    "pause": switches.pause,
+    "resume": switches.resume,
+    "freeze": switches.freeze,
+    "unfreeze": switches.unfreeze,
+    "promote": switches.promote,
+    "export": diagnostics.export,
+    "mark-stable": deployment_mark.mark_stable,
+    "mark-bad": deployment_mark.mark_bad,
+    "mark-barrier": deployment_mark.mark_barrier,
+    "drill": drill.drill,
+    "copy": copy_command.copy,
+    fence_command.VERB: fence_command.raise_fence,
+    fence_command.LIFT: fence_command.lift,
+    "erase": erasure.erase,
+    "notify": diagnostics.notify,
+    "check": diagnostics.check,
+    data_regeneration.VERB: data_regeneration.regenerate,
+}
+TOO_LATE_AFTER_A_WHILE = frozenset(
+    {
+        "rollback",
+        "retry",
+        "undo",
+        "unpin",
+        "approve",
+        "accept",
+        "promote",
+        "mark-stable",
+        "breach",
+        "copy",
+        fence_command.VERB,
+        data_regeneration.VERB,
+        session_revocation.VERB,
+    }
+)
+"""A late command of these is refused: it lets something happen. One that stops something is not."""
+OBSERVE = Mode.OBSERVE.name.lower()
+"""The automation mode that a late `promote` may still set: it stops automation."""
+COMMIT_ATTEMPTS = 20
+RETRY_SECONDS = 0.1
+
+
+def execute(
+    ports: Ports, policies: Mapping[str, Policy], command: Command, message: Message
+) -> None:
+    """Return once the command is committed with its effect, by this delivery or an earlier one.
+
+    A command that was replayed has the id and the age that it had at first. Raises: Refused, with
+    every objection; Unavailable.
+    """
+    said_at = message.first_published_at or ports.clock.now()
+    identified = cache(partial(identify, message, ports, policies))
+
+    def attempt() -> None:
+        if _is_done(ports, command):
+            return
+        _refuse_stale(ports, policies, command, said_at)
+        actor = identified()
+        said = replace(command, actor=actor.name)
+        try:
+            used_up = use_up(actor, command.id, ports)
+            request = CommandRequest(said, said_at, ports, policies, actor.person, actor.right)
+            _commit(request, used_up)
+        except Refused:
+            if not _is_done(ports, command):  # a copy of it was faster
+                raise
+
+    too_fast = f"command {command.id}: its documents change too fast"
+    pause = partial(ports.clock.sleep, RETRY_SECONDS)
+    retry_on_conflict(attempt, COMMIT_ATTEMPTS, too_fast, pause)
+
+
+def _is_done(ports: Ports, command: Command) -> bool:
+    """Whether this command, by its id, was executed."""
+    return ports.store.get(commands.command_path(command.id)).fields is not None
+
+
+def _refuse_stale(
+    ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime
+) -> None:
+    """Raises: Refused, for a command that is too late to let something happen."""
+    if command.command not in TOO_LATE_AFTER_A_WHILE or command.mode == OBSERVE:
+        return
+    late = ports.clock.now() - said_at
+    if late > policies[command.system].gates.stale_after:
+        raise Refused(f"said {late} ago: too late for a {command.command}")
+
+
+def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
+    """Commit the command's record and token together with its effect.
+
+    Raises: Moved, Refused.
+    """
+    command = asked.command
+    effect = VERBS[command.command](asked)
+    now, planned = asked.ports.clock.now(), effect.planned
+    goes_on = effect.goes_on or effect.rehearses is not None or planned is not None
+    record = CommandRecord(
+        id=command.id,
+        command=command.command,
+        system=command.system or EVERYWHERE,
+        actor=command.actor,
+        reason=command.reason,
+        received_at=now,
+        result=effect.result,
+        incident=effect.incident or command.incident,
+        order=effect.rehearses,
+        drills=effect.drills,
+        planned=planned,
+        due_at=planned.begins_at if planned is not None else now if goes_on else None,
+        answer=dict(effect.answer),
+        tells=effect.tells,
+        expires_at=None if goes_on else now + KEPT_FOR,
+    )
+    told = event(
+        f"command.{command.command}",
+        now,
+        command.actor,
+        command=encode(command),
+        right=asked.right,
+        changes=effect.changes,
+    )
+    asked.ports.store.commit(
+        [
+            Create(commands.command_path(command.id), encode(record)),
+            write_down(record.system, f"command:{command.id}", told),
+            *used_up,
+            *effect.writes,
+        ]
+    )

@@ -1,0 +1,234 @@
+"""The outbox: send each notice at least once, in order on its channel, and record it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.notices.device_push import Spreading, short, unanswered
+from responders.notices.message import channel_message
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Document, Query, Update, written
+from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.commands import command as commands
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.notices import notice as notices
+from shared.domain.notices import outbox, push_progress
+from shared.domain.notices.notice import Notice, NoticeStatus, Stage, Unless, stage
+from shared.domain.notices.outbox import SENDING_TAKES, ChannelState, DeliveryResult
+from shared.domain.policy.channels import Channel
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.status_page import is_shown
+from shared.ports.groups import Ports
+from shared.state import work_queue
+
+COMMIT_ATTEMPTS = 10
+RETRY_SECONDS = 0.2
+
+
+class NoticeDelivery:
+    """Sends one notice at a time, each claimed before it is sent."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+
+    def deliver(self, notice: str) -> None:
+        """Return once the notice is sent, withdrawn, or due again later.
+
+        A redelivery sends nothing twice, unless the instance crashed between sending and recording;
+        then the channel sees the same key again. Raises: Unavailable.
+        """
+        self._retry(notice, self._process, notices.notice_path(notice))
+
+    def _process(self, path: str) -> None:
+        """Withdraw, defer, give up or send one notice.
+
+        Raises: Moved, while nothing was sent, or once another has claimed the notice being sent.
+        """
+        document = self._ports.store.get(path)
+        if document.fields is None:
+            return
+        notice, now = decode(Notice, document.fields), document.read_at
+        if notice.due_at is None or notice.due_at > now:
+            return
+        if self._is_obsolete(notice):
+            withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
+            self._keep(document, withdrawn)
+            if notice.is_waiting:
+                self._continue_lane(notice)
+            return
+        before = outbox.ahead_of(notice, _read(self._lane(notice)), now)
+        if before is not None:
+            self._keep(document, outbox.deferred(notice, before, now))
+            return
+        channel = self._channel(notice)
+        if channel is None:
+            why = "the policy has no such channel any more"
+            self._keep(document, outbox.given_up(notice, why))
+            self._continue_lane(notice)
+            return
+        self._send(notice, document, channel)
+
+    def _is_obsolete(self, notice: Notice) -> bool:
+        """Whether the reason of a scheduled notice is gone."""
+        if notice.unless is Unless.NOTHING:
+            return False
+        if notice.unless is Unless.LIFTED:
+            switch = self._ports.store.get(notice.facts["switch"]).fields or {}
+            pause = switch.get("pause") or {}
+            return bool(pause.get("command") != notice.facts["command"])
+        if notice.unless is Unless.CALLED_OFF:
+            record = (
+                self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
+            )
+            return record.get("due_at") is None
+        fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
+        incident = decode(Incident, fields)
+        if notice.unless is Unless.HELD_BACK:
+            return self._is_held_back(notice, incident)
+        if notice.unless is Unless.ANALYSED:
+            same_end = msgspec.to_builtins(incident.ended_at) == notice.facts["ended_at"]
+            return incident.analysis is not None or not same_end
+        if incident.ended_at is not None:
+            return True
+        if notice.unless is Unless.ACKNOWLEDGED:
+            return bool(incident.acknowledged_by) or incidents.was_over_since(
+                incident, notice.created_at
+            )
+        counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
+        return incident.status is IncidentStatus.WATCHING or not counted
+
+    def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
+        """Whether the public may not see the incident, or its notice of a beginning is late."""
+        policy = self._policies.get(notice.system)
+        now = self._ports.clock.now()
+        if policy is None or (stage(notice.event) is Stage.BEGUN and incident.ended_at is not None):
+            return True
+        state = incidents.public_state(policy, incident, now)
+        return not is_shown(state, policy.status_page, now)
+
+    def _channel(self, notice: Notice) -> Channel | None:
+        policy = self._policies.get(notice.system)
+        channels = policy.channels if policy else ()
+        return next((one for one in channels if one.name == notice.channel), None)
+
+    def _send(self, notice: Notice, document: Document, channel: Channel) -> None:
+        """Claim, send and record; or defer, where the channel admits nothing now."""
+        now = document.read_at  # all instances agree on the store's time
+        known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
+        state = outbox.admitted(_state(known, notice, channel), channel, now)
+        if isinstance(state, datetime):
+            self._keep(document, replace(notice, due_at=state))
+            return
+        policy = self._policies[notice.system]
+        content = channel_message(self._ports, policy, notice, channel)
+        claimed = replace(
+            notice,
+            attempts=notice.attempts + 1,
+            due_at=now + SENDING_TAKES,
+            spread=None if channel.users is None else push_progress.begun(notice.spread, now),
+        )
+        self._ports.store.commit(
+            [
+                Update(document.path, encode(claimed), document.version),
+                written(known, encode(state)),
+            ]
+        )
+        if channel.users is None:
+            said = claimed, *self._send_to_channel(claimed, channel, content)
+        else:
+            said = Spreading(self._ports, policy, channel).tell(claimed, channel.users, content)
+        self._retry(notice.id, self._record, channel, *said)
+
+    def _send_to_channel(
+        self, notice: Notice, channel: Channel, content: Mapping[str, Any]
+    ) -> tuple[DeliveryResult, str]:
+        """Return the answer of the channel, and its error."""
+        try:
+            self._ports.notices.sender.send(channel, notice.id, content)
+        except (Rejected, Unavailable) as failure:
+            return unanswered(failure)
+        return DeliveryResult.TAKEN, ""
+
+    def _record(
+        self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str
+    ) -> None:
+        """Record the result of the notice and of its channel. Raises: Moved."""
+        store = self._ports.store
+        document = store.get(notices.notice_path(claimed.id))
+        now = document.read_at
+        if document.fields is None:
+            return
+        current = decode(Notice, document.fields)
+        if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
+            return  # it took so long that another has claimed it anew
+        known = store.get(outbox.channel_path(claimed.system, channel.name))
+        state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
+        ended = outbox.concluded(current, channel, answer, error, state, now)
+        is_over = ended.due_at is None
+        told_of = short(self._policies[ended.system], ended, now) if is_over else []
+        store.commit(
+            [
+                Update(document.path, encode(ended), document.version),
+                written(known, encode(state)),
+                *notices.creates(told_of),
+            ]
+        )
+        work_queue.publish_notices(self._ports.bus, told_of)
+        if is_over:
+            self._continue_lane(ended)
+        elif answer is DeliveryResult.PARTLY:
+            work_queue.publish(self._ports.bus, work_queue.NOTICE, ended.id, now)
+
+    def _continue_lane(self, ended: Notice) -> None:
+        """Publish the next notice of the lane, which may have been deferred behind this one."""
+        self._retry(ended.id, self._publish_next, ended)
+
+    def _publish_next(self, ended: Notice) -> None:
+        """Raises: Moved, when the next one is being deferred just now."""
+        lane = {one.path: one for one in self._lane(ended)}
+        if not lane:
+            return
+        now = next(iter(lane.values())).read_at
+        following = outbox.next_of(_read(lane.values()), now)
+        if following is None or following.attempts:
+            return
+        self._keep(lane[notices.notice_path(following.id)], replace(following, due_at=now))
+        work_queue.publish(self._ports.bus, work_queue.NOTICE, following.id, now)
+
+    def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
+        """Repeat it while another instance writes the notice or its channel."""
+        too_fast = f"{notice}: its documents change too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(partial(attempt, *facts), COMMIT_ATTEMPTS, too_fast, pause)
+
+    def _keep(self, document: Document, notice: Notice) -> None:
+        self._ports.store.commit([Update(document.path, encode(notice), document.version)])
+
+    def _lane(self, notice: Notice) -> list[Document]:
+        """Return the notices of the same incident on the same channel.
+
+        A notice of an earlier version has no lane.
+        """
+        if not notice.lane:
+            return []
+        return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
+
+
+def _read(documents: Iterable[Document]) -> list[Notice]:
+    return [decode(Notice, one.fields) for one in documents]
+
+
+def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
+    """Return the stored state of the channel, or that of a new one."""
+    if known.fields is None:
+        return outbox.fresh(notice.system, channel, known.read_at)
+    return decode(ChannelState, known.fields)

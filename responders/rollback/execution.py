@@ -1,0 +1,215 @@
+"""The execution of a rollback by one worker: claim it, move it forward until it waits or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from responders.data.repair.erasure_during_repair import TakingOut
+from responders.data.repair.writer import Rewriting
+from responders.rollback import approval, completion
+from responders.rollback.case import Case, Transition
+from responders.rollback.decision import repair_decision, rollback_decision, undo_decision
+from responders.rollback.isolation import fence_guard
+from responders.rollback.verification import repair_verification, rollback_verification
+from shared.core.errors import LostRollback, RollbackError, Unavailable
+from shared.domain.data.document import REWRITE_SECONDS
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import ENDED, Direction, RollbackStatus
+from shared.domain.rollback.write_ramp import Ramp
+from shared.engine.engine import Engine, StopReason
+from shared.engine.lease import SKEW, claim, given_up
+from shared.engine.steps.base import StepKind
+from shared.engine.steps.documents import erase, repair, restore
+from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources import registry
+from shared.engine.stop_conditions import StopConditions
+from shared.ports.groups import Ports
+from shared.state import work_queue
+
+WORK_FOR_SECONDS = 120.0
+"""A worker hands over after that, long before its instance's time-out."""
+AGAIN_AFTER = timedelta(seconds=10)
+"""The pause after one of our services or Google's gave no answer."""
+
+DECIDES: Mapping[Direction, Callable[[Case], bool]] = {
+    Direction.BACK: rollback_decision.decide,
+    Direction.REPAIR: repair_decision.decide,
+    Direction.UNDO: undo_decision.decide,
+    Direction.UNPIN: undo_decision.decide,
+}
+"""The decision for each direction that was ordered."""
+
+LIFTED = Transition(
+    event="rollback.goes-on",
+    note="what held it is lifted",
+    changes={"held_since": None},
+    say=False,
+    despite_words=True,
+)
+"""Recorded before anything is done: a later hold has all of its time again."""
+
+
+def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message: str) -> None:
+    """Return once the rollback waits, has ended, is another worker's, or was handed over.
+
+    `message` is the id of the work message: its redelivery takes over at once.
+    Raises: Refused, without its system's policy; Unavailable; LostRollback.
+    """
+    tenure = claim(ports.store, ports.clock, ports.ids, rollback, message, policies)
+    if tenure is None:
+        return
+    pool = ports.pool()
+    try:
+        case = Case(ports, policies[tenure.rollback.system], tenure, pool)
+        try:
+            _Execution(case, policies).work()
+        except Unavailable as unanswered:
+            _wait_for_service(case, str(unanswered))
+            raise
+    except LostRollback:
+        with suppress(RollbackError):  # then it counts as dead
+            tenure.admit_late()
+        raise
+    finally:
+        pool.close()
+
+
+def _wait_for_service(case: Case, why: str) -> None:
+    """Release the rollback for a moment; one that has ended stays ended."""
+    if case.rollback.status in ENDED:
+        return
+    with suppress(Unavailable):  # then the lease runs out, or our message comes again
+        case.wait("worker.unanswered", why, case.now() + AGAIN_AFTER)
+
+
+class _Execution:
+    """One claimed rollback, for as long as its worker may work on it."""
+
+    def __init__(self, case: Case, systems: Collection[str]) -> None:
+        self._case = case
+        self._systems = systems
+        self._until = case.ports.clock.monotonic() + WORK_FOR_SECONDS
+        self._kinds = _step_kinds(case)
+
+    def work(self) -> None:
+        """Move the rollback forward until it waits, ends, or the worker's time is over."""
+        if why := given_up(self._case.rollback):
+            completion.fail(self._case, why)
+            return
+        while self._move():
+            if self._case.ports.clock.monotonic() >= self._until:
+                self._case.hand_over()
+                return
+
+    def _move(self) -> bool:
+        """Make one move; return whether this worker makes another."""
+        case, status = self._case, self._case.rollback.status
+        if case.rollback.cancel_requested and status is not RollbackStatus.RUNNING:
+            return completion.cancel(case)
+        no = case.rollback.rejected
+        if no is not None and status in (RollbackStatus.DECIDING, RollbackStatus.PARKED):
+            return approval.give_up(case, no)
+        match status:
+            case RollbackStatus.DECIDING:
+                return DECIDES[case.rollback.way](case)
+            case RollbackStatus.PARKED:
+                return approval.wait(case)
+            case RollbackStatus.RUNNING:
+                if not case.rollback.cancel_requested and fence_guard.is_awaited(case):
+                    return fence_guard.wait(case)
+                return self._run()
+            case RollbackStatus.VERIFYING:
+                if case.rollback.way is Direction.REPAIR:
+                    return repair_verification.verify(case)
+                return rollback_verification.verify(case)
+            case RollbackStatus.WATCHING:
+                return rollback_verification.watch(case, self._kinds)
+        return False
+
+    def _run(self) -> bool:
+        """Run the steps of the plan; return whether this worker makes another move."""
+        case, ports = self._case, self._case.ports
+        conditions = StopConditions(ports.store, ports.clock, case.rollback)
+        if case.rollback.held_since is not None and not conditions.stop():
+            case.take(LIFTED)
+            # That transition has read what a person has said since the check before it.
+            conditions = StopConditions(ports.store, ports.clock, case.rollback)
+        limits = case.policy.execution
+        engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits)
+        left = engine.carry(case.tenure, self._until)
+        if left is StopReason.HANDED_OVER:
+            case.hand_over()
+            return False
+        if case.rollback.cancel_requested:
+            return completion.cancel(case)
+        if left is StopReason.ENDED:
+            return rollback_verification.conclude(case, self._kinds)
+        return self._hold(conditions.stop())
+
+    def _hold(self, reason: str) -> bool:
+        """Wait while a stop condition holds, and notify once; fail after the longest wait."""
+        case, ports = self._case, self._case.ports
+        now, since = case.now(), case.rollback.held_since
+        if not reason:  # lifted in this very moment
+            return True
+        if since is not None and now - since > case.policy.gates.approval_expires:
+            return completion.fail(case, f"held for too long: {reason}")
+        held = Transition(
+            event="rollback.held",
+            note=f"nothing is in flight and nothing more is done: {reason}",
+            changes={
+                "held_since": since or now,
+                "due_at": case.look_after(case.policy.gates.judge_every),
+                "lease": None,
+            },
+            say=since is None,
+            occasion=f"-{now:%H%M%S}",
+        )
+        landed = case.take(held)
+        if landed and since is None:  # with this one, all that a pause waits for may have settled
+            by = ports.clock.now() + SKEW
+            work_queue.publish_due(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
+        return not landed
+
+
+def _step_kinds(case: Case) -> dict[str, StepKind]:
+    """Return what runs each kind of step."""
+    rewriting, taking_out = _document_writers(case)
+    system = case.ports.system(case.policy.system)
+    platform, builder = system.platform, system.builder
+    return {
+        shift_traffic.KIND: shift_traffic.Shift(platform),
+        judge_canary.KIND: judge_canary.JudgeCanary(platform, case.ports.prober),
+        redeploy.KIND: redeploy.Redeploy(builder, platform),
+        serve_revision.KIND: serve_revision.Serve(platform, builder),
+        repair.KIND: repair.Repair(rewriting.portion),
+        restore.KIND: restore.PutBack(rewriting.return_portion),
+        erase.KIND: erase.TakeOut(taking_out.portion),
+        **registry.kinds(system.resources, platform),
+    }
+
+
+def _document_writers(case: Case) -> tuple[Rewriting, TakingOut]:
+    """Return what restores and erases documents, within the write quota of all workers."""
+    ports, rollback, tenure = case.ports, case.rollback, case.tenure
+    stop_conditions = StopConditions(ports.store, ports.clock, rollback)
+    began_at = rollback.started_at or case.now()
+    ramp = Ramp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
+
+    def may_go_on() -> bool:
+        is_stopped = stop_conditions.stop()
+        tenure.check()
+        return not is_stopped
+
+    def may_write(deadline: datetime | None) -> bool:
+        fence_guard.require(ports, case.policy, case.rollback)
+        if not may_go_on():
+            return False
+        lands_by = tenure.now() + timedelta(seconds=REWRITE_SECONDS)
+        in_time = deadline is None or lands_by <= deadline
+        return in_time and tenure.lasts(REWRITE_SECONDS)
+
+    taking_out = TakingOut(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
+    return Rewriting(ports, case.policy, rollback, ramp, may_write), taking_out
