@@ -17,7 +17,7 @@ from responders.commands.rollback.rollback import order_of, require_target
 from responders.rollback.decision.fact_collection import gather
 from responders.rollback.decision.plan import prepared, unseen
 from responders.rollback.decision.rollback_decision import seen_beside
-from responders.scenarios.products import hosting
+from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import ask_all
@@ -49,7 +49,6 @@ from shared.engine.steps.base import DrillCheck, StepKind, StepVerdict, step_con
 from shared.engine.steps.functions import shift_traffic
 from shared.engine.steps.registry import STEPS, class_of
 from shared.engine.steps.resources.differences import is_resource
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -160,18 +159,10 @@ def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
 
 
 def _as_if_changed(sight: ResourceState) -> ResourceState:
-    """The sight in which each template says something else, and each version is there.
-
-    A template that is published already can be validated all the same. Whether a version can be
-    released its step's own look tells: without a step nothing would be refused.
-    """
-    templates = sight.live.remote_config or {}
-    others = {name: replace(one, hash="") for name, one in templates.items()}
-    return replace(
-        sight,
-        live=replace(sight.live, remote_config=others) if templates else sight.live,
-        statuses=dict.fromkeys(hosting.needed(sight.recorded, sight.live), FINALIZED),
-    )
+    """Return the sight in which each product differs as far as its steps can be validated."""
+    for planner in PLANNERS.values():
+        sight = planner.as_if_changed(sight)
+    return sight
 
 
 def _plans(

@@ -14,7 +14,7 @@ from shared.domain.decision.facts import Facts
 from shared.domain.decision.gate_evaluation import Decision, asking
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import REACHES
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, frozen

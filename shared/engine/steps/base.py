@@ -9,7 +9,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from shared.domain.data.repair.plan import Position
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.ports.groups import Ports

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.codec import decode
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import Index, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict

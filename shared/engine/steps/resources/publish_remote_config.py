@@ -7,7 +7,7 @@ import zlib
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import DrillCheck, ResourceStep, StepLook, StepVerdict

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.codec import decode, from_json
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep, StepContext, StepLook, StepVerdict
