@@ -15,7 +15,8 @@ from local.demo.staging.faults import Lost
 from local.demo.staging.irrelevant_messages import Strangers
 from shared.domain.decision.facts import served
 from shared.domain.deployments.deployment import Deployment, Inventory, Live
-from shared.domain.deployments.inventory.diff import InventoryPart, differences, incomparable
+from shared.domain.deployments.inventory.diff import differences, incomparable
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.incidents.incident import PUBLIC_WORDS, IncidentStatus

@@ -23,7 +23,8 @@ from shared.domain.deployments.announcements import after
 from shared.domain.deployments.change_attribution import Compared, compare, rolled_on
 from shared.domain.deployments.deployment import MARKED, Deployment, DeploymentStatus, returnable
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import Difference, InventoryPart, differences
+from shared.domain.deployments.inventory.diff import Difference, differences
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import (
     Stock,
     filled,

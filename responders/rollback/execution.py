@@ -15,15 +15,15 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_SECONDS
+from shared.domain.data.repair.plan import Position
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import ENDED, Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import Ramp
 from shared.engine.engine import Engine, StopReason
 from shared.engine.lease import SKEW, claim, given_up
-from shared.engine.steps.base import StepKind
+from shared.engine.steps.base import StepKind, step_context
 from shared.engine.steps.documents import erase, repair, restore
-from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
-from shared.engine.steps.resources import registry
+from shared.engine.steps.registry import STEPS
 from shared.engine.stop_conditions import StopConditions
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -177,18 +177,13 @@ class _Execution:
 def _step_kinds(case: Case) -> dict[str, StepKind]:
     """Return what runs each kind of step."""
     rewriting, taking_out = _document_writers(case)
-    system = case.ports.system(case.policy.system)
-    platform, builder = system.platform, system.builder
-    return {
-        shift_traffic.KIND: shift_traffic.Shift(platform),
-        judge_canary.KIND: judge_canary.JudgeCanary(platform, case.ports.prober),
-        redeploy.KIND: redeploy.Redeploy(builder, platform),
-        serve_revision.KIND: serve_revision.Serve(platform, builder),
-        repair.KIND: repair.Repair(rewriting.portion),
-        restore.KIND: restore.PutBack(rewriting.return_portion),
-        erase.KIND: erase.TakeOut(taking_out.portion),
-        **registry.kinds(system.resources, platform),
+    portions: dict[str, Callable[..., Position]] = {
+        repair.KIND: rewriting.portion,
+        restore.KIND: rewriting.return_portion,
+        erase.KIND: taking_out.portion,
     }
+    context = step_context(case.ports, case.policy.system, portions)
+    return {kind: step(context) for kind, step in STEPS.items()}
 
 
 def _document_writers(case: Case) -> tuple[Rewriting, TakingOut]:

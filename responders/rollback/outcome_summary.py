@@ -7,23 +7,27 @@ from collections.abc import Collection, Iterable, Mapping
 from responders.rollback.case import Case
 from responders.support.parallel_calls import ANSWER_SECONDS, ask_all, or_none
 from shared.core import text
-from shared.domain.data.repair import plan
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import served_by, shares
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.engine.steps.documents import restore
-from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
-from shared.engine.steps.resources.differences import PARTS
+from shared.engine.steps.base import FunctionStep
+from shared.engine.steps.documents.batched import InPortions
+from shared.engine.steps.functions import redeploy
+from shared.engine.steps.registry import class_of
+from shared.engine.steps.resources.differences import is_resource
 
-BACK = frozenset({shift_traffic.KIND, serve_revision.KIND, redeploy.KIND})
-"""The kinds of step that bring a function back."""
 MOVED = "changed by somebody after its shift"
+
+
+def restores_function(step: Step) -> bool:
+    """Return whether the step restores a function."""
+    return issubclass(class_of(step), FunctionStep)
 
 
 def shifted(steps: Iterable[Step]) -> list[Step]:
     """The steps that have brought functions back, one for each: those whose traffic was moved."""
-    done = [step for step in steps if step.kind in BACK and step.status is StepStatus.DONE]
+    done = [step for step in steps if restores_function(step) and step.status is StepStatus.DONE]
     routed = {step.target for step in done if step.kind != redeploy.KIND}
     return [step for step in done if step.kind != redeploy.KIND or step.target not in routed]
 
@@ -31,7 +35,7 @@ def shifted(steps: Iterable[Step]) -> list[Step]:
 def effects(steps: Iterable[Step]) -> list[Step]:
     """Those that have brought something back, what failed and was stood in for left out."""
     known = list(steps)
-    return [*shifted(known), *(step for step in known if step.kind in PARTS)]
+    return [*shifted(known), *(step for step in known if is_resource(step))]
 
 
 def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
@@ -39,7 +43,7 @@ def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
 
     Without what has no service: it is of the 1st generation, or gone.
     """
-    functions = sorted({step.target for step in steps if step.kind in BACK})
+    functions = sorted({step.target for step in steps if restores_function(step)})
     if not functions:
         return {}
     look = case.ports.system(case.policy.system).platform.inventory
@@ -83,7 +87,9 @@ def _undone(steps: Iterable[Step]) -> list[Step]:
 def _targets(steps: Iterable[Step]) -> set[str]:
     """What these steps change; a judgement changes nothing."""
     changing = (
-        step for step in steps if step.writes or step.kind in (*BACK, plan.KIND, restore.KIND)
+        step
+        for step in steps
+        if step.writes or issubclass(class_of(step), (FunctionStep, InPortions))
     )
     return {step.target for step in changing}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import PlanParts, ResourceState, of
-from shared.domain.deployments.inventory.diff import InventoryPart
+from responders.scenarios.products.registry import portion_of
+from responders.scenarios.resource_plan import PlanParts, ResourceState
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 
 def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """The functions at once; the settings, field by field, ask."""
-    return PlanParts(functions, of(InventoryPart.IDENTITY, sight, policy.execution.step_within))
+    return PlanParts(
+        functions, portion_of(InventoryPart.IDENTITY, sight, policy.execution.step_within)
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import PlanParts, ResourceState, behind, joined, of
-from shared.domain.deployments.inventory.diff import InventoryPart
+from responders.scenarios.products.registry import portion_of
+from responders.scenarios.resource_plan import PlanParts, ResourceState, behind, joined
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 NEW_CLIENTS = "what stays new of the sites will call old functions: the system's probes are asked"
@@ -18,14 +19,15 @@ def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     Rules and identity ask.
     """
     within = policy.execution.step_within
-    sites = of(InventoryPart.SITES, sight, within)
+    sites = portion_of(InventoryPart.SITES, sight, within)
     if sites.reported and functions.steps:
         sites = replace(sites, reported=(*sites.reported, NEW_CLIENTS))
     return PlanParts(
         acts=joined(
-            sites, of(InventoryPart.REMOTE_CONFIG, sight, within), behind(sites, functions)
+            sites, portion_of(InventoryPart.REMOTE_CONFIG, sight, within), behind(sites, functions)
         ),
         asks=joined(
-            of(InventoryPart.RULES, sight, within), of(InventoryPart.IDENTITY, sight, within)
+            portion_of(InventoryPart.RULES, sight, within),
+            portion_of(InventoryPart.IDENTITY, sight, within),
         ),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, of
-from shared.domain.deployments.inventory.diff import InventoryPart
+from responders.scenarios.products.registry import portion_of
+from responders.scenarios.resource_plan import PlanParts, ResourceState, joined
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 
@@ -12,6 +13,6 @@ def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Functions and the indexes that were dropped, side by side; rules ask."""
     within = policy.execution.step_within
     return PlanParts(
-        acts=joined(functions, of(InventoryPart.INDEXES, sight, within)),
-        asks=of(InventoryPart.RULES, sight, within),
+        acts=joined(functions, portion_of(InventoryPart.INDEXES, sight, within)),
+        asks=portion_of(InventoryPart.RULES, sight, within),
     )

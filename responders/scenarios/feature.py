@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from responders.scenarios.products import Portion
-from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, of
-from shared.domain.deployments.inventory.diff import InventoryPart
+from responders.scenarios.products.registry import portion_of
+from responders.scenarios.resource_plan import PlanParts, ResourceState, joined
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 
 def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Side by side: neither calls the other."""
-    config = of(InventoryPart.REMOTE_CONFIG, sight, policy.execution.step_within)
+    config = portion_of(InventoryPart.REMOTE_CONFIG, sight, policy.execution.step_within)
     return PlanParts(joined(config, functions))

@@ -6,17 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.diff import InventoryPart, differences
+from shared.domain.deployments.inventory.diff import differences
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
 
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision
 (firebase/firebase-tools src/hosting/runTags.ts, read 2026-11)."""
-_CALLED: Mapping[InventoryPart, str] = {
-    InventoryPart.SCHEDULES: "schedule",
-    InventoryPart.ACCOUNTS: "the roles of",
-    InventoryPart.INVOKERS: "who may call",
-}
 RETRIED_FOR: Mapping[Generation, str] = {Generation.FIRST: "7 days", Generation.SECOND: "a day"}
 """How long an event that failed is delivered again
 (https://cloud.google.com/functions/docs/bestpractices/retries, read 2026-11)."""
@@ -45,8 +41,9 @@ def unrestored_lines(
         return
     for one in differences(record, live):
         concerns = one.part is not InventoryPart.INVOKERS or one.name in functions
-        if one.part in _CALLED and concerns:
-            yield f"{_CALLED[one.part]} {one.name}: {one.change.value} since, and left so"
+        called = PRODUCTS[one.part].unrestored_as
+        if called and concerns:
+            yield f"{called} {one.name}: {one.change.value} since, and left so"
 
 
 def _pinned(functions: Collection[str], inventory: Inventory) -> Iterator[str]:

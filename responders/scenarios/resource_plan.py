@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.products import (
-    Portion,
-    hosting,
-    identity,
-    indexes,
-    remote_config,
-    rules,
-)
-from shared.domain.deployments.change_attribution import BROUGHT_BACK, called
-from shared.domain.deployments.inventory.diff import InventoryPart
+from responders.scenarios.products import Portion
+from shared.domain.deployments.change_attribution import called
+from shared.domain.deployments.inventory.products import restored_parts
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
+
+Statuses = Mapping[tuple[str, str], str | None]
+"""Of versions of Hosting by site and version; None: it is gone; absent: it could not be seen."""
 
 
 class ResourceState(Struct, frozen=True):
@@ -28,7 +24,7 @@ class ResourceState(Struct, frozen=True):
     recorded: WholeInventory
     live: WholeInventory
     """A part that gave no answer is None."""
-    statuses: hosting.Statuses = {}
+    statuses: Statuses = {}
     """Of the versions that would be released."""
 
 
@@ -48,7 +44,7 @@ def left_alone(
     `until` tells how long each thing is theirs, by its part and name.
     """
     recorded, told = sight.recorded, list[str]()
-    for part in sorted(BROUGHT_BACK):
+    for part in restored_parts():
         was, now = getattr(recorded, part), getattr(sight.live, part)
         if was is None or now is None:
             continue
@@ -65,23 +61,6 @@ def left_alone(
         as_it_is = {name: now[name] for name in theirs if name in now}
         recorded = replace(recorded, **{part.value: {**others, **as_it_is}})
     return replace(sight, recorded=recorded), tuple(told)
-
-
-def of(part: InventoryPart, sight: ResourceState, within: timedelta) -> Portion:
-    """What one part beside the functions adds. Raises: KeyError for a part that nothing builds."""
-    seen = sight.recorded, sight.live
-    match part:
-        case InventoryPart.SITES:
-            return hosting.portion(*seen, sight.statuses, within)
-        case InventoryPart.REMOTE_CONFIG:
-            return remote_config.portion(*seen, within)
-        case InventoryPart.RULES:
-            return rules.portion(*seen, within)
-        case InventoryPart.IDENTITY:
-            return identity.portion(*seen, within)
-        case InventoryPart.INDEXES:
-            return indexes.portion(*seen)
-    raise KeyError(part)
 
 
 def joined(*portions: Portion) -> Portion:

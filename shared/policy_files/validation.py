@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.core.durations import parse_duration
+from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import SIGNALS, Unit, service_of
@@ -21,14 +22,6 @@ from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
 CANARY_WRITES = 2
 """Its shift, and the rehearsal of it."""
 
-_NEEDED = {
-    "recording": (),
-    "webhook": ("url",),
-    "apprise": ("secret",),
-    "push": (),
-    "statuspage": ("secret", "target"),
-}
-"""What a channel of each kind needs to know, and nothing else."""
 _PUSHED_TO = ("target", "users")
 """One of these a push needs."""
 
@@ -193,10 +186,10 @@ def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
         kind = channel.get("kind")
         either = _PUSHED_TO if kind == "push" else ()
         for key in ("url", "secret", "target", "users"):
-            needs, has = key in _NEEDED.get(str(kind), ()), channel.get(key) is not None
+            needs, has = key in REQUIRED_KEYS.get(str(kind), ()), channel.get(key) is not None
             if needs and not has:
                 yield ("channels", index), f"a channel of kind {kind} needs a {key}"
-            if has and not needs and kind in _NEEDED and key not in either:
+            if has and not needs and kind in REQUIRED_KEYS and key not in either:
                 yield ("channels", index, key), f"a channel of kind {kind} has no {key}"
         if either and sum(channel.get(key) is not None for key in either) != 1:
             yield ("channels", index), "a channel of kind push names either a target or users"

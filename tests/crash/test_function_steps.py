@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import functions
-from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
+from responders.scenarios.products.registry import PLANNERS
+from responders.scenarios.resource_plan import ResourceState
 from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
@@ -73,14 +74,8 @@ def wider(honest: Callable[..., Plan]) -> Callable[..., Plan]:
 
     def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
         made, within = honest(policy, *facts, **ways), policy.execution.step_within
-        portions = (
-            hosting.portion(RECORDED, LIVE, {("shop", "v1"): FINALIZED}, within),
-            remote_config.portion(RECORDED, LIVE, within),
-            rules.portion(RECORDED, LIVE, within),
-            identity.portion(RECORDED, LIVE, within),
-            indexes.portion(RECORDED, LIVE),
-        )
-        steps = [step for portion in portions for step in portion.steps]
+        sight = ResourceState(RECORDED, LIVE, {("shop", "v1"): FINALIZED})
+        steps = [step for one in PLANNERS.values() for step in one.portion(sight, within).steps]
         header = made.header
         return frozen(header.scenario, header.target, (*steps, *made.steps), header.policy)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -14,10 +14,9 @@ from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.readiness import newest_stable, proof, sources_stored
 from shared.adapters.gcp.permissions import application_roles
 from shared.domain.decision.facts import Change, unrestorable
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Mode, service_of
-from shared.domain.policy.resources import Resources
 from shared.domain.system import frozen
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
@@ -184,9 +183,10 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.WELL, "the responders have their roles")
 
 
-def _part(check: str, facts: SystemFacts) -> Iterator[CheckFinding]:
+def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether one part that is protected beside revisions can be read."""
-    wanted, found = PARTS[check](facts.policy.resources, facts.rest)
+    wanted = part is InventoryPart.INVOKERS or is_protected(facts.policy.resources, part)
+    check, found = PRODUCTS[part].check, getattr(facts.rest, part)
     if wanted and found is None:
         why = "could not be read, or not whole: its changes are not seen"
         to_do = "do you have the rights? else see docs/unverified.md"
@@ -197,7 +197,7 @@ def _part(check: str, facts: SystemFacts) -> Iterator[CheckFinding]:
 
 def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the sites can be read, and all of the policy's are there."""
-    yield from _part("hosting", facts)
+    yield from _part(InventoryPart.SITES, facts)
     sites = facts.rest.sites
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
@@ -229,19 +229,6 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
         )
 
 
-PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Sized | None]]]] = {
-    "invokers": lambda _, rest: (True, rest.invokers),
-    "hosting": lambda declared, rest: (declared.hosting_sites, rest.sites),
-    "remote-config": lambda declared, rest: (declared.remote_config, rest.remote_config),
-    "rules": lambda declared, rest: (declared.releases, rest.rules),
-    "identity": lambda declared, rest: (declared.identity, rest.identity),
-    "indexes": lambda declared, rest: (declared.databases, rest.indexes),
-    "secrets": lambda declared, rest: (declared.secrets is not None, rest.secrets),
-    "schedules": lambda declared, rest: (declared.schedules is not None, rest.schedules),
-    "accounts": lambda declared, rest: (declared.accounts, rest.accounts),
-}
-"""What is protected beside revisions, and what was read of it; None: it was not."""
-
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "alert-policies": lambda facts: metrics.policies(facts.policy, facts.measured),
     "metric-names": lambda facts: metrics.names(facts.policy.system, facts.measured),
@@ -263,7 +250,8 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "looks": signals.looks,
     "own-roles": _own_roles,
     "request-log": signals.request_log,
-    **{part: partial(_part, part) for part in PARTS},
+    PRODUCTS[InventoryPart.INVOKERS].check: partial(_part, InventoryPart.INVOKERS),
+    **{one.check: partial(_part, part) for part, one in PRODUCTS.items() if one.check},
     "hosting": _hosting,
     "secret-settings": _secretive,
     "exports": backups.exports,

@@ -17,7 +17,7 @@ from responders.commands.rollback.rollback import order_of, require_target
 from responders.rollback.decision.fact_collection import gather
 from responders.rollback.decision.plan import prepared, unseen
 from responders.rollback.decision.rollback_decision import seen_beside
-from responders.scenarios.products import hosting
+from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import ask_all
@@ -45,18 +45,13 @@ from shared.domain.rollback.drill import Count, Drill
 from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import Order
 from shared.domain.rollback.write_quota import PaceLeft, quota_path, resumed
-from shared.engine.steps.base import StepKind, StepVerdict
-from shared.engine.steps.functions import redeploy, shift_traffic
-from shared.engine.steps.resources import publish_remote_config, registry
-from shared.engine.steps.resources.differences import PARTS
-from shared.engine.steps.resources.release_hosting import FINALIZED
+from shared.engine.steps.base import DrillCheck, StepKind, StepVerdict, step_context
+from shared.engine.steps.functions import shift_traffic
+from shared.engine.steps.registry import STEPS, class_of
+from shared.engine.steps.resources.differences import is_resource
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-VALIDATED = frozenset({shift_traffic.KIND, publish_remote_config.KIND})
-"""The kinds of steps that the platform takes a dry run of."""
-LOOKED_AT = frozenset({*PARTS, redeploy.KIND}) - VALIDATED
-"""Those of which only the world can be asked where it stands."""
 ASTRAY = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
 """What a look finds of a step that would not lead to its goal."""
 
@@ -115,7 +110,7 @@ def _drilled(
     validated = _canaries_first(steps)
     spare = max(0, int(bucket.level(began) - quota.burst / 2))
     chosen = [step for step in validated[:spare] if bucket.take(1, began)]
-    looks = [step for step in steps if step.kind in LOOKED_AT]
+    looks = [step for step in steps if class_of(step).drill is DrillCheck.LOOK]
     tried = {_called(step): step for step in (*chosen, *looks)}
     missing = unseen(order.scenario, sight) if sight is not None else ()
     answers = _answers(ports, policy.system, tried)
@@ -133,8 +128,8 @@ def _drilled(
         outcome=decision.outcome,
         reason=decision.reason,
         agrees=_agrees(decision, answers, refused),
-        rehearsed={name: one for name, one in took.items() if tried[name].kind in VALIDATED},
-        looked_at={name: one for name, one in took.items() if tried[name].kind not in VALIDATED},
+        rehearsed={name: one for name, one in took.items() if _is_validated(tried[name])},
+        looked_at={name: one for name, one in took.items() if not _is_validated(tried[name])},
         refused=refused,
         not_rehearsed=tuple(_called(one) for one in validated if one not in chosen),
         kinds=_counted(tried, refused),
@@ -164,18 +159,10 @@ def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
 
 
 def _as_if_changed(sight: ResourceState) -> ResourceState:
-    """The sight in which each template says something else, and each version is there.
-
-    A template that is published already can be validated all the same. Whether a version can be
-    released its step's own look tells: without a step nothing would be refused.
-    """
-    templates = sight.live.remote_config or {}
-    others = {name: replace(one, hash="") for name, one in templates.items()}
-    return replace(
-        sight,
-        live=replace(sight.live, remote_config=others) if templates else sight.live,
-        statuses=dict.fromkeys(hosting.needed(sight.recorded, sight.live), FINALIZED),
-    )
+    """Return the sight in which each product differs as far as its steps can be validated."""
+    for planner in PLANNERS.values():
+        sight = planner.as_if_changed(sight)
+    return sight
 
 
 def _plans(
@@ -196,26 +183,27 @@ def _canaries_first(steps: Iterable[Step]) -> list[Step]:
         if step.kind == shift_traffic.KIND
         else step
         for step in steps
-        if step.kind in VALIDATED
+        if _is_validated(step)
     ]
     return sorted(asked, key=lambda step: -step.writes)
 
 
+def _is_validated(step: Step) -> bool:
+    """Return whether the platform takes a dry run of the step."""
+    return class_of(step).drill is DrillCheck.VALIDATE
+
+
 def _called(step: Step) -> str:
     """A function's step by the function, any other by its own name."""
-    return step.name if step.kind in PARTS else step.target
+    return step.name if is_resource(step) else step.target
 
 
 def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
     """Of each step the seconds that it took to try it, or why it is refused."""
-    platform = ports.system(system).platform
-    kinds: dict[str, StepKind] = {
-        shift_traffic.KIND: shift_traffic.Shift(platform),
-        redeploy.KIND: redeploy.Redeploy(ports.system(system).builder, platform),
-        **registry.kinds(ports.system(system).resources, platform),
-    }
+    context = step_context(ports, system)
     tries = {
-        name: partial(_try, kinds[step.kind], ports.clock, step) for name, step in steps.items()
+        name: partial(_try, STEPS[step.kind](context), ports.clock, step)
+        for name, step in steps.items()
     }
     return ask_all(ports, tries)
 
@@ -226,7 +214,7 @@ def _try(kind: StepKind, clock: Clock, step: Step) -> float:
     Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
     """
     began = clock.monotonic()
-    if step.kind in VALIDATED:
+    if _is_validated(step):
         kind.rehearse(step)
     elif (found := kind.look(step)).verdict in ASTRAY:
         raise Rejected(found.note)
@@ -244,9 +232,10 @@ def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Cou
     no = {*refused}
     found = {}
     for kind in sorted({step.kind for step in tried.values()}):
+        is_validated = STEPS[kind].drill is DrillCheck.VALIDATE
         names = {name for name, step in tried.items() if step.kind == kind}
         taken = len(names - no)
-        validated, looked_at = (taken, 0) if kind in VALIDATED else (0, taken)
+        validated, looked_at = (taken, 0) if is_validated else (0, taken)
         found[kind] = Count(validated, looked_at, len(names & no))
     return found
 

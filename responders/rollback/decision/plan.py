@@ -14,13 +14,13 @@ from shared.domain.decision.facts import Facts
 from shared.domain.decision.gate_evaluation import Decision, asking
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import REACHES
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.domain.rollback.rollback import Order
-from shared.engine.steps.resources import release_rules, set_auth_config
-from shared.engine.steps.resources.differences import PARTS, all_of
+from shared.engine.steps.registry import class_of
+from shared.engine.steps.resources.differences import all_of, is_resource
 
 WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
     ScenarioName.COMPLETE: complete.plan,
@@ -31,8 +31,6 @@ WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanPart
 """The scenarios of more than functions."""
 BUILT = frozenset({ScenarioName.FUNCTIONS, *WIDER})
 """Scenarios that can be carried out."""
-REOPENING = frozenset({release_rules.KIND, set_auth_config.KIND})
-"""Kinds of steps that four eyes look at, whatever the scenario."""
 CANNOT_FIT = "it cannot fit"
 """How a plan begins that is longer than its target even with the whole quota."""
 WHY = "older rules and settings of identity can reopen a hole"
@@ -118,12 +116,12 @@ def counted(plan: Plan, shown: int) -> str:
 
 def beside_of(plan: Plan) -> list[str]:
     """The steps of a plan that are about something else than functions, by name."""
-    return [step.name for step in plan.steps if step.kind in PARTS]
+    return [step.name for step in plan.steps if is_resource(step)]
 
 
 def people_needed(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
     """How many different people must want it; rules and identity are never one person's word."""
-    reopens = any(step.kind in REOPENING for step in steps)
+    reopens = any(class_of(step).four_eyes for step in steps)
     return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
 
 

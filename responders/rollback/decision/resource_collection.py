@@ -23,7 +23,7 @@ from shared.core.store import Document
 from shared.domain.decision.scenario_scope import REACHES
 from shared.domain.deployments.deployment import record_path
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.resources import Resources
@@ -76,11 +76,5 @@ def survey(
 
 def _within(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
     """Of what is protected, what these parts are about: nothing else need be looked at."""
-    stored = InventoryPart.RULES in parts or InventoryPart.INDEXES in parts
-    return Resources(
-        hosting_sites=resources.hosting_sites if InventoryPart.SITES in parts else (),
-        remote_config=resources.remote_config and InventoryPart.REMOTE_CONFIG in parts,
-        databases=resources.databases if stored else (),
-        storage_buckets=resources.storage_buckets if InventoryPart.RULES in parts else (),
-        identity=resources.identity and InventoryPart.IDENTITY in parts,
-    )
+    keys = {key for part in parts for key in PRODUCTS[part].keys}
+    return Resources(**{key: getattr(resources, key) for key in keys})

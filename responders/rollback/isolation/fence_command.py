@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.rollback.isolation.fence_lifecycle import Looking
-from responders.rollback.outcome_summary import BACK
+from responders.rollback.outcome_summary import restores_function
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.stop_switches import Switch
 from shared.core.codec import decode, encode
@@ -93,7 +93,7 @@ def _require_no_shift(asked: CommandRequest, system: System | Controls) -> None:
     """No rollback that changes functions is under way: both would change the same services."""
     slot = system.slot if isinstance(system, System) else ""
     steps = load_steps(asked.ports.store, slot).values() if slot else ()
-    if any(step.kind in BACK for step in steps):
+    if any(restores_function(step) for step in steps):
         raise Refused(f"{slot} is bringing functions back: wait for its end, or cancel it")
 
 

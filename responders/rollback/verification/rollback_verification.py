@@ -32,7 +32,7 @@ from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 from shared.engine.steps.base import StepVerdict as Standing
 from shared.engine.steps.documents import erase, restore
-from shared.engine.steps.resources.differences import PARTS, all_of, touches
+from shared.engine.steps.resources.differences import all_of, is_resource, touches
 from shared.state.reader import Reading
 
 LOOK_EVERY_SECONDS = 10.0
@@ -70,7 +70,7 @@ def conclude(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
     word = "unpinned" if case.rollback.way is Direction.UNPIN else "back"
     back = len(shifted(steps.values()))
-    beside = [step.name for step in effects(steps.values()) if step.kind in PARTS]
+    beside = [step.name for step in effects(steps.values()) if is_resource(step)]
     case.take(
         Transition(
             event="rollback.shifted",
@@ -194,7 +194,7 @@ def _bad(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     if target is None:
         return ()
     functions = {step.target for step in shifted(steps)}
-    beside = [step for step in effects(steps) if step.kind in PARTS]
+    beside = [step for step in effects(steps) if is_resource(step)]
     back = {one.id for one in taken_back(known, target, functions)}
     back |= {one.id for one in known if one.at > target.at and _changed_by(one, beside)}
     bad = {"status": DeploymentStatus.BAD.value, "due_at": None, "expires_at": None}

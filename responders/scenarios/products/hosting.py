@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from responders.scenarios.products import Portion, unseen
+from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import LIVE, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_hosting import (
@@ -18,9 +20,6 @@ from shared.engine.steps.resources.release_hosting import (
     HostingGoal,
     HostingOrigin,
 )
-
-Statuses = Mapping[tuple[str, str], str | None]
-"""By site and version; None: it is gone; absent: it could not be seen."""
 
 
 class _Channel(Struct, frozen=True):
@@ -42,15 +41,14 @@ def needed(recorded: WholeInventory, live: WholeInventory) -> set[tuple[str, str
     }
 
 
-def portion(
-    recorded: WholeInventory, live: WholeInventory, statuses: Statuses, within: timedelta
-) -> Portion:
+def portion(sight: ResourceState, within: timedelta) -> Portion:
     """One release for each channel that serves another version, where the old one is there."""
+    recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.SITES, recorded, live)
     if unknown:
         return unknown
     changed = list(_changed(recorded, live))
-    obstacles = {one: _obstacle(one, statuses) for one in changed}
+    obstacles = {one: _obstacle(one, sight.statuses) for one in changed}
     return Portion(
         steps=tuple(_step(one, within) for one in changed if not obstacles[one]),
         reported=(
@@ -58,6 +56,16 @@ def portion(
             *(f"{one} was made since: left as it is" for one in _created(recorded, live)),
         ),
     )
+
+
+def as_if_changed(sight: ResourceState) -> ResourceState:
+    """Return the sight in which each version that a plan would release is there.
+
+    Whether a version can be released its step's own look tells: without a step nothing would be
+    refused.
+    """
+    versions = needed(sight.recorded, sight.live)
+    return replace(sight, statuses=dict.fromkeys(versions, FINALIZED))
 
 
 def _obstacle(channel: _Channel, statuses: Statuses) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from responders.scenarios.products import Portion, unseen
+from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode, from_json
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory, has_secret
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.set_auth_config import (
@@ -30,11 +31,12 @@ _SAID_BY_THE_SERVER = re.compile(
 """Output only, as far as is known."""
 
 
-def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
+def portion(sight: ResourceState, within: timedelta) -> Portion:
     """One step that sets what differs, and nothing else; secrets were never recorded.
 
     Settings that call functions which are not there now are left as they are.
     """
+    recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.IDENTITY, recorded, live)
     if unknown:
         return unknown

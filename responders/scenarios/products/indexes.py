@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
+from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     Index,
-    WholeInventory,
     fingerprint,
     is_creatable,
 )
@@ -20,8 +20,9 @@ BUILT_WITHIN = timedelta(hours=1)
 """How long an index may take: it depends on how many documents there are, and nobody says how."""
 
 
-def portion(recorded: WholeInventory, live: WholeInventory) -> Portion:
+def portion(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
+    recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.INDEXES, recorded, live)
     if unknown:
         return unknown

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from responders.scenarios.products import Portion, unseen
+from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.diff import InventoryPart
-from shared.domain.deployments.inventory.state import RemoteConfigTemplate, WholeInventory
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import RemoteConfigTemplate
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (
     KIND,
@@ -21,8 +24,9 @@ CACHED = "clients ask again when their own cache is over, by default after 12 ho
 (read 2026-11)."""
 
 
-def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
+def portion(sight: ResourceState, within: timedelta) -> Portion:
     """One publication for each namespace that says something else, from our copy."""
+    recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.REMOTE_CONFIG, recorded, live)
     if unknown:
         return unknown
@@ -34,6 +38,18 @@ def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -
         ),
         reported=tuple(_told(name, then[name]) for name in differing),
     )
+
+
+def as_if_changed(sight: ResourceState) -> ResourceState:
+    """Return the sight in which each template says something else.
+
+    A template that is published already can be validated all the same.
+    """
+    templates = sight.live.remote_config or {}
+    if not templates:
+        return sight
+    others = {name: replace(one, hash="") for name, one in templates.items()}
+    return replace(sight, live=replace(sight.live, remote_config=others))
 
 
 def _step(

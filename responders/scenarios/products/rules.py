@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
+from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory import rules_diff
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import RulesRelease, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
 
-def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
+def portion(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
+    recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.RULES, recorded, live)
     if unknown:
         return unknown

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from shared.adapters.channels.base import ChannelClients, message_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import Message
+from shared.domain.policy.channels import Channel
+
+
+def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+    """Send the words to the addresses in the channel's secret. Raises: Rejected, Unavailable."""
+    tell(clients.read_secret(channel), message_of(notice), channel.name)
 
 
 def tell(addresses: str, worded: Message, name: str) -> None:

@@ -7,6 +7,7 @@ was lost makes no second one, and an update that is there already is not made ag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -14,11 +15,13 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from shared.adapters.channels.base import ChannelClients, message_of
 from shared.adapters.http import exchange
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import Message
-from shared.domain.notices.notice import Stage
+from shared.domain.notices.notice import Stage, stage
+from shared.domain.policy.channels import Channel
 
 BASE = "https://api.statuspage.io"
 CALL_SECONDS = 10.0
@@ -31,6 +34,12 @@ STATUSES = {
     Stage.OVER: "resolved",
 }
 _LATER = frozenset({408, 420, 429})
+
+
+def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+    """Show the words in the incident of the channel's page. Raises: Rejected, Unavailable."""
+    page = Statuspage(channel.target or "", clients.read_secret(channel), clients.statuspage)
+    page.tell(notice["incident"], stage(notice["event"]), message_of(notice), key)
 
 
 class _Update(Struct, frozen=True):

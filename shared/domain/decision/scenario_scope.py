@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Change, Facts
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, ScenarioName, Signal
 from shared.domain.policy.signals import AUTHENTICATION
 from shared.domain.signals.health import share

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.decision.facts import Change, Facts, compared
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 

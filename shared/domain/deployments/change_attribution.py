@@ -8,22 +8,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.traffic import Traffic, shares
 from shared.domain.system import System
 
-BROUGHT_BACK = frozenset(
-    {
-        InventoryPart.SITES,
-        InventoryPart.REMOTE_CONFIG,
-        InventoryPart.RULES,
-        InventoryPart.IDENTITY,
-        InventoryPart.INDEXES,
-    }
-)
-"""What beside the functions a rollback may bring back."""
 _SHIFTED = frozenset({"traffic", "revisions"})
 """What differs of a function when its requests are led elsewhere, and nothing was deployed."""
 
@@ -119,7 +110,7 @@ def rolled_on(
     last: datetime | None = None
     reached = set()
     if rolling is not None and rolling.at <= detected:
-        reached |= {called(one.part, one.name) for one in found if one.part in BROUGHT_BACK}
+        reached |= {called(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored}
         seen = (at for one in before.values() for at in made_at(None, one))
         last = max(seen, default=rolling.at)
     for at, function in sorted(moments):
@@ -179,7 +170,7 @@ def _by_hand(
     if difference.part is not InventoryPart.FUNCTIONS:
         told = told_at(difference, live)
         at = min(told, default=stock.read_at)
-        return difference.part in BROUGHT_BACK and _during_an_incident(system, at)
+        return PRODUCTS[difference.part].is_restored and _during_an_incident(system, at)
     before = (stock.live.functions or {}).get(difference.name)
     now = (live.functions or {}).get(difference.name)
     shifted = is_shift(difference)
@@ -212,10 +203,9 @@ def made_at(before: FunctionState | None, now: FunctionState | None) -> list[dat
 
 def told_at(change: Difference, live: WholeInventory) -> list[datetime]:
     """When the platform says that something beside the functions was changed; most do not say."""
-    site = (live.sites or {}).get(change.name) if change.part is InventoryPart.SITES else None
-    rules = (live.rules or {}).get(change.name) if change.part is InventoryPart.RULES else None
-    if site is not None and "version" in change.aspects and site.released_at is not None:
-        return [site.released_at]
-    if rules is not None and "ruleset" in change.aspects:
-        return [rules.updated_at]
-    return []
+    thing = (getattr(live, change.part) or {}).get(change.name)
+    dated = PRODUCTS[change.part].dated
+    if thing is None or dated is None or dated[0] not in change.aspects:
+        return []
+    at: datetime | None = getattr(thing, dated[1])
+    return [at] if at is not None else []

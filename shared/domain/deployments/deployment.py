@@ -10,7 +10,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA
-from shared.domain.deployments.inventory.diff import Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, shares
 

@@ -16,7 +16,7 @@ from shared.core import text
 from shared.domain.deployments.build_config import recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
 from shared.domain.deployments.images import Stored, images_of, is_there
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     AccountState,
     FunctionState,

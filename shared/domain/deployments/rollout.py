@@ -21,7 +21,8 @@ from shared.domain.deployments.deployment import (
     placements,
     whole_minute_before,
 )
-from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import follows_latest, shares

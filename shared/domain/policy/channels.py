@@ -24,6 +24,16 @@ class ChannelKind(StrEnum):
     """An incident on a page of Atlassian's."""
 
 
+REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
+    ChannelKind.RECORDING: (),
+    ChannelKind.WEBHOOK: ("url",),
+    ChannelKind.APPRISE: ("secret",),
+    ChannelKind.PUSH: (),
+    ChannelKind.STATUSPAGE: ("secret", "target"),
+}
+"""The keys that a channel of each kind needs; a push needs either `target` or `users`."""
+
+
 class Audience(StrEnum):
     """Who hears a channel: it decides of what they are told, and in which words."""
 

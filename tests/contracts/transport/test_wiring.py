@@ -19,7 +19,8 @@ from shared.adapters.gcp.clients import Clients
 from shared.core import topics
 from shared.core.errors import BadConfiguration
 from shared.core.store import Create
-from shared.domain.deployments.inventory.diff import InventoryPart, incomparable
+from shared.domain.deployments.inventory.diff import incomparable
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE

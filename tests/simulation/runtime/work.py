@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, remote_config
+from responders.scenarios.resource_plan import ResourceState
 from shared.domain.policy.model import Policy
 from shared.domain.reports import filing
 from shared.domain.rollback.plan import Plan, frozen
 from shared.engine import stop_conditions
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.simulation.runtime.scheduler import Scheduler
 from tests.simulation.scenes.bookshop import BAD, GOOD
 
@@ -60,9 +60,9 @@ def _wider(honest: Callable[..., Plan], *, template: bool) -> Callable[..., Plan
 
     def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
         made, within = honest(policy, *facts, **ways), policy.execution.step_within
-        statuses = dict.fromkeys(hosting.needed(GOOD, BAD), FINALIZED)
-        release = hosting.portion(GOOD, BAD, statuses, within)
-        published = remote_config.portion(GOOD, BAD, within).steps if template else ()
+        sight = hosting.as_if_changed(ResourceState(GOOD, BAD))
+        release = hosting.portion(sight, within)
+        published = remote_config.portion(sight, within).steps if template else ()
         steps = (*release.steps, *published, *made.steps)
         header = made.header
         return frozen(header.scenario, header.target, steps, header.policy, header.reported)

@@ -14,7 +14,7 @@ from shared.domain import system as systems
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import (
     HostingSite,

@@ -13,7 +13,7 @@ from shared.core.codec import SCHEMA
 from shared.domain.data.integrity.scan import SAMPLES, CollectionTally, Sample, ScanRun
 from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 CORRUPTION: Final = "database_corruption"

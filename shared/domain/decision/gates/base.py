@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.domain.decision.facts import Change, Facts
 from shared.domain.decision.scenario_scope import REACHES
-from shared.domain.deployments.inventory.diff import InventoryPart
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, Signal
 from shared.domain.policy.signals import BREACH
 

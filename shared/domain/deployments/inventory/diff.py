@@ -9,22 +9,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
-
-
-class InventoryPart(StrEnum):
-    """The parts of an inventory, by the names that they have there."""
-
-    FUNCTIONS = "functions"
-    SITES = "sites"
-    REMOTE_CONFIG = "remote_config"
-    RULES = "rules"
-    IDENTITY = "identity"
-    INDEXES = "indexes"
-    SECRETS = "secrets"
-    SCHEDULES = "schedules"
-    ACCOUNTS = "accounts"
-    INVOKERS = "invokers"
 
 
 class ChangeKind(StrEnum):
@@ -43,18 +29,6 @@ class Difference(Struct, frozen=True, order=True):
     change: ChangeKind
     aspects: tuple[str, ...] = ()
     """Which fields of it differ, when it is changed and has fields."""
-
-
-_PASSING: dict[InventoryPart, frozenset[str]] = {
-    InventoryPart.FUNCTIONS: frozenset({"copy", "latest", "scaling", "trigger"}),
-    InventoryPart.SITES: frozenset({"released_at"}),
-    InventoryPart.REMOTE_CONFIG: frozenset({"content", "etag", "version"}),
-    InventoryPart.RULES: frozenset({"source", "updated_at"}),
-    InventoryPart.INDEXES: frozenset({"state"}),
-}
-"""Fields that may differ while what is live is the same: the same released or published again, a
-revision that nothing leads to, other instances of the same, a trigger that was made again with the
-same definition, our own copies."""
 
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
@@ -95,7 +69,7 @@ def _aspects(part: InventoryPart, before: Any, now: Any) -> tuple[str, ...] | No
         return None if before == now else ()
     if isinstance(before, FunctionState) and isinstance(now, FunctionState):
         before, now = _told_alike(before, now), _told_alike(now, before)
-    was, passing = asdict(before), _PASSING.get(part, frozenset())
+    was, passing = asdict(before), PRODUCTS[part].passing
     differing = (
         name for name, value in asdict(now).items() if value != was[name] and name not in passing
     )

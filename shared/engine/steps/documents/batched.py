@@ -15,7 +15,7 @@ from shared.core.runtime import Clock
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.data.repair.plan import Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
+from shared.engine.steps.base import StepContext, StepKind, StepLook, StepVerdict
 
 PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
@@ -33,15 +33,16 @@ Raises: Unavailable, Rejected.
 """
 
 
-class InPortions(KindOfEffect, Generic[Goal]):
+class InPortions(StepKind, Generic[Goal]):
     """It ends where nothing is left: each portion has all of the step's time and attempts again."""
 
     expected_seconds = 0.0
     unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
+    kind: ClassVar[str]
     goal: ClassVar[type[Any]]
 
-    def __init__(self, portion: Portion[Goal]) -> None:
-        self._portion = portion
+    def __init__(self, context: StepContext) -> None:
+        self._portion: Portion[Goal] = context.portions[self.kind]
 
     def look(self, step: Step) -> StepLook:
         """At the goal behind the last document; what became of them stands in the note."""

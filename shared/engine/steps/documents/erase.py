@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.repair.plan import DocumentFate, Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook
+from shared.engine.steps.base import StepContext, StepKind, StepLook
 from shared.engine.steps.documents.batched import look_at
 
 KIND = "take_out"
@@ -17,13 +17,13 @@ Portion = Callable[[Position], Position]
 """Goes a portion further through what was written. Raises: Unavailable, Rejected."""
 
 
-class TakeOut(KindOfEffect):
+class TakeOut(StepKind):
     """It ends behind the last batch of the journal."""
 
     expected_seconds = 0.0
 
-    def __init__(self, portion: Portion) -> None:
-        self._portion = portion
+    def __init__(self, context: StepContext) -> None:
+        self._portion: Portion = context.portions[KIND]
 
     def look(self, step: Step) -> StepLook:
         """At the goal behind the last batch; the note proves it, and names nobody."""

@@ -16,4 +16,5 @@ __all__ = ["KIND", "Repair"]
 class Repair(InPortions[RepairGoal]):
     """It ends behind the last document of its piece."""
 
+    kind = KIND
     goal = RepairGoal

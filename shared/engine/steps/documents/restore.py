@@ -23,4 +23,5 @@ class RestoreGoal(Struct, frozen=True):
 class PutBack(InPortions[RestoreGoal]):
     """It ends behind the last batch of the journal."""
 
+    kind = KIND
     goal = RestoreGoal

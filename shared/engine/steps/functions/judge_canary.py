@@ -11,9 +11,7 @@ from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Probe
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
-from shared.ports.platform import Platform
-from shared.ports.probe import Prober
+from shared.engine.steps.base import StepContext, StepKind, StepLook, StepVerdict
 
 KIND = "judge"
 
@@ -35,14 +33,14 @@ class CanaryGoal(Struct, frozen=True):
     times: int = 5
 
 
-class JudgeCanary(KindOfEffect):
+class JudgeCanary(StepKind):
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
 
-    def __init__(self, platform: Platform, prober: Prober) -> None:
-        self._platform = platform
-        self._prober = prober
+    def __init__(self, context: StepContext) -> None:
+        self._platform = context.platform
+        self._prober = context.prober
 
     def look(self, step: Step) -> StepLook:
         """At the goal when the canary serves what it should, is ready, and each probe passes.

@@ -14,8 +14,7 @@ from shared.domain.deployments.build_config import (
     mark,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
-from shared.ports.platform import Builder, Platform
+from shared.engine.steps.base import DrillCheck, FunctionStep, StepLook, StepVerdict
 
 KIND = REDEPLOY
 WRITES = 2
@@ -49,20 +48,17 @@ class ReplacedDeployment(Struct, frozen=True):
     """What is not kept."""
 
 
-class Redeploy(KindOfEffect):
+class Redeploy(FunctionStep):
     """Unconditional, because Functions v2 has no etag. A rebuild is not the artefact of old.
 
     Whose deployment runs is told by its operation's name, and by the source that it builds.
     """
 
+    drill = DrillCheck.LOOK
     expected_seconds = REBUILD_SECONDS
     """Minutes of Cloud Build; no primary figure exists."""
     unconditional_timeout_seconds: float | None = 15.0
     """The adapter's: the values of the variables are read, then one request is sent."""
-
-    def __init__(self, builder: Builder, platform: Platform) -> None:
-        self._builder = builder
-        self._platform = platform
 
     def look(self, step: Step) -> StepLook:
         """Compare what the function was built from, and what builds it now, with the goal."""

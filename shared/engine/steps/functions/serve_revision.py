@@ -19,8 +19,7 @@ from shared.domain.deployments.inventory.traffic import (
     shares,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
-from shared.ports.platform import Builder, Platform
+from shared.engine.steps.base import FunctionStep, StepContext, StepLook, StepVerdict
 
 KIND = "serve"
 
@@ -49,7 +48,7 @@ class ServeRevisionOrigin(Struct, frozen=True):
     """What the shift asked for that it stands in for; empty: it does for none."""
 
 
-class Serve(KindOfEffect):
+class Serve(FunctionStep):
     """A function whose traffic is pinned gives a redeployed revision none: it is moved there.
 
     Conditional on the service's etag. Where traffic follows the newest revision, nothing is to do.
@@ -57,9 +56,8 @@ class Serve(KindOfEffect):
 
     expected_seconds = 8.0
 
-    def __init__(self, platform: Platform, builder: Builder) -> None:
-        self._platform = platform
-        self._builder = builder
+    def __init__(self, context: StepContext) -> None:
+        super().__init__(context)
         self._lists: dict[str, Traffic] = {}
         """What each step that is about to be sent asks for."""
 

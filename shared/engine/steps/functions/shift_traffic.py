@@ -14,8 +14,8 @@ from shared.domain.deployments.inventory.traffic import (
     standing,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindOfEffect, StepLook, StepVerdict
-from shared.ports.platform import OperationState, Platform
+from shared.engine.steps.base import DrillCheck, FunctionStep, StepLook, StepVerdict
+from shared.ports.platform import OperationState
 
 KIND = "shift"
 
@@ -41,13 +41,11 @@ class TrafficOrigin(Struct, frozen=True):
     scaling: Scaling = Scaling()
 
 
-class Shift(KindOfEffect):
+class Shift(FunctionStep):
     """Conditional on the service's etag; done when the routers follow."""
 
+    drill = DrillCheck.VALIDATE
     expected_seconds = SHIFT_SECONDS
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
 
     def look(self, step: Step) -> StepLook:
         """Compare asked-for and routed traffic with goal and origin."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from shared.core.codec import decode
-from shared.domain.deployments.inventory.state import Index
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import Index, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
 
 KIND = "create_index"
 ABSENT = "absent"
@@ -17,9 +18,10 @@ Goal = Index
 """What is to be there, whoever makes it."""
 
 
-class CreateIndex(KindBeside):
+class CreateIndex(ResourceStep):
     """An index of the same definition cannot be made twice: nothing else need protect it."""
 
+    part = InventoryPart.INDEXES
     expected_seconds = 60.0
 
     def look(self, step: Step) -> StepLook:
@@ -35,3 +37,13 @@ class CreateIndex(KindBeside):
     def set(self, step: Step) -> str:
         """Begin to make it; the operation's name."""
         return self._estate.indexes.create(decode(Goal, step.goal))
+
+    @classmethod
+    def touches(cls, step: Step, name: str) -> bool:
+        """Compare the definition: the step's target is the database."""
+        return decode(Goal, step.goal).definition == name
+
+    @classmethod
+    def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:
+        """Return whether an index of this definition is there."""
+        return name in (live.indexes or {})

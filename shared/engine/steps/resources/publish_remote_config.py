@@ -7,8 +7,10 @@ import zlib
 from msgspec import Struct
 
 from shared.core.codec import decode
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
+from shared.engine.steps.base import DrillCheck, ResourceStep, StepLook, StepVerdict
 
 KIND = "publish_template"
 
@@ -27,9 +29,11 @@ class RemoteConfigOrigin(Struct, frozen=True):
     hash: str
 
 
-class PublishTemplate(KindBeside):
+class PublishTemplate(ResourceStep):
     """Conditional on the template's etag. `:rollback` could not be, so it is not used."""
 
+    part = InventoryPart.REMOTE_CONFIG
+    drill = DrillCheck.VALIDATE
     expected_seconds = 1.0
 
     def look(self, step: Step) -> StepLook:
@@ -52,6 +56,12 @@ class PublishTemplate(KindBeside):
         """Publish it over the template that the intent names by its etag."""
         self._publish(step, dry_run=False)
         return ""
+
+    @classmethod
+    def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:
+        """Compare the published template with the goal by its content."""
+        template = (live.remote_config or {}).get(name)
+        return template is not None and template.hash == decode(RemoteConfigGoal, step.goal).hash
 
     def _publish(self, step: Step, *, dry_run: bool) -> None:
         content = unpacked(decode(RemoteConfigGoal, step.goal).content)

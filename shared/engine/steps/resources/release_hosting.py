@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from shared.core.codec import decode
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
 
 KIND = "release_hosting"
 FINALIZED = "FINALIZED"
@@ -28,9 +32,10 @@ class HostingOrigin(Struct, frozen=True):
     version: str
 
 
-class ReleaseHosting(KindBeside):
+class ReleaseHosting(ResourceStep):
     """No precondition protects it: it lands within its time-out, or never."""
 
+    part = InventoryPart.SITES
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
@@ -60,3 +65,16 @@ class ReleaseHosting(KindBeside):
         goal = decode(HostingGoal, step.goal)
         self._estate.hosting.release(goal.site, goal.channel, goal.version, "rolled back")
         return ""
+
+    @classmethod
+    def explains(
+        cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
+    ) -> bool:
+        """Return whether each channel that differs serves the version of one of these steps."""
+        was, now = (
+            found.served if (found := (one.sites or {}).get(name)) else {} for one in (before, live)
+        )
+        changed = {channel: now.get(channel) for channel in was | now}
+        changed = {one: serves for one, serves in changed.items() if serves != was.get(one)}
+        goals = [decode(HostingGoal, step.goal) for step in steps]
+        return changed.items() <= {goal.channel: goal.version for goal in goals}.items()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.domain.deployments.inventory.state import RulesSource
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import RulesSource, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
 
 KIND = "release_rules"
 
@@ -34,13 +35,15 @@ class RulesOrigin(Struct, frozen=True):
     """Empty: there was no such release."""
 
 
-class ReleaseRules(KindBeside):
+class ReleaseRules(ResourceStep):
     """No precondition protects it. A ruleset that is made anew is in force nowhere until then.
 
     Whoever dies between the two leaves a ruleset that nothing leads to, and the next attempt
     makes another.
     """
 
+    part = InventoryPart.RULES
+    four_eyes = True
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 20.0
     """Twice `shared.adapters.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
@@ -76,3 +79,12 @@ class ReleaseRules(KindBeside):
             ruleset = rules.create_ruleset(goal.source)
         rules.enforce(goal.release, ruleset, new=not origin.ruleset)
         return ""
+
+    @classmethod
+    def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:
+        """Compare the ruleset in force with the goal, by its name or its source."""
+        goal, release = decode(RulesGoal, step.goal), (live.rules or {}).get(name)
+        if release is None:
+            return False
+        same = bool(goal.source) and release.source == goal.source
+        return same or release.ruleset == goal.ruleset

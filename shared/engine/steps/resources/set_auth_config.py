@@ -9,11 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.codec import decode, from_json
-from shared.domain.deployments.inventory.state import fingerprint
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import KindBeside, StepLook, StepVerdict
-from shared.ports.platform import Platform
-from shared.ports.resources import Estate
+from shared.engine.steps.base import ResourceStep, StepContext, StepLook, StepVerdict
 
 KIND = "set_identity"
 
@@ -41,16 +40,18 @@ class AuthConfigGoal(Struct, frozen=True):
     """The functions that these settings have called; they must be there."""
 
 
-class SetIdentity(KindBeside):
+class SetIdentity(ResourceStep):
     """No precondition protects it: the configuration has neither etag nor versions."""
 
+    part = InventoryPart.IDENTITY
+    four_eyes = True
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
 
-    def __init__(self, estate: Estate, platform: Platform) -> None:
-        super().__init__(estate)
-        self._platform = platform
+    def __init__(self, context: StepContext) -> None:
+        super().__init__(context)
+        self._platform = context.platform
 
     def look(self, step: Step) -> StepLook:
         """Compare each field with its goal and its origin; one that is neither is a person's."""
@@ -81,11 +82,28 @@ class SetIdentity(KindBeside):
         )
         return ""
 
+    @classmethod
+    def touches(cls, step: Step, name: str) -> bool:
+        """Return whether the step sets the field of this path, or a field that contains it."""
+        return bool(_settings_of(step, name))
+
+    @classmethod
+    def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:
+        """Compare the fields of this path with their goals."""
+        found = fields(live.identity or {})
+        return all(found.get(one.path) == one.goal for one in _settings_of(step, name))
+
     def _missing(self, functions: tuple[str, ...]) -> list[str]:
         if not functions:
             return []
         live = self._platform.functions()
         return [name for name in functions if name not in live]
+
+
+def _settings_of(step: Step, name: str) -> list[Setting]:
+    """Return the step's settings that are the field of this path, or contain it."""
+    settings = decode(AuthConfigGoal, step.goal).settings
+    return [one for one in settings if f"{name}.".startswith(f"{one.path}.")]
 
 
 def seen(settings: tuple[Setting, ...]) -> str:

@@ -17,6 +17,7 @@ from shared.domain.data.repair.plan import Position, RepairGoal, Select
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.engine.steps.base import step_context
 from shared.engine.steps.documents.batched import SUPPRESSED
 from shared.engine.steps.documents.repair import Repair
 from shared.engine.steps.documents.restore import PutBack
@@ -24,6 +25,7 @@ from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
 from shared.state import work_queue
 from tests.support.data.corrupted_bookshop import MINUTE, Shop
 from tests.support.notices import system_events
+from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SUBSCRIPTION = "projects/bookshop/subscriptions/eventarc-eur3-on-order-sub-1"
@@ -105,7 +107,9 @@ def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | PutBackG
         written.append(position)
         return position
 
-    kind = Repair(portion) if isinstance(goal, RepairGoal) else PutBack(portion)
+    ports = FakePorts(BOOKSHOP)
+    context = step_context(ports, BOOKSHOP.system, {"repair": portion, "put_back": portion})
+    kind = Repair(context) if isinstance(goal, RepairGoal) else PutBack(context)
     plain = Step("repair 1", kind="repair", target="orders", goal=encode(goal))
     step = Step(
         "repair 1", kind="repair", target="orders", goal={**plain.goal, "silenced": [HEARER]}

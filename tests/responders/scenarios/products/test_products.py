@@ -14,6 +14,7 @@ from responders.scenarios.products import (
     remote_config,
     rules,
 )
+from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import from_builtins
 from shared.domain.deployments.inventory.state import (
     FunctionState,
@@ -55,10 +56,10 @@ def site(version: str, **channels: str) -> WholeInventory:
     ],
 )
 def test_what_hosting_adds(
-    live: WholeInventory, statuses: hosting.Statuses, steps: list[str], said: str
+    live: WholeInventory, statuses: Statuses, steps: list[str], said: str
 ) -> None:
     """Each channel that serves something else goes back to a version that is there to release."""
-    made = hosting.portion(THEN, live, statuses, WITHIN)
+    made = hosting.portion(ResourceState(THEN, live, statuses), WITHIN)
 
     assert [one.name for one in made.steps] == steps
     assert bool(made.reported) is bool(said)
@@ -93,7 +94,7 @@ def test_what_remote_config_adds(
     recorded: WholeInventory, live: WholeInventory, steps: int, said: str
 ) -> None:
     """A template that says something else is published from our copy; clients ask later."""
-    made = remote_config.portion(recorded, live, WITHIN)
+    made = remote_config.portion(ResourceState(recorded, live), WITHIN)
 
     assert len(made.steps) == steps
     assert said in "\n".join(made.reported)
@@ -101,7 +102,9 @@ def test_what_remote_config_adds(
 
 def test_a_template_in_a_step() -> None:
     """The step has all that is published, over the template that was found."""
-    [step] = remote_config.portion(template("red", '{"a": 1}'), template("blue"), WITHIN).steps
+    [step] = remote_config.portion(
+        ResourceState(template("red", '{"a": 1}'), template("blue")), WITHIN
+    ).steps
 
     assert unpacked(from_builtins(step.goal["content"], bytes)) == '{"a": 1}'
     assert step.seen == "etag-blue"
@@ -139,7 +142,7 @@ def test_what_rules_add(
     recorded: WholeInventory, live: WholeInventory, origins: list[str], said: str
 ) -> None:
     """Rules that say something else go back, with the difference and whom it touches."""
-    made = rules.portion(recorded, live, WITHIN)
+    made = rules.portion(ResourceState(recorded, live), WITHIN)
 
     assert [one.origin["ruleset"] for one in made.steps] == origins
     assert said in "\n".join(made.reported)
@@ -149,7 +152,7 @@ def test_a_difference_of_rules_is_shown() -> None:
     """Line by line, as it goes back; what cannot be counted is said to be so."""
     recorded, live = in_force("a", "true"), in_force("b", "false")
 
-    told = rules.portion(recorded, live, WITHIN).reported
+    told = rules.portion(ResourceState(recorded, live), WITHIN).reported
 
     assert "rules cloud.firestore: -      allow read: if false;" in told
     assert "rules cloud.firestore: +      allow read: if true;" in told
@@ -175,7 +178,9 @@ def test_what_indexes_add(
     recorded: dict[str, Index], live: dict[str, Index] | None, steps: int, said: str
 ) -> None:
     """One that was dropped is made again; one that was added is left."""
-    made = indexes.portion(WholeInventory(indexes=recorded), WholeInventory(indexes=live))
+    made = indexes.portion(
+        ResourceState(WholeInventory(indexes=recorded), WholeInventory(indexes=live)), WITHIN
+    )
 
     assert len(made.steps) == steps
     assert bool(made.reported) is bool(said)
@@ -185,7 +190,7 @@ def test_what_indexes_add(
 def identities(then: dict[str, Any], now: dict[str, Any] | None) -> Portion:
     function = FunctionState("check", Generation.SECOND, service="projects/p/services/check-svc")
     live = WholeInventory(identity=now, functions={"check": function})
-    return identity.portion(WholeInventory(identity=then), live, WITHIN)
+    return identity.portion(ResourceState(WholeInventory(identity=then), live), WITHIN)
 
 
 TRIGGER = "blockingFunctions.triggers.beforeSignIn"
@@ -249,10 +254,10 @@ def test_every_portion_has_names_of_its_own() -> None:
         in_force("b", "false"), sites=site("v2").sites, indexes={}, identity={"mfa.state": 2}
     )
     portions = (
-        hosting.portion(recorded, live, {("shop", "v1"): "FINALIZED"}, WITHIN),
-        rules.portion(recorded, live, WITHIN),
-        indexes.portion(recorded, live),
-        identity.portion(recorded, live, WITHIN),
+        hosting.portion(ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
+        rules.portion(ResourceState(recorded, live), WITHIN),
+        indexes.portion(ResourceState(recorded, live), WITHIN),
+        identity.portion(ResourceState(recorded, live), WITHIN),
     )
 
     names = [step.name for one in portions for step in one.steps]

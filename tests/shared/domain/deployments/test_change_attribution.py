@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
+from responders.scenarios.products import hosting
+from responders.scenarios.products.registry import PLANNERS
+from responders.scenarios.resource_plan import ResourceState
 from shared.domain.decision.facts import Change
 from shared.domain.decision.scenario_scope import REACHES, widened
 from shared.domain.decision.target_selection import suspects_beside
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind as Became
-from shared.domain.deployments.inventory.diff import Difference, InventoryPart, differences
+from shared.domain.deployments.inventory.diff import Difference, differences
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
@@ -115,18 +118,8 @@ def whole(number: str) -> WholeInventory:
 
 GOOD, BAD = whole("1"), whole("2")
 MINUTES = timedelta(minutes=5)
-STATUSES = dict.fromkeys(hosting.needed(GOOD, BAD), "FINALIZED")
-STEPS = [
-    step
-    for portion in (
-        hosting.portion(GOOD, BAD, STATUSES, MINUTES),
-        remote_config.portion(GOOD, BAD, MINUTES),
-        rules.portion(GOOD, BAD, MINUTES),
-        identity.portion(GOOD, BAD, MINUTES),
-        indexes.portion(GOOD, BAD),
-    )
-    for step in portion.steps
-]
+SIGHT = ResourceState(GOOD, BAD, dict.fromkeys(hosting.needed(GOOD, BAD), "FINALIZED"))
+STEPS = [step for planner in PLANNERS.values() for step in planner.portion(SIGHT, MINUTES).steps]
 
 
 def test_our_own_changes() -> None:

@@ -11,12 +11,8 @@ from msgspec.structs import replace
 from shared.domain.deployments.announcements import after
 from shared.domain.deployments.change_attribution import Compared, Wrote, compare, rolled_on
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory.diff import (
-    ChangeKind,
-    Difference,
-    InventoryPart,
-    differences,
-)
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, differences
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import Stock
 from shared.domain.deployments.inventory.state import (
     Configuration,

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Placement
-from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.stability import baked
 from shared.domain.policy.model import Gates
 from shared.domain.signals.health import ProbeAnswer, Requests

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from shared.domain.decision.facts import Facts
 from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.gate_facts import (

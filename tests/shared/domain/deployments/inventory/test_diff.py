@@ -12,10 +12,10 @@ from shared.core.codec import decode, encode
 from shared.domain.deployments.inventory.diff import (
     ChangeKind,
     Difference,
-    InventoryPart,
     differences,
     incomparable,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode as fields_of
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
-from shared.domain.deployments.inventory.diff import ChangeKind, Difference, InventoryPart
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import (
     Stock,
     decode,

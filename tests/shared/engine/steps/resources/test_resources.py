@@ -16,22 +16,25 @@ from shared.domain.deployments.inventory.state import (
     fingerprint,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import StepKind, StepVerdict
+from shared.engine.steps.base import StepKind, StepVerdict, step_context
+from shared.engine.steps.registry import STEPS
 from shared.engine.steps.resources import (
     create_index,
     publish_remote_config,
-    registry,
     release_hosting,
     release_rules,
     set_auth_config,
 )
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.run.platform import FakePlatform
-from tests.support.fakes.runtime.clock import START, FakeClock
+from tests.support.fakes.runtime.clock import START
+from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 
 def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> StepKind:
-    return registry.kinds(estate, FakePlatform(FakeClock(), functions))[name]
+    ports = FakePorts(BOOKSHOP)
+    ports.world, ports.beside = FakePlatform(ports.clock, functions), estate
+    return STEPS[name](step_context(ports, BOOKSHOP.system))
 
 
 def step(name: str, goal: Any, origin: Any = None) -> Step:

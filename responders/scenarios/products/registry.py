@@ -1,0 +1,42 @@
+"""The products that a rollback restores beside the functions, each with what plans it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from msgspec import Struct
+
+from responders.scenarios.products import (
+    Portion,
+    hosting,
+    identity,
+    indexes,
+    remote_config,
+    rules,
+)
+from responders.scenarios.resource_plan import ResourceState
+from shared.domain.deployments.inventory.products import InventoryPart
+
+
+class Planner(Struct, frozen=True):
+    """What plans one product."""
+
+    portion: Callable[[ResourceState, timedelta], Portion]
+    """Returns its part of a plan; each step has so long."""
+    as_if_changed: Callable[[ResourceState], ResourceState] = lambda sight: sight
+    """Returns the sight in which it differs, for a drill to validate its steps."""
+
+
+PLANNERS: dict[InventoryPart, Planner] = {
+    InventoryPart.SITES: Planner(hosting.portion, hosting.as_if_changed),
+    InventoryPart.REMOTE_CONFIG: Planner(remote_config.portion, remote_config.as_if_changed),
+    InventoryPart.RULES: Planner(rules.portion),
+    InventoryPart.IDENTITY: Planner(identity.portion),
+    InventoryPart.INDEXES: Planner(indexes.portion),
+}
+
+
+def portion_of(part: InventoryPart, sight: ResourceState, within: timedelta) -> Portion:
+    """Return one product's part of a plan. Raises: KeyError for a part that nothing plans."""
+    return PLANNERS[part].portion(sight, within)

@@ -1,0 +1,15 @@
+"""The kinds of channel that a policy may declare, each with what sends a notice to it."""
+
+from __future__ import annotations
+
+from shared.adapters.channels import apprise, atlassian_statuspage, push, recording, webhook
+from shared.adapters.channels.base import Send
+from shared.domain.policy.channels import ChannelKind
+
+SENDERS: dict[ChannelKind, Send] = {
+    ChannelKind.RECORDING: recording.send,
+    ChannelKind.WEBHOOK: webhook.send,
+    ChannelKind.APPRISE: apprise.send,
+    ChannelKind.PUSH: push.send,
+    ChannelKind.STATUSPAGE: atlassian_statuspage.send,
+}

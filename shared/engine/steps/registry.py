@@ -1,0 +1,35 @@
+"""The kinds of step that a plan can hold, each with the class that carries it out."""
+
+from __future__ import annotations
+
+from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import StepKind
+from shared.engine.steps.documents import erase, repair, restore
+from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources import (
+    create_index,
+    publish_remote_config,
+    release_hosting,
+    release_rules,
+    set_auth_config,
+)
+
+STEPS: dict[str, type[StepKind]] = {
+    shift_traffic.KIND: shift_traffic.Shift,
+    judge_canary.KIND: judge_canary.JudgeCanary,
+    redeploy.KIND: redeploy.Redeploy,
+    serve_revision.KIND: serve_revision.Serve,
+    repair.KIND: repair.Repair,
+    restore.KIND: restore.PutBack,
+    erase.KIND: erase.TakeOut,
+    release_hosting.KIND: release_hosting.ReleaseHosting,
+    publish_remote_config.KIND: publish_remote_config.PublishTemplate,
+    release_rules.KIND: release_rules.ReleaseRules,
+    set_auth_config.KIND: set_auth_config.SetIdentity,
+    create_index.KIND: create_index.CreateIndex,
+}
+
+
+def class_of(step: Step) -> type[StepKind]:
+    """Return the class of the step's kind; of a kind that is not known any more, the base."""
+    return STEPS.get(step.kind, StepKind)
