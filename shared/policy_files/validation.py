@@ -13,9 +13,10 @@ from typing import Any
 from shared.core.durations import parse_duration
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import SIGNALS, Unit, service_of
+from shared.domain.policy.model import Unit, service_of
 from shared.domain.policy.signals import BREACH
 from shared.domain.signals.probe_history import untellable
+from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
 
 CANARY_WRITES = 2
@@ -182,7 +183,7 @@ def _untold(name: str, signal: Any) -> list[str]:
     further = [(one.get("unit"), one) for _, one in _entries(signal, "also")]
     return [
         untellable(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
-        for unit, one in ((SIGNALS[name], signal), *further)
+        for unit, one in ((SIGNALS[name].unit, signal), *further)
         if unit in tuple(Unit)
     ]
 
@@ -317,7 +318,7 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         path: Path = ("signals", name)
         if name in SIGNALS:
-            yield from _threshold((*path, "threshold"), signal, SIGNALS[name])
+            yield from _threshold((*path, "threshold"), signal, SIGNALS[name].unit)
         for index, condition in _entries(signal, "also"):
             unit = condition.get("unit")
             if unit in tuple(Unit):
