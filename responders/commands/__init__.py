@@ -1,1 +1,1 @@
-"""Operator commands, one module each."""
+"""Operator commands: one module each; `registry` lists them."""

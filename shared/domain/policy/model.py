@@ -248,7 +248,7 @@ class IdentityRules(Struct, frozen=True):
     """A person's sign-in, second factor included, may be this old."""
     roles: dict[str, Role] = {}
     """The role that a command needs, where it is not the default
-    (`shared.domain.commands.permissions.ROLES`).
+    (`shared.domain.commands.registry`).
     """
     principals: tuple[Principal, ...] = ()
 
