@@ -19,23 +19,21 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from shared.core import log
+from shared.core import log, topics
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.lazy import making
 from shared.state.envelope import NAME, Message, Undecodable, decode
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from flask import Request
 
     from responders.triggers.console import ConsoleTrigger
-    from shared.domain.policy.model import Policy
+    from responders.triggers.registry import Trigger
     from shared.wiring.operations import Wiring
 
 ACKNOWLEDGED = ("", 204)
@@ -44,21 +42,13 @@ FORM_LIMIT = 100_000
 """Bytes of a form that are read: ours are far smaller, and it takes 32 times its size of memory."""
 
 
-class Responder(Protocol):
-    """What acts on a message."""
-
-    def receive(self, message: Message) -> None:
-        """Return when all is committed and published."""
-        ...
-
-
 def on_alert(request: Request) -> tuple[str, int]:
     """Record a Cloud Monitoring notification and open or join its incident.
 
     Trigger: push from rollback-alerts. Publishes on rollback-work, -notices and -dead-letters.
     A redelivery finds its key and republishes what is due.
     """
-    return _answer(request, "alerts")
+    return _answer(request, "on_alert")
 
 
 def on_command(request: Request) -> tuple[str, int]:
@@ -70,7 +60,7 @@ def on_command(request: Request) -> tuple[str, int]:
     applications that admit copies (`shared.adapters.gcp.firestore.backups.PAST_PERMISSIONS`). A
     redelivery changes nothing and republishes what is due.
     """
-    return _answer(request, "commands")
+    return _answer(request, "on_command")
 
 
 def on_clock(request: Request) -> tuple[str, int]:
@@ -98,7 +88,7 @@ def on_clock(request: Request) -> tuple[str, int]:
     at buckets and topics in applications that declare assets
     (`shared.adapters.gcp.project.provisions.PERMISSIONS`). A redelivery sweeps what was not swept.
     """
-    return _answer(request, "clock")
+    return _answer(request, "on_clock")
 
 
 def on_deployment(request: Request) -> tuple[str, int]:
@@ -128,7 +118,7 @@ def on_deployment(request: Request) -> tuple[str, int]:
     (`shared.adapters.gcp.storage.vault.KEEPER_PERMISSIONS`). A redelivery finds it recorded, or no
     longer due.
     """
-    return _answer(request, "deployments")
+    return _answer(request, "on_deployment")
 
 
 def on_work(request: Request) -> tuple[str, int]:
@@ -165,7 +155,7 @@ def on_work(request: Request) -> tuple[str, int]:
     declare. A redelivery takes over at once where its first delivery died; any other worker waits
     for the lease.
     """
-    return _answer(request, "work")
+    return _answer(request, "on_work")
 
 
 def on_notice(request: Request) -> tuple[str, int]:
@@ -179,7 +169,7 @@ def on_notice(request: Request) -> tuple[str, int]:
     secrets that channels name (`shared.adapters.gcp.project.secret_values.PERMISSIONS`). A
     redelivery of a notice that was said does nothing; one of a page writes it again.
     """
-    return _answer(request, "notices")
+    return _answer(request, "on_notice")
 
 
 def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
@@ -211,14 +201,15 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
     return page.body, int(page.status), dict(page.headers)
 
 
-def _answer(request: Request, trigger: str) -> tuple[str, int]:
+def _answer(request: Request, entry_point: str) -> tuple[str, int]:
     """What Pub/Sub is told: the one place where an error becomes a redelivery."""
     traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
-    with log.context(responder=trigger, **traced):
-        return _answered(request, trigger)
+    responder = topics.ENTRY_POINTS[entry_point][0].removeprefix("rollback-")
+    with log.context(responder=responder, **traced):
+        return _answered(request, entry_point)
 
 
-def _answered(request: Request, trigger: str) -> tuple[str, int]:
+def _answered(request: Request, entry_point: str) -> tuple[str, int]:
     """As `_answer`; each line that is logged carries what the request is about."""
     message = Message("", "", b"", {}, None)
     try:
@@ -227,8 +218,8 @@ def _answered(request: Request, trigger: str) -> tuple[str, int]:
             message = _identified(decode(dict(request.headers), body, request.full_path))
             with log.context(message_id=message.id, topic=message.topic):
                 with making:
-                    responder = _responder(trigger)
-                responder.receive(message)
+                    trigger = _trigger(entry_point)
+                trigger.receive(message)
         except Undecodable as undecodable:
             message = replace(
                 message, id=undecodable.message_id, topic=undecodable.topic, data=body
@@ -263,20 +254,12 @@ def _identified(message: Message) -> Message:
 
 
 @cache
-def _responder(trigger: str) -> Responder:
-    """The responder of a trigger, imported and built for the first message."""
-    from responders.triggers import alerts, clock, commands, deployments, notices, work
+def _trigger(entry_point: str) -> Trigger:
+    """The trigger of an entry point, imported and built for the first message."""
+    from responders.triggers.registry import TRIGGERS
 
-    kinds: dict[str, Callable[[Wiring, Mapping[str, Policy]], Responder]] = {
-        "alerts": alerts.AlertsTrigger,
-        "clock": clock.ClockTrigger,
-        "commands": commands.CommandsTrigger,
-        "deployments": deployments.DeploymentsTrigger,
-        "notices": notices.NoticesTrigger,
-        "work": work.WorkTrigger,
-    }
     wiring = _wiring()
-    return kinds[trigger](wiring, wiring.policies)
+    return TRIGGERS[entry_point](wiring, wiring.policies)
 
 
 @cache
