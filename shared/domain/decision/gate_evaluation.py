@@ -104,7 +104,9 @@ def evaluate_reversal(
     `override` skips freeze windows, as it does for any other order; what it skips is told.
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
-    case = GateInput(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
+    case = GateInput(
+        facts, policy, ordered, Change(None, {}), now, rollback, ordered=True, is_undo=True
+    )
     answers = tuple(gate(case) for gate in gates_for(RequestKind.UNDO, override=override))
     outcome, reason = _concluded(answers, expired=now >= deadline)
     skipped = _held_up(case, overridable_gates(RequestKind.UNDO)) if override else ()
