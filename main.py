@@ -17,23 +17,21 @@ import hashlib
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from shared.core import log
+from shared.core import log, topics
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.lazy import making
 from shared.state.envelope import NAME, Message, Undecodable, decode
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from flask import Request
 
     from responders.triggers.console import ConsoleTrigger
-    from shared.domain.policy.model import Policy
+    from responders.triggers.registry import Trigger
     from shared.wiring.operations import Wiring
 
 ACKNOWLEDGED = ("", 204)
@@ -42,21 +40,13 @@ FORM_LIMIT = 100_000
 """Bytes of a form that are read: ours are far smaller, and it takes 32 times its size of memory."""
 
 
-class Responder(Protocol):
-    """A trigger of `responders.triggers`."""
-
-    def receive(self, message: Message) -> None:
-        """Return when all is committed and published."""
-        ...
-
-
 def on_alert(request: Request) -> tuple[str, int]:
     """Record an alert and open or join its incident.
 
     Trigger: push from rollback-alerts: notifications of Cloud Monitoring, security findings.
     A redelivery finds the alert recorded and republishes its work.
     """
-    return _answer(request, "alerts")
+    return _answer(request, "on_alert")
 
 
 def on_command(request: Request) -> tuple[str, int]:
@@ -65,7 +55,7 @@ def on_command(request: Request) -> tuple[str, int]:
     Trigger: push from rollback-commands, and from rollback-override when sign-in is down.
     A redelivery changes nothing and republishes the work of the command.
     """
-    return _answer(request, "commands")
+    return _answer(request, "on_command")
 
 
 def on_clock(request: Request) -> tuple[str, int]:
@@ -75,7 +65,7 @@ def on_clock(request: Request) -> tuple[str, int]:
     A run polls twice, half a minute apart; it can take two minutes.
     A redelivery does the half minutes that no run has claimed.
     """
-    return _answer(request, "clock")
+    return _answer(request, "on_clock")
 
 
 def on_deployment(request: Request) -> tuple[str, int]:
@@ -85,7 +75,7 @@ def on_deployment(request: Request) -> tuple[str, int]:
     The inventory of the application is the fact; a message is only a hint.
     A redelivery finds the deployment recorded, or the check no longer due.
     """
-    return _answer(request, "deployments")
+    return _answer(request, "on_deployment")
 
 
 def on_work(request: Request) -> tuple[str, int]:
@@ -96,7 +86,7 @@ def on_work(request: Request) -> tuple[str, int]:
     A redelivery takes over at once where the first delivery crashed; another worker waits for
     the lease.
     """
-    return _answer(request, "work")
+    return _answer(request, "on_work")
 
 
 def on_notice(request: Request) -> tuple[str, int]:
@@ -105,7 +95,7 @@ def on_notice(request: Request) -> tuple[str, int]:
     Trigger: push from rollback-notices.
     A redelivery does not send a notice again; it writes a status page again.
     """
-    return _answer(request, "notices")
+    return _answer(request, "on_notice")
 
 
 def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
@@ -133,19 +123,20 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
     return page.body, int(page.status), dict(page.headers)
 
 
-def _answer(request: Request, trigger: str) -> tuple[str, int]:
+def _answer(request: Request, entry_point: str) -> tuple[str, int]:
     """Return the answer to Pub/Sub: the one place where an error becomes a redelivery."""
     traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
+    responder = topics.ENTRY_POINTS[entry_point][0].removeprefix("rollback-")
     message = Message("", "", b"", {}, None)
-    with log.context(responder=trigger, **traced):
+    with log.context(responder=responder, **traced):
         try:
             body = request.get_data()
             try:
                 message = _identified(decode(dict(request.headers), body, request.full_path))
                 with log.context(message_id=message.id, topic=message.topic):
                     with making:
-                        responder = _responder(trigger)
-                    responder.receive(message)
+                        trigger = _trigger(entry_point)
+                    trigger.receive(message)
             except Undecodable as undecodable:
                 message = replace(
                     message, id=undecodable.message_id, topic=undecodable.topic, data=body
@@ -181,20 +172,12 @@ def _identified(message: Message) -> Message:
 
 
 @cache
-def _responder(trigger: str) -> Responder:
-    """Return the responder of a trigger, imported and built for the first message."""
-    from responders.triggers import alerts, clock, commands, deployments, notices, work
+def _trigger(entry_point: str) -> Trigger:
+    """Return the trigger of an entry point, imported and built for the first message."""
+    from responders.triggers.registry import TRIGGERS
 
-    kinds: dict[str, Callable[[Wiring, Mapping[str, Policy]], Responder]] = {
-        "alerts": alerts.AlertsTrigger,
-        "clock": clock.ClockTrigger,
-        "commands": commands.CommandsTrigger,
-        "deployments": deployments.DeploymentsTrigger,
-        "notices": notices.NoticesTrigger,
-        "work": work.WorkTrigger,
-    }
     wiring = _wiring()
-    return kinds[trigger](wiring, wiring.policies)
+    return TRIGGERS[entry_point](wiring, wiring.policies)
 
 
 @cache

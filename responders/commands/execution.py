@@ -8,16 +8,9 @@ from functools import cache, partial
 
 from msgspec.structs import replace
 
-from responders.backups import copy_command
 from responders.commands.authentication import identify, use_up
-from responders.commands.incident import answers, breach, legal_hold, root_cause
-from responders.commands.rollback import drill, rollback, schedule, undo
-from responders.commands.switches import switches
-from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
-from responders.data import erasure
-from responders.rollback import session_revocation
-from responders.rollback.isolation import fence_command
-from responders.support.command_handler import CommandRequest, Verb
+from responders.commands.registry import COMMANDS
+from responders.support.command_handler import CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Write
@@ -26,65 +19,13 @@ from shared.domain.audit.chain import event
 from shared.domain.audit.system_chain import write_down
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command, CommandRecord
+from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import Mode, Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import EVERYWHERE
 from shared.ports.groups import Ports
 from shared.state.envelope import Message
 
-VERBS: dict[str, Verb] = {
-    "rollback": schedule.order,
-    "retry": rollback.retry,
-    "undo": undo.undo,
-    "unpin": undo.unpin,
-    "breach": breach.declare,
-    session_revocation.VERB: session_revocation.revoke,
-    "unplan": schedule.call_off,
-    "cancel": rollback.cancel,
-    "approve": answers.approve,
-    "reject": answers.reject,
-    "ack": answers.ack,
-    "accept": answers.accept,
-    "publish": answers.publish,
-    "root-cause": root_cause.record,
-    "hold": legal_hold.hold,
-    "release": legal_hold.release,
-    "pause": switches.pause,
-    "resume": switches.resume,
-    "freeze": switches.freeze,
-    "unfreeze": switches.unfreeze,
-    "promote": switches.promote,
-    "export": diagnostics.export,
-    "mark-stable": deployment_mark.mark_stable,
-    "mark-bad": deployment_mark.mark_bad,
-    "mark-barrier": deployment_mark.mark_barrier,
-    "drill": drill.drill,
-    "copy": copy_command.copy,
-    fence_command.VERB: fence_command.raise_fence,
-    fence_command.LIFT: fence_command.lift,
-    "erase": erasure.erase,
-    "notify": diagnostics.notify,
-    "check": diagnostics.check,
-    data_regeneration.VERB: data_regeneration.regenerate,
-}
-TOO_LATE_AFTER_A_WHILE = frozenset(
-    {
-        "rollback",
-        "retry",
-        "undo",
-        "unpin",
-        "approve",
-        "accept",
-        "promote",
-        "mark-stable",
-        "breach",
-        "copy",
-        fence_command.VERB,
-        data_regeneration.VERB,
-        session_revocation.VERB,
-    }
-)
-"""A late command of these is refused: it lets something happen. One that stops something is not."""
 OBSERVE = Mode.OBSERVE.name.lower()
 """The automation mode that a late `promote` may still set: it stops automation."""
 COMMIT_ATTEMPTS = 20
@@ -130,7 +71,7 @@ def _refuse_stale(
     ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime
 ) -> None:
     """Raises: Refused, for a command that is too late to let something happen."""
-    if command.command not in TOO_LATE_AFTER_A_WHILE or command.mode == OBSERVE:
+    if not COMMAND_RULES[command.command].expires or command.mode == OBSERVE:
         return
     late = ports.clock.now() - said_at
     if late > policies[command.system].gates.stale_after:
@@ -143,7 +84,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
     Raises: Moved, Refused.
     """
     command = asked.command
-    effect = VERBS[command.command](asked)
+    effect = COMMANDS[command.command].handle(asked)
     now, planned = asked.ports.clock.now(), effect.planned
     goes_on = effect.goes_on or effect.rehearses is not None or planned is not None
     record = CommandRecord(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
-from responders.commands.incident import breach, legal_hold
+from responders.commands.registry import continuation
 from responders.commands.rollback import drill, schedule
 from responders.commands.switches import pause_confirmation
-from responders.commands.upkeep import data_regeneration
-from responders.data.repair import erasure_after_repair, quarantine_erasure
-from responders.rollback import session_revocation
 from responders.rollback.decision.dry_run import rehearse
 from responders.rollback.isolation import fence_command
-from responders.rollback.isolation.retired_suppression import SUPPRESSION, end_suppression
+from responders.rollback.isolation.retired_suppression import SUPPRESSION
 from responders.support.resumable_command import AGAIN_AFTER
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
@@ -24,18 +21,6 @@ from shared.domain.policy.model import Policy
 from shared.engine.lease import SKEW
 from shared.ports.groups import Ports
 
-PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
-    "breach": breach.go_on,
-    fence_command.VERB: fence_command.go_on,
-    quarantine_erasure.VERB: quarantine_erasure.go_on,
-    "hold": legal_hold.go_on,
-    "release": legal_hold.go_on,
-    data_regeneration.VERB: data_regeneration.go_on,
-    session_revocation.VERB: session_revocation.go_on,
-    SUPPRESSION: end_suppression,
-    erasure_after_repair.VERB: erasure_after_repair.go_on,
-}
-"""What is done in pieces, by its verb."""
 ORPHANS = (fence_command.VERB, SUPPRESSION)
 """What ends also without its system's policy: people of another one are notified."""
 
@@ -93,4 +78,4 @@ def _carry_out(
     elif record.order is not None:
         rehearse(ports, policy, document, record, record.order)
     else:
-        PIECEMEAL[record.command](ports, policy, document, record)
+        continuation(record.command)(ports, policy, document, record)

@@ -1,1 +1,1 @@
-"""Facts to plan, pure: one module per scenario."""
+"""Facts to plan, pure: one module per scenario; `registry` lists them."""

@@ -1,1 +1,1 @@
-"""One module per trigger: decode, dispatch."""
+"""One module per trigger: decode, dispatch; `registry` lists the triggers."""

@@ -19,8 +19,6 @@ DEAD_LETTERS = "rollback-dead-letters"
 LETTERS_KEPT = "rollback-dead-letters-kept"
 """The subscription that holds dead letters until a person takes them out."""
 
-ALL = (ALERTS, COMMANDS, OVERRIDE, CLOCK, DEPLOYMENTS, WORK, NOTICES, DEAD_LETTERS)
-
 ENTRY_POINTS = {
     "on_alert": (ALERTS,),
     "on_command": (COMMANDS, OVERRIDE),
@@ -30,6 +28,7 @@ ENTRY_POINTS = {
     "on_notice": (NOTICES,),
 }
 """The topics of each entry point of main.py."""
+ALL = (*(topic for topics in ENTRY_POINTS.values() for topic in topics), DEAD_LETTERS)
 CONSOLE = "console"
 """The entry point of main.py that no topic triggers: browsers request it."""
 PUBLISHES = {

@@ -1,7 +1,7 @@
 """Policy files: read whole, checked whole, typed.
 
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
-`shared.policy_files.validation` what must agree inside it, and the parser's marks on which line a
+`shared.policy_files.registry` what must agree inside it, and the parser's marks on which line a
 fault stands. Every fault of every file is listed before anything is refused. What was removed from
 policy files is no fault (`shared.policy_files.removed_keys`): it is taken out first, and the policy
 has a warning.
@@ -24,7 +24,7 @@ from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Policy
-from shared.policy_files import data_validation, removed_keys, schema, validation
+from shared.policy_files import registry, removed_keys, schema, validation
 from shared.policy_files.yaml_lines import Path, Unreadable, YamlDocument, YamlFault
 
 MAX_BYTES = 1 << 20
@@ -108,13 +108,7 @@ class _Source:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
         found = list(document.faults)
-        looks = (
-            schema.findings,
-            validation.findings,
-            data_validation.asset_findings,
-            data_validation.collection_findings,
-        )
-        for look in looks:
+        for look in (schema.findings, registry.findings):
             found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
         return [self.said(fault) for fault in sorted(found)]
 

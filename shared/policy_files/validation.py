@@ -14,9 +14,10 @@ from shared.core.durations import parse_duration
 from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import SIGNALS, Unit, service_of
+from shared.domain.policy.model import Unit, service_of
 from shared.domain.policy.signals import BREACH
 from shared.domain.signals.probe_history import untellable
+from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
 
 CANARY_WRITES = 2
@@ -26,30 +27,8 @@ _PUSHED_TO = ("target", "users")
 """One of these a push needs."""
 
 
-def findings(policy: Any) -> Iterator[Finding]:
-    """Every breach of a rule in one policy file's value."""
-    if not isinstance(policy, dict):
-        return
-    yield from _functions_in_one_group(policy)
-    yield from _canaries(policy)
-    yield from _order_of_groups(policy)
-    yield from _aliases(policy)
-    yield from _probes(policy)
-    yield from _verification(policy)
-    yield from _thresholds(policy)
-    yield from _alert_policies_once(policy)
-    yield from _channels(policy)
-    yield from _contacts(policy)
-    yield from _on_call(policy)
-    yield from _principals(policy)
-    yield from _components(policy)
-    yield from _write_quota(policy)
-    yield from _backups(policy)
-    yield from _security_findings(policy)
-
-
-def _security_findings(policy: Any) -> Iterator[Finding]:
-    """A finding becomes an alert of a signal, which has to mean something."""
+def security_findings(policy: Any) -> Iterator[Finding]:
+    """Yield findings that become alerts of a signal that is not declared."""
     if policy.get("findings") is not None and BREACH not in mapping_in(policy, "signals"):
         yield ("findings",), f"findings are told of by the signal {BREACH}, which is not declared"
 
@@ -59,6 +38,13 @@ def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
     for signal, meaning in mapping_in(policy, "signals").items():
         for place, alert_policy in _texts(meaning, "alert_policies"):
             yield ("signals", signal, *place), alert_policy
+
+
+def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the functions, canaries and orders of groups that contradict each other."""
+    yield from _functions_in_one_group(policy)
+    yield from _canaries(policy)
+    yield from _order_of_groups(policy)
 
 
 def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -107,7 +93,8 @@ def _before(name: str, after: Mapping[str, list[str]]) -> set[str]:
     return found
 
 
-def _aliases(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the aliases that hide a group or name none."""
     groups = mapping_in(policy, "groups")
     aliases = mapping_in(policy, "group_aliases")
     for alias in aliases:
@@ -118,7 +105,8 @@ def _aliases(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield ("group_aliases", *place), f"alias {alias!r}: {group!r} is no group"
 
 
-def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the probes that ask nothing, or tell of nothing."""
     yield from _names_once(policy, "probes")
     known = {function for _, _, function in _functions(policy)}
     for index, probe in _entries(policy, "probes"):
@@ -137,8 +125,8 @@ def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _signals_of_probes(policy)
 
 
-def _verification(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """A check asks something, of what there is."""
+def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the checks that ask nothing, or that ask for what is not there."""
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
     for name, check in mapping_in(policy, "verification").items():
         path: Path = ("verification", name)
@@ -175,12 +163,13 @@ def _untold(name: str, signal: Any) -> list[str]:
     further = [(one.get("unit"), one) for _, one in _entries(signal, "also")]
     return [
         untellable(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
-        for unit, one in ((SIGNALS[name], signal), *further)
+        for unit, one in ((SIGNALS[name].unit, signal), *further)
         if unit in tuple(Unit)
     ]
 
 
-def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the channels that lack what their kind needs, or have more."""
     yield from _names_once(policy, "channels")
     for index, channel in _entries(policy, "channels"):
         kind = channel.get("kind")
@@ -229,7 +218,8 @@ def _concerned(
         yield path, "nothing says whose documents are (erasure.documents)"
 
 
-def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the contacts that name no channel."""
     yield from _names_once(policy, "contacts")
     known = _names(policy, "channels")
     for index, contact in _entries(policy, "contacts"):
@@ -238,7 +228,8 @@ def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield ("contacts", index, *place), f"{channel!r} is no channel"
 
 
-def _on_call(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the steps of the escalation policy that name nobody."""
     known = {"contact": _names(policy, "contacts"), "channel": _names(policy, "channels")}
     for index, rung in _entries(policy, "on_call"):
         named = [kind for kind in known if rung.get(kind) is not None]
@@ -254,8 +245,8 @@ def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
     return {name for name in names if isinstance(name, str)}
 
 
-def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """One entry each, limited to groups that there are."""
+def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the principals that are listed twice, or limited to no group."""
     seen: set[str] = set()
     groups = mapping_in(policy, "groups")
     for index, principal in _entries(mapping_in(policy, "identity"), "principals"):
@@ -269,8 +260,8 @@ def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield (*path, *place), f"principal {email!r}: {group!r} is no group"
 
 
-def _components(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """Each once, of signals that there are."""
+def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the components that are listed twice, or of no signal."""
     page, signals = mapping_in(policy, "status_page"), mapping_in(policy, "signals")
     for path, what in _names_once(page, "components"):
         yield ("status_page", *path), what
@@ -292,7 +283,8 @@ def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
         seen.add(name)
 
 
-def _backups(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def backup_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the buckets and intervals that make no backup."""
     rules = mapping_in(policy, "backups")
     bucket, second = rules.get("bucket"), rules.get("second")
     if isinstance(second, str) and not isinstance(bucket, str):
@@ -304,13 +296,19 @@ def _backups(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("backups", "every"), "a day is not a whole number of these, of an hour at least"
 
 
+def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the thresholds out of range, and the alert policies of two signals."""
+    yield from _thresholds(policy)
+    yield from _alert_policies_once(policy)
+
+
 def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for name, signal in mapping_in(policy, "signals").items():
         if not isinstance(signal, dict):
             continue
         path: Path = ("signals", name)
         if name in SIGNALS:
-            yield from _threshold((*path, "threshold"), signal, SIGNALS[name])
+            yield from _threshold((*path, "threshold"), signal, SIGNALS[name].unit)
         for index, condition in _entries(signal, "also"):
             unit = condition.get("unit")
             if unit in tuple(Unit):
@@ -369,7 +367,8 @@ def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
             yield (key, index), entry
 
 
-def _write_quota(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a write quota that is too small for a canary."""
     quota = mapping_in(mapping_in(policy, "execution"), "write_quota")
     burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
     numbers = isinstance(burst, int | float) and isinstance(share, int | float)

@@ -80,7 +80,7 @@ def post(body):
 def check():
     posts = [lambda: post(said), lambda: post("strange")] * 4
     assert together(posts) == [main.ACKNOWLEDGED] * 8
-    assert main._responder.cache_info().misses == 1
+    assert main._trigger.cache_info().misses == 1
     assert main._wiring.cache_info().misses == 1
 
 in_fresh_instances(2, check)

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from local.demo.acts.headings import Heading
-from shared.domain.decision.gate_evaluation import GATES
+from shared.domain.decision.gates.registry import GATES
 from shared.policy_files import loader
 from tests.support.runtime.world import POLICIES
 

@@ -11,7 +11,7 @@ import pytest
 from responders.data.repair.affected_users import LOOKED_AT
 from shared.core import topics
 from shared.domain.policy.channels import Audience
-from shared.domain.policy.model import SIGNALS
+from shared.domain.signals.registry import SIGNALS
 from shared.policy_files import loader
 from tests.support.cli.documented_commands import (
     ASKED_OF_GITHUB,

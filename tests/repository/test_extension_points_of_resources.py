@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.decision import plan as plan_of_decision
 from responders.scenarios import complete, functions
 from responders.scenarios.products import Portion, unseen
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
+from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.adapters.channels.registry import SENDERS
@@ -190,7 +190,7 @@ def test_a_new_product(monkeypatch: pytest.MonkeyPatch) -> None:
     scope = REACHES[ScenarioName.COMPLETE]
     wider = replace(scope, acts=scope.acts | {schedules})
     monkeypatch.setitem(REACHES, ScenarioName.COMPLETE, wider)
-    monkeypatch.setitem(plan_of_decision.WIDER, ScenarioName.COMPLETE, complete_with_schedules)
+    monkeypatch.setitem(SCENARIOS, ScenarioName.COMPLETE, complete_with_schedules)
     running = SchedulerJob("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
 
     def furnish_with_job(estate: FakeEstate) -> None:

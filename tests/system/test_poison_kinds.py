@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from responders.commands.execution import VERBS
+from responders.commands import registry
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback.rollback import RollbackStatus
@@ -249,7 +249,7 @@ def arrives(ports: Ports, entry_point: str, data: bytes) -> None:
 
 def test_every_kind_is_here() -> None:
     """A new verb is attacked as well."""
-    assert {name.split(",")[0].split(" ")[0] for name in COMMANDS} == {*VERBS}
+    assert {name.split(",")[0].split(" ")[0] for name in COMMANDS} == {*registry.COMMANDS}
     assert {entry_point for entry_point, _ in OTHERS.values()} | {"on_command", "on_clock"} == {
         *ENTRY_POINTS
     }

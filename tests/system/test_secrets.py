@@ -174,11 +174,11 @@ def everything(
     world.ports.store = LoggedStore(memory)  # type: ignore[assignment]
     world.ports.__class__ = Ports
     monkeypatch.setattr(main, "_wiring", lambda: world.ports)
-    main._responder.cache_clear()
+    main._trigger.cache_clear()
     capsys.readouterr()
     errors = lambda: capsys.readouterr().err  # noqa: E731
     yield Everything(world, memory, errors, Prompt(monkeypatch, tmp_path, world))
-    main._responder.cache_clear()
+    main._trigger.cache_clear()
 
 
 def require_clean(outputs: Mapping[str, str]) -> None:

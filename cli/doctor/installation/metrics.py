@@ -15,13 +15,14 @@ from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
+from shared.domain.signals.registry import SIGNALS, SignalSource
 from shared.ports.operations_project import Metric, MetricQuery
 from shared.wiring.operations import Wiring
 
 OWN: Final = "rollback: "
 """How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""
-UNMEASURED: Final = frozenset({"database_corruption", "data_loss", "security_breach"})
-"""Signals that no metric shows (terraform/monitoring_locals.tf)."""
+UNMEASURED: Final = frozenset({SignalSource.DATA, SignalSource.DECLARED})
+"""The sources of signals that no metric shows (terraform/monitoring_locals.tf)."""
 GRAVE: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
 """What Terraform makes alerts of by itself (alert_severities)."""
 WITHIN: Final = "1d"
@@ -95,7 +96,8 @@ def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Che
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
     speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
     silent = {one.name for one in ours if not (one.enabled and one.channels)}
-    wanted = {*policy.signals} - UNMEASURED - speaking
+    shown = {name for name in policy.signals if SIGNALS[name].source not in UNMEASURED}
+    wanted = shown - speaking
     grave = {one for one in wanted if policy.signals[one].severity in GRAVE}
     if silent:
         why = f"switched off, or without a channel: {name_first(silent)}"

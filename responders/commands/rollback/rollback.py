@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from responders.commands.subject import Subject, find
 from responders.commands.upkeep.deployment_mark import unrecorded
 from responders.rollback import report_filing
-from responders.rollback.decision.plan import BUILT, WIDER
+from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -79,7 +79,7 @@ def retry(asked: CommandRequest) -> CommandEffect:
     subject = find(asked)
     subject.require("retry")
     scenario = _scenario(subject)
-    if scenario not in BUILT:
+    if not has_plan(scenario):
         raise Refused(
             f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
             "say rollback, with what is to go back"
@@ -200,7 +200,7 @@ def _automatic(subject: Subject) -> Order:
         reason="",
         scenario=scenario,
         target=plan.target if plan else LAST_STABLE,
-        functions=() if scenario in WIDER else shifted,
+        functions=() if scenario in SCENARIOS else shifted,
     )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.rollback.derived_data import VERB
 from responders.rollback.isolation import fence_guard
 from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
@@ -29,8 +28,6 @@ from shared.domain.data import asset_protection
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.groups import Ports
-
-__all__ = ["VERB", "go_on", "regenerate"]
 
 
 def regenerate(asked: CommandRequest) -> CommandEffect:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from responders.scenarios import auth, capacity, complete, database, feature, functions
+from responders.scenarios import capacity, functions
 from responders.scenarios.products import Portion
+from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, left_alone
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import Facts
@@ -22,15 +23,6 @@ from shared.domain.rollback.rollback import Order
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resources.differences import all_of, is_resource
 
-WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
-    ScenarioName.COMPLETE: complete.plan,
-    ScenarioName.AUTH: auth.plan,
-    ScenarioName.DATABASE: database.plan,
-    ScenarioName.FEATURE: feature.plan,
-}
-"""The scenarios of more than functions."""
-BUILT = frozenset({ScenarioName.FUNCTIONS, *WIDER})
-"""Scenarios that can be carried out."""
 CANNOT_FIT = "it cannot fit"
 """How a plan begins that is longer than its target even with the whole quota."""
 WHY = "older rules and settings of identity can reopen a hole"
@@ -52,7 +44,7 @@ def prepared(
     """
     leads = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
     left = decision.outcome is Outcome.ESCALATE and (decision.scope or sight is not None)
-    if not (leads or left) or decision.scenario not in BUILT or facts.inventory is None:
+    if not (leads or left) or not has_plan(decision.scenario) or facts.inventory is None:
         return decision, None
     target = decision.change.target
     made = functions.plan(
@@ -84,7 +76,7 @@ def _wider(
     expired: bool,
 ) -> tuple[Decision, Plan | None]:
     """As `prepared`, of a scenario that is about more than functions; `part` is theirs."""
-    halves = WIDER[decision.scenario](policy, part, sight)
+    halves = SCENARIOS[decision.scenario](policy, part, sight)
     if order is not None and order.rest:
         halves = PlanParts(asks=halves.asks)
     if decision.outcome is Outcome.ROLLBACK:

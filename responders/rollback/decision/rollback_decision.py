@@ -13,9 +13,10 @@ from responders.rollback.approval import described, parked
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended
 from responders.rollback.decision.fact_collection import Gathered, gather
-from responders.rollback.decision.plan import CANNOT_FIT, WIDER, counted, people_needed, prepared
+from responders.rollback.decision.plan import CANNOT_FIT, counted, people_needed, prepared
 from responders.rollback.decision.resource_collection import survey
 from responders.rollback.session_revocation import VERB, with_plan
+from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.parallel_calls import ANSWER_SECONDS, Hold, ask_all, no_lease, or_none
 from shared.core import text, topics
@@ -335,7 +336,7 @@ def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
     return {
         "command": "rollback",
         "system": case.policy.system,
-        **({"scenario": decision.scenario} if decision.scenario in WIDER else {}),
+        **({"scenario": decision.scenario} if decision.scenario in SCENARIOS else {}),
         "target": decision.target or order.target,
         **{name: limit for name, limit in limits.items() if limit},
         "reason": case.incident.id,

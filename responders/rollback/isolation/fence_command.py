@@ -41,7 +41,6 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 
 VERB: Final = "fence"
-LIFT: Final = "lift-fence"
 WORK_FOR_SECONDS: Final = 90.0
 LOOK_AGAIN: Final = timedelta(seconds=5)
 LOOK_EVERY: Final = timedelta(seconds=20)

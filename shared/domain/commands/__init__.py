@@ -1,1 +1,1 @@
-"""Operator commands: schema, permissions, credentials."""
+"""Operator commands: registry, schema, permissions, credentials."""

@@ -10,42 +10,11 @@ from msgspec import Struct
 
 from shared.core.durations import format_duration
 from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
+from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import IdentityRules, Policy, Principal, ScenarioName
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
 
-ROLES: dict[str, Role] = {
-    **dict.fromkeys(
-        (
-            *("pause", "cancel", "ack", "reject", "export", "notify", "check", "unplan"),
-            "root-cause",
-        ),
-        Role.RESPONDER,
-    ),
-    **dict.fromkeys(
-        (
-            "rollback",
-            "approve",
-            "resume",
-            "retry",
-            "accept",
-            "publish",
-            "undo",
-            "freeze",
-            "unfreeze",
-            "copy",
-            "fence",
-            "lift-fence",
-        ),
-        Role.COMMANDER,
-    ),
-    **dict.fromkeys(("mark-stable", "mark-bad", "mark-barrier", "unpin", "drill"), Role.COMMANDER),
-    **dict.fromkeys(("breach", "regenerate", "revoke-sessions"), Role.COMMANDER),
-    **dict.fromkeys(("promote", "hold", "release", "erase"), Role.ADMIN),
-}
-"""The role that each verb needs where no policy says otherwise: stopping is easier than acting."""
-PERSONS = frozenset({"undo", "unpin"})
-"""Verbs that no service account may say, whatever a policy allows it."""
 SKEW = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
@@ -98,7 +67,7 @@ def needed_role(asked: PermissionRequest, policies: Collection[Policy]) -> Role:
 
 
 def _role_of(verb: str, policies: Collection[Policy]) -> Role:
-    default = ROLES.get(verb, Role.ADMIN)
+    default = COMMAND_RULES[verb].role if verb in COMMAND_RULES else Role.ADMIN
     return max((policy.identity.roles.get(verb, default) for policy in policies), default=default)
 
 
@@ -163,7 +132,7 @@ def _of_a_service(
         yield "the token's audience is not the hash of this command"
     if asked.override:
         yield "an override needs a person"
-    if asked.verb in PERSONS:
+    if asked.verb in COMMAND_RULES and COMMAND_RULES[asked.verb].persons_only:
         yield f"{asked.verb} needs a person"
     if not policies:
         yield f"{credential.name} is not allow-listed"

@@ -9,77 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Change, Facts, worst_signal
-from shared.domain.decision.gates import cause as explained
-from shared.domain.decision.gates import permission as allowed
-from shared.domain.decision.gates import target as way_back
 from shared.domain.decision.gates.base import Gate, GateAnswer, GateInput, GateResult, Outcome
+from shared.domain.decision.gates.registry import RequestKind, gates_for, overridable_gates
 from shared.domain.decision.scenario_scope import widened, within
 from shared.domain.decision.target_selection import suspected
 from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-
-GATES: tuple[Gate, ...] = (
-    allowed.known_system,
-    allowed.stale,
-    allowed.still_true,
-    allowed.mode,
-    allowed.kill_switch,
-    allowed.freeze,
-    allowed.active_rollback,
-    allowed.budget,
-    allowed.cool_down,
-    explained.external_cause,
-    explained.cause,
-    way_back.barrier,
-    way_back.target,
-    way_back.restorable,
-    way_back.human_first,
-    way_back.blast_radius,
-    way_back.approval,
-)
-"""In the order in which they are asked."""
-
-OVERRIDE_GATES: tuple[Gate, ...] = (
-    allowed.known_system,
-    allowed.kill_switch,
-    allowed.active_rollback,
-    way_back.target,
-    way_back.restorable,
-)
-"""What nobody may skip."""
-
-OVERRIDDEN_GATES: tuple[Gate, ...] = (
-    allowed.freeze,
-    allowed.budget,
-    way_back.barrier,
-    way_back.blast_radius,
-    way_back.approval,
-)
-"""What an override skips: asked all the same, and kept for whoever reviews it."""
-
-ORDER_GATES: tuple[Gate, ...] = (
-    allowed.known_system,
-    allowed.kill_switch,
-    allowed.freeze,
-    allowed.active_rollback,
-    way_back.barrier,
-    way_back.target,
-    way_back.restorable,
-    way_back.blast_radius,
-    way_back.approval,
-)
-"""What a person's order does not answer by itself."""
-
-
-REVERSAL_GATES: tuple[Gate, ...] = (
-    allowed.known_system,
-    allowed.kill_switch,
-    allowed.freeze,
-    allowed.active_rollback,
-    way_back.readable,
-)
-"""What a person who takes back what rollbacks have done does not answer by themselves."""
-
 
 ASKS_FIRST = "asks first"
 """The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""
@@ -121,7 +56,7 @@ def evaluate(
     signal = widened(worst_signal(facts, policy), facts, policy)
     change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
     case = GateInput(facts, policy, signal, change, now, rollback)
-    answers = tuple(gate(case) for gate in GATES)
+    answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
     return _decided(case, answers, *_concluded(answers, expired=now >= deadline))
 
 
@@ -142,7 +77,7 @@ def evaluate_order(
     """
     ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
     case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
-    gates = OVERRIDE_GATES if override else ORDER_GATES
+    gates = gates_for(RequestKind.MANUAL, override=override)
     answers = tuple(gate(case) for gate in gates)
     outcome, reason = _concluded(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions and not case.beside:
@@ -150,7 +85,8 @@ def evaluate_order(
     decision = _decided(case, answers, outcome, reason)
     if not override:
         return decision
-    return replace(decision, overridden=_held_up(case, OVERRIDDEN_GATES))
+    skipped = overridable_gates(RequestKind.ALERT | RequestKind.MANUAL)
+    return replace(decision, overridden=_held_up(case, skipped))
 
 
 def evaluate_reversal(
@@ -168,11 +104,12 @@ def evaluate_reversal(
     `override` skips freeze windows, as it does for any other order; what it skips is told.
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
-    case = GateInput(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
-    asked = [gate for gate in REVERSAL_GATES if not (override and gate in OVERRIDDEN_GATES)]
-    answers = tuple(gate(case) for gate in asked)
+    case = GateInput(
+        facts, policy, ordered, Change(None, {}), now, rollback, ordered=True, is_undo=True
+    )
+    answers = tuple(gate(case) for gate in gates_for(RequestKind.UNDO, override=override))
     outcome, reason = _concluded(answers, expired=now >= deadline)
-    skipped = _held_up(case, REVERSAL_GATES) if override else ()
+    skipped = _held_up(case, overridable_gates(RequestKind.UNDO)) if override else ()
     return Permission(outcome, reason, answers, skipped)
 
 
@@ -221,7 +158,7 @@ def _decided(
 
 def _held_up(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
     """What of these would have held up what a person has overridden."""
-    answers = (gate(case) for gate in gates if gate in OVERRIDDEN_GATES)
+    answers = (gate(case) for gate in gates)
     return tuple(one for one in answers if one.answer in (GateResult.STOP, GateResult.UNKNOWN))
 
 

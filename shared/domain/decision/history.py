@@ -10,6 +10,7 @@ from msgspec import Struct
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.decision.gate_evaluation import ASKS_FIRST
 from shared.domain.decision.gates.base import GateResult, Outcome
+from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.rollback import Rollback
 
 
@@ -29,27 +30,8 @@ DECISIONS = {
     "rollback.not-taken": "decided to do nothing",
 }
 """The events that tell of a decision, and what each says."""
-NEEDED = {
-    "known system": "a system that has a policy",
-    "stale": "a notification that arrives soon after it was sent",
-    "still true": "routers or a probe that see the trouble as well",
-    "mode": "a signal, a scenario and a promotion that all let automation act",
-    "kill switch": "no pause, here and everywhere",
-    "freeze": "no freeze window now, or one that is lifted in time",
-    "active rollback": "no other rollback of the system under way",
-    "budget": "fewer automatic rollbacks in the last hour",
-    "cool-down": "no rollback lately",
-    "external cause": "functions that nobody changed, other systems and dependencies that are well",
-    "cause": "a change before the trouble began, of something that fails",
-    "barrier": "no deployment in between that nobody may go back past",
-    "target": "one stable deployment that can alone be meant",
-    "restorable": "every revision of the target, present and ready, with what it starts with",
-    "human first": "something that fails and is in nobody's hands",
-    "blast radius": "a plan of fewer functions",
-    "approval": "a scenario that nobody need approve",
-    ASKS_FIRST: "something to bring back that nobody need be asked about",
-}
-"""What each gate lets pass."""
+NEEDED_UNASKED = "something to bring back that nobody need be asked about"
+"""What `ASKS_FIRST` lets pass."""
 
 
 class RecordedDecision(Struct, frozen=True):
@@ -108,9 +90,10 @@ def newest(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
 
 def needed(gate: Mapping[str, Any]) -> str:
     """What a gate that is in the way would have had to find, in words."""
-    if gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK:
-        return f"{NEEDED[gate['gate']]}, or people who approve"
-    return NEEDED[gate["gate"]]
+    name = gate["gate"]
+    found = NEEDED_UNASKED if name == ASKS_FIRST else GATES[name].needed
+    is_question = gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK
+    return f"{found}, or people who approve" if is_question else found
 
 
 def shares(revisions: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, ScenarioName, Signal
 from shared.domain.policy.signals import AUTHENTICATION
 from shared.domain.signals.health import share
+from shared.domain.signals.registry import SignalSource, has_source
 
 
 class Reach(Struct, frozen=True):
@@ -46,8 +47,6 @@ REACHES: dict[ScenarioName, Reach] = {
 }
 
 
-DATA = frozenset({"database_corruption", "data_loss"})
-"""The signals of what no code or configuration cures."""
 PARTS = frozenset({ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.DATABASE})
 """The scenarios of one part of a system, each of which the runbook takes for a sign of the whole
 being down."""
@@ -70,7 +69,8 @@ def widened(signal: Signal, facts: Facts, policy: Policy) -> Signal:
 def _parts(signal: Signal, facts: Facts, policy: Policy) -> set[ScenarioName]:
     """The parts that alerts as grave as this signal tell of; none where data is not as it was."""
     open_ones = {alert.signal for alert in facts.alerts if not alert.is_over}
-    if signal.scenario not in PARTS or open_ones & DATA:
+    of_data = any(has_source(name, SignalSource.DATA) for name in open_ones)
+    if signal.scenario not in PARTS or of_data:
         return set()
     signals = (policy.signals[name] for name in open_ones)
     return {one.scenario for one in signals if one.severity is signal.severity} & PARTS

@@ -102,25 +102,6 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
-SIGNALS: dict[str, Unit] = {
-    "frontend_unavailable": Unit.COUNT,
-    "function_failure_rate": Unit.RATIO,
-    "functions_failing_share": Unit.RATIO,
-    "critical_path_blocked": Unit.SECONDS,
-    "performance_degraded": Unit.RATIO,
-    "authentication_failure": Unit.RATIO,
-    "database_connectivity": Unit.COUNT,
-    "database_failure_rate": Unit.RATIO,
-    "database_corruption": Unit.COUNT,
-    "data_loss": Unit.COUNT,
-    "security_breach": Unit.COUNT,
-    "slow_response": Unit.SECONDS,
-    "error_rate": Unit.RATIO,
-    "quota_usage": Unit.RATIO,
-}
-"""Every signal that the responders know, and the unit of its threshold."""
-
-
 class SignalCondition(Struct, frozen=True):
     """A further way in which a signal shows, beside its threshold; any one of them is enough."""
 
@@ -136,7 +117,7 @@ class Signal(Struct, frozen=True):
     scenario: ScenarioName
     mode: Mode
     threshold: float | None = None
-    """In the signal's own unit (`SIGNALS`): a ratio, seconds, or a count."""
+    """In the unit of its kind (`shared.domain.signals.registry`): a ratio, seconds, or a count."""
     duration: timedelta | None = None
     also: tuple[SignalCondition, ...] = ()
     alert_policies: tuple[str, ...] = ()
@@ -267,7 +248,7 @@ class IdentityRules(Struct, frozen=True):
     """A person's sign-in, second factor included, may be this old."""
     roles: dict[str, Role] = {}
     """The role that a command needs, where it is not the default
-    (`shared.domain.commands.permissions.ROLES`).
+    (`shared.domain.commands.registry`).
     """
     principals: tuple[Principal, ...] = ()
 

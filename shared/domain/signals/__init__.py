@@ -1,1 +1,1 @@
-"""Signals: alerts, metrics, probes, early warnings."""
+"""Signals: alerts, metrics, probes, early warnings; `registry` lists each kind of signal."""

@@ -9,9 +9,7 @@ from shared.core import text
 from shared.domain.policy.model import Gates
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Requests, share, summed
-
-COUNTED = frozenset({"function_failure_rate", "functions_failing_share", "error_rate"})
-"""The signals whose conditions show in what routers count."""
+from shared.domain.signals.registry import SignalSource, has_source
 
 
 class ConditionState(StrEnum):
@@ -41,7 +39,7 @@ def condition(
     said = states.get(alert.monitoring_id)
     if said is not None:
         return ConditionState.STANDS if said else ConditionState.OVER
-    if requests is None or alert.signal not in COUNTED:
+    if requests is None or not has_source(alert.signal, SignalSource.REQUESTS):
         return ConditionState.UNKNOWN
     whole = summed(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:

@@ -14,7 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.durations import format_duration
-from shared.domain.policy.model import SIGNALS, Signal, Unit
+from shared.domain.policy.model import Signal, Unit
+from shared.domain.signals.registry import SIGNALS
 
 HALF_MINUTE = timedelta(seconds=30)
 KEPT = 60
@@ -98,7 +99,7 @@ class SignalWay(Struct, frozen=True):
 def ways(name: str, signal: Signal) -> tuple[SignalWay, ...]:
     """Every way in which a signal shows to a probe, that of its own threshold first."""
     threshold = signal.threshold
-    own = _way(SIGNALS[name], threshold, signal.duration)
+    own = _way(SIGNALS[name].unit, threshold, signal.duration)
     also = [_way(one.unit, one.threshold, one.duration) for one in signal.also]
     if threshold is None:
         return (own, *also)

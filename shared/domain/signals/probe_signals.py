@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA
-from shared.domain.policy.model import SIGNALS, Policy, Probe, Signal, Unit
+from shared.domain.policy.model import Policy, Probe, Signal, Unit
 from shared.domain.signals.probe_history import (
     KEPT,
     LONGEST_SECONDS,
@@ -24,6 +24,7 @@ from shared.domain.signals.probe_history import (
     usual,
     ways,
 )
+from shared.domain.signals.registry import SIGNALS
 
 PASSES_TO_CLOSE = 3
 """So many good looks in a row close a signal."""
@@ -94,7 +95,7 @@ def patience(probe: Probe, policy: Policy) -> Probe:
     """The probe as the clock asks it: a threshold in seconds must have time to be crossed."""
     signal = policy.signals[probe.signal or ""]
     seconds = probe.timeout.total_seconds()
-    if SIGNALS[probe.signal or ""] is Unit.SECONDS and signal.threshold is not None:
+    if SIGNALS[probe.signal or ""].unit is Unit.SECONDS and signal.threshold is not None:
         seconds = signal.threshold + 1.0
     return replace(probe, timeout=timedelta(seconds=min(seconds, LONGEST_SECONDS)))
 

@@ -44,7 +44,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     """On its own topic, by the id of the command; then the command is over."""
     record = CommandRecord(
         id="mine",
-        command=data_regeneration.VERB,
+        command="regenerate",
         system=POLICY.system,
         actor="anna",
         reason="podcasts were lost",

@@ -205,7 +205,7 @@ def responders(
 def _forget() -> None:
     """Make main.py a fresh instance."""
     main._wiring.cache_clear()
-    main._responder.cache_clear()
+    main._trigger.cache_clear()
     main._console.cache_clear()
 
 

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from shared.core.durations import PATTERN, format_duration, parse_duration
-from shared.domain.commands import permissions
+from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy import channels, data_rules, execution, model, resources, severity
 from shared.domain.policy.roles import Role
+from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
@@ -103,12 +104,12 @@ def test_each_enum_has_its_words(kind: type[Enum]) -> None:
 def test_each_signal_is_admitted() -> None:
     """The schema admits exactly the signals that the code knows."""
     signals = SCHEMA["$defs"]["Policy"]["properties"]["signals"]
-    assert signals["propertyNames"]["enum"] == list(model.SIGNALS)
+    assert signals["propertyNames"]["enum"] == list(SIGNALS)
 
 
 def test_each_command_may_be_given_a_role() -> None:
     """The schema admits exactly the commands that the code knows a role for."""
-    assert SCHEMA["$defs"]["Verb"]["enum"] == list(permissions.ROLES)
+    assert SCHEMA["$defs"]["Verb"]["enum"] == list(COMMAND_RULES)
 
 
 def test_the_schema_s_durations_are_the_code_s() -> None:

@@ -14,8 +14,8 @@ from responders.rollback import case, completion, execution
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import health, rollback_verification
-from shared.domain.decision import gate_evaluation
 from shared.domain.decision.gates.base import GateAnswer, GateResult
+from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import health as healths
 
@@ -24,8 +24,7 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
     def passes(asked: Any) -> GateAnswer:
         return GateAnswer(name, GateResult.PASS, "not asked")
 
-    kept = tuple(passes if gate.__name__ == name else gate for gate in gate_evaluation.GATES)
-    return patch.object(gate_evaluation, "GATES", kept)
+    return patch.dict(GATES, {name: replace(GATES[name], gate=passes)})
 
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
@@ -66,7 +65,7 @@ def ended_and_due_again() -> AbstractContextManager[Any]:
 
 def cool_down_ignored() -> AbstractContextManager[Any]:
     """Automation goes back a second time."""
-    return _without_gate("cool_down")
+    return _without_gate("cool-down")
 
 
 def budget_ignored() -> AbstractContextManager[Any]:
@@ -125,23 +124,8 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
                 self, replace(turn, system=lambda system: taken(replace(system, slot="")))
             )
 
-        without = tuple(
-            replace_gate if gate.__name__ == "active_rollback" else gate
-            for gate in gate_evaluation.GATES
-        )
-        orders = tuple(
-            replace_gate if gate.__name__ == "active_rollback" else gate
-            for gate in gate_evaluation.ORDER_GATES
-        )
-        with (
-            patch.object(Case, "take", take),
-            patch.object(gate_evaluation, "GATES", without),
-            patch.object(gate_evaluation, "ORDER_GATES", orders),
-        ):
+        with patch.object(Case, "take", take), _without_gate("active rollback"):
             yield
-
-    def replace_gate(asked: Any) -> GateAnswer:
-        return GateAnswer("active rollback", GateResult.PASS, "not asked")
 
     return greedy()
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from main import Responder
 from responders.support.dead_letters import refuse
-from responders.triggers.alerts import AlertsTrigger
-from responders.triggers.clock import ClockTrigger
-from responders.triggers.commands import CommandsTrigger
-from responders.triggers.deployments import DeploymentsTrigger
-from responders.triggers.notices import NoticesTrigger
-from responders.triggers.work import WorkTrigger
+from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
-from shared.domain.policy.model import Policy
 from shared.state.envelope import Message
 from tests.simulation.faults.points import Fault
 from tests.simulation.runtime.ports import InstancePorts
@@ -34,12 +26,8 @@ CROWD = 50
 """Instances that a function is scaled out to, each with a delivery of the same message."""
 STALE_SECONDS = POLICY.gates.stale_after.total_seconds()
 
-RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
-    topics.ALERTS: AlertsTrigger,
-    topics.OVERRIDE: CommandsTrigger,
-    topics.CLOCK: ClockTrigger,
-    topics.DEPLOYMENTS: DeploymentsTrigger,
-    topics.NOTICES: NoticesTrigger,
+ENTRY_POINT = {
+    topic: entry_point for entry_point, several in topics.ENTRY_POINTS.items() for topic in several
 }
 
 
@@ -47,11 +35,11 @@ class Delivery:
     """The subscriptions of one world, and the instances that they push to."""
 
     acknowledges_first = False
-    """A mutant's: the entry point answers before its responder has returned."""
+    """A mutant's: the entry point answers before its trigger has returned."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._instances: dict[str, list[tuple[Instance, InstancePorts, Responder]]] = {}
+        self._instances: dict[str, list[tuple[Instance, InstancePorts, Trigger]]] = {}
 
     def start_anew(self) -> None:
         """No instance that runs now gets a further message."""
@@ -87,7 +75,7 @@ class Delivery:
             world.laws.broken.append(f"{message.topic} {message.id} was never acknowledged")
             return
         world.unsettled += 1
-        instance, ports, responder = self._instance(message.topic)
+        instance, ports, trigger = self._instance(message.topic)
         instance.idle = False
         settled = False
 
@@ -106,7 +94,7 @@ class Delivery:
             if self.acknowledges_first:
                 settle(acknowledged=True)
             try:
-                acknowledged = self._delivered(message, attempt, ports, responder)
+                acknowledged = self._delivered(message, attempt, ports, trigger)
                 fault = world.mishaps.fault_at("before acknowledgement")
                 if fault is not None:
                     acknowledged = False
@@ -121,7 +109,7 @@ class Delivery:
         world.scheduler.at(ACKNOWLEDGE_WITHIN_SECONDS, late)
 
     def _delivered(
-        self, message: Sent, attempt: int, ports: InstancePorts, responder: Responder
+        self, message: Sent, attempt: int, ports: InstancePorts, trigger: Trigger
     ) -> bool:
         """Whether it is acknowledged, as main.py decides."""
         received = Message(
@@ -133,7 +121,7 @@ class Delivery:
         )
         try:
             try:
-                responder.receive(received)
+                trigger.receive(received)
             except Refused as refused:
                 refuse(received, refused.reason, ports, self._world.policy)
         except LostRollback as lost:
@@ -146,7 +134,7 @@ class Delivery:
             raise
         return True
 
-    def _instance(self, topic: str) -> tuple[Instance, InstancePorts, Responder]:
+    def _instance(self, topic: str) -> tuple[Instance, InstancePorts, Trigger]:
         """An idle instance of a function, or a new one."""
         world, random = self._world, self._world.random
         started = self._instances.setdefault(topic, [])
@@ -158,9 +146,5 @@ class Delivery:
         instance = Instance(f"{topic.removeprefix('rollback-')}-{world.new_id()}", skew)
         ports = InstancePorts(world, instance)
         policies = {SYSTEM: world.policy}
-        if topic == topics.WORK:
-            responder: Responder = WorkTrigger(ports, policies)
-        else:
-            responder = RESPONDERS[topic](ports, policies)
-        started.append((instance, ports, responder))
+        started.append((instance, ports, TRIGGERS[ENTRY_POINT[topic]](ports, policies)))
         return started[-1]

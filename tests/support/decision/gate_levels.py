@@ -15,8 +15,8 @@ from msgspec import Struct, defstruct
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Facts, worst_signal
-from shared.domain.decision.gate_evaluation import GATES
 from shared.domain.decision.gates.base import Gate, GateInput, GateResult
+from shared.domain.decision.gates.registry import GATES, RequestKind
 from shared.domain.decision.scenario_scope import widened, within
 from shared.domain.decision.target_selection import suspected
 from shared.domain.deployments.deployment import DeploymentStatus, Inventory
@@ -262,12 +262,6 @@ LEVELS = (
 )
 
 
-def name_of(gate: Gate) -> str:
-    """What it calls itself in its answers."""
-    facts, policy = GONE_BACK
-    return gate(case_of(facts, policy)).gate
-
-
 def case_of(facts: Facts, policy: Policy) -> GateInput:
     """As `evaluate` makes it."""
     signal = widened(worst_signal(facts, policy), facts, policy)
@@ -317,11 +311,12 @@ def composed(*levels: Level) -> World:
     return facts, policy
 
 
+ASKED = {name: one.gate for name, one in GATES.items() if RequestKind.ALERT in one.requests}
 READS = {
-    name_of(gate): set[str]().union(*(reads_in(gate, *composed(one)) for one in LEVELS))
-    for gate in GATES
+    name: set[str]().union(*(reads_in(gate, *composed(one)) for one in LEVELS))
+    for name, gate in ASKED.items()
 }
-ORDER = [name_of(gate) for gate in GATES]
+ORDER = list(ASKED)
 SHARING = [
     (first, second) for first, second in combinations(ORDER, 2) if READS[first] & READS[second]
 ]
@@ -454,6 +449,3 @@ def changed_facts(facts: Facts) -> set[str]:
 
     of_system = differing(facts.system, before.system, "system.")
     return of_system | differing(facts, before) - {"system"}
-
-
-ORDER = [gate.__name__.replace("_", " ").replace("cool down", "cool-down") for gate in GATES]

@@ -39,11 +39,11 @@ def instance(monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP) -> Iter
     """A fresh instance of main.py in a world of its own."""
     ports = Ports(policy)
     monkeypatch.setattr(main, "_wiring", lambda: ports)
-    main._responder.cache_clear()
+    main._trigger.cache_clear()
     try:
         yield ports
     finally:
-        main._responder.cache_clear()
+        main._trigger.cache_clear()
 
 
 def post(

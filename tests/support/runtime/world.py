@@ -12,14 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from main import Responder
 from responders.support.dead_letters import refuse
-from responders.triggers.alerts import AlertsTrigger
-from responders.triggers.clock import ClockTrigger
-from responders.triggers.commands import CommandsTrigger
-from responders.triggers.deployments import DeploymentsTrigger
-from responders.triggers.notices import NoticesTrigger
-from responders.triggers.work import WorkTrigger
+from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError
@@ -208,14 +202,10 @@ class World:
     def start_instances(self) -> None:
         """Fresh instances of every function: nothing remembered."""
         ports, policies = self.ports, {self.policy.system: self.policy}
-        self.responders: dict[str, Responder] = {
-            topics.ALERTS: AlertsTrigger(ports, policies),
-            topics.COMMANDS: CommandsTrigger(ports, policies),
-            topics.OVERRIDE: CommandsTrigger(ports, policies),
-            topics.CLOCK: ClockTrigger(ports, policies),
-            topics.DEPLOYMENTS: DeploymentsTrigger(ports, policies),
-            topics.WORK: WorkTrigger(ports, policies),
-            topics.NOTICES: NoticesTrigger(ports, policies),
+        self.responders: dict[str, Trigger] = {
+            topic: TRIGGERS[entry_point](ports, policies)
+            for entry_point, several in topics.ENTRY_POINTS.items()
+            for topic in several
         }
 
     # What happens in the world

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.domain.policy.model import SIGNALS, Policy
+from shared.domain.policy.model import Policy
 from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.signals import monitoring_notification
+from shared.domain.signals.registry import SIGNALS
 from shared.policy_files import loader
 from tests.terraform.evaluator.evaluator import Configuration
 from tests.terraform.evaluator.values import Unevaluable

@@ -1,1 +1,1 @@
-"""The gates, by what they ask."""
+"""The gates, grouped by their question; `registry` lists all of them in order."""

@@ -56,6 +56,8 @@ class GateInput(Struct, frozen=True):
     now: datetime
     rollback: str
     ordered: bool = False
+    is_undo: bool = False
+    """An undo, or a repair of documents, is requested: there is no one target."""
 
     @property
     def declared(self) -> bool:

@@ -32,23 +32,18 @@ def target(case: GateInput) -> GateAnswer:
     return GateAnswer("target", GateResult.PASS, case.change.target.id)
 
 
-def readable(case: GateInput) -> GateAnswer:
-    """What is live could be read; the plan itself says of each function whether it can go back."""
-    if case.facts.inventory is None:
-        return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
-    return GateAnswer(
-        "restorable", GateResult.PASS, f"{len(case.facts.inventory)} functions are live"
-    )
-
-
 def restorable(case: GateInput) -> GateAnswer:
     """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
 
     Which those are the target's record tells, and the last look whether they are enabled. What else
     the target's last proof found to be missing is said, and stops nothing: it may be a day old.
+    The plan of an undo itself says of each function whether it can go back.
     """
     if case.facts.inventory is None:
         return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
+    if case.is_undo:
+        live = len(case.facts.inventory)
+        return GateAnswer("restorable", GateResult.PASS, f"{live} functions are live")
     target = case.change.target
     if target is None:
         return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from shared.domain.commands import permissions
 from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
-from shared.domain.commands.permissions import ROLES, SKEW, PermissionRequest, objections
+from shared.domain.commands.permissions import SKEW, PermissionRequest, objections
+from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import Policy, Principal
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
@@ -55,22 +56,21 @@ def verdict(asked: PermissionRequest, credential: Credential, *policies: Policy)
     return objections(asked, credential, policies or (PLAIN,), START)
 
 
-@pytest.mark.parametrize("verb", ROLES)
+@pytest.mark.parametrize("verb", COMMAND_RULES)
 @pytest.mark.parametrize("role", Role)
 def test_a_role_may_do_what_its_table_says_and_no_more(verb: str, role: Role) -> None:
     """Each role of each verb: just enough passes, one less is told."""
     found = verdict(asked(verb), person(role))
 
-    assert (found == []) == (role >= ROLES[verb])
+    assert (found == []) == (role >= COMMAND_RULES[verb].role)
     if found:
-        assert found == [
-            f"ada@example.com is {role.name.lower()}; {verb} needs {ROLES[verb].name.lower()}"
-        ]
+        needed = COMMAND_RULES[verb].role.name.lower()
+        assert found == [f"ada@example.com is {role.name.lower()}; {verb} needs {needed}"]
 
 
 def test_a_viewer_may_look_and_say_nothing() -> None:
     """No command is open to whoever only reads."""
-    assert min(ROLES.values()) > Role.VIEWER
+    assert min(one.role for one in COMMAND_RULES.values()) > Role.VIEWER
 
 
 def test_a_verb_that_nobody_knows_is_an_admin_s() -> None:

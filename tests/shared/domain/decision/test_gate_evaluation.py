@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import Facts
-from shared.domain.decision.gate_evaluation import GATES, approved
+from shared.domain.decision.gate_evaluation import approved
 from shared.domain.decision.gates.base import GateResult, Outcome
+from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Gates, Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer, Requests
@@ -49,7 +50,7 @@ def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
 
     assert decision.outcome is Outcome.ROLLBACK
     assert (decision.target, set(decision.scope)) == ("v1", EVERYTHING)
-    assert len(decision.answers) == len(GATES)
+    assert len(decision.answers) == len(gates_for(RequestKind.ALERT))
     assert {answer.answer for answer in decision.answers} <= {
         GateResult.PASS,
         GateResult.NOT_APPLICABLE,

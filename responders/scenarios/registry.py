@@ -1,0 +1,23 @@
+"""The registry of scenarios: each one by its name, and the module that plans it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from responders.scenarios import auth, complete, database, feature
+from responders.scenarios.products import Portion
+from responders.scenarios.resource_plan import PlanParts, ResourceState
+from shared.domain.policy.model import Policy, ScenarioName
+
+SCENARIOS: dict[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
+    ScenarioName.COMPLETE: complete.plan,
+    ScenarioName.AUTH: auth.plan,
+    ScenarioName.DATABASE: database.plan,
+    ScenarioName.FEATURE: feature.plan,
+}
+"""The scenarios of more than functions; `functions` plans the functions of every scenario."""
+
+
+def has_plan(scenario: str) -> bool:
+    """Return whether a scenario can be carried out."""
+    return scenario == ScenarioName.FUNCTIONS or scenario in SCENARIOS

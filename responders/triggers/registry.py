@@ -1,0 +1,38 @@
+"""The registry of triggers: what receives the messages of each entry point of main.py.
+
+`shared.core.topics` says which topics each entry point is subscribed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from responders.triggers.alerts import AlertsTrigger
+from responders.triggers.clock import ClockTrigger
+from responders.triggers.commands import CommandsTrigger
+from responders.triggers.deployments import DeploymentsTrigger
+from responders.triggers.notices import NoticesTrigger
+from responders.triggers.work import WorkTrigger
+from shared.domain.policy.model import Policy
+from shared.ports.groups import Ports
+from shared.state.envelope import Message
+
+
+class Trigger(Protocol):
+    """Acts on the messages of a topic."""
+
+    def receive(self, message: Message) -> None:
+        """Return when all is committed and published."""
+        ...
+
+
+TRIGGERS: dict[str, Callable[[Ports, Mapping[str, Policy]], Trigger]] = {
+    "on_alert": AlertsTrigger,
+    "on_command": CommandsTrigger,
+    "on_clock": ClockTrigger,
+    "on_deployment": DeploymentsTrigger,
+    "on_work": WorkTrigger,
+    "on_notice": NoticesTrigger,
+}
+"""By the entry point. The console is none of them: browsers call it, and no topic."""

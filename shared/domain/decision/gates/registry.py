@@ -1,0 +1,108 @@
+"""The registry of gates: each gate by its name, in the order in which the gates are evaluated."""
+
+from __future__ import annotations
+
+from enum import Flag, auto
+
+from msgspec import Struct
+
+from shared.domain.decision.gates import cause, permission, target
+from shared.domain.decision.gates.base import Gate
+
+
+class RequestKind(Flag):
+    """What requests the rollback that the gates decide about."""
+
+    ALERT = auto()
+    MANUAL = auto()
+    """A person requests a rollback and answers for its cause."""
+    UNDO = auto()
+    """A person requests an undo, or the repair of documents."""
+
+
+class RegisteredGate(Struct, frozen=True):
+    """One gate, the requests that it is evaluated for, and whether an override skips it."""
+
+    gate: Gate
+    requests: RequestKind
+    needed: str
+    """What would have to be otherwise where the gate stops a rollback."""
+    overridable: bool = False
+    """An override skips it; its result is recorded all the same."""
+
+
+ALERT, MANUAL, UNDO = RequestKind.ALERT, RequestKind.MANUAL, RequestKind.UNDO
+EVERY = ALERT | MANUAL | UNDO
+
+GATES: dict[str, RegisteredGate] = {
+    "known system": RegisteredGate(permission.known_system, EVERY, "a system that has a policy"),
+    "stale": RegisteredGate(
+        permission.stale, ALERT, "a notification that arrives soon after it was sent"
+    ),
+    "still true": RegisteredGate(
+        permission.still_true, ALERT, "routers or a probe that see the trouble as well"
+    ),
+    "mode": RegisteredGate(
+        permission.mode, ALERT, "a signal, a scenario and a promotion that all let automation act"
+    ),
+    "kill switch": RegisteredGate(permission.kill_switch, EVERY, "no pause, here and everywhere"),
+    "freeze": RegisteredGate(
+        permission.freeze,
+        EVERY,
+        "no freeze window now, or one that is lifted in time",
+        overridable=True,
+    ),
+    "active rollback": RegisteredGate(
+        permission.active_rollback, EVERY, "no other rollback of the system under way"
+    ),
+    "budget": RegisteredGate(
+        permission.budget, ALERT, "fewer automatic rollbacks in the last hour", overridable=True
+    ),
+    "cool-down": RegisteredGate(permission.cool_down, ALERT, "no rollback lately"),
+    "external cause": RegisteredGate(
+        cause.external_cause,
+        ALERT,
+        "functions that nobody changed, other systems and dependencies that are well",
+    ),
+    "cause": RegisteredGate(
+        cause.cause, ALERT, "a change before the trouble began, of something that fails"
+    ),
+    "barrier": RegisteredGate(
+        target.barrier,
+        ALERT | MANUAL,
+        "no deployment in between that nobody may go back past",
+        overridable=True,
+    ),
+    "target": RegisteredGate(
+        target.target, ALERT | MANUAL, "one stable deployment that can alone be meant"
+    ),
+    "restorable": RegisteredGate(
+        target.restorable,
+        EVERY,
+        "every revision of the target, present and ready, with what it starts with",
+    ),
+    "human first": RegisteredGate(
+        target.human_first, ALERT, "something that fails and is in nobody's hands"
+    ),
+    "blast radius": RegisteredGate(
+        target.blast_radius, ALERT | MANUAL, "a plan of fewer functions", overridable=True
+    ),
+    "approval": RegisteredGate(
+        target.approval, ALERT | MANUAL, "a scenario that nobody need approve", overridable=True
+    ),
+}
+"""By the name that each gate's answers carry."""
+
+
+def gates_for(request: RequestKind, *, override: bool = False) -> list[Gate]:
+    """Return the gates of a request in order; those that an override leaves, if it is one."""
+    return [
+        one.gate
+        for one in GATES.values()
+        if request in one.requests and not (override and one.overridable)
+    ]
+
+
+def overridable_gates(requests: RequestKind) -> list[Gate]:
+    """Return the gates of any of these requests that an override skips, in order."""
+    return [one.gate for one in GATES.values() if one.requests & requests and one.overridable]
