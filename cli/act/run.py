@@ -29,7 +29,7 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, Order
-from shared.engine.steps.resources.differences import all_of
+from shared.engine.steps.resource_differences import all_of
 
 SHOWN = 20
 """Functions that are listed one by one; more are told by group."""

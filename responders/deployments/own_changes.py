@@ -17,7 +17,7 @@ from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
-from shared.engine.steps.resources.differences import is_ours
+from shared.engine.steps.resource_differences import is_ours
 from shared.state.reader import Reading
 
 LANDS_WITHIN = timedelta(minutes=10)

@@ -15,7 +15,7 @@ from shared.engine.steps.base import FunctionStep
 from shared.engine.steps.documents.batched import InPortions
 from shared.engine.steps.functions import redeploy
 from shared.engine.steps.registry import class_of
-from shared.engine.steps.resources.differences import is_resource
+from shared.engine.steps.resource_differences import is_resource
 
 MOVED = "changed by somebody after its shift"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
 from responders.scenarios.resource_plan import PlanParts, ResourceState, behind, joined
 from shared.domain.deployments.inventory.products import InventoryPart

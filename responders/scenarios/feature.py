@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined
 from shared.domain.deployments.inventory.products import InventoryPart

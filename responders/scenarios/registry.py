@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from responders.scenarios import auth, complete, database, feature
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import PlanParts, ResourceState
 from shared.domain.policy.model import Policy, ScenarioName
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from shared.domain.deployments.change_attribution import called
 from shared.domain.deployments.inventory.products import restored_parts
 from shared.domain.deployments.inventory.state import WholeInventory

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 import main
 from responders.commands.registry import COMMANDS, RegisteredCommand
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import complete, functions
-from responders.scenarios.products import Portion, unseen
+from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined

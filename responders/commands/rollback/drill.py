@@ -48,7 +48,7 @@ from shared.domain.rollback.write_quota import PaceLeft, quota_path, resumed
 from shared.engine.steps.base import DrillCheck, StepKind, StepVerdict, step_context
 from shared.engine.steps.functions import shift_traffic
 from shared.engine.steps.registry import STEPS, class_of
-from shared.engine.steps.resources.differences import is_resource
+from shared.engine.steps.resource_differences import is_resource
 from shared.ports.groups import Ports
 from shared.state import work_queue
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from responders.scenarios import capacity, functions
-from responders.scenarios.products import Portion
+from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, left_alone
 from shared.domain.decision import forecast
@@ -21,7 +21,7 @@ from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.domain.rollback.rollback import Order
 from shared.engine.steps.registry import class_of
-from shared.engine.steps.resources.differences import all_of, is_resource
+from shared.engine.steps.resource_differences import all_of, is_resource
 
 CANNOT_FIT = "it cannot fit"
 """How a plan begins that is longer than its target even with the whole quota."""

@@ -30,7 +30,7 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Question, Rollback
-from shared.engine.steps.resources.differences import all_of
+from shared.engine.steps.resource_differences import all_of
 
 REMOVES_COPIES: Final = (FORGET, erasure_after_repair.VERB)
 LONG_AGO: Final = datetime.fromtimestamp(0, UTC)

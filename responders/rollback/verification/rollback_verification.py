@@ -32,7 +32,7 @@ from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 from shared.engine.steps.base import StepVerdict as Standing
 from shared.engine.steps.documents import erase, restore
-from shared.engine.steps.resources.differences import all_of, is_resource, touches
+from shared.engine.steps.resource_differences import all_of, is_resource, touches
 from shared.state.reader import Reading
 
 LOOK_EVERY_SECONDS = 10.0

@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.products import Portion, unseen
+from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.products import InventoryPart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responders.scenarios.products import Portion, unseen
+from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.products import InventoryPart

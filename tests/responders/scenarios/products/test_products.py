@@ -6,14 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.products import (
-    Portion,
-    hosting,
-    identity,
-    indexes,
-    remote_config,
-    rules,
-)
+from responders.scenarios.portion import Portion
+from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import from_builtins
 from shared.domain.deployments.inventory.state import (

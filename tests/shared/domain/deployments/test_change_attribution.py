@@ -28,7 +28,7 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.engine.steps.resources.differences import is_ours
+from shared.engine.steps.resource_differences import is_ours
 from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
