@@ -23,8 +23,8 @@ from msgspec.structs import replace
 
 from shared.core import log, topics
 from shared.core.errors import LostRollback, Refused, RollbackError
-from shared.core.lazy import making
-from shared.state.envelope import NAME, Message, Undecodable, decode
+from shared.core.lazy import creation_lock
+from shared.state.envelope import MESSAGE_ID_PATTERN, PubSubMessage, Undecodable, decode_message
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
         cookies=request.cookies,
         headers={name.lower(): value for name, value in request.headers.items()},
     )
-    traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
+    traced = log.trace_fields(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
     with log.context(responder="console", **traced):
-        with making:
+        with creation_lock:
             answering = _console()
         page = answering.answer(visit)
     return page.body, int(page.status), dict(page.headers)
@@ -125,16 +125,18 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
 
 def _answer(request: Request, entry_point: str) -> tuple[str, int]:
     """Return the answer to Pub/Sub: the one place where an error becomes a redelivery."""
-    traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
+    traced = log.trace_fields(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
     responder = topics.ENTRY_POINTS[entry_point][0].removeprefix("rollback-")
-    message = Message("", "", b"", {}, None)
+    message = PubSubMessage("", "", b"", {}, None)
     with log.context(responder=responder, **traced):
         try:
             body = request.get_data()
             try:
-                message = _identified(decode(dict(request.headers), body, request.full_path))
+                message = _identified(
+                    decode_message(dict(request.headers), body, request.full_path)
+                )
                 with log.context(message_id=message.id, topic=message.topic):
-                    with making:
+                    with creation_lock:
                         trigger = _trigger(entry_point)
                     trigger.receive(message)
             except Undecodable as undecodable:
@@ -153,20 +155,20 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
     return ACKNOWLEDGED
 
 
-def _refuse(message: Message, reason: str) -> None:
+def _refuse(message: PubSubMessage, reason: str) -> None:
     """Audit the refusal and dead-letter the message."""
     known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
-    with making:
-        from responders.support.dead_letters import refuse
+    with creation_lock:
+        from responders.support.dead_letters import dead_letter_message
 
         wiring = _wiring()
-    refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
+    dead_letter_message(known, reason, wiring, next(iter(wiring.policies.values()), None))
 
 
-def _identified(message: Message) -> Message:
+def _identified(message: PubSubMessage) -> PubSubMessage:
     """Return the message, with a hash of its data as the id where it has no valid one."""
-    if NAME.fullmatch(message.id):
+    if MESSAGE_ID_PATTERN.fullmatch(message.id):
         return message
     return replace(message, id=hashlib.sha256(message.data).hexdigest())
 
@@ -190,11 +192,11 @@ def _console() -> ConsoleTrigger:
 
 @cache
 def _wiring() -> Wiring:
-    from shared.policy_files.loader import load_all
+    from shared.policy_files.loader import load_policies
     from shared.wiring.operations import Wiring
 
     settings = Settings.from_mapping(os.environ)
-    policies = load_all(Path(settings.policies))
+    policies = load_policies(Path(settings.policies))
     for one in policies.values():
         for warning in one.warnings:
             message = "policy file contains removed keys"

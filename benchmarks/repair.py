@@ -19,17 +19,23 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
-from responders.data.repair.writer import Rewriting
+from responders.data.repair.writer import DocumentRewriter
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.adapters.gcp.firestore.values import write_fields
-from shared.domain.data.repair.plan import KIND, DocumentFate, Position, RepairGoal, Select
+from shared.domain.data.repair.plan import (
+    KIND,
+    DocumentOutcome,
+    DocumentSelection,
+    RepairGoal,
+    RepairPosition,
+)
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.rollback.write_ramp import WriteRamp
 from tests.local.support.firestore_admin import DATABASE, ORIGIN, World, running
 from tests.support.fakes.groups import SystemFakes
 from tests.support.fakes.runtime.clock import START
@@ -104,12 +110,14 @@ def _measured(world: World, clients: Clients, documents: int) -> tuple[float, fl
         for _ in ports.read.stream(HERE, USERS, moment):
             pass
     streams = time.perf_counter() - began
-    goal = RepairGoal(HERE, at, HERE, before, Select(), USERS)
-    rewriting = Rewriting(ports, POLICY, ROLLBACK, Ramp(0.0, 0.0), lambda deadline: True)
-    position, began = Position(), time.perf_counter()
+    goal = RepairGoal(HERE, at, HERE, before, DocumentSelection(), USERS)
+    rewriting = DocumentRewriter(
+        ports, POLICY, ROLLBACK, WriteRamp(0.0, 0.0), lambda deadline: True
+    )
+    position, began = RepairPosition(), time.perf_counter()
     while not position.is_over:
-        position = rewriting.portion(Step("repair users", KIND, "users"), goal, position)
-    return streams, time.perf_counter() - began, position.fates.get(DocumentFate.BACK, 0)
+        position = rewriting.rewrite_portion(Step("repair users", KIND, "users"), goal, position)
+    return streams, time.perf_counter() - began, position.fates.get(DocumentOutcome.BACK, 0)
 
 
 def _user(number: int) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from shared.domain.policy.execution import WriteQuota
 from tests.support.rollbacks.large_rollback import (
     QUOTA,
     BucketLimit,
-    Bulk,
-    Limit,
+    LargeRollback,
+    LargeRollbackResult,
     MinuteLimit,
-    Outcome,
+    QuotaLimit,
     Took,
 )
 
@@ -32,7 +32,7 @@ TOOK: dict[str, Took] = {
     "log-normal": lambda random: random.lognormvariate(log(8.0), 0.5),
     "90 s": lambda random: 90.0,
 }
-OTHER_SHAPES: dict[str, Callable[[float], Limit]] = {
+OTHER_SHAPES: dict[str, Callable[[float], QuotaLimit]] = {
     "fixed minutes": lambda now: MinuteLimit(60),
     "half the rate": lambda now: BucketLimit(WriteQuota(QUOTA.burst, QUOTA.per_second / 2), now),
     "burst of 20": lambda now: BucketLimit(WriteQuota(20, QUOTA.per_second), now),
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
     """One rollback, and whether it is held to the bound."""
 
     name: str
-    reached: Outcome
+    reached: LargeRollbackResult
     held: bool
 
     @property
@@ -73,13 +73,13 @@ def run() -> bool:
 def _cells() -> Iterator[Cell]:
     for functions in SIZES:
         for name, took in TOOK.items():
-            reached = Bulk(functions, took).roll_back()
+            reached = LargeRollback(functions, took).roll_back()
             yield Cell(f"{functions}, {name}, as declared", reached, held=True)
-    half_way = Bulk(SIZES[0], TOOK["8 s"])
+    half_way = LargeRollback(SIZES[0], TOOK["8 s"])
     half_way.kills = {SIZES[0] // 2}
     yield Cell(f"{SIZES[0]}, 8 s, killed half-way", half_way.roll_back(), held=True)
     for name, shape in OTHER_SHAPES.items():
-        bulk = Bulk(SIZES[0], TOOK["8 s"])
+        bulk = LargeRollback(SIZES[0], TOOK["8 s"])
         bulk.limit = shape(bulk.now)
         yield Cell(f"{SIZES[0]}, 8 s, {name}", bulk.roll_back(), held=False)
 

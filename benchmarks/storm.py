@@ -13,7 +13,7 @@ from statistics import median
 from responders.triggers.alerts import AlertsTrigger
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
-from shared.state.envelope import decode
+from shared.state.envelope import decode_message
 from tests.chaos import storm_messages
 from tests.support.runtime.world import World
 
@@ -40,17 +40,17 @@ def duplicates(messages: int, rounds: int) -> tuple[float, float]:
     The median of the rounds; both are measured in turns, so that their ratio holds on a busy
     machine.
     """
-    world = World(policy=loader.load(POLICY))
+    world = World(policy=loader.load_policy(POLICY))
     responder = AlertsTrigger(world.ports, {world.policy.system: world.policy})
     function = Random(1).choice(list(world.policy.functions))
     body = _pushed(storm_messages.incident(world.policy, world.ports.clock.now(), function).data)
-    responder.receive(decode({}, body))
+    responder.receive(decode_message({}, body))
 
     def decoding() -> None:
-        monitoring_notification.parse_notification(decode({}, body).data)
+        monitoring_notification.parse_notification(decode_message({}, body).data)
 
     def receiving() -> None:
-        responder.receive(decode({}, body))
+        responder.receive(decode_message({}, body))
 
     turns = [(_timed(decoding, messages), _timed(receiving, messages)) for _ in range(rounds)]
     return median(one for one, _ in turns), median(other for _, other in turns)

@@ -17,12 +17,12 @@ from shared.adapters.sign_in import AuthSession, Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.commands.credential import (
-    LONGEST_TOKEN,
-    TOKEN,
+    MAX_TOKEN_CHARACTERS,
+    TOKEN_KEY,
     Credential,
-    fingerprint,
-    of_person,
-    unverified,
+    command_fingerprint,
+    decode_unverified_token,
+    person_credential,
 )
 from shared.policy_files import loader
 
@@ -150,7 +150,7 @@ def sign(
     """
     content = _content(command)
     proof = _token_in(with_file) if with_file else fresh_token()
-    print(json.dumps({**content, TOKEN: proof}, ensure_ascii=False))
+    print(json.dumps({**content, TOKEN_KEY: proof}, ensure_ascii=False))
 
 
 def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
@@ -158,7 +158,7 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
     Exit code 0 when printed; 2 when the command is no JSON object.
     """
-    said = fingerprint(_content(command))
+    said = command_fingerprint(_content(command))
     if as_json:
         print_json({"fingerprint": said})
     else:
@@ -168,7 +168,7 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 def _api_key(folder: Path) -> str:
     """The one web API key that the policies state."""
     try:
-        known = loader.load_all(folder)
+        known = loader.load_policies(folder)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from None
     keys = {policy.identity.api_key for policy in known.values()} - {""}
@@ -189,8 +189,8 @@ def _asked(email: str) -> str:
 def _proven(session: AuthSession) -> Credential:
     """What the responders will read in the tokens of a sign-in; exits when it is none."""
     with sign_in_answered():
-        _, claims = unverified(session.id_token)
-        return of_person(claims, session.id_token)
+        _, claims = decode_unverified_token(session.id_token)
+        return person_credential(claims, session.id_token)
 
 
 def _token_in(file: Path) -> str:
@@ -203,6 +203,6 @@ def _token_in(file: Path) -> str:
 def _content(command: str) -> dict[str, Any]:
     text = sys.stdin.read(LIMIT_BYTES + 1) if command == STANDARD_INPUT else command
     try:
-        return read_object(text.encode(), LIMIT_BYTES + LONGEST_TOKEN)
+        return read_object(text.encode(), LIMIT_BYTES + MAX_TOKEN_CHARACTERS)
     except Refused as refused:
         raise leaving(UNUSABLE, f"not a command: {refused.reason}") from None

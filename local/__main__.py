@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.cloud import NAMES, Cloud
+from local.cloud import ADDRESS_NAMES, Cloud
 from local.core.clock import CloudClock
 from local.faults import plan
 from local.faults.plan import BadPlan
@@ -24,8 +24,8 @@ from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Policy
 from shared.policy_files import loader
 
-_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-REVIVED_EVERY_SECONDS = 0.5
+_PROJECT_ID_PATTERN = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+RESTART_CHECK_INTERVAL_SECONDS = 0.5
 DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
 
 
@@ -42,15 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     files = options.policy or [DEFAULT_POLICY]
     try:
-        policies = loader.load_files(files)
+        policies = loader.load_policy_files(files)
     except BadConfiguration as refused:
         print(*refused.faults, sep="\n", file=sys.stderr)
         return 1
     home = options.project or next(iter(policies.values())).project
-    if not _PROJECT.fullmatch(home):
+    if not _PROJECT_ID_PATTERN.fullmatch(home):
         print(f"{home} cannot be the responders' own project: --project says one", file=sys.stderr)
         return 1
-    if taken := [f"{name}={port}" for name, port in options.port if not _is_free(port)]:
+    if taken := [f"{name}={port}" for name, port in options.port if not _is_port_free(port)]:
         print(f"somebody listens there already: {', '.join(taken)}", file=sys.stderr)
         return 1
     try:
@@ -100,8 +100,8 @@ def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event
         return 1
     try:
         print(json.dumps({**cloud.addresses, "responders": responders.addresses}), flush=True)
-        while not stopping.wait(REVIVED_EVERY_SECONDS):
-            responders.revive()
+        while not stopping.wait(RESTART_CHECK_INTERVAL_SECONDS):
+            responders.restart_dead()
     except NotListening as failed:
         print(failed, file=sys.stderr)
         return 1
@@ -159,13 +159,13 @@ def _pace(text: str) -> float:
 
 
 def _project(text: str) -> str:
-    if not _PROJECT.fullmatch(text):
+    if not _PROJECT_ID_PATTERN.fullmatch(text):
         said = f"'{text}' is no project's id: 6 to 30 lower-case letters, digits and -"
         raise argparse.ArgumentTypeError(said)
     return text
 
 
-def _is_free(port: int) -> bool:
+def _is_port_free(port: int) -> bool:
     try:
         socket.create_server((HOST, port)).close()
     except OSError:
@@ -175,8 +175,8 @@ def _is_free(port: int) -> bool:
 
 def _port(text: str) -> tuple[str, int]:
     name, _, port = text.partition("=")
-    if name not in NAMES:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(NAMES)}")
+    if name not in ADDRESS_NAMES:
+        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(ADDRESS_NAMES)}")
     if not port.isdecimal() or int(port) not in range(1 << 16):
         raise argparse.ArgumentTypeError(f"'{port}' is no port")
     return name, int(port)

@@ -27,43 +27,58 @@ from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTra
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.application import Application, names
-from local.application.applications import Estate
-from local.application.builds import Missing
-from local.application.records import Records
+from local.application.applications import ApplicationRegistry
+from local.application.builds import ArchiveNotFound
+from local.application.records import DocumentTraffic
 from local.application.service import Archive
-from local.application.sources import Sources, release_in
+from local.application.sources import Sources, read_release
 from local.control.front_door import FrontDoor
-from local.control.scenes import Scenes
+from local.control.scenes import ApplicationControl
 from local.control.service import ControlPlane
 from local.core import rest
 from local.core.clock import CloudClock
-from local.core.grpc_services import Service, serve, served
+from local.core.grpc_services import ServiceDefinition, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.rest import RestServer
 from local.faults.injection import Injector
 from local.faults.plan import FaultPlan
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.installation import provisions, schedule, state_database
 from local.installation.schedule import Heartbeat
-from local.resources import Surroundings
+from local.resources import SystemResources
 from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.services.functions.deployments import QUOTA_METRIC, Deployments
 from local.services.functions.service import Functions
 from local.services.identity import EmbeddedIdentity, service_account_tokens
-from local.services.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
+from local.services.monitoring import (
+    AlertEvaluator,
+    Alerts,
+    IngestionDelay,
+    MetricService,
+    MonitoringConfiguration,
+)
 from local.services.monitoring import alerts as alerts_api
-from local.services.monitoring.notification import Incident
+from local.services.monitoring.notification import AlertIncident
 from local.services.pubsub.service import PubSub
-from local.services.run import Revisions, Rollouts, Services, WriteQuota
-from local.services.run.operations import Operations
+from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
+from local.services.run.operations import RunOperations
 from local.services.service_usage import service
 from local.services.storage import CALLS, Buckets, StorageServer
-from local.services.storage import Service as Storage
+from local.services.storage import StorageService as Storage
 from local.services.storage.refusals import Refusal
 from shared.domain.policy.model import Policy
 
-NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
+ADDRESS_NAMES = (
+    "firestore",
+    "pubsub",
+    "run",
+    "functions",
+    "monitoring",
+    "rest",
+    "storage",
+    "control",
+)
 """The addresses of a cloud."""
 
 
@@ -79,11 +94,11 @@ class Cloud:
     def __init__(self, clock: CloudClock, journal: Journal, firestore: FirestoreService) -> None:
         self.clock = clock
         self.firestore = firestore
-        self.faults = Faults()
+        self.faults = FaultPoints()
         self.rollouts = Rollouts()
-        self.quota = WriteQuota(clock)
-        self.build_quota = WriteQuota(clock, metric=QUOTA_METRIC)
-        self.ingestion = Ingestion()
+        self.quota = WriteQuotaBucket(clock)
+        self.build_quota = WriteQuotaBucket(clock, metric=QUOTA_METRIC)
+        self.ingestion = IngestionDelay()
         self.identity = EmbeddedIdentity(clock, journal)
         self.buckets = Buckets(clock, journal)
         self.firestore_admin = FirestoreAdmin(firestore, self.buckets, clock, journal, self.faults)
@@ -98,8 +113,8 @@ class Cloud:
         self._closing = ExitStack()
         self._closing.callback(journal.close)
         self._applications: dict[str, Application] = {}
-        self._records: dict[str, Records] = {}
-        self._alerters: dict[str, Alerter] = {}
+        self._records: dict[str, DocumentTraffic] = {}
+        self._alerters: dict[str, AlertEvaluator] = {}
 
     @classmethod
     def start(
@@ -119,10 +134,11 @@ class Cloud:
     ) -> Cloud:
         """A running cloud with an application per policy, everything listening on loopback.
 
-        `data` holds what survives a restart, kill -9 included; cloud time goes on from there.
-        Clock ticks go to `operations_project` (default: the first policy's). `ports` pins ports by
-        the names of `NAMES`; the others are free ones. `concurrency` and `point_in_time_recovery`
-        are those of every Firestore database. `faults` go wrong from the first call on.
+        `data` holds what survives a restart, kill -9 included; cloud time goes on from there. Clock
+        ticks go to `operations_project` (default: the first policy's). `ports` pins ports by the
+        names of `ADDRESS_NAMES`; the others are free ones. `concurrency` and
+        `point_in_time_recovery` are those of every Firestore database. `faults` go wrong from the
+        first call on.
 
         Raises: BadPlan.
         """
@@ -133,7 +149,7 @@ class Cloud:
         )
         cloud = cls(clock, journal, firestore)
         try:
-            schedule.resume(clock, cloud._journal)
+            schedule.resume_clock(clock, cloud._journal)
             cloud._serve(policies, seed, ports or {})
             cloud.home = operations_project or policies[0].project
             cloud.identity.project = cloud.home
@@ -141,8 +157,10 @@ class Cloud:
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             provisions.create_topics(cloud.pubsub, cloud.projects, policies)
             provisions.create_buckets(cloud.buckets, cloud.home, policies)
-            provisions.admit_probes(cloud.surroundings, cloud.identity, cloud.home, policies)
-            state_database.install(firestore.expiry, cloud.home)
+            provisions.create_probe_accounts(
+                cloud.surroundings, cloud.identity, cloud.home, policies
+            )
+            state_database.install_expiry(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
             cloud._come_alive(alerter=alerter, ticks=ticks)
@@ -155,11 +173,11 @@ class Cloud:
         """The application of a policy. Raises: KeyError."""
         return self._applications[system]
 
-    def records(self, system: str) -> Records:
+    def records(self, system: str) -> DocumentTraffic:
         """The document traffic of an application. Raises: KeyError."""
         return self._records[system]
 
-    def alerter(self, system: str) -> Alerter:
+    def alerter(self, system: str) -> AlertEvaluator:
         """The alert policies of a system. Raises: KeyError; when started without alerts, too."""
         return self._alerters[system]
 
@@ -174,7 +192,7 @@ class Cloud:
     def publish(self, topic: str, data: bytes) -> None:
         """Publish from inside: no fault is asked, and it is done when this returns."""
         message = pubsub_types.PublishRequest.pb()(topic=topic, messages=[{"data": data}])
-        self.pubsub.publisher.Publish(message, provisions.INSIDE)
+        self.pubsub.publisher.Publish(message, provisions.NO_CALL_CONTEXT)
 
     def stop(self) -> None:
         """Return when nothing runs or listens any more and everything kept is on disk."""
@@ -185,25 +203,27 @@ class Cloud:
         self._closing.callback(self._front.server_close)
         self.pubsub = PubSub(self.clock, self._journal, self.faults, played=self.played)
         self._closing.callback(self.pubsub.close)
-        self.surroundings = Surroundings(self.clock, self._journal, self.pubsub)
+        self.surroundings = SystemResources(self.clock, self._journal, self.pubsub)
         self.firestore.engine.herald = self.surroundings.eventarc.herald
         for policy in policies:
             for database in {policy.backups.database, *policy.resources.databases}:
-                self.firestore.databases.admit(f"projects/{policy.project}/databases/{database}")
+                self.firestore.databases.require_usable(
+                    f"projects/{policy.project}/databases/{database}"
+                )
             application = Application(policy, self.clock, self._journal, seed)
             self._applications[policy.system] = application
             self.played.update(dict.fromkeys(application.hosts, self.addresses["control"]))
-            self._records[policy.system] = Records(
+            self._records[policy.system] = DocumentTraffic(
                 application, self.clock, self._journal, self.firestore.engine
             )
-            self.surroundings.found(application, application.begun_at)
+            self.surroundings.provision(application, application.begun_at)
             application.builds.release_in = self._release_in
             application.builds.is_enabled = partial(
                 self.surroundings.secrets.is_enabled, policy.project
             )
-        estate = Estate(tuple(self._applications.values()))
-        metrics = Metrics(estate, self.clock, self.ingestion, self.pubsub.undelivered)
-        self.watch = Setup(estate, metrics, self.clock)
+        estate = ApplicationRegistry(tuple(self._applications.values()))
+        metrics = MetricService(estate, self.clock, self.ingestion, self.pubsub.undelivered)
+        self.watch = MonitoringConfiguration(estate, metrics, self.clock)
         offered = self._services(estate, metrics)
         products = {
             **self.surroundings.products(),
@@ -212,15 +232,17 @@ class Cloud:
             service_account_tokens.HOST: service_account_tokens.Credentials(self.identity).calls(),
         }
         self.calls = (
-            *dict.fromkeys(call for services in offered.values() for call in served(services)),
-            *rest.served(products),
+            *dict.fromkeys(
+                call for services in offered.values() for call in served_call_names(services)
+            ),
+            *rest.served_call_names(products),
             *CALLS,
         )
         self.injector = Injector(self.faults, self.clock, self.calls)
         self._closing.callback(self.injector.remove)
         for name, services in offered.items():
             server, address = serve(services, self.faults, ports.get(name, 0))
-            self._closing.callback(_stop, server)
+            self._closing.callback(_stop_grpc_server, server)
             self.addresses[name] = address
         products_server = RestServer(products, self.faults, ports.get("rest", 0))
         self._closing.callback(products_server.close)
@@ -229,11 +251,13 @@ class Cloud:
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
 
-    def _services(self, estate: Estate, metrics: Metrics) -> dict[str, dict[Service, object]]:
+    def _services(
+        self, estate: ApplicationRegistry, metrics: MetricService
+    ) -> dict[str, dict[ServiceDefinition, object]]:
         """What is served at which address."""
         operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
-        run = Services(estate, self.clock, self.rollouts, self.quota, self.faults)
+        run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults)
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,
@@ -248,7 +272,7 @@ class Cloud:
             "run": {
                 ServicesGrpcTransport: run,
                 RevisionsGrpcTransport: Revisions(estate),
-                operations: Operations(estate, self.clock),
+                operations: RunOperations(estate, self.clock),
             },
             "functions": {
                 FunctionServiceGrpcTransport: Functions(
@@ -267,8 +291,8 @@ class Cloud:
         try:
             found = self.buckets.find(archive.bucket, archive.object, archive.generation or None)
         except Refusal:
-            raise Missing(f"gs://{archive.bucket}/{archive.object}") from None
-        return release_in(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
+            raise ArchiveNotFound(f"gs://{archive.bucket}/{archive.object}") from None
+        return read_release(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
 
     def _come_alive(self, *, alerter: bool, ticks: bool) -> None:
         self.surroundings.eventarc.herald.resume()
@@ -286,7 +310,7 @@ class Cloud:
         self._closing.callback(self._heartbeat.stop)
         plane = ControlPlane(
             self.clock,
-            Scenes(self._applications, self._records, self.clock),
+            ApplicationControl(self._applications, self._records, self.clock),
             self.addresses,
             tick,
             self._heartbeat.beat,
@@ -296,7 +320,7 @@ class Cloud:
         door = FrontDoor(plane, self._applications, self.identity, self.clock, self._front)
         self._closing.callback(door.close)
 
-    def _incidents(self, project: str) -> list[Incident]:
+    def _incidents(self, project: str) -> list[AlertIncident]:
         """What the alert policies of a project's systems have opened."""
         return [
             incident
@@ -305,18 +329,18 @@ class Cloud:
             for incident in alerter.incidents
         ]
 
-    def _alerter(self, system: str) -> Alerter:
+    def _alerter(self, system: str) -> AlertEvaluator:
         records = self._records[system]
-        return Alerter(
+        return AlertEvaluator(
             self._applications[system],
             self.clock,
             self._journal,
             self.ingestion,
             self.publish,
-            lambda: len(records.damaged()),
+            lambda: len(records.damaged_documents()),
         )
 
 
-def _stop(server: grpc.Server) -> None:
+def _stop_grpc_server(server: grpc.Server) -> None:
     """Cut the calls that are still open, and wait until the port is free."""
     server.stop(grace=None).wait()

@@ -8,7 +8,7 @@ from datetime import datetime
 from local.application import Application, Part
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.core.rest import Call, Resource
+from local.core.rest import Resource, RestMethod
 from local.services import eventarc
 from local.services.artifact_registry import repositories
 from local.services.firebase import hosting, identity, remote_config, rules
@@ -21,30 +21,30 @@ from local.services.secret_manager import secrets
 
 JOB = "nightly"
 SECRET = "PAYMENT_KEY"  # noqa: S105 - the name of one
-FAILING = "failure-rate"
+FAILURE_RATE_LABEL = "failure-rate"
 """The label of a version of Hosting that says how often the site fails which it serves."""
 
 
-class Surroundings:
+class SystemResources:
     """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
     def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub) -> None:
-        self.hosting = hosting.Hosting(clock, journal)
-        self.remote_config = remote_config.RemoteConfig(clock, journal)
-        self.rules = rules.Rules(clock, journal)
-        self.identity = identity.Identity(journal)
+        self.hosting = hosting.HostingService(clock, journal)
+        self.remote_config = remote_config.RemoteConfigService(clock, journal)
+        self.rules = rules.RulesService(clock, journal)
+        self.identity = identity.IdentityPlatformService(journal)
         self.secrets = secrets.Secrets(clock, journal)
-        self.scheduler = jobs.Scheduler(clock, journal)
+        self.scheduler = jobs.SchedulerService(clock, journal)
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
         self.projects = project_policies.Projects(journal)
-        self.accounts = service_accounts.Accounts(journal)
-        self.registry = repositories.Registry()
+        self.accounts = service_accounts.ServiceAccounts(journal)
+        self.registry = repositories.ImageRegistry()
         self.runtimes = runtimes.Runtimes()
         self._applications: list[Application] = []
         self.hosting.served = self._site_serves
         self.identity.configured = self._people_sign_in
 
-    def found(self, application: Application, since: datetime) -> None:
+    def provision(self, application: Application, since: datetime) -> None:
         """Give a system what its policy says it has, as far as it is not there.
 
         From then on its site fares as the version that it serves, and its sign-ins as they are
@@ -54,24 +54,24 @@ class Surroundings:
         project, region = application.project, application.region
         resources = application.policy.resources
         for site in resources.hosting_sites:
-            self.hosting.found(project, site, since)
+            self.hosting.provision(project, site, since)
         for release in resources.releases:
-            self.rules.found(project, release, since)
+            self.rules.provision(project, release, since)
         if resources.remote_config:
-            self.remote_config.found(project, since)
+            self.remote_config.provision(project, since)
         if resources.identity:
-            self.identity.found(project)
+            self.identity.provision(project)
         if resources.secrets is not None:
-            self.secrets.found(project, f"{resources.secrets}{SECRET}", since)
+            self.secrets.provision(project, f"{resources.secrets}{SECRET}", since)
         if resources.schedules is not None:
             uri = f"https://{project}.example/{JOB}"
-            self.scheduler.found(project, region, f"{resources.schedules}{JOB}", uri, since)
-        self.projects.found(project, service_account(application))
-        self.accounts.found(project, service_account(application))
-        self.registry.found(application)
-        self.eventarc.found(application)
+            self.scheduler.provision(project, region, f"{resources.schedules}{JOB}", uri, since)
+        self.projects.provision(project, service_account(application))
+        self.accounts.provision(project, service_account(application))
+        self.registry.provision(application)
+        self.eventarc.provision(application)
 
-    def products(self) -> Mapping[str, Sequence[Call]]:
+    def products(self) -> Mapping[str, Sequence[RestMethod]]:
         """The calls of each product, by its host."""
         return {
             hosting.HOST: self.hosting.calls(),
@@ -88,15 +88,15 @@ class Surroundings:
         }
 
     def _site_serves(self, site: str, version: Resource) -> None:
-        failing = float(version.get("labels", {}).get(FAILING, 0))
+        failing = float(version.get("labels", {}).get(FAILURE_RATE_LABEL, 0))
         for one in self._applications:
             if site in one.policy.resources.hosting_sites:
                 release = str(version["name"]).rpartition("/")[2]
-                one.parts.put(Part.SITE, release=release, failure_rate=failing)
+                one.parts.change_part(Part.SITE, release=release, failure_rate=failing)
 
     def _people_sign_in(self, project: str, config: Resource) -> None:
         """Nobody does where signing in by e-mail is off: this application knows no other way."""
         by_mail = config.get("signIn", {}).get("email", {}).get("enabled", False)
         for one in self._applications:
             if one.project == project:
-                one.parts.put(Part.SIGN_INS, failure_rate=0.0 if by_mail else 1.0)
+                one.parts.change_part(Part.SIGN_INS, failure_rate=0.0 if by_mail else 1.0)

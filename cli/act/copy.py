@@ -11,13 +11,13 @@ from cli.support.context import NO, leaving, operations
 from cli.support.output import AsJson, System, print_json, say
 from cli.support.publishing import Reason
 from responders.backups import copy_command
-from responders.data.restore_points import available_points
+from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
-from shared.domain.data.backups.restore_point import FORMS
+from shared.domain.data.backups.restore_point import ACCEPTED_FORMS
 
 
 def copy(
-    restore_point: Annotated[str, typer.Option(metavar="POINT", help=f"of when: {FORMS}")],
+    restore_point: Annotated[str, typer.Option(metavar="POINT", help=f"of when: {ACCEPTED_FORMS}")],
     reason: Reason,
     system: System = "",
     dry_run: DryRun = False,
@@ -32,8 +32,8 @@ def copy(
     with operations() as ours:
         policy = ours.policy(system)
         try:
-            found = available_points(ours.wiring, policy)
-            point = copy_command.chosen(restore_point, found)
+            found = read_available_points(ours.wiring, policy)
+            point = copy_command.select_copy_source(restore_point, found)
         except Refused as refused:
             raise leaving(NO, refused.reason) from refused
         if not as_json:

@@ -9,9 +9,9 @@ from cli.support.context import NO, Operations, leaving, operations
 from cli.support.options import Functions, Groups
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
 from cli.support.publishing import Incident, Reason, checked
-from responders.commands.rollback.undo import undoing, unpinning
-from responders.commands.subject import find
-from responders.rollback.decision.undo_preview import UndoPreview, worked_out
+from responders.commands.rollback.undo import build_undo_order, build_unpin_order
+from responders.commands.subject import find_subject
+from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from responders.support.command_handler import CommandRequest
 from shared.core.errors import Refused
 from shared.domain.decision.gates.base import Outcome
@@ -61,7 +61,7 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
             say(f"  {one.function}: not served is {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
-    say(f"  lift: {held.command(system, names)}{more}")
+    say(f"  lift: {held.unpin_command(system, names)}{more}")
 
 
 def unpin(
@@ -164,10 +164,10 @@ def _preview(ours: Operations, policy: Policy, request: PromptRequest) -> UndoPr
     asked = CommandRequest(command, now, ours.wiring, ours.policies)
     try:
         undo = command.command == "undo"
-        order = undoing(find(asked)) if undo else unpinning(asked)
+        order = build_undo_order(find_subject(asked)) if undo else build_unpin_order(asked)
     except Refused as refused:
         raise leaving(NO, f"refused: {refused.reason}") from refused
-    return worked_out(ours.wiring, policy, order)
+    return preview_order(ours.wiring, policy, order)
 
 
 def _show(shown: UndoPreview) -> None:

@@ -15,12 +15,12 @@ from cli.support.context import NO, Operations, leaving, operations, seconds
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
 from cli.support.publishing import Reason, checked
-from responders.commands.rollback.rollback import order_of, require_target
+from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.data.repair import preview as foreseeing
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
-from responders.rollback.decision.dry_run import worked_out
-from responders.rollback.decision.plan import beside_of
+from responders.rollback.decision.dry_run import forecast_order
+from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
 from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
@@ -28,8 +28,8 @@ from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import LAST_STABLE, Direction, Order
-from shared.engine.steps.resource_differences import all_of
+from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
+from shared.engine.steps.resource_differences import describe_steps
 
 SHOWN = 20
 """Functions that are listed one by one; more are told by group."""
@@ -167,12 +167,12 @@ class Preview(Struct, frozen=True):
 def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
-    order = order_of(command, policy, now)
+    order = build_rollback_order(command, policy, now)
     if order.way is Direction.REPAIR:
         return _preview_of_data(ours, policy, order)
-    found = worked_out(ours.wiring, policy, order, now)
+    found = forecast_order(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
-    ahead = forecast.outlook(
+    ahead = forecast.forecast_duration(
         plan.steps if plan else (), policy, order=order, left=found.pace, now=now
     )
     return Preview(
@@ -180,18 +180,20 @@ def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
         reason=decision.reason,
         target=decision.target,
         functions=found.shown,
-        beside=beside_of(plan) if plan else [],
+        beside=non_function_step_names(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
         seconds=ahead.seconds,
         fits=ahead.fits,
     )
 
 
-def _preview_of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
+def _preview_of_data(ours: Operations, policy: Policy, order: RollbackRequest) -> Preview:
     now = ours.wiring.clock.now()
-    found, _ = data_requests.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = data_requests.forecast_data_request(
+        ours.wiring, policy, order, now, Preparation(), math.inf
+    )
     plan, survey = found.plan, found.survey
-    seconds = foreseeing.seconds(survey) if survey is not None else 0.0
+    seconds = foreseeing.survey_seconds(survey) if survey is not None else 0.0
     return Preview(
         outcome=found.outcome,
         reason=found.reason,
@@ -201,7 +203,7 @@ def _preview_of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
         reported=list(plan.header.reported) if plan is not None else [],
         seconds=seconds,
         fits=seconds <= policy.targets.database.total_seconds(),
-        documents=foreseeing.written(survey.fates) if survey is not None else 0,
+        documents=foreseeing.count_written_documents(survey.fates) if survey is not None else 0,
     )
 
 
@@ -217,7 +219,7 @@ def _show(shown: Preview, policy: Policy) -> None:
         return
     if not shown.functions and not shown.beside:
         return
-    say(f"back to {shown.target}: {all_of(len(shown.functions), shown.beside)}", "bold")
+    say(f"back to {shown.target}: {describe_steps(len(shown.functions), shown.beside)}", "bold")
     if len(shown.functions) <= SHOWN:
         table(
             ("  function", "serves", "would serve"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from responders.support.parallel_calls import ask_all
+from responders.support.parallel_calls import call_all
 from shared.wiring.operations import Wiring
 
 SECONDS = 40.0
@@ -23,7 +23,7 @@ def ask(
     grouped = {
         f"{name} {one}": call for name, group in groups.items() for one, call in group.items()
     }
-    answers = ask_all(wiring, {**calls, **grouped}, seconds)
+    answers = call_all(wiring, {**calls, **grouped}, seconds)
     return {name: answers[name] for name in calls} | {
         name: {one: answers[f"{name} {one}"] for one in group} for name, group in groups.items()
     }

@@ -89,4 +89,4 @@ def unseen(check: str, what: str, error: RollbackError) -> CheckFinding:
 
 def name_first(names: Collection[str], most: int = 5) -> str:
     """The first of them, and how many more."""
-    return text.phrase(sorted(names), most)
+    return text.join_names(sorted(names), most)

@@ -23,8 +23,8 @@ from cli.support.publishing import CommandReply, send
 from shared.domain.audit import system_chain
 from shared.domain.audit.narrative import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
-from shared.domain.system import EVERYWHERE
-from shared.state.audit_reader import Trail
+from shared.domain.system import ALL_SYSTEMS
+from shared.state.audit_reader import AuditReader
 
 audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
 
@@ -56,8 +56,8 @@ class OpenAuditLog(Operations):
 
     def __init__(self, ours: Operations) -> None:
         super().__init__(ours.wiring, ours.policies)
-        self.trail = Trail(ours.wiring.store, ours.wiring.buckets.anchors)
-        self.systems = (*sorted(ours.policies), EVERYWHERE, system_chain.UNCLAIMED)
+        self.trail = AuditReader(ours.wiring.store, ours.wiring.buckets.anchors)
+        self.systems = (*sorted(ours.policies), ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
 
     def system(self, name: str) -> str:
         """The system of that name; exits when there is none."""
@@ -85,10 +85,10 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     with operations() as shell:
         ours = OpenAuditLog(shell)
         if system:
-            told = ours.trail.told_of_system(ours.system(system))
+            told = ours.trail.system_lines(ours.system(system))
         else:
             responses = ours.responses(name)
-            told = [one for each in responses for one in ours.trail.told_of_rollback(each)]
+            told = [one for each in responses for one in ours.trail.rollback_lines(each)]
     if as_json:
         print_json(told)
     elif not told:
@@ -226,11 +226,11 @@ def _cell(value: object) -> str:
 def _told(ours: OpenAuditLog, systems: list[str]) -> Iterator[AuditLine]:
     """Every event of these systems; with all of them, of rollbacks whose system is unknown too."""
     for name in ours.trail.rollbacks():
-        told = ours.trail.told_of_rollback(name)
+        told = ours.trail.rollback_lines(name)
         if len(systems) > 1 or (told and told[0].system in systems):
             yield from told
     for system in systems:
-        yield from ours.trail.told_of_system(system)
+        yield from ours.trail.system_lines(system)
 
 
 def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFinding]:

@@ -10,8 +10,8 @@ from cli.support.output import AsJson, System, at, lasting, print_json, say, tab
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.managed_backups import Watched
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules
 
 NOTHING = "nothing is exported: the policy names no bucket (backups.bucket)"
@@ -25,8 +25,8 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
     with operations() as ours:
         policy = ours.policy(system)
         found = ours.reading.backups(policy.system)
-        proofs = ours.reading.proofs(policy.system)
-        watched = ours.reading.watched(policy.system)
+        proofs = ours.reading.restore_tests(policy.system)
+        watched = ours.reading.managed_backup_status(policy.system)
     if as_json:
         cost = reads_a_day(policy.backups, found)
         print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
@@ -36,7 +36,7 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
         say(line)
 
 
-def _show(found: Sequence[Backup], proofs: Sequence[Proof]) -> None:
+def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     """Print the exports, and below them what is amiss with each."""
     proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
     headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
@@ -63,7 +63,9 @@ def _show(found: Sequence[Backup], proofs: Sequence[Proof]) -> None:
             say(f"{one.id}: what was live then does not lie beside it")
 
 
-def _lines(rules: BackupRules, found: Sequence[Backup], watched: Watched | None) -> list[str]:
+def _lines(
+    rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None
+) -> list[str]:
     """What is said below the table, or in its place."""
     lines = []
     if rules.bucket is None:
@@ -93,7 +95,7 @@ def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
     return newest.documents * (timedelta(days=1) // rules.every)
 
 
-def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
+def _tried(rules: BackupRules, proofs: Sequence[RestoreTest]) -> Iterator[str]:
     """What came of the restores, the newest that proves something and the newest of all."""
     if rules.proof is None and not proofs:
         yield NOT_TRIED

@@ -10,8 +10,8 @@ import typer
 from cli.support.context import NO, Operations, operations, seconds
 from cli.support.output import AsJson, print_json, say
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import ENDED
-from shared.domain.system import frozen
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
+from shared.domain.system import active_freeze
 
 LOOK_EVERY_SECONDS = 10.0
 
@@ -56,11 +56,11 @@ def locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     system = reading.system(policy.system)
     incident = reading.incident(system.incident) if system.incident else None
     rollback = reading.rollback(system.rollback) if system.rollback else None
-    window = frozen((*reading.controls().freezes, *system.freezes), now)
+    window = active_freeze((*reading.controls().freezes, *system.freezes), now)
     reasons = []
     if incident is not None and incident.ended_at is None:
         reasons.append(f"incident {incident.id} is open: {incident.status}")
-    if rollback is not None and rollback.status not in ENDED:
+    if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
         reasons.append(f"rollback {rollback.id} goes on: {rollback.status}")
     elif system.slot:
         reasons.append(f"rollback {system.slot} goes on")

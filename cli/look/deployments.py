@@ -12,9 +12,9 @@ from cli.support.output import AsJson, System, at, print_json, say, table
 from cli.support.publishing import Reason, send_command
 from shared.core import text as shortened
 from shared.core import topics
-from shared.core.text import nearest
+from shared.core.text import suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
-from shared.domain.deployments.restorability import LOOKED_AT, REASONS_KEPT
+from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -50,8 +50,8 @@ def listed(
                 one.id,
                 at(one.at),
                 one.status,
-                shortened.phrase([change.name for change in one.changes], NAMES_SHOWN),
-                shortened.phrase(one.untested, NAMES_SHOWN),
+                shortened.join_names([change.name for change in one.changes], NAMES_SHOWN),
+                shortened.join_names(one.untested, NAMES_SHOWN),
                 _can(one.restorable),
                 one.git_hash[:12],
                 one.barrier,
@@ -70,7 +70,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
             known = [one.id for one in ours.reading.deployments(name)]
-            near = nearest(deployment, known)
+            near = suggest_names(deployment, known)
             raise leaving(UNUSABLE, f"deployment {deployment} is not known in {name}{near}")
         record = ours.reading.record(name, deployment)
     if as_json:
@@ -143,11 +143,11 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _can(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
-        ("looked at", LOOKED_AT if proof else ""),
+        ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         (
             "not checked",
-            ", ".join(shortened.first_lines(proof.unknown, REASONS_KEPT)) if proof else "",
+            ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else "",
         ),
     ]
     return [(label, text) for label, text in told if text]

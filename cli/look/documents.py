@@ -11,7 +11,7 @@ from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode
 from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import Fated, described
+from shared.domain.data.repair.plan import DocumentDecision, describe_document_change
 from shared.domain.incidents.incident import rollback_id
 
 
@@ -30,14 +30,16 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
             print_json([{"path": one.path, "becomes": one.fate} for one in found])
             return
         for one in found:
-            say(f"{one.fate}: {described(one)}")
+            say(f"{one.fate}: {describe_document_change(one)}")
 
 
-def _each(ours: Operations, name: str) -> Iterator[Fated]:
+def _each(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
     for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(plan.survey_path(rollback_id(name, number)))
+        place = ours.wiring.store.get(plan.preview_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
-            return preview.each(ours.wiring, ours.policy(incident.system), survey)
+            return preview.iterate_affected_documents(
+                ours.wiring, ours.policy(incident.system), survey
+            )
     raise leaving(NO, f"for {name} no data were looked through to their end")

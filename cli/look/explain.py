@@ -5,7 +5,12 @@ from __future__ import annotations
 from cli.support.context import Operations, operations
 from cli.support.output import AsJson, at, print_json, printable, say, table
 from cli.support.publishing import Incident
-from shared.domain.decision.history import RecordedDecision, needed, newest, shares
+from shared.domain.decision.history import (
+    RecordedDecision,
+    describe_shares,
+    gate_requirement,
+    newest_decision,
+)
 from shared.domain.incidents.incident import Incident as IncidentRecord
 
 SHOWN = 20
@@ -39,7 +44,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
 def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
     """The newest decision of each rollback that has one, by the rollback's id."""
     found = {
-        rollback.id: newest(ours.reading.trail(rollback.id))
+        rollback.id: newest_decision(ours.reading.trail(rollback.id))
         for rollback in ours.reading.rollbacks(incident)
     }
     return {name: decision for name, decision in found.items() if decision is not None}
@@ -60,7 +65,7 @@ def _show(rollback: str, decision: RecordedDecision) -> None:
     if decision.in_the_way:
         say("for a rollback, this would have had to be different:")
         for gate in decision.in_the_way:
-            say(f"  {gate['gate']}: {needed(gate)}; it was: {gate['reason']}")
+            say(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
     _show_plan(decision)
     if decision.prepared_command:
         say("a person does what was prepared by one of:")
@@ -74,7 +79,8 @@ def _show_plan(decision: RecordedDecision) -> None:
     elif decision.reported:
         say("the plan:")
     for one in decision.difference[:SHOWN]:
-        say(f"  {one['function']}: {shares(one['live'])} → {shares(one['target'])}")
+        live, target = describe_shares(one["live"]), describe_shares(one["target"])
+        say(f"  {one['function']}: {live} → {target}")
     if len(decision.difference) > SHOWN:
         say(f"  and {len(decision.difference) - SHOWN} more")
     for line in decision.reported:

@@ -12,15 +12,15 @@ import typer
 from cli.support.context import UNUSABLE, Operations, leaving, operations
 from cli.support.output import AsJson
 from cli.support.publishing import Incident
-from responders.rollback.report_filing import counted
+from responders.rollback.report_filing import count_affected_users
 from shared.domain.incidents.incident import Incident as IncidentRecord
-from shared.domain.reports.html import html
-from shared.domain.reports.impact import Counts
-from shared.domain.reports.markdown import markdown
+from shared.domain.reports.html import render_html
+from shared.domain.reports.impact import ImpactCounts
+from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.report import ReportFacts
-from shared.domain.reports.report import report as reported
-from shared.state.audit_reader import Trail
-from shared.state.report_source import gathered
+from shared.domain.reports.report import build_report as reported
+from shared.state.audit_reader import AuditReader
+from shared.state.report_source import gather_report_facts
 
 
 def report(
@@ -46,7 +46,7 @@ def report(
     if as_json:
         text = json.dumps(msgspec.to_builtins(made), indent=2, ensure_ascii=False) + "\n"
     else:
-        text = html(made) if as_html else markdown(made)
+        text = render_html(made) if as_html else render_markdown(made)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -60,7 +60,9 @@ def report(
 def _facts(ours: Operations, incident: IncidentRecord) -> ReportFacts:
     """All that is kept of an incident, and what was counted. Raises: Unavailable."""
     policy, now = ours.policy(incident.system), ours.wiring.clock.now()
-    filed = ours.reading.filed(incident.id)
-    known = filed.counts if filed is not None else Counts()
-    counts = counted(ours.wiring, policy, incident, known, now)
-    return gathered(ours.reading, Trail(ours.wiring.store, None), policy, incident, now, counts)
+    filed = ours.reading.filed_report(incident.id)
+    known = filed.counts if filed is not None else ImpactCounts()
+    counts = count_affected_users(ours.wiring, policy, incident, known, now)
+    return gather_report_facts(
+        ours.reading, AuditReader(ours.wiring.store, None), policy, incident, now, counts
+    )

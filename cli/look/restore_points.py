@@ -12,7 +12,11 @@ from cli.support.context import NO, leaving, operations
 from cli.support.output import AsJson, System, at, print_json, say, table
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused
-from shared.domain.data.backups.restore_point import FORMS, AvailablePoints, resolved
+from shared.domain.data.backups.restore_point import (
+    ACCEPTED_FORMS,
+    AvailablePoints,
+    resolve_restore_point,
+)
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"
 NOTHING = "there is no backup that can be restored"
@@ -22,7 +26,7 @@ NOT_TRIED = "never: taken by its name alone"
 def restore_points(
     point: Annotated[
         str,
-        typer.Argument(metavar="[POINT]", help=f"what this one would be: {FORMS}"),
+        typer.Argument(metavar="[POINT]", help=f"what this one would be: {ACCEPTED_FORMS}"),
     ] = "",
     system: System = "",
     as_json: AsJson = False,
@@ -32,10 +36,10 @@ def restore_points(
     Exit code 1 when POINT cannot be had, with the nearest that can.
     """
     with operations() as ours:
-        found = restoring.available_points(ours.wiring, ours.policy(system))
+        found = restoring.read_available_points(ours.wiring, ours.policy(system))
     if point:
         try:
-            meant = resolved(point, found)
+            meant = resolve_restore_point(point, found)
         except Refused as refused:
             raise leaving(NO, refused.reason) from refused
         until = f", until about {at(meant.until)} UTC" if meant.until else ""

@@ -9,11 +9,11 @@ from cli.support.context import operations
 from cli.support.output import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.support.response import response_lines, show_choices
 from shared.domain.data.backups import database_copy
-from shared.domain.decision.forecast import Outlook
-from shared.domain.rollback.plan import Step, progress
+from shared.domain.decision.forecast import DurationForecast
+from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import Freeze, Pause, paused
-from shared.state.system_status import SystemStatus, ahead, standing
+from shared.domain.system import Freeze, Pause, pause_state
+from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
@@ -24,13 +24,13 @@ def status(system: System = "", as_json: AsJson = False) -> None:
     with operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
-        alive = ours.reading.alive()
-        seen = [standing(ours.reading, policy, alive, now) for policy in policies]
+        alive = ours.reading.active_rollbacks()
+        seen = [read_system_status(ours.reading, policy, alive, now) for policy in policies]
         controls = ours.reading.controls()
     in_flight = sum(one.in_flight for one in alive)
-    freezes = ahead(controls.freezes, now)
+    freezes = unfinished_freezes(controls.freezes, now)
     if as_json:
-        everything = {"paused": controls.pause, "pause": paused(controls.pause)}
+        everything = {"paused": controls.pause, "pause": pause_state(controls.pause)}
         print_json({"at": now, **everything, "freezes": freezes, "systems": seen})
         return
     if controls.pause:
@@ -78,7 +78,7 @@ def _show_data(seen: SystemStatus) -> None:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
     for copy in seen.copies:
-        say(f"  {database_copy.line(copy)}")
+        say(f"  {database_copy.describe_status(copy)}")
 
 
 def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
@@ -87,8 +87,10 @@ def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
-def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: Outlook | None) -> None:
-    done, total = progress(steps)
+def _show_rollback(
+    rollback: Rollback, steps: Sequence[Step], outlook: DurationForecast | None
+) -> None:
+    done, total = count_progress(steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
     come = f", {done} of {total} steps" if steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
@@ -107,4 +109,4 @@ def _paused(pause: Pause, in_flight: int) -> str:
     """How far it has come, and whose it is."""
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
-    return f"{paused(pause)}{count} {by}"
+    return f"{pause_state(pause)}{count} {by}"

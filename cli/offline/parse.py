@@ -39,7 +39,7 @@ def parse(
     policies are not usable.
     """
     try:
-        known = loader.load_all(policies)
+        known = loader.load_policies(policies)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
     for file in files:
@@ -52,13 +52,13 @@ def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]
         notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:
         return _line("refused", reason=error.reason)
-    claimed = monitoring_notification.claim(notification, policies)
+    claimed = monitoring_notification.match_policy(notification, policies)
     if claimed is None:
-        reason = monitoring_notification.why_unclaimed(notification, policies)
+        reason = monitoring_notification.unmatched_reason(notification, policies)
         return _line(notification.verdict, notification.incident_id, reason=reason)
     policy, signal = claimed
     reason = ""
-    if monitoring_notification.is_foreign(notification, policy):
+    if monitoring_notification.is_of_foreign_project(notification, policy):
         reason = f"foreign: project {notification.project} is not among its alert projects"
     verdict = notification.verdict_after(policy.gates.auto_close)
     return _line(verdict, notification.incident_id, policy.system, signal, reason)
@@ -87,9 +87,9 @@ def _content(file: str) -> bytes:
     """
     try:
         if file == STANDARD_INPUT:
-            return sys.stdin.buffer.read(envelope.MAX_BYTES + 1)
+            return sys.stdin.buffer.read(envelope.MAX_REQUEST_BYTES + 1)
         with Path(file).open("rb") as stream:
-            return stream.read(envelope.MAX_BYTES + 1)
+            return stream.read(envelope.MAX_REQUEST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Refused(f"unreadable: {error}") from error
 
@@ -99,9 +99,9 @@ def _notification(content: bytes) -> bytes:
 
     Raises: Refused when the envelope cannot be opened.
     """
-    document = read_object(content, envelope.MAX_BYTES)
+    document = read_object(content, envelope.MAX_REQUEST_BYTES)
     if "incident" in document:
         return content
     if "specversion" in document or "message" in document:
-        return envelope.decode({}, content).data
+        return envelope.decode_message({}, content).data
     return content

@@ -27,7 +27,7 @@ def check(
     faults: tuple[str, ...] = ()
     warnings: list[str] = []
     try:
-        policies = loader.load_files(files)
+        policies = loader.load_policy_files(files)
         warnings = [one for policy in policies.values() for one in policy.warnings]
     except BadConfiguration as error:
         faults = error.faults

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from cli.support.context import NO, connected
 from cli.support.output import printable
 from shared.core.errors import Ambiguous, Rejected, Unavailable
-from shared.core.message_redaction import scrubbed
-from shared.core.redaction import REMOVED, without_secrets
-from shared.ports.messaging import Letter, Letters
+from shared.core.message_redaction import redact_message
+from shared.core.redaction import REDACTION_MARK, redact_secrets
+from shared.ports.messaging import DeadLetter, DeadLetters
 from shared.state.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
 
 PULLED_AT_ONCE = 100
@@ -62,7 +62,7 @@ class Replay:
     """One pass over everything that is kept."""
 
     def __init__(
-        self, letters: Letters, topic: str, reason: str, *, yes: bool, as_json: bool
+        self, letters: DeadLetters, topic: str, reason: str, *, yes: bool, as_json: bool
     ) -> None:
         self._letters = letters
         self._topic = topic
@@ -81,7 +81,7 @@ class Replay:
 
         What is not replayed stays in hand until all were seen, so that nothing is asked twice.
         """
-        in_hand: dict[str, Letter] = {}
+        in_hand: dict[str, DeadLetter] = {}
         stuck = 0
         try:
             for letter in self._each(in_hand):
@@ -95,16 +95,16 @@ class Replay:
                 if self._is_over[name]:
                     del in_hand[letter.handle]
         finally:
-            self._letters.put_back(in_hand.values())
+            self._letters.release(in_hand.values())
         return stuck
 
-    def _each(self, in_hand: dict[str, Letter]) -> Iterator[Letter]:
+    def _each(self, in_hand: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
         """Every letter, from then on in hand; one by one where each has to wait for an answer."""
         while pulled := self._letters.pull(PULLED_AT_ONCE if self._yes else 1):
             in_hand.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
-    def _is_chosen(self, letter: Letter) -> bool:
+    def _is_chosen(self, letter: DeadLetter) -> bool:
         """Whether it fits the filters and a person wants it; what came back is not asked for."""
         came_back = self._came_back(letter)
         named = not self._topic or letter.source.rpartition("/")[2] == self._topic
@@ -116,11 +116,11 @@ class Replay:
         typer.echo(_shown(letter), err=self._as_json)
         return came_back or self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
 
-    def _came_back(self, letter: Letter) -> bool:
+    def _came_back(self, letter: DeadLetter) -> bool:
         """Whether this run has sent it before: to send it again would have no end."""
         return (letter.source, _first_id(letter)) in self._sent
 
-    def _replay(self, letter: Letter) -> bool:
+    def _replay(self, letter: DeadLetter) -> bool:
         """Whether it is back on its topic, and kept no longer."""
         fault = self._resent(letter)
         if not fault:
@@ -128,7 +128,7 @@ class Replay:
         self._tell(letter, fault)
         return not fault
 
-    def _resent(self, letter: Letter) -> str:
+    def _resent(self, letter: DeadLetter) -> str:
         """Why it could not be published; "" when it was."""
         if self._came_back(letter):
             return "it was refused again"
@@ -147,53 +147,53 @@ class Replay:
         self._sent.add((letter.source, _first_id(letter)))
         return ""
 
-    def _let_go(self, letter: Letter) -> None:
+    def _let_go(self, letter: DeadLetter) -> None:
         """It is kept no longer, once it is back."""
         try:
             self._letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:
             raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
 
-    def _tell(self, letter: Letter, fault: str) -> None:
+    def _tell(self, letter: DeadLetter, fault: str) -> None:
         if self._as_json:
             print(json.dumps({**_described(letter), "replayed": not fault, "fault": fault or None}))
         else:
             print(f"  not replayed: {printable(fault)}" if fault else "  replayed")
 
 
-def _first_id(letter: Letter) -> str:
+def _first_id(letter: DeadLetter) -> str:
     """The id that its message had when it was first published."""
     return letter.attributes.get(REPLAYED_FROM) or letter.id
 
 
-def _described(letter: Letter) -> dict[str, Any]:
+def _described(letter: DeadLetter) -> dict[str, Any]:
     return {
         "message_id": letter.id,
         "source_topic": letter.source,
         "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
-        "reason": without_secrets(letter.reason),
+        "reason": redact_secrets(letter.reason),
         "data": _beginning(letter),
         "scrubbed": _is_scrubbed(letter),
     }
 
 
-def _shown(letter: Letter) -> str:
+def _shown(letter: DeadLetter) -> str:
     source = printable(letter.source) or "from an unknown topic"
     since = f"{letter.published_at:%Y-%m-%d %H:%M:%S} UTC"
-    reason = printable(without_secrets(letter.reason))
+    reason = printable(redact_secrets(letter.reason))
     lines = [f"{source} {printable(letter.id)} of {since}", reason, _beginning(letter)]
     if _is_scrubbed(letter):
         lines.append(
-            f"what is {REMOVED} does not come back: a command without its token is refused"
+            f"what is {REDACTION_MARK} does not come back: a command without its token is refused"
         )
     return "\n  ".join(lines)
 
 
-def _is_scrubbed(letter: Letter) -> bool:
+def _is_scrubbed(letter: DeadLetter) -> bool:
     """Whether something was removed from it when it was kept."""
-    return REMOVED.encode() in letter.data
+    return REDACTION_MARK.encode() in letter.data
 
 
-def _beginning(letter: Letter) -> str:
+def _beginning(letter: DeadLetter) -> str:
     """The first of its data, without the values of token fields."""
-    return printable(scrubbed(letter.data).decode(errors="replace")[:SHOWN])
+    return printable(redact_message(letter.data).decode(errors="replace")[:SHOWN])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Policy
-from shared.policy_files.loader import load_all
+from shared.policy_files.loader import load_policies
 
 
 def systems(incomplete: str) -> list[str]:
@@ -29,7 +29,7 @@ def functions(incomplete: str) -> list[str]:
 
 def _policies() -> Mapping[str, Policy]:
     try:
-        return load_all(Path(os.environ.get("ROLLBACK_POLICIES", "policies")))
+        return load_policies(Path(os.environ.get("ROLLBACK_POLICIES", "policies")))
     except BadConfiguration:  # told by the verb itself; a line that is being typed shows no errors
         return {}
 

@@ -22,12 +22,12 @@ import typer
 
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
-from shared.core.redaction import without_secrets
-from shared.core.text import nearest
+from shared.core.redaction import redact_secrets
+from shared.core.text import suggest_names
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
-from shared.policy_files.loader import load_all
-from shared.state.reader import Reading
+from shared.policy_files.loader import load_policies
+from shared.state.reader import StateReader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 
@@ -46,7 +46,7 @@ class Operations:
     def __init__(self, wiring: Wiring, policies: Mapping[str, Policy]) -> None:
         self.wiring = wiring
         self.policies = policies
-        self.reading = Reading(wiring.store)
+        self.reading = StateReader(wiring.store)
 
     def policy(self, system: str) -> Policy:
         """The policy of a system; "" is the only one, where there is just one.
@@ -60,7 +60,7 @@ class Operations:
         known = ", ".join(sorted(self.policies))
         if not system:
             raise leaving(UNUSABLE, f"which system? --system is one of {known}")
-        meant = nearest(system, self.policies)
+        meant = suggest_names(system, self.policies)
         raise leaving(UNUSABLE, f"no system {system}{meant}; there is {known}")
 
     def incident(self, name: str) -> Incident:
@@ -68,7 +68,7 @@ class Operations:
         found = self.reading.incident(name) if INCIDENT.fullmatch(name) else None
         if found is None:
             newest = (self.reading.system(system).incident for system in self.policies)
-            meant = nearest(name, filter(None, newest))
+            meant = suggest_names(name, filter(None, newest))
             raise leaving(NO, f"no incident {name}{meant}; `rollback status` shows the newest")
         return found
 
@@ -76,7 +76,10 @@ class Operations:
 @contextmanager
 def operations() -> Iterator[Operations]:
     """The responders that this shell's environment names; exits with a sentence where it cannot."""
-    with connected(lambda settings: load_all(Path(settings.policies)), STOPPED) as (wiring, known):
+    with connected(lambda settings: load_policies(Path(settings.policies)), STOPPED) as (
+        wiring,
+        known,
+    ):
         yield Operations(wiring, known)
 
 
@@ -116,7 +119,7 @@ def close(wiring: Wiring) -> None:
 
 def leaving(code: int, why: str) -> typer.Exit:
     """What ends a verb, once the sentence stands on standard error; it repeats no secret."""
-    typer.echo(without_secrets(why), err=True)
+    typer.echo(redact_secrets(why), err=True)
     return typer.Exit(code)
 
 

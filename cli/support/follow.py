@@ -15,13 +15,13 @@ from rich.text import Text
 from cli.support.context import NO, Operations, leaving
 from cli.support.output import STYLES, at, console, lasting, printable, say
 from cli.support.response import response_lines, show_choices
-from shared.domain.decision.forecast import Outlook
+from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.response import Response
+from shared.domain.incidents.response import ResponseStatus
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.plan import Step, progress
-from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
-from shared.state.system_status import outlook, stands
+from shared.domain.rollback.plan import Step, count_progress
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.state.system_status import read_forecast, read_response_status
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -32,9 +32,9 @@ class FollowedIncident(Struct, frozen=True):
     incident: incidents.Incident
     rollback: Rollback
     steps: list[Step]
-    response: Response
+    response: ResponseStatus
     now: datetime
-    outlook: Outlook | None = None
+    outlook: DurationForecast | None = None
 
     @property
     def went_well(self) -> bool:
@@ -47,7 +47,7 @@ class FollowedIncident(Struct, frozen=True):
     @property
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
-        return self.rollback.status in ENDED
+        return self.rollback.status in ENDED_ROLLBACK_STATUSES
 
 
 def as_told(seen: FollowedIncident) -> dict[str, Any]:
@@ -95,8 +95,8 @@ def _look(ours: Operations, name: str) -> FollowedIncident:
     if rollback is None:
         raise leaving(NO, f"rollback {newest} is gone: it has expired")
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
-    standing = stands(ours.reading, incident, rollback, now)
-    ahead = outlook(ours.reading, ours.policies[incident.system], rollback, steps, now)
+    standing = read_response_status(ours.reading, incident, rollback, now)
+    ahead = read_forecast(ours.reading, ours.policies[incident.system], rollback, steps, now)
     return FollowedIncident(incident, rollback, steps, standing, now, ahead)
 
 
@@ -114,7 +114,7 @@ class Lines:
             say(f"{at(moment.at)}  {moment.status}  {moment.note}")
         self._told = len(seen.incident.timeline)
         self._tell_response(seen)
-        done, total = progress(seen.steps)
+        done, total = count_progress(seen.steps)
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
@@ -147,7 +147,7 @@ def picture(seen: FollowedIncident, policy: Policy) -> Group:
         *_ahead(seen.outlook),
     ]
     bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
-    done, total = progress(seen.steps)
+    done, total = count_progress(seen.steps)
     if total:
         bars.add_task("steps", completed=done, total=total)
     if rollback.watch_until and rollback.verified_at:
@@ -169,6 +169,6 @@ def _times(seen: FollowedIncident, policy: Policy) -> list[tuple[str, str]]:
     return [(taken, ""), *response_lines(seen.response, seen.incident.id, seen.now)]
 
 
-def _ahead(outlook: Outlook | None) -> list[tuple[str, str]]:
+def _ahead(outlook: DurationForecast | None) -> list[tuple[str, str]]:
     """How long it takes yet, while it is carried out."""
     return [(str(outlook), "" if outlook.fits else "bold yellow")] if outlook is not None else []

@@ -18,7 +18,7 @@ from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command
-from shared.domain.commands.credential import TOKEN
+from shared.domain.commands.credential import TOKEN_KEY
 
 ANSWER_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.5
@@ -60,7 +60,7 @@ def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
         topic = topics.OVERRIDE
         said["actor"] = getpass.getuser()
     else:
-        said[TOKEN] = fresh_token()
+        said[TOKEN_KEY] = fresh_token()
     message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
     return _answer(ours, command, topic, message)
 

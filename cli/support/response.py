@@ -6,12 +6,12 @@ from datetime import datetime
 
 from cli.support.output import at, lasting, say
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.next_actions import choices
-from shared.domain.incidents.response import Response
+from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.response import ResponseStatus
 from shared.domain.rollback.rollback import Rollback
 
 
-def response_lines(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:
+def response_lines(response: ResponseStatus, incident: str, now: datetime) -> list[tuple[str, str]]:
     """The response in lines for people, each with its style."""
     lines = [_time(response, now)] if response.respond_by else []
     if response.acknowledged_by:
@@ -29,7 +29,7 @@ def response_lines(response: Response, incident: str, now: datetime) -> list[tup
     return lines
 
 
-def _time(response: Response, now: datetime) -> tuple[str, str]:
+def _time(response: ResponseStatus, now: datetime) -> tuple[str, str]:
     """The response time: running, kept or breached."""
     by = response.respond_by or now
     restored = response.restored_at
@@ -48,7 +48,7 @@ def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
     """
     return [
         f"rollback {verb} {incident.id} --reason WHY"
-        for verb in choices(incident, rollback)
+        for verb in available_verbs(incident, rollback)
         if verb != "ack"
     ]
 

@@ -17,9 +17,9 @@ from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
-from shared.domain.commands.credential import hashed
-from shared.wiring.connections import played_at
-from shared.wiring.settings import LOCAL_CLOUD, Settings
+from shared.domain.commands.credential import hash_token
+from shared.wiring.connections import local_cloud_address
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
 WITHOUT = "rollback --without-sign-in"
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
@@ -55,10 +55,10 @@ def fresh_token() -> str:
     """A token that was not printed before: those of one second are the same, and one is used up."""
     kept = signed_in()
     session = _refreshed(kept)
-    if hashed(session.id_token) == kept.printed:
+    if hash_token(session.id_token) == kept.printed:
         time.sleep(1.0)
         session = _refreshed(kept)
-    printed = hashed(session.id_token)
+    printed = hash_token(session.id_token)
     keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
     return session.id_token
 
@@ -92,10 +92,10 @@ def file() -> Path:
 
 def embedded_cloud() -> str | None:
     """Return the address of an embedded cloud in Google's place; signing in needs nothing else."""
-    if LOCAL_CLOUD not in os.environ:
+    if LOCAL_CLOUD_VARIABLE not in os.environ:
         return None
     try:
-        return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
+        return local_cloud_address(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from None
 

@@ -18,7 +18,7 @@ from cli.support.publishing import (
     send,
     send_command,
 )
-from shared.domain.data.erasure.ledger import hashed
+from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.notices.notice import Notice, NoticeStatus
@@ -110,7 +110,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
     if found is None or found.last is None:
         yield NOT_YET
         return
-    yield scan.said(found.last, policy.integrity)
+    yield scan.describe_coverage(found.last, policy.integrity)
     if found.failure:
         yield f"the newest run could not look: {found.failure}"
     for one in found.open.values():
@@ -156,13 +156,13 @@ def erase(
     """
     with operations() as ours:
         named = ours.policy(system).system
-        ledger = ours.reading.ledger(named)
+        ledger = ours.reading.erasure_ledger(named)
         if ledger is None:
             raise leaving(
                 NO,
                 f"{named} has no ledger: the clock makes one within a minute where its policy "
                 "says what belongs to a person (erasure)",
             )
-        said = {"command": "erase", "system": named, "person": hashed(ledger.salt, person)}
+        said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
         answer = send(ours, {**said, "reason": reason})
     conclude(answer, as_json=as_json)

@@ -6,7 +6,7 @@ Nothing in it runs: what has happened by now is computed from the clock whenever
 
 from local.application.application import Application
 from local.application.parts import Part
-from local.application.service import Hears, Step
-from local.application.web import Answer
+from local.application.service import DocumentEventFilter, FailureStep
+from local.application.web import WebAnswer
 
-__all__ = ["Answer", "Application", "Hears", "Part", "Step"]
+__all__ = ["Application", "DocumentEventFilter", "FailureStep", "Part", "WebAnswer"]

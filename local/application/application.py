@@ -14,32 +14,38 @@ from msgspec.structs import replace
 from local.application import dependencies, names
 from local.application.builds import Builds
 from local.application.dependencies import Callees
-from local.application.event_deliveries import Arrival, Arrivals
-from local.application.latency import Mix, drawn
+from local.application.event_deliveries import EventDeliveries, EventDelivery
+from local.application.latency import Mix, draw_latency
 from local.application.parts import FIRST_RELEASE, Part, Parts
-from local.application.requests import Requests, mix, rate_per_second, served, total
-from local.application.service import (
-    Change,
-    Configuration,
-    Flow,
-    Hears,
-    Period,
-    Revision,
-    Service,
-    Step,
-    degraded,
-    deployed,
-    is_on_run,
-    routed,
-    settled,
+from local.application.requests import (
+    RequestTotals,
+    build_latency_mix,
+    count_requests_by_revision,
+    rate_per_second,
+    sum_requests,
 )
-from local.application.web import Answer, Front
+from local.application.service import (
+    ApplicationService,
+    DocumentEventFilter,
+    FailureStep,
+    Period,
+    RevisionConfiguration,
+    ServiceChange,
+    ServiceRevision,
+    TrafficFlow,
+    add_revision,
+    degrade_revision,
+    is_shown_by_run,
+    record_routing,
+    settle_service,
+)
+from local.application.web import HostRouter, WebAnswer
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from shared.core.codec import from_msgpack
 from shared.domain.policy.model import Policy
 
-STANDING = timedelta(days=1)
+INITIAL_AGE = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""
 LATENCY = timedelta(milliseconds=50)
 
@@ -59,24 +65,26 @@ class Application:
         self._seed = seed
         self._random = Random(f"{seed}/{policy.system}")
         self._latencies = Random(f"{seed}/{policy.system}/latency")
-        self._front = Front(policy)
+        self._front = HostRouter(policy)
         self._lock = threading.RLock()
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, ApplicationService] = {}
         self._operations: dict[str, str] = {}
-        self._calls = dependencies.derived(policy)
+        self._calls = dependencies.derive_calls(policy)
         for function, value in journal.read(f"{self._kept_as}/calls"):
             self._calls[function] = from_msgpack(value, Callees)
-        since = clock.now() - STANDING
-        self.arrivals = Arrivals(journal, f"{self._kept_as}/arrivals")
+        since = clock.now() - INITIAL_AGE
+        self.arrivals = EventDeliveries(journal, f"{self._kept_as}/arrivals")
         """The events that were brought to its functions."""
         self.parts = Parts(clock, journal, f"{self._kept_as}/parts", since)
         """The site, the sign-ins and the database's traffic."""
         self.builds = Builds(self)
         """What Cloud Functions builds."""
-        self.heard: Callable[[Application, Service], None] = lambda _application, _service: None
+        self.heard: Callable[[Application, ApplicationService], None] = (
+            lambda _application, _service: None
+        )
         """Told of a function whose trigger of documents is another, or gone."""
         for _, value in journal.read(self._kept_as):
-            self._remember(from_msgpack(value, Service))
+            self._remember(from_msgpack(value, ApplicationService))
         self._found_missing(since)
 
     @property
@@ -100,30 +108,32 @@ class Application:
         with self._lock:
             return min(service.created_at for service in self._services.values())
 
-    def services(self) -> list[Service]:
+    def services(self) -> list[ApplicationService]:
         """The service of every function as it is now, by name."""
         return self._every()
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> ApplicationService:
         """A service as it is now. Raises: KeyError."""
         with self._lock:
             self.builds.settle()
-            service = settled(self._services[name], self._clock.now())
+            service = settle_service(self._services[name], self._clock.now())
             if service is not self._services[name]:
                 self._keep([service])
             return service
 
-    def run_services(self) -> list[Service]:
+    def run_services(self) -> list[ApplicationService]:
         """Those that Cloud Run shows: of functions that are there, and of the 2nd generation."""
-        return [one for one in self._every() if is_on_run(one)]
+        return [one for one in self._every() if is_shown_by_run(one)]
 
-    def service_of(self, function: str) -> Service:
+    def service_of(self, function: str) -> ApplicationService:
         """The service behind a function. Raises: KeyError."""
         if function not in self.policy.functions:
             raise KeyError(function)
         return self.service(names.service_name(function))
 
-    def update(self, name: str, change: Callable[[Service, datetime], Service]) -> Service:
+    def update(
+        self, name: str, change: Callable[[ApplicationService, datetime], ApplicationService]
+    ) -> ApplicationService:
         """What `change` makes of a service at this moment, kept; nobody else writes in between.
 
         Raises: KeyError; whatever `change` raises, and then nothing is kept.
@@ -133,13 +143,15 @@ class Application:
             self._keep([service])
             return service
 
-    def change(self, service: Service, now: datetime, due_at: datetime, failure: str) -> Change:
+    def change(
+        self, service: ApplicationService, now: datetime, due_at: datetime, failure: str
+    ) -> ServiceChange:
         """The operation that carries a service's next generation."""
         generation = service.generation + 1
         name = uuid.uuid5(uuid.UUID(service.uid), str(generation))
-        return Change(str(name), generation, now, due_at, failure)
+        return ServiceChange(str(name), generation, now, due_at, failure)
 
-    def operation(self, name: str) -> tuple[Service, Change]:
+    def operation(self, name: str) -> tuple[ApplicationService, ServiceChange]:
         """An operation by its id, with the service that it changes. Raises: KeyError."""
         with self._lock:
             service = self.service(self._operations[name])
@@ -148,7 +160,7 @@ class Application:
                 raise KeyError(name)
             return service, change
 
-    def operations(self) -> list[tuple[Service, Change]]:
+    def operations(self) -> list[tuple[ApplicationService, ServiceChange]]:
         """Every operation that is still remembered, by service, the oldest first."""
         return [(service, change) for service in self._every() for change in service.changes]
 
@@ -160,10 +172,10 @@ class Application:
         failure_rate: float = 0.0,
         latency: timedelta = LATENCY,
         starts: bool = True,
-        errors: Iterable[Step] = (),
+        errors: Iterable[FailureStep] = (),
         corruption: float = 0.0,
-        configuration: Configuration | None = None,
-    ) -> list[Service]:
+        configuration: RevisionConfiguration | None = None,
+    ) -> list[ApplicationService]:
         """The services of some functions (None: of all), each with a new revision.
 
         `latency` is the median; `errors` are steps of the failure rate with age; `corruption` is
@@ -179,7 +191,7 @@ class Application:
             steps = tuple(sorted(errors, key=lambda step: step.age))
             grown = []
             for service in [self.service_of(function) for function in chosen]:
-                revision = Revision(
+                revision = ServiceRevision(
                     name=self.next_revision_name(service),
                     release=release,
                     created_at=now,
@@ -190,33 +202,33 @@ class Application:
                     corruption=corruption,
                     configuration=configuration or service.latest_created.configuration,
                 )
-                grown.append(deployed(service, revision))
+                grown.append(add_revision(service, revision))
             self._keep(grown)
             return grown
 
-    def next_revision_name(self, service: Service) -> str:
+    def next_revision_name(self, service: ApplicationService) -> str:
         """What the platform calls a service's next revision."""
         return names.revision_name(service.name, len(service.revisions) + 1, self._seed)
 
-    def delete(self, function: str) -> Service:
+    def delete(self, function: str) -> ApplicationService:
         """The service of a function that is deleted now; its address answers 404. Raises: KeyError.
 
         Its revisions are gone with it for everybody who asks.
         """
         gone = self.update(
             names.service_name(function),
-            lambda seen, now: routed(replace(seen, deleted_at=now, hears=None), now),
+            lambda seen, now: record_routing(replace(seen, deleted_at=now, hears=None), now),
         )
         self.heard(self, gone)
         return gone
 
-    def of_first_generation(self, function: str) -> Service:
+    def make_first_generation(self, function: str) -> ApplicationService:
         """The service of a function that is of the 1st generation from now on. Raises: KeyError."""
         return self.update(
             names.service_name(function), lambda seen, _: replace(seen, first_generation=True)
         )
 
-    def allow(self, function: str, invokers: tuple[str, ...]) -> Service:
+    def allow(self, function: str, invokers: tuple[str, ...]) -> ApplicationService:
         """The service of a function that these members alone may call. Raises: KeyError.
 
         Nobody is refused for it: it is there to be told.
@@ -225,7 +237,9 @@ class Application:
             names.service_name(function), lambda seen, _: replace(seen, invokers=invokers)
         )
 
-    def feed(self, function: str, waiting: int, *, queue: bool = False) -> Service:
+    def connect_events(
+        self, function: str, waiting: int, *, queue: bool = False
+    ) -> ApplicationService:
         """The service of a function that events, or tasks of its queue, come to. Raises: KeyError.
 
         So many of them wait. Nothing delivers them: they are there to be counted.
@@ -235,7 +249,9 @@ class Application:
             lambda seen, _: replace(seen, waiting=waiting, queue=queue),
         )
 
-    def hear(self, function: str, hears: Hears) -> Service:
+    def connect_document_events(
+        self, function: str, hears: DocumentEventFilter
+    ) -> ApplicationService:
         """The service of a function that events of documents start. Raises: KeyError."""
         service = self.update(
             names.service_name(function), lambda seen, _: replace(seen, hears=hears)
@@ -243,7 +259,7 @@ class Application:
         self.heard(self, service)
         return service
 
-    def leave_alone(self, function: str) -> Service:
+    def remove_traffic(self, function: str) -> ApplicationService:
         """The service of a function that nobody sends a request to, nor ever has. Raises: KeyError.
 
         Probes that ask it are answered all the same.
@@ -258,7 +274,7 @@ class Application:
         failure_rate: float | None = None,
         starts: bool | None = None,
         latency: timedelta | None = None,
-    ) -> Service:
+    ) -> ApplicationService:
         """The service of a function with a revision (None: its latest) behaving otherwise from now.
 
         Nothing is deployed: this is trouble from outside. Raises: KeyError.
@@ -269,7 +285,7 @@ class Application:
             raise KeyError(name)
         return self.update(
             service.name,
-            lambda seen, now: degraded(
+            lambda seen, now: degrade_revision(
                 seen, name, now, failure_rate=failure_rate, starts=starts, latency=latency
             ),
         )
@@ -277,7 +293,7 @@ class Application:
     def corruption(self, function: str, moment: datetime) -> float:
         """The share of the documents that a function writes at a moment that are damaged."""
         service = self.service_of(function)
-        flows = dependencies.at(service.periods, moment).flows
+        flows = dependencies.period_at(service.periods, moment).flows
         damage = {revision.name: revision.corruption for revision in service.revisions}
         return sum(flow.share * damage[flow.revision] for flow in flows)
 
@@ -286,7 +302,7 @@ class Application:
         with self._lock:
             return self._calls[function]
 
-    def depend(self, function: str, callees: Callees) -> None:
+    def set_callees(self, function: str, callees: Callees) -> None:
         """Let each request to a function call one of each tuple, and nothing else, from the start.
 
         Functions and parts (`Part`) can be called. What was derived from the policy is replaced.
@@ -297,32 +313,34 @@ class Application:
                 if callee not in self.policy.functions and callee not in list(Part):
                     raise KeyError(callee)
             for callee in (name for group in callees for name in group):
-                if dependencies.reaches(self._calls, callee, function):
+                if dependencies.is_reachable(self._calls, callee, function):
                     raise ValueError(f"{function} would call itself through {callee}")
             value = msgspec.msgpack.encode(callees)
             self._journal.write(f"{self._kept_as}/calls", [(function, value)])
             self._calls[function] = callees
 
-    def requests(self, function: str, start: datetime, end: datetime) -> Requests:
+    def requests(self, function: str, start: datetime, end: datetime) -> RequestTotals:
         """How many requests a function has had in [start, end), and how many failed."""
-        return total(self.requests_by_revision(function, start, end).values())
+        return sum_requests(self.requests_by_revision(function, start, end).values())
 
     def requests_by_revision(
         self, function: str, start: datetime, end: datetime
-    ) -> Mapping[str, Requests]:
+    ) -> Mapping[str, RequestTotals]:
         """The same per revision; revisions without requests are left out."""
         with self._lock:
             counted = self.arrivals.requests(function, start, end)
         if not self.service_of(function).asked:
             return counted
         rate = rate_per_second(function, self._seed)
-        for revision, asked in served(self._felt(function), rate, start, end).items():
-            counted[revision] = asked + counted.get(revision, Requests())
+        for revision, asked in count_requests_by_revision(
+            self._felt(function), rate, start, end
+        ).items():
+            counted[revision] = asked + counted.get(revision, RequestTotals())
         return counted
 
     def latencies(self, function: str, start: datetime, end: datetime) -> Mix:
         """The medians of a function's requests in [start, end), with their weights."""
-        return mix(self._felt(function), start, end)
+        return build_latency_mix(self._felt(function), start, end)
 
     @property
     def hosts(self) -> Collection[str]:
@@ -333,7 +351,7 @@ class Application:
         """Whether a web address on that host is this application's."""
         return self._front.claims(host)
 
-    def answer(self, host: str, path: str, event: Mapping[str, str] | None = None) -> Answer:
+    def answer(self, host: str, path: str, event: Mapping[str, str] | None = None) -> WebAnswer:
         """What a client gets there: 200, or 500 as often as what serves it fails.
 
         What is brought an event (its attributes) remembers it, and counts a request.
@@ -343,38 +361,38 @@ class Application:
         """
         route = self._front.route(host, path)
         if route is None:
-            return Answer(404)
+            return WebAnswer(404)
         with self._lock:
             if route.function is None:
                 return self._answer_of_part(route.part)
             answer = self._answer_of_function(route.function, route.tag)
             if event is not None:
-                came = Arrival(self._clock.now(), answer.revision, answer.status, dict(event))
+                came = EventDelivery(self._clock.now(), answer.revision, answer.status, dict(event))
                 self.arrivals.keep(route.function, came)
             return answer
 
-    def _answer_of_part(self, part: Part) -> Answer:
+    def _answer_of_part(self, part: Part) -> WebAnswer:
         flow = self.parts.now(part)
         failed = self._random.random() < flow.failure_rate
-        return Answer(503 if failed else 200, latency=self._taking(flow.latency))
+        return WebAnswer(503 if failed else 200, latency=self._taking(flow.latency))
 
-    def _answer_of_function(self, function: str, tag: str) -> Answer:
+    def _answer_of_function(self, function: str, tag: str) -> WebAnswer:
         service = self.service_of(function)
         revision = service.tagged(tag) if tag else self._drawn(service)
         if revision is None or service.deleted_at is not None:
-            return Answer(404)
+            return WebAnswer(404)
         if not revision.starts or (service.scaling.manual == 0 and not tag):
-            return Answer(503, revision.name, revision.latency)
+            return WebAnswer(503, revision.name, revision.latency)
         now = self._clock.now()
         alone = Period(
-            now, (Flow(revision.name, 1.0, revision.failure_rate_at(now), revision.latency),)
+            now, (TrafficFlow(revision.name, 1.0, revision.failure_rate_at(now), revision.latency),)
         )
         ((flow,),) = (period.flows for period in self._burdened(function, (alone,)))
         failed = self._random.random() < flow.failure_rate
-        return Answer(500 if failed else 200, revision.name, self._taking(flow.latency))
+        return WebAnswer(500 if failed else 200, revision.name, self._taking(flow.latency))
 
     def _taking(self, median: timedelta) -> timedelta:
-        return drawn(median, self._latencies)
+        return draw_latency(median, self._latencies)
 
     def _felt(self, name: str) -> tuple[Period, ...]:
         """What the clients of a function or part feel, what it calls included."""
@@ -384,22 +402,22 @@ class Application:
 
     def _burdened(self, function: str, own: tuple[Period, ...]) -> tuple[Period, ...]:
         called = [[self._felt(callee) for callee in group] for group in self._calls[function]]
-        return dependencies.felt(own, called)
+        return dependencies.client_periods(own, called)
 
-    def _drawn(self, service: Service) -> Revision | None:
+    def _drawn(self, service: ApplicationService) -> ServiceRevision | None:
         flows = service.periods[-1].flows
         if not flows:
             return None
         (flow,) = self._random.choices(flows, [flow.share for flow in flows])
         return service.revision(flow.revision)
 
-    def _every(self) -> list[Service]:
+    def _every(self) -> list[ApplicationService]:
         with self._lock:
             return [self.service(name) for name in sorted(self._services)]
 
     def _found_missing(self, since: datetime) -> None:
         """Give every function of the policy that has no service yet its first one."""
-        founded: dict[str, Service] = {}
+        founded: dict[str, ApplicationService] = {}
         for function in self.policy.functions:
             name = names.service_name(function)
             known = self._services.get(name) or founded.get(name)
@@ -409,17 +427,19 @@ class Application:
                 raise ValueError(f"{function} and {known.function} share the service {name}")
         self._keep(founded.values())
 
-    def _first(self, function: str, name: str, since: datetime) -> Service:
+    def _first(self, function: str, name: str, since: datetime) -> ApplicationService:
         uid = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/{self.project}/{self.region}/{name}")
-        revision = Revision(names.revision_name(name, 1, self._seed), FIRST_RELEASE, since)
-        return routed(Service(function, name, str(uid), since, since, (revision,)), since)
+        revision = ServiceRevision(names.revision_name(name, 1, self._seed), FIRST_RELEASE, since)
+        return record_routing(
+            ApplicationService(function, name, str(uid), since, since, (revision,)), since
+        )
 
-    def _keep(self, services: Collection[Service]) -> None:
+    def _keep(self, services: Collection[ApplicationService]) -> None:
         encode = msgspec.msgpack.encode
         self._journal.write(self._kept_as, [(one.name, encode(one)) for one in services])
         for service in services:
             self._remember(service)
 
-    def _remember(self, service: Service) -> None:
+    def _remember(self, service: ApplicationService) -> None:
         self._services[service.name] = service
         self._operations.update({change.id: service.name for change in service.changes})

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import grpc
 
 from local.application.application import Application
-from local.application.service import Service, is_on_run
-from local.core.grpc_services import Refused
+from local.application.service import ApplicationService, is_shown_by_run
+from local.core.grpc_services import StatusError
 
-_PARENT = re.compile(r"projects/([^/]+)/locations/([^/]+)")
+_PARENT_PATTERN = re.compile(r"projects/([^/]+)/locations/([^/]+)")
 
 
 class Location(NamedTuple):
@@ -25,13 +25,13 @@ class Location(NamedTuple):
         return f"projects/{self.project}/locations/{self.region}"
 
 
-class Estate:
+class ApplicationRegistry:
     """The applications, by project and region; several may share both."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self.applications = tuple(applications)
 
-    def within(self, location: Location) -> list[Application]:
+    def applications_in(self, location: Location) -> list[Application]:
         """The applications of a project and region; the region `-` stands for all."""
         return [
             application
@@ -40,14 +40,14 @@ class Estate:
             and location.region in ("-", application.region)
         ]
 
-    def service(self, location: Location, name: str) -> tuple[Application, Service]:
+    def service(self, location: Location, name: str) -> tuple[Application, ApplicationService]:
         """A service and the application that it belongs to. Raises: Refused NOT_FOUND."""
-        for application in self.within(location):
+        for application in self.applications_in(location):
             try:
                 service = application.service(name)
             except KeyError:
                 continue
-            if is_on_run(service):
+            if is_shown_by_run(service):
                 return application, service
         raise not_found(f"{location}/services/{name}")
 
@@ -57,25 +57,27 @@ def location_of(application: Application) -> Location:
     return Location(application.project, application.region)
 
 
-def parse(name: str, *collections: str) -> tuple[Location, list[str]]:
+def parse_resource_name(name: str, *collections: str) -> tuple[Location, list[str]]:
     """The location of a resource name and the ids below it, one per collection.
 
     `parse("projects/p/locations/r/services/s", "services")` is ((p, r), ["s"]).
     Raises: Refused INVALID_ARGUMENT when the name has another shape.
     """
-    pattern = _PARENT.pattern + "".join(f"/{collection}/([^/]+)" for collection in collections)
+    pattern = _PARENT_PATTERN.pattern + "".join(
+        f"/{collection}/([^/]+)" for collection in collections
+    )
     found = re.fullmatch(pattern, name)
     if found is None:
-        raise invalid(f"'{name}' is not the name of a resource of this kind")
+        raise invalid_argument(f"'{name}' is not the name of a resource of this kind")
     project, region, *ids = found.groups()
     return Location(project, region), ids
 
 
-def invalid(message: str) -> Refused:
+def invalid_argument(message: str) -> StatusError:
     """The answer to a request that can never be right."""
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def not_found(name: str) -> Refused:
+def not_found(name: str) -> StatusError:
     """The answer to a question about something that is not there."""
-    return Refused(grpc.StatusCode.NOT_FOUND, f"Resource '{name}' was not found")
+    return StatusError(grpc.StatusCode.NOT_FOUND, f"Resource '{name}' was not found")

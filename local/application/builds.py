@@ -11,26 +11,26 @@ from msgspec.structs import replace
 
 from local.application.service import (
     LATEST_ONLY,
+    ApplicationService,
     Archive,
-    Configuration,
-    Revision,
-    Service,
-    deployed,
-    routed,
+    RevisionConfiguration,
+    ServiceRevision,
+    add_revision,
+    record_routing,
 )
 
 if TYPE_CHECKING:
     from local.application.application import Application
 
-KEPT = 200
+MAX_REMEMBERED_BUILDS = 200
 """Ended builds that are remembered, so that their operations can still be asked for."""
 
 
-class Asked(Struct, frozen=True):
+class BuildRequest(Struct, frozen=True):
     """What a function is to be after a build; None leaves what it has."""
 
     source: Archive | None = None
-    configuration: Configuration | None = None
+    configuration: RevisionConfiguration | None = None
     follow_latest: bool = False
     """All traffic to the new revision, whatever the traffic list says."""
 
@@ -41,7 +41,7 @@ class Build(Struct, frozen=True):
     id: str
     function: str
     verb: str
-    asked: Asked
+    asked: BuildRequest
     message: Any
     """The request's own message of the function, as it came in."""
     started_at: datetime
@@ -53,17 +53,17 @@ class Build(Struct, frozen=True):
     ended: bool = False
 
 
-class Missing(Exception):
+class ArchiveNotFound(Exception):
     """There is no such object."""
 
 
-def nothing_fails(_function: str) -> str:
+def never_fail(_function: str) -> str:
     """No failure, for any function."""
     return ""
 
 
-def _no_archives(archive: Archive) -> str:
-    raise Missing(archive.object)
+def _refuse_archive(archive: Archive) -> str:
+    raise ArchiveNotFound(archive.object)
 
 
 class Builds:
@@ -75,11 +75,11 @@ class Builds:
 
     def __init__(self, application: Application) -> None:
         self.latency: timedelta = timedelta(seconds=90)
-        self.failure: Callable[[str], str] = nothing_fails
+        self.failure: Callable[[str], str] = never_fail
         """Why the build of a function fails, by its name; empty when it does not."""
         self.starts: Callable[[str], bool] = lambda _function: True
         """Whether the revision that a build of the function makes comes up."""
-        self.release_in: Callable[[Archive], str] = _no_archives
+        self.release_in: Callable[[Archive], str] = _refuse_archive
         """The release whose source an archive holds. Raises: Missing."""
         self.is_enabled: Callable[[str], bool] = lambda _bound: True
         """Whether `SECRET/VERSION` can be read."""
@@ -99,7 +99,13 @@ class Builds:
         return list(self._builds)
 
     def begin(
-        self, function: str, verb: str, asked: Asked, message: Any, delay: timedelta, failure: str
+        self,
+        function: str,
+        verb: str,
+        asked: BuildRequest,
+        message: Any,
+        delay: timedelta,
+        failure: str,
     ) -> Build:
         """A build that ends later."""
         now = self._application.now
@@ -115,7 +121,7 @@ class Builds:
             failure=failure or self.failure(function),
             starts=self.starts(function),
         )
-        self._builds = [*self._builds, build][-KEPT:]
+        self._builds = [*self._builds, build][-MAX_REMEMBERED_BUILDS:]
         return build
 
     def settle(self) -> None:
@@ -131,7 +137,7 @@ class Builds:
         source = build.asked.source or service.latest_created.source
         try:
             release = self._release(service, build.asked.source)
-        except Missing as missing:
+        except ArchiveNotFound as missing:
             failure = failure or f"Build failed: source object {missing} was not found"
         if failure:
             self._end(build, failure)
@@ -141,10 +147,10 @@ class Builds:
         starts = build.starts and not lost
         made = self._revision(service, build, release, wanted, source, starts)
 
-        def grown(seen: Service, _now: datetime) -> Service:
+        def grown(seen: ApplicationService, _now: datetime) -> ApplicationService:
             if build.asked.follow_latest or seen.deleted_at:
                 seen = replace(seen, traffic=LATEST_ONLY, applied=LATEST_ONLY, deleted_at=None)
-            return routed(deployed(seen, made), build.due_at)
+            return record_routing(add_revision(seen, made), build.due_at)
 
         self._application.update(service.name, grown)
         why = f"secret version {lost[0]} is not available" if lost else "the container exited"
@@ -162,7 +168,7 @@ class Builds:
     def _replace(self, before: Build, after: Build) -> None:
         self._builds = [after if one is before else one for one in self._builds]
 
-    def _release(self, service: Service, archive: Archive | None) -> str:
+    def _release(self, service: ApplicationService, archive: Archive | None) -> str:
         """The release that a source stands for: one of a build before, else what lies there."""
         if archive is None:
             return service.latest_created.release
@@ -171,17 +177,17 @@ class Builds:
 
     def _revision(
         self,
-        service: Service,
+        service: ApplicationService,
         build: Build,
         release: str,
-        configuration: Configuration,
+        configuration: RevisionConfiguration,
         source: Archive | None,
         starts: bool,
-    ) -> Revision:
+    ) -> ServiceRevision:
         """A revision that behaves as that release does; an unknown release is sound."""
         name = self._application.next_revision_name(service)
         alike = (one for one in reversed(service.revisions) if one.release == release)
-        like = next(alike, Revision(name, release, build.due_at))
+        like = next(alike, ServiceRevision(name, release, build.due_at))
         return replace(
             like,
             name=name,

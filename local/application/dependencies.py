@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from local.application.service import Flow, Period
+from local.application.service import Period, TrafficFlow
 from shared.domain.policy.model import Policy
 
 Callees = tuple[tuple[str, ...], ...]
 """What one request calls: one function, or part, of each tuple, all of it equally often."""
 
 
-def derived(policy: Policy) -> dict[str, Callees]:
+def derive_calls(policy: Policy) -> dict[str, Callees]:
     """By function: a group calls every group that is to go `after` it."""
     return {
         function: tuple(other.functions for other in policy.groups.values() if group in other.after)
@@ -22,7 +22,7 @@ def derived(policy: Policy) -> dict[str, Callees]:
     }
 
 
-def reaches(calls: Mapping[str, Callees], start: str, goal: str) -> bool:
+def is_reachable(calls: Mapping[str, Callees], start: str, goal: str) -> bool:
     """Whether something calls something else, directly or through others."""
     reached: set[str] = set()
     waiting = [start]
@@ -36,7 +36,7 @@ def reaches(calls: Mapping[str, Callees], start: str, goal: str) -> bool:
     return False
 
 
-def felt(
+def client_periods(
     own: tuple[Period, ...], called: Sequence[Sequence[tuple[Period, ...]]]
 ) -> tuple[Period, ...]:
     """The periods of a function as its clients feel them, given those of what it calls.
@@ -48,15 +48,17 @@ def felt(
     begun = own[0].since
     others = (period.since for group in called for periods in group for period in periods)
     moments = {period.since for period in own} | {since for since in others if since > begun}
-    return tuple(Period(moment, _felt_at(moment, own, called)) for moment in sorted(moments))
+    return tuple(
+        Period(moment, _client_flows_at(moment, own, called)) for moment in sorted(moments)
+    )
 
 
-def _felt_at(
+def _client_flows_at(
     moment: datetime, own: tuple[Period, ...], called: Sequence[Sequence[tuple[Period, ...]]]
-) -> tuple[Flow, ...]:
+) -> tuple[TrafficFlow, ...]:
     passes, added = 1.0, timedelta()
     for group in called:
-        fates = [_fate(at(periods, moment).flows) for periods in group]
+        fates = [_combine_flows(period_at(periods, moment).flows) for periods in group]
         if fates:
             passes *= 1.0 - sum(rate for rate, _ in fates) / len(fates)
             added += sum((latency for _, latency in fates), timedelta()) / len(fates)
@@ -66,17 +68,17 @@ def _felt_at(
             failure_rate=1.0 - (1.0 - flow.failure_rate) * passes,
             latency=flow.latency + added,
         )
-        for flow in at(own, moment).flows
+        for flow in period_at(own, moment).flows
     )
 
 
-def at(periods: Sequence[Period], moment: datetime) -> Period:
+def period_at(periods: Sequence[Period], moment: datetime) -> Period:
     """The period that holds at a moment; before the first, the first."""
     holding = [period for period in periods if period.since <= moment]
     return holding[-1] if holding else periods[0]
 
 
-def _fate(flows: Iterable[Flow]) -> tuple[float, timedelta]:
+def _combine_flows(flows: Iterable[TrafficFlow]) -> tuple[float, timedelta]:
     """How often a call fails, and how long it takes, over all that serves it."""
     flows = list(flows)
     failing = sum(flow.share * flow.failure_rate for flow in flows)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from random import Random
 from statistics import NormalDist
 
-SHAPE = 0.5
+LOG_STANDARD_DEVIATION = 0.5
 """The standard deviation of the logarithm."""
 TIMEOUT = timedelta(seconds=60)
 """The default time-out of a function; what takes longer fails then."""
@@ -21,19 +21,19 @@ Mix = Sequence[tuple[float, timedelta]]
 """Weights and medians of the requests of one span of time."""
 
 _NORMAL = NormalDist()
-_HALVINGS = 40
+_BISECTION_STEPS = 40
 
 
-def drawn(median: timedelta, draw: Random) -> timedelta:
+def draw_latency(median: timedelta, draw: Random) -> timedelta:
     """How long one request takes, the time-out at most."""
-    return min(median * draw.lognormvariate(0.0, SHAPE), TIMEOUT)
+    return min(median * draw.lognormvariate(0.0, LOG_STANDARD_DEVIATION), TIMEOUT)
 
 
-def share_above(median: timedelta, limit: timedelta) -> float:
+def share_slower_than(median: timedelta, limit: timedelta) -> float:
     """The share of requests that take longer than a limit above zero."""
     if not median:
         return 0.0
-    return 1.0 - _NORMAL.cdf(math.log(limit / median) / SHAPE)
+    return 1.0 - _NORMAL.cdf(math.log(limit / median) / LOG_STANDARD_DEVIATION)
 
 
 def quantile(mix: Mix, share: float) -> timedelta | None:
@@ -44,7 +44,7 @@ def quantile(mix: Mix, share: float) -> timedelta | None:
     if len(weights) > 1:
         return _mixed_quantile(weights, share)
     for median in weights:
-        return min(median * math.exp(SHAPE * _NORMAL.inv_cdf(share)), TIMEOUT)
+        return min(median * math.exp(LOG_STANDARD_DEVIATION * _NORMAL.inv_cdf(share)), TIMEOUT)
     return None
 
 
@@ -52,11 +52,13 @@ def _mixed_quantile(weights: Mapping[timedelta, float], share: float) -> timedel
     """The same for several medians, closed in on from both sides."""
     may_be_above = (1.0 - share) * sum(weights.values())
     low, high = timedelta(), TIMEOUT
-    for _ in range(_HALVINGS):
+    for _ in range(_BISECTION_STEPS):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        above = sum(weight * share_above(median, middle) for median, weight in weights.items())
+        above = sum(
+            weight * share_slower_than(median, middle) for median, weight in weights.items()
+        )
         if above > may_be_above:
             low = middle
         else:

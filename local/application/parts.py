@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-from local.application.latency import TIMEOUT, share_above
-from local.application.requests import Requests, served, total
-from local.application.service import Flow, Period
+from local.application.latency import TIMEOUT, share_slower_than
+from local.application.requests import RequestTotals, count_requests_by_revision, sum_requests
+from local.application.service import Period, TrafficFlow
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from shared.core.codec import from_msgpack
@@ -30,7 +30,7 @@ class Part(StrEnum):
     WRITES = "writes"
 
 
-PER_SECOND = {Part.SITE: 0.1, Part.SIGN_INS: 0.5, Part.READS: 20.0, Part.WRITES: 5.0}
+REQUESTS_PER_SECOND = {Part.SITE: 0.1, Part.SIGN_INS: 0.5, Part.READS: 20.0, Part.WRITES: 5.0}
 """Requests that are counted; of the site, the uptime checks: one each ten seconds."""
 LATENCY = {
     Part.SITE: timedelta(milliseconds=200),
@@ -50,7 +50,8 @@ class Parts:
         self._kept_as = kept_as
         self._lock = threading.Lock()
         first = {
-            part: (Period(since, (Flow(FIRST_RELEASE, 1.0, 0.0, LATENCY[part]),)),) for part in Part
+            part: (Period(since, (TrafficFlow(FIRST_RELEASE, 1.0, 0.0, LATENCY[part]),)),)
+            for part in Part
         }
         kept = {
             Part(name): from_msgpack(value, tuple[Period, ...])
@@ -58,14 +59,14 @@ class Parts:
         }
         self._periods: dict[Part, tuple[Period, ...]] = {**first, **kept}
 
-    def put(
+    def change_part(
         self,
         part: Part,
         *,
         release: str | None = None,
         failure_rate: float | None = None,
         latency: timedelta | None = None,
-    ) -> Flow:
+    ) -> TrafficFlow:
         """Let a part be otherwise from now on; None leaves that trait.
 
         What takes longer than the time-out fails, so that a latency alone can break a part.
@@ -73,16 +74,18 @@ class Parts:
         with self._lock:
             (seen,) = self._periods[part][-1].flows
             taking = seen.latency if latency is None else latency
-            failing = _own_rate(seen) if failure_rate is None else failure_rate
-            late = share_above(taking, TIMEOUT)
-            flow = Flow(release or seen.revision, 1.0, failing + (1.0 - failing) * late, taking)
+            failing = _declared_failure_rate(seen) if failure_rate is None else failure_rate
+            late = share_slower_than(taking, TIMEOUT)
+            flow = TrafficFlow(
+                release or seen.revision, 1.0, failing + (1.0 - failing) * late, taking
+            )
             period = Period(self._clock.now(), (flow,))
             periods = (*self._periods[part], period)
             self._journal.write(self._kept_as, [(part, msgspec.msgpack.encode(periods))])
             self._periods[part] = periods
             return flow
 
-    def now(self, part: Part) -> Flow:
+    def now(self, part: Part) -> TrafficFlow:
         """What a part does at this moment; its `revision` is the release."""
         (flow,) = self.periods(part)[-1].flows
         return flow
@@ -92,13 +95,16 @@ class Parts:
         with self._lock:
             return self._periods[part]
 
-    def requests(self, parts: Iterable[Part], start: datetime, end: datetime) -> Requests:
+    def requests(self, parts: Iterable[Part], start: datetime, end: datetime) -> RequestTotals:
         """How many requests some parts have had in [start, end), and how many failed."""
-        counted = (served(self.periods(part), PER_SECOND[part], start, end) for part in parts)
-        return total(requests for part in counted for requests in part.values())
+        counted = (
+            count_requests_by_revision(self.periods(part), REQUESTS_PER_SECOND[part], start, end)
+            for part in parts
+        )
+        return sum_requests(requests for part in counted for requests in part.values())
 
 
-def _own_rate(flow: Flow) -> float:
+def _declared_failure_rate(flow: TrafficFlow) -> float:
     """The failure rate that was asked for, without what its latency adds."""
-    late = share_above(flow.latency, TIMEOUT)
+    late = share_slower_than(flow.latency, TIMEOUT)
     return 0.0 if late >= 1.0 else max(0.0, (flow.failure_rate - late) / (1.0 - late))

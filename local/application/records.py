@@ -18,21 +18,21 @@ from msgspec.structs import replace
 from local.application import Application
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.firestore.engine import Engine
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document, Value, Write
 from shared.core.codec import from_msgpack
 
 COLLECTION = "records"
-DOCUMENTS = 1000
+DOCUMENT_COUNT = 1000
 """How many there are in the end: each write picks one of them."""
-MOST_PER_MINUTE = 500
+MAX_WRITES_PER_MINUTE = 500
 """Writes of one commit (https://firebase.google.com/docs/firestore/quotas, read 2026-11)."""
-LONGEST_GAP = timedelta(days=1)
+MAX_CATCH_UP = timedelta(days=1)
 """What a leap of the clock leaves behind this is not made up for."""
 MINUTE = timedelta(minutes=1)
 
 
-class Progress(Struct, frozen=True):
+class WriteProgress(Struct, frozen=True):
     """How far the writing has come."""
 
     writer: str
@@ -44,11 +44,11 @@ class Progress(Struct, frozen=True):
     """The fraction of a damaged document that has not been written yet."""
 
 
-class Records:
+class DocumentTraffic:
     """The document traffic of one application, in `projects/P/databases/(default)`."""
 
     def __init__(
-        self, application: Application, clock: CloudClock, journal: Journal, engine: Engine
+        self, application: Application, clock: CloudClock, journal: Journal, engine: FirestoreEngine
     ) -> None:
         self._application = application
         self._clock = clock
@@ -57,30 +57,30 @@ class Records:
         self._kept_as = f"records/{application.policy.system}"
         self._database = f"projects/{application.project}/databases/(default)"
         self._lock = threading.Lock()
-        self._progress: Progress | None = None
+        self._progress: WriteProgress | None = None
         for _, value in journal.read(self._kept_as):
-            self._progress = from_msgpack(value, Progress)
+            self._progress = from_msgpack(value, WriteProgress)
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> WriteProgress | None:
         """How far the writing has come; None while nothing was ever written."""
         with self._lock:
             return self._progress
 
-    def write(self, per_minute: int, writer: str | None = None) -> Progress:
+    def write(self, per_minute: int, writer: str | None = None) -> WriteProgress:
         """Let a function (None: the first) write that many documents a minute from now on.
 
         Raises: KeyError for an unknown function, ValueError for a pace that cannot be.
         """
-        if not 0 <= per_minute <= MOST_PER_MINUTE:
-            raise ValueError(f"per_minute is not between 0 and {MOST_PER_MINUTE}")
+        if not 0 <= per_minute <= MAX_WRITES_PER_MINUTE:
+            raise ValueError(f"per_minute is not between 0 and {MAX_WRITES_PER_MINUTE}")
         functions = list(self._application.policy.functions)
         chosen = functions[0] if writer is None else writer
         if chosen not in functions:
             raise KeyError(chosen)
         self.catch_up()
         with self._lock:
-            seen = self._progress or Progress(chosen, per_minute, self._clock.now())
+            seen = self._progress or WriteProgress(chosen, per_minute, self._clock.now())
             now = self._clock.now()
             begun = replace(seen, writer=chosen, per_minute=per_minute, written_until=now)
             self._keep(begun)
@@ -93,21 +93,21 @@ class Records:
             if progress is None or not progress.per_minute:
                 return
             now = self._clock.now()
-            oldest = now - LONGEST_GAP
+            oldest = now - MAX_CATCH_UP
             if progress.written_until < oldest:
                 progress = replace(progress, written_until=oldest)
             while progress.written_until + MINUTE <= now:
                 progress = self._write_minute(progress)
             self._keep(progress)
 
-    def damaged(self) -> list[str]:
+    def damaged_documents(self) -> list[str]:
         """The full names of the documents that are not as they must be: what a check finds now."""
         collection = f"{self._database}/documents/{COLLECTION}"
-        with self._engine.looking() as view:
-            found = list(view.documents.within(collection, view.time))
-        return sorted(document.name for document in found if not is_sound(document))
+        with self._engine.read_at() as view:
+            found = list(view.documents.documents_in(collection, view.time))
+        return sorted(document.name for document in found if not is_valid_document(document))
 
-    def _write_minute(self, progress: Progress) -> Progress:
+    def _write_minute(self, progress: WriteProgress) -> WriteProgress:
         end = progress.written_until + MINUTE
         share = self._application.corruption(progress.writer, progress.written_until)
         owed = progress.damage_due + share * progress.per_minute
@@ -121,27 +121,27 @@ class Records:
             damage_due=owed - broken,
         )
 
-    def _writes(self, progress: Progress, moment: datetime, broken: int) -> Iterator[Write]:
+    def _writes(self, progress: WriteProgress, moment: datetime, broken: int) -> Iterator[Write]:
         """The minute's writes, the damaged ones first; each document at most once."""
         draw = Random(f"{self._database}/{progress.written}")
-        for index, place in enumerate(draw.sample(range(DOCUMENTS), progress.per_minute)):
+        for index, place in enumerate(draw.sample(range(DOCUMENT_COUNT), progress.per_minute)):
             name = f"{self._database}/documents/{COLLECTION}/{place:04d}"
-            document = _good(name, progress.written + index, moment)
-            yield Write(update=_damaged(document) if index < broken else document)
+            document = _build_valid_document(name, progress.written + index, moment)
+            yield Write(update=_damage_document(document) if index < broken else document)
 
-    def _keep(self, progress: Progress) -> None:
+    def _keep(self, progress: WriteProgress) -> None:
         self._journal.write(self._kept_as, [("progress", msgspec.msgpack.encode(progress))])
         self._progress = progress
 
 
-def is_sound(document: Document) -> bool:
+def is_valid_document(document: Document) -> bool:
     """Whether a document has an owner, and an amount that is a whole number."""
     fields = document.fields
     has_owner = "owner" in fields and bool(fields["owner"].string_value)
     return has_owner and "amount" in fields and fields["amount"].HasField("integer_value")
 
 
-def _good(name: str, number: int, moment: datetime) -> Document:
+def _build_valid_document(name: str, number: int, moment: datetime) -> Document:
     fields = {
         "owner": Value(string_value=f"user-{number % 97:02d}"),
         "amount": Value(integer_value=100 + number % 900),
@@ -150,7 +150,7 @@ def _good(name: str, number: int, moment: datetime) -> Document:
     return Document(name=name, fields=fields)
 
 
-def _damaged(document: Document) -> Document:
+def _damage_document(document: Document) -> Document:
     """The same with its amount as text and without its owner."""
     damaged = Document(name=document.name, fields=document.fields)
     damaged.fields["amount"].CopyFrom(Value(string_value="NaN"))

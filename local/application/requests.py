@@ -11,18 +11,18 @@ from msgspec import Struct
 from local.application.latency import Mix
 from local.application.service import Period
 
-SLOWEST_PER_SECOND = 0.5
-FASTEST_PER_SECOND = 5.0
+MIN_REQUESTS_PER_SECOND = 0.5
+MAX_REQUESTS_PER_SECOND = 5.0
 
 
-class Requests(Struct, frozen=True):
+class RequestTotals(Struct, frozen=True):
     """Requests in a span of time, and those among them answered with 5xx."""
 
     total: int = 0
     failed: int = 0
 
-    def __add__(self, other: Requests) -> Requests:
-        return Requests(self.total + other.total, self.failed + other.failed)
+    def __add__(self, other: RequestTotals) -> RequestTotals:
+        return RequestTotals(self.total + other.total, self.failed + other.failed)
 
     @property
     def failure_rate(self) -> float | None:
@@ -30,35 +30,40 @@ class Requests(Struct, frozen=True):
         return self.failed / self.total if self.total else None
 
 
-def total(parts: Iterable[Requests]) -> Requests:
+def sum_requests(parts: Iterable[RequestTotals]) -> RequestTotals:
     """All of them together."""
-    return sum(parts, Requests())
+    return sum(parts, RequestTotals())
 
 
 def rate_per_second(function: str, seed: int) -> float:
     """The steady request rate of a function: between 0.5 and 5 a second, the same for a seed."""
-    return round(Random(f"{seed}/{function}").uniform(SLOWEST_PER_SECOND, FASTEST_PER_SECOND), 2)
+    return round(
+        Random(f"{seed}/{function}").uniform(MIN_REQUESTS_PER_SECOND, MAX_REQUESTS_PER_SECOND), 2
+    )
 
 
-def served(
+def count_requests_by_revision(
     periods: tuple[Period, ...], per_second: float, start: datetime, end: datetime
-) -> dict[str, Requests]:
+) -> dict[str, RequestTotals]:
     """Requests per revision in [start, end); spans that touch add up without loss.
 
     Whole requests are counted as differences of running totals, succeeded and failed apart.
     """
-    before, after = _running(periods, per_second, start), _running(periods, per_second, end)
+    before, after = (
+        _cumulative_requests(periods, per_second, start),
+        _cumulative_requests(periods, per_second, end),
+    )
     counted = {}
     for revision, (succeeded, failed) in after.items():
         succeeded_before, failed_before = before.get(revision, (0.0, 0.0))
         good = int(succeeded) - int(succeeded_before)
         bad = int(failed) - int(failed_before)
         if good or bad:
-            counted[revision] = Requests(good + bad, bad)
+            counted[revision] = RequestTotals(good + bad, bad)
     return counted
 
 
-def mix(periods: tuple[Period, ...], start: datetime, end: datetime) -> Mix:
+def build_latency_mix(periods: tuple[Period, ...], start: datetime, end: datetime) -> Mix:
     """The medians of the requests in [start, end), weighted by how much they were served."""
     weighted: list[tuple[float, timedelta]] = []
     for index, period in enumerate(periods):
@@ -69,7 +74,7 @@ def mix(periods: tuple[Period, ...], start: datetime, end: datetime) -> Mix:
     return weighted
 
 
-def _running(
+def _cumulative_requests(
     periods: tuple[Period, ...], per_second: float, until: datetime
 ) -> dict[str, tuple[float, float]]:
     """Succeeded and failed requests per revision since the service exists, as fractions."""

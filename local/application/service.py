@@ -8,13 +8,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from local.application.latency import TIMEOUT, share_above
+from local.application.latency import TIMEOUT, share_slower_than
 
 KEPT_CHANGES = 20
 """Ended changes that a service remembers, so that their operations can still be asked for."""
 
 
-class Target(Struct, frozen=True):
+class TrafficEntry(Struct, frozen=True):
     """One entry of a traffic list: a share of the requests, a tag, or both."""
 
     revision: str | None
@@ -23,10 +23,10 @@ class Target(Struct, frozen=True):
     tag: str = ""
 
 
-LATEST_ONLY = (Target(None, 100),)
+LATEST_ONLY = (TrafficEntry(None, 100),)
 
 
-class Scaling(Struct, frozen=True):
+class InstanceScaling(Struct, frozen=True):
     """The instances of a service, whichever revisions serve."""
 
     minimum: int = 0
@@ -36,7 +36,7 @@ class Scaling(Struct, frozen=True):
     """Exactly so many; None: as many as are needed."""
 
 
-class Step(Struct, frozen=True):
+class FailureStep(Struct, frozen=True):
     """From that age on a revision fails at another rate; several steps make a ramp or a burst."""
 
     age: timedelta
@@ -46,7 +46,7 @@ class Step(Struct, frozen=True):
 Instances = Annotated[int, Meta(ge=0, le=1000)]
 
 
-class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
+class RevisionConfiguration(Struct, frozen=True, forbid_unknown_fields=True):
     """What a revision is given beside its code."""
 
     environment: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Archive(Struct, frozen=True):
     generation: int
 
 
-class Revision(Struct, frozen=True):
+class ServiceRevision(Struct, frozen=True):
     """One version of a function's code and configuration."""
 
     name: str
@@ -78,11 +78,11 @@ class Revision(Struct, frozen=True):
     """The median; what takes longer than the time-out fails."""
     starts: bool = True
     """False: its container does not come up, and it is never ready."""
-    errors: tuple[Step, ...] = ()
+    errors: tuple[FailureStep, ...] = ()
     """How its failure rate changes with its age, in ascending order of age."""
     corruption: float = 0.0
     """Share of the documents that it writes that are damaged."""
-    configuration: Configuration = Configuration()
+    configuration: RevisionConfiguration = RevisionConfiguration()
     source: Archive | None = None
     """What it was built from; None: from an archive of the platform's own."""
     image_deleted: bool = False
@@ -101,10 +101,10 @@ class Revision(Struct, frozen=True):
         for step in self.errors:
             if self.created_at + step.age <= moment:
                 rate = step.failure_rate
-        return rate + (1.0 - rate) * share_above(self.latency, TIMEOUT)
+        return rate + (1.0 - rate) * share_slower_than(self.latency, TIMEOUT)
 
 
-class Flow(Struct, frozen=True):
+class TrafficFlow(Struct, frozen=True):
     """The share of the requests that one revision serves, and what becomes of those."""
 
     revision: str
@@ -120,10 +120,10 @@ class Period(Struct, frozen=True):
     """The routing since a moment, until the next period begins."""
 
     since: datetime
-    flows: tuple[Flow, ...]
+    flows: tuple[TrafficFlow, ...]
 
 
-class Change(Struct, frozen=True):
+class ServiceChange(Struct, frozen=True):
     """A change of a service on its way through the platform: what a long-running operation is."""
 
     id: str
@@ -136,7 +136,7 @@ class Change(Struct, frozen=True):
     """When a newer change took its place."""
 
 
-class Hears(Struct, frozen=True):
+class DocumentEventFilter(Struct, frozen=True):
     """Which events of documents a function is started by."""
 
     document: str
@@ -145,7 +145,7 @@ class Hears(Struct, frozen=True):
     database: str = "(default)"
 
 
-class Service(Struct, frozen=True):
+class ApplicationService(Struct, frozen=True):
     """A Cloud Run service: what is asked of it, what it does, and what it has done."""
 
     function: str
@@ -153,18 +153,18 @@ class Service(Struct, frozen=True):
     uid: str
     created_at: datetime
     updated_at: datetime
-    revisions: tuple[Revision, ...]
+    revisions: tuple[ServiceRevision, ...]
     """In order of creation."""
-    traffic: tuple[Target, ...] = LATEST_ONLY
+    traffic: tuple[TrafficEntry, ...] = LATEST_ONLY
     """As asked for."""
-    applied: tuple[Target, ...] = LATEST_ONLY
+    applied: tuple[TrafficEntry, ...] = LATEST_ONLY
     """As the routers have it."""
-    scaling: Scaling = Scaling()
+    scaling: InstanceScaling = InstanceScaling()
     periods: tuple[Period, ...] = ()
     generation: int = 1
     observed_generation: int = 1
-    pending: Change | None = None
-    past: tuple[Change, ...] = ()
+    pending: ServiceChange | None = None
+    past: tuple[ServiceChange, ...] = ()
     fault: str = ""
     """Why the observed generation is not ready; empty when it is."""
     first_generation: bool = False
@@ -181,29 +181,29 @@ class Service(Struct, frozen=True):
     """Whether they are tasks, of the queue that is called as it is."""
     asked: bool = True
     """Whether requests come to it, and ever have."""
-    hears: Hears | None = None
+    hears: DocumentEventFilter | None = None
     """Which documents start it; they are delivered, and what waits is counted where it waits."""
 
     @property
-    def latest_created(self) -> Revision:
+    def latest_created(self) -> ServiceRevision:
         """The newest revision."""
         return self.revisions[-1]
 
     @property
-    def latest_ready(self) -> Revision | None:
+    def latest_ready(self) -> ServiceRevision | None:
         """The newest revision that starts."""
         return next((revision for revision in reversed(self.revisions) if revision.starts), None)
 
     @property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[ServiceChange, ...]:
         """The changes that are still remembered, the oldest first."""
         return self.past if self.pending is None else (*self.past, self.pending)
 
-    def revision(self, name: str) -> Revision | None:
+    def revision(self, name: str) -> ServiceRevision | None:
         """The revision of that short name."""
         return next((revision for revision in self.revisions if revision.name == name), None)
 
-    def resolve(self, target: Target) -> Revision:
+    def resolve(self, target: TrafficEntry) -> ServiceRevision:
         """The revision that an entry stands for now.
 
         Raises: KeyError when the entry names a revision that the service does not have.
@@ -215,32 +215,34 @@ class Service(Struct, frozen=True):
             raise KeyError(target.revision)
         return revision
 
-    def tagged(self, tag: str) -> Revision | None:
+    def tagged(self, tag: str) -> ServiceRevision | None:
         """The revision that answers under a tag's own address."""
         return next((self.resolve(target) for target in self.applied if target.tag == tag), None)
 
 
-def is_on_run(service: Service) -> bool:
+def is_shown_by_run(service: ApplicationService) -> bool:
     """Whether Cloud Run shows it."""
     return service.deleted_at is None and not service.first_generation
 
 
-def settled(service: Service, now: datetime) -> Service:
+def settle_service(service: ApplicationService, now: datetime) -> ApplicationService:
     """The service as it is by now: a pending change that was due is over, revisions have aged."""
     change = service.pending
     if change is not None and change.due_at <= now:
-        service = _ended(_aged(service, change.due_at), change)
-    return _aged(service, now)
+        service = _apply_change(_age_revisions(service, change.due_at), change)
+    return _age_revisions(service, now)
 
 
-def redirected(service: Service, traffic: tuple[Target, ...], change: Change) -> Service:
+def redirect_traffic(
+    service: ApplicationService, traffic: tuple[TrafficEntry, ...], change: ServiceChange
+) -> ApplicationService:
     """The service with another traffic list asked for; the routers follow when the change is due.
 
     The newest list wins: a change that was still pending ends superseded.
     """
     past = service.past
     if service.pending is not None:
-        past = _remembered(service, replace(service.pending, superseded_at=change.started_at))
+        past = _remember_change(service, replace(service.pending, superseded_at=change.started_at))
     return replace(
         service,
         traffic=traffic,
@@ -251,7 +253,7 @@ def redirected(service: Service, traffic: tuple[Target, ...], change: Change) ->
     )
 
 
-def deployed(service: Service, revision: Revision) -> Service:
+def add_revision(service: ApplicationService, revision: ServiceRevision) -> ApplicationService:
     """The service with one more revision; it serves at once where traffic follows the latest.
 
     A revision that does not start leaves the routers where they are; so does any, where a change of
@@ -273,18 +275,18 @@ def deployed(service: Service, revision: Revision) -> Service:
         updated_at=revision.created_at,
         fault=fault,
     )
-    return routed(grown, revision.created_at)
+    return record_routing(grown, revision.created_at)
 
 
-def degraded(
-    service: Service,
+def degrade_revision(
+    service: ApplicationService,
     name: str,
     now: datetime,
     *,
     failure_rate: float | None,
     starts: bool | None,
     latency: timedelta | None = None,
-) -> Service:
+) -> ApplicationService:
     """The service with one revision behaving otherwise from now on; None leaves that trait."""
     revisions = tuple(
         replace(
@@ -298,10 +300,10 @@ def degraded(
         else revision
         for revision in service.revisions
     )
-    return routed(replace(service, revisions=revisions), now)
+    return record_routing(replace(service, revisions=revisions), now)
 
 
-def routed(service: Service, since: datetime) -> Service:
+def record_routing(service: ApplicationService, since: datetime) -> ApplicationService:
     """The service with the routing that now holds written down as of `since`."""
     shares: dict[str, float] = {}
     for target in () if service.deleted_at else service.applied:
@@ -314,13 +316,13 @@ def routed(service: Service, since: datetime) -> Service:
     return replace(service, periods=(*service.periods, Period(since, flows)))
 
 
-def _flow(service: Service, name: str, share: float, since: datetime) -> Flow:
+def _flow(service: ApplicationService, name: str, share: float, since: datetime) -> TrafficFlow:
     (revision,) = (one for one in service.revisions if one.name == name)
     latency = revision.latency if revision.starts else TIMEOUT
-    return Flow(name, share, revision.failure_rate_at(since), latency, revision.starts)
+    return TrafficFlow(name, share, revision.failure_rate_at(since), latency, revision.starts)
 
 
-def _aged(service: Service, now: datetime) -> Service:
+def _age_revisions(service: ApplicationService, now: datetime) -> ApplicationService:
     """The service with every step of its revisions' errors that has come since it was routed."""
     if not service.periods:
         return service
@@ -329,38 +331,40 @@ def _aged(service: Service, now: datetime) -> Service:
         revision.created_at + step.age for revision in service.revisions for step in revision.errors
     }
     for moment in sorted(moment for moment in ages if since < moment <= now):
-        service = routed(service, moment)
+        service = record_routing(service, moment)
     return service
 
 
-def _ended(service: Service, change: Change) -> Service:
+def _apply_change(service: ApplicationService, change: ServiceChange) -> ApplicationService:
     failure = change.failure or _unready(service)
     ended = replace(
         service,
         pending=None,
-        past=_remembered(service, replace(change, failure=failure)),
+        past=_remember_change(service, replace(change, failure=failure)),
         observed_generation=service.generation,
         fault=failure,
     )
     if failure:
         return ended
-    return routed(replace(ended, applied=service.traffic), change.due_at)
+    return record_routing(replace(ended, applied=service.traffic), change.due_at)
 
 
-def _unready(service: Service) -> str:
+def _unready(service: ApplicationService) -> str:
     for target in service.traffic:
         revision = service.resolve(target)
         if target.revision is not None and target.percent and not revision.starts:
             return f"Revision '{revision.name}' is not ready and cannot serve traffic."
-        if revision.image_deleted and revision.name not in _serving(service):
+        if revision.image_deleted and revision.name not in _serving_revisions(service):
             return f"Image of revision '{revision.name}' not found."
     return ""
 
 
-def _serving(service: Service) -> set[str]:
+def _serving_revisions(service: ApplicationService) -> set[str]:
     """The revisions that requests reach now."""
     return {service.resolve(target).name for target in service.applied if target.percent}
 
 
-def _remembered(service: Service, change: Change) -> tuple[Change, ...]:
+def _remember_change(
+    service: ApplicationService, change: ServiceChange
+) -> tuple[ServiceChange, ...]:
     return (*service.past, change)[-KEPT_CHANGES:]

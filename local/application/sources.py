@@ -10,16 +10,16 @@ import msgspec
 
 from local.application import names
 from local.application.application import Application
-from local.application.service import Revision, Service
+from local.application.service import ApplicationService, ServiceRevision
 from local.services.storage.buckets import Buckets
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from local.services.storage.refusals import Refusal
-from local.services.storage.values import Stored
+from local.services.storage.values import StoredObject
 from shared.core.codec import from_json
 
 RELEASE_FILE = "release.json"
 """In each source: what the revision that was built from it does."""
-_THEN = (1980, 1, 1, 0, 0, 0)
+_FILE_DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every file: the same source makes the same archive."""
 
 
@@ -29,11 +29,11 @@ class Sources:
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], Stored] = {}
+        self._known: dict[tuple[str, str], StoredObject] = {}
         """By bucket and revision."""
         self._learnt: set[str] = set()
 
-    def of(self, application: Application, service: Service) -> Stored:
+    def of(self, application: Application, service: ApplicationService) -> StoredObject:
         """The source of a service's newest revision."""
         number = names.project_number(application.project)
         bucket = f"gcf-v2-sources-{number}-{application.region}"
@@ -44,10 +44,10 @@ class Sources:
                 self._known[bucket, revision.name] = self._buckets.put(
                     bucket,
                     f"{service.function}/function-source.zip",
-                    archive(revision),
+                    build_archive(revision),
                     "application/zip",
                     {"revision": revision.name},
-                    Conditions(),
+                    Preconditions(),
                 )
             return self._known[bucket, revision.name]
 
@@ -65,19 +65,19 @@ class Sources:
         self._known.update({(bucket, one.metadata["revision"]): one for one in found})
 
 
-def archive(revision: Revision) -> bytes:
+def build_archive(revision: ServiceRevision) -> bytes:
     """The source that such a revision is built from."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as whole:
         said = msgspec.json.encode(revision)
-        whole.writestr(zipfile.ZipInfo(RELEASE_FILE, _THEN), said)
+        whole.writestr(zipfile.ZipInfo(RELEASE_FILE, _FILE_DATE), said)
     return content.getvalue()
 
 
-def release_in(content: bytes) -> str:
+def read_release(content: bytes) -> str:
     """The release that a source is of; empty: it is no source of ours."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as whole:
-            return from_json(whole.read(RELEASE_FILE), Revision).release
+            return from_json(whole.read(RELEASE_FILE), ServiceRevision).release
     except (zipfile.BadZipFile, KeyError, msgspec.DecodeError):
         return ""

@@ -16,7 +16,7 @@ SIGN_IN_PATHS = ("/__/auth/", "/auth/")
 """Firebase's own handler of sign-ins, and where applications put theirs."""
 
 
-class Answer(Struct, frozen=True):
+class WebAnswer(Struct, frozen=True):
     """One HTTP answer, due after `latency` of cloud time."""
 
     status: int
@@ -33,7 +33,7 @@ class Route(Struct, frozen=True):
     part: Part = Part.SITE
 
 
-class Front:
+class HostRouter:
     """The hosts of an application: functions, services, those of probes, channels and assets."""
 
     def __init__(self, policy: Policy) -> None:
@@ -46,11 +46,13 @@ class Front:
         self._probes: dict[tuple[str, str], str | None] = {}
         for probe in (one for one in policy.probes if one.url):
             path = urlsplit(probe.url).path or "/"
-            self._probes[_host(probe.url), path] = probe.function
+            self._probes[_host_of(probe.url), path] = probe.function
         self._function_hosts = {self._functions_host, *self._by_run_host}
-        channels = {_host(channel.url) for channel in policy.channels if channel.url}
+        channels = {_host_of(channel.url) for channel in policy.channels if channel.url}
         hosting = {f"{policy.project}.web.app", f"{policy.project}.firebaseapp.com"}
-        origins = {_host(url) for one in policy.assets.static for url in (one.first, one.fallback)}
+        origins = {
+            _host_of(url) for one in policy.assets.static for url in (one.first, one.fallback)
+        }
         declared = {host for host, _ in self._probes} | channels | hosting | origins
         self._sites = declared - self._function_hosts
 
@@ -78,6 +80,6 @@ class Front:
         return None
 
 
-def _host(url: str) -> str:
+def _host_of(url: str) -> str:
     """Whom a request to it asks for, whatever the port, in lower case as names are compared."""
     return urlsplit(url).hostname or ""

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import msgspec
 from msgspec import Struct
 
-from local.application import Answer, Application
+from local.application import Application, WebAnswer
 from local.control.requests import BadRequest
 from local.control.service import PREFIX, ControlPlane
 from local.core.clock import CloudClock
@@ -19,10 +19,10 @@ from local.core.http_handler import AnyMethod
 from local.core.loopback import Loop
 from local.services.identity import HOSTS, EmbeddedIdentity
 from local.services.pubsub.resources.subscriptions import EVENTS_MODE
-from shared.adapters.embedded_cloud import LATENCY
+from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.core.codec import from_json
 
-LONGEST_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
 """An event holds a document twice, before and after, each up to 1 MiB, in base64."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
@@ -64,9 +64,9 @@ class FrontDoor:
         url = urlsplit(target)
         for application in self._applications.values():
             if application.claims(host):
-                answer = application.answer(host, url.path, _event(url.query, body))
+                answer = application.answer(host, url.path, _read_event_attributes(url.query, body))
                 self._take_time(answer)
-                took = {LATENCY: str(answer.latency.total_seconds())}
+                took = {LATENCY_HEADER: str(answer.latency.total_seconds())}
                 return answer.status, msgspec.json.encode({"revision": answer.revision}), took
         return *self._respond(method, host, url, body), {}
 
@@ -86,12 +86,12 @@ class FrontDoor:
         self._closing.set()
         self._loop.close()
 
-    def _take_time(self, answer: Answer) -> None:
+    def _take_time(self, answer: WebAnswer) -> None:
         if self._clock.scale:
             self._closing.wait(answer.latency.total_seconds() / self._clock.scale)
 
 
-def _event(query: str, body: bytes) -> dict[str, str] | None:
+def _read_event_attributes(query: str, body: bytes) -> dict[str, str] | None:
     """The attributes of the event that a push brings; None of any other request."""
     if EVENTS_MODE in query:
         with suppress(msgspec.DecodeError):
@@ -136,7 +136,7 @@ class _Handler(AnyMethod):
     def respond(self) -> None:
         """As the base says."""
         length = int(self.headers.get("Content-Length") or 0)
-        if length > LONGEST_BODY_BYTES:
+        if length > MAX_BODY_BYTES:
             self.send_error(413)
             return
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()

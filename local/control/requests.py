@@ -19,7 +19,7 @@ class BadRequest(Exception):
         self.faults = faults
 
 
-def decoded(body: bytes, kind: type[T]) -> T:
+def decode_request(body: bytes, kind: type[T]) -> T:
     """The request in a JSON body; an empty body is `{}`. Raises: BadRequest."""
     try:
         return from_json(body or b"{}", kind)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from local.application import Application, Part, Step
+from local.application import Application, FailureStep, Part
 from local.application.latency import quantile
-from local.application.records import Records
-from local.application.service import Configuration, Service
-from local.control.requests import BadRequest, decoded
+from local.application.records import DocumentTraffic
+from local.application.service import ApplicationService, RevisionConfiguration
+from local.control.requests import BadRequest, decode_request
 from local.core.clock import CloudClock
 
 MINUTE = timedelta(minutes=1)
@@ -29,7 +29,7 @@ class ErrorStep(Struct, forbid_unknown_fields=True):
     failure_rate: Rate
 
 
-class Deployment(Struct, forbid_unknown_fields=True):
+class DeployRequest(Struct, forbid_unknown_fields=True):
     """Deploy a release to functions, to groups of them, or to all of a system (default: first)."""
 
     release: str
@@ -41,7 +41,7 @@ class Deployment(Struct, forbid_unknown_fields=True):
     starts: bool = True
     errors: list[ErrorStep] = []
     corruption: Rate = 0.0
-    configuration: Configuration | None = None
+    configuration: RevisionConfiguration | None = None
 
 
 class Degradation(Struct, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ class PartChange(Struct, forbid_unknown_fields=True):
     latency_seconds: Seconds | None = None
 
 
-class Calls(Struct, forbid_unknown_fields=True):
+class SetCallsRequest(Struct, forbid_unknown_fields=True):
     """Let each request to a function call one of each list: functions, or parts."""
 
     function: str
@@ -73,7 +73,7 @@ class Calls(Struct, forbid_unknown_fields=True):
     system: str | None = None
 
 
-class Writing(Struct, forbid_unknown_fields=True):
+class WriteDocumentsRequest(Struct, forbid_unknown_fields=True):
     """Let a function (default: the first) write documents into the application's database."""
 
     per_minute: int
@@ -81,13 +81,13 @@ class Writing(Struct, forbid_unknown_fields=True):
     system: str | None = None
 
 
-class Scenes:
+class ApplicationControl:
     """Every application of one cloud, as it is set and as it is told."""
 
     def __init__(
         self,
         applications: Mapping[str, Application],
-        records: Mapping[str, Records],
+        records: Mapping[str, DocumentTraffic],
         clock: CloudClock,
     ) -> None:
         self._applications = applications
@@ -101,7 +101,7 @@ class Scenes:
             "records": self._write,
         }
 
-    def change(self, verb: str, body: bytes) -> dict[str, Any] | None:
+    def apply_change(self, verb: str, body: bytes) -> dict[str, Any] | None:
         """Do what is asked, and tell what came of it; None for an unknown verb.
 
         Raises: BadRequest.
@@ -116,10 +116,12 @@ class Scenes:
         except ValueError as error:
             raise BadRequest(str(error)) from error
 
-    def standing(self, system: str | None) -> dict[str, Any]:
+    def describe_state(self, system: str | None) -> dict[str, Any]:
         """Per system and function: service, revision, release, failure rate, traffic."""
         return {
-            name: {service.function: _shown(service) for service in application.services()}
+            name: {
+                service.function: _describe_service(service) for service in application.services()
+            }
             for name, application in self._chosen(system).items()
         }
 
@@ -131,7 +133,7 @@ class Scenes:
         }
 
     def _deploy(self, body: bytes) -> dict[str, Any]:
-        asked = decoded(body, Deployment)
+        asked = decode_request(body, DeployRequest)
         application = self._application(asked.system)
         services = application.deploy(
             _functions(application, asked),
@@ -140,7 +142,7 @@ class Scenes:
             latency=timedelta(seconds=asked.latency_seconds),
             starts=asked.starts,
             errors=[
-                Step(timedelta(seconds=step.after_seconds), step.failure_rate)
+                FailureStep(timedelta(seconds=step.after_seconds), step.failure_rate)
                 for step in asked.errors
             ],
             corruption=asked.corruption,
@@ -152,24 +154,24 @@ class Scenes:
         }
 
     def _degrade(self, body: bytes) -> dict[str, Any]:
-        asked = decoded(body, Degradation)
+        asked = decode_request(body, Degradation)
         service = self._application(asked.system).degrade(
             asked.function,
             asked.revision,
             failure_rate=asked.failure_rate,
             starts=asked.starts,
-            latency=_span(asked.latency_seconds),
+            latency=_to_timedelta(asked.latency_seconds),
         )
-        return {service.function: _shown(service)}
+        return {service.function: _describe_service(service)}
 
     def _change_part(self, body: bytes) -> dict[str, Any]:
-        asked = decoded(body, PartChange)
+        asked = decode_request(body, PartChange)
         parts = self._application(asked.system).parts
-        parts.put(
+        parts.change_part(
             asked.part,
             release=asked.release,
             failure_rate=asked.failure_rate,
-            latency=_span(asked.latency_seconds),
+            latency=_to_timedelta(asked.latency_seconds),
         )
         now = parts.now(asked.part)
         return {
@@ -181,13 +183,13 @@ class Scenes:
         }
 
     def _call(self, body: bytes) -> dict[str, Any]:
-        asked = decoded(body, Calls)
+        asked = decode_request(body, SetCallsRequest)
         application = self._application(asked.system)
-        application.depend(asked.function, tuple(tuple(group) for group in asked.calls))
+        application.set_callees(asked.function, tuple(tuple(group) for group in asked.calls))
         return {asked.function: application.calls(asked.function)}
 
     def _write(self, body: bytes) -> dict[str, Any]:
-        asked = decoded(body, Writing)
+        asked = decode_request(body, WriteDocumentsRequest)
         records = self._records[self._application(asked.system).policy.system]
         progress: dict[str, Any] = msgspec.to_builtins(
             records.write(asked.per_minute, asked.function)
@@ -216,7 +218,7 @@ class Scenes:
             },
             "records": {
                 "written": records.progress.written if records.progress else 0,
-                "damaged": len(records.damaged()),
+                "damaged": len(records.damaged_documents()),
             },
         }
 
@@ -230,7 +232,7 @@ class Scenes:
         return self._applications[name]
 
 
-def _functions(application: Application, asked: Deployment) -> list[str] | None:
+def _functions(application: Application, asked: DeployRequest) -> list[str] | None:
     """The functions to deploy; None means all. Raises: KeyError for an unknown group."""
     if asked.groups is None:
         return asked.functions
@@ -239,7 +241,7 @@ def _functions(application: Application, asked: Deployment) -> list[str] | None:
     return [*(asked.functions or ()), *grouped]
 
 
-def _shown(service: Service) -> dict[str, Any]:
+def _describe_service(service: ApplicationService) -> dict[str, Any]:
     flows = service.periods[-1].flows
     releases = (service.revision(flow.revision) for flow in flows)
     return {
@@ -252,7 +254,7 @@ def _shown(service: Service) -> dict[str, Any]:
     }
 
 
-def _span(seconds: float | None) -> timedelta | None:
+def _to_timedelta(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 

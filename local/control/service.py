@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from local.control.requests import BadRequest, decoded
-from local.control.scenes import Scenes
+from local.control.requests import BadRequest, decode_request
+from local.control.scenes import ApplicationControl
 from local.core.clock import CloudClock
 from local.faults import plan
 from local.faults.injection import Injector
@@ -17,7 +17,7 @@ from local.faults.plan import BadPlan
 from local.services.identity import Account, EmbeddedIdentity
 
 PREFIX = "/_cloud/"
-LONGEST_WAIT_SECONDS = 0.25
+MAX_WAIT_SECONDS = 0.25
 """Of wall time: so soon a server that closes has answered everybody."""
 
 
@@ -66,7 +66,7 @@ class ControlPlane:
     def __init__(
         self,
         clock: CloudClock,
-        scenes: Scenes,
+        scenes: ApplicationControl,
         addresses: Mapping[str, str],
         tick: Callable[[], None],
         settle: Callable[[], None],
@@ -95,14 +95,14 @@ class ControlPlane:
             return None
         match verb:
             case "clock":
-                return self._change_clock(decoded(body, ClockChange))
+                return self._change_clock(decode_request(body, ClockChange))
             case "tick":
                 self._tick()
                 return {}
             case "identity":
-                return self._identity.put(decoded(body, Account))
+                return self._identity.put(decode_request(body, Account))
             case _:
-                return self._scenes.change(verb, body)
+                return self._scenes.apply_change(verb, body)
 
     def _told(self, verb: str, query: Mapping[str, str]) -> dict[str, Any] | None:
         match verb:
@@ -111,11 +111,11 @@ class ControlPlane:
             case "addresses":
                 return dict(self._addresses)
             case "application":
-                return self._scenes.standing(query.get("system"))
+                return self._scenes.describe_state(query.get("system"))
             case "measures":
                 return self._scenes.measures(query.get("system"))
             case "identity":
-                return self._identity.told()
+                return self._identity.connection_details()
             case _:
                 return None
 
@@ -125,7 +125,7 @@ class ControlPlane:
         except (ValueError, OverflowError) as error:
             raise BadRequest(str(error)) from error
         with self._clock.at_work.waiting(query.get("message", "")):
-            self._clock.wait(until, at_most_seconds=LONGEST_WAIT_SECONDS)
+            self._clock.wait(until, at_most_seconds=MAX_WAIT_SECONDS)
         return self._clock_now()
 
     def _clock_now(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class ControlPlane:
                 pass
             case "PUT":
                 try:
-                    self._injector.install(plan.read(body))
+                    self._injector.install(plan.parse_plan(body))
                 except BadPlan as refused:
                     raise BadRequest(*refused.faults) from refused
             case "DELETE":

@@ -6,9 +6,9 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from local.core.push_activity import AtWork
+from local.core.push_activity import PushActivity
 
-AT_WORK = 1.0
+MAX_BUSY_SCALE = 1.0
 """Cloud seconds that pass in one wall second, at most, while an endpoint works."""
 
 
@@ -27,7 +27,7 @@ class CloudClock:
         self._wall_origin = time.monotonic()
         self._scale = scale
         self._is_held_back = False
-        self.at_work = AtWork(self._hold_back)
+        self.at_work = PushActivity(self._hold_back)
 
     @property
     def scale(self) -> float:
@@ -37,7 +37,7 @@ class CloudClock:
     @property
     def pace(self) -> float:
         """Cloud seconds that pass in one wall second now."""
-        return min(self._scale, AT_WORK) if self._is_held_back else self._scale
+        return min(self._scale, MAX_BUSY_SCALE) if self._is_held_back else self._scale
 
     def now(self) -> datetime:
         """The cloud's time, aware UTC."""

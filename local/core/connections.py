@@ -11,7 +11,7 @@ from urllib.parse import unquote
 OPEN_FILES = "/dev/fd"
 """The descriptors of this process, on Linux and macOS alike."""
 
-MAPPED = "::ffff:"
+IPV4_MAPPED_PREFIX = "::ffff:"
 """Begins an IPv4 address on a socket that serves IPv6 too, as those of gRPC do."""
 
 
@@ -25,7 +25,7 @@ def cut(peer: str) -> None:
     for connection in _sockets():
         with connection, suppress(OSError):  # not connected: a listener, or closed by now
             far, far_port = connection.getpeername()[:2]
-            if far_port == int(port) and far.removeprefix(MAPPED) == host.strip("[]"):
+            if far_port == int(port) and far.removeprefix(IPV4_MAPPED_PREFIX) == host.strip("[]"):
                 connection.shutdown(socket.SHUT_RDWR)
 
 

@@ -21,13 +21,13 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from local.core import connections
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 
 MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
 WORKERS = 128
 """Each Listen, StreamingPull and blocking Pull holds one."""
 
-Service: TypeAlias = type[Any] | ServiceDescriptor
+ServiceDefinition: TypeAlias = type[Any] | ServiceDescriptor
 """A generated gRPC transport class; for Operations and IAMPolicy, which have none, a descriptor."""
 
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -49,7 +49,7 @@ class Method:
         return self.path.rsplit("/", 1)[1]
 
 
-class Refused(Exception):
+class StatusError(Exception):
     """The answer is a status: raised by a service, or by a fault, and sent as it is."""
 
     def __init__(
@@ -64,24 +64,24 @@ class Refused(Exception):
         self.trailers = trailers
 
 
-class Dropped(Refused):
+class Dropped(StatusError):
     """The connection is cut before an answer is sent: the client sees it closed, UNAVAILABLE."""
 
     def __init__(self, message: str) -> None:
         super().__init__(grpc.StatusCode.UNAVAILABLE, message)
 
 
-def detailed(code: grpc.StatusCode, message: str, *details: Message) -> Refused:
+def build_detailed_error(code: grpc.StatusCode, message: str, *details: Message) -> StatusError:
     """A refusal that carries messages (RetryInfo, ErrorInfo, …) in its status details."""
     if not details:
-        return Refused(code, message)
+        return StatusError(code, message)
     status = status_pb2.Status(code=code.value[0], message=message)
     for detail in details:
         status.details.add().Pack(detail)
-    return Refused(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+    return StatusError(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
-class _Recorder:
+class _StubRecorder:
     """A channel that carries nothing and remembers which stubs were made on it."""
 
     def __init__(self) -> None:
@@ -95,15 +95,15 @@ class _Recorder:
             path: str, request_serializer: Any = None, response_deserializer: Any = None
         ) -> Callable[..., None]:
             if not path.startswith(_MIXINS):
-                request = _raw(request_serializer) or _mixed_in(path)
-                response = _raw(response_deserializer)
+                request = _protobuf_class(request_serializer) or _mixin_request_type(path)
+                response = _protobuf_class(response_deserializer)
                 self.methods.append(Method(path, kind, request, response))
             return lambda: None
 
         return stub
 
 
-def _raw(codec: Any) -> Any:
+def _protobuf_class(codec: Any) -> Any:
     """The protobuf class behind a (de)serialiser: proto-plus wraps it in `pb`.
 
     None for an unbound `SerializeToString`, as transports pass it for plain protobuf classes: it
@@ -113,7 +113,7 @@ def _raw(codec: Any) -> Any:
     return owner.pb() if hasattr(owner, "pb") else owner
 
 
-def _mixed_in(path: str) -> type[Message]:
+def _mixin_request_type(path: str) -> type[Message]:
     """The request of a call that a service shares with `google.iam.v1.IAMPolicy`, by its name."""
     shared = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"].methods_by_name
     request: type[Message] = GetMessageClass(shared[path.rpartition("/")[2]].input_type)
@@ -124,14 +124,14 @@ _tables: dict[object, tuple[Method, ...]] = {}
 """Of each service: they do not change, and take longer to read than a server to start."""
 
 
-def methods(service: Service) -> tuple[Method, ...]:
+def methods(service: ServiceDefinition) -> tuple[Method, ...]:
     """The method table of a service, off its generated gRPC transport or its descriptor."""
     if service not in _tables:
-        _tables[service] = _read(service)
+        _tables[service] = _build_method_table(service)
     return _tables[service]
 
 
-def _read(service: Service) -> tuple[Method, ...]:
+def _build_method_table(service: ServiceDefinition) -> tuple[Method, ...]:
     """The table anew.
 
     Private parts of the transport are touched: a test pins what comes out for the pinned clients.
@@ -146,7 +146,7 @@ def _read(service: Service) -> tuple[Method, ...]:
             )
             for method in service.methods
         )
-    recorder = _Recorder()
+    recorder = _StubRecorder()
     channel = grpc.insecure_channel("127.0.0.1:0")
     transport = service(channel=channel, credentials=AnonymousCredentials())
     # The transport's own logging interceptor makes unary stubs only when they are first called.
@@ -158,7 +158,7 @@ def _read(service: Service) -> tuple[Method, ...]:
     return tuple(recorder.methods)
 
 
-def served(services: Mapping[Service, object]) -> list[str]:
+def served_call_names(services: Mapping[ServiceDefinition, object]) -> list[str]:
     """The full names of the calls that have an implementation: `google.….Firestore/Commit`."""
     return [
         method.path.strip("/")
@@ -169,7 +169,7 @@ def served(services: Mapping[Service, object]) -> list[str]:
 
 
 def serve(
-    services: Mapping[Service, object], faults: Faults, port: int = 0
+    services: Mapping[ServiceDefinition, object], faults: FaultPoints, port: int = 0
 ) -> tuple[grpc.Server, str]:
     """Serve implementations by their service on loopback; the started server and its address.
 
@@ -194,11 +194,11 @@ def serve(
     return server, f"127.0.0.1:{bound}"
 
 
-def _handler(method: Method, answer: Callable[..., Any], faults: Faults) -> Any:
+def _handler(method: Method, answer: Callable[..., Any], faults: FaultPoints) -> Any:
     call = method.path.strip("/")
     service, name = call.split("/")
 
-    def refuse(context: grpc.ServicerContext, refused: Refused) -> NoReturn:
+    def refuse(context: grpc.ServicerContext, refused: StatusError) -> NoReturn:
         if isinstance(refused, Dropped):
             connections.cut(context.peer())
         context.set_trailing_metadata(refused.trailers)
@@ -209,14 +209,14 @@ def _handler(method: Method, answer: Callable[..., Any], faults: Faults) -> Any:
             with faults.around(call):
                 response: Message = answer(request, context)
             return response
-        except Refused as refused:
+        except StatusError as refused:
             refuse(context, refused)
 
     def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
         try:
             with faults.around(call):
                 yield from answer(request, context)
-        except Refused as refused:
+        except StatusError as refused:
             refuse(context, refused)
 
     make = getattr(grpc, f"{method.kind}_rpc_method_handler")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 
 Row: TypeAlias = tuple[str, str, bytes | None]
 """A service, a key of its own, and what stands there from now on; None: nothing."""
@@ -87,5 +87,5 @@ class Journal:
         """The body has the database to itself. Raises: Refused."""
         with self._lock:
             if self._is_closed:
-                raise Refused(grpc.StatusCode.UNAVAILABLE, "The embedded cloud has stopped.")
+                raise StatusError(grpc.StatusCode.UNAVAILABLE, "The embedded cloud has stopped.")
             yield

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from socketserver import TCPServer
 
-KNOCK_SECONDS = 1.0
+CLOSE_CONNECT_TIMEOUT_SECONDS = 1.0
 """A queue that is full wakes the thread as well."""
 
 
@@ -29,6 +29,6 @@ class Loop:
         self._is_closing = True
         host, port, *_ = self._server.server_address
         with suppress(OSError):
-            socket.create_connection((str(host), int(port)), KNOCK_SECONDS).close()
+            socket.create_connection((str(host), int(port)), CLOSE_CONNECT_TIMEOUT_SECONDS).close()
         self._thread.join()
         self._server.server_close()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 
 Item = TypeVar("Item")
 
@@ -23,7 +23,7 @@ def page(
     Raises: Refused INVALID_ARGUMENT for a negative size or a token that is not of this list.
     """
     if size < 0:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "page_size must not be negative")
+        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "page_size must not be negative")
     start = _after(items, key, token) if token else 0
     end = start + (min(size, most) or most)
     if end >= len(items):
@@ -32,7 +32,7 @@ def page(
 
 
 def _after(items: Sequence[Item], key: Callable[[Item], str], token: str) -> int:
-    refused = Refused(grpc.StatusCode.INVALID_ARGUMENT, f"page_token '{token}' is not valid")
+    refused = StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"page_token '{token}' is not valid")
     try:
         last = base64.urlsafe_b64decode(token.encode()).decode()
     except (binascii.Error, UnicodeDecodeError) as error:

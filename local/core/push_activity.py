@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class AtWork:
+class PushActivity:
     """The endpoints that have a message in hand.
 
     An endpoint works unless the responder of one of its messages has said that it waits: what an

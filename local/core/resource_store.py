@@ -10,14 +10,14 @@ from typing import Any
 import grpc
 import msgspec
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from shared.core.codec import from_json
 
 Resource = dict[str, Any]
 
 
-class Shelf:
+class ResourceStore:
     """The resources of one product. What is handed out is replaced, never changed in place.
 
     Whoever reads before writing holds `lock` meanwhile.
@@ -38,7 +38,9 @@ class Shelf:
         """The resource of that name. Raises: Refused NOT_FOUND."""
         with self.lock:
             if name not in self._resources:
-                raise Refused(grpc.StatusCode.NOT_FOUND, f"Requested entity was not found: {name}")
+                raise StatusError(
+                    grpc.StatusCode.NOT_FOUND, f"Requested entity was not found: {name}"
+                )
             return self._resources[name]
 
     def below(self, parent: str) -> list[Resource]:

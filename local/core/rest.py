@@ -15,15 +15,15 @@ import msgspec
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
-from local.core.grpc_services import Dropped, Refused
+from local.core.grpc_services import Dropped, StatusError
 from local.core.http_handler import AnyMethod
 from local.core.http_server import listen
 from local.core.loopback import Loop
 from local.core.pages import page
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from shared.core.codec import from_json
 
-LONGEST_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
 
 HTTP_STATUS = {
     "CANCELLED": 499,
@@ -44,7 +44,7 @@ HTTP_STATUS = {
 
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
-_ITS_NAME = re.compile(r"\{(\w+)(=\*\*)?\}")
+_PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 """One segment; a project's may begin with a domain, `example.com:shop`."""
 
@@ -52,7 +52,7 @@ Resource = dict[str, Any]
 """A resource in its JSON form."""
 
 
-class Request(NamedTuple):
+class RestRequest(NamedTuple):
     """One request to a product."""
 
     ids: Mapping[str, str]
@@ -63,38 +63,40 @@ class Request(NamedTuple):
     body: Resource
 
 
-class Reply(NamedTuple):
+class RestReply(NamedTuple):
     """An answer with headers of its own."""
 
     body: Resource
     headers: Mapping[str, str]
 
 
-class Call(NamedTuple):
+class RestMethod(NamedTuple):
     """One method of a product: its name in the discovery document, and where it is served."""
 
     name: str
     method: str
     path: str
     """`{name}` stands for one part, `{name=**}` for several."""
-    answer: Callable[[Request], Resource | Reply]
+    answer: Callable[[RestRequest], Resource | RestReply]
 
 
-def listed(request: Request, field: str, resources: Sequence[Resource], most: int) -> Resource:
+def build_list_response(
+    request: RestRequest, field: str, resources: Sequence[Resource], most: int
+) -> Resource:
     """One page of a list as its answer; empty lists and tokens are left out, as in all JSON.
 
     Raises: Refused INVALID_ARGUMENT.
     """
     size = request.query.get("pageSize", "0")
     if not size.lstrip("-").isdigit():
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"pageSize '{size}' is not a number")
+        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"pageSize '{size}' is not a number")
     token = request.query.get("pageToken", "")
     shown, following = page(resources, lambda one: str(one["name"]), int(size), token, most)
     answer: Resource = {field: list(shown)} if shown else {}
     return {**answer, "nextPageToken": following} if following else answer
 
 
-def served(products: Mapping[str, Sequence[Call]]) -> list[str]:
+def served_call_names(products: Mapping[str, Sequence[RestMethod]]) -> list[str]:
     """The full names of the calls: `firebasehosting.googleapis.com/sites.releases.create`."""
     return [f"{host}/{call.name}" for host, calls in products.items() for call in calls]
 
@@ -103,10 +105,10 @@ class RestServer:
     """The products behind one address, each under its host."""
 
     def __init__(
-        self, products: Mapping[str, Sequence[Call]], faults: Faults, port: int = 0
+        self, products: Mapping[str, Sequence[RestMethod]], faults: FaultPoints, port: int = 0
     ) -> None:
         self._routes = {
-            host: [(call, _pattern(call.path)) for call in calls]
+            host: [(call, _compile_template(call.path)) for call in calls]
             for host, calls in products.items()
         }
         self._faults = faults
@@ -122,10 +124,10 @@ class RestServer:
             answer = self._answer(method, target, headers, body)
         except Dropped:
             raise
-        except Refused as refused:
+        except StatusError as refused:
             status = HTTP_STATUS.get(refused.code.name, 500)
-            return status, {}, msgspec.json.encode(_error(refused, status))
-        reply = answer if isinstance(answer, Reply) else Reply(answer, {})
+            return status, {}, msgspec.json.encode(_build_error_body(refused, status))
+        reply = answer if isinstance(answer, RestReply) else RestReply(answer, {})
         return 200, reply.headers, msgspec.json.encode(reply.body)
 
     def close(self) -> None:
@@ -134,7 +136,7 @@ class RestServer:
 
     def _answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Resource | Reply:
+    ) -> Resource | RestReply:
         url = urlsplit(target)
         host = headers.get("host", "").partition(":")[0].lower()
         for call, pattern in self._routes.get(host, ()):
@@ -142,10 +144,10 @@ class RestServer:
             if found is None or call.method != method:
                 continue
             ids = {name: unquote(part) for name, part in found.groupdict().items()}
-            request = Request(ids, dict(parse_qsl(url.query)), headers, _json(body))
+            request = RestRequest(ids, dict(parse_qsl(url.query)), headers, _decode_body(body))
             with self._faults.around(f"{host}/{call.name}"):
                 return call.answer(request)
-        raise Refused(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
+        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
 
 
 class _Handler(AnyMethod):
@@ -156,7 +158,7 @@ class _Handler(AnyMethod):
     def respond(self) -> None:
         """As the base says."""
         length = int(self.headers.get("Content-Length") or 0)
-        if length > LONGEST_BODY_BYTES:
+        if length > MAX_BODY_BYTES:
             self.send_error(413)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -174,26 +176,26 @@ class _Handler(AnyMethod):
         self.wfile.write(answer)
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def _compile_template(template: str) -> re.Pattern[str]:
     """The paths that a template stands for; a colon begins a custom verb, never a part."""
-    parts = _ITS_NAME.sub(
+    parts = _PATH_VARIABLE_PATTERN.sub(
         lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})",
         template,
     )
     return re.compile(parts)
 
 
-def _json(body: bytes) -> Resource:
+def _decode_body(body: bytes) -> Resource:
     """The object in a body; an empty body is `{}`. Raises: Refused INVALID_ARGUMENT."""
     try:
         return from_json(body or b"{}", Resource)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(
+        raise StatusError(
             grpc.StatusCode.INVALID_ARGUMENT, f"Invalid JSON payload received. {error}"
         ) from error
 
 
-def _error(refused: Refused, status: int) -> Resource:
+def _build_error_body(refused: StatusError, status: int) -> Resource:
     """Google's error form (https://google.aip.dev/193)."""
     error: Resource = {"code": status, "message": refused.message, "status": refused.code.name}
     details = status_pb2.Status.FromString(

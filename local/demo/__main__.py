@@ -30,24 +30,24 @@ from local.demo.acts.headings import Heading
 from local.demo.evidence import Evidence
 from local.demo.scene import Scene
 from local.demo.screen import Screen
-from local.demo.staging.faults import Fault
-from local.demo.staging.processes import Broken, Stage
+from local.demo.staging.faults import RollbackFault
+from local.demo.staging.processes import DemoFailed, DemoStage
 from local.installation.responder_processes import NotListening
 from shared.core.errors import BadConfiguration, RollbackError
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.policy_files import loader
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
-PLAYED = ("functions", "complete", "auth", "feature")
-A_DAY = "backups"
-DATA = "database"
+RELEASE_SCENARIOS = ("functions", "complete", "auth", "feature")
+BACKUP_SCENARIO = "backups"
+REPAIR_SCENARIO = "database"
 """Documents are brought back, and no code."""
 PROBE = "signing-in"
-STATED = ("SCENARIO", "CHAOS", "FAULTS", "HOUR", "PICTURE")
+OPTION_VARIABLES = ("SCENARIO", "CHAOS", "FAULTS", "HOUR", "PICTURE")
 """Environment variables that stand for the options of their names."""
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
-LAST_LINES = 20
+SHOWN_LOG_LINES = 20
 PICTURE_WIDTH = 100
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """What a browser would fetch from elsewhere to show the picture."""
@@ -59,47 +59,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, emoji=False)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        policy = loader.load(options.policy)
+        policy = loader.load_policy(options.policy)
     except BadConfiguration as refused:
         console.print(*refused.faults, sep="\n", markup=False)
         return 1
     with TemporaryDirectory(prefix="rollback-demo-") as folder:
         log = Path(folder) / "log"
         try:
-            if options.scenario == A_DAY:
-                policy, options.policy = _backed_up(policy, options.policy, Path(folder))
+            if options.scenario == BACKUP_SCENARIO:
+                policy, options.policy = _with_backups(policy, options.policy, Path(folder))
             if options.scenario == ScenarioName.AUTH:
-                policy, options.policy = _signed_in_to(policy, options.policy, Path(folder))
-            return _play(policy, options, console, log)
+                policy, options.policy = _with_sign_in_probe(policy, options.policy, Path(folder))
+            return _run_demo(policy, options, console, log)
         except KeyboardInterrupt:
             console.print("interrupted: everything is stopped")
             return INTERRUPTED
-        except (Broken, NotListening, RollbackError) as failure:
+        except (DemoFailed, NotListening, RollbackError) as failure:
             console.print(f"✗ {failure}", markup=False, style="bold red")
             _show_log(console, log)
             return 1
 
 
-def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Path) -> int:
+def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log: Path) -> int:
     started = time.monotonic()
     picture = Console(file=io.StringIO(), record=True, width=PICTURE_WIDTH, highlight=False)
     screen = Screen(console, picture)
     screen.act(Heading.START)
     with screen.waiting("functions-framework loads main.py seven times"):
-        looks_back = options.scenario in (A_DAY, DATA)
+        looks_back = options.scenario in (BACKUP_SCENARIO, REPAIR_SCENARIO)
         more = ["--point-in-time-recovery"] if looks_back else []
         if options.hour is not None:
-            more += ["--origin", _at(options.hour).isoformat()]
-        stage = Stage.start(policy, options.policy, options.scale, log, *more)
+            more += ["--origin", _today_at(options.hour).isoformat()]
+        stage = DemoStage.start(policy, options.policy, options.scale, log, *more)
     try:
         seconds = time.monotonic() - started
         screen.say(f"listening after {seconds:.0f} s; time runs {options.scale:g} times as fast")
-        if options.scenario == A_DAY:
-            holds = backup_day.Day(stage, screen).play()
-        elif options.scenario == DATA:
-            holds = repair.Mending(stage, screen).play()
+        if options.scenario == BACKUP_SCENARIO:
+            holds = backup_day.BackupDayAct(stage, screen).play()
+        elif options.scenario == REPAIR_SCENARIO:
+            holds = repair.RepairAct(stage, screen).play()
         else:
-            holds = _emergency(stage, screen, options)
+            holds = _play_bad_release(stage, screen, options)
     finally:
         stage.close()
     verdict = Heading.VERDICT if holds else "not every law holds"
@@ -112,7 +112,7 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
     return 0 if holds else 1
 
 
-def _emergency(stage: Stage, screen: Screen, options: argparse.Namespace) -> bool:
+def _play_bad_release(stage: DemoStage, screen: Screen, options: argparse.Namespace) -> bool:
     """Whether every law holds in a bad release, from its detection to the end of the watch."""
     policy = stage.policy
     evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
@@ -123,26 +123,26 @@ def _emergency(stage: Stage, screen: Screen, options: argparse.Namespace) -> boo
             screen,
             scenario=ScenarioName(options.scenario),
             kills=options.chaos == "kill",
-            fault=Fault(options.faults),
+            fault=RollbackFault(options.faults),
         )
         return story.play(scene)
     finally:
         evidence.close()
 
 
-def _at(hour: int) -> datetime:
+def _today_at(hour: int) -> datetime:
     """Return the beginning of an hour of this day."""
     return datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
 
 
-def _backed_up(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
+def _with_backups(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
     """The policy with backups, and the file that says so."""
     said = yaml.safe_load(file.read_text())
-    said["backups"] = {**said.get("backups", {}), **backup_day.declared(policy)}
-    return _written(said, folder / file.name)
+    said["backups"] = {**said.get("backups", {}), **backup_day.build_backup_policy_fields(policy)}
+    return _write_policy(said, folder / file.name)
 
 
-def _signed_in_to(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
+def _with_sign_in_probe(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
     """The policy with a probe that signs in, by which signing in is verified, and its file."""
     said = yaml.safe_load(file.read_text())
     account = {
@@ -152,19 +152,19 @@ def _signed_in_to(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Pat
     }
     said["probes"] = [*said.get("probes", []), {"name": PROBE, "sign_in": account}]
     said.setdefault("verification", {})["test-account"] = {"probes": [PROBE]}
-    return _written(said, folder / file.name)
+    return _write_policy(said, folder / file.name)
 
 
-def _written(said: dict[str, Any], file: Path) -> tuple[Policy, Path]:
+def _write_policy(said: dict[str, Any], file: Path) -> tuple[Policy, Path]:
     file.write_text(yaml.safe_dump(said, sort_keys=False))
-    return loader.load(file), file
+    return loader.load_policy(file), file
 
 
 def _show_log(console: Console, log: Path) -> None:
     """The last that cloud and responders wrote on standard error, once they were begun."""
     if not log.exists():
         return
-    for line in log.read_text(errors="replace").splitlines()[-LAST_LINES:]:
+    for line in log.read_text(errors="replace").splitlines()[-SHOWN_LOG_LINES:]:
         console.print(line, markup=False, style="dim")
 
 
@@ -174,8 +174,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--policy", type=Path, default=default, help="the system to play")
     parser.add_argument(
         "--scenario",
-        choices=(*PLAYED, DATA, A_DAY),
-        default=PLAYED[0],
+        choices=(*RELEASE_SCENARIOS, REPAIR_SCENARIO, BACKUP_SCENARIO),
+        default=RELEASE_SCENARIOS[0],
         help="which way back is played; backups: a day of a database, and nothing goes back",
     )
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
@@ -187,7 +187,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--faults",
-        choices=[fault.value for fault in Fault],
+        choices=[fault.value for fault in RollbackFault],
         default="",
         help="quota: Cloud Run refuses writes in the middle, and says when to come back; "
         "images-gone: some functions must be built again; one-broken: one cannot come back",
@@ -196,7 +196,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts"
     )
     parser.add_argument("--picture", type=Path, help="an SVG file of the main lines")
-    stated = [f"--{name.lower()}={os.environ[name]}" for name in STATED if os.environ.get(name)]
+    stated = [
+        f"--{name.lower()}={os.environ[name]}" for name in OPTION_VARIABLES if os.environ.get(name)
+    ]
     return parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
 
 

@@ -26,7 +26,7 @@ from shared.domain.audit.verification import ChainFinding
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.build_config import recipe
+from shared.domain.deployments.build_config import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import WholeInventory
@@ -34,24 +34,24 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, PublicState
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.status_page_html import PAGE, folder
+from shared.domain.presentation.status_page_html import PAGE, system_folder
 from shared.domain.rollback.drill import Drill
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.rollback.write_quota import PaceLeft, quota_path
+from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import Requests
-from shared.domain.system import EVERYWHERE, System
-from shared.state.audit_reader import Trail
+from shared.domain.signals.health import RouterRequests
+from shared.domain.system import ALL_SYSTEMS, System
+from shared.state.audit_reader import AuditReader
 from shared.wiring.operations import Wiring
 
-CALL_SECONDS = 10.0
-LARGEST_PULL = 1000
+CALL_TIMEOUT_SECONDS = 10.0
+MAX_PULLED_MESSAGES = 1000
 
 T = TypeVar("T", bound=Struct)
 
 
-class Letter(Struct, frozen=True):
+class DeadLetterEvidence(Struct, frozen=True):
     """A dead letter."""
 
     source: str
@@ -69,7 +69,7 @@ class Evidence:
         self.system_name = policy.system
         self.channels = policy.channels
         self._location = f"projects/{policy.project}/locations/{policy.region}"
-        self._letters = f"projects/{home}/subscriptions/{topics.LETTERS_KEPT}"
+        self._letters = f"projects/{home}/subscriptions/{topics.DEAD_LETTER_SUBSCRIPTION}"
         transport = SubscriberGrpcTransport(channel=grpc.insecure_channel(pubsub))
         self._subscriber = SubscriberClient(transport=transport)
 
@@ -87,18 +87,18 @@ class Evidence:
         """Every rollback, oldest first."""
         return self._all(Rollback, "rollbacks")
 
-    def responses(self) -> list[Rollback]:
+    def acting_rollbacks(self) -> list[Rollback]:
         """The same without those that only kept watch, because the signal asks for no more."""
-        return [one for one in self.rollbacks() if not _only_watched(one)]
+        return [one for one in self.rollbacks() if not _is_observed_only(one)]
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order."""
         found = self._all(Step, f"rollbacks/{rollback}/steps")
         return sorted(found, key=lambda step: step.number)
 
-    def pace(self) -> PaceLeft | None:
+    def pace(self) -> SavedPace | None:
         """How fast the next worker may go on; None while nobody has carried anything out."""
-        return self._one(PaceLeft, quota_path(self.system_name))
+        return self._one(SavedPace, quota_path(self.system_name))
 
     def trail(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
@@ -126,19 +126,19 @@ class Evidence:
 
     def public(self) -> PublicState | None:
         """What the status page is written from."""
-        return self._one(PublicState, incidents.public_path(self.system_name))
+        return self._one(PublicState, incidents.public_state_path(self.system_name))
 
     @property
     def page_address(self) -> str:
         """Where everybody reads the status page; "" where there is none."""
-        pages, name = self._wiring.notices.pages, f"{folder(self.system_name)}/{PAGE}"
+        pages, name = self._wiring.notices.pages, f"{system_folder(self.system_name)}/{PAGE}"
         return pages.address(name) if pages is not None else ""
 
     def page(self) -> str:
         """The status page, as a browser reads it; "" before there is one."""
         if not self.page_address:
             return ""
-        answer = httpx.get(self.page_address, timeout=CALL_SECONDS, trust_env=False)
+        answer = httpx.get(self.page_address, timeout=CALL_TIMEOUT_SECONDS, trust_env=False)
         return answer.text if answer.is_success else ""
 
     def published_at(self, incident: str) -> datetime | None:
@@ -157,18 +157,25 @@ class Evidence:
     def buildable(self, name: str) -> set[str]:
         """The functions of a recorded deployment that can be built again from what is kept."""
         document = self._store.get(deployments.record_path(self.system_name, name))
-        whole = stocks.unpacked(document.fields["live"]) if document.fields is not None else None
+        whole = (
+            stocks.unpack_inventory(document.fields["live"])
+            if document.fields is not None
+            else None
+        )
         kept = (whole.functions if whole is not None else None) or {}
-        return {name for name, one in kept.items() if recipe(one) is not None}
+        return {name for name, one in kept.items() if derive_recipe(one) is not None}
 
-    def unclaimed(self) -> list[Event]:
+    def events_without_system(self) -> list[Event]:
         """What happened to messages that concern no protected system."""
-        return self._all(Event, system_chain.events_of(system_chain.UNCLAIMED))
+        return self._all(Event, system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM))
 
-    def verified(self) -> list[ChainFinding]:
+    def verify_chains(self) -> list[ChainFinding]:
         """Every chain against itself and against its anchors, as `rollback audit verify` does."""
-        trail, now = Trail(self._store, self._wiring.buckets.anchors), self._wiring.clock.now()
-        systems = (self.system_name, EVERYWHERE, system_chain.UNCLAIMED)
+        trail, now = (
+            AuditReader(self._store, self._wiring.buckets.anchors),
+            self._wiring.clock.now(),
+        )
+        systems = (self.system_name, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
         found = [trail.verify_rollback(name, now) for name in trail.rollbacks()]
         found += [trail.verify_system(system, now) for system in systems]
         return [one for one in found if one is not None]
@@ -177,7 +184,7 @@ class Evidence:
         """What is live, by Cloud Run and Cloud Functions."""
         return self._wiring.system(self.system_name).platform.inventory()
 
-    def beside(self, policy: Policy) -> WholeInventory:
+    def read_resources(self, policy: Policy) -> WholeInventory:
         """What lies beside the functions that the plays may change, by its own products."""
         estate, resources = self._wiring.system(self.system_name).resources, policy.resources
         sites = {name: estate.hosting.site(name) for name in resources.hosting_sites}
@@ -191,7 +198,7 @@ class Evidence:
             identity=estate.identity.settings() if resources.identity else {},
         )
 
-    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+    def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """What the routers counted, per service."""
         return self._wiring.system(self.system_name).metrics.requests(start, end)
 
@@ -217,24 +224,26 @@ class Evidence:
         """Every operation that a client of Google's lists."""
         request = ListOperationsRequest(name=self._location)
         while True:
-            answer = client.list_operations(request, timeout=CALL_SECONDS)
+            answer = client.list_operations(request, timeout=CALL_TIMEOUT_SECONDS)
             yield from answer.operations
             if not answer.next_page_token:
                 return
             request.page_token = answer.next_page_token
 
-    def letters(self) -> list[Letter]:
+    def dead_letters(self) -> list[DeadLetterEvidence]:
         """Every dead letter that is kept; they stay where they are."""
         ids: list[str] = []
-        found: dict[str, Letter] = {}
+        found: dict[str, DeadLetterEvidence] = {}
         while received := self._subscriber.pull(
-            subscription=self._letters, max_messages=LARGEST_PULL, timeout=CALL_SECONDS
+            subscription=self._letters,
+            max_messages=MAX_PULLED_MESSAGES,
+            timeout=CALL_TIMEOUT_SECONDS,
         ).received_messages:
             for one in received:
                 said = one.message.attributes
                 ids.append(one.ack_id)
                 source = said.get("source_topic", "")
-                found[one.message.message_id] = Letter(source, said.get("reason", ""))
+                found[one.message.message_id] = DeadLetterEvidence(source, said.get("reason", ""))
         if ids:
             self._subscriber.modify_ack_deadline(
                 subscription=self._letters, ack_ids=ids, ack_deadline_seconds=0
@@ -249,7 +258,7 @@ class Evidence:
         return decode(kind, document.fields) if document.fields is not None else None
 
 
-def _only_watched(rollback: Rollback) -> bool:
+def _is_observed_only(rollback: Rollback) -> bool:
     """Whether nothing was done because nothing is ever done about such a signal."""
     stops = (one["leads_to"] for one in rollback.gates if one["answer"] == GateResult.STOP)
     return rollback.status is RollbackStatus.NOT_TAKEN and Outcome.OBSERVE in stops

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from local.demo.evidence import Evidence
 from local.demo.staging import irrelevant_messages as strangers
-from local.demo.staging.faults import Lost
-from local.demo.staging.irrelevant_messages import Strangers
-from shared.domain.decision.facts import served
-from shared.domain.deployments.deployment import Deployment, Inventory, Live
-from shared.domain.deployments.inventory.diff import differences, incomparable
+from local.demo.staging.faults import FaultTargets
+from local.demo.staging.irrelevant_messages import IrrelevantMessages
+from shared.domain.decision.facts import live_shares
+from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
+from shared.domain.deployments.inventory.diff import differences, incomparable_parts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.deployments.inventory.traffic import shares
-from shared.domain.incidents.incident import PUBLIC_WORDS, IncidentStatus
+from shared.domain.deployments.inventory.traffic import traffic_shares
+from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus
 from shared.domain.notices.notice import NoticeStatus
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import StepStatus
@@ -27,7 +27,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.serve_revision import KIND as SERVE
 
 SHOWN_FAULTS = 5
-SEEN = (
+COMPARED_PARTS = (
     InventoryPart.SITES,
     InventoryPart.REMOTE_CONFIG,
     InventoryPart.RULES,
@@ -35,11 +35,11 @@ SEEN = (
 )
 """The parts that the plays change, or might."""
 
-Standing = Mapping[str, Mapping[str, Any]]
+TrafficState = Mapping[str, Mapping[str, Any]]
 """What the application itself says, by function: `traffic` by revision, `failure_rate`."""
 
 
-class Law(Struct, frozen=True):
+class InvariantResult(Struct, frozen=True):
     """One law, and every fault that was found; without any it holds."""
 
     text: str
@@ -51,86 +51,102 @@ class Law(Struct, frozen=True):
         return not self.faults
 
 
-class Before(Struct, frozen=True):
+class StateBefore(Struct, frozen=True):
     """What stood when the trouble began, to be compared with."""
 
     stable: Deployment
     inventory: Inventory
     """With the bad release in it."""
     operations: Mapping[str, str]
-    strangers: Strangers
-    lost: Lost = Lost()
+    strangers: IrrelevantMessages
+    lost: FaultTargets = FaultTargets()
     beside: WholeInventory = WholeInventory()
     """What lay beside the functions while all was well."""
 
 
-def check(
+def check_invariants(
     evidence: Evidence,
-    before: Before,
-    standing: Standing,
+    before: StateBefore,
+    standing: TrafficState,
     live: WholeInventory = WholeInventory(),  # noqa: B008 - frozen
     *,
     scenario: ScenarioName = ScenarioName.FUNCTIONS,
     disturbed: bool = False,
-) -> list[Law]:
+) -> list[InvariantResult]:
     """Every law, looked at now; `live` is what lies beside the functions.
 
     `disturbed`: somebody was killed on the way. Then a step may be found done by its successor, and
     a notice sent again under its key; everything else holds as ever.
     """
     inventory, lost = evidence.inventory(), before.lost
-    but = _exceptions(lost)
+    but = _describe_exceptions(lost)
     end = "failed, and tell what is where" if lost.broken else "ended well"
-    word = PUBLIC_WORDS[IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED]
+    word = PUBLIC_STATUS_NAMES[IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED]
     answers = {
-        f"every function is back on its stable revision, and routed there{but}": _back(
+        f"every function is back on its stable revision, and routed there{but}": _find_not_restored(
             inventory, before, standing
         ),
         **(
-            {f"each function was shifted exactly once{but}": _shifted_once(evidence, before)}
+            {
+                f"each function was shifted exactly once{but}": _find_wrong_shift_counts(
+                    evidence, before
+                )
+            }
             if scenario is ScenarioName.FUNCTIONS
             else {
-                "no function was touched": _untouched(evidence, before),
-                "all beside the functions is as it was": _beside(before, live),
+                "no function was touched": _find_changed_services(evidence, before),
+                "all beside the functions is as it was": _find_changed_resources(before, live),
             }
         ),
-        f"no revision was made, and every tag is kept{but}": _kept(inventory, before),
-        f"exactly one incident and one rollback, both {end}": _one_of_each(evidence, lost),
-        f"every step of the plan is done{but}": _steps(evidence, lost, disturbed),
-        "the audit trail is as it was written and anchored": _chains(evidence),
-        "the duplicate did nothing": _duplicate(evidence, before.strangers),
-        "test and foreign alerts did nothing, and are recorded": _recorded(evidence),
-        "the only dead letter is the foreign alert, with its reason": _letters(evidence),
-        "each notice was said once per incident, event and channel": _notices(evidence, disturbed),
-        "the status page tells of the incident, and no slot is held": _public(evidence, word),
+        f"no revision was made, and every tag is kept{but}": _find_changed_revisions(
+            inventory, before
+        ),
+        f"exactly one incident and one rollback, both {end}": _find_wrong_incidents(evidence, lost),
+        f"every step of the plan is done{but}": _find_wrong_steps(evidence, lost, disturbed),
+        "the audit trail is as it was written and anchored": _find_broken_chains(evidence),
+        "the duplicate did nothing": _find_changed_duplicate(evidence, before.strangers),
+        "test and foreign alerts did nothing, and are recorded": _find_mishandled_messages(
+            evidence
+        ),
+        "the only dead letter is the foreign alert, with its reason": _find_unexpected_dead_letters(
+            evidence
+        ),
+        "each notice was said once per incident, event and channel": _find_wrong_notices(
+            evidence, disturbed
+        ),
+        "the status page tells of the incident, and no slot is held": _find_status_page_faults(
+            evidence, word
+        ),
     }
-    return [Law(text, tuple(faults)) for text, faults in answers.items()]
+    return [InvariantResult(text, tuple(faults)) for text, faults in answers.items()]
 
 
-def _exceptions(lost: Lost) -> str:
+def _describe_exceptions(lost: FaultTargets) -> str:
     """Whom a law about going back holds otherwise for."""
     again = f"; {len(lost.rebuilt)} were built again, once" if lost.rebuilt else ""
     return again + (f"; not {', '.join(sorted(lost.broken))}" if lost.broken else "")
 
 
-def _back(inventory: Inventory, before: Before, standing: Standing) -> Iterator[str]:
+def _find_not_restored(
+    inventory: Inventory, before: StateBefore, standing: TrafficState
+) -> Iterator[str]:
     """By Cloud Run's word, and by that of the application's own routers."""
     for function, placed in before.stable.functions.items():
         service = inventory[function].service
-        serving = shares(service.serving, service.latest_ready)
+        serving = traffic_shares(service.serving, service.latest_ready)
         routed = {name: share for name, share in standing[function]["traffic"].items() if share}
         expected = placed.revisions
         if function in before.lost.rebuilt:
             expected = {service.latest_created: 100}
         elif function in before.lost.broken:
-            expected = served(before.inventory[function])
+            expected = live_shares(before.inventory[function])
         if serving != expected or routed != expected:
             yield f"{function} serves {routed}, not {expected}"
         if standing[function]["failure_rate"] and function not in before.lost.broken:
             yield f"{function} still fails"
 
 
-def _shifted_once(evidence: Evidence, before: Before) -> Iterator[str]:
+def _find_wrong_shift_counts(evidence: Evidence, before: StateBefore) -> Iterator[str]:
     """Cloud Run lists every change of traffic as an operation."""
     operations = evidence.operations()
     since = Counter(
@@ -149,21 +165,21 @@ def _shifted_once(evidence: Evidence, before: Before) -> Iterator[str]:
             yield f"{function}: {times} builds"
 
 
-def _untouched(evidence: Evidence, before: Before) -> Iterator[str]:
+def _find_changed_services(evidence: Evidence, before: StateBefore) -> Iterator[str]:
     for name, service in evidence.operations().items():
         if name not in before.operations:
             yield f"{service} was changed"
 
 
-def _beside(before: Before, live: WholeInventory) -> Iterator[str]:
-    for part in incomparable(before.beside, live):
-        if part in SEEN:
+def _find_changed_resources(before: StateBefore, live: WholeInventory) -> Iterator[str]:
+    for part in incomparable_parts(before.beside, live):
+        if part in COMPARED_PARTS:
             yield f"{part} cannot be seen"
     for one in differences(before.beside, live):
         yield f"{one.part} {one.name} was {one.change}"
 
 
-def _kept(inventory: Inventory, before: Before) -> Iterator[str]:
+def _find_changed_revisions(inventory: Inventory, before: StateBefore) -> Iterator[str]:
     for function, live in before.inventory.items():
         newer = inventory[function].service.latest_created != live.service.latest_created
         if newer != (function in before.lost.rebuilt):
@@ -174,12 +190,12 @@ def _kept(inventory: Inventory, before: Before) -> Iterator[str]:
         yield "nothing was tagged, so nothing is proven"
 
 
-def _tags(live: Live) -> dict[str, str]:
+def _tags(live: LiveFunction) -> dict[str, str]:
     return {entry.tag: entry.revision for entry in live.service.serving if entry.tag}
 
 
-def _one_of_each(evidence: Evidence, lost: Lost) -> Iterator[str]:
-    incidents, rollbacks = evidence.incidents(), evidence.responses()
+def _find_wrong_incidents(evidence: Evidence, lost: FaultTargets) -> Iterator[str]:
+    incidents, rollbacks = evidence.incidents(), evidence.acting_rollbacks()
     if len(incidents) != 1 or len(rollbacks) != 1:
         yield f"{len(incidents)} incidents, {len(rollbacks)} rollbacks"
     expected = IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED
@@ -188,12 +204,14 @@ def _one_of_each(evidence: Evidence, lost: Lost) -> Iterator[str]:
             yield f"{incident.id} is {incident.status}"
     for rollback in rollbacks:
         if lost.broken:
-            yield from _failed(evidence, rollback, lost)
+            yield from _find_wrong_failure(evidence, rollback, lost)
         elif rollback.status is not RollbackStatus.SUCCEEDED or rollback.verified_at is None:
             yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
 
 
-def _failed(evidence: Evidence, rollback: Rollback, lost: Lost) -> Iterator[str]:
+def _find_wrong_failure(
+    evidence: Evidence, rollback: Rollback, lost: FaultTargets
+) -> Iterator[str]:
     """It ended so, and its end tells of each step: those of what is broken alone are not done."""
     if rollback.status is not RollbackStatus.FAILED:
         yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
@@ -209,8 +227,8 @@ def _failed(evidence: Evidence, rollback: Rollback, lost: Lost) -> Iterator[str]
             yield f"{rollback.id} tells of {step.name}: {where.get(step.name)}"
 
 
-def _steps(evidence: Evidence, lost: Lost, disturbed: bool) -> Iterator[str]:
-    for rollback in evidence.responses():
+def _find_wrong_steps(evidence: Evidence, lost: FaultTargets, disturbed: bool) -> Iterator[str]:
+    for rollback in evidence.acting_rollbacks():
         steps = evidence.steps(rollback.id)
         for step in steps:
             if step.instead_of and step.status is StepStatus.UNNEEDED:
@@ -225,15 +243,15 @@ def _steps(evidence: Evidence, lost: Lost, disturbed: bool) -> Iterator[str]:
             yield f"{rollback.id} has no steps"
 
 
-def _chains(evidence: Evidence) -> Iterator[str]:
-    for found in evidence.verified():
+def _find_broken_chains(evidence: Evidence) -> Iterator[str]:
+    for found in evidence.verify_chains():
         for fault in found.faults:
             yield f"{found.chain}: {fault}"
         if found.chain.startswith("rollbacks/") and not found.anchored:
             yield f"{found.chain}: no head of it is anchored"
 
 
-def _duplicate(evidence: Evidence, sent: Strangers) -> Iterator[str]:
+def _find_changed_duplicate(evidence: Evidence, sent: IrrelevantMessages) -> Iterator[str]:
     """Its document is what it was, but for the decision that took it in."""
     repeated = sent.repeated
     if repeated is None:
@@ -245,19 +263,19 @@ def _duplicate(evidence: Evidence, sent: Strangers) -> Iterator[str]:
         yield "the alert was changed"
 
 
-def _recorded(evidence: Evidence) -> Iterator[str]:
+def _find_mishandled_messages(evidence: Evidence) -> Iterator[str]:
     kept = {alert.monitoring_id for alert in evidence.alerts()}
     for stranger in (strangers.TEST_ID, strangers.FOREIGN_ID):
         if stranger in kept:
             yield f"{stranger} was taken for an alert"
-    if strangers.test_event(evidence) is None:
+    if strangers.find_test_event(evidence) is None:
         yield "nothing is recorded of the test notification"
-    if strangers.foreign_event(evidence) is None:
+    if strangers.find_foreign_event(evidence) is None:
         yield "nothing is recorded of the foreign alert"
 
 
-def _letters(evidence: Evidence) -> Iterator[str]:
-    letters = evidence.letters()
+def _find_unexpected_dead_letters(evidence: Evidence) -> Iterator[str]:
+    letters = evidence.dead_letters()
     expected = [one for one in letters if strangers.FOREIGN_PROJECT in one.reason]
     if len(expected) != 1:
         yield f"{len(expected)} dead letters of the foreign alert"
@@ -266,7 +284,7 @@ def _letters(evidence: Evidence) -> Iterator[str]:
             yield f"from {letter.source}: {letter.reason}"
 
 
-def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
+def _find_wrong_notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
     notices = [one for one in evidence.notices() if one.attempts or one.is_waiting]
     said = Counter((one.incident, one.event, one.channel) for one in notices)
     for key, times in said.items():
@@ -283,12 +301,12 @@ def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
         yield "nothing was said of any incident"
 
 
-def _public(evidence: Evidence, word: str) -> Iterator[str]:
+def _find_status_page_faults(evidence: Evidence, word: str) -> Iterator[str]:
     public, system = evidence.public(), evidence.system()
     if public is None or public.word != word:
         yield f"what is public says {public.word if public else 'nothing'}"
     page = evidence.page()
-    well = ("All parts work.",) if word == PUBLIC_WORDS[IncidentStatus.RESOLVED] else ()
+    well = ("All parts work.",) if word == PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED] else ()
     for words in (*well, *(one.id for one in evidence.incidents())):
         if words not in page:
             yield f"the page does not say {words}"

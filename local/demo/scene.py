@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 from local.demo.evidence import Evidence
 from local.demo.screen import Screen
-from local.demo.staging.faults import Fault, lost
-from local.demo.staging.processes import Stage
+from local.demo.staging.faults import RollbackFault, select_fault_targets
+from local.demo.staging.processes import DemoStage
 from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 
 MINUTE = timedelta(minutes=1)
-METRICS_LATE = 5
+METRICS_DELAY_MINUTES = 5
 """More minutes than metrics ever come late."""
 
 
@@ -26,13 +26,13 @@ class Scene:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: DemoStage,
         evidence: Evidence,
         screen: Screen,
         *,
         scenario: ScenarioName = ScenarioName.FUNCTIONS,
         kills: bool = False,
-        fault: Fault = Fault.NONE,
+        fault: RollbackFault = RollbackFault.NONE,
     ) -> None:
         self.stage = stage
         self.evidence = evidence
@@ -41,9 +41,9 @@ class Scene:
         """Which way back is played."""
         self.kills = kills
         """Whether the worker is killed in the middle of it."""
-        self.refuses = fault is Fault.QUOTA
+        self.refuses = fault is RollbackFault.QUOTA
         """Whether Cloud Run refuses writes in the middle of it."""
-        self.lost = lost(fault, stage.policy)
+        self.lost = select_fault_targets(fault, stage.policy)
         """What there is no image of to go back to."""
 
     @property
@@ -69,7 +69,7 @@ class Scene:
         """The newest minute that the metrics show: they come late."""
         now = self.stage.now()
         this = now.replace(second=0, microsecond=0)
-        for minute in (this - back * MINUTE for back in range(1, METRICS_LATE)):
+        for minute in (this - back * MINUTE for back in range(1, METRICS_DELAY_MINUTES)):
             counts = self.evidence.requests(minute, minute + MINUTE).values()
             total, failed = sum(one.total for one in counts), sum(one.failed for one in counts)
             if total:
@@ -93,7 +93,7 @@ class Scene:
             self.screen.say(f"public: {public.display_name}: {public.word} ({trouble})", at)
 
 
-class Part:
+class DemoAct:
     """One part of the play, with what it has at hand."""
 
     def __init__(self, scene: Scene) -> None:
@@ -103,11 +103,11 @@ class Part:
         self._screen = scene.screen
 
 
-def made_at(inventory: Inventory) -> datetime:
+def newest_serving_revision_at(inventory: Inventory) -> datetime:
     """When the newest revision that serves was made."""
     return max(
         revision.created_at
         for live in inventory.values()
         for revision in live.revisions
-        if revision.name in shares(live.service.serving, live.service.latest_ready)
+        if revision.name in traffic_shares(live.service.serving, live.service.latest_ready)
     )

@@ -14,7 +14,7 @@ from rich.text import Text
 
 INDENT = 10
 """The width of a time and what parts it from the text."""
-QUARTERS = 4
+PROGRESS_STEPS = 4
 
 Counts = Mapping[str, tuple[int, int]]
 """Done and total, by the name of what is counted."""
@@ -64,12 +64,12 @@ class Screen:
         with self._console.status(Text(what, style="dim"), spinner="line") as status:
             yield status
 
-    def progress(self, what: str) -> Progress:
+    def progress(self, what: str) -> ProgressDisplay:
         """Counts how far something is, in a few lines."""
-        return Progress(what, self)
+        return ProgressDisplay(what, self)
 
 
-class Progress:
+class ProgressDisplay:
     """How much is done of each thing that is counted, and of all of it."""
 
     def __init__(self, what: str, screen: Screen) -> None:
@@ -81,8 +81,8 @@ class Progress:
         """Say how far it is now, and what is to be expected, once in each quarter."""
         done = sum(one for one, _ in counts.values())
         total = sum(of for _, of in counts.values())
-        if done * QUARTERS // total > self._said:
-            self._said = done * QUARTERS // total
+        if done * PROGRESS_STEPS // total > self._said:
+            self._said = done * PROGRESS_STEPS // total
             parts = counts if len(counts) > 1 else {}
             listed = ", ".join(f"{name} {one}/{of}" for name, (one, of) in parts.items())
             said = f"{done} of {total} {self._what} {listed and f'({listed})'}"

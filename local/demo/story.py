@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from local.demo.acts.bad_release import Trouble
-from local.demo.acts.monitoring import Watch
-from local.demo.acts.outcome import Closing
-from local.demo.acts.response import Response
-from local.demo.acts.scheduled_rollback import Appointment
-from local.demo.invariants import Before
+from local.demo.acts.bad_release import BadReleaseAct
+from local.demo.acts.monitoring import MonitoringAct
+from local.demo.acts.outcome import OutcomeAct
+from local.demo.acts.response import ResponseAct
+from local.demo.acts.scheduled_rollback import ScheduledRollbackAct
+from local.demo.invariants import StateBefore
 from local.demo.scene import Scene
 from local.demo.staging import irrelevant_messages
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.rollback import ENDED
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 
 
 def play(scene: Scene) -> bool:
@@ -19,38 +19,38 @@ def play(scene: Scene) -> bool:
 
     Raises: Broken.
     """
-    trouble, response, closing = Trouble(scene), Response(scene), Closing(scene)
-    appointment = Appointment(scene)
+    trouble, response, closing = BadReleaseAct(scene), ResponseAct(scene), OutcomeAct(scene)
+    appointment = ScheduledRollbackAct(scene)
     stable = trouble.prepare()
     operations = scene.evidence.operations()
-    beside = scene.evidence.beside(scene.stage.policy)
-    inventory, struck_at = trouble.strike(stable)
+    beside = scene.evidence.read_resources(scene.stage.policy)
+    inventory, struck_at = trouble.deploy_bad_release(stable)
     published_at = None
     if scene.scenario is ScenarioName.FEATURE:
-        struck_at = appointment.make()
-        incident = appointment.keep(struck_at)
+        struck_at = appointment.schedule_rollback()
+        incident = appointment.await_start(struck_at)
     else:
         alert = trouble.first_alert()
         incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
         published_at = trouble.first_page(incident.id)
         response.show_detection(incident, alert, published_at)
     rollback = response.show_decision(incident.id)
-    if rollback.status not in ENDED:
-        response.go_back(rollback.id)
-    sent = irrelevant_messages.send(
+    if rollback.status not in ENDED_ROLLBACK_STATUSES:
+        response.show_rollback(rollback.id)
+    sent = irrelevant_messages.publish_irrelevant_messages(
         scene.stage, trouble.notification() if scene.is_notified else None
     )
     scene.stage.wait_for(
         "the messages that must change nothing",
         lambda: (
-            irrelevant_messages.test_event(scene.evidence)
-            and irrelevant_messages.foreign_event(scene.evidence)
+            irrelevant_messages.find_test_event(scene.evidence)
+            and irrelevant_messages.find_foreign_event(scene.evidence)
         ),
     )
-    before = Before(stable, inventory, operations, sent, scene.lost, beside)
-    if rollback.status not in ENDED:
-        response.verify(rollback.id)
-        Watch(scene).follow(rollback.id)
+    before = StateBefore(stable, inventory, operations, sent, scene.lost, beside)
+    if rollback.status not in ENDED_ROLLBACK_STATUSES:
+        response.show_verification(rollback.id)
+        MonitoringAct(scene).follow(rollback.id)
     closing.show_end(incident.id)
     closing.show_times(rollback.id, struck_at, published_at)
     return closing.show_laws(before)

@@ -15,18 +15,18 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Dropped, Refused, detailed
+from local.core.grpc_services import Dropped, StatusError, build_detailed_error
 from local.faults import plan as fault_plan
 from local.faults.plan import Answer, CallFault, FaultPlan, MessageFault, OperationFault
-from local.faults.points import Fate, Faults, Moment
+from local.faults.points import CallMoment, Fate, FaultPoints
 
-MESSAGE = "message "
-OPERATION = "operation "
+MESSAGE_PREFIX = "message "
+OPERATION_PREFIX = "operation "
 
 F = TypeVar("F", bound=CallFault | OperationFault | MessageFault)
 
 
-class _Dice(Generic[F]):
+class _FaultDraw(Generic[F]):
     """Decides, match by match, when one fault of a plan happens; the nth always alike."""
 
     def __init__(self, fault: F, seed: str) -> None:
@@ -54,11 +54,11 @@ class Injection:
         self._clock = clock
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._calls = _dice(plan.calls, f"{plan.seed}/call")
-        self._operations = _dice(plan.operations, f"{plan.seed}/operation")
-        self._messages = _dice(plan.messages, f"{plan.seed}/message")
+        self._calls = _build_draws(plan.calls, f"{plan.seed}/call")
+        self._operations = _build_draws(plan.operations, f"{plan.seed}/operation")
+        self._messages = _build_draws(plan.messages, f"{plan.seed}/message")
 
-    def around(self, call: str, moment: Moment) -> None:
+    def around(self, call: str, moment: CallMoment) -> None:
         """Delay a call, and answer it otherwise. Raises: Refused, Dropped."""
         came_at = self._clock.now()  # before it counts: whoever then moves the clock moves it on
         with self._lock:
@@ -77,9 +77,9 @@ class Injection:
     def fate(self, thing: str) -> Fate | None:
         """What becomes of a message or an operation; None where no fault of the plan happens."""
         with self._lock:
-            if thing.startswith(OPERATION):
-                return self._fate_of_operation(thing.removeprefix(OPERATION))
-            return self._fate_of_message(thing.removeprefix(MESSAGE))
+            if thing.startswith(OPERATION_PREFIX):
+                return self._fate_of_operation(thing.removeprefix(OPERATION_PREFIX))
+            return self._fate_of_message(thing.removeprefix(MESSAGE_PREFIX))
 
     def counts(self) -> dict[str, list[int]]:
         """How often each fault has happened, in the plan's order."""
@@ -112,7 +112,7 @@ class Injection:
 class Injector:
     """The fault plan of one embedded cloud: none, or the one that was installed last."""
 
-    def __init__(self, faults: Faults, clock: CloudClock, served: Collection[str]) -> None:
+    def __init__(self, faults: FaultPoints, clock: CloudClock, served: Collection[str]) -> None:
         self._faults = faults
         self._clock = clock
         self._served = served
@@ -147,24 +147,24 @@ class Injector:
     def _replace(self, injection: Injection | None) -> None:
         if self._injection is not None:
             self._faults.remove(self._injection.around)
-            self._faults.dismiss(self._injection.fate)
+            self._faults.remove_oracle(self._injection.fate)
             self._injection.end()
         self._injection = injection
         if injection is not None:
             self._faults.add(injection.around)
-            self._faults.consult(injection.fate)
+            self._faults.add_oracle(injection.fate)
 
 
-def _dice(faults: Sequence[F], seed: str) -> list[_Dice[F]]:
-    return [_Dice(fault, f"{seed}/{index}") for index, fault in enumerate(faults)]
+def _build_draws(faults: Sequence[F], seed: str) -> list[_FaultDraw[F]]:
+    return [_FaultDraw(fault, f"{seed}/{index}") for index, fault in enumerate(faults)]
 
 
-def _answer(fault: CallFault, call: str) -> Refused:
+def _answer(fault: CallFault, call: str) -> StatusError:
     message = f"Injected into {call}, {fault.when} its effect."
     if fault.answer is Answer.DROP:
         return Dropped(message)
     code = grpc.StatusCode[str(fault.answer)]
-    return detailed(code, message, *_retry_info(fault))
+    return build_detailed_error(code, message, *_retry_info(fault))
 
 
 def _retry_info(fault: CallFault) -> Iterator[error_details_pb2.RetryInfo]:

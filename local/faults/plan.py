@@ -124,7 +124,7 @@ class BadPlan(Exception):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a plan, as `local/faults/fault_plan.schema.json` publishes it."""
-    described = codec.schema(FaultPlan)
+    described = codec.json_schema(FaultPlan)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
@@ -134,20 +134,20 @@ def load(file: Path) -> FaultPlan:
         content = file.read_bytes()
     except OSError as error:
         raise BadPlan(f"{file}: cannot be read: {error.strerror}") from error
-    return read(content)
+    return parse_plan(content)
 
 
-def read(content: bytes) -> FaultPlan:
+def parse_plan(content: bytes) -> FaultPlan:
     """The plan in JSON text. Raises: BadPlan."""
     try:
         value = codec.from_json(content)
     except msgspec.DecodeError as error:
         raise BadPlan(f"not JSON: {error}") from error
     found = jsonschema_rs.validator_for(schema()).iter_errors(value)
-    if wrong := [f"{_place(error.instance_path)}: {error.message}" for error in found]:
+    if wrong := [f"{_format_path(error.instance_path)}: {error.message}" for error in found]:
         raise BadPlan(*sorted(wrong))
     plan: FaultPlan = codec.from_builtins(value, FaultPlan)
-    if idle := list(_idle(plan)):
+    if idle := list(_find_ineffective_faults(plan)):
         raise BadPlan(*idle)
     return plan
 
@@ -164,7 +164,7 @@ def check_calls(plan: FaultPlan, served: Collection[str]) -> None:
         raise BadPlan(*unknown)
 
 
-def _idle(plan: FaultPlan) -> Iterator[str]:
+def _find_ineffective_faults(plan: FaultPlan) -> Iterator[str]:
     """What would have no effect."""
     for index, call in enumerate(plan.calls):
         if call.answer is None and not call.delay_seconds:
@@ -179,7 +179,7 @@ def _idle(plan: FaultPlan) -> Iterator[str]:
             yield f"messages[{index}]: neither late, nor in another order, nor copied"
 
 
-def _place(path: list[str | int]) -> str:
+def _format_path(path: list[str | int]) -> str:
     """`calls[0].share`; the whole plan is `plan`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).lstrip(".") or "plan"

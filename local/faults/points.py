@@ -10,14 +10,14 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Moment(StrEnum):
+class CallMoment(StrEnum):
     """On which side of the effect a hook is called."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
-Hook = Callable[[str, Moment], None]
+Hook = Callable[[str, CallMoment], None]
 """Called with the call's full name (`google.firestore.v1.Firestore/Commit`) and the moment. What
 it raises is the answer; what it does (sleep, kill, count) happens at exactly this point."""
 
@@ -33,14 +33,14 @@ class Fate(Struct, frozen=True):
     """Why an operation fails when it is due; empty: it does not."""
 
 
-ORDINARY = Fate()
+ORDINARY_COURSE = Fate()
 
 Oracle = Callable[[str], Fate | None]
 """Asked for `message projects/P/subscriptions/S` and `operation projects/P/locations/R/services/S`;
 None: nothing is unusual."""
 
 
-class Faults:
+class FaultPoints:
     """The hooks and oracles of one embedded cloud."""
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Faults:
         """Ask `hook` no more; unknown hooks are ignored."""
         self._hooks = [known for known in self._hooks if known != hook]
 
-    def consult(self, oracle: Oracle) -> None:
+    def add_oracle(self, oracle: Oracle) -> None:
         """Let `oracle` say what becomes of messages and operations from now on."""
         self._oracles = [*self._oracles, oracle]
 
-    def dismiss(self, oracle: Oracle) -> None:
+    def remove_oracle(self, oracle: Oracle) -> None:
         """Ask `oracle` no more; unknown oracles are ignored."""
         self._oracles = [known for known in self._oracles if known != oracle]
 
@@ -67,10 +67,10 @@ class Faults:
     def around(self, call: str) -> Iterator[None]:
         """Ask the hooks before the body, and again once it has taken effect."""
         for hook in self._hooks:
-            hook(call, Moment.BEFORE)
+            hook(call, CallMoment.BEFORE)
         yield
         for hook in self._hooks:
-            hook(call, Moment.AFTER)
+            hook(call, CallMoment.AFTER)
 
     def fate(self, thing: str) -> Fate:
         """What becomes of a new message or operation: the first oracle that knows says it."""
@@ -78,4 +78,4 @@ class Faults:
             fate = oracle(thing)
             if fate is not None:
                 return fate
-        return ORDINARY
+        return ORDINARY_COURSE

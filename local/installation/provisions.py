@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from google.pubsub_v1 import types as pubsub_types
 
 from local.application import names
-from local.core.grpc_services import Refused
-from local.resources import Surroundings
+from local.core.grpc_services import StatusError
+from local.resources import SystemResources
 from local.services.identity import Account, EmbeddedIdentity
 from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets
@@ -32,13 +32,13 @@ TOPICS = (
     "rollback-notices",
     "rollback-dead-letters",
 )
-ANCHORS_KEPT_FOR = timedelta(days=90)
+ANCHOR_RETENTION = timedelta(days=90)
 """Longer than what they prove."""
 HERE, THERE = "US", "EU"
 """Where buckets lie: those of copies on another continent."""
-MAKER = "maker"
+REGENERATION_SUBSCRIPTION_SUFFIX = "maker"
 """How the subscription ends by which an application hears what it is to make again."""
-INSIDE: Any = None
+NO_CALL_CONTEXT: Any = None
 """The context of a call that comes from inside: what is called so does not look at it."""
 
 
@@ -48,18 +48,18 @@ def create_topics(pubsub: PubSub, projects: Iterable[str], policies: Sequence[Po
     theirs = {(one.project, topic) for one in policies for topic in derived_topics(one)}
     for project, topic in sorted(ours | theirs):
         named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
-        _unless_there(pubsub.publisher.CreateTopic, named)
+        _create_unless_exists(pubsub.publisher.CreateTopic, named)
     for project, topic in sorted(theirs):
         listening = pubsub_types.Subscription.pb()(
-            name=f"projects/{project}/subscriptions/{topic}-{MAKER}",
+            name=f"projects/{project}/subscriptions/{topic}-{REGENERATION_SUBSCRIPTION_SUFFIX}",
             topic=f"projects/{project}/topics/{topic}",
         )
-        _unless_there(pubsub.subscriber.CreateSubscription, listening)
+        _create_unless_exists(pubsub.subscriber.CreateSubscription, listening)
 
 
 def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> None:
     """The responders', and those of exports and assets; that of heads keeps what is in it."""
-    retained = {audit_bucket(home): ANCHORS_KEPT_FOR}
+    retained = {audit_bucket(home): ANCHOR_RETENTION}
     others = (quarantine_bucket, sources_bucket, status_bucket, values_bucket)
     own = (*retained, *(one(home) for one in others))
     exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
@@ -74,18 +74,18 @@ def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> N
                 raise
 
 
-def admit_probes(
-    surroundings: Surroundings, identity: EmbeddedIdentity, home: str, policies: Sequence[Policy]
+def create_probe_accounts(
+    surroundings: SystemResources, identity: EmbeddedIdentity, home: str, policies: Sequence[Policy]
 ) -> None:
     """The test accounts that the policies' probes sign in as, and what they do it with."""
     people, held = surroundings.identity, surroundings.secrets
-    identity.takes_no_password = people.takes_no_password
+    identity.takes_no_password = people.is_password_sign_in_off
     for policy in policies:
         for account in filter(None, (probe.sign_in for probe in policy.probes)):
             password = names.digest(f"{policy.project}/{account.email}")[:20]
             identity.put(Account(account.email, password))
-            held.hold(home, account.password_secret, password)
-            held.hold(home, account.api_key_secret, people.api_key(policy.project))
+            held.set_first_value(home, account.password_secret, password)
+            held.set_first_value(home, account.api_key_secret, people.api_key(policy.project))
 
 
 def console_account(home: str) -> str:
@@ -95,37 +95,37 @@ def console_account(home: str) -> str:
 
 def audit_bucket(home: str) -> str:
     """The bucket for heads of audit chains, by the operations project."""
-    return _bucket(home, "audit")
+    return _bucket_name(home, "audit")
 
 
 def sources_bucket(home: str) -> str:
     """The bucket for our copies of the functions' sources."""
-    return _bucket(home, "sources")
+    return _bucket_name(home, "sources")
 
 
 def values_bucket(home: str) -> str:
     """The bucket for values of plain variables."""
-    return _bucket(home, "values")
+    return _bucket_name(home, "values")
 
 
 def quarantine_bucket(home: str) -> str:
     """The bucket for documents as they were before a repair."""
-    return _bucket(home, "quarantine")
+    return _bucket_name(home, "quarantine")
 
 
 def status_bucket(home: str) -> str:
     """The bucket of the status pages."""
-    return _bucket(home, "status")
+    return _bucket_name(home, "status")
 
 
-def _bucket(home: str, purpose: str) -> str:
+def _bucket_name(home: str, purpose: str) -> str:
     return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-{purpose}"
 
 
-def _unless_there(create: Callable[[Any, Any], object], wanted: Message) -> None:
+def _create_unless_exists(create: Callable[[Any, Any], object], wanted: Message) -> None:
     """There is such a thing, whoever made it."""
     try:
-        create(wanted, INSIDE)
-    except Refused as refused:
+        create(wanted, NO_CALL_CONTEXT)
+    except StatusError as refused:
         if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
             raise

@@ -13,10 +13,10 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 
 from shared.core import topics
 
-CALL_SECONDS = 10.0
+CALL_TIMEOUT_SECONDS = 10.0
 
 
-class Place(Protocol):
+class CloudAddresses(Protocol):
     """An embedded cloud, in this process or in another."""
 
     @property
@@ -35,29 +35,31 @@ class Place(Protocol):
         ...
 
 
-def subscribe(cloud: Place, addresses: Mapping[str, str]) -> None:
+def subscribe(cloud: CloudAddresses, addresses: Mapping[str, str]) -> None:
     """Have each topic pushed to the entry point that listens at its address.
 
     Everything is in the operations project, but for alerts: every protected project's count. A
     subscription that a journal has brought back gets the new address.
     """
-    keep_letters(cloud)
-    _put(cloud, _pushes(cloud, addresses))
+    create_dead_letter_subscription(cloud)
+    _create_or_update(cloud, _build_push_subscriptions(cloud, addresses))
 
 
-def keep_letters(cloud: Place) -> None:
+def create_dead_letter_subscription(cloud: CloudAddresses) -> None:
     """Have dead letters kept until a person takes them out."""
     letters = {
-        "name": f"projects/{cloud.home}/subscriptions/{topics.LETTERS_KEPT}",
+        "name": f"projects/{cloud.home}/subscriptions/{topics.DEAD_LETTER_SUBSCRIPTION}",
         "topic": f"projects/{cloud.home}/topics/{topics.DEAD_LETTERS}",
         "ack_deadline_seconds": int(topics.ACK_DEADLINE.total_seconds()),
-        "message_retention_duration": topics.LETTERS_KEPT_FOR,
+        "message_retention_duration": topics.DEAD_LETTER_RETENTION,
         "expiration_policy": {},  # present and empty: never
     }
-    _put(cloud, [letters])
+    _create_or_update(cloud, [letters])
 
 
-def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _build_push_subscriptions(
+    cloud: CloudAddresses, addresses: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     pairs = ((name, topic) for name, several in topics.ENTRY_POINTS.items() for topic in several)
     for entry_point, topic in pairs:
         first, longest = topics.backoff(topic)
@@ -73,20 +75,20 @@ def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, An
                 "retry_policy": {"minimum_backoff": first, "maximum_backoff": longest},
                 "dead_letter_policy": {
                     "dead_letter_topic": f"projects/{cloud.home}/topics/{topics.DEAD_LETTERS}",
-                    "max_delivery_attempts": topics.LIMIT_ATTEMPTS,
+                    "max_delivery_attempts": topics.MAX_DELIVERY_ATTEMPTS,
                 },
             }
 
 
-def _put(cloud: Place, wanted: Iterable[dict[str, Any]]) -> None:
+def _create_or_update(cloud: CloudAddresses, wanted: Iterable[dict[str, Any]]) -> None:
     with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         for one in wanted:
             subscription = pubsub_types.Subscription.pb()(**one)
             try:
-                subscriber.create_subscription(subscription, timeout=CALL_SECONDS)
+                subscriber.create_subscription(subscription, timeout=CALL_TIMEOUT_SECONDS)
             except AlreadyExists:
                 moved = pubsub_types.ModifyPushConfigRequest.pb()(
                     subscription=subscription.name, push_config=subscription.push_config
                 )
-                subscriber.modify_push_config(moved, timeout=CALL_SECONDS)
+                subscriber.modify_push_config(moved, timeout=CALL_TIMEOUT_SECONDS)

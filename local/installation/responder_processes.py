@@ -13,7 +13,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local.control.proxy import detour, without_detours
+from local.control.proxy import build_proxy_environment, remove_proxy_variables
 from local.installation import push_subscriptions
 from local.installation.provisions import (
     audit_bucket,
@@ -23,18 +23,18 @@ from local.installation.provisions import (
     status_bucket,
     values_bucket,
 )
-from local.installation.push_subscriptions import Place
+from local.installation.push_subscriptions import CloudAddresses
 from shared.core import topics
-from shared.wiring.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 
 ROOT = Path(__file__).parent.parent.parent
 HOST = "127.0.0.1"
-SERVED = (*topics.ENTRY_POINTS, topics.CONSOLE)
+SERVED_ENTRY_POINTS = (*topics.ENTRY_POINTS, topics.CONSOLE_ENTRY_POINT)
 START_LIMIT_SECONDS = 60.0
 """Of wall time, for all of them together: they start at once and take some 5 s on two cores."""
 STOP_LIMIT_SECONDS = 3.0
 """Of wall time: what still answers a request by then is killed."""
-_LOOK_EVERY_SECONDS = 0.05
+_POLL_INTERVAL_SECONDS = 0.05
 
 
 class NotListening(Exception):
@@ -46,7 +46,7 @@ class Responders:
 
     def __init__(
         self,
-        cloud: Place,
+        cloud: CloudAddresses,
         environment: Mapping[str, str],
         folder: TemporaryDirectory[str],
         log: Path | None,
@@ -61,7 +61,7 @@ class Responders:
 
     @classmethod
     def start(
-        cls, cloud: Place, policy_files: Iterable[Path], log: Path | None = None
+        cls, cloud: CloudAddresses, policy_files: Iterable[Path], log: Path | None = None
     ) -> Responders:
         """All of them listening, and their topics pushed to them.
 
@@ -69,14 +69,14 @@ class Responders:
         without one it goes to standard error. Raises: NotListening.
         """
         folder = TemporaryDirectory(prefix="rollback-responders-")
-        policies = _only(policy_files, Path(folder.name) / "policies")
+        policies = _copy_policy_files(policy_files, Path(folder.name) / "policies")
         environment = _environment(cloud, policies, Path(folder.name))
         responders = cls(cloud, environment, folder, log)
         try:
-            for entry_point in SERVED:
+            for entry_point in SERVED_ENTRY_POINTS:
                 responders.addresses[entry_point] = f"{HOST}:{free_port()}"
                 responders._launch(entry_point)
-            responders._await(SERVED)
+            responders._await(SERVED_ENTRY_POINTS)
             push_subscriptions.subscribe(cloud, responders.addresses)
         except BaseException:
             responders.stop()
@@ -95,7 +95,7 @@ class Responders:
         self._launch(entry_point)
         self._await([entry_point])
 
-    def revive(self) -> None:
+    def restart_dead(self) -> None:
         """Start again whichever has died, as Google does. Raises: NotListening."""
         for entry_point, process in list(self._processes.items()):
             if process.poll() is not None:
@@ -163,24 +163,24 @@ class Responders:
                     raise NotListening(f"{entry_point} ended before it listened")
                 if time.monotonic() > give_up_at:
                     raise NotListening(f"{entry_point}: not after {START_LIMIT_SECONDS:.0f} s")
-                time.sleep(_LOOK_EVERY_SECONDS)
+                time.sleep(_POLL_INTERVAL_SECONDS)
 
     def _await_silence(self, entry_point: str) -> None:
         """Wait for what the dead process has forked: the system ends it a moment later."""
         give_up_at = time.monotonic() + STOP_LIMIT_SECONDS
         while _is_listening(self.addresses[entry_point]) and time.monotonic() < give_up_at:
-            time.sleep(_LOOK_EVERY_SECONDS)
+            time.sleep(_POLL_INTERVAL_SECONDS)
 
 
-def _environment(cloud: Place, policies: Path, folder: Path) -> dict[str, str]:
+def _environment(cloud: CloudAddresses, policies: Path, folder: Path) -> dict[str, str]:
     """What wires a responder to the cloud, on top of this process's own environment."""
     inherited = {name: value for name, value in os.environ.items() if name != "K_SERVICE"}
     return {
-        **without_detours(inherited),
-        **detour(cloud.addresses["control"], folder),
+        **remove_proxy_variables(inherited),
+        **build_proxy_environment(cloud.addresses["control"], folder),
         "GOOGLE_CLOUD_PROJECT": cloud.home,
         "ROLLBACK_IDENTITY_PROJECT": cloud.home,
-        LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+        LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
         "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
         "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
@@ -192,7 +192,7 @@ def _environment(cloud: Place, policies: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def _only(files: Iterable[Path], folder: Path) -> Path:
+def _copy_policy_files(files: Iterable[Path], folder: Path) -> Path:
     """The folder, new, with these policy files and no other."""
     folder.mkdir()
     for number, file in enumerate(files):

@@ -10,9 +10,9 @@ from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.services.monitoring.ingestion_delay import MINUTE, floor_to_minute
 
-EVERY = timedelta(seconds=10)
+HEARTBEAT_INTERVAL = timedelta(seconds=10)
 """Cloud time between two beats: the most that a restart can set the clock back."""
-_KEPT_AS = "clock"
+_JOURNAL_SERVICE = "clock"
 
 
 class Heartbeat:
@@ -58,7 +58,7 @@ class Heartbeat:
             if self._tick and floor_to_minute(now) > self._ticked_at:
                 self._tick()
                 self._ticked_at = floor_to_minute(now)
-            self._journal.write(_KEPT_AS, [("now", now.isoformat().encode())])
+            self._journal.write(_JOURNAL_SERVICE, [("now", now.isoformat().encode())])
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -68,12 +68,12 @@ class Heartbeat:
     def _next_beat(self) -> datetime:
         now = self._clock.now()
         minute = floor_to_minute(now)
-        beats = (now - minute) // EVERY + 1
-        return minute + min(beats * EVERY, MINUTE)
+        beats = (now - minute) // HEARTBEAT_INTERVAL + 1
+        return minute + min(beats * HEARTBEAT_INTERVAL, MINUTE)
 
 
-def resume(clock: CloudClock, journal: Journal) -> None:
+def resume_clock(clock: CloudClock, journal: Journal) -> None:
     """Move the clock to where an earlier cloud of the same journal left it; never back."""
-    for _, value in journal.read(_KEPT_AS):
+    for _, value in journal.read(_JOURNAL_SERVICE):
         ahead = datetime.fromisoformat(value.decode()) - clock.now()
         clock.advance(max(ahead, timedelta()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from local.services.firestore.data.ttl import Expiry, Group
+from local.services.firestore.data.ttl import CollectionGroup, TtlPolicies
 from shared.wiring.settings import Settings
 
 FIELD: Final = "expires_at"
-COLLECTIONS: Final = (
+EXPIRING_COLLECTIONS: Final = (
     "alerts",
     "anchors",
     "audit",
@@ -34,8 +34,8 @@ COLLECTIONS: Final = (
 """In which something expires: those of terraform/state.tf."""
 
 
-def install(expiry: Expiry, project: str) -> None:
+def install_expiry(expiry: TtlPolicies, project: str) -> None:
     """Let the state of the responders that run in a project expire; again: nothing more."""
     database = f"projects/{project}/databases/{Settings(project).database}"
-    for collection in COLLECTIONS:
-        expiry.set(Group(database, collection), FIELD)
+    for collection in EXPIRING_COLLECTIONS:
+        expiry.set(CollectionGroup(database, collection), FIELD)

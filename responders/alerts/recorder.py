@@ -8,17 +8,17 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from responders.alerts.preemption import making_way
+from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Write, written
+from shared.core.store import Create, Document, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain import system as systems
-from shared.domain.audit.chain import Event, event
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
+from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.policy.model import Policy
-from shared.domain.policy.severity import worse
+from shared.domain.policy.severity import worse_severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert as alert_record
@@ -31,7 +31,7 @@ COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-class Recording:
+class AlertRecorder:
     """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
 
     `actor` is who tells of it, in the trail.
@@ -41,7 +41,7 @@ class Recording:
         self._ports = ports
         self._actor = actor
 
-    def settle(self, alert: Alert, policy: Policy) -> None:
+    def record(self, alert: Alert, policy: Policy) -> None:
         """Return when the alert is kept, an incident attends to it and its work is published.
 
         What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
@@ -60,13 +60,13 @@ class Recording:
         kept = store.get(alert_record.alert_path(alert.key))
         document = store.get(systems.system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        system = systems.stored(document.fields, policy.system)
+        system = systems.decode_system(document.fields, policy.system)
         attending = bool(system.rollback) and not system.rollback_ended
         if not alert.is_open or self._is_over(alert):
             if known is None:
                 self._keep(alert, self._beside(alert, system), "the end of what began it")
         elif known is None and attending:
-            first = making_way(self._ports, policy, system, alert, self._actor)
+            first = build_preemption_writes(self._ports, policy, system, alert, self._actor)
             self._keep(alert, system.incident, "the incident was open", first)
             self._attend(alert, policy)
         elif known is not None and (attending or known.absorbed_by):
@@ -104,7 +104,9 @@ class Recording:
             return
         rollback = decode(Rollback, document.fields)
         if rollback.due_at is not None and rollback.due_at <= document.read_at:
-            work_queue.publish(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
+            work_queue.publish_work_item(
+                self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at
+            )
 
     def _open(
         self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
@@ -116,11 +118,11 @@ class Recording:
             if rejoins
             else self._opened(alert, policy, document)
         )
-        why = _why_rejoined(system, document.read_at) if rejoins else "it opened the incident"
+        why = _describe_rejoin(system, document.read_at) if rejoins else "it opened the incident"
         joined = replace(alert, incident=opening.incident.id, joined=why)
-        self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
+        self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
         rollback = opening.rollback
-        work_queue.publish(
+        work_queue.publish_work_item(
             self._ports.bus,
             work_queue.ROLLBACK,
             rollback.id,
@@ -130,7 +132,7 @@ class Recording:
 
     def _reopened(
         self, alert: Alert, policy: Policy, document: Document, system: System
-    ) -> Opening:
+    ) -> IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(system.incident))
         known = decode(Incident, before.fields)
@@ -138,13 +140,13 @@ class Recording:
             policy,
             document,
             before,
-            severity=worse(known.severity, policy.signals[alert.signal].severity),
+            severity=worse_severity(known.severity, policy.signals[alert.signal].severity),
             now=document.read_at,
             commit_id=self._ports.ids(),
             events=[self._detected(alert, document.read_at)],
         )
 
-    def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
+    def _opened(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
         return open_incident(
             policy,
             document,
@@ -157,7 +159,7 @@ class Recording:
         )
 
     def _detected(self, alert: Alert, now: datetime) -> Event:
-        return event(
+        return create_event(
             "incident.detected",
             now,
             self._actor,
@@ -167,7 +169,7 @@ class Recording:
         )
 
 
-def _why_rejoined(system: System, now: datetime) -> str:
+def _describe_rejoin(system: System, now: datetime) -> str:
     if system.incident_ended_at is None:
         return "the incident waited for a person: it is judged again"
     ago = (now - system.incident_ended_at).total_seconds()

@@ -9,10 +9,10 @@ from shared.core.errors import Refused, Rejected
 from shared.core.store import Create
 from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups import restore_point
-from shared.domain.data.backups.database_copy import MOST, Copy
-from shared.domain.data.backups.filled_database import UNDER_WAY
-from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource
-from shared.state.reader import Reading
+from shared.domain.data.backups.database_copy import MAX_COPIES_PER_SYSTEM, DatabaseCopy
+from shared.domain.data.backups.filled_database import FILLING_STATUSES
+from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
+from shared.state.reader import StateReader
 
 
 def copy(asked: CommandRequest) -> CommandEffect:
@@ -23,21 +23,21 @@ def copy(asked: CommandRequest) -> CommandEffect:
     command, policy = asked.command, asked.policy
     if policy.backups.copies is None:
         raise Refused(f"{policy.system} declares no copies (backups.copies)")
-    open_ones = _open(asked)
-    if len(open_ones) >= MOST:
+    open_ones = _open_copy_ids(asked)
+    if len(open_ones) >= MAX_COPIES_PER_SYSTEM:
         raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
     try:
-        kept = restore_points.available_points(asked.ports, policy)
+        kept = restore_points.read_available_points(asked.ports, policy)
     except Rejected as no:
         raise Refused(f"what there is to copy cannot be seen: {no}") from no
-    point = chosen(command.restore_point, kept)
+    point = select_copy_source(command.restore_point, kept)
     now = asked.ports.clock.now()
-    made = Copy(
-        id=copies.id_of(policy.system, now),
+    made = DatabaseCopy(
+        id=copies.new_copy_id(policy.system, now),
         system=policy.system,
         original=policy.backups.database,
         point=point,
-        location=_location(kept, point),
+        location=_copy_location(kept, point),
         command=command.id,
         actor=command.actor,
         reason=command.reason,
@@ -50,15 +50,15 @@ def copy(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def chosen(text: str, kept: AvailablePoints) -> Point:
+def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
     """What a copy is made of. Raises: Refused."""
-    point = restore_point.resolved(text, kept)
+    point = restore_point.resolve_restore_point(text, kept)
     if point.source is RestoreSource.COPY:
         raise Refused(f"{point.place} is a copy already")
     return point
 
 
-def _location(kept: AvailablePoints, point: Point) -> str:
+def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
     """Where the copy is made: beside its original, or where backups of one that is gone lie.
 
     Raises: Refused.
@@ -71,7 +71,7 @@ def _location(kept: AvailablePoints, point: Point) -> str:
     return places[-1] if places else ""
 
 
-def _open(asked: CommandRequest) -> list[str]:
+def _open_copy_ids(asked: CommandRequest) -> list[str]:
     """The copies of the system that are being made or deleted."""
-    known = Reading(asked.ports.store).copies(asked.policy.system)
-    return [one.id for one in known if one.status in UNDER_WAY]
+    known = StateReader(asked.ports.store).copies(asked.policy.system)
+    return [one.id for one in known if one.status in FILLING_STATUSES]

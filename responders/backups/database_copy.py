@@ -10,27 +10,32 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.backups.job_step import ACTOR, JobStep
-from responders.data.document_check import Examining
-from responders.support.parallel_calls import ask
-from responders.support.stop_switches import is_stopped
+from responders.data.document_check import DocumentChecker
+from responders.support.parallel_calls import call_one
+from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Document, Query
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import database_copy as copies
-from shared.domain.data.backups.database_copy import LET_GO_WITHIN, TOLD, Copy, text
-from shared.domain.data.backups.filled_database import FillStatus, failed, let_go
+from shared.domain.data.backups.database_copy import (
+    DELETION_TIMEOUT,
+    NOTICE_SEVERITIES,
+    DatabaseCopy,
+    notice_lines,
+)
+from shared.domain.data.backups.filled_database import FillStatus, mark_failed, start_deletion
 from shared.domain.data.backups.restore_point import RestoreSource
-from shared.domain.data.erasure.ledger import Progress
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.data.erasure.ledger import ErasureProgress
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
 from shared.ports.groups import Ports
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
 
-class MakingCopies:
+class DatabaseCopier:
     """The copies of the systems whose policy admits some; one that does not costs nothing."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -39,7 +44,7 @@ class MakingCopies:
             system: policy for system, policy in policies.items() if policy.backups.copies
         }
 
-    def carry_on(self) -> None:
+    def advance_copies(self) -> None:
         """Carry each copy that is not over a step forward.
 
         What a service does not answer is asked again in a minute. Raises: Unavailable, for the
@@ -49,13 +54,13 @@ class MakingCopies:
             return
         waiting = Query("copies", where=(("is_over", "==", False),))
         for document in self._ports.store.query(waiting):
-            copy = decode(Copy, document.fields)
+            copy = decode(DatabaseCopy, document.fields)
             policy = self._policies.get(copy.system)
             if policy is not None and policy.backups.copies is not None:
-                _Step(self._ports, policy, policy.backups.copies, document).carry_forward(copy)
+                _CopyStep(self._ports, policy, policy.backups.copies, document).carry_forward(copy)
 
 
-class _Step(JobStep[Copy]):
+class _CopyStep(JobStep[DatabaseCopy]):
     """One copy, one step further."""
 
     WHAT = "copy"
@@ -67,24 +72,24 @@ class _Step(JobStep[Copy]):
         super().__init__(ports, policy, rules.within, document)
         self._rules = rules
 
-    def _after(self, one: Copy) -> Copy:
+    def _after(self, one: DatabaseCopy) -> DatabaseCopy:
         return self._kept(one) if one.status is FillStatus.READY else super()._after(one)
 
     # Making
 
-    def _asked(self, one: Copy) -> Copy:
+    def _asked(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is asked for, unless somebody's own database is called like it."""
         if one.asked_at is None:
-            if one.id in ask(self._ports, self._restores.names):
+            if one.id in call_one(self._ports, self._restores.names):
                 return self._taken(one)
             one = replace(one, is_ours=True)
         return super()._asked(one)
 
-    def _taken(self, intent: Copy) -> Copy:
+    def _taken(self, intent: DatabaseCopy) -> DatabaseCopy:
         theirs = f"a database {intent.id} exists already: delete it, then request the copy again"
-        return failed(replace(intent, asked_at=None), theirs, self._now)
+        return mark_failed(replace(intent, asked_at=None), theirs, self._now)
 
-    def _calls(self, one: Copy) -> Sequence[Callable[[], Any]]:
+    def _calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
         """A database of the original's past, of Google's own backup, or of an export."""
         match one.point.source:
             case RestoreSource.WINDOW:
@@ -95,88 +100,90 @@ class _Step(JobStep[Copy]):
 
     def _is_stopped(self) -> bool:
         """Whether a switch is set, asked right before each effect."""
-        return is_stopped(self._ports, self._policy)
+        return is_change_blocked(self._ports, self._policy)
 
     # Looking through
 
-    def _purged(self, one: Copy) -> Copy:
+    def _purged(self, one: DatabaseCopy) -> DatabaseCopy:
         began = one.purged_at
-        if began is None or one.purge == Progress(removed=one.purge.removed):
+        if began is None or one.purge == ErasureProgress(removed=one.purge.removed):
             began = self._now
         return super()._purged(replace(one, purged_at=began))
 
-    def _concluded(self, examining: Examining, one: Copy) -> Copy:
+    def _concluded(self, examining: DocumentChecker, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is ready; or, where it was filled once more meanwhile, from the start."""
-        newest = ask(self._ports, partial(self._restores.find, one.id))
+        newest = call_one(self._ports, partial(self._restores.find, one.id))
         if newest is not None and newest.operation != one.operation:
-            return copies.again(one, newest.operation)
-        return copies.ready(one, examining.counts(None), self._rules, self._now)
+            return copies.restart_fill(one, newest.operation)
+        return copies.mark_ready(one, examining.counts(None), self._rules, self._now)
 
-    def _counts(self, copy: Copy) -> dict[str, int]:
+    def _counts(self, copy: DatabaseCopy) -> dict[str, int]:
         """How many documents each declared collection of it holds now."""
         return self._examining(copy).counts(None)
 
     # Keeping, and letting go
 
-    def _kept(self, copy: Copy) -> Copy:
+    def _kept(self, copy: DatabaseCopy) -> DatabaseCopy:
         """The copy that waits for people: whoever is erased meanwhile goes from it, too."""
         if not copy.purge.is_over:
             purged = self._purged(copy)
             return replace(purged, counts=self._counts(copy)) if purged.purge.is_over else purged
         if self._is_erased_since(copy):
-            return replace(copy, purge=Progress(removed=copy.purge.removed))
-        if copies.reminds(copy, self._rules, self._now):
+            return replace(copy, purge=ErasureProgress(removed=copy.purge.removed))
+        if copies.should_remind(copy, self._rules, self._now):
             return replace(copy, reminded_at=self._now)
         if copy.kept_until is None or self._now < copy.kept_until:
             return copy
-        if copy.id not in ask(self._ports, self._restores.names):
-            return copies.deleted(copy, self._now)
+        if copy.id not in call_one(self._ports, self._restores.names):
+            return copies.mark_deleted(copy, self._now)
         if self._counts(copy) != copy.counts:
             why = "it holds other numbers of documents than when it was ready"
-            return copies.left(copy, why, self._now)
-        return let_go(copy, self._now)
+            return copies.mark_handed_over(copy, why, self._now)
+        return start_deletion(copy, self._now)
 
-    def _is_erased_since(self, copy: Copy) -> bool:
+    def _is_erased_since(self, copy: DatabaseCopy) -> bool:
         """Whether somebody has come into the ledger since the copy was gone through.
 
         When they were erased says nothing of that: the application may have told it later.
         """
         since = copy.purged_at
-        book = Reading(self._ports.store).ledger(copy.system)
+        book = StateReader(self._ports.store).erasure_ledger(copy.system)
         if self._policy.erasure is None or since is None or book is None or book.added_at is None:
             return False
         return book.added_at >= since
 
-    def _closed(self, one: Copy) -> Copy:
+    def _closed(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy once its database is gone; what is not ours, or protected, stays."""
         if one.asked_at is None or (one.faults and not one.is_ours):
-            return copies.deleted(one, self._now)
-        if one.id in ask(self._ports, self._restores.names):
+            return copies.mark_deleted(one, self._now)
+        if one.id in call_one(self._ports, self._restores.names):
             try:
                 with suppress(Ambiguous):  # the look tells
-                    ask(self._ports, partial(self._restores.delete, one.id))
+                    call_one(self._ports, partial(self._restores.delete, one.id))
             except Moved as no:
-                if one.closing_at and self._now >= one.closing_at + LET_GO_WITHIN:
-                    return copies.left(one, f"it may not be deleted: {no}", self._now)
+                if one.closing_at and self._now >= one.closing_at + DELETION_TIMEOUT:
+                    return copies.mark_handed_over(one, f"it may not be deleted: {no}", self._now)
                 return replace(one, waiting=str(no))
-            if one.id in ask(self._ports, self._restores.names):
+            if one.id in call_one(self._ports, self._restores.names):
                 return one
-        return copies.deleted(one, self._now)
+        return copies.mark_deleted(one, self._now)
 
-    def _told(self, before: Copy, after: Copy) -> tuple[Iterable[Create], list[Notice]]:
-        name, now = _turn(before, after), self._now
+    def _told(
+        self, before: DatabaseCopy, after: DatabaseCopy
+    ) -> tuple[Iterable[Create], list[Notice]]:
+        name, now = _event_name(before, after), self._now
         if not name:
             return (), []
         facts = {"copy": after.id, "point": str(after.point), "faults": after.faults}
-        happened = event(name, now, ACTOR, waiting=after.waiting, **facts)
+        happened = create_event(name, now, ACTOR, waiting=after.waiting, **facts)
         said: list[Notice] = []
-        if name in TOLD:
-            lines = "\n".join(text(name, after, self._policy))
-            said = notices(self._policy, after.id, TOLD[name], name, lines, now)
-        return [write_down(after.system, f"{name}:{after.id}", happened)], said
+        if name in NOTICE_SEVERITIES:
+            lines = "\n".join(notice_lines(name, after, self._policy))
+            said = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)
+        return [event_write(after.system, f"{name}:{after.id}", happened)], said
 
 
-def _turn(before: Copy, after: Copy) -> str:
+def _event_name(before: DatabaseCopy, after: DatabaseCopy) -> str:
     """What has happened to it, each once; empty: nothing that is kept on record."""
     if after.reminded_at is not before.reminded_at:
         return "copy.ends"
@@ -185,10 +192,10 @@ def _turn(before: Copy, after: Copy) -> str:
         return ""
     if after.faults and after.status is FillStatus.LETTING_GO:
         return "copy.failed"
-    return _NAMES.get(after.status, "")
+    return _EVENT_NAMES.get(after.status, "")
 
 
-_NAMES: Mapping[FillStatus, str] = {
+_EVENT_NAMES: Mapping[FillStatus, str] = {
     FillStatus.CHECKING: "copy.made",
     FillStatus.READY: "copy.ready",
     FillStatus.DELETED: "copy.deleted",

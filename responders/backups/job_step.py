@@ -15,37 +15,37 @@ from typing import Any, Final, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.data.document_check import Examining
-from responders.data.erasure import CopiedDatabase
-from responders.support.parallel_calls import ask
+from responders.data.document_check import DocumentChecker
+from responders.data.erasure import DatabaseCopyEraser
+from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, Update
-from shared.domain.data.backups.database_copy import Copy
-from shared.domain.data.backups.export import ASKED_FOR
+from shared.domain.data.backups.database_copy import DatabaseCopy
+from shared.domain.data.backups.export import REQUEST_TIMEOUT
 from shared.domain.data.backups.filled_database import (
-    FILLED_WITHIN,
-    UNDER_WAY,
+    FILL_TIMEOUT,
+    FILLING_STATUSES,
     FillStatus,
-    failed,
-    may_ask,
+    mark_failed,
+    may_request_fill,
 )
-from shared.domain.data.backups.restore_test import Proof
-from shared.domain.data.backups.values import Restoring
+from shared.domain.data.backups.restore_test import RestoreTest
+from shared.domain.data.backups.values import RestoreProgress
 from shared.domain.data.integrity import scan
-from shared.domain.notices.notice import Notice, creates
+from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import publish_notices
 
 ACTOR: Final = "on_clock"
-STOPPED: Final = "nothing is begun while a pause or a freeze is set"
+STOPPED_REASON: Final = "nothing is begun while a pause or a freeze is set"
 
-One = TypeVar("One", Copy, Proof)
+JobRecord = TypeVar("JobRecord", DatabaseCopy, RestoreTest)
 
 
-class Recorded:
+class RecordStep:
     """One document as it was read, for one step."""
 
     def __init__(self, ports: Ports, policy: Policy, document: Document) -> None:
@@ -63,11 +63,11 @@ class Recorded:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
             kept = Update(self._document.path, encode(after), self._document.version)
-            self._ports.store.commit([kept, *events, *creates(said)])
+            self._ports.store.commit([kept, *events, *notice_writes(said)])
             publish_notices(self._ports.bus, said)
 
 
-class JobStep(Recorded, ABC, Generic[One]):
+class JobStep(RecordStep, ABC, Generic[JobRecord]):
     """One copy or proof, one step further."""
 
     WHAT: str
@@ -83,7 +83,7 @@ class JobStep(Recorded, ABC, Generic[One]):
         self._within = within
         self._restores = ports.system(policy.system).restores
 
-    def carry_forward(self, one: One) -> None:
+    def carry_forward(self, one: JobRecord) -> None:
         """One look, and what it takes, kept in one commit with who is told.
 
         What gives no answer is asked again in a minute, until the time of the policy is over.
@@ -94,13 +94,13 @@ class JobStep(Recorded, ABC, Generic[One]):
             severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
             log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
             after = replace(one, waiting=str(failure))
-        if after.status in UNDER_WAY and self._now >= after.began_at + self._within:
+        if after.status in FILLING_STATUSES and self._now >= after.began_at + self._within:
             reason = f"not over in time: {after.waiting or after.status.lower()}"
-            after = failed(after, reason, self._now)
+            after = mark_failed(after, reason, self._now)
         if after != one:
             self._keep(after, *self._told(one, after))
 
-    def _after(self, one: One) -> One:
+    def _after(self, one: JobRecord) -> JobRecord:
         """The record a step further. Raises: Unavailable, Rejected, Moved."""
         match one.status:
             case FillStatus.MAKING | FillStatus.RESTORING:
@@ -112,59 +112,59 @@ class JobStep(Recorded, ABC, Generic[One]):
         return self._closed(one)
 
     @abstractmethod
-    def _calls(self, one: One) -> Sequence[Callable[[], Any]]:
+    def _calls(self, one: JobRecord) -> Sequence[Callable[[], Any]]:
         """What makes its database, and, last, what fills it."""
 
     @abstractmethod
-    def _concluded(self, examining: Examining, one: One) -> One:
+    def _concluded(self, examining: DocumentChecker, one: JobRecord) -> JobRecord:
         """The record once all of its database was looked through."""
 
     @abstractmethod
-    def _closed(self, one: One) -> One:
+    def _closed(self, one: JobRecord) -> JobRecord:
         """The record once its database is gone."""
 
     @abstractmethod
-    def _told(self, before: One, after: One) -> tuple[Iterable[Create], list[Notice]]:
+    def _told(self, before: JobRecord, after: JobRecord) -> tuple[Iterable[Create], list[Notice]]:
         """The events of a step, and who is told of it."""
 
     def _is_stopped(self) -> bool:
         """Whether a switch keeps it from being filled. Raises: Unavailable."""
         return False
 
-    def _filled(self, one: One) -> One:
+    def _filled(self, one: JobRecord) -> JobRecord:
         """The record by how far its database is filled, begun where nobody has."""
-        begun: Restoring | None = None
+        begun: RestoreProgress | None = None
         if one.operation:
-            begun = ask(self._ports, partial(self._restores.look, one.operation))
+            begun = call_one(self._ports, partial(self._restores.look, one.operation))
         elif one.asked_at is not None:
-            begun = ask(self._ports, partial(self._restores.find, one.database))
+            begun = call_one(self._ports, partial(self._restores.find, one.database))
         if begun is None:
-            return self._asked(one) if may_ask(one, self._now) else one
+            return self._asked(one) if may_request_fill(one, self._now) else one
         part = f"{begun.percent} % of it is there" if begun.percent else ""
         if begun.ended_at is None:
             return replace(one, operation=begun.operation, waiting=part)
         known = replace(one, operation=begun.operation, waiting="")
         if begun.failure:
-            return failed(known, f"{self.FAILED}: {begun.failure}", self._now)
+            return mark_failed(known, f"{self.FAILED}: {begun.failure}", self._now)
         return replace(known, status=FillStatus.CHECKING, filled_at=begun.ended_at)
 
-    def _asked(self, one: One) -> One:
+    def _asked(self, one: JobRecord) -> JobRecord:
         """The record whose filling is asked for, once that is kept: of two, one loses there."""
         if self._is_stopped():
-            return replace(one, waiting=STOPPED)
+            return replace(one, waiting=STOPPED_REASON)
         intent = replace(one, asked_at=self._now, waiting="")
-        until = self._ports.clock.monotonic() + ASKED_FOR.total_seconds() / 2
+        until = self._ports.clock.monotonic() + REQUEST_TIMEOUT.total_seconds() / 2
         self._intend(intent)
         try:
             return self._begun(intent, until, is_first=one.asked_at is None)
         except (Unavailable, Moved) as failure:  # the next look finds it, or asks again
             return replace(intent, waiting=str(failure))
 
-    def _taken(self, intent: One) -> One:
+    def _taken(self, intent: JobRecord) -> JobRecord:
         """The record when a database of its name is there as the first request arrives."""
         return intent
 
-    def _begun(self, intent: One, until: float, *, is_first: bool) -> One:
+    def _begun(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:
         """The record once its database is made and filled, by a call each, the last not too late.
 
         Whoever stood still must not fill what another has looked through meanwhile.
@@ -172,39 +172,39 @@ class JobStep(Recorded, ABC, Generic[One]):
         operation = None
         for number, call in enumerate(self._calls(intent)):
             if self._is_stopped():
-                return replace(intent, waiting=STOPPED)
+                return replace(intent, waiting=STOPPED_REASON)
             if self._ports.clock.monotonic() > until:
                 return replace(intent, waiting="it took too long to be sent")
             try:
-                operation = ask(self._ports, call)
+                operation = call_one(self._ports, call)
             except Exists:  # of a request before: the next look finds it
                 if is_first and not number:
                     return self._taken(intent)
             except Rejected as no:
                 is_retried = bool(number) or self.RETRIES_CREATION
-                if is_retried and self._now < intent.began_at + FILLED_WITHIN:
+                if is_retried and self._now < intent.began_at + FILL_TIMEOUT:
                     return replace(intent, waiting=str(no))
-                return failed(intent, str(no), self._now)
+                return mark_failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")
 
-    def _imported(self, one: One, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
+    def _imported(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
         """The calls for an export: an empty database, and then what fills it."""
         return (
             partial(self._restores.create, one.database, location),
             partial(self._restores.fill, one.database, prefix),
         )
 
-    def _purged(self, one: One) -> One:
+    def _purged(self, one: JobRecord) -> JobRecord:
         """The record with more of its database gone through for people who were erased since."""
-        opened = CopiedDatabase(self._ports, self._policy, one.database, one.as_of)
-        return replace(one, purge=opened.purge(one.purge, self.SECONDS), waiting="")
+        opened = DatabaseCopyEraser(self._ports, self._policy, one.database, one.as_of)
+        return replace(one, purge=opened.erase_people(one.purge, self.SECONDS), waiting="")
 
-    def _examined(self, one: One) -> One:
+    def _examined(self, one: JobRecord) -> JobRecord:
         """The record with more of its database looked through, or with what that comes to.
 
         Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
         """
-        examining, at = self._examining(one), scan.minute(self._now)
+        examining, at = self._examining(one), scan.floor_to_minute(self._now)
         if one.run is None:
             if one.filled_at is not None and at < one.filled_at:
                 return one  # no whole minute has passed since it was filled
@@ -213,7 +213,7 @@ class JobStep(Recorded, ABC, Generic[One]):
         later = replace(one, run=run, waiting=str(failure or ""))
         return later if failure or not run.is_over else self._concluded(examining, later)
 
-    def _examining(self, one: One) -> Examining:
+    def _examining(self, one: JobRecord) -> DocumentChecker:
         """A look at its database, as if that were the one whose data the policy declares."""
         rules = replace(self._policy.integrity, database=one.database)
-        return Examining(self._ports, replace(self._policy, integrity=rules))
+        return DocumentChecker(self._ports, replace(self._policy, integrity=rules))

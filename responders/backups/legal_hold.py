@@ -14,39 +14,39 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import ask, ask_in_batches
+from responders.support.parallel_calls import call_in_batches, call_one
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Update
-from shared.core.text import nearest
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.core.text import suggest_names
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups import export
 from shared.domain.data.backups.export import Backup, ExportStatus
-from shared.domain.notices.notice import creates, notices
+from shared.domain.notices.notice import create_notices, notice_writes
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
 ACTOR: Final = "on_work"
-AT_ONCE: Final = 16
-SECONDS: Final = 60.0
+MAX_PARALLEL_CALLS: Final = 16
+WORK_TIME_LIMIT_SECONDS: Final = 60.0
 """No batch is begun after that; the rest is done when it is due again."""
-LOOK_AGAIN: Final = timedelta(minutes=1)
-GIVEN_UP_AFTER: Final = timedelta(hours=1)
+RETRY_INTERVAL: Final = timedelta(minutes=1)
+RETRY_TIMEOUT: Final = timedelta(hours=1)
 """What is refused for so long is told."""
-A_DAY: Final = timedelta(days=1)
+RELEASED_RETENTION: Final = timedelta(days=1)
 """So long after a release an entry is kept whose files may be gone by then."""
 
 
-def change(asked: CommandRequest) -> CommandEffect:
+def change_backup_hold(asked: CommandRequest) -> CommandEffect:
     """A backup is held, or released."""
     command = asked.command
-    document, backup = _find(asked)
+    document, backup = _find_backup(asked)
     holds = command.command == "hold"
     if holds and backup.held_by:
         raise Refused(f"{backup.id} is held by {backup.held_by} already")
@@ -54,7 +54,7 @@ def change(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{backup.id} is not held")
     if backup.status is not ExportStatus.KEPT:
         raise Refused(f"{backup.id} is {backup.status}: only what lies whole can be held")
-    usual = max(backup.began_at + KEPT_FOR, document.read_at + A_DAY)
+    usual = max(backup.began_at + RECORD_RETENTION, document.read_at + RELEASED_RETENTION)
     by = command.actor if holds else ""
     fields = {"held_by": by, "expires_at": None if holds else usual}
     return CommandEffect(
@@ -66,7 +66,9 @@ def change(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_backup_hold(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """Hold or release the files that are left; due again until that is done, or is given up.
 
     A redelivery says the same to the same files. Raises: Moved, Unavailable.
@@ -74,12 +76,12 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     backup = decode(Backup, ports.store.get(export.export_path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
-        ports.store.commit([_ended(document, record)])
+        ports.store.commit([_build_final_write(document, record)])
         return
-    done, total, why = _files(ports, backup, int(record.answer.get("done", 0)), held=held)
+    done, total, why = _set_file_holds(ports, backup, int(record.answer.get("done", 0)), held=held)
     answer = {**record.answer, "done": done, "files": total}
-    if done < total and now < record.received_at + GIVEN_UP_AFTER:
-        later = replace(record, answer=answer, due_at=now + LOOK_AGAIN)
+    if done < total and now < record.received_at + RETRY_TIMEOUT:
+        later = replace(record, answer=answer, due_at=now + RETRY_INTERVAL)
         ports.store.commit([Update(document.path, encode(later), document.version)])
         return
     word = "held" if held else "released"
@@ -89,18 +91,20 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     if done < total:
         text = f"{policy.system}: {done} of {total} files of {backup.id} are {word}: {why}"
         key = f"backup-{backup.id}"
-        said = notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
+        said = create_notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
     ports.store.commit(
         [
-            _ended(document, replace(record, answer=answer)),
-            write_down(policy.system, f"{name}:{record.id}", event(name, now, ACTOR, **facts)),
-            *creates(said),
+            _build_final_write(document, replace(record, answer=answer)),
+            event_write(
+                policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)
+            ),
+            *notice_writes(said),
         ]
     )
     work_queue.publish_notices(ports.bus, said)
 
 
-def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
+def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
     """How many of how many files are as wanted now, in their order, and why it is not one more."""
     mirrors = ports.projects.export_buckets
     buckets = [backup.bucket, *([backup.second] if backup.second else [])]
@@ -110,7 +114,7 @@ def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int,
             (bucket, name)
             for bucket in buckets
             for prefix in prefixes
-            for name in sorted(ask(ports, partial(mirrors.listed, bucket, prefix)))
+            for name in sorted(call_one(ports, partial(mirrors.list_objects, bucket, prefix)))
         ]
     except RollbackError as failure:
         return done, max(done + 1, backup.objects), str(failure)
@@ -118,7 +122,7 @@ def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int,
         str(number): partial(mirrors.hold, *names[number], held=held)
         for number in range(done, len(names))
     }
-    answers = ask_in_batches(ports, calls, AT_ONCE, SECONDS)
+    answers = call_in_batches(ports, calls, MAX_PARALLEL_CALLS, WORK_TIME_LIMIT_SECONDS)
     for number in range(done, len(names)):
         answer = answers.get(str(number), "there was no time for it")
         if answer is not None:
@@ -126,21 +130,21 @@ def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int,
     return len(names), len(names), ""
 
 
-def _ended(document: Document, record: CommandRecord) -> Update:
-    expires_at = document.read_at + KEPT_FOR
+def _build_final_write(document: Document, record: CommandRecord) -> Update:
+    expires_at = document.read_at + RECORD_RETENTION
     over = replace(record, due_at=None, expires_at=expires_at)
     return Update(document.path, encode(over), document.version)
 
 
-def _find(asked: CommandRequest) -> tuple[Document, Backup]:
+def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     document = store.get(export.export_path(command.backup))
     backup = decode(Backup, document.fields) if document.fields is not None else None
     if backup is None or backup.system != command.system:
-        known = [one.id for one in Reading(store).backups(command.system)]
+        known = [one.id for one in StateReader(store).backups(command.system)]
         raise Refused(
             f"backup {command.backup} is not known in {command.system}"
-            f"{nearest(command.backup, known)}"
+            f"{suggest_names(command.backup, known)}"
         )
     return document, backup

@@ -8,16 +8,16 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from responders.support.parallel_calls import answered, ask_all
+from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Document, written
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.core.store import Document, conditional_write
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import managed_backups
-from shared.domain.data.backups.managed_backups import Watched
-from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.notices.notice import Notice, create_notices, notice_writes
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.groups import Ports
@@ -26,34 +26,34 @@ from shared.state.work_queue import publish_notices
 ACTOR: Final = "on_clock"
 
 
-class Watching:
+class ManagedBackupChecker:
     """Looks at the native backups of the systems whose policy wants them."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.backups.native]
 
-    def watch(self) -> None:
+    def check(self) -> None:
         """Look where nobody has for an hour; what cannot be seen is looked at again in a minute.
 
         Raises: Unavailable, for the store's.
         """
         for policy in self._policies:
             document = self._ports.store.get(managed_backups.managed_backups_path(policy.system))
-            before = decode(Watched, document.fields) if document.fields else None
+            before = decode(ManagedBackupStatus, document.fields) if document.fields else None
             now = document.read_at
-            if before is not None and now - before.looked_at < managed_backups.LOOK_EVERY:
+            if before is not None and now - before.looked_at < managed_backups.CHECK_INTERVAL:
                 continue
             try:
                 found = self._faults(policy, now)
             except (Rejected, Unavailable) as failure:
                 log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
             else:
-                self._keep(policy, document, Watched(policy.system, now, found), now)
+                self._keep(policy, document, ManagedBackupStatus(policy.system, now, found), now)
 
     def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
         backups, database = self._ports.system(policy.system).backups, policy.backups.database
-        answers = ask_all(
+        answers = call_all(
             self._ports,
             {
                 "database": partial(backups.database, database),
@@ -61,29 +61,35 @@ class Watching:
                 "backups": partial(backups.backups, database),
             },
         )
-        found = {name: answered(one) for name, one in answers.items()}
-        return managed_backups.faults(found["database"], found["schedules"], found["backups"], now)
+        found = {name: require_answer(one) for name, one in answers.items()}
+        return managed_backups.find_backup_faults(
+            found["database"], found["schedules"], found["backups"], now
+        )
 
-    def _keep(self, policy: Policy, document: Document, after: Watched, now: datetime) -> None:
+    def _keep(
+        self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
+    ) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""
         known = tuple((document.fields or {}).get("faults", ()))
         said: list[Notice] = []
         events = []
         if after.faults != known:
             name = "backups.missing" if after.faults else "backups.complete"
-            said = _said(policy, after, now)
-            facts = event(name, now, ACTOR, faults=after.faults)
+            said = _build_notices(policy, after, now)
+            facts = create_event(name, now, ACTOR, faults=after.faults)
             key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
-            events = [write_down(policy.system, key, facts)]
+            events = [event_write(policy.system, key, facts)]
         with suppress(Moved):  # another instance has looked, and told
-            self._ports.store.commit([written(document, encode(after)), *events, *creates(said)])
+            self._ports.store.commit(
+                [conditional_write(document, encode(after)), *events, *notice_writes(said)]
+            )
             publish_notices(self._ports.bus, said)
 
 
-def _said(policy: Policy, after: Watched, now: datetime) -> list[Notice]:
+def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:
     word = "incomplete" if after.faults else "complete again"
     text = "\n".join((f"{policy.system}: Google's own backups are {word}", *after.faults))
-    return notices(
+    return create_notices(
         policy,
         f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",
         Severity.HIGH,

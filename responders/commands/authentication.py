@@ -12,20 +12,20 @@ from msgspec import Struct
 from shared.core import topics
 from shared.core.codec import decode, encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
-from shared.core.redaction import holds_token
+from shared.core.redaction import has_web_token
 from shared.core.store import Create, Write
 from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
-from shared.domain.commands.credential import TOKEN, Credential, CredentialKind, UsedToken
+from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.groups import Ports
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
-KEPT_LONGER = timedelta(days=1)
+USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
 
 
@@ -57,7 +57,9 @@ class Actor(Struct, frozen=True):
         return f"{role}, signed in {signed_in} {factor} a second factor"
 
 
-def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
+def authenticate_command(
+    message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy]
+) -> Actor:
     """Who says the command that the message holds, and may.
 
     The command was understood already. On every topic but rollback-override it needs a token, that
@@ -66,43 +68,43 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
     Raises: Refused, with every objection; Unavailable when nobody can be asked.
     """
     content: dict[str, Any] = from_json(message.data)
-    token = content.pop(TOKEN, None)
-    if holds_token(msgspec.json.encode(content).decode()):
-        raise Refused(f"a token stands outside the field {TOKEN}")
+    token = content.pop(TOKEN_KEY, None)
+    if has_web_token(msgspec.json.encode(content).decode()):
+        raise Refused(f"a token stands outside the field {TOKEN_KEY}")
     if message.topic_name == topics.OVERRIDE:
         return Actor(f"override: {content.get('actor', 'not named')}")
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
-    asked = PermissionRequest.of(content, _severity(content, ports))
+    asked = PermissionRequest.of(content, _read_incident_severity(content, ports))
     try:
-        credential = _spoken_for(
+        credential = _resolve_credential(
             content, ports.operators.tokens.verify(token), asked.fingerprint, ports
         )
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
     said_at = message.published_at or ports.clock.now()
-    found = objections(asked, credential, _concerned(content, policies), said_at)
+    found = objections(asked, credential, _affected_policies(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
     return Actor(credential.name, credential)
 
 
-def _spoken_for(
+def _resolve_credential(
     content: Mapping[str, Any], speaker: Credential, hashed: str, ports: Ports
 ) -> Credential:
     """Whose word it is: an operator's where the console speaks for one, else the speaker's own.
 
     Raises: Rejected; Unavailable when the operator cannot be looked up.
     """
-    said = console_operator.named_operator(content, speaker, ports.operators.console_account)
+    said = console_operator.parse_operator(content, speaker, ports.operators.console_account)
     if said is None:
         return speaker
-    return console_operator.credential(
+    return console_operator.operator_credential(
         said, ports.operators.tokens.look_up(said.uid), speaker, hashed
     )
 
 
-def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
+def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:
     """What uses the actor's token up, for the commit of the command itself; nothing without one.
 
     Raises: Refused when another command used it; Moved when this very one was just carried out.
@@ -116,11 +118,11 @@ def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
         if used.command == command:
             raise Moved(f"command {command} was carried out meanwhile")
         raise Refused(f"{actor.name}'s token is used up: command {used.command} was said with it")
-    used = UsedToken(command, document.read_at, credential.expires_at + KEPT_LONGER)
+    used = UsedToken(command, document.read_at, credential.expires_at + USED_TOKEN_EXTRA_RETENTION)
     return [Create(document.path, encode(used))]
 
 
-def _severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
+def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
     """Of the incident that a command names; None where there is none."""
     if "incident" not in content:
         return None
@@ -128,7 +130,9 @@ def _severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
     return decode(Incident, fields).severity if fields is not None else None
 
 
-def _concerned(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:
+def _affected_policies(
+    content: Mapping[str, Any], policies: Mapping[str, Policy]
+) -> Collection[Policy]:
     """The policies of the system that a command names; of all systems, where it names none."""
     policy = policies.get(content.get("system", ""))
     return [policy] if policy else list(policies.values())

@@ -8,32 +8,32 @@ from functools import cache, partial
 
 from msgspec.structs import replace
 
-from responders.commands.authentication import identify, use_up
+from responders.commands.authentication import authenticate_command, build_token_use_writes
 from responders.commands.registry import COMMANDS
 from responders.support.command_handler import CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command, CommandRecord
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import Mode, Policy
-from shared.domain.retention import KEPT_FOR
-from shared.domain.system import EVERYWHERE
+from shared.domain.retention import RECORD_RETENTION
+from shared.domain.system import ALL_SYSTEMS
 from shared.ports.groups import Ports
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
-OBSERVE = Mode.OBSERVE.name.lower()
+OBSERVE_MODE_NAME = Mode.OBSERVE.name.lower()
 """The automation mode that a late `promote` may still set: it stops automation."""
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
 def execute(
-    ports: Ports, policies: Mapping[str, Policy], command: Command, message: Message
+    ports: Ports, policies: Mapping[str, Policy], command: Command, message: PubSubMessage
 ) -> None:
     """Return once the command is committed with its effect, by this delivery or an earlier one.
 
@@ -41,7 +41,7 @@ def execute(
     every objection; Unavailable.
     """
     said_at = message.first_published_at or ports.clock.now()
-    identified = cache(partial(identify, message, ports, policies))
+    identified = cache(partial(authenticate_command, message, ports, policies))
 
     def attempt() -> None:
         if _is_done(ports, command):
@@ -50,7 +50,7 @@ def execute(
         actor = identified()
         said = replace(command, actor=actor.name)
         try:
-            used_up = use_up(actor, command.id, ports)
+            used_up = build_token_use_writes(actor, command.id, ports)
             request = CommandRequest(said, said_at, ports, policies, actor.person, actor.right)
             _commit(request, used_up)
         except Refused:
@@ -71,7 +71,7 @@ def _refuse_stale(
     ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime
 ) -> None:
     """Raises: Refused, for a command that is too late to let something happen."""
-    if not COMMAND_RULES[command.command].expires or command.mode == OBSERVE:
+    if not COMMAND_RULES[command.command].expires or command.mode == OBSERVE_MODE_NAME:
         return
     late = ports.clock.now() - said_at
     if late > policies[command.system].gates.stale_after:
@@ -90,7 +90,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
     record = CommandRecord(
         id=command.id,
         command=command.command,
-        system=command.system or EVERYWHERE,
+        system=command.system or ALL_SYSTEMS,
         actor=command.actor,
         reason=command.reason,
         received_at=now,
@@ -102,9 +102,9 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
         due_at=planned.begins_at if planned is not None else now if goes_on else None,
         answer=dict(effect.answer),
         tells=effect.tells,
-        expires_at=None if goes_on else now + KEPT_FOR,
+        expires_at=None if goes_on else now + RECORD_RETENTION,
     )
-    told = event(
+    told = create_event(
         f"command.{command.command}",
         now,
         command.actor,
@@ -115,7 +115,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
     asked.ports.store.commit(
         [
             Create(commands.command_path(command.id), encode(record)),
-            write_down(record.system, f"command:{command.id}", told),
+            event_write(record.system, f"command:{command.id}", told),
             *used_up,
             *effect.writes,
         ]

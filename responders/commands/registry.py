@@ -18,8 +18,8 @@ from responders.data import erasure
 from responders.data.repair import erasure_after_repair, quarantine_erasure
 from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
-from responders.rollback.isolation.retired_suppression import SUPPRESSION, end_suppression
-from responders.support.command_handler import Verb
+from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB, end_suppression
+from responders.support.command_handler import CommandHandler
 from shared.core.store import Document
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
@@ -32,29 +32,31 @@ Continuation = Callable[[Ports, Policy, Document, CommandRecord], None]
 class RegisteredCommand(Struct, frozen=True):
     """What carries out one command."""
 
-    handle: Verb
+    handle: CommandHandler
     """Decides at once, and returns what is committed with the command's record."""
     go_on: Continuation | None = None
     """None: the handler does all of it, or a worker decides about the order in its record."""
 
 
 COMMANDS: dict[str, RegisteredCommand] = {
-    "rollback": RegisteredCommand(schedule.order),
+    "rollback": RegisteredCommand(schedule.order_rollback),
     "retry": RegisteredCommand(rollback.retry),
     "undo": RegisteredCommand(undo.undo),
     "unpin": RegisteredCommand(undo.unpin),
-    "breach": RegisteredCommand(breach.declare, breach.go_on),
-    "revoke-sessions": RegisteredCommand(session_revocation.revoke, session_revocation.go_on),
-    "unplan": RegisteredCommand(schedule.call_off),
+    "breach": RegisteredCommand(breach.declare_breach, breach.continue_breach),
+    "revoke-sessions": RegisteredCommand(
+        session_revocation.revoke_sessions, session_revocation.continue_session_revocation
+    ),
+    "unplan": RegisteredCommand(schedule.cancel_scheduled_rollbacks),
     "cancel": RegisteredCommand(rollback.cancel),
     "approve": RegisteredCommand(answers.approve),
     "reject": RegisteredCommand(answers.reject),
     "ack": RegisteredCommand(answers.ack),
     "accept": RegisteredCommand(answers.accept),
     "publish": RegisteredCommand(answers.publish),
-    "root-cause": RegisteredCommand(root_cause.record),
-    "hold": RegisteredCommand(legal_hold.hold, legal_hold.go_on),
-    "release": RegisteredCommand(legal_hold.release, legal_hold.go_on),
+    "root-cause": RegisteredCommand(root_cause.record_root_cause),
+    "hold": RegisteredCommand(legal_hold.hold, legal_hold.continue_legal_hold),
+    "release": RegisteredCommand(legal_hold.release, legal_hold.continue_legal_hold),
     "pause": RegisteredCommand(switches.pause),
     "resume": RegisteredCommand(switches.resume),
     "freeze": RegisteredCommand(switches.freeze),
@@ -66,18 +68,20 @@ COMMANDS: dict[str, RegisteredCommand] = {
     "mark-barrier": RegisteredCommand(deployment_mark.mark_barrier),
     "drill": RegisteredCommand(drill.drill),
     "copy": RegisteredCommand(copy_command.copy),
-    "fence": RegisteredCommand(fence_command.raise_fence, fence_command.go_on),
-    "lift-fence": RegisteredCommand(fence_command.lift),
+    "fence": RegisteredCommand(fence_command.raise_fence, fence_command.continue_fence),
+    "lift-fence": RegisteredCommand(fence_command.lift_fence),
     "erase": RegisteredCommand(erasure.erase),
     "notify": RegisteredCommand(diagnostics.notify),
     "check": RegisteredCommand(diagnostics.check),
-    "regenerate": RegisteredCommand(data_regeneration.regenerate, data_regeneration.go_on),
+    "regenerate": RegisteredCommand(
+        data_regeneration.regenerate, data_regeneration.continue_regeneration
+    ),
 }
 """By the verb in a command's JSON (`command.schema.json`)."""
 INTERNAL: dict[str, Continuation] = {
-    quarantine_erasure.VERB: quarantine_erasure.go_on,
-    erasure_after_repair.VERB: erasure_after_repair.go_on,
-    SUPPRESSION: end_suppression,
+    quarantine_erasure.QUARANTINE_ERASURE_VERB: quarantine_erasure.continue_quarantine_erasure,
+    erasure_after_repair.ERASE_AFTER_REPAIR_VERB: erasure_after_repair.continue_late_erasure,
+    SUPPRESSION_VERB: end_suppression,
 }
 """What the responders order themselves, by the name in its record; no message may say it."""
 

@@ -10,22 +10,22 @@ from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.core.text import nearest
+from shared.core.text import suggest_names
 from shared.domain import system as systems
 from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import System
-from shared.engine.lease import SKEW, Draft, prepared
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft, prepare_commit
 
-STOPPING = frozenset({"cancel", "reject"})
+STOPPING_VERBS = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""
 
 
-class Subject(Struct, frozen=True):
+class CommandSubject(Struct, frozen=True):
     """The documents as read, and their values."""
 
     asked: CommandRequest
@@ -46,12 +46,12 @@ class Subject(Struct, frozen=True):
             )
         return self.newest
 
-    def require(self, verb: str) -> None:
+    def require_possible(self, verb: str) -> None:
         """Raises: Refused, with what is possible instead, when the verb does nothing here.
 
         What was said about an earlier rollback of the incident is not about this one.
         """
-        possible, rollback = choices(self.incident, self.newest), self.newest
+        possible, rollback = available_verbs(self.incident, self.newest), self.newest
         if verb not in possible:
             instead = ", ".join(possible) or "nothing, it is over"
             its = f"{rollback.id} {rollback.status}" if rollback else "kept no more"
@@ -60,11 +60,13 @@ class Subject(Struct, frozen=True):
                 f"rollback {its}; possible is {instead}"
             )
         if verb != "ack" and rollback is not None:
-            self.require_said_since()
+            self.require_current()
 
-    def require_said_since(self) -> None:
+    def require_current(self) -> None:
         """Raises: Refused, when what was said is, or may be, older than the rollback."""
-        if is_older(self.asked.command, self.asked.said_at, self.incident, self.rollback):
+        if is_command_outdated(
+            self.asked.command, self.asked.said_at, self.incident, self.rollback
+        ):
             raise Refused(f"{self.rollback.id} began after that was said")
 
     def require_newest(self) -> None:
@@ -82,17 +84,19 @@ class Subject(Struct, frozen=True):
         document = self.incident_document
         return Update(document.path, encode(incident), document.version)
 
-    def write_rollback(self, draft: Draft) -> list[Write]:
+    def write_rollback(self, draft: CommitDraft) -> list[Write]:
         """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""
         if self.newest is None:
             return []
         commit_id = self.asked.ports.ids()
         version = self.rollback_document.version
-        _, writes = prepared(self.newest, version, draft, commit_id, renew=False)
+        _, writes = prepare_commit(self.newest, version, draft, commit_id, renew=False)
         return writes
 
 
-def is_older(command: Command, said_at: datetime, incident: Incident, rollback: Rollback) -> bool:
+def is_command_outdated(
+    command: Command, said_at: datetime, incident: Incident, rollback: Rollback
+) -> bool:
     """Whether a word is to be taken for one about an earlier rollback than the incident's newest.
 
     Pub/Sub says when it was said, the store when the rollback began, each by its own clock: within
@@ -102,11 +106,11 @@ def is_older(command: Command, said_at: datetime, incident: Incident, rollback: 
     seen the rollback before: it is refused, and said again.
     """
     named = bool(command.rollback or command.plan)
-    plain = incident.rollbacks == 1 or named or command.command in STOPPING
-    return said_at < rollback.created_at - (SKEW if plain else timedelta(0))
+    plain = incident.rollbacks == 1 or named or command.command in STOPPING_VERBS
+    return said_at < rollback.created_at - (CLOCK_SKEW_TOLERANCE if plain else timedelta(0))
 
 
-def find(asked: CommandRequest) -> Subject:
+def find_subject(asked: CommandRequest) -> CommandSubject:
     """The incident that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     system = store.get(systems.system_path(command.system))
@@ -117,11 +121,11 @@ def find(asked: CommandRequest) -> Subject:
         known = [decode(Incident, one.fields).id for one in ours]
         raise Refused(
             f"incident {command.incident} is not known in {command.system}"
-            f"{nearest(command.incident, known)}"
+            f"{suggest_names(command.incident, known)}"
         )
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     kept = store.get(rollbacks.rollback_path(newest))
     rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
-    return Subject(asked, system, document, incident, kept, rollback)
+    return CommandSubject(asked, system, document, incident, kept, rollback)

@@ -8,24 +8,24 @@ from contextlib import suppress
 from responders.commands.registry import continuation
 from responders.commands.rollback import drill, schedule
 from responders.commands.switches import pause_confirmation
-from responders.rollback.decision.dry_run import rehearse
+from responders.rollback.decision.dry_run import record_dry_run
 from responders.rollback.isolation import fence_command
-from responders.rollback.isolation.retired_suppression import SUPPRESSION
-from responders.support.resumable_command import AGAIN_AFTER
+from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB
+from responders.support.resumable_command import RETRY_INTERVAL
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
-from shared.engine.lease import SKEW
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 
-ORPHANS = (fence_command.VERB, SUPPRESSION)
+POLICY_INDEPENDENT_COMMANDS = (fence_command.FENCE_VERB, SUPPRESSION_VERB)
 """What ends also without its system's policy: people of another one are notified."""
 
 
-def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
+def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Return once it is done, due again later, or another worker is at it.
 
     A redelivery does what is left. What another one is at, or nobody answers, comes again by the
@@ -37,45 +37,45 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     if document.fields is None:
         return
     record = decode(CommandRecord, document.fields)
-    if record.due_at is None or record.due_at > document.read_at + SKEW:
+    if record.due_at is None or record.due_at > document.read_at + CLOCK_SKEW_TOLERANCE:
         return
     try:
-        _carry_out(ports, policies, document, record)
+        _dispatch_command(ports, policies, document, record)
     except Moved:
         if ports.store.get(document.path).version == document.version:
             raise
     except Unavailable:
-        _come_back(ports, document.path)
+        _schedule_redelivery(ports, document.path)
         raise
 
 
-def _come_back(ports: Ports, path: str) -> None:
+def _schedule_redelivery(ports: Ports, path: str) -> None:
     """Have it due again in a while, as long as nobody answers: its message may go until then."""
     with suppress(Unavailable, Moved):  # then our message comes again
         found = ports.store.get(path)
         due_at = (found.fields or {})["due_at"]
         if due_at is not None and due_at <= found.read_at:
-            later = {"due_at": found.read_at + AGAIN_AFTER}
+            later = {"due_at": found.read_at + RETRY_INTERVAL}
             ports.store.commit([Update(path, later, found.version)])
 
 
-def _carry_out(
+def _dispatch_command(
     ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
 ) -> None:
-    """What a command that is due is about. Raises: as `carry_out`, and Moved in any case."""
+    """What a command that is due is about. Raises: as `execute_command`, and Moved in any case."""
     if record.command == "pause":
-        pause_confirmation.settle(ports, policies, document, record)
+        pause_confirmation.confirm_pause(ports, policies, document, record)
         return
     policy = policies.get(record.system)
-    if policy is None and record.command in ORPHANS:
+    if policy is None and record.command in POLICY_INDEPENDENT_COMMANDS:
         policy = next(iter(policies.values()))
     if policy is None:
         raise Refused(f"command {record.id}: no policy for the system {record.system}")
     if record.planned is not None:
-        schedule.begin(ports, policy, document, record, record.planned)
+        schedule.begin_scheduled_rollback(ports, policy, document, record, record.planned)
     elif record.order is not None and record.drills:
-        drill.carry_out(ports, policy, document, record, record.order)
+        drill.run_drill(ports, policy, document, record, record.order)
     elif record.order is not None:
-        rehearse(ports, policy, document, record, record.order)
+        record_dry_run(ports, policy, document, record, record.order)
     else:
         continuation(record.command)(ports, policy, document, record)

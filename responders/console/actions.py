@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from responders.console.pages import Facts, Viewing
-from responders.console.sign_in import NO_MARK, ConsoleSession
+from responders.console.pages import ConsolePages, Facts
+from responders.console.sign_in import FOREIGN_FORM_TEXT, ConsoleSession
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.domain.commands import command as commands
 from shared.domain.commands import console_operator
-from shared.domain.commands.credential import TOKEN, fingerprint
+from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import ConsoleRequest, Page
+from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.ports.groups import Ports
 
-VERBS = {
+ACTION_DESCRIPTIONS = {
     "approve": "Let exactly this plan be carried out.",
     "reject": "Nothing is done; the incident stays open.",
     "cancel": "It ends: calls in flight settle, nothing is undone, the rest is listed.",
@@ -38,7 +38,7 @@ VERBS = {
 }
 """What can be said here, and what it does."""
 FIELDS = ("system", "incident", "plan", "deployment")
-TEXTS = {
+TEXT_FIELD_LABELS = {
     "root-cause": {
         "cause": "What did it come from?",
         "prevention": "What keeps it from coming again? (may be left empty)",
@@ -46,57 +46,61 @@ TEXTS = {
     },
 }
 """What else is asked for than a reason, by verb; the first of them must be given."""
-NAMES = ("functions",)
+MULTI_VALUE_FIELDS = ("functions",)
 """Fields that hold several names, one here."""
-SHOWN = 200
+MAX_SHOWN_FUNCTIONS = 200
 """Functions of a plan."""
 
 
-class Saying:
+class ConsoleActions:
     """Asks for a reason and a second tap, then publishes the command and shows its answer."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy], viewing: Viewing) -> None:
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy], viewing: ConsolePages) -> None:
         self._ports = ports
         self._policies = policies
         self._viewing = viewing
 
-    def ask(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
+    def confirmation_page(
+        self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = ""
+    ) -> Facts:
         """The page on which a command is confirmed; a plan is shown as it would be approved.
 
         Raises: Rejected, for what cannot be said here.
         """
         verb = fields.get("command", "")
-        if verb not in VERBS:
+        if verb not in ACTION_DESCRIPTIONS:
             raise Rejected(f"{verb!r} is not said here")
-        said = {name: fields[name] for name in (*FIELDS, *NAMES) if fields.get(name)}
+        said = {name: fields[name] for name in (*FIELDS, *MULTI_VALUE_FIELDS) if fields.get(name)}
         plan, decision = "", None
         if "incident" in said:
-            incident = self._viewing.named(said["incident"])
+            incident = self._viewing.find_incident(said["incident"])
             said["system"] = incident.system
             if verb in ("approve", "reject"):
-                plan, decision = self._viewing.asked(incident)
+                plan, decision = self._viewing.plan_to_approve(incident)
                 said |= {"plan": plan} if plan else {}
         return {
             "verb": verb,
-            "does": VERBS[verb],
+            "does": ACTION_DESCRIPTIONS[verb],
             "fields": {"command": verb, "id": f"console-{self._ports.ids()}", **said},
             "plan": plan,
-            "difference": decision.difference[:SHOWN] if decision else [],
+            "difference": decision.difference[:MAX_SHOWN_FUNCTIONS] if decision else [],
             "reported": decision.reported if decision else [],
-            "texts": TEXTS.get(verb, {}),
+            "texts": TEXT_FIELD_LABELS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),
-            "back": console_http.own(fields.get("back", "/")),
+            "back": console_http.own_path(fields.get("back", "/")),
             "why": why,
         }
 
-    def say(self, visit: ConsoleRequest, session: ConsoleSession) -> Page | str:
+    def publish_command(
+        self, visit: ConsoleRequest, session: ConsoleSession
+    ) -> ConsoleResponse | str:
         """On to the answer, once the command is published; else why it is not. Raises: Unavailable.
 
         The form's own id makes one command of two taps.
         """
-        if not console_http.is_marked(visit, session.token):
-            return NO_MARK
+        if not console_http.has_csrf_token(visit, session.token):
+            return FOREIGN_FORM_TEXT
         content = self._content(visit, session)
         try:
             commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
@@ -108,12 +112,12 @@ class Saying:
         )
         if found:
             return "; ".join(found)
-        token = self._ports.operators.own_token.token(fingerprint(content))
-        data = json.dumps({**content, TOKEN: token}).encode()
+        token = self._ports.operators.own_token.token(command_fingerprint(content))
+        data = json.dumps({**content, TOKEN_KEY: token}).encode()
         message = self._ports.bus.publish(topics.COMMANDS, data)
-        back = console_http.own(visit.form.get("back", "/"))
+        back = console_http.own_path(visit.form.get("back", "/"))
         asked = {"command": content["id"], "message": message, "back": back}
-        return console_http.sent_on(visit, f"/said?{urlencode(asked)}")
+        return console_http.redirect_response(visit, f"/said?{urlencode(asked)}")
 
     def answer(self, visit: ConsoleRequest) -> Facts:
         """What became of a command."""
@@ -121,24 +125,28 @@ class Saying:
         if "/" in command or "/" in message or not command:
             raise Rejected("no such command")
         found = self._viewing.answer(command, topics.COMMANDS, message)
-        return {**found, "command": command, "back": console_http.own(visit.query.get("back", "/"))}
+        return {
+            **found,
+            "command": command,
+            "back": console_http.own_path(visit.query.get("back", "/")),
+        }
 
     def _content(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
         """The command whole, but for its token."""
         form = visit.form
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}
-        names = {name: [form[name]] for name in NAMES if form.get(name)}
-        texts = {name: form[name] for name in TEXTS.get(verb, {}) if form.get(name)}
+        names = {name: [form[name]] for name in MULTI_VALUE_FIELDS if form.get(name)}
+        texts = {name: form[name] for name in TEXT_FIELD_LABELS.get(verb, {}) if form.get(name)}
         return {
             "version": 1,
-            "command": verb if verb in VERBS else "",
+            "command": verb if verb in ACTION_DESCRIPTIONS else "",
             "id": form.get("id", ""),
             "reason": form.get("reason", ""),
             **said,
             **names,
             **texts,
-            console_operator.OPERATOR: console_operator.operator(session.credential),
+            console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }
 
     def _concerned(self, content: Mapping[str, Any]) -> list[Policy]:

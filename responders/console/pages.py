@@ -6,67 +6,76 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from responders.console.plan_progress import batches
+from responders.console.plan_progress import group_steps_into_batches
 from shared.core.errors import Rejected
 from shared.domain.audit import system_chain
 from shared.domain.decision import history
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.console_http import ConsoleRequest
-from shared.domain.reports.impact import Counts
-from shared.domain.reports.monthly_stats import months, tally
-from shared.domain.reports.report import Report, report
+from shared.domain.reports.impact import ImpactCounts
+from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_incident
+from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
-from shared.domain.rollback.plan import progress
-from shared.domain.rollback.rollback import ENDED, Rollback
-from shared.domain.system import EVERYWHERE, paused
+from shared.domain.rollback.plan import count_progress
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.system import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
-from shared.state.audit_reader import Trail
-from shared.state.reader import Reading
-from shared.state.report_source import gathered
-from shared.state.system_status import ahead, outlook, standing, stands
+from shared.state.audit_reader import AuditReader
+from shared.state.reader import StateReader
+from shared.state.report_source import gather_report_facts
+from shared.state.system_status import (
+    read_forecast,
+    read_response_status,
+    read_system_status,
+    unfinished_freezes,
+)
 
 Facts = dict[str, Any]
 View = Callable[[ConsoleRequest], Facts]
 
-INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
-NEWEST = 50
+INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
+MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
-EVENTS = 500
+MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
 
 
-class Viewing:
+class ConsolePages:
     """Gathers the facts of each page. Raises (anywhere): Rejected, for what is not there."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._reading = Reading(ports.store)
-        self._trail = Trail(ports.store, ports.buckets.anchors)
+        self._reading = StateReader(ports.store)
+        self._trail = AuditReader(ports.store, ports.buckets.anchors)
 
     def systems(self, _: ConsoleRequest) -> Facts:
         """Every system at a glance, and the newest incidents."""
-        now, alive = self._ports.clock.now(), self._reading.alive()
+        now, alive = self._ports.clock.now(), self._reading.active_rollbacks()
         controls = self._reading.controls()
-        found = [standing(self._reading, one, alive, now) for one in self._policies.values()]
+        found = [
+            read_system_status(self._reading, one, alive, now) for one in self._policies.values()
+        ]
         return {
             "systems": found,
             "choices": {
-                one.system: choices(one.incident, one.rollback) for one in found if one.incident
+                one.system: available_verbs(one.incident, one.rollback)
+                for one in found
+                if one.incident
             },
-            "progress": {one.system: progress(one.steps) for one in found},
+            "progress": {one.system: count_progress(one.steps) for one in found},
             "everywhere": controls,
-            "pause": paused(controls.pause),
+            "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
-            "freezes": ahead(controls.freezes, now),
+            "freezes": unfinished_freezes(controls.freezes, now),
             "incidents": self._incidents(),
         }
 
     def incident(self, visit: ConsoleRequest) -> Facts:
         """One incident whole: response, gates explained, progress, plan, alerts, time line."""
-        incident = self.named(visit.path.rpartition("/")[2])
+        incident = self.find_incident(visit.path.rpartition("/")[2])
         now, policy = self._ports.clock.now(), self._policies[incident.system]
         every = self._reading.rollbacks(incident)
         newest = every[-1] if every else None
@@ -74,43 +83,45 @@ class Viewing:
         return {
             "incident": incident,
             "rollback": newest,
-            "is_over": newest is None or newest.status in ENDED,
+            "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
             "target": policy.targets.by_severity[incident.severity],
-            "response": stands(self._reading, incident, newest, now),
-            "outlook": outlook(self._reading, policy, newest, steps, now),
-            "batches": batches(steps, policy.functions),
-            "progress": progress(steps),
-            "choices": choices(incident, newest),
+            "response": read_response_status(self._reading, incident, newest, now),
+            "outlook": read_forecast(self._reading, policy, newest, steps, now),
+            "batches": group_steps_into_batches(steps, policy.functions),
+            "progress": count_progress(steps),
+            "choices": available_verbs(incident, newest),
             "decisions": self._decisions(every),
             "alerts": self._reading.alerts(incident.id),
         }
 
-    def report(self, visit: ConsoleRequest) -> Report:
+    def report(self, visit: ConsoleRequest) -> IncidentReport:
         """What is reported of an incident, with what was counted when it was filed."""
-        incident = self.named(visit.path.split("/")[2])
+        incident = self.find_incident(visit.path.split("/")[2])
         policy, now = self._policies[incident.system], self._ports.clock.now()
-        filed = self._reading.filed(incident.id)
-        counts = filed.counts if filed is not None else Counts()
-        return report(gathered(self._reading, self._trail, policy, incident, now, counts))
+        filed = self._reading.filed_report(incident.id)
+        counts = filed.counts if filed is not None else ImpactCounts()
+        return build_report(
+            gather_report_facts(self._reading, self._trail, policy, incident, now, counts)
+        )
 
     def deployments(self, visit: ConsoleRequest) -> Facts:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
-        found = self._reading.deployments(policy.system)[:NEWEST]
+        found = self._reading.deployments(policy.system)[:MAX_NEWEST_ENTRIES]
         return {"system": policy, "found": found}
 
     def backups(self, visit: ConsoleRequest) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""
         policy = self.policy(visit)
-        tried = self._reading.proofs(policy.system)
-        found = self._reading.backups(policy.system)[:NEWEST]
+        tried = self._reading.restore_tests(policy.system)
+        found = self._reading.backups(policy.system)[:MAX_NEWEST_ENTRIES]
         known = {one.id for one in found}
         return {
             "system": policy,
             "found": found,
             "proofs": {one.backup: one for one in reversed(tried)},
-            "beside": [one for one in tried if one.backup not in known][:NEWEST],
-            "watched": self._reading.watched(policy.system),
+            "beside": [one for one in tried if one.backup not in known][:MAX_NEWEST_ENTRIES],
+            "watched": self._reading.managed_backup_status(policy.system),
         }
 
     def pins(self, visit: ConsoleRequest) -> Facts:
@@ -120,7 +131,10 @@ class Viewing:
         return {
             "system": policy,
             "found": found,
-            "old": {one.function for one in pins.older(found, policy.deployments.pinned_for, now)},
+            "old": {
+                one.function
+                for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)
+            },
             "now": now,
         }
 
@@ -129,14 +143,14 @@ class Viewing:
         policy = self.policy(visit)
         kept = {one.incident: one for one in self._reading.tallies(policy.system)}
         for incident in self._reading.incidents(policy.system):
-            fresh = tally(incident, self._reading.rollbacks(incident))
+            fresh = tally_incident(incident, self._reading.rollbacks(incident))
             if fresh is not None:
                 kept[incident.id] = fresh
         known = sorted(kept.values(), key=lambda one: one.detected_at, reverse=True)
-        restored = [one for one in known if one.restore_seconds is not None][:NEWEST]
+        restored = [one for one in known if one.restore_seconds is not None][:MAX_NEWEST_ENTRIES]
         return {
             "system": policy,
-            "months": months(known),
+            "months": compute_monthly_stats(known),
             "restored": restored,
             "longest": max((one.restore_seconds or 0.0 for one in restored), default=0.0) or 1.0,
         }
@@ -144,15 +158,15 @@ class Viewing:
     def audit(self, visit: ConsoleRequest) -> Facts:
         """Every chain by name; one of them, verified and told, where it is named."""
         rollbacks = self._trail.rollbacks()[::-1]
-        systems = (*self._policies, EVERYWHERE, system_chain.UNCLAIMED)
+        systems = (*self._policies, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
         chain, now = visit.query.get("chain", ""), self._ports.clock.now()
         finding, told = None, []
         if chain in systems:
             finding = self._trail.verify_system(chain, now)
-            told = self._trail.told_of_system(chain)
+            told = self._trail.system_lines(chain)
         elif chain in rollbacks:
             finding = self._trail.verify_rollback(chain, now)
-            told = self._trail.told_of_rollback(chain)
+            told = self._trail.rollback_lines(chain)
         elif chain:
             raise Rejected(f"nothing is kept or anchored of {chain}")
         return {
@@ -160,8 +174,8 @@ class Viewing:
             "chains": systems,
             "chain": chain,
             "finding": finding,
-            "told": told[-EVENTS:][::-1],
-            "left_out": max(0, len(told) - EVENTS),
+            "told": told[-MAX_SHOWN_EVENTS:][::-1],
+            "left_out": max(0, len(told) - MAX_SHOWN_EVENTS),
         }
 
     def policy(self, visit: ConsoleRequest) -> Policy:
@@ -171,20 +185,20 @@ class Viewing:
             raise Rejected(f"no system {name}")
         return self._policies[name]
 
-    def named(self, name: str) -> Incident:
+    def find_incident(self, name: str) -> Incident:
         """An incident by its public id."""
-        found = self._reading.incident(name) if INCIDENT.fullmatch(name) else None
+        found = self._reading.incident(name) if INCIDENT_ID_PATTERN.fullmatch(name) else None
         if found is None or found.system not in self._policies:
             raise Rejected(f"no incident {name}")
         return found
 
-    def asked(self, incident: Incident) -> tuple[str, history.RecordedDecision | None]:
+    def plan_to_approve(self, incident: Incident) -> tuple[str, history.RecordedDecision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
             return "", None
         question = every[-1].question
-        decision = history.newest(self._reading.trail(every[-1].id))
+        decision = history.newest_decision(self._reading.trail(every[-1].id))
         return (question.plan.fingerprint if question else ""), decision
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
@@ -196,9 +210,11 @@ class Viewing:
     def _incidents(self) -> list[Incident]:
         """The newest of all systems, the newest first."""
         found = [one for system in self._policies for one in self._reading.incidents(system)]
-        return sorted(found, key=lambda one: one.detected_at, reverse=True)[:NEWEST]
+        return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
 
     def _decisions(self, every: list[Rollback]) -> dict[str, history.RecordedDecision]:
         """The newest of each rollback that has one, the newest rollback first."""
-        found = {one.id: history.newest(self._reading.trail(one.id)) for one in reversed(every)}
+        found = {
+            one.id: history.newest_decision(self._reading.trail(one.id)) for one in reversed(every)
+        }
         return {name: one for name, one in found.items() if one is not None}

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from shared.domain.rollback.plan import ENDED, Step, StepStatus
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
-BESIDE = "beside the functions"
+OTHER_STEPS_BATCH = "beside the functions"
 """The batch of what is no function."""
 
 
-class Row(Struct, frozen=True):
+class StepProgress(Struct, frozen=True):
     """One step: of a function, or of something beside them."""
 
     name: str
@@ -27,7 +27,7 @@ class FunctionBatch(Struct, frozen=True):
     """A group of functions, which follow their canary; or all that is beside the functions."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[StepProgress, ...]
 
     @property
     def total(self) -> int:
@@ -37,24 +37,26 @@ class FunctionBatch(Struct, frozen=True):
     @property
     def ended(self) -> int:
         """How many of them have ended."""
-        return sum(row.status in ENDED for row in self.rows)
+        return sum(row.status in ENDED_STEP_STATUSES for row in self.rows)
 
     @property
     def troubled(self) -> int:
         """How many of them have ended otherwise than they were to."""
-        return sum(row.status in ENDED - {StepStatus.DONE} for row in self.rows)
+        return sum(row.status in ENDED_STEP_STATUSES - {StepStatus.DONE} for row in self.rows)
 
 
-def batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[FunctionBatch]:
+def group_steps_into_batches(
+    steps: Iterable[Step], groups: Mapping[str, str]
+) -> list[FunctionBatch]:
     """The steps in the plan's order by their batch; `groups`: each function's.
 
     A stand-in is there once it is called for; what nothing called for is not.
     """
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[StepProgress]] = {}
     for step in steps:
         waits_in_vain = step.instead_of and step.begun_at is None
         if waits_in_vain or step.status is StepStatus.UNNEEDED:
             continue
-        row = Row(step.target, step.status, step.note, step.kind == JUDGE)
-        found.setdefault(groups.get(step.target, BESIDE), []).append(row)
+        row = StepProgress(step.target, step.status, step.note, step.kind == JUDGE)
+        found.setdefault(groups.get(step.target, OTHER_STEPS_BATCH), []).append(row)
     return [FunctionBatch(name, tuple(rows)) for name, rows in found.items()]

@@ -9,14 +9,19 @@ from msgspec import Struct
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import SESSION, VISITOR, ConsoleRequest, Page
+from shared.domain.presentation.console_http import (
+    SESSION_COOKIE,
+    VISITOR_COOKIE,
+    ConsoleRequest,
+    ConsoleResponse,
+)
 from shared.ports.groups import Ports
 
-LONGEST = timedelta(hours=1)
+MAX_SESSION_DURATION = timedelta(hours=1)
 """As long as an ID token lives."""
 NO_ROLE = "you have no role here: an administrator can give you one (docs/identity.md)"
 NO_SECOND_FACTOR = "you have no second factor: first enrol an app (rollback enrol)"
-NO_MARK = "this form is of another sign-in, or of another page: open it anew"
+FOREIGN_FORM_TEXT = "this form is of another sign-in, or of another page: open it anew"
 
 
 class ConsoleSession(Struct, frozen=True):
@@ -28,10 +33,10 @@ class ConsoleSession(Struct, frozen=True):
     @property
     def mark(self) -> str:
         """What their forms show."""
-        return console_http.mark(self.token)
+        return console_http.csrf_token(self.token)
 
 
-class SigningIn:
+class ConsoleSignIn:
     """Signs operators in and out, and knows them again.
 
     The session is the ID token itself, which Google has signed: nothing of it is kept here. It is
@@ -44,56 +49,62 @@ class SigningIn:
 
     def session(self, visit: ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
-        token = visit.cookies.get(SESSION, "")
+        token = visit.cookies.get(SESSION_COOKIE, "")
         if not token:
             return None
         try:
             credential = self._ports.operators.tokens.verify(token)
         except Rejected:
             return None
-        return None if _fault(credential) else ConsoleSession(credential, token)
+        return None if _find_access_obstacle(credential) else ConsoleSession(credential, token)
 
     def form(self, visit: ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
-        known = visit.cookies.get(VISITOR, "")
-        visitor = known if console_http.is_token(known) else self._ports.ids()
+        known = visit.cookies.get(VISITOR_COOKIE, "")
+        visitor = known if console_http.is_cookie_value(known) else self._ports.ids()
         facts: dict[str, object] = {
-            "mark": console_http.mark(visitor),
-            "to": console_http.own(visit.form.get("to") or visit.query.get("to", "/")),
+            "mark": console_http.csrf_token(visitor),
+            "to": console_http.own_path(visit.form.get("to") or visit.query.get("to", "/")),
             "why": why,
             "email": visit.form.get("email", ""),
         }
-        return facts, console_http.session_cookie(VISITOR, visitor, int(LONGEST.total_seconds()))
+        return facts, console_http.session_cookie(
+            VISITOR_COOKIE, visitor, int(MAX_SESSION_DURATION.total_seconds())
+        )
 
-    def enter(self, visit: ConsoleRequest) -> Page | str:
+    def sign_in(self, visit: ConsoleRequest) -> ConsoleResponse | str:
         """The way on for whoever has proven who they are; else why not, for the form.
 
         Raises: Unavailable.
         """
-        if not console_http.is_marked(visit, visit.cookies.get(VISITOR, "")):
-            return NO_MARK
+        if not console_http.has_csrf_token(visit, visit.cookies.get(VISITOR_COOKIE, "")):
+            return FOREIGN_FORM_TEXT
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
         try:
-            token = self._ports.operators.sign_in.enter(*said)
+            token = self._ports.operators.sign_in.sign_in(*said)
             credential = self._ports.operators.tokens.verify(token)
         except Rejected as rejected:
             return str(rejected)
-        fault = _fault(credential)
+        fault = _find_access_obstacle(credential)
         if fault:
             return fault
         left = credential.expires_at - self._ports.clock.now()
-        seconds = int(min(LONGEST, left).total_seconds())
-        to = console_http.own(visit.form.get("to", "/"))
-        return console_http.sent_on(visit, to, console_http.session_cookie(SESSION, token, seconds))
+        seconds = int(min(MAX_SESSION_DURATION, left).total_seconds())
+        to = console_http.own_path(visit.form.get("to", "/"))
+        return console_http.redirect_response(
+            visit, to, console_http.session_cookie(SESSION_COOKIE, token, seconds)
+        )
 
-    def leave(self, visit: ConsoleRequest, session: ConsoleSession) -> Page:
+    def sign_out(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         """Nobody is signed in there any more. Raises: Rejected."""
-        if not console_http.is_marked(visit, session.token):
-            raise Rejected(NO_MARK)
-        return console_http.sent_on(visit, "/sign-in", console_http.session_cookie(SESSION, "", 0))
+        if not console_http.has_csrf_token(visit, session.token):
+            raise Rejected(FOREIGN_FORM_TEXT)
+        return console_http.redirect_response(
+            visit, "/sign-in", console_http.session_cookie(SESSION_COOKIE, "", 0)
+        )
 
 
-def _fault(credential: Credential) -> str:
+def _find_access_obstacle(credential: Credential) -> str:
     """Why somebody may not even look; "" when they may."""
     if credential.kind is not CredentialKind.PERSON or credential.role is None:
         return NO_ROLE

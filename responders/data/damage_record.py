@@ -8,21 +8,21 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
-from shared.core.store import Document, written
+from shared.core.store import Document, conditional_write
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 
 
-def look_anew(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:
+def request_data_check(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:
     """Have the data looked through, unless that is under way or asked for."""
     if record.run is None and not record.asked:
         with suppress(Moved):  # somebody looks just now
-            ports.store.commit([written(document, encode(replace(record, asked=why)))])
+            ports.store.commit([conditional_write(document, encode(replace(record, asked=why)))])
 
 
-def known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
+def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
     document = ports.store.get(damage.damage_path(policy.system))
     record = (

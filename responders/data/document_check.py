@@ -12,12 +12,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import answered, ask_all, ask_in_batches
+from responders.support.parallel_calls import call_all, call_in_batches, require_answer
 from shared.core.errors import RollbackError
-from shared.domain.data.document import Version, collection_of
+from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.integrity.damage import MINUTE, Search
-from shared.domain.data.integrity.scan import PLACES, Level, Sample, ScanRun, Stretch
+from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
+from shared.domain.data.integrity.scan import (
+    SAMPLE_RANGE_COUNTS,
+    FaultSample,
+    PeakCount,
+    ScanRange,
+    ScanRun,
+)
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
     IntegrityCheck,
@@ -27,14 +33,14 @@ from shared.domain.data.integrity.validator import (
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 
-CHUNK = 500
+DOCUMENTS_PER_CHUNK = 500
 """Documents that are judged together, and what they name looked up together."""
-FILES_AT_ONCE = 16
-FILES_SECONDS = 10.0
+MAX_PARALLEL_FILE_READS = 16
+FILE_CHECK_TIME_LIMIT_SECONDS = 10.0
 """No batch of files is begun after that."""
 
 
-class Examining:
+class DocumentChecker:
     """The data of one system, for the length of one invocation.
 
     A rollback of the database looks through them before and after: `begin`, then `advance` until
@@ -49,7 +55,9 @@ class Examining:
         self._documents = ports.system(policy.system).documents
         self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
-    def begin(self, why: str, at: datetime, before: Mapping[str, Level] | None = None) -> ScanRun:
+    def begin(
+        self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None
+    ) -> ScanRun:
         """A new run over a whole minute: every document, or as many as the budget allows.
 
         `before` holds how many documents there were at most; a collection that lost too many of
@@ -57,15 +65,17 @@ class Examining:
         """
         now, policy = self._ports.clock.now(), self._policy
         counts = self.counts(at)
-        stretches: list[Stretch] = []
+        stretches: list[ScanRange] = []
         random = Random(f"{policy.system} {at}")
-        for name, wanted in scan.affordable(policy, counts).items():
+        for name, wanted in scan.document_limits(policy, counts).items():
             if wanted is None:
-                stretches.append(Stretch(name))
+                stretches.append(ScanRange(name))
             else:
                 scope = scan.scope(name, policy.collections[name])
-                cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
-                stretches += scan.drawn(name, cuts, wanted, random)
+                cuts = self._documents.partition_points(
+                    self._database, scope, at, random.choice(SAMPLE_RANGE_COUNTS)
+                )
+                stretches += scan.draw_sample(name, cuts, wanted, random)
         return ScanRun(
             system=policy.system,
             why=why,
@@ -74,7 +84,7 @@ class Examining:
             counts=counts,
             stretches=tuple(stretches),
             is_whole=all(one.limit is None for one in stretches),
-            dropped=scan.drops(policy, counts, before or {}),
+            dropped=scan.find_drops(policy, counts, before or {}),
         )
 
     def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
@@ -97,12 +107,12 @@ class Examining:
     def verdicts(
         self,
         name: str,
-        versions: Sequence[Version],
+        versions: Sequence[DocumentSnapshot],
         at: datetime | None,
         *,
         files: bool = True,
         database: str = "",
-    ) -> list[tuple[Version, DocumentVerdict]]:
+    ) -> list[tuple[DocumentSnapshot, DocumentVerdict]]:
         """Each document of a collection with what is wrong with it, and with what it names.
 
         What it names is looked for in `database`, the system's own where none is given. Without
@@ -115,9 +125,9 @@ class Examining:
             {path: path in there for path in named}, self._read(judge, versions, files)
         )
         judged = [(version, judge.verdict(version, sight)) for version in versions]
-        return judged if files else [(one, _without_files(verdict)) for one, verdict in judged]
+        return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
-    def first_bad(
+    def find_first_damage(
         self, run: ScanRun, signal: str, earliest: datetime
     ) -> tuple[datetime | None, bool]:
         """The first moment at which something of that kind was wrong, and whether it is within.
@@ -129,7 +139,7 @@ class Examining:
         written = self._bad_at(run, signal, run.at)
         if not written:
             return None, False
-        search = Search(min(self._earliest(run, signal, earliest), run.at), run.at)
+        search = OnsetSearch(min(self._earliest(run, signal, earliest), run.at), run.at)
         while (at := search.next_look) is not None:
             found = self._bad_at(run, signal, at)
             written = found or written
@@ -137,7 +147,7 @@ class Examining:
         exact = [one for one in written if search.low < one <= search.high]
         return min(exact, default=search.high), search.is_within
 
-    def is_still_bad(self, samples: Iterable[Sample], at: datetime) -> bool:
+    def is_still_damaged(self, samples: Iterable[FaultSample], at: datetime) -> bool:
         """Whether one of these documents is not known to be well at that moment."""
         by_collection: dict[str, set[str]] = {}
         for one in samples:
@@ -153,9 +163,9 @@ class Examining:
 
     def _earliest(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
         """The first whole minute to look at: where documents are missing, when all were there."""
-        counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS else []
+        counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS_SIGNAL else []
         since = max([earliest, *([min(counted)] if counted else [])])
-        whole = scan.minute(since)
+        whole = scan.floor_to_minute(since)
         return whole if whole == since else whole + MINUTE
 
     def _bad_at(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
@@ -173,14 +183,14 @@ class Examining:
                 if any(damage.SIGNAL_OF[one] == signal for one in kinds):
                     missing = kinds == {IntegrityCheck.REFERENCE}
                     found.append(at if missing else version.updated_at)
-        if signal == damage.LOSS:
+        if signal == damage.LOSS_SIGNAL:
             found += [at for name in run.dropped if self._has_dropped(run, name, at)]
         return found
 
     def _has_dropped(self, run: ScanRun, name: str, at: datetime) -> bool:
         collection = self._policy.collections[name]
         count = self._documents.count(self._database, scan.scope(name, collection), at)
-        return name in scan.drops(self._policy, {name: count}, run.dropped)
+        return name in scan.find_drops(self._policy, {name: count}, run.dropped)
 
     def _looked(self, run: ScanRun) -> Generator[ScanRun]:
         """The run after each chunk of its stretch, and in the end behind it."""
@@ -195,26 +205,35 @@ class Examining:
         with closing(stream):  # type: ignore[type-var]
             while True:
                 left = run.left
-                size = CHUNK if left is None else min(CHUNK, left)
+                size = DOCUMENTS_PER_CHUNK if left is None else min(DOCUMENTS_PER_CHUNK, left)
                 chunk = list(islice(stream, size))
-                run = scan.taken(run, self.verdicts(stretch.collection, chunk, run.at))
+                run = scan.record_documents(run, self.verdicts(stretch.collection, chunk, run.at))
                 if len(chunk) < size or run.left == 0:
-                    yield scan.next_stretch(run)
+                    yield scan.skip_range(run)
                     return
                 yield run
 
-    def _read(self, judge: Validator, versions: Iterable[Version], wanted: bool) -> dict[str, str]:
+    def _read(
+        self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool
+    ) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         if not wanted:
             return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         calls = {
             one: partial(
-                self._ports.projects.media.why_unreadable, *one.removeprefix("gs://").split("/", 1)
+                self._ports.projects.media.unreadable_reason,
+                *one.removeprefix("gs://").split("/", 1),
             )
             for one in sorted(named)
         }
-        answers = ask_in_batches(self._ports, calls, FILES_AT_ONCE, FILES_SECONDS) if calls else {}
+        answers = (
+            call_in_batches(
+                self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS
+            )
+            if calls
+            else {}
+        )
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
     def counts(self, at: datetime | None) -> dict[str, int]:
@@ -224,10 +243,10 @@ class Examining:
             name: partial(count, scan.scope(name, one), at)
             for name, one in self._policy.collections.items()
         }
-        return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}
+        return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
 
 
-def _without_files(verdict: DocumentVerdict) -> DocumentVerdict:
+def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
     return replace(
         verdict,
         faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),

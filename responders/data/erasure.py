@@ -13,50 +13,50 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import answered, ask_all
+from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
-from shared.core.store import SERVER_TIME, Document, Put, Query, Update, written
+from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.document import Version
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import Book, Erasure, Progress
-from shared.domain.data.repair.plan import EVERYTHING
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, ErasureProgress
+from shared.domain.data.repair.plan import WHOLE_DATABASE
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
-from shared.engine.steps.documents.batched import within
+from shared.engine.steps.documents.batched import consume_until
 from shared.ports.groups import Ports
 
-EVERY: Final = timedelta(hours=1)
+READ_INTERVAL: Final = timedelta(hours=1)
 """The declared collection is read so often."""
-OVERLAP: Final = timedelta(minutes=5)
+READ_OVERLAP: Final = timedelta(minutes=5)
 """So much is read twice: no clock is off by more, and an entry may be written again."""
-CHUNK: Final = 300
-PAGE: Final = 3000
+ENTRIES_PER_COMMIT: Final = 300
+ENTRIES_PER_QUERY: Final = 3000
 """So many entries are read by one query, which must answer within its deadline."""
-TRIES: Final = 5
+COMMIT_ATTEMPTS: Final = 5
 """So often a commit is made again where others write the same people."""
-LEARN_SECONDS: Final = 15.0
+READ_TIME_LIMIT_SECONDS: Final = 15.0
 """So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
-ADDED: Final[Mapping[str, Any]] = {"added_at": SERVER_TIME}
+ADDED_AT_FIELD: Final[Mapping[str, Any]] = {"added_at": SERVER_TIME}
 """The field of the book that changes with each entry."""
-FORGET: Final = "erase"
+ERASE_VERB: Final = "erase"
 """The command by which quarantine is gone through, whoever gives it."""
 
 
-class Erasing:
+class ErasureLedgerUpdater:
     """The ledgers of the systems that declare where data of a person stands."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.erasure is not None]
 
-    def learn(self) -> None:
+    def update_due_ledgers(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
 
         Then quarantine is gone through for whoever was read since that was done last. What is not
@@ -71,7 +71,7 @@ class Erasing:
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
-    def learn_now(self) -> None:
+    def update_ledgers(self) -> None:
         """Bring each ledger up to date, however new it is.
 
         Raises: Unavailable, also where it takes too long; Rejected.
@@ -87,34 +87,38 @@ class Erasing:
         short the clock goes on. One that begins `afresh` knows of everybody erased before it.
         """
         book, now = self._book(policy)
-        is_new = now - book.read_until < EVERY and not (afresh or book.cursor)
+        is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
         if is_new or not rules.collection:
             return True
         if afresh or not book.cursor:
             book = replace(book, cursor="", reading_since=now)
         clock = self._ports.clock
-        until, said = clock.monotonic() + LEARN_SECONDS, dict[str, datetime]()
+        until, said = clock.monotonic() + READ_TIME_LIMIT_SECONDS, dict[str, datetime]()
         documents, place = (
             self._ports.system(policy.system).documents,
             Scope(rules.collection, True),
         )
         for one in documents.stream(policy.integrity.database, place, None, book.cursor):
-            found = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
+            found = (
+                erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
+            )
             if found is not None:
-                person, at = erasures.hashed(book.salt, found[0]), found[1]
+                person, at = erasures.hash_person(book.salt, found[0]), found[1]
                 said[person] = max(at, said.get(person, at))
             is_late = clock.monotonic() >= until
-            if is_late or len(said) >= CHUNK:
+            if is_late or len(said) >= ENTRIES_PER_COMMIT:
                 is_to_forget = book.is_to_forget or bool(said)
                 book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
-                self._enter(policy, rules, said, _place(book) if is_late else {})
+                self._enter(policy, rules, said, _reading_progress_fields(book) if is_late else {})
                 said = {}
             if is_late:
                 return False
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
-        book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
-        self._enter(policy, rules, said, _place(replace(book, is_to_forget=is_to_forget)))
+        book = replace(book, read_until=begun - READ_OVERLAP, cursor="", reading_since=None)
+        self._enter(
+            policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget))
+        )
         return True
 
     def _enter(
@@ -135,29 +139,35 @@ class Erasing:
             gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
 
         def entered() -> None:
-            known = {person: answered(one) for person, one in ask_all(self._ports, gets).items()}
+            known = {
+                person: require_answer(one) for person, one in call_all(self._ports, gets).items()
+            }
             entries = [
-                written(there, encode(_erasure(policy, rules, person, said[person])))
+                conditional_write(
+                    there, encode(_build_erasure(policy, rules, person, said[person]))
+                )
                 for person, there in known.items()
                 if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
             ]
-            fields = {**place, **(ADDED if entries else {})}
+            fields = {**place, **(ADDED_AT_FIELD if entries else {})}
             if fields:
-                store.commit([Update(erasures.book_path(policy.system), fields), *entries])
+                store.commit([Update(erasures.ledger_path(policy.system), fields), *entries])
 
-        retry_on_conflict(entered, TRIES, f"{policy.system}: others write who was erased")
+        retry_on_conflict(entered, COMMIT_ATTEMPTS, f"{policy.system}: others write who was erased")
 
-    def _book(self, policy: Policy) -> tuple[Book, datetime]:
+    def _book(self, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
         """The ledger's, which has its salt by then, and when it was read."""
-        store, path = self._ports.store, erasures.book_path(policy.system)
+        store, path = self._ports.store, erasures.ledger_path(policy.system)
         document = store.get(path)
         if document.fields is None:
             salt = f"{self._ports.ids()}{self._ports.ids()}"
-            book = Book(policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo))
+            book = ErasureLedgerRecord(
+                policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo)
+            )
             with suppress(Moved):  # another instance has made one
-                store.commit([written(document, encode(book))])
+                store.commit([conditional_write(document, encode(book))])
             document = store.get(path)
-        return decode(Book, document.fields), document.read_at
+        return decode(ErasureLedgerRecord, document.fields), document.read_at
 
     def _forget(self, policy: Policy) -> None:
         """Have a worker go through quarantine, as after a command, where somebody was read."""
@@ -165,8 +175,8 @@ class Erasing:
         if not book.is_to_forget or self._ports.buckets.quarantine is None:
             return
         record = CommandRecord(
-            id=f"{FORGET}-{policy.system}-{now:%Y%m%dT%H%M%S}",
-            command=FORGET,
+            id=f"{ERASE_VERB}-{policy.system}-{now:%Y%m%dT%H%M%S}",
+            command=ERASE_VERB,
             system=policy.system,
             actor="clock",
             reason="the application has erased somebody",
@@ -176,7 +186,7 @@ class Erasing:
         )
         known = Put(commands.command_path(record.id), encode(record))
         self._ports.store.commit(
-            [Update(erasures.book_path(policy.system), {"is_to_forget": False}), known]
+            [Update(erasures.ledger_path(policy.system), {"is_to_forget": False}), known]
         )
 
 
@@ -185,15 +195,15 @@ def erase(asked: CommandRequest) -> CommandEffect:
     policy, rules = asked.policy, asked.policy.erasure
     if rules is None:
         raise Refused(f"{policy.system} declares no data of persons (erasure)")
-    erased = _erasure(policy, rules, asked.command.person, asked.ports.clock.now())
+    erased = _build_erasure(policy, rules, asked.command.person, asked.ports.clock.now())
     entry = Put(erasures.erasure_path(policy.system, erased.hash), encode(erased))
     result = "whoever that is stays erased in every copy that is opened"
-    book = asked.ports.store.get(erasures.book_path(policy.system))
-    added = (Update(book.path, {**ADDED}),) if book.fields is not None else ()
+    book = asked.ports.store.get(erasures.ledger_path(policy.system))
+    added = (Update(book.path, {**ADDED_AT_FIELD}),) if book.fields is not None else ()
     return CommandEffect(result, (entry, *added), goes_on=True)
 
 
-def _place(book: Book) -> dict[str, Any]:
+def _reading_progress_fields(book: ErasureLedgerRecord) -> dict[str, Any]:
     """How far it was read. What an instance that is overtaken writes late is true all the same."""
     fields = encode(book)
     return {
@@ -201,54 +211,62 @@ def _place(book: Book) -> dict[str, Any]:
     }
 
 
-def _erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:
+def _build_erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:
     return Erasure(policy.system, hashed, at, tuple(str(one) for one in rules.documents))
 
 
-class Ledger(Struct, frozen=True):
+class ErasureLedger(Struct, frozen=True):
     """Who must stay erased, as whoever opens old data asks it."""
 
     rules: ErasureRules
-    book: Book
+    book: ErasureLedgerRecord
     erased: Mapping[str, datetime]
     added_at: datetime
     """When somebody was added last."""
 
-    def forbids(self, version: Version, whose: Iterable[str] = ()) -> bool:
+    def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
         """Whether a version of the past belongs to somebody who was erased since.
 
         `whose` are the persons whom documents above it name in their fields.
         """
-        theirs = owners.by_name(self.rules, version.path) | {*owners.by_field(self.rules, version)}
-        return erasures.are_erased({*whose, *theirs}, self.book, self.erased, version.updated_at)
+        theirs = owners.owners_by_name(self.rules, version.path) | {
+            *owners.owners_by_field(self.rules, version)
+        }
+        return erasures.has_erased_person(
+            {*whose, *theirs}, self.book, self.erased, version.updated_at
+        )
 
-    def has_erased(self, path: str, at: datetime) -> bool:
+    def is_document_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        whose = owners.by_name(self.rules, path)
-        return erasures.are_erased(whose, self.book, self.erased, at)
+        whose = owners.owners_by_name(self.rules, path)
+        return erasures.has_erased_person(whose, self.book, self.erased, at)
 
 
-def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
+def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
-    document = ports.store.get(erasures.book_path(policy.system))
+    document = ports.store.get(erasures.ledger_path(policy.system))
     erased, added_at, last = dict[str, datetime](), None, ""
     while policy.erasure is not None and document.fields is not None:
         behind = (("hash", ">", last),)
-        page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=PAGE))
+        page = ports.store.query(
+            Query("erasures", where=behind, order_by="hash", limit=ENTRIES_PER_QUERY)
+        )
         for one in page:  # of each no more is held than this
             entry, added = decode(Erasure, one.fields), one.version or one.read_at
             last = entry.hash
             if entry.system == policy.system:
                 erased[entry.hash] = entry.erased_at
                 added_at = max(added, added_at or added)
-        if len(page) < PAGE:
+        if len(page) < ENTRIES_PER_QUERY:
             break
     if policy.erasure is None or document.fields is None or added_at is None:
         return None
-    return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
+    return ErasureLedger(
+        policy.erasure, decode(ErasureLedgerRecord, document.fields), erased, added_at
+    )
 
 
-class CopiedDatabase:
+class DatabaseCopyEraser:
     """One database that is a copy, made at a moment, and nobody's own."""
 
     def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:
@@ -258,7 +276,7 @@ class CopiedDatabase:
         self._at = at
         self._documents = ports.system(policy.system).documents
 
-    def purge(self, progress: Progress, seconds: float) -> Progress:
+    def erase_people(self, progress: ErasureProgress, seconds: float) -> ErasureProgress:
         """The progress after so many seconds, or over: nobody who was erased is in the copy.
 
         Raises: Unavailable, Rejected; what was taken out until then is gone.
@@ -268,23 +286,27 @@ class CopiedDatabase:
             return replace(progress, is_over=True)
         clock = self._ports.clock
         until = clock.monotonic() + seconds
-        return within(clock, until, progress, self._every_place(progress, ledger))
+        return consume_until(clock, until, progress, self._every_place(progress, ledger))
 
-    def _every_place(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+    def _every_place(
+        self, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
         while progress.place <= len(ledger.rules.documents):
             for later in self._gone_through(progress, ledger):
                 progress = later
                 yield progress
         yield replace(progress, is_over=True)
 
-    def _gone_through(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+    def _gone_through(
+        self, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
         """The progress after each piece of its place, and in the end behind it.
 
         Behind the last place come all names that there are: whoever documents belong to by what
         they are called, or stand below, need have no document of their own.
         """
         places = ledger.rules.documents
-        pieces: Iterator[Progress] = iter(())
+        pieces: Iterator[ErasureProgress] = iter(())
         if progress.place == len(places):
             pieces = self._named(progress, ledger)
         elif places[progress.place].field:
@@ -294,32 +316,34 @@ class CopiedDatabase:
             yield progress
         yield replace(progress, place=progress.place + 1, cursor="")
 
-    def _owned(self, place: Place, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+    def _owned(
+        self, place: Place, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
-        while chunk := list(islice(stream, CHUNK)):
+        while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
             for one in chunk:
-                whose = erasures.persons(place, one)
-                if erasures.are_erased(whose, ledger.book, ledger.erased, self._at):
+                whose = erasures.person_ids(place, one)
+                if erasures.has_erased_person(whose, ledger.book, ledger.erased, self._at):
                     paths = [*self._below(one.path), one.path]  # which leads to them, goes last
                     self._remove(paths)
-                    progress = erasures.removed(progress, paths)
+                    progress = erasures.add_removed_documents(progress, paths)
             progress = replace(progress, cursor=chunk[-1].path)
             yield progress
 
-    def _named(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
-        stream = self._documents.paths(self._database, EVERYTHING, None, progress.cursor)
-        while chunk := list(islice(stream, CHUNK)):
-            paths = [one for one in chunk if ledger.has_erased(one, self._at)]
+    def _named(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+        stream = self._documents.paths(self._database, WHOLE_DATABASE, None, progress.cursor)
+        while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
+            paths = [one for one in chunk if ledger.is_document_erased(one, self._at)]
             self._remove(paths)
-            progress = replace(erasures.removed(progress, paths), cursor=chunk[-1])
+            progress = replace(erasures.add_removed_documents(progress, paths), cursor=chunk[-1])
             yield progress
 
     def _below(self, parent: str) -> Iterator[str]:
         """The paths of all below a document, which lie right behind it, whatever is between."""
-        paths = self._documents.paths(self._database, EVERYTHING, None, parent)
+        paths = self._documents.paths(self._database, WHOLE_DATABASE, None, parent)
         return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
 
     def _remove(self, paths: list[str]) -> None:
         restores = self._ports.system(self._policy.system).restores
-        for first in range(0, len(paths), CHUNK):
-            restores.remove(self._database, paths[first : first + CHUNK])
+        for first in range(0, len(paths), ENTRIES_PER_COMMIT):
+            restores.remove(self._database, paths[first : first + ENTRIES_PER_COMMIT])

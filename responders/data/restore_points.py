@@ -5,62 +5,62 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from responders.support.parallel_calls import answered, ask_all
+from responders.support.parallel_calls import call_all, require_answer
 from shared.core.errors import Rejected
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
-from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource
+from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
 from shared.domain.data.backups.values import Database
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
 _GONE = "NOT_FOUND"
 
 
-def available_points(ports: Ports, policy: Policy, database: str = "") -> AvailablePoints:
+def read_available_points(ports: Ports, policy: Policy, database: str = "") -> AvailablePoints:
     """All that a restore point of a database can be; where none is said, of the one backed up.
 
     Raises: Unavailable, Rejected (no right).
     """
     name = database or policy.backups.database
-    backups, reading = ports.system(policy.system).backups, Reading(ports.store)
-    answers = ask_all(
+    backups, reading = ports.system(policy.system).backups, StateReader(ports.store)
+    answers = call_all(
         ports,
         {
             "database": partial(backups.database, name),
             "natives": partial(backups.backups, name),
             "exports": partial(reading.backups, policy.system),
-            "proofs": partial(reading.proofs, policy.system),
+            "proofs": partial(reading.restore_tests, policy.system),
             "deployments": partial(reading.deployments, policy.system),
             "copies": partial(reading.copies, policy.system),
         },
     )
     return AvailablePoints(
         now=ports.clock.now(),
-        database=_there(answers["database"]),
-        exports=tuple(one for one in answered(answers["exports"]) if one.database == name),
-        natives=tuple(answered(answers["natives"])),
-        proofs=tuple(answered(answers["proofs"])),
-        deployments=tuple(answered(answers["deployments"])),
+        database=_existing_database(answers["database"]),
+        exports=tuple(one for one in require_answer(answers["exports"]) if one.database == name),
+        natives=tuple(require_answer(answers["natives"])),
+        proofs=tuple(require_answer(answers["proofs"])),
+        deployments=tuple(require_answer(answers["deployments"])),
         copies=tuple(
-            _of(copy)
-            for copy in answered(answers["copies"])
+            _build_copy_point(copy)
+            for copy in require_answer(answers["copies"])
             if copy.status is FillStatus.READY and copy.original == name
         ),
     )
 
 
-def _of(copy: Copy) -> Point:
+def _build_copy_point(copy: DatabaseCopy) -> RestorePoint:
     """A copy as a restore point."""
-    return Point(
+    return RestorePoint(
         copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until
     )
 
 
-def _there(answer: Any) -> Database | None:
+def _existing_database(answer: Any) -> Database | None:
     """The database's own account; None where there is no such database (any more)."""
     if isinstance(answer, Rejected) and str(answer).startswith(_GONE):
         return None
-    found: Database = answered(answer)
+    found: Database = require_answer(answer)
     return found

@@ -11,42 +11,51 @@ from msgspec.structs import replace
 
 from responders.deployments import events as reporting
 from responders.deployments import own_changes, pin_check, readiness
-from responders.support.inventory_reader import take_stock
-from shared.core.codec import SCHEMA, decode, encode
+from responders.support.inventory_reader import read_inventory
+from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Store, Update, Write, written
+from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain import system as systems
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.announcements import after
-from shared.domain.deployments.change_attribution import Compared, compare, rolled_on
-from shared.domain.deployments.deployment import MARKED, Deployment, DeploymentStatus, returnable
+from shared.domain.deployments.announcements import update_deployments
+from shared.domain.deployments.change_attribution import (
+    AttributedChanges,
+    attribute_changes,
+    rollout_changes,
+)
+from shared.domain.deployments.deployment import (
+    MARKED_STATUSES,
+    Deployment,
+    DeploymentStatus,
+    rollback_targets,
+)
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.diff import Difference, differences
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import (
-    Stock,
-    filled,
-    old_secrets,
-    protected,
+    InventoryRecord,
+    fill_unknown_parts,
+    filter_protected,
+    outdated_secrets,
     unknown_parts,
 )
 from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.deployments.rollout import Said, Situation
-from shared.domain.deployments.source_copies import carried
+from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObservation
+from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.policy.model import Policy
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.system import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-ATTEMPTS = 20
-NOTHING_NEW_EVERY = timedelta(seconds=10)
+COMMIT_ATTEMPTS = 20
+UNCHANGED_COMPARISON_INTERVAL = timedelta(seconds=10)
 """A look that finds nothing new is written down no more often: many may be asked for at once."""
 
 
-class _Read(Struct, frozen=True):
+class _ComparisonBasis(Struct, frozen=True):
     """What a look's commit is conditional on."""
 
     stock: Document
@@ -54,17 +63,23 @@ class _Read(Struct, frozen=True):
     known: Mapping[str, Document]
 
 
-def look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None = None) -> None:
+def compare_inventory(
+    ports: Ports, policy: Policy, wanted: datetime, said: DeploymentAnnouncement | None = None
+) -> None:
     """Return once what was live after `wanted` is taken in, by this look or another.
 
     With something said, it is taken in as well. Whoever loses a race looks again.
     Raises: Refused; Unavailable, when it cannot be read which functions there are.
     """
     too_fast = f"{policy.system}: its inventory changes too fast"
-    retry_on_conflict(partial(_look, ports, policy, wanted, said), ATTEMPTS, too_fast)
+    retry_on_conflict(
+        partial(_compare_once, ports, policy, wanted, said), COMMIT_ATTEMPTS, too_fast
+    )
 
 
-def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> None:
+def _compare_once(
+    ports: Ports, policy: Policy, wanted: datetime, said: DeploymentAnnouncement | None
+) -> None:
     """One look and its commit, where it is needed still. Raises: Moved, Refused, Unavailable."""
     began = ports.clock.monotonic()
     document = ports.store.get(stocks.inventory_path(policy.system))
@@ -73,21 +88,21 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         return
     store, now = ports.store, document.read_at
     document_of = store.get(systems.system_path(policy.system))
-    system = systems.stored(document_of.fields, policy.system)
-    found = protected(take_stock(ports, policy), policy)
+    system = systems.decode_system(document_of.fields, policy.system)
+    found = filter_protected(read_inventory(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
-    live = carried(filled(found, stock.live), stock.live) if stock else found
+    live = carry_over_copies(fill_unknown_parts(found, stock.live), stock.live) if stock else found
     differing = differences(stock.live, live) if stock else ()
-    known, compared = {}, Compared()
+    known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and stock.rolling_out):
-        known = _known(store, policy.system)
+        known = _read_deployments(store, policy.system)
     if stock is not None and differing:
         # After what is live was read: of whatever of ours has landed, the intent was committed.
-        sent = own_changes.sent(store, policy.system, stock.read_at)
+        sent = own_changes.find_rollbacks_with_effects(store, policy.system, stock.read_at)
         rolling = known.get(stock.rolling_out)
-        compared = _told_apart(
+        compared = _attribute_differences(
             differing,
             stock,
             live,
@@ -96,7 +111,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
             decode(Deployment, rolling.fields) if rolling else None,
             policy,
         )
-    situation = Situation(
+    situation = RolloutObservation(
         policy=policy,
         stock=stock,
         live=live,
@@ -109,75 +124,88 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
     )
     unkept = stock.unkept if stock else {}
     changed = [
-        readiness.recorded(ports, policy, one, live, unkept) if one.settled_at == now else one
-        for one in after(situation)
+        readiness.assess_settled_deployment(ports, policy, one, live, unkept)
+        if one.settled_at == now
+        else one
+        for one in update_deployments(situation)
     ]
-    _commit(ports, situation, _Read(document, document_of, known), unknown_parts(found), changed)
+    _commit_comparison(
+        ports,
+        situation,
+        _ComparisonBasis(document, document_of, known),
+        unknown_parts(found),
+        changed,
+    )
 
 
-def _told_apart(
+def _attribute_differences(
     differing: tuple[Difference, ...],
-    stock: Stock,
+    stock: InventoryRecord,
     live: WholeInventory,
     sent: list[own_changes.SentRollback],
     system: System,
     rolling: Deployment | None,
     policy: Policy,
-) -> Compared:
+) -> AttributedChanges:
     """What differs from the last look, by who has changed it."""
-    wrote = own_changes.wrote(sent)
-    mine = own_changes.beside(sent, differing, stock.live, live)
+    wrote = own_changes.collect_own_traffic_writes(sent)
+    mine = own_changes.attribute_resource_differences(sent, differing, stock.live, live)
     theirs = tuple(one for one in differing if one not in mine)
     quiet = policy.deployments.quiet
-    rolls_on = rolled_on(theirs, stock, live, wrote, system, rolling, quiet)
-    compared = compare(theirs, stock, live, wrote, system, rolls_on=rolls_on)
+    rolls_on = rollout_changes(theirs, stock, live, wrote, system, rolling, quiet)
+    compared = attribute_changes(theirs, stock, live, wrote, system, rolls_on=rolls_on)
     named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
     return replace(compared, ours={**compared.ours, **named})
 
 
-def _known(store: Store, system: str) -> dict[str, Document]:
+def _read_deployments(store: Store, system: str) -> dict[str, Document]:
     """The documents of the deployments, by id."""
     found = store.query(Query("deployments", where=(("system", "==", system),)))
     return {str((one.fields or {})["id"]): one for one in found}
 
 
-def _commit(
+def _commit_comparison(
     ports: Ports,
-    situation: Situation,
-    read: _Read,
+    situation: RolloutObservation,
+    read: _ComparisonBasis,
     unknown: tuple[InventoryPart, ...],
     changed: list[Deployment],
 ) -> None:
     """State, events and notices of a look in one commit, as it was read. Raises: Moved."""
     stock = _next_stock(situation, unknown, changed)
     seen = InventoryPart.FUNCTIONS not in unknown  # what was live before says nothing about a pin
-    held = pin_check.found(ports.store, situation, reporting.ACTOR) if seen else pin_check.Found()
+    held = (
+        pin_check.check_pins(ports.store, situation, reporting.ACTOR)
+        if seen
+        else pin_check.PinCheckResult()
+    )
     events = [
-        *reporting.of_the_look(situation, stock),
-        *reporting.of_deployments(situation, read.known, changed),
+        *reporting.build_comparison_events(situation, stock),
+        *reporting.build_deployment_events(situation, read.known, changed),
         *held.events,
     ]
     if not events and situation.stock is not None:
-        if stock.read_at - situation.stock.read_at >= NOTHING_NEW_EVERY:
+        if stock.read_at - situation.stock.read_at >= UNCHANGED_COMPARISON_INTERVAL:
             passed = {"read_at": stock.read_at, "due_at": stock.due_at}
             ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
         return
-    said = [*reporting.people_told(situation, changed, stock), *held.notices]
-    writes: list[Write] = [written(read.stock, stocks.encode(stock)), *held.writes]
+    said = [*reporting.build_comparison_notices(situation, changed, stock), *held.notices]
+    writes: list[Write] = [conditional_write(read.stock, stocks.encode(stock)), *held.writes]
     for one in changed:
-        writes += _kept(one, read.known.get(one.id), situation)
-    writes += _expiring(situation, read.known, changed)
-    writes += _proving_again(situation, read.known, changed)
-    writes += _suspending(situation, read.system)
+        writes += _build_deployment_writes(one, read.known.get(one.id), situation)
+    writes += _build_expiry_writes(situation, read.known, changed)
+    writes += _build_readiness_writes(situation, read.known, changed)
+    writes += _build_suspension_writes(situation, read.system)
     writes += [
-        write_down(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events
+        event_write(situation.policy.system, f"look:{told.at}:{name}", told)
+        for name, told in events
     ]
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _next_stock(
-    situation: Situation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
-) -> Stock:
+    situation: RolloutObservation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
+) -> InventoryRecord:
     """What the next look compares with."""
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
@@ -186,7 +214,7 @@ def _next_stock(
         rolling.append(situation.open.id)
     before = situation.stock.wrote if situation.stock else {}
     others = {one.name for one in compared.changes if one.part is InventoryPart.FUNCTIONS}
-    return Stock(
+    return InventoryRecord(
         system=situation.policy.system,
         read_at=now,
         due_at=now + situation.policy.deployments.look_every,
@@ -198,46 +226,48 @@ def _next_stock(
             **compared.ours,
         },
         unkept=situation.stock.unkept if situation.stock else {},
-        old_secrets=old_secrets(situation.live, situation.policy, now),
+        old_secrets=outdated_secrets(situation.live, situation.policy, now),
     )
 
 
-def _kept(one: Deployment, found: Document | None, situation: Situation) -> Iterator[Write]:
+def _build_deployment_writes(
+    one: Deployment, found: Document | None, situation: RolloutObservation
+) -> Iterator[Write]:
     """The writes that keep a deployment, and its record where that is new."""
     now, system = situation.now, one.system
     if one.named:
-        one = replace(one, expires_at=now + KEPT_FOR)
+        one = replace(one, expires_at=now + RECORD_RETENTION)
     absent = Document(deployments.deployment_path(system, one.id), None, None, now)
-    yield written(found or absent, encode(one))
+    yield conditional_write(found or absent, encode(one))
     if one.settled_at is None:
         return
     record, expires_at = deployments.record_path(system, one.id), {"expires_at": one.expires_at}
     if found is None or one.settled_at == now:
-        live = {"live": stocks.packed(situation.live), "at": now, "schema": SCHEMA}
+        live = {"live": stocks.pack_inventory(situation.live), "at": now, "schema": SCHEMA_VERSION}
         yield Put(record, {**live, **expires_at})
     elif one.named:
         yield Update(record, expires_at)
 
 
-def _expiring(
-    situation: Situation, known: Mapping[str, Document], changed: Iterable[Deployment]
+def _build_expiry_writes(
+    situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[Write]:
     """The writes that let the oldest deployments go, with their records."""
     becoming = {one.id for one in changed}
     newest = sorted(situation.known, key=lambda one: one.at, reverse=True)
     kept = max(0, situation.policy.deployments.kept - len(becoming))
     for one in newest[kept:]:
-        if one.status in MARKED or one.id in becoming or one.expires_at is not None:
+        if one.status in MARKED_STATUSES or one.id in becoming or one.expires_at is not None:
             continue
-        fields = {"expires_at": situation.now + KEPT_FOR, "due_at": None}
+        fields = {"expires_at": situation.now + RECORD_RETENTION, "due_at": None}
         yield Update(known[one.id].path, fields, known[one.id].version)
         if one.settled_at is not None:
             record = deployments.record_path(one.system, one.id)
             yield Update(record, {"expires_at": fields["expires_at"]})
 
 
-def _proving_again(
-    situation: Situation, known: Mapping[str, Document], changed: Iterable[Deployment]
+def _build_readiness_writes(
+    situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[Write]:
     """The writes that have proven again what one might go back to, now that something changed.
 
@@ -246,7 +276,7 @@ def _proving_again(
     if not situation.compared.changes:
         return
     becoming = {one.id for one in changed}
-    kept = returnable(situation.known, situation.policy.deployments.kept)
+    kept = rollback_targets(situation.known, situation.policy.deployments.kept)
     secrets = any(one.part is InventoryPart.SECRETS for one in situation.compared.changes)
     for one in (
         kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]
@@ -256,11 +286,11 @@ def _proving_again(
             yield Update(document.path, {"due_at": situation.now}, document.version)
 
 
-def _suspending(situation: Situation, system: Document) -> Iterator[Write]:
+def _build_suspension_writes(situation: RolloutObservation, system: Document) -> Iterator[Write]:
     """The write that keeps automation from what a person has changed by hand."""
     now, names = situation.now, situation.compared.by_hand
     if names:
         until = now + situation.policy.deployments.human_first
         before = {name: at for name, at in situation.system.suspended.items() if at > now}
         suspended = {**before, **dict.fromkeys(names, until)}
-        yield written(system, encode(replace(situation.system, suspended=suspended)))
+        yield conditional_write(system, encode(replace(situation.system, suspended=suspended)))

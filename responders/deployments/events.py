@@ -9,61 +9,71 @@ from responders.deployments import readiness
 from shared.core import text as shortened
 from shared.core.codec import decode
 from shared.core.store import Document
-from shared.domain.audit.chain import Event, event
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.record import Stock
-from shared.domain.deployments.rollout import Situation
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.deployments.inventory.record import InventoryRecord
+from shared.domain.deployments.rollout import RolloutObservation
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.severity import Severity
 
 ACTOR: Final = "on_deployment"
-NAMES_TOLD = 50
+MAX_NAMES_PER_EVENT = 50
 """Of what changed, so much stands in an audit event; the deployment has all of it."""
 
 
-def of_the_look(situation: Situation, stock: Stock) -> Iterator[tuple[str, Event]]:
+def build_comparison_events(
+    situation: RolloutObservation, stock: InventoryRecord
+) -> Iterator[tuple[str, Event]]:
     """What a look finds beside deployments, each with what it is known by."""
     before, now = situation.stock, situation.now
     if situation.compared.ours:
         ours = situation.compared.ours
-        told = event(
-            "inventory.ours", now, ACTOR, functions=some(ours), by=sorted({*ours.values()})
+        told = create_event(
+            "inventory.ours", now, ACTOR, functions=first_names(ours), by=sorted({*ours.values()})
         )
         yield "ours", told
     if situation.compared.by_hand:
         names = situation.compared.by_hand
         until = now + situation.policy.deployments.human_first
-        yield "by-hand", event("automation.suspended", now, ACTOR, functions=names, until=until)
+        yield (
+            "by-hand",
+            create_event("automation.suspended", now, ACTOR, functions=names, until=until),
+        )
     if stock.unknown != (before.unknown if before else ()):
-        yield "unknown", event("inventory.unknown", now, ACTOR, parts=stock.unknown)
+        yield "unknown", create_event("inventory.unknown", now, ACTOR, parts=stock.unknown)
     if stock.old_secrets != (before.old_secrets if before else ()):
-        yield "old-secrets", event("secrets.old", now, ACTOR, secrets=some(stock.old_secrets))
+        yield (
+            "old-secrets",
+            create_event("secrets.old", now, ACTOR, secrets=first_names(stock.old_secrets)),
+        )
 
 
-def of_deployments(
-    situation: Situation, known: Mapping[str, Document], changed: Iterable[Deployment]
+def build_deployment_events(
+    situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[tuple[str, Event]]:
     """What becomes of each deployment."""
     for one in changed:
         found = known.get(one.id)
         before = decode(Deployment, found.fields) if found else None
-        name = f"deployment.{_became(before, one)}"
+        name = f"deployment.{_deployment_event_suffix(before, one)}"
         yield (
             f"{one.id}:{name}",
-            event(
+            create_event(
                 name,
                 situation.now,
                 ACTOR,
                 deployment=one.id,
                 status=one.status,
-                changes=some(f"{each.change} {each.part} {each.name}" for each in one.changes),
+                changes=first_names(
+                    f"{each.change} {each.part} {each.name}" for each in one.changes
+                ),
                 message=one.announced_by,
                 named=one.named,
             ),
         )
 
 
-def _became(before: Deployment | None, one: Deployment) -> str:
+def _deployment_event_suffix(before: Deployment | None, one: Deployment) -> str:
     """In a word, what a look has made of a deployment."""
     if one.named:
         return "named"
@@ -72,37 +82,41 @@ def _became(before: Deployment | None, one: Deployment) -> str:
     return "extended" if before.changes != one.changes else "told"
 
 
-def some(names: Iterable[str]) -> list[str]:
+def first_names(names: Iterable[str]) -> list[str]:
     """The names, or the first of them and how many more there are."""
-    return shortened.first_lines(sorted(names), NAMES_TOLD)
+    return shortened.first_lines(sorted(names), MAX_NAMES_PER_EVENT)
 
 
-def people_told(situation: Situation, changed: Iterable[Deployment], stock: Stock) -> list[Notice]:
+def build_comparison_notices(
+    situation: RolloutObservation, changed: Iterable[Deployment], stock: InventoryRecord
+) -> list[Notice]:
     """What people are told: what is left alone, cannot be gone back to, or has grown old."""
     policy, now, names = situation.policy, situation.now, situation.compared.by_hand
     said = [
         notice
         for one in changed
         if one.settled_at == now and not one.named
-        for notice in readiness.alarm(policy, one, None, now)
+        for notice in readiness.build_restorability_notices(policy, one, None, now)
     ]
     if names:
         until = now + policy.deployments.human_first
         text = (
-            f"{policy.system}: changed by hand: {', '.join(some(names))}; "
+            f"{policy.system}: changed by hand: {', '.join(first_names(names))}; "
             f"automation leaves that alone until {until:%Y-%m-%d %H:%M} UTC"
         )
         key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
-        said += notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
-    if old := _newly_old(situation, stock):
+        said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
+    if old := _newly_outdated_secrets(situation, stock):
         days = policy.deployments.secrets_renewed_within.days
-        text = f"{policy.system}: secrets not renewed for {days} days: {', '.join(some(old))}"
+        text = (
+            f"{policy.system}: secrets not renewed for {days} days: {', '.join(first_names(old))}"
+        )
         key = f"old-secrets-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
-        said += notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
+        said += create_notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
     return said
 
 
-def _newly_old(situation: Situation, stock: Stock) -> list[str]:
+def _newly_outdated_secrets(situation: RolloutObservation, stock: InventoryRecord) -> list[str]:
     """The secrets that are too old now and were not when that was last looked at."""
     before = situation.stock.old_secrets if situation.stock else ()
     return [one for one in stock.old_secrets if one not in before]

@@ -14,16 +14,16 @@ from msgspec import Meta, Struct
 
 from shared.core.codec import from_builtins, from_json
 from shared.core.errors import Refused
-from shared.core.message_redaction import scrubbed
+from shared.core.message_redaction import redact_message
 from shared.domain.policy.model import Policy
 from shared.state import work_queue
-from shared.state.work_queue import Due
+from shared.state.work_queue import WorkItem
 
-LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
+EARLIEST_DEPLOYMENT_TIME = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
-LIMIT_BYTES = 512 * 1024
+MAX_MESSAGE_BYTES = 512 * 1024
 """Twice what an entry of Cloud Logging may have (https://cloud.google.com/logging/quotas)."""
-SERVICES = frozenset(
+AUDITED_SERVICES = frozenset(
     f"{name}.googleapis.com"
     for name in (
         "cloudfunctions",
@@ -38,7 +38,7 @@ SERVICES = frozenset(
     )
 )
 """Who carries out what changes an inventory; terraform/sink.tf asks for these alone."""
-CHANGING = (
+MUTATING_METHOD_PREFIXES = (
     *("add", "create", "delete", "destroy", "disable", "enable", "pause", "publish", "release"),
     *("remove", "replace", "resume", "rollback", "set", "update"),
 )
@@ -94,14 +94,14 @@ class _Entry(Struct, frozen=True, rename="camel"):
     resource: _Resource = _Resource()
 
 
-def heard(
+def parse_deployment_message(
     content: bytes, policies: Mapping[str, Policy], now: datetime
-) -> Announcement | Hint | Due:
+) -> Announcement | Hint | WorkItem:
     """What the message tells. Raises: Refused, with every fault."""
-    if len(content) > LIMIT_BYTES:
+    if len(content) > MAX_MESSAGE_BYTES:
         raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")
     try:
-        said = from_json(scrubbed(content))
+        said = from_json(redact_message(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no announcement, hint or hand-over: {unreadable}") from unreadable
     if not isinstance(said, dict):
@@ -128,7 +128,9 @@ def _announcement(
         faults.append("what is upcoming is neither stable nor a barrier yet")
     if not faults:
         announcement = from_builtins(said, Announcement)
-        if announcement.at is None or LONG_AGO < announcement.at < now + timedelta(days=1):
+        if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(
+            days=1
+        ):
             return announcement
         moment = announcement.at.isoformat()
         faults.append(f"a deployment at {moment}: not at any time that can be meant")
@@ -145,14 +147,16 @@ def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
     entry = from_builtins(said, _Entry)
     payload = entry.proto_payload
     method = payload.method_name.rpartition(".")[2].lower()
-    if payload.service_name not in SERVICES or not method.startswith(CHANGING):
+    if payload.service_name not in AUDITED_SERVICES or not method.startswith(
+        MUTATING_METHOD_PREFIXES
+    ):
         return Hint((), entry.timestamp)
-    projects = {entry.resource.labels.get("project_id", ""), _project(payload.resource_name)}
+    projects = {entry.resource.labels.get("project_id", ""), _project_of(payload.resource_name)}
     concerned = (name for name, policy in policies.items() if policy.project in projects)
     return Hint(tuple(concerned), entry.timestamp)
 
 
-def _project(resource: str) -> str:
+def _project_of(resource: str) -> str:
     """The project of a resource's name; "" when it does not begin with one."""
     kind, _, rest = resource.partition("/")
     return rest.partition("/")[0] if kind == "projects" else ""

@@ -10,19 +10,19 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Store
-from shared.domain.deployments.change_attribution import Wrote
+from shared.domain.deployments.change_attribution import OwnWrite
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
-from shared.engine.steps.resource_differences import is_ours
-from shared.state.reader import Reading
+from shared.engine.steps.resource_differences import is_own_change
+from shared.state.reader import StateReader
 
-LANDS_WITHIN = timedelta(minutes=10)
+MAX_EFFECT_DELAY = timedelta(minutes=10)
 """What a rollback has sent before its end may be seen so long after it."""
-NEVER_SENT = (StepStatus.PENDING, StepStatus.SKIPPED, StepStatus.UNNEEDED)
+UNSENT_STEP_STATUSES = (StepStatus.PENDING, StepStatus.SKIPPED, StepStatus.UNNEEDED)
 
 
 class SentRollback(Struct, frozen=True):
@@ -32,36 +32,37 @@ class SentRollback(Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def sent(store: Store, system: str, since: datetime) -> list[SentRollback]:
+def find_rollbacks_with_effects(store: Store, system: str, since: datetime) -> list[SentRollback]:
     """By rollback, the oldest first, without those of which all had landed before `since`."""
     return [
-        SentRollback(one, tuple(_sent_by(store, one)))
-        for one in Reading(store).rollbacks_of(system)
-        if one.plan is not None and (one.ended_at is None or one.ended_at + LANDS_WITHIN >= since)
+        SentRollback(one, tuple(_sent_steps(store, one)))
+        for one in StateReader(store).rollbacks_of(system)
+        if one.plan is not None
+        and (one.ended_at is None or one.ended_at + MAX_EFFECT_DELAY >= since)
     ]
 
 
-def _sent_by(store: Store, rollback: Rollback) -> Iterable[Step]:
+def _sent_steps(store: Store, rollback: Rollback) -> Iterable[Step]:
     steps = load_steps(store, rollback.id).values()
-    return (step for step in steps if step.status not in NEVER_SENT)
+    return (step for step in steps if step.status not in UNSENT_STEP_STATUSES)
 
 
-def wrote(found: Iterable[SentRollback]) -> dict[str, Wrote]:
+def collect_own_traffic_writes(found: Iterable[SentRollback]) -> dict[str, OwnWrite]:
     """What functions may have been led to, by function; the newest rollback wins."""
-    said: dict[str, Wrote] = {}
+    said: dict[str, OwnWrite] = {}
     for one in found:
         rollback = one.rollback
         well = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
         helped = well and rollback.way is Direction.BACK
         for step in one.steps:
-            known = said.get(step.target, Wrote(rollback.id, (), ()))
+            known = said.get(step.target, OwnWrite(rollback.id, (), ()))
             known = replace(known, rollback=rollback.id, helped=helped)
             if step.kind == shift_traffic.KIND:
                 goal, origin = (
                     decode(shift_traffic.TrafficGoal, step.goal),
                     decode(shift_traffic.TrafficOrigin, step.origin),
                 )
-                said[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
+                said[step.target] = OwnWrite(rollback.id, origin.traffic, goal.traffic, helped)
             elif step.kind == redeploy.KIND:
                 built = decode(redeploy.RedeployGoal, step.goal).recipe.source
                 said[step.target] = replace(known, source=built)
@@ -73,7 +74,7 @@ def wrote(found: Iterable[SentRollback]) -> dict[str, Wrote]:
     return said
 
 
-def beside(
+def attribute_resource_differences(
     found: Sequence[SentRollback],
     differing: Iterable[Difference],
     before: WholeInventory,
@@ -84,5 +85,5 @@ def beside(
         one: each.rollback.id
         for one in differing
         for each in found
-        if is_ours(one, before, live, each.steps)
+        if is_own_change(one, before, live, each.steps)
     }

@@ -9,56 +9,60 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.deployments.source_backup import kept_again
-from responders.deployments.source_cleanup import clear
-from responders.support.inventory_reader import take_stock
+from responders.deployments.source_backup import back_up_recorded_sources
+from responders.deployments.source_cleanup import remove_unreferenced_sources
+from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     METRICS_WINDOW,
-    ask_all,
-    looking,
-    or_none,
-    seen,
+    answer_or_none,
+    build_health_calls,
+    call_all,
+    read_health_answers,
     select_named,
 )
 from shared.core import text as shortened
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
-from shared.core.redaction import without_secrets
+from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import Event, event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import Event, create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Restorability,
-    by_service,
+    counts_from_services,
     placements,
-    returnable,
+    rollback_targets,
 )
 from shared.domain.deployments.images import images_of, repositories
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.record import protected
+from shared.domain.deployments.inventory.record import filter_protected
 from shared.domain.deployments.inventory.state import WholeInventory, accounts_of
-from shared.domain.deployments.restorability import Beside, restorability
-from shared.domain.deployments.rollout import PROVE_EVERY
-from shared.domain.deployments.stability import Baked, baked, bakes_since
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.deployments.restorability import CheckedResources, check_restorability
+from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
+from shared.domain.deployments.stability import (
+    StabilityResult,
+    evaluate_stability,
+    stability_period_start,
+)
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.signals.health import Requests, summed
+from shared.domain.signals.health import RouterRequests, sum_requests
 from shared.ports.groups import Ports
 from shared.ports.resources import Hosting, Rules
 from shared.state import work_queue
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
 ACTOR: Final = "on_deployment"
-FAULTS_TOLD = 10
+MAX_FAULTS_PER_NOTICE = 10
 """Of what stands in the way, so much is said to people; the deployment has all of it."""
 
 
-def recorded(
+def assess_settled_deployment(
     ports: Ports,
     policy: Policy,
     deployment: Deployment,
@@ -68,52 +72,53 @@ def recorded(
     """The deployment with what probes and routers say of it now, and what going back would lack."""
     metrics = ports.system(policy.system).metrics
     now = deployment.settled_at or deployment.at
-    health_calls = looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now)
-    answers = ask_all(ports, {**_calls(ports, policy, live, live), **health_calls})
-    look = seen(answers)
+    health_calls = build_health_calls(ports, metrics, policy.probes, now - METRICS_WINDOW, now)
+    answers = call_all(ports, {**_calls(ports, policy, live, live), **health_calls})
+    look = read_health_answers(answers)
     health = {
-        f"probe {probe.name}": _said_by(look.probes.get(probe.name)) for probe in policy.probes
+        f"probe {probe.name}": _describe_probe_answer(look.probes.get(probe.name))
+        for probe in policy.probes
     }
-    counted = None if look.requests is None else summed(look.requests.values())
+    counted = None if look.requests is None else sum_requests(look.requests.values())
     said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
     health["requests"] = said
     proof = _judge_restorability(deployment, live, live, answers, unkept, now)
     return replace(deployment, health=health, restorable=proof)
 
 
-def _said_by(answer: Any) -> str:
+def _describe_probe_answer(answer: Any) -> str:
     """What a probe saw, in words; what it quotes of an answer may hold secrets."""
     if answer is None:
         return "no answer"
     word = "passed" if answer.passed else "failed"
-    return without_secrets(f"{word}: {answer.status or answer.detail or 'no answer'}")
+    return redact_secrets(f"{word}: {answer.status or answer.detail or 'no answer'}")
 
 
-def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
+def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
     """Judge a deployment that is due, or prove it; whoever changes it meanwhile has the last word.
 
     Raises: Unavailable.
     """
     deployment, now = decode(Deployment, document.fields), document.read_at
-    live = protected(take_stock(ports, policy), policy)
-    known = Reading(ports.store).every_deployment(policy.system)
+    live = filter_protected(read_inventory(ports, policy), policy)
+    known = StateReader(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
     if deployment.status is DeploymentStatus.LIVE:
-        judged = _judged(ports, policy, deployment, live, known, now)
-    is_target = _is_target(judged, known)
+        judged = _judge_stability(ports, policy, deployment, live, known, now)
+    is_target = _is_rollback_target(judged, known)
     bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
     if not bakes:
-        proof, in_the_record = _proof(ports, policy, judged, live, now)
-        again_at = _proven_again_at(judged, known, policy, now)
+        proof, in_the_record = _assess_restorability(ports, policy, judged, live, now)
+        again_at = _next_assessment_at(judged, known, policy, now)
         judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
-    said = alarm(policy, judged, deployment, now, severity)
+    said = build_restorability_notices(policy, judged, deployment, now, severity)
     writes: list[Write] = [
         Update(document.path, encode(judged), document.version),
         *in_the_record,
         *(
-            write_down(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
-            for told in _told(deployment, judged, now)
+            event_write(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
+            for told in _build_transition_events(deployment, judged, now)
         ),
     ]
     try:
@@ -121,10 +126,10 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
     except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
         return
     if is_target:
-        clear(ports, policy)
+        remove_unreferenced_sources(ports, policy)
 
 
-def _judged(
+def _judge_stability(
     ports: Ports,
     policy: Policy,
     deployment: Deployment,
@@ -139,12 +144,16 @@ def _judged(
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
     fields = ports.store.get(systems.system_path(policy.system)).fields
-    system = systems.stored(fields, policy.system)
-    since = bakes_since(deployment, system)
+    system = systems.decode_system(fields, policy.system)
+    since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
-    look = seen(ask_all(ports, looking(ports, metrics, policy.probes, since, now)))
+    look = read_health_answers(
+        call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now))
+    )
     counted = _per_function(look.requests, deployment)
-    found: Baked = baked(deployment, policy, system, counted, look.probes, now)
+    found: StabilityResult = evaluate_stability(
+        deployment, policy, system, counted, look.probes, now
+    )
     return replace(
         deployment,
         status=found.status,
@@ -155,15 +164,17 @@ def _judged(
 
 
 def _per_function(
-    counted: Mapping[str, Requests] | None, deployment: Deployment
-) -> dict[str, Requests] | None:
+    counted: Mapping[str, RouterRequests] | None, deployment: Deployment
+) -> dict[str, RouterRequests] | None:
     """What was counted, per function of the deployment."""
     if counted is None:
         return None
-    return by_service(counted, {name: one.service for name, one in deployment.functions.items()})
+    return counts_from_services(
+        counted, {name: one.service for name, one in deployment.functions.items()}
+    )
 
 
-def _is_target(deployment: Deployment, known: list[Deployment]) -> bool:
+def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
     """Whether one would go back to it: the newest that is stable."""
     stable = [
         one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id
@@ -173,27 +184,27 @@ def _is_target(deployment: Deployment, known: list[Deployment]) -> bool:
     )
 
 
-def _proven_again_at(
+def _next_assessment_at(
     deployment: Deployment, known: list[Deployment], policy: Policy, now: datetime
 ) -> datetime | None:
     """Daily, as long as it is one of those that are kept to be gone back to."""
     others = (one for one in known if one.id != deployment.id)
-    kept = returnable([deployment, *others], policy.deployments.kept)
-    return now + PROVE_EVERY if deployment in kept else None
+    kept = rollback_targets([deployment, *others], policy.deployments.kept)
+    return now + RESTORABILITY_CHECK_INTERVAL if deployment in kept else None
 
 
-def _proof(
+def _assess_restorability(
     ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory, now: datetime
 ) -> tuple[Restorability, list[Write]]:
     """A fresh proof, and the write of what was found on the way to be kept, or not any more."""
     kept = ports.store.get(deployments.record_path(deployment.system, deployment.id))
-    recorded = stocks.unpacked(kept.fields["live"]) if kept.fields else WholeInventory()
-    record, unkept = kept_again(ports, policy, recorded)
-    answers = ask_all(ports, _calls(ports, policy, record, live))
+    recorded = stocks.unpack_inventory(kept.fields["live"]) if kept.fields else WholeInventory()
+    record, unkept = back_up_recorded_sources(ports, policy, recorded)
+    answers = call_all(ports, _calls(ports, policy, record, live))
     proof = _judge_restorability(deployment, record, live, answers, unkept, now)
     if record == recorded:
         return proof, []
-    return proof, [Update(kept.path, {"live": stocks.packed(record)}, kept.version)]
+    return proof, [Update(kept.path, {"live": stocks.pack_inventory(record)}, kept.version)]
 
 
 def _judge_restorability(
@@ -205,16 +216,18 @@ def _judge_restorability(
     now: datetime,
 ) -> Restorability:
     """The proof of a deployment, by the answers of `_calls`."""
-    beside = Beside(
+    beside = CheckedResources(
         versions=select_named(answers, "version "),
-        roles=or_none(answers.get("roles")),
+        roles=answer_or_none(answers.get("roles")),
         accounts=select_named(answers, "account "),
         images=select_named(answers, "images "),
-        runtimes=or_none(answers["runtimes"]),
+        runtimes=answer_or_none(answers["runtimes"]),
         rulesets=select_named(answers, "ruleset "),
         unkept=dict(unkept),
     )
-    return restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
+    return check_restorability(
+        deployment, record, live, answer_or_none(answers["inventory"]), now, beside
+    )
 
 
 def _calls(
@@ -226,10 +239,10 @@ def _calls(
     accounts = accounts_of((record.functions or {}).values())
     calls: dict[str, Callable[[], Any]] = {
         "inventory": ports.system(policy.system).platform.inventory,
-        "runtimes": estate.runtimes.offered,
+        "runtimes": estate.runtimes.list_runtimes,
         **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
         **{
-            f"images {one}": partial(estate.images.stored, one)
+            f"images {one}": partial(estate.images.list_images, one)
             for one in repositories(images_of(record))
         },
     }
@@ -238,24 +251,24 @@ def _calls(
     for site, one in (record.sites or {}).items():
         if one.version and (site not in sites or sites[site].version != one.version):
             key = f"version {site}/{one.version}"
-            calls[key] = partial(_state, estate.hosting, site, one.version)
+            calls[key] = partial(_read_version_status, estate.hosting, site, one.version)
     for release, kept in (record.rules or {}).items():
         is_live = release in rules and rules[release].ruleset == kept.ruleset
         if not (is_live or kept.source):
-            calls[f"ruleset {kept.ruleset}"] = partial(_is_there, estate.rules, kept.ruleset)
+            calls[f"ruleset {kept.ruleset}"] = partial(_ruleset_exists, estate.rules, kept.ruleset)
     return calls
 
 
-def _state(hosting: Hosting, site: str, version: str) -> str:
+def _read_version_status(hosting: Hosting, site: str, version: str) -> str:
     """The status of a version; empty: it is gone. None would say that nobody answered."""
     return hosting.version(site, version) or ""
 
 
-def _is_there(rules: Rules, ruleset: str) -> bool:
+def _ruleset_exists(rules: Rules, ruleset: str) -> bool:
     return rules.ruleset(ruleset) is not None
 
 
-def alarm(
+def build_restorability_notices(
     policy: Policy,
     deployment: Deployment,
     before: Deployment | None,
@@ -268,11 +281,14 @@ def alarm(
         return []
     word = "cannot be gone back to" if faults else "has all again that going back needs"
     text = "\n".join(
-        (f"{policy.system}: {deployment.id} {word}", *shortened.first_lines(faults, FAULTS_TOLD))
+        (
+            f"{policy.system}: {deployment.id} {word}",
+            *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE),
+        )
     )
     key = f"deployment-{deployment.id}-{policy.system}"
     occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"
-    return notices(policy, key, severity, occasion, text, now, faults=faults)
+    return create_notices(policy, key, severity, occasion, text, now, faults=faults)
 
 
 def _faults(deployment: Deployment | None) -> tuple[str, ...]:
@@ -280,7 +296,7 @@ def _faults(deployment: Deployment | None) -> tuple[str, ...]:
     return deployment.restorable.faults if deployment and deployment.restorable else ()
 
 
-def _told(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
+def _build_transition_events(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
     """What becomes of it, where that is more than the time of the next look."""
     told = []
     if (before.status, before.untested, before.reason) != (
@@ -290,8 +306,10 @@ def _told(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
     ):
         facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
         name = f"deployment.{after.status.lower()}"
-        told.append(event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
+        told.append(
+            create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts)
+        )
     if _faults(before) != _faults(after):
         name = "deployment.unrestorable" if _faults(after) else "deployment.restorable"
-        told.append(event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))
+        told.append(create_event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))
     return told

@@ -7,24 +7,24 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from responders.support.parallel_calls import ask_all, or_none
+from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.source_copies import stored_names
+from shared.domain.deployments.source_copies import stored_object_names
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
 from shared.ports.groups import Ports
 
-UNNAMED_FOR: Final = timedelta(days=1)
+UNREFERENCED_RETENTION: Final = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""
-MOST_AT_ONCE: Final = 500
+MAX_REMOVALS_PER_RUN: Final = 500
 """So many are removed in one go; the next day goes on."""
 
 
-def clear(ports: Ports, policy: Policy) -> None:
+def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:
     """Return once what neither the stock nor any record names is removed, as far as it could be.
 
     Records stay 30 days after their deployment is no longer kept, and what they name with them; so
@@ -35,24 +35,27 @@ def clear(ports: Ports, policy: Policy) -> None:
     if not vaults:
         return
     # Listed first: what is kept meanwhile is not among them.
-    listed = ask_all(
+    listed = call_all(
         ports,
-        {str(place): partial(one.made, f"{policy.system}/") for place, one in enumerate(vaults)},
+        {
+            str(place): partial(one.creation_times, f"{policy.system}/")
+            for place, one in enumerate(vaults)
+        },
     )
-    in_use = _in_use(ports, policy)
-    until = ports.clock.now() - UNNAMED_FOR
+    in_use = _referenced_names(ports, policy)
+    until = ports.clock.now() - UNREFERENCED_RETENTION
     removals = {
         f"remove {place} {name}": partial(vault.remove, name)
         for place, vault in enumerate(vaults)
-        for name, made_at in (or_none(listed[str(place)]) or {}).items()
+        for name, made_at in (answer_or_none(listed[str(place)]) or {}).items()
         if name not in in_use and made_at < until
     }
-    chosen = dict(sorted(removals.items())[:MOST_AT_ONCE])
+    chosen = dict(sorted(removals.items())[:MAX_REMOVALS_PER_RUN])
     if chosen:
-        ask_all(ports, chosen)
+        call_all(ports, chosen)
 
 
-def _in_use(ports: Ports, policy: Policy) -> set[str]:
+def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     """The names that the stock, a record of any deployment or a rollback has. Raises: Unavailable.
 
     The rollbacks are read last: what they name beyond the records was live when they were decided,
@@ -66,11 +69,11 @@ def _in_use(ports: Ports, policy: Policy) -> set[str]:
     for path in paths:
         fields = ports.store.get(path).fields
         if fields is not None:
-            found |= {*stored_names(stocks.unpacked(fields["live"]))}
-    return found | {*_built_again(ports, policy)}
+            found |= {*stored_object_names(stocks.unpack_inventory(fields["live"]))}
+    return found | {*_names_used_by_rollbacks(ports, policy)}
 
 
-def _built_again(ports: Ports, policy: Policy) -> Iterator[str]:
+def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     """The names that rollbacks need to build functions, and to undo that. Raises: Unavailable.
 
     What stood in for a shift and was not needed needs none.

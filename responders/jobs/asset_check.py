@@ -7,16 +7,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from responders.support.parallel_calls import ask_all, select_named
+from responders.support.parallel_calls import call_all, select_named
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
-from shared.core.store import Document, written
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.core.store import Document, conditional_write
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import ObservedAssets, Posture
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
@@ -24,32 +24,32 @@ from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
-STATUS_BELOW: Final = 400
+SERVED_STATUS_BELOW: Final = 400
 """What an origin answers when it serves an asset; a redirect counts, and is not followed."""
 FIRST, FALLBACK, BUCKET, TOPIC = "first ", "fallback ", "bucket ", "topic "
 """How the calls are named that look at each kind."""
 
 
-class Inspecting:
+class AssetChecker:
     """Looks at what the assets of the systems rely on whose policy declares any."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.assets != AssetRules()]
 
-    def inspect(self) -> None:
+    def check_due_assets(self) -> None:
         """Look where nobody has for a day. Raises: Unavailable, for the store's."""
         for policy in self._policies:
             document = self._ports.store.get(asset_protection.assets_path(policy.system))
-            before = decode(Posture, document.fields) if document.fields else None
+            before = decode(AssetProtectionStatus, document.fields) if document.fields else None
             now = document.read_at
             if before is None or now >= before.due_at:
-                after = asset_protection.judge(policy, self._seen(policy), before, now)
+                after = asset_protection.evaluate_assets(policy, self._seen(policy), before, now)
                 self._keep(policy, document, before, after)
 
     def _seen(self, policy: Policy) -> ObservedAssets:
         """What there is of each asset; why something was not seen goes to the log."""
-        answers = ask_all(self._ports, dict(self._calls(policy)))
+        answers = call_all(self._ports, dict(self._calls(policy)))
         for name, answer in answers.items():
             if isinstance(answer, RollbackError):
                 log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
@@ -65,39 +65,43 @@ class Inspecting:
         for one in policy.assets.static:
             for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
                 name = f"{kind}{one.name}"
-                yield name, partial(ask, Probe(name, url, status_below=STATUS_BELOW))
+                yield name, partial(ask, Probe(name, url, status_below=SERVED_STATUS_BELOW))
         for bucket in policy.assets.replicated:
             yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
         for collection in policy.assets.regenerated:
-            for topic in asset_protection.topics(policy, collection):
+            for topic in asset_protection.regeneration_topics(policy, collection):
                 yield f"{TOPIC}{topic}", partial(self._listeners, policy.project, topic)
 
     def _listeners(self, project: str, topic: str) -> int:
-        found = self._ports.projects.provisions.listeners(project, topic)
-        return asset_protection.ABSENT if found is None else found
+        found = self._ports.projects.provisions.count_subscriptions(project, topic)
+        return asset_protection.ABSENT_TOPIC_COUNT if found is None else found
 
     def _keep(
-        self, policy: Policy, document: Document, before: Posture | None, after: Posture
+        self,
+        policy: Policy,
+        document: Document,
+        before: AssetProtectionStatus | None,
+        after: AssetProtectionStatus,
     ) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""
         said: list[Notice] = []
         events = []
-        if after.amiss != (before.amiss if before else frozenset()):
+        if after.notified_faults != (before.notified_faults if before else frozenset()):
             now = after.looked_at
-            name = "assets.amiss" if after.amiss else "assets.kept"
-            said = _said(policy, after)
-            facts = event(name, now, ACTOR, found=after.lines)
-            events = [write_down(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
+            name = "assets.amiss" if after.notified_faults else "assets.kept"
+            said = _build_notices(policy, after)
+            facts = create_event(name, now, ACTOR, found=after.lines)
+            events = [event_write(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
         with suppress(Moved):  # another instance has looked, and told
-            writes = [written(document, encode(after)), *events]
+            writes = [conditional_write(document, encode(after)), *events]
             commit_with_notices(self._ports.store, self._ports.bus, writes, said)
 
 
-def _said(policy: Policy, after: Posture) -> list[Notice]:
+def _build_notices(policy: Policy, after: AssetProtectionStatus) -> list[Notice]:
     word = "assets are as declared again"
-    if after.amiss:
+    if after.notified_faults:
         word = "assets are not as declared" if after.faults else "assets cannot be seen"
     text = "\n".join((f"{policy.system}: {word}", *after.lines))
     now = after.looked_at
     key = f"assets-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
-    return notices(policy, key, Severity.MEDIUM, "assets", text, now, faults=after.lines)
+    return create_notices(policy, key, Severity.MEDIUM, "assets", text, now, faults=after.lines)

@@ -8,17 +8,17 @@ from itertools import takewhile
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
-from shared.core.store import Objects, Query, Update
+from shared.core.store import ObjectStore, Query, Update
 from shared.domain.audit import anchor
-from shared.domain.audit.anchor import Waiting
+from shared.domain.audit.anchor import PendingAnchor
 from shared.ports.groups import Ports
 
-AT_ONCE = 100
-FOR_SECONDS = 10.0
+MAX_PARALLEL_WRITES = 100
+ANCHOR_TIME_LIMIT_SECONDS = 10.0
 """No new one is begun after that long: the next sweep is half a minute after this one."""
 
 
-class Anchoring:
+class AuditAnchorWriter:
     """Writes what waits to be anchored; without a bucket it waits until it expires."""
 
     def __init__(self, ports: Ports) -> None:
@@ -35,12 +35,14 @@ class Anchoring:
         objects, store = self._ports.buckets.anchors, self._ports.store
         if objects is None:
             return
-        waiting = store.query(Query(anchor.WAITING, (("waiting", "==", True),), limit=AT_ONCE))
-        until = self._ports.clock.monotonic() + FOR_SECONDS
+        waiting = store.query(
+            Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
+        )
+        until = self._ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
         written: list[str] = []
         try:
             for document in takewhile(lambda _: self._ports.clock.monotonic() < until, waiting):
-                _write(objects, decode(Waiting, document.fields))
+                _write_anchors(objects, decode(PendingAnchor, document.fields))
                 written.append(document.path)
         except (Rejected, Unavailable) as failure:
             log.write("ERROR", f"heads are not anchored: {failure}", waiting=len(waiting))
@@ -49,6 +51,6 @@ class Anchoring:
                 store.commit([Update(path, {"waiting": False}) for path in written])
 
 
-def _write(objects: Objects, waiting: Waiting) -> None:
+def _write_anchors(objects: ObjectStore, waiting: PendingAnchor) -> None:
     with suppress(Exists):  # by an earlier sweep, whose end was not noted
-        objects.create(waiting.name, anchor.content(waiting.anchor))
+        objects.create(waiting.name, anchor.encode_anchor(waiting.anchor))

@@ -9,18 +9,18 @@ from shared.core.errors import Moved
 from shared.core.store import Query
 from shared.domain.audit import system_chain
 from shared.domain.policy.model import Policy
-from shared.domain.system import EVERYWHERE
+from shared.domain.system import ALL_SYSTEMS
 from shared.ports.groups import Ports
 
-BATCH = 200
+MAX_EVENTS_PER_COMMIT = 200
 
 
-class Sealing:
+class AuditSealer:
     """Chains what the responders wrote down singly."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._chains = (*policies, EVERYWHERE, system_chain.UNCLAIMED)
+        self._chains = (*policies, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
         self._looked: dict[str, str] = {}
         """In which quarter each chain was known to be looked at: it needs no other look in that."""
 
@@ -29,7 +29,7 @@ class Sealing:
 
         Raises: Unavailable.
         """
-        quarter = system_chain.quarter_of(now)
+        quarter = system_chain.quarter_hour_name(now)
         store = self._ports.store
         for system in self._chains:
             if self._looked.get(system) == quarter:
@@ -40,14 +40,14 @@ class Sealing:
                 continue
             loose = store.query(
                 Query(
-                    system_chain.events_of(system),
-                    where=(("sealed", "==", system_chain.LOOSE),),
-                    limit=BATCH,
+                    system_chain.system_events_path(system),
+                    where=(("sealed", "==", system_chain.UNSEALED),),
+                    limit=MAX_EVENTS_PER_COMMIT,
                 )
             )
-            looked = quarter if len(loose) < BATCH else ""
+            looked = quarter if len(loose) < MAX_EVENTS_PER_COMMIT else ""
             try:
-                sealed = system_chain.seal(
+                sealed = system_chain.seal_events(
                     system, head, loose, now=now, commit_id=self._ports.ids(), quarter=looked
                 )
                 store.commit(sealed)

@@ -10,62 +10,62 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import known_damage
-from responders.data.document_check import Examining
+from responders.data.damage_record import read_known_damage
+from responders.data.document_check import DocumentChecker
 from responders.jobs import internal_alerts
 from responders.jobs.internal_alerts import ACTOR
-from responders.support.parallel_calls import ask
+from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Create, Document, written
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.core.store import Create, Document, conditional_write
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
-from shared.domain.data.repair.plan import Selecting
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.data.repair.plan import SelectionKind
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.groups import Ports
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 from shared.state.work_queue import commit_with_notices
 
-FOR_SECONDS: Final = 15.0
+CHECK_TIME_LIMIT_SECONDS: Final = 15.0
 """Of each system, each minute: the rest comes with the next one."""
-BROUGHT_BACK: Final = "what is invalid is brought back, once nothing writes more of it, by"
-PAST_HOUR: Final = timedelta(hours=1)
+RESTORE_HINT: Final = "what is invalid is brought back, once nothing writes more of it, by"
+MINIMUM_READ_HISTORY: Final = timedelta(hours=1)
 """How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
 
 
-class Checking:
+class DataChecker:
     """The data of the systems that declare any; one that does not costs nothing."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.collections]
 
-    def check(self) -> None:
+    def advance_checks(self) -> None:
         """Carry each run a piece forward, begin those that are due, and have damage on record.
 
         What the database does not answer is asked again in a minute. Raises: Unavailable, for the
         store's.
         """
         for policy in self._policies:
-            document, before = known_damage(self._ports, policy)
-            if before.run is not None or damage.due(before, policy, document.read_at):
+            document, before = read_known_damage(self._ports, policy)
+            if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
                 self._carry_forward(policy, document, before)
             else:
                 self._record(policy, before, document.version, document.read_at)
 
     def _carry_forward(self, policy: Policy, document: Document, before: IntegrityRecord) -> None:
         """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
-        now, examining = document.read_at, Examining(self._ports, policy)
+        now, examining = document.read_at, DocumentChecker(self._ports, policy)
         after = before
         try:
             run = before.run or self._begun(examining, policy, before, now)
-            run, failure = examining.advance(run, FOR_SECONDS)
+            run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
             after = replace(before, run=run, asked="" if before.run is None else before.asked)
             if failure is not None:
                 raise failure
@@ -80,16 +80,16 @@ class Checking:
             self._keep(policy, document, before, after, now)
 
     def _begun(
-        self, examining: Examining, policy: Policy, before: IntegrityRecord, now: datetime
+        self, examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime
     ) -> ScanRun:
         counted = ((one.at, one.counts) for one in before.counted)
-        levels = scan.most(counted, now - policy.integrity.drop_within)
-        why = damage.due(before, policy, now)
-        return examining.begin(why, scan.minute(now), levels)
+        levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
+        why = damage.due_scan_reason(before, policy, now)
+        return examining.begin(why, scan.floor_to_minute(now), levels)
 
     def _concluded(
         self,
-        examining: Examining,
+        examining: DocumentChecker,
         policy: Policy,
         record: IntegrityRecord,
         run: ScanRun,
@@ -97,43 +97,43 @@ class Checking:
     ) -> IntegrityRecord:
         """The record once the run is over, with the damage that it opens and closes."""
         known_ones = {one.id(policy.system): one for one in record.findings}
-        for signal in damage.SIGNALS:
+        for signal in damage.DAMAGE_SIGNALS:
             if signal not in policy.signals:
                 continue
             known = record.open.get(signal)
-            if damage.is_shown(run, signal, policy):
+            if damage.is_above_threshold(run, signal, policy):
                 if known is None:
                     found = self._found(examining, policy, run, signal, now)
                     known_ones[found.id(policy.system)] = found
             elif (
                 known is not None
-                and damage.is_known(run)
-                and (run.is_whole or not examining.is_still_bad(known.samples, run.at))
+                and damage.is_conclusive(run)
+                and (run.is_whole or not examining.is_still_damaged(known.samples, run.at))
             ):  # a sample has not looked at just what was found
                 known_ones[known.id(policy.system)] = replace(known, closed_at=now)
         return replace(
-            damage.completed_record(record, run, policy), findings=tuple(known_ones.values())
+            damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values())
         )
 
     def _found(
-        self, examining: Examining, policy: Policy, run: ScanRun, signal: str, now: datetime
+        self, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
     ) -> DamageFinding:
         """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
         earliest = self._earliest(policy, now)
-        began, is_within = examining.first_bad(run, signal, earliest)
-        how = damage.ASSUMED
+        began, is_within = examining.find_first_damage(run, signal, earliest)
+        how = damage.ONSET_ASSUMPTION
         if began is None:
             how = "not known: what is wrong has no past that can be read"
         elif not is_within:
             how = "at the latest: it began before all that can be read"
-        onset, collections = began or run.at, tuple(damage.shown(run, signal))
-        deployments = Reading(self._ports.store).every_deployment(policy.system)
+        onset, collections = began or run.at, tuple(damage.fault_counts(run, signal))
+        deployments = StateReader(self._ports.store).every_deployment(policy.system)
         return DamageFinding(
             signal=signal,
             since=run.at,
             onset_at=onset,
             onset=how,
-            reason=damage.worded(run, signal),
+            reason=damage.describe_damage(run, signal),
             collections=collections,
             samples=damage.samples(run, signal),
             suspects=damage.suspects(deployments, policy, collections, onset),
@@ -145,9 +145,9 @@ class Checking:
             self._ports.system(policy.system).backups.database, policy.integrity.database
         )
         try:
-            earliest: datetime = ask(self._ports, database).earliest_at
+            earliest: datetime = call_one(self._ports, database).earliest_at
         except Rejected:
-            return now - PAST_HOUR + damage.MINUTE
+            return now - MINIMUM_READ_HISTORY + damage.MINUTE
         return earliest + damage.MINUTE
 
     def _keep(
@@ -159,14 +159,14 @@ class Checking:
         now: datetime,
     ) -> None:
         changes = [one for one in after.findings if one not in before.findings]
-        said = [notice for one in changes for notice in _said(policy, one, now)]
+        said = [notice for one in changes for notice in _build_damage_notices(policy, one, now)]
         if after.failure and not before.failure:
-            said += _failed(policy, after.failure, now)
-        events = [internal_alerts.finding_event(policy, one, now) for one in changes]
+            said += _build_failure_notices(policy, after.failure, now)
+        events = [internal_alerts.build_finding_event(policy, one, now) for one in changes]
         if after.last is not None and after.last != before.last:
-            events.append(_looked(policy, after.last, now))
+            events.append(_build_run_event(policy, after.last, now))
         try:
-            writes = [written(document, encode(after)), *events]
+            writes = [conditional_write(document, encode(after)), *events]
             version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         except Moved:  # another instance has looked, and told
             return
@@ -176,17 +176,21 @@ class Checking:
         self, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
     ) -> None:
         path = damage.damage_path(policy.system)
-        internal_alerts.record(self._ports, policy, path, record.findings, version, now)
+        internal_alerts.record_findings(self._ports, policy, path, record.findings, version, now)
 
 
-def _looked(policy: Policy, run: ScanRun, now: datetime) -> Create:
-    facts = event(
-        "integrity.looked", now, ACTOR, why=run.why, found=scan.said(run, policy.integrity)
+def _build_run_event(policy: Policy, run: ScanRun, now: datetime) -> Create:
+    facts = create_event(
+        "integrity.looked",
+        now,
+        ACTOR,
+        why=run.why,
+        found=scan.describe_coverage(run, policy.integrity),
     )
-    return write_down(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
+    return event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
 
 
-def _said(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
+def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
     """What is wrong since when, and who may have done it, to whoever wants to know of it."""
     severity = policy.signals[finding.signal].severity
     system = policy.display_name or policy.system
@@ -198,20 +202,20 @@ def _said(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]
         lines += [f"changed before: {one}" for one in finding.suspects]
         if not finding.suspects:
             lines.append("nothing is known to have changed before")
-        if finding.signal == damage.CORRUPTION:
-            lines.append(f"{BROUGHT_BACK}: {_way_back(policy)}")
+        if finding.signal == damage.CORRUPTION_SIGNAL:
+            lines.append(f"{RESTORE_HINT}: {_format_restore_command(policy)}")
     key = f"{finding.id(policy.system)}-{finding.state}".replace(":", "-")
     name = f"data-{finding.state}"
-    return notices(policy, key, severity, name, "\n".join(lines), now, signal=finding.signal)
+    return create_notices(policy, key, severity, name, "\n".join(lines), now, signal=finding.signal)
 
 
-def _way_back(policy: Policy) -> str:
+def _format_restore_command(policy: Policy) -> str:
     """The line by which a person has documents brought back; it asks a second one."""
     words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
-    return shlex.join([*words, "--select", Selecting.INVALID.value, "--reason", "damage"])
+    return shlex.join([*words, "--select", SelectionKind.INVALID.value, "--reason", "damage"])
 
 
-def _failed(policy: Policy, failure: str, now: datetime) -> list[Notice]:
+def _build_failure_notices(policy: Policy, failure: str, now: datetime) -> list[Notice]:
     text = f"{policy.system}: its data cannot be looked through: {failure}"
     key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
-    return notices(policy, key, Severity.HIGH, "data-unseen", text, now)
+    return create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)

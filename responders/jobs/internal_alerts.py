@@ -9,16 +9,16 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from responders.alerts.recorder import Recording
+from responders.alerts.recorder import AlertRecorder
 from shared.core.codec import encode
 from shared.core.errors import Moved
 from shared.core.store import Create, Update
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage
 from shared.domain.policy.model import Policy
 from shared.domain.signals import probe_signals
-from shared.domain.signals.alert import Alert, received
+from shared.domain.signals.alert import Alert, create_alert
 from shared.ports.groups import Ports
 
 ACTOR = "on_clock"
@@ -26,14 +26,16 @@ ACTOR = "on_clock"
 Finding = probe_signals.ProbeFinding | damage.DamageFinding
 
 
-def finding_event(policy: Policy, finding: Finding, now: datetime) -> Create:
+def build_finding_event(policy: Policy, finding: Finding, now: datetime) -> Create:
     """The event of a finding that opened or closed."""
     facts = msgspec.to_builtins(finding)
     key = f"{finding.id(policy.system)}:{finding.state}"
-    return write_down(policy.system, key, event(f"signal.{finding.state}", now, ACTOR, **facts))
+    return event_write(
+        policy.system, key, create_event(f"signal.{finding.state}", now, ACTOR, **facts)
+    )
 
 
-def record(
+def record_findings(
     ports: Ports,
     policy: Policy,
     path: str,
@@ -46,19 +48,19 @@ def record(
     The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
     """
     new = [one for one in findings if one.recorded != one.state]
-    recording = Recording(ports, ACTOR)
+    recording = AlertRecorder(ports, ACTOR)
     for one in new:
         if not one.recorded:
-            recording.settle(_alert(one, policy, "open", now), policy)
+            recording.record(_alert(one, policy, "open", now), policy)
         if one.closed_at is not None:
-            recording.settle(_alert(one, policy, "closed", now), policy)
+            recording.record(_alert(one, policy, "closed", now), policy)
     if new:
-        still = [encode(one) for one in recorded(findings)]
+        still = [encode(one) for one in select_recorded_findings(findings)]
         with suppress(Moved):  # somebody wrote since: the next look sees what is on record
             ports.store.commit([Update(path, {"findings": still}, version)])
 
 
-def recorded(findings: Sequence[Finding]) -> list[Finding]:
+def select_recorded_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Those that are open still, once an alert is on record for all of them."""
     return [replace(one, recorded="open") for one in findings if one.closed_at is None]
 
@@ -67,7 +69,7 @@ def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert
     """What was found, as an alert like any other."""
     name = finding.id(policy.system)
     is_cancelled = state == "closed" and finding.cancelled
-    return received(
+    return create_alert(
         name,
         state,
         policy.system,

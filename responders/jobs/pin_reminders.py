@@ -7,29 +7,29 @@ from contextlib import suppress
 from datetime import datetime
 
 from responders.deployments import pin_check
-from responders.rollback.pins import pins_of
+from responders.rollback.pins import active_pins
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
-from shared.domain.notices.notice import notices
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.notices.notice import create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import pins
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
 
-class Reminding:
+class PinReminder:
     """Tells of each system's old pins, on the first sweep of a day (UTC)."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
 
-    def remind(self, now: datetime) -> None:
+    def send_due_reminders(self, now: datetime) -> None:
         """Tell what nobody has told today. Raises: Unavailable."""
         for policy in self._policies.values():
             self._tell(policy, now)
@@ -40,7 +40,7 @@ class Reminding:
         marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
         if ports.store.get(marker).fields is not None:
             return
-        old = pins.older(pins_of(ports.store, policy.system), span, now)
+        old = pins.pins_older_than(active_pins(ports.store, policy.system), span, now)
         said, told = [], []
         if old:
             key = f"pins-{now:%Y%m%d}-{policy.system}"
@@ -48,13 +48,15 @@ class Reminding:
                 (
                     f"{policy.system}: {len(old)} functions are pinned for longer than "
                     f"{format_duration(span)}, and serve nothing that was deployed since:",
-                    *pin_check.pin_lines(old, policy),
+                    *pin_check.format_pin_lines(old, policy),
                 )
             )
             functions = [one.function for one in old]
-            said = notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
-            happened = event("pin.old", now, "on_clock", functions=functions)
-            told = [write_down(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
-        done = Create(marker, {"at": now, "expires_at": now + KEPT_FOR})
+            said = create_notices(
+                policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions
+            )
+            happened = create_event("pin.old", now, "on_clock", functions=functions)
+            told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+        done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
         with suppress(Exists):  # another instance has told it
             work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

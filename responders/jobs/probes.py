@@ -16,28 +16,28 @@ from responders.jobs.internal_alerts import ACTOR
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
-from shared.core.store import Create, written
+from shared.core.store import Create, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.severity import Severity
 from shared.domain.signals import probe_signals
-from shared.domain.signals.early_warning import EarlyWarning, warnings
+from shared.domain.signals.early_warning import EarlyWarning, due_warnings
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, ProbeLook
+from shared.domain.signals.probe_history import MAX_PROBE_SECONDS, PROBE_INTERVAL, ProbeResult
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
-PATIENCE_SECONDS = 10.0
+EARLY_ANSWER_SECONDS = 10.0
 """What answers within this is kept at once; what takes longer is kept half a minute later."""
 COMMIT_ATTEMPTS = 5
 RETRY_SECONDS = 0.1
 
 
-class _Asked(Struct, frozen=True):
+class _PendingProbe(Struct, frozen=True):
     """A look that is under way."""
 
     system: str
@@ -49,20 +49,22 @@ class _Asked(Struct, frozen=True):
     """The same moment by the clock that never jumps."""
 
 
-class Probing:
+class ProbeRunner:
     """The looks of one invocation of the clock; a system without a fed signal costs nothing."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = {
-            system: policy for system, policy in policies.items() if probe_signals.feeding(policy)
+            system: policy
+            for system, policy in policies.items()
+            if probe_signals.probes_by_signal(policy)
         }
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[str, _PendingProbe] = {}
         self._asked_last: datetime | None = None
-        self._seen: dict[str, dict[str, list[ProbeLook]]] = {}
+        self._seen: dict[str, dict[str, list[ProbeResult]]] = {}
         self._pool: Pool | None = None
 
-    def begin(self, now: datetime) -> None:
+    def start_probes(self, now: datetime) -> None:
         """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
 
         `now` is the store's time, on which all instances agree. Each time of an invocation is
@@ -73,15 +75,15 @@ class Probing:
         if self._policies:
             self._ask(now)
 
-    def keep(self) -> None:
+    def record_early_answers(self) -> None:
         """Keep and judge what answers soon. Raises: Unavailable."""
-        self._gather(PATIENCE_SECONDS)
+        self._gather(EARLY_ANSWER_SECONDS)
         for policy in self._policies.values():
             self._keep(policy)
 
-    def finish(self) -> None:
+    def record_late_answers(self) -> None:
         """Wait for the looks that take long, and keep them. Raises: Unavailable."""
-        self._gather(LONGEST_SECONDS)
+        self._gather(MAX_PROBE_SECONDS)
         for system in [*self._seen]:
             self._keep(self._policies[system])
 
@@ -94,21 +96,21 @@ class Probing:
         """Begin the looks, in turns by system: none with many dark probes starves another."""
         self._pool = self._pool or self._ports.pool()
         clock, prober = self._ports.clock, self._ports.prober
-        half_minute = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % HALF_MINUTE
+        half_minute = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % PROBE_INTERVAL
         if self._asked_last is not None:
-            half_minute = max(half_minute, self._asked_last + HALF_MINUTE)
+            half_minute = max(half_minute, self._asked_last + PROBE_INTERVAL)
         self._asked_last = half_minute
 
         def looked(probe: Probe) -> tuple[ProbeAnswer, float]:
             return prober.ask(probe), clock.monotonic()
 
-        for policy, probe in _in_turns(self._policies):
+        for policy, probe in _interleave_probes(self._policies):
             key = f"{policy.system} {probe.name}"
             if key not in self._asked:
-                self._asked[key] = _Asked(
+                self._asked[key] = _PendingProbe(
                     policy.system, probe.name, half_minute, now, clock.monotonic()
                 )
-                self._pool.submit(key, partial(looked, probe_signals.patience(probe, policy)))
+                self._pool.submit(key, partial(looked, probe_signals.extend_timeout(probe, policy)))
 
     def _gather(self, seconds: float) -> None:
         """Take in what ends within that time; what could not be looked at is no look.
@@ -124,7 +126,7 @@ class Probing:
             for key, answer in ended:
                 self._take_in(self._asked.pop(key), answer)
 
-    def _take_in(self, asked: _Asked, answer: Any) -> None:
+    def _take_in(self, asked: _PendingProbe, answer: Any) -> None:
         if isinstance(answer, RollbackError):
             return
         if isinstance(answer, BaseException):
@@ -142,32 +144,36 @@ class Probing:
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[ProbeLook]]) -> None:
+    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[ProbeResult]]) -> None:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
         before = decode(ProbeRecord, document.fields) if document.fields else None
-        record, events, said = _judged(
+        record, events, said = _judge_probe_record(
             before or ProbeRecord(policy.system, since=now), looks, policy, now
         )
-        writes = [written(document, encode(record)), *events]
+        writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         path = document.path
-        internal_alerts.record(self._ports, policy, path, record.findings, version, now)
+        internal_alerts.record_findings(self._ports, policy, path, record.findings, version, now)
 
 
-def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
+def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
     """The first probe of each system, then the second of each, and so on."""
     of_each = (
-        [(policy, probe) for probes in probe_signals.feeding(policy).values() for probe in probes]
+        [
+            (policy, probe)
+            for probes in probe_signals.probes_by_signal(policy).values()
+            for probe in probes
+        ]
         for policy in policies.values()
     )
     for turn in zip_longest(*of_each):
         yield from (one for one in turn if one is not None)
 
 
-def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> ProbeLook:
-    return ProbeLook(
+def _look(asked: _PendingProbe, answer: ProbeAnswer, monotonic: float) -> ProbeResult:
+    return ProbeResult(
         at=asked.at,
         ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
         passed=answer.passed,
@@ -176,22 +182,22 @@ def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> ProbeLook:
     )
 
 
-def _judged(
-    record: ProbeRecord, looks: Mapping[str, list[ProbeLook]], policy: Policy, now: datetime
+def _judge_probe_record(
+    record: ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
 ) -> tuple[ProbeRecord, list[Create], list[Notice]]:
     """The record with these looks, and the events and notices that go with it."""
-    looked = probe_signals.seen(record, looks, policy)
-    changes = probe_signals.judge(looked, policy, now)
-    record = probe_signals.after(looked, changes)
-    warned = warnings(record, policy, now)
-    said = [notice for one in warned for notice in _said(one, policy, now)]
+    looked = probe_signals.record_results(record, looks, policy)
+    changes = probe_signals.detect_changes(looked, policy, now)
+    record = probe_signals.apply_changes(looked, changes)
+    warned = due_warnings(record, policy, now)
+    said = [notice for one in warned for notice in _build_warning_notices(one, policy, now)]
     told = [
-        *(internal_alerts.finding_event(policy, one, now) for one in changes),
+        *(internal_alerts.build_finding_event(policy, one, now) for one in changes),
         *(
-            write_down(
+            event_write(
                 policy.system,
                 f"warned:{one.about}:{now:%Y%m%dT%H%M%S}",
-                event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
+                create_event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
             )
             for one in warned
         ),
@@ -200,9 +206,9 @@ def _judged(
     return replace(record, warned=record.warned | newly), told, said
 
 
-def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
+def _build_warning_notices(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
     """An early warning to whoever wants to know of the least."""
-    return notices(
+    return create_notices(
         policy,
         f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",
         Severity.LOW,

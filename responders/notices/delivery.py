@@ -10,22 +10,32 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.notices.device_push import Spreading, short, unanswered
-from responders.notices.message import channel_message
+from responders.notices.device_push import (
+    DevicePushSender,
+    build_undelivered_notices,
+    classify_channel_failure,
+)
+from responders.notices.message import build_channel_message
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
-from shared.core.store import Document, Query, Update, written
+from shared.core.store import Document, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus, Stage, Unless, stage
-from shared.domain.notices.outbox import SENDING_TAKES, ChannelState, DeliveryResult
+from shared.domain.notices.notice import (
+    IncidentStage,
+    Notice,
+    NoticeStatus,
+    WithdrawalCondition,
+    incident_stage,
+)
+from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.status_page import is_shown
+from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -65,42 +75,42 @@ class NoticeDelivery:
             if notice.is_waiting:
                 self._continue_lane(notice)
             return
-        before = outbox.ahead_of(notice, _read(self._lane(notice)), now)
+        before = outbox.notice_ahead(notice, _decode_notices(self._lane(notice)), now)
         if before is not None:
-            self._keep(document, outbox.deferred(notice, before, now))
+            self._keep(document, outbox.defer_notice(notice, before, now))
             return
         channel = self._channel(notice)
         if channel is None:
             why = "the policy has no such channel any more"
-            self._keep(document, outbox.given_up(notice, why))
+            self._keep(document, outbox.mark_undeliverable(notice, why))
             self._continue_lane(notice)
             return
         self._send(notice, document, channel)
 
     def _is_obsolete(self, notice: Notice) -> bool:
         """Whether the reason of a scheduled notice is gone."""
-        if notice.unless is Unless.NOTHING:
+        if notice.unless is WithdrawalCondition.NOTHING:
             return False
-        if notice.unless is Unless.LIFTED:
+        if notice.unless is WithdrawalCondition.LIFTED:
             switch = self._ports.store.get(notice.facts["switch"]).fields or {}
             pause = switch.get("pause") or {}
             return bool(pause.get("command") != notice.facts["command"])
-        if notice.unless is Unless.CALLED_OFF:
+        if notice.unless is WithdrawalCondition.CALLED_OFF:
             record = (
                 self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             )
             return record.get("due_at") is None
         fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
         incident = decode(Incident, fields)
-        if notice.unless is Unless.HELD_BACK:
+        if notice.unless is WithdrawalCondition.HELD_BACK:
             return self._is_held_back(notice, incident)
-        if notice.unless is Unless.ANALYSED:
+        if notice.unless is WithdrawalCondition.ANALYSED:
             same_end = msgspec.to_builtins(incident.ended_at) == notice.facts["ended_at"]
             return incident.analysis is not None or not same_end
         if incident.ended_at is not None:
             return True
-        if notice.unless is Unless.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by) or incidents.was_over_since(
+        if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
+            return bool(incident.acknowledged_by) or incidents.has_ended_since(
                 incident, notice.created_at
             )
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
@@ -110,10 +120,12 @@ class NoticeDelivery:
         """Whether the public may not see the incident, or its notice of a beginning is late."""
         policy = self._policies.get(notice.system)
         now = self._ports.clock.now()
-        if policy is None or (stage(notice.event) is Stage.BEGUN and incident.ended_at is not None):
+        if policy is None or (
+            incident_stage(notice.event) is IncidentStage.BEGUN and incident.ended_at is not None
+        ):
             return True
         state = incidents.public_state(policy, incident, now)
-        return not is_shown(state, policy.status_page, now)
+        return not is_public(state, policy.status_page, now)
 
     def _channel(self, notice: Notice) -> Channel | None:
         policy = self._policies.get(notice.system)
@@ -124,28 +136,30 @@ class NoticeDelivery:
         """Claim, send and record; or defer, where the channel admits nothing now."""
         now = document.read_at  # all instances agree on the store's time
         known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
-        state = outbox.admitted(_state(known, notice, channel), channel, now)
+        state = outbox.admit_notice(_state(known, notice, channel), channel, now)
         if isinstance(state, datetime):
             self._keep(document, replace(notice, due_at=state))
             return
         policy = self._policies[notice.system]
-        content = channel_message(self._ports, policy, notice, channel)
+        content = build_channel_message(self._ports, policy, notice, channel)
         claimed = replace(
             notice,
             attempts=notice.attempts + 1,
-            due_at=now + SENDING_TAKES,
-            spread=None if channel.users is None else push_progress.begun(notice.spread, now),
+            due_at=now + MAX_SEND_DURATION,
+            spread=None if channel.users is None else push_progress.begin_batch(notice.spread, now),
         )
         self._ports.store.commit(
             [
                 Update(document.path, encode(claimed), document.version),
-                written(known, encode(state)),
+                conditional_write(known, encode(state)),
             ]
         )
         if channel.users is None:
             said = claimed, *self._send_to_channel(claimed, channel, content)
         else:
-            said = Spreading(self._ports, policy, channel).tell(claimed, channel.users, content)
+            said = DevicePushSender(self._ports, policy, channel).push_notice(
+                claimed, channel.users, content
+            )
         self._retry(notice.id, self._record, channel, *said)
 
     def _send_to_channel(
@@ -155,7 +169,7 @@ class NoticeDelivery:
         try:
             self._ports.notices.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
-            return unanswered(failure)
+            return classify_channel_failure(failure)
         return DeliveryResult.TAKEN, ""
 
     def _record(
@@ -171,22 +185,24 @@ class NoticeDelivery:
         if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
             return  # it took so long that another has claimed it anew
         known = store.get(outbox.channel_path(claimed.system, channel.name))
-        state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
-        ended = outbox.concluded(current, channel, answer, error, state, now)
+        state = outbox.record_answer(_state(known, claimed, channel), channel, answer, now)
+        ended = outbox.conclude_attempt(current, channel, answer, error, state, now)
         is_over = ended.due_at is None
-        told_of = short(self._policies[ended.system], ended, now) if is_over else []
+        told_of = (
+            build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
+        )
         store.commit(
             [
                 Update(document.path, encode(ended), document.version),
-                written(known, encode(state)),
-                *notices.creates(told_of),
+                conditional_write(known, encode(state)),
+                *notices.notice_writes(told_of),
             ]
         )
         work_queue.publish_notices(self._ports.bus, told_of)
         if is_over:
             self._continue_lane(ended)
         elif answer is DeliveryResult.PARTLY:
-            work_queue.publish(self._ports.bus, work_queue.NOTICE, ended.id, now)
+            work_queue.publish_work_item(self._ports.bus, work_queue.NOTICE, ended.id, now)
 
     def _continue_lane(self, ended: Notice) -> None:
         """Publish the next notice of the lane, which may have been deferred behind this one."""
@@ -198,11 +214,11 @@ class NoticeDelivery:
         if not lane:
             return
         now = next(iter(lane.values())).read_at
-        following = outbox.next_of(_read(lane.values()), now)
+        following = outbox.next_notice(_decode_notices(lane.values()), now)
         if following is None or following.attempts:
             return
         self._keep(lane[notices.notice_path(following.id)], replace(following, due_at=now))
-        work_queue.publish(self._ports.bus, work_queue.NOTICE, following.id, now)
+        work_queue.publish_work_item(self._ports.bus, work_queue.NOTICE, following.id, now)
 
     def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
         """Repeat it while another instance writes the notice or its channel."""
@@ -223,12 +239,12 @@ class NoticeDelivery:
         return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
 
 
-def _read(documents: Iterable[Document]) -> list[Notice]:
+def _decode_notices(documents: Iterable[Document]) -> list[Notice]:
     return [decode(Notice, one.fields) for one in documents]
 
 
 def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
     """Return the stored state of the channel, or that of a new one."""
     if known.fields is None:
-        return outbox.fresh(notice.system, channel, known.read_at)
+        return outbox.new_channel_state(notice.system, channel, known.read_at)
     return decode(ChannelState, known.fields)

@@ -12,20 +12,24 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.data.erasure import read_ledger
-from responders.data.repair.affected_users import began_at, concerned, read
-from responders.notices.message import channel_message
+from responders.data.repair.affected_users import (
+    find_affected_users,
+    read_documents,
+    rollback_start_minute,
+)
+from responders.notices.message import build_channel_message
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
-from shared.domain.data.document import Version
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
-from shared.domain.data.integrity.validator import values
+from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus, loud
-from shared.domain.notices.outbox import SENDING_TAKES, DeliveryResult
-from shared.domain.notices.push_progress import BATCH, PushFate, Spread
+from shared.domain.notices.notice import Notice, NoticeStatus, create_team_notices
+from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
+from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
@@ -33,13 +37,13 @@ from shared.domain.policy.severity import Severity
 from shared.ports.documents import Documents
 from shared.ports.groups import Ports
 
-LASTS: Final = 20.0
+PUSH_TIME_LIMIT_SECONDS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
-NOBODY: Final = ""
+ERASED_TOKEN: Final = ""
 """In place of the token of somebody who was erased."""
 
 
-class Spreading:
+class DevicePushSender:
     """One notice on one channel, for the length of one delivery."""
 
     def __init__(self, ports: Ports, policy: Policy, channel: Channel) -> None:
@@ -47,7 +51,7 @@ class Spreading:
         self._policy = policy
         self._channel = channel
 
-    def tell(
+    def push_notice(
         self, notice: Notice, users: Addressees, content: Mapping[str, Any]
     ) -> tuple[Notice, DeliveryResult, str]:
         """Tell devices for a while: how far it has come, the channel's answer, and what is wrong.
@@ -56,35 +60,35 @@ class Spreading:
         the first one is told. Raises: Moved, when another has claimed it meanwhile; Unavailable,
         for the store's.
         """
-        known = notice.spread or push_progress.begun(None, self._ports.clock.now())
+        known = notice.spread or push_progress.begin_batch(None, self._ports.clock.now())
         try:
             tokens, known = self._looked_up(notice, users, known)
         except (Rejected, Unavailable) as failure:
-            answer, why = unanswered(failure)
+            answer, why = classify_channel_failure(failure)
             if self._channel.audience is Audience.CONCERNED:  # it may repeat names of documents
                 why = f"whose documents they are cannot be read: {why.partition(':')[0]}"
             return notice, answer, why
-        notice, turn = self._kept(notice, known), push_progress.places(known)
-        until = self._ports.clock.monotonic() + LASTS
+        notice, turn = self._kept(notice, known), push_progress.next_device_positions(known)
+        until = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS
         while turn:
-            some, turn = turn[:BATCH], turn[BATCH:]
+            some, turn = turn[:MAX_DEVICES_PER_BATCH], turn[MAX_DEVICES_PER_BATCH:]
             try:
                 fates = self._sent(notice, content, [tokens[place] for place in some])
             except (Rejected, Unavailable) as failure:
-                return notice, *unanswered(failure)
+                return notice, *classify_channel_failure(failure)
             goes_on = bool(turn) and self._ports.clock.monotonic() < until
-            known = push_progress.advanced(known, some, fates, goes_on=goes_on)
+            known = push_progress.record_batch(known, some, fates, goes_on=goes_on)
             notice = self._kept(notice, known)
             if not goes_on:
                 break
-            is_again = any(place < known.upto for place in turn[:BATCH])
+            is_again = any(place < known.upto for place in turn[:MAX_DEVICES_PER_BATCH])
             worded = replace(notice, spread=replace(known, is_begun=is_again))
-            content = channel_message(self._ports, self._policy, worded, self._channel)
-        return notice, *_answer(known)
+            content = build_channel_message(self._ports, self._policy, worded, self._channel)
+        return notice, *_summarize_delivery(known)
 
     def _looked_up(
-        self, notice: Notice, users: Addressees, known: Spread
-    ) -> tuple[list[str], Spread]:
+        self, notice: Notice, users: Addressees, known: PushProgress
+    ) -> tuple[list[str], PushProgress]:
         """Each token once, in the order of its users' names; and how many there are.
 
         Raises: Unavailable; Rejected, also when the moment cannot be read any more.
@@ -94,14 +98,16 @@ class Spreading:
         else:
             found, known = self._matching(users, known)
         ledger = read_ledger(self._ports, self._policy)
-        erased = [one for one in found if ledger is not None and ledger.forbids(one)]
+        erased = [one for one in found if ledger is not None and ledger.is_version_erased(one)]
         gone = set(_tokens(erased, users))
         tokens = list(dict.fromkeys(_tokens(found, users)))
         told_of = len(found) - len(erased)
         counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
-        return [NOBODY if one in gone else one for one in tokens], counted
+        return [ERASED_TOKEN if one in gone else one for one in tokens], counted
 
-    def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
+    def _matching(
+        self, users: Addressees, known: PushProgress
+    ) -> tuple[list[DocumentSnapshot], PushProgress]:
         """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
         only = self._only(users)
@@ -112,27 +118,27 @@ class Spreading:
         return found, replace(known, beyond=all_of_them - len(found))
 
     def _concerned(
-        self, rollback: str, users: Addressees, known: Spread
-    ) -> tuple[list[Version], Spread]:
+        self, rollback: str, users: Addressees, known: PushProgress
+    ) -> tuple[list[DocumentSnapshot], PushProgress]:
         """Users whose documents a rollback has written or left. Raises: as `_looked_up`.
 
         If it cannot be read what was before it, that is so for each further attempt, too.
         """
         ports, policy = self._ports, self._policy
-        before = known.before if known.is_looked_up else began_at(ports, rollback)
+        before = known.before if known.is_looked_up else rollback_start_minute(ports, rollback)
         try:
-            who = concerned(ports, policy, rollback, known.at, before)
+            who = find_affected_users(ports, policy, rollback, known.at, before)
         except Rejected:
             if before is None or known.is_looked_up:
                 raise
             before = None
-            who = concerned(ports, policy, rollback, known.at, before)
+            who = find_affected_users(ports, policy, rollback, known.at, before)
         told_of = who.persons[: users.at_most]
         paths = [f"{users.collection}/{person}" for person in told_of]
         only = {field.partition(".")[0] for field in self._only(users)}
         there = [  # many of them are held at once
             replace(one, fields={name: it for name, it in one.fields.items() if name in only})
-            for one in read(ports, policy, paths, known.at)
+            for one in read_documents(ports, policy, paths, known.at)
         ]
         beyond = len(who.persons) - len(told_of)
         return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
@@ -140,7 +146,7 @@ class Spreading:
     def _only(self, users: Addressees) -> list[str]:
         """The fields that are asked of a user's document: devices, and whose it is."""
         rules = self._policy.erasure
-        whose = owners.fields(rules, users.collection) if rules is not None else []
+        whose = owners.owner_fields(rules, users.collection) if rules is not None else []
         return sorted({users.tokens, *whose})
 
     @property
@@ -153,9 +159,9 @@ class Spreading:
 
     def _sent(
         self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[PushFate]:
+    ) -> list[PushResult]:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
-        asked = [one for one in tokens if one != NOBODY]
+        asked = [one for one in tokens if one != ERASED_TOKEN]
         try:
             said = self._ports.notices.sender.send_each(self._channel, notice.id, content, asked)
         except Rejected:
@@ -163,11 +169,11 @@ class Spreading:
                 notice.spread and notice.spread.taken
             ):  # else the channel takes what it is told
                 raise
-            said = [PushFate.REFUSED] * len(asked)
+            said = [PushResult.REFUSED] * len(asked)
         fates = iter(said)
-        return [PushFate.GONE if one == NOBODY else next(fates) for one in tokens]
+        return [PushResult.GONE if one == ERASED_TOKEN else next(fates) for one in tokens]
 
-    def _kept(self, notice: Notice, known: Spread) -> Notice:
+    def _kept(self, notice: Notice, known: PushProgress) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
         document = self._ports.store.get(notices.notice_path(notice.id))
         current = decode(Notice, document.fields) if document.fields else None
@@ -176,19 +182,19 @@ class Spreading:
             notice.due_at,
         ):
             raise Moved(f"{notice.id} took so long that another has claimed it anew")
-        kept = replace(notice, spread=known, due_at=document.read_at + SENDING_TAKES)
+        kept = replace(notice, spread=known, due_at=document.read_at + MAX_SEND_DURATION)
         self._ports.store.commit([Update(document.path, encode(kept), document.version)])
         return kept
 
 
-def unanswered(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
+def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
     """What a failure says of a channel."""
     return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(
         failure
     )
 
 
-def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
+def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     """What the team is told of a notice that is over, where it has not reached all it was for."""
     known = ended.spread
     if known is None or not (known.is_short or ended.status is NoticeStatus.UNDELIVERABLE):
@@ -199,15 +205,15 @@ def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     log.write("WARNING", f"{ended.incident}: {said}", event="notice.short", notice=ended.id)
     event = f"short.{ended.event}.{ended.channel}"
     text = f"{ended.incident} {severity}: {said}"
-    return loud(policy, ended.incident, severity, event, text, now)
+    return create_team_notices(policy, ended.incident, severity, event, text, now)
 
 
-def _tokens(found: Sequence[Version], users: Addressees) -> list[str]:
-    named = (value for one in found for value in values(one.fields, users.tokens))
+def _tokens(found: Sequence[DocumentSnapshot], users: Addressees) -> list[str]:
+    named = (value for one in found for value in field_values(one.fields, users.tokens))
     return [one for one in named if isinstance(one, str) and one]
 
 
-def _answer(known: Spread) -> tuple[DeliveryResult, str]:
+def _summarize_delivery(known: PushProgress) -> tuple[DeliveryResult, str]:
     """What the channel answers once those whose turn it was have had it, or time is over."""
     if known.upto < known.devices:
         return DeliveryResult.PARTLY, ""

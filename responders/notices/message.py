@@ -15,12 +15,12 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import notice_text
-from shared.domain.presentation.notice_text import About
+from shared.domain.presentation.notice_text import NoticeContext
 from shared.ports.groups import Ports
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
 
-def channel_message(
+def build_channel_message(
     ports: Ports, policy: Policy, notice: Notice, channel: Channel
 ) -> Mapping[str, Any]:
     """What the channel is handed: the notice, for the team with all its facts, and its words.
@@ -31,10 +31,10 @@ def channel_message(
     whole = {**encode(notice), "repeated": repeated}
     if channel.kind is ChannelKind.RECORDING:
         return whole
-    about = _about(ports, policy, notice)
-    template = notice_text.template_of(notice, channel.audience, about)
-    worded = ports.notices.templates.written(
-        template, notice_text.facts(notice, about, repeated=repeated)
+    about = _gather_notice_facts(ports, policy, notice)
+    template = notice_text.template_name(notice, channel.audience, about)
+    worded = ports.notices.templates.render(
+        template, notice_text.template_facts(notice, about, repeated=repeated)
     )
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
@@ -42,12 +42,12 @@ def channel_message(
     return {**{name: whole[name] for name in known}, **asdict(worded)}
 
 
-def _about(ports: Ports, policy: Policy, notice: Notice) -> About:
-    reading, now = Reading(ports.store), ports.clock.now()
+def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeContext:
+    reading, now = StateReader(ports.store), ports.clock.now()
     incident = reading.incident(notice.incident)
     if incident is None:
-        return About(policy, None, None, (), now)
+        return NoticeContext(policy, None, None, (), now)
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
-    history = ports.store.query(Query(incidents.public_history(policy.system)))
+    history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return About(policy, incident, newest, states, now)
+    return NoticeContext(policy, incident, newest, states, now)

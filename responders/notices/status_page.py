@@ -10,49 +10,54 @@ from shared.core.codec import decode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState
+from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.status_page import view
-from shared.domain.presentation.status_page_html import NAMES, PAGE, folder, rendered
+from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page_html import (
+    OBJECT_NAMES,
+    PAGE,
+    render_objects,
+    system_folder,
+)
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
-from shared.state.work_queue import Due
+from shared.state.work_queue import WorkItem
 
-STALE = timedelta(minutes=5)
+MAX_REQUEST_AGE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""
 
 
-class Showing:
+class StatusPageWriter:
     """Writes status pages; without a bucket there are none."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
 
-    def show(self, due: Due) -> None:
+    def write_page(self, due: WorkItem) -> None:
         """Return once page and feeds say what is public now, or say something newer.
 
         A redelivery writes them again. Raises: Ambiguous, Unavailable, Rejected.
         """
         pages, now = self._ports.notices.pages, self._ports.clock.now()
-        if pages is None or due.id not in self._policies or now - due.due_at > STALE:
+        if pages is None or due.id not in self._policies or now - due.due_at > MAX_REQUEST_AGE:
             return
         with suppress(Moved):  # whoever wrote meanwhile has read what is public after we began
             self._write(pages, self._policies[due.id], now)
 
     def _write(self, pages: Pages, policy: Policy, now: datetime) -> None:
-        place = folder(policy.system)
-        generations = {name: pages.generation(f"{place}/{name}") for name in NAMES}
+        place = system_folder(policy.system)
+        generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._watched_since(policy.system, now)
-        seen = view(policy, self._states(policy.system, now), since, now)
+        seen = build_status_page(policy, self._states(policy.system, now), since, now)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
-        for name, made in rendered(seen, address).items():
+        for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
 
     def _states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
-            incidents.public_history(system),
-            where=(("updated_at", ">=", now - PUBLIC_KEPT_FOR),),
+            incidents.public_history_path(system),
+            where=(("updated_at", ">=", now - PUBLIC_RETENTION),),
             order_by="updated_at",
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]

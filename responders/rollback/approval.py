@@ -7,23 +7,28 @@ from datetime import timedelta
 from typing import Any
 
 from responders.rollback.case import Case, Transition
-from responders.rollback.completion import called_off, ended
-from responders.rollback.joined_alerts import unjudged
+from responders.rollback.completion import build_cool_down_change, ended_fields
+from responders.rollback.joined_alerts import unjudged_alerts
 from shared.core import text
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.incidents.next_actions import shell_lines
-from shared.domain.rollback.rollback import Question, RollbackStatus, Word, in_favour
+from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.rollback.rollback import (
+    ApprovalAnswer,
+    ApprovalRequest,
+    RollbackStatus,
+    approvers,
+)
 
-PARKED_LOOK = timedelta(minutes=1)
+APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
-ANSWERS = ("approve", "reject")
+ANSWER_VERBS = ("approve", "reject")
 
 
-def parked(
+def build_approval_request(
     case: Case,
-    question: Question,
+    question: ApprovalRequest,
     shown: Sequence[FunctionDifference],
     back: str,
     told: Mapping[str, Any],
@@ -33,19 +38,21 @@ def parked(
     About the same as before it asks only once.
     """
     now, before, plan = case.now(), case.rollback.question, question.plan
-    same = before is not None and _is_same(before, question)
+    same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
-    commands = shell_lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
+    commands = format_shell_lines(
+        case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint
+    )
     people = "one person" if question.needed == 1 else f"{question.needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{back}; because {question.reason}; expires in {in_words(until - now)}"
+        f"{back}; because {question.reason}; expires in {describe_duration(until - now)}"
     )
     return Transition(
         event="rollback.parked",
         note=asked,
-        details=(*described(shown), *plan.reported, *commands),
+        details=(*format_plan_changes(shown), *plan.reported, *commands),
         facts={
             **told,
             "plan": plan.fingerprint,
@@ -60,7 +67,7 @@ def parked(
             "approvals": case.rollback.approvals if same else (),
             "gates": tuple(told["gates"]),
             "parked_until": until,
-            "due_at": case.look_after(PARKED_LOOK),
+            "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
             "lease": None,
         },
         status=IncidentStatus.INVESTIGATING,
@@ -69,45 +76,47 @@ def parked(
     )
 
 
-def _is_same(before: Question, question: Question) -> bool:
+def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
     """Whether as many people are asked about the same plan as before."""
     return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 
-def wait(case: Case) -> bool:
+def await_approval(case: Case) -> bool:
     """Judge again when people have answered or an alert has joined; in the end, do nothing.
 
     Whether to go on now.
     """
     rollback = case.rollback
-    if unjudged(case.joined_alerts()):
-        return _judge_again(case, "a further alert joined: it is judged again")
+    if unjudged_alerts(case.joined_alerts()):
+        return _decide_again(case, "a further alert joined: it is judged again")
     question = rollback.question
     if question is not None:
-        people = in_favour(rollback, question.plan.fingerprint, question.needed)
+        people = approvers(rollback, question.plan.fingerprint, question.needed)
         if len(people) >= question.needed:
-            return _judge_again(
+            return _decide_again(
                 case, f"approved by {', '.join(people.values())}: it is judged again"
             )
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))
+        case.wait(
+            "rollback.waits", "for a person", min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
+        )
         return False
     expired = Transition(
         event="rollback.expired",
         note="nobody decided in time: nothing was done",
-        details=_prepared(question),
-        changes=ended(case, RollbackStatus.NOT_TAKEN, "the question expired"),
+        details=_prepared_plan_lines(question),
+        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, "the question expired"),
         status=IncidentStatus.ESCALATED,
         choices=("retry", "accept"),
     )
-    return not case.end(expired)
+    return not case.commit_final_transition(expired)
 
 
-def _judge_again(case: Case, why: str) -> bool:
+def _decide_again(case: Case, why: str) -> bool:
     """The world may be another one than when it was asked: every gate is asked once more."""
     decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
-    case.take(
+    case.commit_transition(
         Transition(
             event="rollback.unparked",
             note=why,
@@ -118,23 +127,25 @@ def _judge_again(case: Case, why: str) -> bool:
     return True
 
 
-def give_up(case: Case, no: Word) -> bool:
+def end_rejected(case: Case, no: ApprovalAnswer) -> bool:
     """End it because a person does not want it. Whether the worker must go on with it."""
     by = f"rejected by {no.actor}: {no.reason}"
     rejected = Transition(
         event="rollback.rejected",
         note=f"{by}; nothing was done",
-        details=_prepared(case.rollback.question),
-        changes=ended(case, RollbackStatus.NOT_TAKEN, by),
+        details=_prepared_plan_lines(case.rollback.question),
+        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, by),
         status=IncidentStatus.ESCALATED,
         choices=("retry", "accept"),
-        system=called_off(case),
+        system=build_cool_down_change(case),
         despite_words=True,
     )
-    return not case.end(rejected, answered={alert.key for alert in unjudged(case.joined_alerts())})
+    return not case.commit_final_transition(
+        rejected, answered={alert.key for alert in unjudged_alerts(case.joined_alerts())}
+    )
 
 
-def _prepared(question: Question | None) -> tuple[str, ...]:
+def _prepared_plan_lines(question: ApprovalRequest | None) -> tuple[str, ...]:
     """What was asked about, which whoever says `retry` is asked about again."""
     if question is None:
         return ()
@@ -143,6 +154,6 @@ def _prepared(question: Question | None) -> tuple[str, ...]:
     return (f"{asked}; retry asks about it again", *plan.reported)
 
 
-def described(shown: Sequence[FunctionDifference]) -> list[str]:
+def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:
     """What a plan changes, a line for each function, as far as people read."""
     return text.first_lines([str(one) for one in shown])

@@ -11,28 +11,38 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from responders.rollback.joined_alerts import unjudged
+from responders.rollback.joined_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import Event, event
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.next_actions import shell_lines
-from shared.domain.incidents.opening import Opening, raised, reopen_incident, shown
-from shared.domain.notices.notice import Notice, creates, notices, to_concerned
+from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.incidents.opening import (
+    IncidentOpening,
+    public_state_writes,
+    raise_severity,
+    reopen_incident,
+)
+from shared.domain.notices.notice import (
+    Notice,
+    create_concerned_notices,
+    create_notices,
+    notice_writes,
+)
 from shared.domain.policy.model import Policy
-from shared.domain.policy.severity import Severity, worse
-from shared.domain.rollback.rollback import Order, Rollback, RollbackStatus
+from shared.domain.policy.severity import Severity, worse_severity
+from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.engine.lease import Draft, LeasedRollback
+from shared.engine.lease import CommitDraft, LeasedRollback
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-SWEEP_SLACK = timedelta(seconds=5)
+SWEEP_MARGIN = timedelta(seconds=5)
 """The clock sweeps each half minute: what falls due just after one waits for the next."""
 
 
@@ -62,18 +72,18 @@ class Transition(Struct, frozen=True):
     """What becomes of the system's own document; None as its answer: not now, decide again."""
     despite_words: bool = False
     """Whether it stands even when a person has said something meanwhile."""
-    rest: Order | None = None
+    rest: RollbackRequest | None = None
     """What a further rollback of the incident is to ask about, once this one has ended."""
     severity: Severity | None = None
     """What the incident's becomes; None: it stays as it is."""
 
 
-class _Composed(Struct, frozen=True):
+class _PreparedCommit(Struct, frozen=True):
     """What a commit will have made true, and what is to be published after it."""
 
     incident: Incident
     notices: tuple[Notice, ...]
-    reopened: Opening | None = None
+    reopened: IncidentOpening | None = None
 
 
 class Case:
@@ -108,20 +118,20 @@ class Case:
             return deadline or now
         return max(deadline, now + self.policy.gates.judge_every)
 
-    def look_after(self, span: timedelta) -> datetime:
+    def next_check_at(self, span: timedelta) -> datetime:
         """When a look that long from now is due: in time for the sweep that is nearest to it."""
-        return self.now() + span - SWEEP_SLACK
+        return self.now() + span - SWEEP_MARGIN
 
-    def take(self, turn: Transition) -> bool:
+    def commit_transition(self, turn: Transition) -> bool:
         """Whether the turn landed; otherwise something has changed that is to be seen to first.
 
         State, event, public state and notices are one commit; what is to be said is published
         after it. Raises: as Tenure.commit.
         """
-        composed: list[_Composed] = []
+        composed: list[_PreparedCommit] = []
         known = self.rollback.words
 
-        def compose(rollback: Rollback) -> Draft | None:
+        def compose(rollback: Rollback) -> CommitDraft | None:
             composed.clear()
             if self._overtaken(turn, known, rollback):
                 return None
@@ -132,16 +142,18 @@ class Case:
                 return None
             now = self.now()
             before = self.ports.store.get(incidents.incident_path(self.incident.id))
-            incident = _moved(before, turn, now)
+            incident = _update_incident(before, turn, now)
             said = self._said(turn, incident, now)
-            incident, later = raised(self.policy, incident, self.incident.severity, now)
+            incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
-            composed.append(_Composed(incident, tuple(said)))
+            composed.append(_PreparedCommit(incident, tuple(said)))
             public = self._shown(turn, before, incident, current, now)
-            writes = [*turn.writes, *public, *creates(said)]
+            writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
-            return Draft(_told(turn, now), _changes(turn, known, rollback), tuple(writes))
+            return CommitDraft(
+                _build_events(turn, now), _changes(turn, known, rollback), tuple(writes)
+            )
 
         self.tenure.commit(compose)
         return self._landed(composed)
@@ -153,7 +165,7 @@ class Case:
             return False
         return bool(rollback.cancel_requested) or rollback.words != known
 
-    def end(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
+    def commit_final_transition(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
 
         A transaction over the joined alerts: an alert lands before, and is seen here, or after,
@@ -162,18 +174,18 @@ class Case:
         of the incident judges them, or that of the incident which has superseded this one.
         Raises: as Tenure.transact.
         """
-        composed: list[_Composed] = []
+        composed: list[_PreparedCommit] = []
         known = self.rollback.words
 
-        def compose(reader: Reader, rollback: Rollback) -> Draft | None:
+        def compose(reader: Reader, rollback: Rollback) -> CommitDraft | None:
             composed.clear()
             if self._overtaken(turn, known, rollback):
                 return None
             alerts = self._alerts(reader)
-            further = [alert for alert in unjudged(alerts) if alert.key not in answered]
+            further = [alert for alert in unjudged_alerts(alerts) if alert.key not in answered]
             if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
                 return None
-            absorbed = self.absorbing(alert for alert in alerts if alert.key in answered)
+            absorbed = self.build_absorb_writes(alert for alert in alerts if alert.key in answered)
             return self._ending(turn, reader, further, absorbed, composed)
 
         self.tenure.transact(compose)
@@ -181,7 +193,7 @@ class Case:
 
     def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
         """Let go of the rollback until then; the clock will hand it on."""
-        self.take(
+        self.commit_transition(
             Transition(
                 event=event_name,
                 note=note,
@@ -191,34 +203,34 @@ class Case:
             )
         )
 
-    def hold_for(self, seconds: float) -> None:
+    def extend_lease(self, seconds: float) -> None:
         """Return with a lease that lasts so long: before calls that may take all of their time.
 
         Raises: as Tenure.commit.
         """
-        if not self.tenure.lasts(seconds):
-            renewed = event("lease.renewed", self.now(), "worker")
-            self.tenure.commit(lambda _: Draft((renewed,)))
+        if not self.tenure.is_leased_for(seconds):
+            renewed = create_event("lease.renewed", self.now(), "worker")
+            self.tenure.commit(lambda _: CommitDraft((renewed,)))
 
     def hand_over(self) -> None:
         """Let go of the rollback and have the next worker take it at once."""
         now = self.now()
         self.wait("worker.handed-over", "the worker's time is over", now)
-        work_queue.publish(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
+        work_queue.publish_work_item(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
 
     def joined_alerts(self) -> list[Alert]:
         """Every alert of the incident, those that no decision has taken in included."""
         return self._alerts(self.ports.store)
 
-    def raised(self, alerts: Iterable[Alert]) -> bool:
+    def raise_severity(self, alerts: Iterable[Alert]) -> bool:
         """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
         severities = [self.policy.signals[alert.signal].severity for alert in alerts]
-        worst = reduce(worse, severities, self.incident.severity)
+        worst = reduce(worse_severity, severities, self.incident.severity)
         if worst is self.incident.severity:
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
         detected = self.incident.status is IncidentStatus.DETECTED
-        self.take(
+        self.commit_transition(
             Transition(
                 event=f"incident.raised-{worst.lower()}",
                 note=f"worse than thought: {worst}",
@@ -229,7 +241,7 @@ class Case:
         )
         return True
 
-    def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
+    def build_absorb_writes(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""
         return tuple(
             Update(alert_record.alert_path(alert.key), {"absorbed_by": self.rollback.id})
@@ -243,25 +255,25 @@ class Case:
         reader: Reader,
         further: list[Alert],
         absorbed: tuple[Write, ...],
-        composed: list[_Composed],
-    ) -> Draft:
+        composed: list[_PreparedCommit],
+    ) -> CommitDraft:
         """The last commit, and what becomes of the alerts that it does not answer."""
         now = self.now()
         document = reader.get(systems.system_path(self.policy.system))
         current = decode(System, document.fields)
         after = self._let_go(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
-        incident = _moved(before, turn, now)
+        incident = _update_incident(before, turn, now)
         said = self._said(turn, incident, now)
-        writes = [*turn.writes, *absorbed, *creates(said)]
+        writes = [*turn.writes, *absorbed, *notice_writes(said)]
         reopened = None
         rest = None if further else turn.rest
         if (further or rest) and current.incident == incident.id:
-            happened = event(
+            happened = create_event(
                 "incident.rejudged", now, "worker", alerts=[one.key for one in further]
             )
             if rest is not None:
-                happened = event("rollback.rest-asked", now, "worker", order=encode(rest))
+                happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
             reopened = reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
@@ -283,12 +295,12 @@ class Case:
             ]
             writes += self._shown(turn, before, incident, current, now)
             writes.append(Update(document.path, encode(after), document.version))
-        composed.append(_Composed(incident, tuple(said), reopened))
-        return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
+        composed.append(_PreparedCommit(incident, tuple(said), reopened))
+        return CommitDraft(_build_events(turn, now), dict(turn.changes), tuple(writes))
 
     def _let_go(self, turn: Transition, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
-        after = self.freed(current)
+        after = self.release_slot(current)
         if turn.system is not None:
             after = turn.system(after) or after
         if current.rollback != self.rollback.id:
@@ -297,11 +309,11 @@ class Case:
         resolved = now if turn.status is IncidentStatus.RESOLVED else None
         return replace(after, rollback_ended=ended, incident_ended_at=resolved)
 
-    def freed(self, system: System) -> System:
+    def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""
         return replace(system, slot="") if system.slot == self.rollback.id else system
 
-    def _landed(self, composed: list[_Composed]) -> bool:
+    def _landed(self, composed: list[_PreparedCommit]) -> bool:
         """Publish what the commit that landed has to say; whether there was one."""
         if not composed:
             return False
@@ -311,7 +323,7 @@ class Case:
         if now_true.reopened is not None:
             again = now_true.reopened
             work_queue.publish_notices(self.ports.bus, again.notices)
-            work_queue.publish(
+            work_queue.publish_work_item(
                 self.ports.bus, work_queue.ROLLBACK, again.rollback.id, again.rollback.created_at
             )
         return True
@@ -324,10 +336,10 @@ class Case:
         if not turn.say:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
-        commands = shell_lines(self.policy.system, incident.id, *turn.choices)
+        commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
         text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
         event, severity = f"{turn.event}{number}", incident.severity
-        said = notices(
+        said = create_notices(
             self.policy,
             incident.id,
             severity,
@@ -338,7 +350,9 @@ class Case:
             **turn.facts,
         )
         if turn.ends_repair:
-            said += to_concerned(self.policy, incident.id, severity, event, now, self.rollback.id)
+            said += create_concerned_notices(
+                self.policy, incident.id, severity, event, now, self.rollback.id
+            )
         return said
 
     def _shown(
@@ -350,17 +364,17 @@ class Case:
         newest = current.incident == incident.id
         return [
             Update(before.path, encode(incident), before.version),
-            *shown(self.policy, incident, now, newest=newest),
-            *report_filing.due(incident),
+            *public_state_writes(self.policy, incident, now, newest=newest),
+            *report_filing.build_report_request(incident),
         ]
 
 
-def _moved(before: Document, turn: Transition, now: datetime) -> Incident:
+def _update_incident(before: Document, turn: Transition, now: datetime) -> Incident:
     """The incident after the turn; a person may have written it since the worker last did."""
     incident = decode(Incident, before.fields)
     if turn.status is None:
         return incident
-    return incidents.moved(incident, turn.status, now, turn.note, turn.severity)
+    return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
 
 
 def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
@@ -371,5 +385,5 @@ def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> di
     return changes
 
 
-def _told(turn: Transition, now: datetime) -> tuple[Event, ...]:
-    return (event(turn.event, now, "worker", note=turn.note, **turn.facts),)
+def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:
+    return (create_event(turn.event, now, "worker", note=turn.note, **turn.facts),)

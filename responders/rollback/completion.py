@@ -7,33 +7,33 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.repair.erasure_after_repair import left_over
+from responders.data.repair.erasure_after_repair import build_outstanding_erasure
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.case import Case, Transition
-from responders.rollback.joined_alerts import explained, unjudged
-from responders.rollback.pins import left_by
+from responders.rollback.joined_alerts import alerts_answered_by_scenario, unjudged_alerts
+from responders.rollback.pins import build_pin_writes
 from shared.domain.data.repair import plan as repair
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.incidents.next_actions import after_the_end
+from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Direction, Order, RollbackStatus
+from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import restore
 
 
-def fail(case: Case, why: str, moved: Collection[str] = ()) -> bool:
+def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
     """End it as FAILED: a person retries or accepts. Whether the worker must go on with it.
 
     `moved` are the targets that somebody has led elsewhere since.
     """
-    return _end(
+    return _end_rollback(
         case, "rollback.failed", RollbackStatus.FAILED, IncidentStatus.ESCALATED, why, moved
     )
 
 
-def cancel(case: Case) -> bool:
+def cancel_rollback(case: Case) -> bool:
     """End it because a person said so; nothing is undone. Whether the worker must go on with it.
 
     What an order has superseded is over, and what yields, while the worse alert is judged; else
@@ -42,25 +42,27 @@ def cancel(case: Case) -> bool:
     why = case.rollback.cancel_requested
     over = bool(case.rollback.superseded_by or case.rollback.yields_to)
     becomes = IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED
-    return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
+    return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
-def succeed(case: Case, note: str) -> bool:
+def succeed_rollback(case: Case, note: str) -> bool:
     """End it well. Whether the worker must go on with it."""
-    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note)
+    return _end_rollback(
+        case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note
+    )
 
 
-def left_to_people(case: Case, note: str) -> bool:
+def succeed_without_resolving(case: Case, note: str) -> bool:
     """End what is done and does not end the incident: that waits for a person.
 
     Whether the worker must go on with it.
     """
-    return _end(
+    return _end_rollback(
         case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note
     )
 
 
-def called_off(case: Case) -> Callable[[System], System]:
+def build_cool_down_change(case: Case) -> Callable[[System], System]:
     """What a person's word to stop makes of the system: automation leaves it to them for a while.
 
     An alert that joins now is told, and not answered by what they did not want.
@@ -69,7 +71,7 @@ def called_off(case: Case) -> Callable[[System], System]:
     return lambda system: replace(system, cool_down_until=until)
 
 
-def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
+def ended_fields(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
     """The fields of a rollback that has ended."""
     return {
         "status": status,
@@ -80,7 +82,7 @@ def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
     }
 
 
-def _end(
+def _end_rollback(
     case: Case,
     event_name: str,
     status: RollbackStatus,
@@ -90,40 +92,45 @@ def _end(
 ) -> bool:
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
-        derived_data.ask(case)
+        derived_data.request_regeneration(case)
     steps = load_steps(case.ports.store, case.rollback.id).values()
-    rest = _rest(case, status)
+    rest = _build_remaining_order(case, status)
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
     escalated = becomes is IncidentStatus.ESCALATED
-    possible = after_the_end(replace(case.rollback, status=status)) if escalated else ()
+    possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or status is RollbackStatus.FAILED
-    serves = outcome_summary.serving(case, steps) if short else {}
-    later = tuple(left_over(case.rollback, steps, case.now())) if running else ()
+    serves = outcome_summary.read_served_revisions(case, steps) if short else {}
+    later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = (
         ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     )
     turn = Transition(
         event=event_name,
-        note=f"{why}; a person may now {_either(possible)}" if escalated else why,
-        details=(*waits, *(outcome_summary.serving_lines(steps, serves, moved) if short else ())),
+        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else why,
+        details=(
+            *waits,
+            *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
+        ),
         choices=possible,
-        facts={"where": _where(steps), **({"serves": serves} if short else {})},
+        facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
-        changes=ended(case, status, why),
+        changes=ended_fields(case, status, why),
         status=becomes,
-        writes=(*left_by(case, steps), *later) if running else (),
-        system=called_off(case) if person else None,
+        writes=(*build_pin_writes(case, steps), *later) if running else (),
+        system=build_cool_down_change(case) if person else None,
         rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
     joined = case.joined_alerts()
-    return not case.end(turn, answered=answered_by_plan(case, steps, joined))
+    return not case.commit_final_transition(
+        turn, answered=alerts_answered_by_plan(case, steps, joined)
+    )
 
 
-def _rest(case: Case, status: RollbackStatus) -> Order | None:
+def _build_remaining_order(case: Case, status: RollbackStatus) -> RollbackRequest | None:
     """What needs a person's word still, as an order that nobody has given; None: nothing does.
 
     Whoever calls a rollback off has called that off, too.
@@ -131,7 +138,7 @@ def _rest(case: Case, status: RollbackStatus) -> Order | None:
     plan = case.rollback.plan
     if plan is None or not plan.asks or status is RollbackStatus.CANCELLED:
         return None
-    return Order(
+    return RollbackRequest(
         command="",
         actor="",
         reason=f"what {case.rollback.id} might not do by itself",
@@ -141,27 +148,30 @@ def _rest(case: Case, status: RollbackStatus) -> Order | None:
     )
 
 
-def answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[Alert]) -> set[str]:
+def alerts_answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[Alert]) -> set[str]:
     """The keys of the unjudged among these alerts that this rollback's plan is the answer to.
 
     What takes a rollback back is the answer to none, nor is what yields to one of them.
     """
     plan = case.rollback.plan
-    alerts = unjudged(joined)
+    alerts = unjudged_alerts(joined)
     if case.rollback.yields_to or (plan is not None and case.rollback.way is not Direction.BACK):
         return set()
     if plan is None:  # undecided to the end: whoever is told now is told of all of them
         return {alert.key for alert in alerts}
     functions = {step.target for step in steps}
-    return {alert.key for alert in explained(alerts, case.policy, plan.scenario, functions)}
+    return {
+        alert.key
+        for alert in alerts_answered_by_scenario(alerts, case.policy, plan.scenario, functions)
+    }
 
 
-def _either(verbs: Sequence[str]) -> str:
+def _join_alternatives(verbs: Sequence[str]) -> str:
     """The verbs as alternatives: `retry, undo or accept`."""
     *others, last = verbs
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _where(steps: Iterable[Step]) -> dict[str, str]:
+def _step_results(steps: Iterable[Step]) -> dict[str, str]:
     """What became of each step."""
     return {step.name: f"{step.status} {step.note}".strip() for step in steps}

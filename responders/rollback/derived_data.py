@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from responders.rollback.case import Case, Transition
-from responders.support.parallel_calls import ANSWER_SECONDS
-from shared.core.chunks import parted
+from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS
+from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.domain.commands import command as commands
@@ -19,39 +19,39 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Direction
 from shared.state import repair_journal
 
-VERB: Final = "regenerate"
+REGENERATE_VERB: Final = "regenerate"
 """The command that asks, whoever gives it."""
-WRITES: Final = (Direction.REPAIR, Direction.UNDO)
-DOCUMENTS_AT_ONCE: Final = 500
+WRITING_DIRECTIONS: Final = (Direction.REPAIR, Direction.UNDO)
+MAX_DOCUMENTS_PER_MESSAGE: Final = 500
 """So many are named in one message."""
-PATHS_BYTES: Final = 500_000
+MAX_PATH_BYTES_PER_RECORD: Final = 500_000
 """So much their paths may hold together: they stand in one record, a document of at most 1 MiB
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-26)."""
-RECORDS_AT_ONCE: Final = 400
-COMMIT_BYTES: Final = 8 * 2**20
+MAX_RECORDS_PER_COMMIT: Final = 400
+MAX_COMMIT_BYTES: Final = 8 * 2**20
 """So much the records of one commit may hold: a request is at most 10 MiB (there)."""
-RECORD_BYTES: Final = 2000
+RECORD_OVERHEAD_BYTES: Final = 2000
 """About so much of it is no path."""
 
 
-def entries(case: Case) -> Iterator[JournalEntry]:
+def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
     """What each batch has written, however many there are. Raises: as Tenure.commit."""
-    for _, document in repair_journal.behind(case.ports.store, case.rollback.id):
-        case.hold_for(ANSWER_SECONDS)
+    for _, document in repair_journal.read_entries_after(case.ports.store, case.rollback.id):
+        case.extend_lease(CALL_TIMEOUT_SECONDS)
         yield decode(JournalEntry, document.fields)
 
 
-def ask(case: Case) -> None:
+def request_regeneration(case: Case) -> None:
     """All that is made from what was written is asked for, a part with each commit of ours.
 
     Whoever goes on after a crash finds which of them have landed. Raises: as Tenure.commit.
     """
-    if case.rollback.way not in WRITES:
+    if case.rollback.way not in WRITING_DIRECTIONS:
         return
-    paths = (one.path for entry in entries(case) for one in entry.landed)
-    for part in after_repair(case.policy, case.rollback.id, paths, case.now()):
+    paths = (one.path for entry in iterate_journal_entries(case) for one in entry.landed)
+    for part in build_regeneration_batches(case.policy, case.rollback.id, paths, case.now()):
         if case.ports.store.get(part[0].path).fields is None:
-            case.take(
+            case.commit_transition(
                 Transition(
                     event="rollback.derived-asked",
                     note=f"what is made from documents is to be asked for by {len(part)} messages",
@@ -62,7 +62,7 @@ def ask(case: Case) -> None:
             )
 
 
-def after_repair(
+def build_regeneration_batches(
     policy: Policy, rollback: str, written: Iterable[str], now: datetime
 ) -> Iterator[list[Create]]:
     """What has a worker ask for what is made from documents that were written back.
@@ -71,15 +71,18 @@ def after_repair(
     is there, or none of it.
     """
     records = (
-        _after_repair(policy, rollback, collection, number, some, now)
-        for collection, paths in _with_derived(policy, written).items()
-        for number, some in enumerate(parted(paths, DOCUMENTS_AT_ONCE, PATHS_BYTES, _bytes), 1)
+        _build_regeneration_command(policy, rollback, collection, number, some, now)
+        for collection, paths in _select_derived_sources(policy, written).items()
+        for number, some in enumerate(
+            split_into_chunks(paths, MAX_DOCUMENTS_PER_MESSAGE, MAX_PATH_BYTES_PER_RECORD, _bytes),
+            1,
+        )
     )
     creates = (Create(commands.command_path(record.id), encode(record)) for record in records)
-    return parted(creates, RECORDS_AT_ONCE, COMMIT_BYTES, _create_bytes)
+    return split_into_chunks(creates, MAX_RECORDS_PER_COMMIT, MAX_COMMIT_BYTES, _create_bytes)
 
 
-def _with_derived(policy: Policy, written: Iterable[str]) -> dict[str, list[str]]:
+def _select_derived_sources(policy: Policy, written: Iterable[str]) -> dict[str, list[str]]:
     """Those of them that something is made from, in order, by the collection that declares it."""
     found: dict[str, list[str]] = {}
     for path in sorted(written):
@@ -89,12 +92,12 @@ def _with_derived(policy: Policy, written: Iterable[str]) -> dict[str, list[str]
     return found
 
 
-def _after_repair(
+def _build_regeneration_command(
     policy: Policy, rollback: str, collection: str, number: int, paths: list[str], now: datetime
 ) -> CommandRecord:
     return CommandRecord(
-        id=f"{VERB}-{rollback}-{collection}-{number}",
-        command=VERB,
+        id=f"{REGENERATE_VERB}-{rollback}-{collection}-{number}",
+        command=REGENERATE_VERB,
         system=policy.system,
         actor="worker",
         reason=f"documents were brought back by {rollback}",
@@ -111,4 +114,4 @@ def _bytes(text: str) -> int:
 
 def _create_bytes(create: Create) -> int:
     """About what it takes; the same whenever it is made."""
-    return RECORD_BYTES + sum(map(_bytes, create.fields["answer"]["documents"]))
+    return RECORD_OVERHEAD_BYTES + sum(map(_bytes, create.fields["answer"]["documents"]))

@@ -6,21 +6,21 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from responders.data.repair.erasure_during_repair import TakingOut
-from responders.data.repair.writer import Rewriting
+from responders.data.repair.erasure_during_repair import RepairEraser
+from responders.data.repair.writer import DocumentRewriter
 from responders.rollback import approval, completion
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import repair_decision, rollback_decision, undo_decision
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
 from shared.core.errors import LostRollback, RollbackError, Unavailable
-from shared.domain.data.document import REWRITE_SECONDS
-from shared.domain.data.repair.plan import Position
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
+from shared.domain.data.repair.plan import RepairPosition
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import ENDED, Direction, RollbackStatus
-from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackStatus
+from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.engine import Engine, StopReason
-from shared.engine.lease import SKEW, claim, given_up
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE, claim_rollback, give_up_reason
 from shared.engine.steps.base import StepKind, step_context
 from shared.engine.steps.documents import erase, repair, restore
 from shared.engine.steps.registry import STEPS
@@ -28,20 +28,20 @@ from shared.engine.stop_conditions import StopConditions
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-WORK_FOR_SECONDS = 120.0
+WORK_TIME_LIMIT_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""
-AGAIN_AFTER = timedelta(seconds=10)
+RETRY_INTERVAL = timedelta(seconds=10)
 """The pause after one of our services or Google's gave no answer."""
 
-DECIDES: Mapping[Direction, Callable[[Case], bool]] = {
-    Direction.BACK: rollback_decision.decide,
-    Direction.REPAIR: repair_decision.decide,
-    Direction.UNDO: undo_decision.decide,
-    Direction.UNPIN: undo_decision.decide,
+DECISION_HANDLERS: Mapping[Direction, Callable[[Case], bool]] = {
+    Direction.BACK: rollback_decision.decide_rollback,
+    Direction.REPAIR: repair_decision.decide_repair,
+    Direction.UNDO: undo_decision.decide_undo,
+    Direction.UNPIN: undo_decision.decide_undo,
 }
 """The decision for each direction that was ordered."""
 
-LIFTED = Transition(
+HOLD_LIFTED_TRANSITION = Transition(
     event="rollback.goes-on",
     note="what held it is lifted",
     changes={"held_since": None},
@@ -57,7 +57,7 @@ def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message
     `message` is the id of the work message: its redelivery takes over at once.
     Raises: Refused, without its system's policy; Unavailable; LostRollback.
     """
-    tenure = claim(ports.store, ports.clock, ports.ids, rollback, message, policies)
+    tenure = claim_rollback(ports.store, ports.clock, ports.ids, rollback, message, policies)
     if tenure is None:
         return
     pool = ports.pool()
@@ -70,7 +70,7 @@ def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message
             raise
     except LostRollback:
         with suppress(RollbackError):  # then it counts as dead
-            tenure.admit_late()
+            tenure.record_late_worker()
         raise
     finally:
         pool.close()
@@ -78,10 +78,10 @@ def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message
 
 def _wait_for_service(case: Case, why: str) -> None:
     """Release the rollback for a moment; one that has ended stays ended."""
-    if case.rollback.status in ENDED:
+    if case.rollback.status in ENDED_ROLLBACK_STATUSES:
         return
     with suppress(Unavailable):  # then the lease runs out, or our message comes again
-        case.wait("worker.unanswered", why, case.now() + AGAIN_AFTER)
+        case.wait("worker.unanswered", why, case.now() + RETRY_INTERVAL)
 
 
 class _Execution:
@@ -90,13 +90,13 @@ class _Execution:
     def __init__(self, case: Case, systems: Collection[str]) -> None:
         self._case = case
         self._systems = systems
-        self._until = case.ports.clock.monotonic() + WORK_FOR_SECONDS
+        self._until = case.ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
         self._kinds = _step_kinds(case)
 
     def work(self) -> None:
         """Move the rollback forward until it waits, ends, or the worker's time is over."""
-        if why := given_up(self._case.rollback):
-            completion.fail(self._case, why)
+        if why := give_up_reason(self._case.rollback):
+            completion.fail_rollback(self._case, why)
             return
         while self._move():
             if self._case.ports.clock.monotonic() >= self._until:
@@ -107,25 +107,25 @@ class _Execution:
         """Make one move; return whether this worker makes another."""
         case, status = self._case, self._case.rollback.status
         if case.rollback.cancel_requested and status is not RollbackStatus.RUNNING:
-            return completion.cancel(case)
+            return completion.cancel_rollback(case)
         no = case.rollback.rejected
         if no is not None and status in (RollbackStatus.DECIDING, RollbackStatus.PARKED):
-            return approval.give_up(case, no)
+            return approval.end_rejected(case, no)
         match status:
             case RollbackStatus.DECIDING:
-                return DECIDES[case.rollback.way](case)
+                return DECISION_HANDLERS[case.rollback.way](case)
             case RollbackStatus.PARKED:
-                return approval.wait(case)
+                return approval.await_approval(case)
             case RollbackStatus.RUNNING:
                 if not case.rollback.cancel_requested and fence_guard.is_awaited(case):
-                    return fence_guard.wait(case)
+                    return fence_guard.await_fence(case)
                 return self._run()
             case RollbackStatus.VERIFYING:
                 if case.rollback.way is Direction.REPAIR:
-                    return repair_verification.verify(case)
-                return rollback_verification.verify(case)
+                    return repair_verification.verify_repair(case)
+                return rollback_verification.verify_rollback(case)
             case RollbackStatus.WATCHING:
-                return rollback_verification.watch(case, self._kinds)
+                return rollback_verification.monitor_rollback(case, self._kinds)
         return False
 
     def _run(self) -> bool:
@@ -133,19 +133,19 @@ class _Execution:
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not conditions.stop():
-            case.take(LIFTED)
+            case.commit_transition(HOLD_LIFTED_TRANSITION)
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution
         engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits)
-        left = engine.carry(case.tenure, self._until)
+        left = engine.execute_plan(case.tenure, self._until)
         if left is StopReason.HANDED_OVER:
             case.hand_over()
             return False
         if case.rollback.cancel_requested:
-            return completion.cancel(case)
+            return completion.cancel_rollback(case)
         if left is StopReason.ENDED:
-            return rollback_verification.conclude(case, self._kinds)
+            return rollback_verification.conclude_steps(case, self._kinds)
         return self._hold(conditions.stop())
 
     def _hold(self, reason: str) -> bool:
@@ -155,43 +155,45 @@ class _Execution:
         if not reason:  # lifted in this very moment
             return True
         if since is not None and now - since > case.policy.gates.approval_expires:
-            return completion.fail(case, f"held for too long: {reason}")
+            return completion.fail_rollback(case, f"held for too long: {reason}")
         held = Transition(
             event="rollback.held",
             note=f"nothing is in flight and nothing more is done: {reason}",
             changes={
                 "held_since": since or now,
-                "due_at": case.look_after(case.policy.gates.judge_every),
+                "due_at": case.next_check_at(case.policy.gates.judge_every),
                 "lease": None,
             },
             say=since is None,
             occasion=f"-{now:%H%M%S}",
         )
-        landed = case.take(held)
+        landed = case.commit_transition(held)
         if landed and since is None:  # with this one, all that a pause waits for may have settled
-            by = ports.clock.now() + SKEW
-            work_queue.publish_due(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
+            by = ports.clock.now() + CLOCK_SKEW_TOLERANCE
+            work_queue.publish_due_items(
+                ports.store, ports.bus, work_queue.COMMAND, by, self._systems
+            )
         return not landed
 
 
 def _step_kinds(case: Case) -> dict[str, StepKind]:
     """Return what runs each kind of step."""
     rewriting, taking_out = _document_writers(case)
-    portions: dict[str, Callable[..., Position]] = {
-        repair.KIND: rewriting.portion,
-        restore.KIND: rewriting.return_portion,
-        erase.KIND: taking_out.portion,
+    portions: dict[str, Callable[..., RepairPosition]] = {
+        repair.KIND: rewriting.rewrite_portion,
+        restore.KIND: rewriting.restore_portion,
+        erase.KIND: taking_out.erase_portion,
     }
     context = step_context(case.ports, case.policy.system, portions)
     return {kind: step(context) for kind, step in STEPS.items()}
 
 
-def _document_writers(case: Case) -> tuple[Rewriting, TakingOut]:
+def _document_writers(case: Case) -> tuple[DocumentRewriter, RepairEraser]:
     """Return what restores and erases documents, within the write quota of all workers."""
     ports, rollback, tenure = case.ports, case.rollback, case.tenure
     stop_conditions = StopConditions(ports.store, ports.clock, rollback)
     began_at = rollback.started_at or case.now()
-    ramp = Ramp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
+    ramp = WriteRamp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
 
     def may_go_on() -> bool:
         is_stopped = stop_conditions.stop()
@@ -199,12 +201,12 @@ def _document_writers(case: Case) -> tuple[Rewriting, TakingOut]:
         return not is_stopped
 
     def may_write(deadline: datetime | None) -> bool:
-        fence_guard.require(ports, case.policy, case.rollback)
+        fence_guard.require_fence(ports, case.policy, case.rollback)
         if not may_go_on():
             return False
-        lands_by = tenure.now() + timedelta(seconds=REWRITE_SECONDS)
+        lands_by = tenure.now() + timedelta(seconds=REWRITE_TIMEOUT_SECONDS)
         in_time = deadline is None or lands_by <= deadline
-        return in_time and tenure.lasts(REWRITE_SECONDS)
+        return in_time and tenure.is_leased_for(REWRITE_TIMEOUT_SECONDS)
 
-    taking_out = TakingOut(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
-    return Rewriting(ports, case.policy, rollback, ramp, may_write), taking_out
+    taking_out = RepairEraser(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
+    return DocumentRewriter(ports, case.policy, rollback, ramp, may_write), taking_out

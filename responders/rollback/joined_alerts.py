@@ -8,7 +8,7 @@ from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
 from shared.domain.signals.alert import Alert
 
 
-def open_ones(alerts: Iterable[Alert]) -> list[Alert]:
+def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
     """What still says that something is wrong: open, and not closed again.
 
     Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
@@ -18,12 +18,12 @@ def open_ones(alerts: Iterable[Alert]) -> list[Alert]:
     return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
 
 
-def unjudged(alerts: Iterable[Alert]) -> list[Alert]:
+def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
     """The open ones that no decision has taken in."""
-    return [alert for alert in open_ones(alerts) if not alert.absorbed_by]
+    return [alert for alert in open_alerts(alerts) if not alert.absorbed_by]
 
 
-def explained(
+def alerts_answered_by_scenario(
     alerts: Iterable[Alert],
     policy: Policy,
     scenario: ScenarioName,
@@ -36,21 +36,21 @@ def explained(
     return [
         alert
         for alert in alerts
-        if _is_watched(policy.signals[alert.signal], policy)
+        if _is_observed_only(policy.signals[alert.signal], policy)
         or (
-            policy.signals[alert.signal].scenario in _answered(scenario)
+            policy.signals[alert.signal].scenario in _scenarios_covered_by(scenario)
             and (alert.function is None or alert.function in functions)
         )
     ]
 
 
-def _answered(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
+def _scenarios_covered_by(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
     """The scenarios that one does as well: everything is more than each of its parts."""
     if scenario is not ScenarioName.COMPLETE:
         return (scenario,)
     return (scenario, ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.FEATURE)
 
 
-def _is_watched(signal: Signal, policy: Policy) -> bool:
+def _is_observed_only(signal: Signal, policy: Policy) -> bool:
     """Whether nothing is ever done about a signal but to tell of it."""
-    return policy.strictest(signal) is Mode.OBSERVE
+    return policy.strictest_mode(signal) is Mode.OBSERVE

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from responders.rollback.case import Case
-from responders.support.parallel_calls import ANSWER_SECONDS, ask_all, or_none
+from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, answer_or_none, call_all
 from shared.core import text
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.traffic import served_by, shares
+from shared.domain.deployments.inventory.traffic import describe_served_revisions, traffic_shares
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.base import FunctionStep
-from shared.engine.steps.documents.batched import InPortions
+from shared.engine.steps.documents.batched import BatchedStep
 from shared.engine.steps.functions import redeploy
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import is_resource
 
-MOVED = "changed by somebody after its shift"
+MOVED_TEXT = "changed by somebody after its shift"
 
 
 def restores_function(step: Step) -> bool:
@@ -25,20 +25,20 @@ def restores_function(step: Step) -> bool:
     return issubclass(class_of(step), FunctionStep)
 
 
-def shifted(steps: Iterable[Step]) -> list[Step]:
+def shifted_steps(steps: Iterable[Step]) -> list[Step]:
     """The steps that have brought functions back, one for each: those whose traffic was moved."""
     done = [step for step in steps if restores_function(step) and step.status is StepStatus.DONE]
     routed = {step.target for step in done if step.kind != redeploy.KIND}
     return [step for step in done if step.kind != redeploy.KIND or step.target not in routed]
 
 
-def effects(steps: Iterable[Step]) -> list[Step]:
+def effective_steps(steps: Iterable[Step]) -> list[Step]:
     """Those that have brought something back, what failed and was stood in for left out."""
     known = list(steps)
-    return [*shifted(known), *(step for step in known if is_resource(step))]
+    return [*shifted_steps(known), *(step for step in known if is_resource(step))]
 
 
-def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
+def read_served_revisions(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
     """What the routers lead requests of each of the plan's functions to; None: they do not say.
 
     Without what has no service: it is of the 1st generation, or gone.
@@ -47,30 +47,35 @@ def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
     if not functions:
         return {}
     look = case.ports.system(case.policy.system).platform.inventory
-    case.hold_for(ANSWER_SECONDS)
-    inventory: Inventory | None = or_none(ask_all(case.ports, {"inventory": look})["inventory"])
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    inventory: Inventory | None = answer_or_none(
+        call_all(case.ports, {"inventory": look})["inventory"]
+    )
     if inventory is None:
         return None
     live = {name: inventory[name].service for name in functions if name in inventory}
-    return {name: served_by(shares(one.serving, one.latest_ready)) for name, one in live.items()}
+    return {
+        name: describe_served_revisions(traffic_shares(one.serving, one.latest_ready))
+        for name, one in live.items()
+    }
 
 
-def in_short(steps: Collection[Step]) -> str:
+def summarize_outcome(steps: Collection[Step]) -> str:
     """How many of the plan's targets are not at their goals, and the first reasons."""
-    undone, every = _undone(steps), _targets(steps)
-    reasons = text.phrase(list(_reasons(undone).values()))
+    undone, every = _incomplete_steps(steps), _targets(steps)
+    reasons = text.join_names(list(_reasons(undone).values()))
     return f"{len(_targets(undone))} of {len(every)} not done: {reasons}"
 
 
-def serving_lines(
+def format_served_revisions(
     steps: Collection[Step], serves: Mapping[str, str] | None, moved: Collection[str] = ()
 ) -> tuple[str, ...]:
     """The same for people, a line for each of the first of them, with what serves there.
 
     `moved` are the targets that somebody has led elsewhere after they were at their goals.
     """
-    undone, every = _undone(steps), _targets(steps)
-    reasons = {target: f"{target}: {MOVED}" for target in moved} | _reasons(undone)
+    undone, every = _incomplete_steps(steps), _targets(steps)
+    reasons = {target: f"{target}: {MOVED_TEXT}" for target in moved} | _reasons(undone)
     told = [
         f"{why}; it serves {served}" if (served := (serves or {}).get(target)) else why
         for target, why in reasons.items()
@@ -80,8 +85,8 @@ def serving_lines(
     return (*([done] if every else []), *unseen, *text.first_lines(told))
 
 
-def _undone(steps: Iterable[Step]) -> list[Step]:
-    return plans.undone({step.name: step for step in steps})
+def _incomplete_steps(steps: Iterable[Step]) -> list[Step]:
+    return plans.unreached_steps({step.name: step for step in steps})
 
 
 def _targets(steps: Iterable[Step]) -> set[str]:
@@ -89,7 +94,7 @@ def _targets(steps: Iterable[Step]) -> set[str]:
     changing = (
         step
         for step in steps
-        if step.writes or issubclass(class_of(step), (FunctionStep, InPortions))
+        if step.writes or issubclass(class_of(step), (FunctionStep, BatchedStep))
     )
     return {step.target for step in changing}
 
@@ -99,12 +104,15 @@ def _reasons(undone: Iterable[Step]) -> dict[str, str]:
     found: dict[str, list[Step]] = {}
     for step in undone:
         found.setdefault(step.target, []).append(step)
-    return {target: "; ".join(map(_told, _telling(several))) for target, several in found.items()}
+    return {
+        target: "; ".join(map(_step_reason, _steps_to_explain(several)))
+        for target, several in found.items()
+    }
 
 
-def _telling(steps: list[Step]) -> list[Step]:
+def _steps_to_explain(steps: list[Step]) -> list[Step]:
     return [step for step in steps if step.status is not StepStatus.SKIPPED] or steps[:1]
 
 
-def _told(step: Step) -> str:
+def _step_reason(step: Step) -> str:
     return f"{step.name}: {step.status} {step.note}".strip()

@@ -6,61 +6,63 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from responders.rollback.case import Case
-from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all
+from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
-from shared.core.store import Document, Query, Store, Write, written
-from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
+from shared.core.store import Document, Query, Store, Write, conditional_write
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
 from shared.domain.rollback import pins
-from shared.domain.rollback.pins import AUTOMATION, Pin, Shifted
+from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import serve_revision, shift_traffic
 
-LEADING = frozenset({shift_traffic.KIND, serve_revision.KIND})
+ROUTING_STEP_KINDS = frozenset({shift_traffic.KIND, serve_revision.KIND})
 """The kinds of step that lead a function's requests anywhere."""
-FOLLOWING = (TrafficTarget(LATEST, 100),)
+DEFAULT_TRAFFIC = (TrafficTarget(LATEST_REVISION, 100),)
 """What a service has that did not exist yet."""
 
 
-def pins_of(store: Store, system: str) -> list[Pin]:
+def active_pins(store: Store, system: str) -> list[Pin]:
     """The pins of a system that hold, by function."""
-    return pins.holding(pin for _, pin in known(store, system).values())
+    return pins.active_pins(pin for _, pin in read_pins(store, system).values())
 
 
-def known(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
+def read_pins(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
     """Every pin of a system that is kept, with its document, by function."""
     found = store.query(Query("pins", where=(("system", "==", system),)))
     read = ((document, decode(Pin, document.fields)) for document in found)
     return {pin.function: (document, pin) for document, pin in read}
 
 
-def left_by(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
+def build_pin_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     """The writes of what the shifts that are done make of their functions' pins.
 
     Nothing, where the platform refuses to show what was built again: mostly it is gone; or where
     it says nothing for as long as a step may take. Raises: Unavailable, until then.
     """
-    done = [step for step in steps if step.kind in LEADING and step.status is StepStatus.DONE]
-    return tuple(_written(case, done)) if done else ()
+    done = [
+        step for step in steps if step.kind in ROUTING_STEP_KINDS and step.status is StepStatus.DONE
+    ]
+    return tuple(_build_done_pin_writes(case, done)) if done else ()
 
 
-def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
-    now, before = case.now(), known(case.ports.store, case.policy.system)
-    again = _built_again(case, done)
+def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
+    now, before = case.now(), read_pins(case.ports.store, case.policy.system)
+    again = _read_rebuilt_services(case, done)
     for step in done:
         if step.kind == serve_revision.KIND and step.name not in again:
             continue
         absent = Document(pins.pin_path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
-        after = pins.after(_shifted(case, step, again.get(step.name)), pin)
+        after = pins.pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
-            yield written(document, encode(after))
+            yield conditional_write(document, encode(after))
 
 
-def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
+def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Service]:
     """The services of new builds as they are now, by step: only the platform tells their traffic.
 
-    Without those that `left_by` gives up. Raises: Unavailable.
+    Without those that `build_pin_writes` gives up. Raises: Unavailable.
     """
     service = case.ports.system(case.policy.system).platform.service
     calls = {
@@ -68,19 +70,21 @@ def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
         for step in done
         if step.kind == serve_revision.KIND
     }
-    case.hold_for(ANSWER_SECONDS)
-    answers = ask_all(case.ports, calls)
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    answers = call_all(case.ports, calls)
     last = max((step.ended_at for step in done if step.ended_at), default=case.now())
     is_late = case.now() - last > case.policy.execution.step_within
     given_up = RollbackError if is_late else Rejected
-    return {name: answered(one) for name, one in answers.items() if not isinstance(one, given_up)}
+    return {
+        name: require_answer(one) for name, one in answers.items() if not isinstance(one, given_up)
+    }
 
 
-def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
+def _build_shift_record(case: Case, step: Step, again: Service | None) -> CompletedShift:
     """What a step has asked for; `again` is the service of what it has led to a new build."""
     if again is not None:
         led, goal, newest = again.name, again.traffic, again.latest_created
-        origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or FOLLOWING
+        origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or DEFAULT_TRAFFIC
     else:
         asked, found = (
             decode(shift_traffic.TrafficGoal, step.goal),
@@ -88,7 +92,7 @@ def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
         )
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created
-    return Shifted(
+    return CompletedShift(
         system=case.policy.system,
         function=step.target,
         service=led,
@@ -108,4 +112,4 @@ def _owner(case: Case) -> str:
         return rollback.order.actor
     plan = rollback.plan.fingerprint if rollback.plan is not None else ""
     approved = (word.actor for word in rollback.approvals if word.plan == plan)
-    return ", ".join(dict.fromkeys(approved)) or AUTOMATION
+    return ", ".join(dict.fromkeys(approved)) or AUTOMATION_ACTOR

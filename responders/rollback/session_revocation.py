@@ -14,9 +14,14 @@ from msgspec.structs import replace
 
 from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import ask, ask_all
-from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
-from responders.support.stop_switches import is_stopped
+from responders.support.parallel_calls import call_all, call_one
+from responders.support.resumable_command import (
+    COMMAND_TIMEOUT,
+    build_end_report,
+    completed_record,
+    postponed_record,
+)
+from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
 from shared.core.store import Create, Document
@@ -27,23 +32,23 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
 
-VERB = "revoke-sessions"
+REVOKE_SESSIONS_VERB = "revoke-sessions"
 
 
-def revoke(asked: CommandRequest) -> CommandEffect:
+def revoke_sessions(asked: CommandRequest) -> CommandEffect:
     """Every session that was begun before this was said ends. Raises: Refused."""
     if not asked.policy.resources.identity:
         raise Refused(f"how people sign in to {asked.policy.system} is not protected: no identity")
     result = "every session of before now is to end"
-    return CommandEffect(result, goes_on=True, answer=_begun(asked.said_at))
+    return CommandEffect(result, goes_on=True, answer=_initial_progress(asked.said_at))
 
 
-def with_plan(rollback: Rollback, policy: Policy, now: datetime) -> Create:
+def build_revocation_command(rollback: Rollback, policy: Policy, now: datetime) -> Create:
     """The command that the approved plan of a breach gives itself, in the commit that begins it."""
     name = f"{rollback.id}-sessions"
     record = CommandRecord(
         id=name,
-        command=VERB,
+        command=REVOKE_SESSIONS_VERB,
         system=policy.system,
         actor="worker",
         reason=rollback.incident,
@@ -51,42 +56,48 @@ def with_plan(rollback: Rollback, policy: Policy, now: datetime) -> Create:
         result="every session of before now is to end",
         incident=rollback.incident,
         due_at=now,
-        answer=_begun(now),
+        answer=_initial_progress(now),
     )
     return Create(commands.command_path(name), encode(record))
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_session_revocation(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """End the sessions of page after page, until all are over or the time is; then hand over.
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
-    piece = partial(_one_page, ports, policy)
-    end = partial(end_event, policy, "sessions.ended", Severity.HIGH)
-    resumable_command.go_on(ports, document, record, piece, end)
+    piece = partial(_revoke_page, ports, policy)
+    end = partial(build_end_report, policy, "sessions.ended", Severity.HIGH)
+    resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def _revoke_page(
+    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
+) -> CommandRecord:
     """The record after one page more; the same place again, where that could not be ended."""
     ended = record.answer["ended"]
-    if now - record.received_at > GIVEN_UP_AFTER:
+    if now - record.received_at > COMMAND_TIMEOUT:
         why = f"given up: {ended} people's sessions are ended, not everybody's"
-        return over(record, now, why)
-    if is_stopped(ports, policy):
-        return later(record, now)
+        return completed_record(record, now, why)
+    if is_change_blocked(ports, policy):
+        return postponed_record(record, now)
     sessions = ports.system(policy.system).resources.sessions
     since = datetime.fromtimestamp(record.answer["since"], UTC)
     try:
-        page = ask(ports, partial(sessions.people, record.answer["cursor"], since))
+        page = call_one(ports, partial(sessions.people, record.answer["cursor"], since))
     except Rejected as no:
-        return over(record, now, f"{ended} people's sessions are ended, not everybody's: {no}")
+        return completed_record(
+            record, now, f"{ended} people's sessions are ended, not everybody's: {no}"
+        )
     except RollbackError:
-        return later(record, now)
+        return postponed_record(record, now)
     calls = {one: partial(sessions.end, one, since) for one in page.older}
-    answers = ask_all(ports, calls)
+    answers = call_all(ports, calls)
     failed = [one for one in answers.values() if isinstance(one, RollbackError)]
     if any(not isinstance(one, Rejected) for one in failed):
-        return later(record, now)
+        return postponed_record(record, now)
     ended += len(answers) - len(failed)
     refused = record.answer.get("refused", 0) + len(failed)
     answer = {**record.answer, "cursor": page.cursor, "ended": ended, "refused": refused}
@@ -95,9 +106,9 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
         return replace(after, due_at=now)
     others = f"; of {refused} others, who are gone or may not be changed, they are not"
     result = f"the sessions of {ended} people are ended: they sign in again"
-    return over(after, now, result + (others if refused else ""))
+    return completed_record(after, now, result + (others if refused else ""))
 
 
-def _begun(since: datetime) -> dict[str, Any]:
+def _initial_progress(since: datetime) -> dict[str, Any]:
     """Where it stands at the beginning; `since` in seconds: no session ends by a finer moment."""
     return {"since": int(since.timestamp()), "cursor": "", "ended": 0}

@@ -9,7 +9,7 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 
-def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
+def plan_auth(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """The functions at once; the settings, field by field, ask."""
     return PlanParts(
         functions, portion_of(InventoryPart.IDENTITY, sight, policy.execution.step_within)

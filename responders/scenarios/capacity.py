@@ -14,15 +14,17 @@ from math import inf
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.domain.decision.facts import served
-from shared.domain.deployments.deployment import Deployment, Inventory, Live
+from shared.domain.decision.facts import live_shares
+from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
 from shared.domain.deployments.inventory.traffic import Capacity, Scaling
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import shift_traffic
 
 
-def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None) -> Plan:
+def add_capacity(
+    plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None
+) -> Plan:
     """The plan with the instances that its shifts need, and a line for what they will not have."""
     steps, lines, groups = list[Step](), list[str](), policy.functions
     for step in plan.steps:
@@ -34,18 +36,18 @@ def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deploymen
         now, then = live.service.scaling, placed.scaling
         warm = policy.groups[groups[step.target]].keep_warm
         back = [one.capacity for one in live.revisions if one.name in placed.revisions]
-        wanted = wanted_scaling(now, then, warm, min((one.minimum for one in back), default=0))
-        steps.append(step if wanted == now else _scaled(step, wanted))
-        lines += _told(step.target, now, then, wanted, warm)
-        lines += _lost(live, back)
+        wanted = required_scaling(now, then, warm, min((one.minimum for one in back), default=0))
+        steps.append(step if wanted == now else _set_step_scaling(step, wanted))
+        lines += _format_scaling_lines(step.target, now, then, wanted, warm)
+        lines += _format_capacity_losses(live, back)
     if steps == list(plan.steps) and not lines:
         return plan
     header = plan.header
     reported = (*header.reported, *lines)
-    return frozen(header.scenario, header.target, steps, header.policy, reported)
+    return freeze_plan(header.scenario, header.target, steps, header.policy, reported)
 
 
-def wanted_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> Scaling:
+def required_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> Scaling:
     """A service's instances once it is back: those of now, and what it had or needs beyond that.
 
     `warm` is what the policy wants kept, `own` what the revision keeps by itself.
@@ -58,12 +60,12 @@ def wanted_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> S
     return Scaling(least, max(most, least) if most else 0)
 
 
-def _scaled(step: Step, wanted: Scaling) -> Step:
+def _set_step_scaling(step: Step, wanted: Scaling) -> Step:
     goal = replace(decode(shift_traffic.TrafficGoal, step.goal), scaling=wanted)
     return replace(step, goal=encode(goal))
 
 
-def _told(
+def _format_scaling_lines(
     function: str, now: Scaling, then: Scaling | None, wanted: Scaling, warm: int
 ) -> Iterator[str]:
     """What becomes of a service's instances, where that is not what they are and were."""
@@ -76,20 +78,24 @@ def _told(
         yield f"{function}: its service's instances stay {now} ({then} then)"
 
 
-def _lost(live: Live, back: Iterable[Capacity]) -> Iterator[str]:
+def _format_capacity_losses(live: LiveFunction, back: Iterable[Capacity]) -> Iterator[str]:
     """What the revisions that come back have less of than those that serve now."""
     then = list(back)
-    now = [one.capacity for one in live.revisions if one.name in served(live)]
-    said = _less("requests at once of an instance", _concurrencies(then), _concurrencies(now))
+    now = [one.capacity for one in live.revisions if one.name in live_shares(live)]
+    said = _list_reduced_values(
+        "requests at once of an instance", _concurrencies(then), _concurrencies(now)
+    )
     if live.service.scaling.manual is None:  # else neither limit is in force
         kept = "instances kept warm by itself"
-        said += _less(kept, [one.minimum for one in then], [one.minimum for one in now])
-        said += _less("instances at most", _limits(then), _limits(now))
+        said += _list_reduced_values(
+            kept, [one.minimum for one in then], [one.minimum for one in now]
+        )
+        said += _list_reduced_values("instances at most", _limits(then), _limits(now))
     if said:
         yield f"{live.function}: its old revision has {', '.join(said)}"
 
 
-def _less(what: str, then: list[float], now: list[float]) -> list[str]:
+def _list_reduced_values(what: str, then: list[float], now: list[float]) -> list[str]:
     if not then or not now or min(then) >= max(now):
         return []
     most = "no limit" if max(now) == inf else max(now)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.core.codec import encode
-from shared.domain.decision.facts import Change
+from shared.domain.decision.facts import ChangeSet
 from shared.domain.deployments import build_config
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.state import Generation, WholeInventory
-from shared.domain.deployments.inventory.traffic import Traffic, moved_to
-from shared.domain.deployments.source_copies import lacking
+from shared.domain.deployments.inventory.traffic import Traffic, apply_shares
+from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
 
-class Ways:
+class FunctionStepBuilder:
     """Chooses by what is live, what was recorded, and what a rebuild may do."""
 
     def __init__(
         self,
         inventory: Inventory,
-        change: Change,
+        change: ChangeSet,
         execution: Execution,
         seen: WholeInventory | None,
         *,
@@ -37,19 +37,19 @@ class Ways:
         self._seen = (seen.functions or {}) if seen is not None else {}
         self._may_rebuild = may_rebuild
 
-    def service(self, function: str) -> str:
+    def service_name(self, function: str) -> str:
         """Full name of its Cloud Run service, or of the one that it had; empty: it has none."""
         if function in self._inventory:
             return self._inventory[function].service.name
         placed = self._target.functions.get(function)
         return placed.service if placed is not None else ""
 
-    def newest(self, function: str) -> str:
+    def newest_revision(self, function: str) -> str:
         """Short name of the newest revision that was found; empty: there is none."""
         live = self._inventory.get(function)
         return live.service.latest_created if live is not None else ""
 
-    def back(
+    def build_steps(
         self, function: str, after: tuple[str, ...], *, canary: bool = False
     ) -> tuple[Step, ...]:
         """Its steps, in order: a rebuild and then its traffic, or a shift and what stands in."""
@@ -59,7 +59,7 @@ class Ways:
         known = function in self._change.recipes and function in self._seen
         if not (self._may_rebuild and known):
             return (direct,)
-        asked = moved_to(
+        asked = apply_shares(
             self._inventory[function].service.traffic, self._target.functions[function].revisions
         )
         instead = self._rebuilt(function, (), asked)
@@ -67,7 +67,7 @@ class Ways:
 
     def _shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
         service = self._inventory[function].service
-        traffic = moved_to(service.traffic, self._target.functions[function].revisions)
+        traffic = apply_shares(service.traffic, self._target.functions[function].revisions)
         return Step(
             name=f"shift {function}",
             kind=shift_traffic.KIND,
@@ -92,9 +92,9 @@ class Ways:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
         found = self._seen.get(function)
-        here = build_config.mark(found)
+        here = build_config.deployment_marker(found)
         kept = (
-            redeploy.ReplacedDeployment(build_config.recipe(found), lacking(found))
+            redeploy.ReplacedDeployment(build_config.derive_recipe(found), rebuild_obstacle(found))
             if found
             else redeploy.ReplacedDeployment()
         )
@@ -103,12 +103,12 @@ class Ways:
             kind=redeploy.KIND,
             target=function,
             goal=encode(redeploy.RedeployGoal(function, recipe)),
-            origin=encode(redeploy.RedeployOrigin(here, self.newest(function))),
+            origin=encode(redeploy.RedeployOrigin(here, self.newest_revision(function))),
             kept=encode(kept),
             after=after,
             despite_stopped=True,
             despite_failed=True,
-            writes=redeploy.WRITES,
+            writes=redeploy.WRITES_PER_REDEPLOY,
             within_seconds=self._execution.rebuild_within.total_seconds(),
             seen=here,
         )
@@ -121,7 +121,9 @@ class Ways:
             kind=serve_revision.KIND,
             target=function,
             goal=encode(
-                serve_revision.ServeRevisionGoal(function, self.service(function), recipe.source)
+                serve_revision.ServeRevisionGoal(
+                    function, self.service_name(function), recipe.source
+                )
             ),
             origin=encode(serve_revision.ServeRevisionOrigin(traffic, asked)),
             after=(again.name,),

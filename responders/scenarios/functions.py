@@ -8,28 +8,28 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.scenarios import not_restored
-from responders.scenarios.function_steps import Ways
+from responders.scenarios.function_steps import FunctionStepBuilder
 from shared.core.codec import encode
-from shared.domain.decision.facts import Change, served
+from shared.domain.decision.facts import ChangeSet, live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
-from shared.domain.deployments.restorability import missing
-from shared.domain.deployments.source_copies import lacking
+from shared.domain.deployments.restorability import describe_missing
+from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.model import Group, Policy, Probe, ScenarioName
-from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import judge_canary
 
-MOST_WITH_REBUILDS = 300
+MAX_FUNCTIONS_WITH_REBUILDS = 300
 """Functions whose rebuilds stand in the plan beside their shifts: it is frozen in one commit of at
 most 1,000 writes and 10 MiB. So many rebuilds take 1.5 MiB where each function has 20 variables,
 9.4 where it has 500: a plan has their names, never what they hold."""
 _BY_NAME = "; ordered by its name it is, built again from our copy"
 
 
-def plan(
+def plan_functions(
     policy: Policy,
     inventory: Inventory,
-    change: Change,
+    change: ChangeSet,
     scope: Collection[str],
     *,
     may_rebuild: bool = False,
@@ -48,11 +48,13 @@ def plan(
     if target is None:
         raise ValueError("a plan needs a deployment to go back to")
     differing = set(scope) & set(change.functions)
-    fits = len(differing) <= MOST_WITH_REBUILDS
-    ways = Ways(inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits)
+    fits = len(differing) <= MAX_FUNCTIONS_WITH_REBUILDS
+    ways = FunctionStepBuilder(
+        inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits
+    )
     steps: list[Step] = []
     last_of: dict[str, tuple[str, ...]] = {}
-    for name in _in_order(policy):
+    for name in _order_groups(policy):
         group = policy.groups[name]
         members = [function for function in group.functions if function in differing]
         before = tuple(step for other in group.after for step in last_of.get(other, ()))
@@ -60,35 +62,39 @@ def plan(
         if members:
             first = [one for one in members if one not in change.rebuilt] or members
             canary = _canary(group, first, inventory, target)
-            verdict = _judge(name, canary, target, policy, ways)
-            if not _called(policy, name, differing):
-                goal = _asked(verdict.goal, policy, canary, inventory)
+            verdict = _build_judge_step(name, canary, target, policy, ways)
+            if not _is_called_by_group(policy, name, differing):
+                goal = _build_judge_goal(verdict.goal, policy, canary, inventory)
                 verdict = replace(verdict, goal=goal)
-            more, last_of[name] = _of_group(members, canary, verdict, before, ways)
+            more, last_of[name] = _build_group_steps(members, canary, verdict, before, ways)
             steps += more
     reported = (
-        *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
-        *missing(target, differing),
+        *_format_unchanged_lines(change, scope, (seen.functions or {}) if seen is not None else {}),
+        *describe_missing(target, differing),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
-        *not_restored.unrestored_lines(differing, inventory, record, seen),
+        *not_restored.format_unrestored_lines(differing, inventory, record, seen),
     )
-    return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
+    return freeze_plan(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
 
 
-def _of_group(
-    members: Collection[str], canary: str, verdict: Step, before: tuple[str, ...], ways: Ways
+def _build_group_steps(
+    members: Collection[str],
+    canary: str,
+    verdict: Step,
+    before: tuple[str, ...],
+    ways: FunctionStepBuilder,
 ) -> tuple[list[Step], tuple[str, ...]]:
     """The steps of one group behind those of `before`, and what waits for the group waits for."""
-    going = ways.back(canary, before, canary=True) if canary in members else ()
+    going = ways.build_steps(canary, before, canary=True) if canary in members else ()
     behind = tuple(one.name for one in going if not one.instead_of)[-1:]
-    judged = (replace(verdict, after=behind or before),) if ways.service(canary) else ()
+    judged = (replace(verdict, after=behind or before),) if ways.service_name(canary) else ()
     gate = tuple(one.name for one in judged) or behind or before
-    others = [ways.back(function, gate) for function in members if function != canary]
-    ends = tuple(_end(several) for several in others)
+    others = [ways.build_steps(function, gate) for function in members if function != canary]
+    ends = tuple(_last_step_name(several) for several in others)
     return [*going, *judged, *(step for several in others for step in several)], ends or gate
 
 
-def _end(steps: Sequence[Step]) -> str:
+def _last_step_name(steps: Sequence[Step]) -> str:
     """The step that those after a function wait for: what stands in for it speaks for it."""
     return [one.name for one in steps if not one.instead_of][-1]
 
@@ -103,12 +109,12 @@ def _canary(group: Group, members: list[str], inventory: Inventory, target: Depl
     live, placed = inventory.get(chosen), target.functions.get(chosen)
     if chosen not in members and live is not None and placed is not None:
         newest_serves = live.service.latest_created in placed.revisions
-        if not newest_serves and served(live) == placed.revisions:
+        if not newest_serves and live_shares(live) == placed.revisions:
             return chosen
     return chosen if chosen in members else min(members)
 
 
-def _in_order(policy: Policy) -> Iterator[str]:
+def _order_groups(policy: Policy) -> Iterator[str]:
     """The groups, each behind those that it waits for; the loader has refused cycles."""
     waiting = dict(policy.groups)
     while waiting:
@@ -122,7 +128,7 @@ def _in_order(policy: Policy) -> Iterator[str]:
         yield from free
 
 
-def _called(policy: Policy, name: str, differing: Set[str]) -> bool:
+def _is_called_by_group(policy: Policy, name: str, differing: Set[str]) -> bool:
     """Whether a group calls, itself or through others, one that goes back after it.
 
     Clients go back before what they call: until that is back as well, no probe of a client can
@@ -131,7 +137,7 @@ def _called(policy: Policy, name: str, differing: Set[str]) -> bool:
     called = {other for other, group in policy.groups.items() if name in group.after}
     return any(
         not differing.isdisjoint(policy.groups[other].functions)
-        or _called(policy, other, differing)
+        or _is_called_by_group(policy, other, differing)
         for other in called
     )
 
@@ -144,13 +150,15 @@ def _probe(policy: Policy, function: str, inventory: Inventory) -> Probe | None:
     return Probe(name=f"{function} answers", url=inventory[function].service.uri)
 
 
-def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Ways) -> Step:
+def _build_judge_step(
+    group: str, canary: str, target: Deployment, policy: Policy, ways: FunctionStepBuilder
+) -> Step:
     """Ready in any case, and well by its probe where one can tell."""
     placed = target.functions.get(canary)
     goal = judge_canary.CanaryGoal(
-        service=ways.service(canary),
+        service=ways.service_name(canary),
         revisions=placed.revisions if placed is not None else {},
-        newest=ways.newest(canary),
+        newest=ways.newest_revision(canary),
         times=policy.execution.canary_probes,
     )
     return Step(
@@ -165,7 +173,7 @@ def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Wa
     )
 
 
-def _asked(
+def _build_judge_goal(
     goal: Mapping[str, Any], policy: Policy, canary: str, inventory: Inventory
 ) -> dict[str, Any]:
     """The goal of a judgement that asks the canary's probe too."""
@@ -181,12 +189,12 @@ def _asked(
     }
 
 
-def _reported(
-    change: Change, scope: Collection[str], live: Mapping[str, FunctionState]
+def _format_unchanged_lines(
+    change: ChangeSet, scope: Collection[str], live: Mapping[str, FunctionState]
 ) -> Iterable[str]:
     for function in sorted(change.rebuilt & set(scope)):
         yield f"{function} is built again from our copy of its source: not the artefact of old"
-        lacks = lacking(live[function]) if function in live else ""
+        lacks = rebuild_obstacle(live[function]) if function in live else ""
         if lacks:
             yield f"{function}: no undo can build what it is now: {lacks}"
     for function in change.created:

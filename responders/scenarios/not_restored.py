@@ -13,12 +13,15 @@ from shared.domain.deployments.inventory.state import FunctionState, Generation,
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision
 (firebase/firebase-tools src/hosting/runTags.ts, read 2026-11)."""
-RETRIED_FOR: Mapping[Generation, str] = {Generation.FIRST: "7 days", Generation.SECOND: "a day"}
+EVENT_RETRY_PERIODS: Mapping[Generation, str] = {
+    Generation.FIRST: "7 days",
+    Generation.SECOND: "a day",
+}
 """How long an event that failed is delivered again
 (https://cloud.google.com/functions/docs/bestpractices/retries, read 2026-11)."""
 
 
-def unrestored_lines(
+def format_unrestored_lines(
     functions: Collection[str],
     inventory: Inventory,
     record: WholeInventory | None,
@@ -28,15 +31,15 @@ def unrestored_lines(
 
     `live` is what was last seen; without it, or without a record, nothing can be compared.
     """
-    yield from _pinned(functions, inventory)
+    yield from _format_hosting_pins(functions, inventory)
     if live is None:
         return
     was, now = (record.functions or {}) if record is not None else {}, live.functions or {}
     for name in sorted(set(functions) & now.keys()):
         if name in was:
-            yield from _trigger(name, was[name], now[name])
+            yield from _format_trigger_difference(name, was[name], now[name])
         if now[name].is_retried or now[name].has_queue:
-            yield _queued(now[name])
+            yield _format_queued_work(now[name])
     if record is None:
         return
     for one in differences(record, live):
@@ -46,7 +49,7 @@ def unrestored_lines(
             yield f"{called} {one.name}: {one.change.value} since, and left so"
 
 
-def _pinned(functions: Collection[str], inventory: Inventory) -> Iterator[str]:
+def _format_hosting_pins(functions: Collection[str], inventory: Inventory) -> Iterator[str]:
     for name in sorted(functions):
         if name not in inventory:
             continue
@@ -56,22 +59,22 @@ def _pinned(functions: Collection[str], inventory: Inventory) -> Iterator[str]:
             yield f"{name}: what Hosting pins by {', '.join(pins)} goes back with Hosting"
 
 
-def _trigger(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]:
+def _format_trigger_difference(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]:
     """A trigger is not touched: changing one loses the messages in flight."""
-    if was.definition and _said(was) != _said(now):
+    if was.definition and _trigger_fields(was) != _trigger_fields(now):
         yield f"{name}: its trigger or retry setting was changed since, and is left so"
 
 
-def _queued(function: FunctionState) -> str:
+def _format_queued_work(function: FunctionState) -> str:
     """Return the line for queued events or tasks that the old code will receive."""
     retried = (
         "tasks that failed are retried by the settings of its queue"
         if function.has_queue
-        else f"events that failed are retried for {RETRIED_FOR[function.generation]}"
+        else f"events that failed are retried for {EVENT_RETRY_PERIODS[function.generation]}"
     )
     return f"{function.name}: {retried}; the old code will receive them"
 
 
-def _said(function: FunctionState) -> dict[str, Any]:
+def _trigger_fields(function: FunctionState) -> dict[str, Any]:
     trigger: dict[str, Any] = function.definition.get("eventTrigger", {})
     return trigger

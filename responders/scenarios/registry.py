@@ -10,10 +10,10 @@ from responders.scenarios.resource_plan import PlanParts, ResourceState
 from shared.domain.policy.model import Policy, ScenarioName
 
 SCENARIOS: dict[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
-    ScenarioName.COMPLETE: complete.plan,
-    ScenarioName.AUTH: auth.plan,
-    ScenarioName.DATABASE: database.plan,
-    ScenarioName.FEATURE: feature.plan,
+    ScenarioName.COMPLETE: complete.plan_complete,
+    ScenarioName.AUTH: auth.plan_auth,
+    ScenarioName.DATABASE: database.plan_database,
+    ScenarioName.FEATURE: feature.plan_feature,
 }
 """The scenarios of more than functions; `functions` plans the functions of every scenario."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.scenarios.portion import Portion
-from shared.domain.deployments.change_attribution import called
+from shared.domain.deployments.change_attribution import suspension_name
 from shared.domain.deployments.inventory.products import restored_parts
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
@@ -36,7 +36,7 @@ class PlanParts(Struct, frozen=True):
     """What needs a person's word in any case."""
 
 
-def left_alone(
+def exclude_manual_changes(
     sight: ResourceState, until: Mapping[str, datetime]
 ) -> tuple[ResourceState, tuple[str, ...]]:
     """The sight in which nothing is to be brought back that a person has changed, and what that is.
@@ -51,11 +51,12 @@ def left_alone(
         theirs = [
             name
             for name in sorted(was.keys() | now.keys())
-            if called(part, name) in until and was.get(name) != now.get(name)
+            if suspension_name(part, name) in until and was.get(name) != now.get(name)
         ]
+        ends = {name: until[suspension_name(part, name)] for name in theirs}
         told += [
-            f"{part} {name}: in a person's hands until {until[called(part, name)]:%H:%M} UTC: left"
-            for name in theirs
+            f"{part} {name}: in a person's hands until {end:%H:%M} UTC: left"
+            for name, end in ends.items()
         ]
         others = {name: one for name, one in was.items() if name not in theirs}
         as_it_is = {name: now[name] for name in theirs if name in now}
@@ -63,7 +64,7 @@ def left_alone(
     return replace(sight, recorded=recorded), tuple(told)
 
 
-def joined(*portions: Portion) -> Portion:
+def join_plans(*portions: Portion) -> Portion:
     """All of them, side by side."""
     return Portion(
         tuple(step for one in portions for step in one.steps),
@@ -71,13 +72,13 @@ def joined(*portions: Portion) -> Portion:
     )
 
 
-def behind(clients: Portion, called: Portion) -> Portion:
+def order_behind_clients(clients: Portion, called: Portion) -> Portion:
     """What is called goes back once its clients have been tried: one that fails holds up nobody."""
     names = tuple(step.name for step in clients.steps)
-    return replace(called, steps=tuple(_after(called.steps, names)))
+    return replace(called, steps=tuple(_add_dependencies(called.steps, names)))
 
 
-def _after(steps: Iterable[Step], names: tuple[str, ...]) -> Iterable[Step]:
+def _add_dependencies(steps: Iterable[Step], names: tuple[str, ...]) -> Iterable[Step]:
     for step in steps:
         if step.after or not names:
             yield step

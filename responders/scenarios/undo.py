@@ -8,21 +8,32 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.undo_targets import Wanted
+from responders.scenarios.undo_targets import UndoTarget
 from shared.core.codec import encode
-from shared.domain.decision.facts import FunctionDifference, served
-from shared.domain.deployments.build_config import Built, is_built_from, mark, runs_as_recorded
-from shared.domain.deployments.deployment import Inventory, Live
-from shared.domain.deployments.inventory.traffic import LATEST, Scaling, moved_to, same_list, shares
+from shared.domain.decision.facts import FunctionDifference, live_shares
+from shared.domain.deployments.build_config import (
+    BuiltFunction,
+    deployment_marker,
+    is_built_from,
+    is_running_as_recorded,
+)
+from shared.domain.deployments.deployment import Inventory, LiveFunction
+from shared.domain.deployments.inventory.traffic import (
+    LATEST_REVISION,
+    Scaling,
+    apply_shares,
+    is_same_traffic_list,
+    traffic_shares,
+)
 from shared.domain.policy.execution import Execution
 from shared.domain.policy.model import Policy, ScenarioName
-from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
-AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
+DOCUMENTS_FIRST_NOTE: Final = "documents are put back first, behind a fence: say undo again for it"
 
 
-class Reversal(Struct, frozen=True):
+class UndoPlan(Struct, frozen=True):
     """What would be done, and what would not."""
 
     plan: Plan | None
@@ -39,24 +50,24 @@ class Reversal(Struct, frozen=True):
         return (*self.rebuilt, *self.refused)
 
 
-class _Found(Struct, frozen=True):
+class _UndoFunction(Struct, frozen=True):
     """One function, as it is wanted and as it is."""
 
-    wanted: Wanted
-    live: Live | None
+    wanted: UndoTarget
+    live: LiveFunction | None
     """None: it has no service."""
-    built: Built | None
+    built: BuiltFunction | None
     """Of what ours have built again; None: it is gone."""
 
     @property
     def is_before(self) -> bool:
         """Whether it is deployed as it was before ours have built it again, or tried to."""
         built, one = self.built, self.wanted
-        if mark(built.state if built is not None else None) == one.found:
+        if deployment_marker(built.state if built is not None else None) == one.found:
             return True
         if built is None or one.before is None:
             return False
-        return built.active and runs_as_recorded(built.state, one.before)
+        return built.active and is_running_as_recorded(built.state, one.before)
 
     @property
     def is_newest(self) -> bool:
@@ -77,7 +88,7 @@ class _Found(Struct, frozen=True):
         """Whether its traffic is as it is wanted."""
         if self.live is None:
             return not self.wanted.traffic
-        return same_list(self.live.service.traffic, self.wanted.traffic)
+        return is_same_traffic_list(self.live.service.traffic, self.wanted.traffic)
 
     @property
     def is_rescaled(self) -> bool:
@@ -96,13 +107,13 @@ class _Found(Struct, frozen=True):
         return self.is_led and (not self.wanted.builds or (self.is_before and self.is_newest))
 
 
-def plan(
+def plan_undo(
     policy: Policy,
     inventory: Inventory,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, UndoTarget],
     target: str,
-    built: Mapping[str, Built | None] = {},
-) -> Reversal:
+    built: Mapping[str, BuiltFunction | None] = {},
+) -> UndoPlan:
     """All of them beside each other, the first shift asked about with validate_only.
 
     No canary goes first: what is wanted is what was live before, or what a person has looked at.
@@ -113,10 +124,10 @@ def plan(
     refused: list[str] = []
     rebuilt: list[str] = []
     for function, one in sorted(wanted.items()):
-        found = _Found(one, inventory.get(function), built.get(function))
+        found = _UndoFunction(one, inventory.get(function), built.get(function))
         if found.is_there:
             continue
-        against = _against(found)
+        against = _find_obstacle(found)
         if against:
             refused.append(f"{function}: {against}")
             continue
@@ -127,19 +138,21 @@ def plan(
         more = _steps(found, policy.execution, rehearsed=rehearsed)
         steps += more
         builds = any(step.kind == redeploy.KIND for step in more)
-        shown += _shown(found, builds=builds)
+        shown += _build_differences(found, builds=builds)
         if builds:
             old = "not the artefact of old"
             rebuilt.append(f"{function} is built again from our copy of its source: {old}")
-    found_all = Reversal(None, shown, tuple(refused), tuple(rebuilt))
+    found_all = UndoPlan(None, shown, tuple(refused), tuple(rebuilt))
     if not steps:
         return found_all
     lines = found_all.reported
-    made = frozen(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
+    made = freeze_plan(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
     return replace(found_all, plan=made)
 
 
-def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, target: str) -> Reversal:
+def add_document_steps(
+    found: UndoPlan, steps: Iterable[Step], policy: Policy, target: str
+) -> UndoPlan:
     """The same, and what puts documents back beside it; behind a fence, that alone.
 
     A fence stops functions that are put back, and putting one back starts it.
@@ -149,20 +162,22 @@ def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, targe
         return found
     if policy.fence is not None:
         targets = dict.fromkeys(one.target for one in before)
-        left = tuple(f"{target}: {AFTER_DOCUMENTS}" for target in targets)
-        found, before = Reversal(None, [], (*found.refused, *left)), ()
-    made = frozen(
+        left = tuple(f"{target}: {DOCUMENTS_FIRST_NOTE}" for target in targets)
+        found, before = UndoPlan(None, [], (*found.refused, *left)), ()
+    made = freeze_plan(
         ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported
     )
     return replace(found, plan=made)
 
 
-def _against(found: _Found) -> str:
+def _find_obstacle(found: _UndoFunction) -> str:
     """Why a function must be left as it is; empty: nothing speaks against it."""
-    return (_against_build(found) if found.wanted.builds else "") or _against_traffic(found)
+    return (_find_build_obstacle(found) if found.wanted.builds else "") or _find_traffic_obstacle(
+        found
+    )
 
 
-def _against_build(found: _Found) -> str:
+def _find_build_obstacle(found: _UndoFunction) -> str:
     """Why what ours have built again must be left as it is."""
     one, built = found.wanted, found.built
     if built is None:
@@ -178,16 +193,16 @@ def _against_build(found: _Found) -> str:
     return ""
 
 
-def _against_traffic(found: _Found) -> str:
+def _find_traffic_obstacle(found: _UndoFunction) -> str:
     """Why its traffic must be left as it is."""
     one, live = found.wanted, found.live
     if live is None:
         return "" if one.builds and not one.traffic else "it is gone"
     service = live.service
-    built = (moved_to(traffic, {service.latest_created: 100}) for traffic in one.served)
-    if not any(same_list(service.traffic, left) for left in (*one.left, *built)):
+    built = (apply_shares(traffic, {service.latest_created: 100}) for traffic in one.served)
+    if not any(is_same_traffic_list(service.traffic, left) for left in (*one.left, *built)):
         return "its traffic was changed by somebody since"
-    for name in sorted({entry.revision for entry in one.traffic} - {LATEST}):
+    for name in sorted({entry.revision for entry in one.traffic} - {LATEST_REVISION}):
         revision = live.revision(name)
         if revision is None:
             return f"its revision {name} is gone"
@@ -195,15 +210,17 @@ def _against_traffic(found: _Found) -> str:
             entry.percent for entry in one.traffic if entry.revision == name
         ):
             return f"its revision {name} is not ready"
-    return "" if one.builds or _is_by_name(one) else _against_newest(live, one)
+    return (
+        "" if one.builds or _is_traffic_by_name(one) else _find_newest_revision_obstacle(live, one)
+    )
 
 
-def _is_by_name(one: Wanted) -> bool:
+def _is_traffic_by_name(one: UndoTarget) -> bool:
     """Whether its traffic names each revision, and LATEST nowhere."""
-    return all(entry.revision != LATEST for entry in one.traffic)
+    return all(entry.revision != LATEST_REVISION for entry in one.traffic)
 
 
-def _against_newest(live: Live, one: Wanted) -> str:
+def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
     """Why the newest revision must not be led any traffic."""
     service = live.service
     if service.latest_ready != service.latest_created:
@@ -216,21 +233,21 @@ def _against_newest(live: Live, one: Wanted) -> str:
     return ""
 
 
-def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step]:
+def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> list[Step]:
     """Its traffic; behind it, where that is by name, the build, and else before it.
 
     What LATEST is to mean has to be built first. A build changes no traffic that is by name.
     """
     one, live, built = found.wanted, found.live, found.built
     steps: list[Step] = []
-    if live is not None and not found.is_led and (not one.builds or _is_by_name(one)):
-        steps.append(_shift(live, found, execution, rehearsed=rehearsed))
+    if live is not None and not found.is_led and (not one.builds or _is_traffic_by_name(one)):
+        steps.append(_build_shift_step(live, found, execution, rehearsed=rehearsed))
     if built is None:
         return steps
     source = built.state.source
     if one.before is not None and not found.is_before:
         source = one.before.source
-        here = mark(built.state)
+        here = deployment_marker(built.state)
         newest = live.service.latest_created if live is not None else ""
         build = Step(
             name=f"redeploy {one.function}",
@@ -240,12 +257,12 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
             origin=encode(redeploy.RedeployOrigin(here, newest)),
             after=tuple(step.name for step in steps),
             despite_failed=True,
-            writes=redeploy.WRITES,
+            writes=redeploy.WRITES_PER_REDEPLOY,
             within_seconds=execution.rebuild_within.total_seconds(),
             seen=here,
         )
         steps.append(build)
-    if live is not None and not _is_by_name(one):
+    if live is not None and not _is_traffic_by_name(one):
         goal = serve_revision.ServeRevisionGoal(
             one.function, live.service.name, source, one.traffic, found.scaling
         )
@@ -263,7 +280,9 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
     return steps
 
 
-def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) -> Step:
+def _build_shift_step(
+    live: LiveFunction, found: _UndoFunction, execution: Execution, *, rehearsed: bool
+) -> Step:
     service = live.service
     goal = shift_traffic.TrafficGoal(
         service.name,
@@ -286,15 +305,15 @@ def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) 
     )
 
 
-def _shown(found: _Found, *, builds: bool) -> list[FunctionDifference]:
+def _build_differences(found: _UndoFunction, *, builds: bool) -> list[FunctionDifference]:
     """What of it people are shown beside its name."""
     one, live = found.wanted, found.live
     if live is None:
         return (
             [FunctionDifference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
         )
-    now = served(live)
+    now = live_shares(live)
     made = [revision.created_at for revision in live.revisions if revision.name in now]
     since = max(made or [revision.created_at for revision in live.revisions])
-    target = shares(one.traffic, live.service.latest_created)
+    target = traffic_shares(one.traffic, live.service.latest_created)
     return [FunctionDifference(live.function, now, target, since, builds)]

@@ -9,19 +9,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import decode
-from shared.domain.deployments.build_config import Recipe, mark
+from shared.domain.deployments.build_config import Recipe, deployment_marker
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.traffic import Scaling, Traffic, same_list
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic, is_same_traffic_list
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
-SENT = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
+SENT_STEP_STATUSES = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
 """What failed may have taken effect all the same; so may what was begun when its rollback was given
 up."""
 
 
-class Wanted(Struct, frozen=True):
+class UndoTarget(Struct, frozen=True):
     """One function, and where its traffic is to go."""
 
     function: str
@@ -56,26 +56,26 @@ class Wanted(Struct, frozen=True):
         return (self.is_led_back or not self.traffic) and self.builds in ((), (self.before,))
 
 
-def found_by(rollbacks: Iterable[Iterable[Step]]) -> dict[str, Wanted]:
+def collect_undo_targets(rollbacks: Iterable[Iterable[Step]]) -> dict[str, UndoTarget]:
     """What an incident's rollbacks have found of each function, and where they left it.
 
     The steps of each in the plan's order, the first rollback first. What one of them has put back
     is not wanted any more; what failed may have been asked for all the same.
     """
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, UndoTarget] = {}
     for steps in rollbacks:
         for step in steps:
-            after = _after(step, wanted.get(step.target))
+            after = _target_after_step(step, wanted.get(step.target))
             if after is not None:
                 wanted[step.target] = after
         wanted = {name: one for name, one in wanted.items() if not one.is_over}
     return wanted
 
 
-def unpinned(pins: Iterable[Pin], inventory: Inventory) -> dict[str, Wanted]:
+def collect_unpin_targets(pins: Iterable[Pin], inventory: Inventory) -> dict[str, UndoTarget]:
     """What each pinned function is to serve once it is not pinned any more."""
     return {
-        pin.function: Wanted(
+        pin.function: UndoTarget(
             pin.function,
             pin.lifted(live.service) if (live := inventory.get(pin.function)) else (),
             # A tag that somebody gave meanwhile stays: it is no share of the requests.
@@ -85,63 +85,63 @@ def unpinned(pins: Iterable[Pin], inventory: Inventory) -> dict[str, Wanted]:
     }
 
 
-def _after(step: Step, known: Wanted | None) -> Wanted | None:
+def _target_after_step(step: Step, known: UndoTarget | None) -> UndoTarget | None:
     """What is wanted of its function once a step has ended; None: nothing yet."""
-    if step.kind == shift_traffic.KIND and step.status in SENT:
+    if step.kind == shift_traffic.KIND and step.status in SENT_STEP_STATUSES:
         return _after_shift(step, known)
-    if step.kind == redeploy.KIND and step.status in SENT:
-        return _after_build(step, known or Wanted(step.target, (), ()))
+    if step.kind == redeploy.KIND and step.status in SENT_STEP_STATUSES:
+        return _after_build(step, known or UndoTarget(step.target, (), ()))
     if step.kind == serve_revision.KIND and known is not None and known.builds:
         return _after_serve(step, known)
     return known
 
 
-def _after_shift(step: Step, known: Wanted | None) -> Wanted:
+def _after_shift(step: Step, known: UndoTarget | None) -> UndoTarget:
     goal, origin = (
         decode(shift_traffic.TrafficGoal, step.goal),
         decode(shift_traffic.TrafficOrigin, step.origin),
     )
-    first = known or Wanted(step.target, origin.traffic, (), origin.latest_created)
-    after = _led(first, goal.traffic, done=step.status is StepStatus.DONE)
+    first = known or UndoTarget(step.target, origin.traffic, (), origin.latest_created)
+    after = _redirect_target(first, goal.traffic, done=step.status is StepStatus.DONE)
     if goal.scaling is None:
         return after
     return replace(after, scaling=first.scaling or origin.scaling, scaled=goal.scaling)
 
 
-def _after_build(step: Step, known: Wanted) -> Wanted:
+def _after_build(step: Step, known: UndoTarget) -> UndoTarget:
     made, before = (
         decode(redeploy.RedeployGoal, step.goal).recipe,
         decode(redeploy.ReplacedDeployment, step.kept),
     )
     if not known.builds:
         found = decode(redeploy.RedeployOrigin, step.origin).mark
-        why_not = _why_not(found, before)
+        why_not = _find_obstacle(found, before)
         known = replace(known, found=found, before=before.recipe, why_not=why_not)
     builds = (made,) if step.status is StepStatus.DONE else (*known.builds, made)
     return replace(known, builds=builds, built_at=step.ended_at)
 
 
-def _why_not(found: str, before: redeploy.ReplacedDeployment) -> str:
-    if found == mark(None):
+def _find_obstacle(found: str, before: redeploy.ReplacedDeployment) -> str:
+    if found == deployment_marker(None):
         return "it was not there, and nothing is deleted"
     return before.lacking or "too little of it was recorded"
 
 
-def _after_serve(step: Step, known: Wanted) -> Wanted:
+def _after_serve(step: Step, known: UndoTarget) -> UndoTarget:
     goal, origin = (
         decode(serve_revision.ServeRevisionGoal, step.goal),
         decode(serve_revision.ServeRevisionOrigin, step.origin),
     )
     first = replace(known, traffic=known.traffic or origin.found)
     if goal.traffic:
-        return _led(first, goal.traffic, done=step.status is StepStatus.DONE)
+        return _redirect_target(first, goal.traffic, done=step.status is StepStatus.DONE)
     lists = tuple(filter(None, (origin.found, origin.asked)))
     served, left = (*first.served, *lists), (*first.left, *lists)
-    stays = step.status not in SENT and (known.is_led_back or not known.traffic)
+    stays = step.status not in SENT_STEP_STATUSES and (known.is_led_back or not known.traffic)
     return replace(first, left=left, served=served, is_led_back=stays)
 
 
-def _led(first: Wanted, goal: Traffic, *, done: bool) -> Wanted:
+def _redirect_target(first: UndoTarget, goal: Traffic, *, done: bool) -> UndoTarget:
     """The function once a list was asked for, which is its traffic now or may be."""
     left = (goal,) if done else (*first.left, goal)
-    return replace(first, left=left, is_led_back=done and same_list(goal, first.traffic))
+    return replace(first, left=left, is_led_back=done and is_same_traffic_list(goal, first.traffic))

@@ -9,9 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.store import Write
-from shared.domain.commands.command import Command, Planned
+from shared.domain.commands.command import Command, ScheduledRollback
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.rollback import RollbackRequest
 from shared.ports.groups import Ports
 
 
@@ -45,11 +45,11 @@ class CommandEffect(Struct, frozen=True):
     """What it changes outside every rollback, by name: before and after, neither of them a list."""
     answer: Mapping[str, Any] = {}
     """What the record keeps beside the result."""
-    rehearses: Order | None = None
+    rehearses: RollbackRequest | None = None
     """What a worker is to decide and plan, without doing it."""
     drills: bool = False
     """Whether that is a drill: dry-run as well, and recorded."""
-    planned: Planned | None = None
+    planned: ScheduledRollback | None = None
     """What a worker is to begin at its time."""
     goes_on: bool = False
     """Whether a worker does the rest of it, in pieces."""
@@ -57,5 +57,5 @@ class CommandEffect(Struct, frozen=True):
     """The event in the trail of each rollback under way that it concerns; empty: none."""
 
 
-Verb = Callable[[CommandRequest], CommandEffect]
+CommandHandler = Callable[[CommandRequest], CommandEffect]
 """Reads, decides, and writes nothing itself. Raises: Refused, with what would be possible."""

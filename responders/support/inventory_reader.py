@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import ask_all, or_none
+from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.errors import RollbackError
 from shared.domain.deployments.inventory.state import (
     FunctionState,
@@ -20,15 +20,15 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
 from shared.ports.groups import Ports
-from shared.ports.resources import Estate
+from shared.ports.resources import ProtectedResources
 
-CLIENTS: Final = "firebase"
+CLIENT_TEMPLATE_NAMESPACE: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""
 
 Calls = dict[str, Callable[[], Any]]
 
 
-def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
+def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
     """What is live now; a part that gave no answer, or not a whole one, is None.
 
     What the policy does not name is empty. Changes made meanwhile may be seen in part. Takes two
@@ -38,11 +38,11 @@ def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
     """
     resources, estate = policy.resources, ports.system(policy.system).resources
     functions_call: Calls = {"functions": ports.system(policy.system).platform.functions}
-    answers = ask_all(ports, {**functions_call, **_calls(resources, estate)})
-    functions = or_none(answers["functions"])
-    callable_ones = _with_services(functions, policy) if resources.invokers else {}
-    names = _beginning(or_none(answers.get("secrets", ())), resources.secrets)
-    releases = _only(or_none(answers.get("rules", {})), resources.releases)
+    answers = call_all(ports, {**functions_call, **_calls(resources, estate)})
+    functions = answer_or_none(answers["functions"])
+    callable_ones = _select_services(functions, policy) if resources.invokers else {}
+    names = _names_with_prefix(answer_or_none(answers.get("secrets", ())), resources.secrets)
+    releases = _select_names(answer_or_none(answers.get("rules", {})), resources.releases)
     rulesets = {one.ruleset for one in (releases or {}).values()}
     further: Calls = {
         **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
@@ -52,23 +52,31 @@ def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
             for name, service in (callable_ones or {}).items()
         },
     }
-    told = ask_all(ports, further)
-    secrets = _chosen(told, "secret ", names or ())
+    told = call_all(ports, further)
+    secrets = _select_complete(told, "secret ", names or ())
     return WholeInventory(
         functions=functions,
-        sites=_present(_chosen(answers, "site ", resources.hosting_sites)),
-        remote_config=_chosen(answers, "template ", (CLIENTS,) if resources.remote_config else ()),
-        rules=_with_sources(releases, _chosen(told, "ruleset ", rulesets)),
-        identity=or_none(answers.get("identity", {})),
-        indexes=_merged(_chosen(answers, "indexes ", resources.databases)),
+        sites=_drop_absent(_select_complete(answers, "site ", resources.hosting_sites)),
+        remote_config=_select_complete(
+            answers, "template ", (CLIENT_TEMPLATE_NAMESPACE,) if resources.remote_config else ()
+        ),
+        rules=_add_rule_sources(releases, _select_complete(told, "ruleset ", rulesets)),
+        identity=answer_or_none(answers.get("identity", {})),
+        indexes=_merge_answers(_select_complete(answers, "indexes ", resources.databases)),
         secrets=None if names is None else _versions(secrets),
-        schedules=_jobs(or_none(answers.get("schedules", {})), resources.schedules),
-        accounts=_running(or_none(answers["accounts"]), functions) if resources.accounts else {},
-        invokers=None if callable_ones is None else _chosen(told, "invokers ", callable_ones),
+        schedules=_jobs_with_prefix(
+            answer_or_none(answers.get("schedules", {})), resources.schedules
+        ),
+        accounts=_runtime_account_roles(answer_or_none(answers["accounts"]), functions)
+        if resources.accounts
+        else {},
+        invokers=None
+        if callable_ones is None
+        else _select_complete(told, "invokers ", callable_ones),
     )
 
 
-def _calls(resources: Resources, estate: Estate) -> Calls:
+def _calls(resources: Resources, estate: ProtectedResources) -> Calls:
     """What the policy names, but the versions of the secrets."""
     sites, databases = resources.hosting_sites, resources.databases
     calls: Calls = {
@@ -76,7 +84,7 @@ def _calls(resources: Resources, estate: Estate) -> Calls:
         **{f"indexes {name}": partial(estate.indexes.of, name) for name in databases},
     }
     if resources.remote_config:
-        calls[f"template {CLIENTS}"] = estate.remote_config.template
+        calls[f"template {CLIENT_TEMPLATE_NAMESPACE}"] = estate.remote_config.template
     if resources.releases:
         calls["rules"] = estate.rules.releases
     if resources.identity:
@@ -90,7 +98,7 @@ def _calls(resources: Resources, estate: Estate) -> Calls:
     return calls
 
 
-def _with_services(
+def _select_services(
     functions: Mapping[str, FunctionState] | None, policy: Policy
 ) -> dict[str, str] | None:
     """The services of the policy's functions; None: it is not known which there are."""
@@ -103,7 +111,9 @@ def _with_services(
     }
 
 
-def _chosen(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:
+def _select_complete(
+    answers: Mapping[str, Any], prefix: str, names: Iterable[str]
+) -> dict[str, Any] | None:
     """One answer per name; None when any is missing."""
     chosen = {name: answers[f"{prefix}{name}"] for name in names}
     if any(isinstance(answer, RollbackError) for answer in chosen.values()):
@@ -111,40 +121,40 @@ def _chosen(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> di
     return chosen
 
 
-def _present(found: dict[str, Any] | None) -> dict[str, Any] | None:
+def _drop_absent(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """Those that are there."""
     if found is None:
         return None
     return {name: one for name, one in found.items() if one is not None}
 
 
-def _merged(found: dict[str, Any] | None) -> dict[str, Any] | None:
+def _merge_answers(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """All of them in one; their names tell them apart."""
     if found is None:
         return None
     return {name: one for part in found.values() for name, one in part.items()}
 
 
-def _only(found: dict[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
+def _select_names(found: dict[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
     """Those of these names."""
     if found is None:
         return None
     return {name: found[name] for name in names if name in found}
 
 
-def _beginning(names: Iterable[str] | None, beginning: str | None) -> list[str] | None:
+def _names_with_prefix(names: Iterable[str] | None, beginning: str | None) -> list[str] | None:
     """The names that begin so."""
     if names is None:
         return None
     return [name for name in names if name.startswith(beginning or "")]
 
 
-def _jobs(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any] | None:
+def _jobs_with_prefix(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any] | None:
     """The jobs whose names begin so."""
-    return _only(found, _beginning(found, beginning) or ())
+    return _select_names(found, _names_with_prefix(found, beginning) or ())
 
 
-def _with_sources(
+def _add_rule_sources(
     releases: Mapping[str, RulesRelease] | None, sources: Mapping[str, RulesSource | None] | None
 ) -> dict[str, RulesRelease] | None:
     """The releases with what their rulesets say; of one that is gone already nothing is kept."""
@@ -167,7 +177,7 @@ def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _running(
+def _runtime_account_roles(
     roles: dict[str, tuple[str, ...]] | None, functions: Mapping[str, FunctionState] | None
 ) -> dict[str, tuple[str, ...]] | None:
     """The roles of the accounts that functions run as; one without any role has none.

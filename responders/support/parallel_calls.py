@@ -11,40 +11,40 @@ from msgspec import Struct
 
 from shared.core.errors import RollbackError, Unavailable
 from shared.domain.policy.model import Probe
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.ports.groups import Ports
 from shared.ports.platform import Metrics
 
-ANSWER_SECONDS = 20.0
+CALL_TIMEOUT_SECONDS = 20.0
 """Well within the lease."""
 METRICS_WINDOW = timedelta(minutes=5)
 """Points come up to 3 minutes late; the two minutes before say something."""
-AT_ONCE = 16
+MAX_PARALLEL_CALLS = 16
 """Of many calls so many are made beside each other: as many as there are threads for them."""
-BATCHES_SECONDS = 8.0
+BATCH_START_LIMIT_SECONDS = 8.0
 """No batch of them is begun after that, so that all of it ends well within the lease."""
-LONGEST_SECONDS = BATCHES_SECONDS + ANSWER_SECONDS
+MAX_TOTAL_SECONDS = BATCH_START_LIMIT_SECONDS + CALL_TIMEOUT_SECONDS
 """So long they take together."""
 
-Hold = Callable[[float], None]
+ExtendLease = Callable[[float], None]
 """Returns with a lease that lasts for so many seconds (`Case.hold_for`)."""
 
 
-def no_lease(seconds: float) -> None:
+def skip_lease(seconds: float) -> None:
     """Whoever decides nothing has none to lose."""
 
 
 class ObservedHealth(Struct, frozen=True):
     """How a system looks: to its routers, and from outside."""
 
-    requests: Mapping[str, Requests] | None
+    requests: Mapping[str, RouterRequests] | None
     """Per service (short name); None: the metrics could not be read."""
     probes: Mapping[str, ProbeAnswer]
     """By name; a probe that could not be asked is not among them."""
 
 
-def ask_all(
-    ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = ANSWER_SECONDS
+def call_all(
+    ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = CALL_TIMEOUT_SECONDS
 ) -> dict[str, Any]:
     """The answers of calls made beside each other; a call that got none: its RollbackError.
 
@@ -70,16 +70,16 @@ def ask_all(
     return answers
 
 
-def ask_in_batches(
+def call_in_batches(
     ports: Ports,
     calls: Mapping[str, Callable[[], Any]],
-    size: int = AT_ONCE,
-    seconds: float = BATCHES_SECONDS,
+    size: int = MAX_PARALLEL_CALLS,
+    seconds: float = BATCH_START_LIMIT_SECONDS,
 ) -> dict[str, Any]:
     """The answers, so many calls beside each other; of what there was no time for, none.
 
-    No batch is begun after `seconds`: the last one may take `ANSWER_SECONDS` more. Raises: as
-    `ask_all`.
+    No batch is begun after `seconds`: the last one may take `CALL_TIMEOUT_SECONDS` more. Raises: as
+    `call_all`.
     """
     answers: dict[str, Any] = {}
     give_up_at = ports.clock.monotonic() + seconds
@@ -87,16 +87,16 @@ def ask_in_batches(
     for first in range(0, len(names), size):
         if ports.clock.monotonic() > give_up_at:
             break
-        answers |= ask_all(ports, {name: calls[name] for name in names[first : first + size]})
+        answers |= call_all(ports, {name: calls[name] for name in names[first : first + size]})
     return answers
 
 
-def ask(ports: Ports, call: Callable[[], Any], seconds: float = ANSWER_SECONDS) -> Any:
+def call_one(ports: Ports, call: Callable[[], Any], seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
     """The answer of one call within its time. Raises: its RollbackError."""
-    return answered(ask_all(ports, {"it": call}, seconds)["it"])
+    return require_answer(call_all(ports, {"it": call}, seconds)["it"])
 
 
-def looking(
+def build_health_calls(
     ports: Ports, metrics: Metrics, probes: Iterable[Probe], since: datetime, now: datetime
 ) -> dict[str, Callable[[], Any]]:
     """The calls that look at a system, to be made beside others."""
@@ -106,8 +106,8 @@ def looking(
     }
 
 
-def seen(answers: Mapping[str, Any]) -> ObservedHealth:
-    """What the calls of `looking` found."""
+def read_health_answers(answers: Mapping[str, Any]) -> ObservedHealth:
+    """What the calls of `build_health_calls` found."""
     counted = answers["metrics"]
     return ObservedHealth(
         requests=None if isinstance(counted, RollbackError) else counted,
@@ -119,27 +119,29 @@ def seen(answers: Mapping[str, Any]) -> ObservedHealth:
     )
 
 
-def reading_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
+def build_alert_state_calls(
+    ports: Ports, system: str, alerts: Iterable[str]
+) -> dict[str, Callable[[], Any]]:
     """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
     states = ports.system(system).alert_states
     return {f"alert {name}": partial(states.is_open, name) for name in alerts}
 
 
-def still_open(answers: Mapping[str, Any]) -> dict[str, bool]:
-    """What the calls of `reading_back` found; alerts without an answer are left out."""
+def read_alert_states(answers: Mapping[str, Any]) -> dict[str, bool]:
+    """What the calls of `build_alert_state_calls` found; alerts without an answer are left out."""
     return {
         name: said for name, said in select_named(answers, "alert ").items() if said is not None
     }
 
 
-def answered(answer: Any) -> Any:
+def require_answer(answer: Any) -> Any:
     """The answer. Raises: the RollbackError that stands in its place."""
     if isinstance(answer, RollbackError):
         raise answer
     return answer
 
 
-def or_none(answer: Any) -> Any:
+def answer_or_none(answer: Any) -> Any:
     """The answer; None when there is none."""
     return None if isinstance(answer, RollbackError) else answer
 
@@ -147,7 +149,7 @@ def or_none(answer: Any) -> Any:
 def select_named(answers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Those of the calls whose names begin so, without that; None where there is no answer."""
     return {
-        name.removeprefix(prefix): or_none(answer)
+        name.removeprefix(prefix): answer_or_none(answer)
         for name, answer in answers.items()
         if name.startswith(prefix)
     }

@@ -14,48 +14,48 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.store import Document, Update
-from shared.domain.audit.chain import Event, event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import Event, create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.notices.notice import Notice, create_notices, notice_writes
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-WORK_FOR_SECONDS: Final = 90.0
-GIVEN_UP_AFTER: Final = timedelta(days=1)
-AGAIN_AFTER: Final = timedelta(seconds=20)
+WORK_TIME_LIMIT_SECONDS: Final = 90.0
+COMMAND_TIMEOUT: Final = timedelta(days=1)
+RETRY_INTERVAL: Final = timedelta(seconds=20)
 """While something forbids it, or gave no answer."""
 
-Piece = Callable[[CommandRecord, datetime], CommandRecord]
+ProcessPiece = Callable[[CommandRecord, datetime], CommandRecord]
 """The record after one piece more, as of that moment: due then where the next one may follow, later
 where it waits, never again where it is over."""
 
-Told = tuple[Event, list[Notice]]
+EndReport = tuple[Event, list[Notice]]
 """What is on record of the end, and what people hear of it."""
 
 
-def go_on(
+def continue_command(
     ports: Ports,
     document: Document,
     record: CommandRecord,
-    piece: Piece,
-    end: Callable[[CommandRecord, datetime], Told],
+    piece: ProcessPiece,
+    end: Callable[[CommandRecord, datetime], EndReport],
 ) -> None:
     """Do piece after piece until it is over, has to wait, or the worker's time is over.
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
-    until = ports.clock.monotonic() + WORK_FOR_SECONDS
+    until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
         record = piece(record, document.read_at)
         write = Update(document.path, encode(record), document.version)
         if record.due_at is None:
             happened, said = end(record, document.read_at)
-            known = write_down(record.system, f"{record.command}:{record.id}", happened)
-            ports.store.commit([write, known, *creates(said)])
+            known = event_write(record.system, f"{record.command}:{record.id}", happened)
+            ports.store.commit([write, known, *notice_writes(said)])
             work_queue.publish_notices(ports.bus, said)
             return
         ports.store.commit([write])
@@ -64,20 +64,20 @@ def go_on(
             return
 
 
-def end_event(
+def build_end_report(
     policy: Policy, name: str, severity: Severity, record: CommandRecord, now: datetime
-) -> Told:
+) -> EndReport:
     """The end as an event of that name, and its result told to people."""
     text = f"{policy.system}: {record.result}"
-    happened = event(name, now, "worker", result=record.result)
-    return happened, notices(policy, record.id, severity, record.command, text, now)
+    happened = create_event(name, now, "worker", result=record.result)
+    return happened, create_notices(policy, record.id, severity, record.command, text, now)
 
 
-def over(record: CommandRecord, now: datetime, result: str) -> CommandRecord:
+def completed_record(record: CommandRecord, now: datetime, result: str) -> CommandRecord:
     """The record of what is over, with how it ended."""
-    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
+    return replace(record, result=result, due_at=None, expires_at=now + RECORD_RETENTION)
 
 
-def later(record: CommandRecord, now: datetime) -> CommandRecord:
+def postponed_record(record: CommandRecord, now: datetime) -> CommandRecord:
     """The record at the same place, to be gone on with in a while."""
-    return replace(record, due_at=now + AGAIN_AFTER)
+    return replace(record, due_at=now + RETRY_INTERVAL)

@@ -8,43 +8,48 @@ from msgspec.structs import replace
 
 from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode, encode
-from shared.core.store import Write, written
+from shared.core.store import Write, conditional_write
 from shared.domain import system as systems
 from shared.domain.policy.model import Policy
-from shared.domain.system import GLOBAL, Controls, System, frozen
+from shared.domain.system import GLOBAL_CONTROLS_PATH, Controls, System, active_freeze
 from shared.ports.groups import Ports
 
 
-class Switch:
+class ControlChange:
     """The document that a command switches: of one system, or of all."""
 
     def __init__(self, asked: CommandRequest) -> None:
         name = asked.command.system
-        self.document = asked.ports.store.get(systems.system_path(name) if name else GLOBAL)
+        self.document = asked.ports.store.get(
+            systems.system_path(name) if name else GLOBAL_CONTROLS_PATH
+        )
         empty: System | Controls = System(name=name) if name else Controls()
         kind = type(empty)
         fields = self.document.fields
         self.value: System | Controls = empty if fields is None else decode(kind, fields)
 
-    def after(self, **changes: object) -> Write:
+    def build_write(self, **changes: object) -> Write:
         """The write that changes it, unless somebody has written since."""
-        return written(self.document, encode(replace(self.value, **changes)))
+        return conditional_write(self.document, encode(replace(self.value, **changes)))
 
 
-def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:
+def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:
     """Whether a pause or a freeze window says that nothing may be done now. Raises: Unavailable.
 
     Where a person overrides, no window does.
     """
-    controls, system, now = switches(ports, policy)
+    controls, system, now = read_controls(ports, policy)
     windows = () if overrides else (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause
-    return bool(paused or frozen(windows, now, ordered=True))
+    return bool(paused or active_freeze(windows, now, ordered=True))
 
 
-def switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
+def read_controls(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
     """What stands of all systems and of this one, and when that was read by the store's clock."""
-    everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.system_path(policy.system))
+    everywhere, here = (
+        ports.store.get(GLOBAL_CONTROLS_PATH),
+        ports.store.get(systems.system_path(policy.system)),
+    )
     controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
-    system = systems.stored(here.fields, policy.system)
+    system = systems.decode_system(here.fields, policy.system)
     return controls, system, here.read_at

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responders.alerts.recorder import Recording
-from responders.support.dead_letters import write_once
+from responders.alerts.recorder import AlertRecorder
+from responders.support.dead_letters import create_once
 from shared.core.errors import Refused
-from shared.core.message_redaction import scrubbed
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import UNCLAIMED, write_down
+from shared.core.message_redaction import redact_message
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
 from shared.domain.policy.model import Policy
-from shared.domain.policy.signals import BREACH
+from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.signals import security_finding
-from shared.domain.signals.alert import Alert, received
+from shared.domain.signals.alert import Alert, create_alert
 from shared.domain.signals.monitoring_notification import (
     Notification,
     NotificationMeaning,
-    claim,
-    function_of,
-    is_foreign,
-    key,
-    key_of,
+    affected_function,
+    alert_key,
+    is_of_foreign_project,
+    match_policy,
+    notification_key,
     parse_notification,
-    why_unclaimed,
+    unmatched_reason,
 )
 from shared.ports.groups import Ports
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
-REMEMBERED_FOR = timedelta(seconds=30)
-REMEMBERED_KEYS = 10_000
+DUPLICATE_WINDOW = timedelta(seconds=30)
+MAX_REMEMBERED_KEYS = 10_000
 
 
 class AlertsTrigger:
@@ -39,63 +39,63 @@ class AlertsTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._recording = Recording(ports, "on_alert")
+        self._recording = AlertRecorder(ports, "on_alert")
         self._settled: dict[str, datetime] = {}
         """Keys that were committed and published in the last moments: a duplicate needs no read."""
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return once the alert is committed and its work published.
 
         Raises: Refused, for an unknown shape or an alert of no known system; Unavailable.
         """
-        if security_finding.is_one(message.data):
+        if security_finding.is_security_finding(message.data):
             self._receive_finding(message)
             return
         notification = parse_notification(message.data)
         if notification.verdict is NotificationMeaning.TEST:
             self._record_test(notification, message)
             return
-        claimed = claim(notification, self._policies)
+        claimed = match_policy(notification, self._policies)
         if claimed is None:
-            raise Refused(why_unclaimed(notification, self._policies))
+            raise Refused(unmatched_reason(notification, self._policies))
         policy, signal = claimed
-        if is_foreign(notification, policy):
+        if is_of_foreign_project(notification, policy):
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
-        if not self._was_settled(key(notification)):
+        if not self._was_settled(notification_key(notification)):
             self._settle(self._alert(notification, message, policy, signal), policy)
 
-    def _receive_finding(self, message: Message) -> None:
+    def _receive_finding(self, message: PubSubMessage) -> None:
         """Receive a finding of Security Command Center, which is a breach or refused."""
         finding = security_finding.parse_security_finding(message.data)
-        policy = security_finding.claim(finding, self._policies)
+        policy = security_finding.match_breach_policy(finding, self._policies)
         state = finding.state.lower()
-        if self._was_settled(key_of(finding.id, state)):
+        if self._was_settled(alert_key(finding.id, state)):
             return
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
-        alert = received(
+        alert = create_alert(
             finding.id,
             state,
             policy.system,
-            BREACH,
+            BREACH_SIGNAL,
             started_at=min(finding.at or published_at, published_at),
             published_at=published_at,
             now=now,
-            notification=scrubbed(finding.document.encode()).decode(),
+            notification=redact_message(finding.document.encode()).decode(),
         )
         self._settle(alert, policy)
 
-    def _record_test(self, notification: Notification, message: Message) -> None:
+    def _record_test(self, notification: Notification, message: PubSubMessage) -> None:
         now = self._ports.clock.now()
-        told = event("alert.test", now, message.topic, incident=notification.incident_id)
-        write_once(self._ports, write_down(UNCLAIMED, f"test:{message.id}", told))
+        told = create_event("alert.test", now, message.topic, incident=notification.incident_id)
+        create_once(self._ports, event_write(UNCLAIMED_SYSTEM, f"test:{message.id}", told))
 
     def _alert(
-        self, notification: Notification, message: Message, policy: Policy, signal: str
+        self, notification: Notification, message: PubSubMessage, policy: Policy, signal: str
     ) -> Alert:
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
-        return received(
+        return create_alert(
             notification.incident_id,
             notification.state.value.lower(),
             policy.system,
@@ -104,20 +104,20 @@ class AlertsTrigger:
             started_at=min(notification.started_at or published_at, published_at),
             published_at=published_at,
             now=now,
-            function=function_of(notification, policy),
-            notification=scrubbed(notification.document.encode()).decode(),
+            function=affected_function(notification, policy),
+            notification=redact_message(notification.document.encode()).decode(),
         )
 
     def _was_settled(self, key: str) -> bool:
         at = self._settled.get(key)
-        return at is not None and self._ports.clock.now() - at < REMEMBERED_FOR
+        return at is not None and self._ports.clock.now() - at < DUPLICATE_WINDOW
 
     def _settle(self, alert: Alert, policy: Policy) -> None:
         """Have the alert recorded, and remember that it is."""
-        self._recording.settle(alert, policy)
+        self._recording.record(alert, policy)
         self._remember(alert.key)
 
     def _remember(self, key: str) -> None:
-        if len(self._settled) >= REMEMBERED_KEYS:
+        if len(self._settled) >= MAX_REMEMBERED_KEYS:
             self._settled.clear()
         self._settled[key] = self._ports.clock.now()

@@ -8,10 +8,10 @@ from responders.commands.execution import execute
 from responders.commands.switches import audit_events
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.model import Policy
-from shared.engine.lease import SKEW
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
 
 class CommandsTrigger:
@@ -21,7 +21,7 @@ class CommandsTrigger:
         self._ports = ports
         self._policies = policies
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return once the command is committed with its effects, and their work published.
 
         A redelivery, or another message with the same id, changes nothing and republishes what is
@@ -30,7 +30,7 @@ class CommandsTrigger:
         ports, policies = self._ports, self._policies
         command = parse_command(message.data, message.first_id, policies)
         execute(ports, policies, command, message)
-        audit_events.tell(ports, command.id)
-        now = ports.clock.now() + SKEW
-        for kind in work_queue.COLLECTIONS:
-            work_queue.publish_due(ports.store, ports.bus, kind, now, policies)
+        audit_events.record_control_change_in_rollbacks(ports, command.id)
+        now = ports.clock.now() + CLOCK_SKEW_TOLERANCE
+        for kind in work_queue.COLLECTION_BY_KIND:
+            work_queue.publish_due_items(ports.store, ports.bus, kind, now, policies)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from responders.console.actions import Saying
-from responders.console.pages import Facts, View, Viewing
-from responders.console.sign_in import ConsoleSession, SigningIn
+from responders.console.actions import ConsoleActions
+from responders.console.pages import ConsolePages, Facts, View
+from responders.console.sign_in import ConsoleSession, ConsoleSignIn
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_html, console_http
-from shared.domain.presentation.console_http import ConsoleRequest, Page
+from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.domain.reports import html as report_html
 from shared.ports.groups import Ports
 
@@ -25,9 +25,9 @@ class ConsoleTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._signing_in = SigningIn(ports)
-        self._viewing = Viewing(ports, policies)
-        self._saying = Saying(ports, policies, self._viewing)
+        self._signing_in = ConsoleSignIn(ports)
+        self._viewing = ConsolePages(ports, policies)
+        self._saying = ConsoleActions(ports, policies, self._viewing)
         self._views: dict[str, tuple[str, View]] = {
             "/": ("systems", self._viewing.systems),
             "/audit": ("audit", self._viewing.audit),
@@ -38,7 +38,7 @@ class ConsoleTrigger:
             "/said": ("said", self._saying.answer),
         }
 
-    def answer(self, visit: ConsoleRequest) -> Page:
+    def answer(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Return a page for every request; an error page where a service gives no answer."""
         try:
             return self._answered(visit)
@@ -47,10 +47,10 @@ class ConsoleTrigger:
         except Unavailable as failure:
             return self._told(f"No answer: {failure}", HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _answered(self, visit: ConsoleRequest) -> Page:
+    def _answered(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Raises: Rejected, Unavailable."""
         if visit.path.startswith(ASSETS):
-            return _asset(visit.path.rpartition("/")[2])
+            return _asset_page(visit.path.rpartition("/")[2])
         if visit.path == "/sign-in":
             return self._sign_in(visit)
         session = self._signing_in.session(visit)
@@ -59,43 +59,48 @@ class ConsoleTrigger:
         if visit.method == "POST":
             return self._posted(visit, session)
         if visit.path == "/say":
-            return self._page("say", self._saying.ask(visit, visit.query), visit, session)
+            return self._page(
+                "say", self._saying.confirmation_page(visit, visit.query), visit, session
+            )
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
-            return console_http.document(
-                report_html.html(self._viewing.report(visit)), report_html.style()
+            return console_http.self_contained_response(
+                report_html.render_html(self._viewing.report(visit)),
+                report_html.report_style_hash(),
             )
         template, view = self._view(visit)
         return self._page(template, view(visit), visit, session)
 
-    def _sign_in(self, visit: ConsoleRequest) -> Page:
+    def _sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         why = ""
         if visit.method == "POST":
-            done = self._signing_in.enter(visit)
-            if isinstance(done, Page):
+            done = self._signing_in.sign_in(visit)
+            if isinstance(done, ConsoleResponse):
                 return done
             why = done
         facts, cookie = self._signing_in.form(visit, why)
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
-        return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
+        return console_http.html_response(
+            console_html.render_page("sign-in", facts), status, cookie
+        )
 
-    def _to_sign_in(self, visit: ConsoleRequest) -> Page:
+    def _to_sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Redirect to the sign-in page, and from there back here; the content of a form is lost."""
         to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
         if visit.is_a_part:
-            to = console_http.own(visit.path)
-        return console_http.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
+            to = console_http.own_path(visit.path)
+        return console_http.redirect_response(visit, f"/sign-in?{urlencode({'to': to})}")
 
-    def _posted(self, visit: ConsoleRequest, session: ConsoleSession) -> Page:
-        actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], Page | str]] = {
-            "/say": self._saying.say,
-            "/sign-out": self._signing_in.leave,
+    def _posted(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
+        actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], ConsoleResponse | str]] = {
+            "/say": self._saying.publish_command,
+            "/sign-out": self._signing_in.sign_out,
         }
         if visit.path not in actions:
             raise Rejected("There is no such page.")
         done = actions[visit.path](visit, session)
-        if isinstance(done, Page):
+        if isinstance(done, ConsoleResponse):
             return done
-        facts = self._saying.ask(visit, visit.form, done)
+        facts = self._saying.confirmation_page(visit, visit.form, done)
         return self._page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
     def _view(self, visit: ConsoleRequest) -> tuple[str, View]:
@@ -112,7 +117,7 @@ class ConsoleTrigger:
         visit: ConsoleRequest,
         session: ConsoleSession,
         status: HTTPStatus = HTTPStatus.OK,
-    ) -> Page:
+    ) -> ConsoleResponse:
         now = self._ports.clock.now()
         within = min(one.identity.auth_within for one in self._policies.values())
         speaks_until = session.credential.authenticated_at + within
@@ -125,16 +130,18 @@ class ConsoleTrigger:
             "policies": self._policies,
             "now": now,
         }
-        html = console_html.rendered(template, {**every, **facts})
-        return console_http.shown(html, status)
+        html = console_html.render_page(template, {**every, **facts})
+        return console_http.html_response(html, status)
 
-    def _told(self, text: str, status: HTTPStatus) -> Page:
-        return console_http.shown(console_html.rendered("told", {"text": text}), status)
+    def _told(self, text: str, status: HTTPStatus) -> ConsoleResponse:
+        return console_http.html_response(console_html.render_page("told", {"text": text}), status)
 
 
-def _asset(name: str) -> Page:
+def _asset_page(name: str) -> ConsoleResponse:
     """Raises: Rejected."""
     try:
-        return console_http.asset(console_html.asset(name), console_html.ASSETS[name])
+        return console_http.asset_response(
+            console_html.read_asset(name), console_html.ASSET_CONTENT_TYPES[name]
+        )
     except KeyError:
         raise Rejected("There is no such page.") from None

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from responders.backups.export import before_deployment
+from responders.backups.export import request_backup_before_deployment
 from responders.deployments import readiness
-from responders.deployments.comparison import look
-from responders.deployments.messages import LONG_AGO, Announcement, Hint, heard
-from responders.deployments.source_backup import keep
+from responders.deployments.comparison import compare_inventory
+from responders.deployments.messages import (
+    EARLIEST_DEPLOYMENT_TIME,
+    Announcement,
+    Hint,
+    parse_deployment_message,
+)
+from responders.deployments.source_backup import back_up_live_sources
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document
-from shared.domain.deployments.announcements import SKEW
+from shared.domain.deployments.announcements import CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.rollout import Said
+from shared.domain.deployments.rollout import DeploymentAnnouncement
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import Message
-from shared.state.work_queue import Due
+from shared.state.envelope import PubSubMessage
+from shared.state.work_queue import WorkItem
 
 
 class DeploymentsTrigger:
@@ -31,7 +36,7 @@ class DeploymentsTrigger:
         self._ports = ports
         self._policies = policies
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return once the announcement, hint or due check is processed.
 
         A redelivery changes nothing. An announcement counts for facts that no inventory shows; for
@@ -39,28 +44,34 @@ class DeploymentsTrigger:
         Raises: Refused; Unavailable, when the inventory could not be read.
         """
         now = self._ports.clock.now()
-        match heard(message.data, self._policies, now):
+        match parse_deployment_message(message.data, self._policies, now):
             case Announcement(upcoming=True) as said:
                 policy = self._policies[said.system]
-                before_deployment(self._ports, policy, said.deployment, now)
+                request_backup_before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
                 self._announced(said, message, now)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
-                wanted = min(now - SKEW, hint.at) + SKEW if hint.at else now
+                wanted = (
+                    min(now - CLOCK_SKEW_TOLERANCE, hint.at) + CLOCK_SKEW_TOLERANCE
+                    if hint.at
+                    else now
+                )
                 for system in hint.systems:
                     self._look(system, wanted)
-            case Due() as due:
+            case WorkItem() as due:
                 self._due(due)
 
-    def _announced(self, said: Announcement, message: Message, now: datetime) -> None:
+    def _announced(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
         at = said.at or message.first_published_at or now
-        if at <= LONG_AGO:
+        if at <= EARLIEST_DEPLOYMENT_TIME:
             raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
-        told = Said(message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier)
+        told = DeploymentAnnouncement(
+            message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
+        )
         self._look(said.system, now, told)
 
-    def _due(self, due: Due) -> None:
+    def _due(self, due: WorkItem) -> None:
         """Take the inventory, or check one deployment, unless another instance did meanwhile."""
         inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]
@@ -68,21 +79,23 @@ class DeploymentsTrigger:
             raise Refused(f"system {system} is not known")
         path = stocks.inventory_path(system) if inventory else f"deployments/{due.id}"
         document = self._ports.store.get(path)
-        if not _is_due(document):
+        if not _is_deployment_due(document):
             return
         if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
             self._look(system, document.read_at)  # when it is quiet, that settles it
         else:
-            readiness.carry_forward(self._ports, self._policies[system], document)
+            readiness.reassess_deployment(self._ports, self._policies[system], document)
 
-    def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
+    def _look(
+        self, system: str, wanted: datetime, said: DeploymentAnnouncement | None = None
+    ) -> None:
         """Compare the inventory with the last one, and store what a rebuild needs."""
         ports, policy = self._ports, self._policies[system]
-        look(ports, policy, wanted, said)
-        keep(ports, policy)
+        compare_inventory(ports, policy, wanted, said)
+        back_up_live_sources(ports, policy)
 
 
-def _is_due(document: Document) -> bool:
+def _is_deployment_due(document: Document) -> bool:
     """Whether a check is due by now."""
     due_at = (document.fields or {}).get("due_at")
     return due_at is not None and due_at <= document.read_at

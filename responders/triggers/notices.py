@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from responders.notices.delivery import NoticeDelivery
-from responders.notices.status_page import Showing
+from responders.notices.status_page import StatusPageWriter
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
 
 class NoticesTrigger:
@@ -17,15 +17,15 @@ class NoticesTrigger:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._delivery = NoticeDelivery(ports, policies)
-        self._showing = Showing(ports, policies)
+        self._showing = StatusPageWriter(ports, policies)
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return once the notice is sent, withdrawn, or due again later, or the page is written.
 
         Raises: Refused; Unavailable.
         """
-        due = work_queue.parse_work_item(message.data, work_queue.NOTICE, work_queue.PAGE)
-        if due.kind == work_queue.PAGE:
-            self._showing.show(due)
+        due = work_queue.parse_work_item(message.data, work_queue.NOTICE, work_queue.STATUS_PAGE)
+        if due.kind == work_queue.STATUS_PAGE:
+            self._showing.write_page(due)
         else:
             self._delivery.deliver(due.id)

@@ -16,13 +16,13 @@ from responders.triggers.notices import NoticesTrigger
 from responders.triggers.work import WorkTrigger
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
 
 class Trigger(Protocol):
     """Acts on the messages of a topic."""
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return when all is committed and published."""
         ...
 

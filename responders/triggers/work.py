@@ -9,7 +9,7 @@ from responders.rollback import execution, report_filing
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 
 
 class WorkTrigger:
@@ -19,7 +19,7 @@ class WorkTrigger:
         self._ports = ports
         self._policies = policies
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: PubSubMessage) -> None:
         """Return once the rollback waits, has ended, is another worker's, or was handed over.
 
         A redelivery takes over at once where its first delivery crashed; it continues a command
@@ -30,8 +30,8 @@ class WorkTrigger:
         )
         match due.kind:
             case work_queue.COMMAND:
-                worker.carry_out(self._ports, self._policies, due.id)
+                worker.execute_command(self._ports, self._policies, due.id)
             case work_queue.REPORT:
-                report_filing.file(self._ports, self._policies, due.id)
+                report_filing.file_report(self._ports, self._policies, due.id)
             case _:
                 execution.execute(self._ports, self._policies, due.id, message.id)

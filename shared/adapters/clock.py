@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from shared.adapters.embedded_cloud import clock_of
+from shared.adapters.embedded_cloud import read_clock
 from shared.core import log
 from shared.core.runtime import Clock
 
-READ_EVERY_SECONDS = 0.25
+CLOCK_READ_INTERVAL_SECONDS = 0.25
 """Wall time for which a reading of the cloud's clock is carried forward."""
-CARRIED_SECONDS = 1.0
+MAX_EXTRAPOLATION_SECONDS = 1.0
 """Cloud time by which it may be ahead of a cloud that has slowed down since."""
 
 
@@ -34,7 +34,7 @@ class SystemClock:
         time.sleep(max(0.0, seconds))
 
 
-class _Reading(Struct, frozen=True):
+class _ClockReading(Struct, frozen=True):
     """The cloud's clock, as it stood at a moment of the wall's."""
 
     now: datetime
@@ -42,13 +42,13 @@ class _Reading(Struct, frozen=True):
     wall: float
 
 
-class FollowedClock:
+class EmbeddedClock:
     """The clock of an embedded cloud, read from `GET {url}/_cloud/clock`.
 
-    Between readings, at most a quarter of a wall second and `CARRIED_SECONDS` apart, it is carried
-    forward at the cloud's pace: a step or a new pace is seen that much later, or at once after
-    `follow`. A scale of 0 stands still until somebody advances it. Monotonic time passes as the
-    cloud's does. Who sleeps waits at the cloud, which may hurry on meanwhile.
+    Between readings, at most a quarter of a wall second and `MAX_EXTRAPOLATION_SECONDS` apart, it
+    is carried forward at the cloud's pace: a step or a new pace is seen that much later, or at once
+    after `follow`. A scale of 0 stands still until somebody advances it. Monotonic time passes as
+    the cloud's does. Who sleeps waits at the cloud, which may hurry on meanwhile.
     """
 
     def __init__(self, url: str, wall: Clock | None = None) -> None:
@@ -66,8 +66,8 @@ class FollowedClock:
     def monotonic(self) -> float:
         """Cloud seconds since this clock was made; never goes back."""
         with self._lock:
-            if self._wall.monotonic() - self._latest.wall >= READ_EVERY_SECONDS or (
-                self._carried() > CARRIED_SECONDS
+            if self._wall.monotonic() - self._latest.wall >= CLOCK_READ_INTERVAL_SECONDS or (
+                self._carried() > MAX_EXTRAPOLATION_SECONDS
             ):
                 self._latest = self._read()
             passed = (self._latest.now - self._origin).total_seconds() + self._carried()
@@ -88,8 +88,8 @@ class FollowedClock:
         """Cloud seconds since the newest reading."""
         return (self._wall.monotonic() - self._latest.wall) * self._latest.pace
 
-    def _read(self, wait: float = 0.0) -> _Reading:
+    def _read(self, wait: float = 0.0) -> _ClockReading:
         """What the cloud answers, once so many cloud seconds are over or a moment of the wall's."""
-        answer = clock_of(self._url, wait, log.about("message_id"))
+        answer = read_clock(self._url, wait, log.context_field("message_id"))
         now = datetime.fromisoformat(answer["now"])
-        return _Reading(now, answer["pace"], self._wall.monotonic())
+        return _ClockReading(now, answer["pace"], self._wall.monotonic())

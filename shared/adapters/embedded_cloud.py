@@ -9,28 +9,28 @@ from urllib.parse import urlsplit
 
 from shared.core.errors import Unavailable
 
-ANSWER_SECONDS = 5.0
-LATENCY = "x-embedded-latency-seconds"
+CALL_TIMEOUT_SECONDS = 5.0
+LATENCY_HEADER = "x-embedded-latency-seconds"
 """The header in which the applications that it plays say how long their answer has taken."""
 
 
-def clock_of(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
+def read_clock(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
     """Its clock: `now` in ISO 8601, `scale` and `pace` in cloud seconds per wall second.
 
     It answers after at most `wait` cloud seconds; until then the responder of `message` counts as
     waiting.
     """
-    return _asked(url, f"/_cloud/clock?wait={wait}&message={message}")
+    return _get_json(url, f"/_cloud/clock?wait={wait}&message={message}")
 
 
-def addresses_of(url: str) -> dict[str, str]:
+def service_addresses(url: str) -> dict[str, str]:
     """`host:port` of each service that it plays, by name."""
-    return _asked(url, "/_cloud/addresses")
+    return _get_json(url, "/_cloud/addresses")
 
 
-def _asked(url: str, path: str) -> dict[str, Any]:
+def _get_json(url: str, path: str) -> dict[str, Any]:
     """What it answers to a GET. Raises: Unavailable."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_SECONDS)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=CALL_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 
-def exchange(
+def send_request(
     method: str,
     url: str,
     *,
@@ -42,7 +42,7 @@ def exchange(
     return asyncio.run(answered())
 
 
-def headed(url: str, *, seconds: float) -> tuple[int, Mapping[str, str]]:
+def fetch_headers(url: str, *, seconds: float) -> tuple[int, Mapping[str, str]]:
     """Status and headers, by any case, of the answer to a GET whose body is not read."""
 
     async def answered() -> tuple[int, Mapping[str, str]]:
@@ -57,7 +57,7 @@ async def _answer(
     seconds: float, method: str, url: str, **asked: Any
 ) -> AsyncIterator[httpx.Response]:
     """The answer, its body still to come."""
-    client = httpx.AsyncClient(verify=_trust(), timeout=None, trust_env=False)  # noqa: S113
+    client = httpx.AsyncClient(verify=_certificate_authorities(), timeout=None, trust_env=False)  # noqa: S113
     async with (
         asyncio.timeout(seconds),
         client,
@@ -79,6 +79,6 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
 
 
 @cache
-def _trust() -> SSLContext:
+def _certificate_authorities() -> SSLContext:
     """The public certificate authorities; reading them takes as long as a quick exchange."""
     return httpx.create_ssl_context(trust_env=False)

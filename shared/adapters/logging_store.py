@@ -13,8 +13,8 @@ from shared.domain.audit import narrative
 from shared.domain.audit.chain import AuditEntry, Event
 from shared.domain.audit.narrative import AuditLine
 
-_ENTRY = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
-_SINGLE = re.compile(r"systems/([^/]+)/audit/[^/]+")
+_ROLLBACK_ENTRY_PATH = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
+_SYSTEM_EVENT_PATH = re.compile(r"systems/([^/]+)/audit/[^/]+")
 
 _SEVERITIES = (
     (re.compile(r".*(failed|escalated)"), "ERROR"),
@@ -24,7 +24,7 @@ _SEVERITIES = (
 """By the event's name; every other one is INFO."""
 
 
-class LoggedStore:
+class AuditLoggingStore:
     """A Store over another one.
 
     The log is a copy, the trail is the record: of a commit whose answer was lost, and that was
@@ -45,7 +45,7 @@ class LoggedStore:
     def commit(self, writes: Sequence[Write]) -> datetime:
         """As the store; what has landed is told."""
         version = self._store.commit(writes)
-        _tell(writes)
+        _log_audit_events(writes)
         return version
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
@@ -57,30 +57,30 @@ class LoggedStore:
             return last
 
         version = self._store.transact(remembered)
-        _tell(last)
+        _log_audit_events(last)
         return version
 
 
-def _tell(writes: Sequence[Write]) -> None:
+def _log_audit_events(writes: Sequence[Write]) -> None:
     for write in writes:
         if not isinstance(write, Create):
             continue
-        if found := _ENTRY.fullmatch(write.path):
-            beside = _fields(writes, found[1])
+        if found := _ROLLBACK_ENTRY_PATH.fullmatch(write.path):
+            beside = _written_fields(writes, found[1])
             entry = decode(AuditEntry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
-            for one in narrative.of_entry(entry, found[2], *where):
-                _log(one)
-        elif found := _SINGLE.fullmatch(write.path):
-            _log(narrative.of_single(decode(Event, write.fields), found[1]))
+            for one in narrative.audit_lines_of_entry(entry, found[2], *where):
+                _log_audit_line(one)
+        elif found := _SYSTEM_EVENT_PATH.fullmatch(write.path):
+            _log_audit_line(narrative.audit_line_of_event(decode(Event, write.fields), found[1]))
 
 
-def _fields(writes: Sequence[Write], path: str) -> dict[str, str]:
+def _written_fields(writes: Sequence[Write], path: str) -> dict[str, str]:
     """The fields that the same commit writes into a document."""
     return next((write.fields for write in writes if write.path == path), {})
 
 
-def _log(one: AuditLine) -> None:
+def _log_audit_line(one: AuditLine) -> None:
     severity = next((name for names, name in _SEVERITIES if names.fullmatch(one.event)), "INFO")
     labels = {
         "system": one.system,

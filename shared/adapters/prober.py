@@ -23,37 +23,37 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.adapters.http import exchange
+from shared.adapters.http import send_request
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.identity import SecretValues
 
-Resolve = Callable[[str], str | None]
+HostResolver = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""
-LookUp = Callable[[str, int], list[tuple[Any, ...]]]
+AddressLookup = Callable[[str, int], list[tuple[Any, ...]]]
 """Host name and port to what `socket.getaddrinfo` answers."""
 
-BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 20
 """So much of a page is read, as it comes: nothing is unpacked, nothing is kept."""
 
-SIGN_IN = "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
+SIGN_IN_URL = "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
 
 _AGENT = {"User-Agent": "rollback-prober", "Accept-Encoding": "identity"}
 """Unpacked, so that the same page has the same bytes wherever it comes from."""
-_OURS_ALONE = "TOO_MANY_ATTEMPTS_TRY_LATER"
+_RATE_LIMIT_ERROR = "TOO_MANY_ATTEMPTS_TRY_LATER"
 """Said of the one account: nothing is known of others."""
 _WORD = re.compile(r"[A-Z_]+")
 _HTTPS_PORT = 443
 _NAME_SERVICE_DOWN = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM}
-_WE_ARE_DOWN = {
+_LOCAL_NETWORK_ERRORS = {
     *(errno.ENETDOWN, errno.ENETUNREACH, errno.EADDRNOTAVAIL),
     *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
 }
 """No way out, no sockets: nothing that whoever is asked could have caused."""
 _UNICAST = ipaddress.ip_network("2000::/3")
-_IN_DISGUISE = tuple(map(ipaddress.ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
+_TUNNEL_NETWORKS = tuple(map(ipaddress.ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
 """Teredo and 6to4 carry an IPv4 address; the last is for documentation, which Python 3.11 passes.
 
 Everything global beside 2000::/3 translates too: `::ffff:0:0/96`, `::/96`, `64:ff9b::/96`
@@ -61,7 +61,7 @@ Everything global beside 2000::/3 translates too: `::ffff:0:0/96`, `::/96`, `64:
 """
 
 
-class Destination(Struct, frozen=True):
+class ProbeDestination(Struct, frozen=True):
     """Where a request really goes."""
 
     url: str
@@ -72,7 +72,7 @@ class Destination(Struct, frozen=True):
     """Whom the certificate must name; None: an embedded cloud has none."""
 
 
-class _Question(Struct, frozen=True):
+class _ProbeRequest(Struct, frozen=True):
     """What is sent."""
 
     method: str = "GET"
@@ -114,8 +114,8 @@ class HttpProber:
 
     def __init__(
         self,
-        resolve: Resolve = resolve_publicly,
-        look_up: LookUp = _look_up,
+        resolve: HostResolver = resolve_publicly,
+        look_up: AddressLookup = _look_up,
         latency: str = "",
         secrets: Callable[[], SecretValues] | None = None,
     ) -> None:
@@ -137,18 +137,18 @@ class HttpProber:
         try:
             status, body, headers = self._sent(probe, question)
             took = headers.get(self._latency)
-            passed, detail = _judged(probe, status, body)
+            passed, detail = _evaluate_answer(probe, status, body)
             digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
         except TimeoutError:
             detail = "no answer in time"
         except (httpx.TransportError, OSError) as error:
-            detail = _told(probe, error)
-            if _is_ours(error):
+            detail = _describe_error(probe, error)
+            if _is_local_failure(error):
                 raise Unavailable(f"probe {probe.name}: {detail}") from None
         seconds = float(took) if took else time.monotonic() - began
         return ProbeAnswer(passed, status, detail, seconds, digest)
 
-    def destination(self, probe: Probe) -> Destination:
+    def destination(self, probe: Probe) -> ProbeDestination:
         """Where to ask: the address that was checked is the one that is asked, no name any more.
 
         Raises: as `ask`; socket.gaierror.
@@ -161,18 +161,22 @@ class HttpProber:
             named = url.netloc.rpartition("@")[2]
             played = self._resolve(host)
             if played is not None:
-                return Destination(_at(url._replace(scheme="http"), played), named, None)
+                return ProbeDestination(
+                    _replace_host(url._replace(scheme="http"), played), named, None
+                )
             if url.scheme != "https":
                 raise ValueError("asked in the clear")
-            return Destination(_at(url, _public_address(self._look_up(host, port))), named, host)
+            return ProbeDestination(
+                _replace_host(url, _public_address(self._look_up(host, port))), named, host
+            )
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
-    def _question(self, probe: Probe) -> _Question:
+    def _question(self, probe: Probe) -> _ProbeRequest:
         """What to send; for a sign-in with what its secrets hold now."""
         account = probe.sign_in
         if account is None:
-            return _Question()
+            return _ProbeRequest()
         if self._secrets is None:
             raise Rejected(f"probe {probe.name}: no secret can be read here")
         secrets = self._secrets()
@@ -182,25 +186,25 @@ class HttpProber:
             raise Rejected(f"probe {probe.name}: the secret {account.api_key_secret} holds no key")
         said = {"email": account.email, "password": password, "returnSecureToken": True}
         headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
-        return _Question("POST", headers, msgspec.json.encode(said))
+        return _ProbeRequest("POST", headers, msgspec.json.encode(said))
 
-    def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes, Mapping[str, str]]:
-        there = self.destination(replace(probe, url=SIGN_IN) if probe.sign_in else probe)
+    def _sent(self, probe: Probe, question: _ProbeRequest) -> tuple[int, bytes, Mapping[str, str]]:
+        there = self.destination(replace(probe, url=SIGN_IN_URL) if probe.sign_in else probe)
         try:
-            return exchange(
+            return send_request(
                 question.method,
                 there.url,
                 seconds=probe.timeout.total_seconds(),
                 headers={**_AGENT, **question.headers, "Host": there.host},
                 content=question.content,
                 server_name=there.server_name,
-                reads=BODY_BYTES,
+                reads=MAX_BODY_BYTES,
             )
         except httpx.InvalidURL as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
 
-def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
+def _evaluate_answer(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
     """Whether the answer is that of a healthy system, and what it says beside its status.
 
     Raises: Rejected, Unavailable, when nothing is known by it.
@@ -213,7 +217,7 @@ def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
         said = _SignedIn()
     if status >= HTTPStatus.BAD_REQUEST:
         word = said.error.message.partition(" ")[0]
-        if word == _OURS_ALONE:
+        if word == _RATE_LIMIT_ERROR:
             raise Unavailable(f"probe {probe.name}: {word}")
         return False, word if _WORD.fullmatch(word) else ""
     if not said.id_token:
@@ -221,13 +225,13 @@ def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
     return True, ""
 
 
-def _told(probe: Probe, error: Exception) -> str:
+def _describe_error(probe: Probe, error: Exception) -> str:
     """What went wrong; after a sign-in without its words, which may repeat what was sent."""
     kind = type(error).__name__
     return kind if probe.sign_in else f"{kind}: {error}"
 
 
-def _at(url: SplitResult, address: str) -> str:
+def _replace_host(url: SplitResult, address: str) -> str:
     """The same page at another address, without a fragment."""
     return urlunsplit(url._replace(netloc=address, path=url.path or "/", fragment=""))
 
@@ -249,14 +253,15 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     return address.version == 4 or (
-        address in _UNICAST and not any(address in network for network in _IN_DISGUISE)
+        address in _UNICAST and not any(address in network for network in _TUNNEL_NETWORKS)
     )
 
 
-def _is_ours(error: BaseException) -> bool:
+def _is_local_failure(error: BaseException) -> bool:
     """Whether it failed on our side, so that nothing is known of the other."""
     return any(
-        cause.errno in (_NAME_SERVICE_DOWN if isinstance(cause, socket.gaierror) else _WE_ARE_DOWN)
+        cause.errno
+        in (_NAME_SERVICE_DOWN if isinstance(cause, socket.gaierror) else _LOCAL_NETWORK_ERRORS)
         for cause in _causes(error)
         if isinstance(cause, OSError)
     )

@@ -17,10 +17,10 @@ from msgspec import Struct
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
 
-TOOLKIT = "https://identitytoolkit.googleapis.com"
-SECURE_TOKEN = "https://securetoken.googleapis.com"  # noqa: S105 - an address
-ANSWER_SECONDS = 15.0
-_MEANINGS = {
+TOOLKIT_URL = "https://identitytoolkit.googleapis.com"
+SECURE_TOKEN_URL = "https://securetoken.googleapis.com"  # noqa: S105 - an address
+CALL_TIMEOUT_SECONDS = 15.0
+_ERROR_TEXTS = {
     "INVALID_LOGIN_CREDENTIALS": "wrong address or password",
     "INVALID_PASSWORD": "wrong address or password",
     "EMAIL_NOT_FOUND": "wrong address or password",
@@ -73,7 +73,7 @@ class SignIn:
     def begin(self, email: str, password: str) -> AuthSession | Challenge:
         """Signed in, or asked for the second factor. Raises: Rejected, Unavailable."""
         said = {"email": email, "password": password, "returnSecureToken": True}
-        answer = self._post(TOOLKIT, "/v1/accounts:signInWithPassword", json=said)
+        answer = self._post(TOOLKIT_URL, "/v1/accounts:signInWithPassword", json=said)
         pending = answer.get("mfaPendingCredential")
         if not pending:
             return _session(answer, "idToken", "refreshToken")
@@ -89,10 +89,10 @@ class SignIn:
             "mfaEnrollmentId": challenge.enrolment,
             "totpVerificationInfo": {"verificationCode": code},
         }
-        answer = self._post(TOOLKIT, "/v2/accounts/mfaSignIn:finalize", json=said)
+        answer = self._post(TOOLKIT_URL, "/v2/accounts/mfaSignIn:finalize", json=said)
         return _session(answer, "idToken", "refreshToken")
 
-    def enter(self, email: str, password: str, code: str) -> str:
+    def sign_in(self, email: str, password: str, code: str) -> str:
         """As the port of that name says."""
         begun = self.begin(email, password)
         if not isinstance(begun, Challenge):
@@ -102,7 +102,7 @@ class SignIn:
     def enrol(self, session: AuthSession) -> Enrolment:
         """An app for a person who has signed in without one. Raises: Rejected, Unavailable."""
         said = {"idToken": session.id_token, "totpEnrollmentInfo": {}}
-        answer = self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:start", json=said)
+        answer = self._post(TOOLKIT_URL, "/v2/accounts/mfaEnrollment:start", json=said)
         try:
             begun = answer["totpSessionInfo"]
             return Enrolment(session.id_token, begun["sessionInfo"], begun["sharedSecretKey"])
@@ -119,12 +119,12 @@ class SignIn:
                 "verificationCode": code,
             },
         }
-        self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:finalize", json=said)
+        self._post(TOOLKIT_URL, "/v2/accounts/mfaEnrollment:finalize", json=said)
 
     def refresh(self, refresh_token: str) -> AuthSession:
         """A new token of the same sign-in, as old as that. Raises: Rejected, Unavailable."""
         said = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        answer = self._post(SECURE_TOKEN, "/v1/token", form=said)
+        answer = self._post(SECURE_TOKEN_URL, "/v1/token", form=said)
         return _session(answer, "id_token", "refresh_token")
 
     def _post(
@@ -144,7 +144,7 @@ class SignIn:
                 headers=headers,
                 json=json,
                 data=form,
-                timeout=ANSWER_SECONDS,
+                timeout=CALL_TIMEOUT_SECONDS,
                 trust_env=self._played is None,
             )
             content = from_json(answer.content, dict[str, Any])
@@ -153,7 +153,7 @@ class SignIn:
         if answer.status_code >= 500:
             raise Unavailable(f"sign-in answers {answer.status_code}")
         if answer.status_code >= 400:
-            raise Rejected(_meaning(content.get("error")))
+            raise Rejected(_describe_error(content.get("error")))
         return content
 
 
@@ -164,7 +164,7 @@ def _session(answer: dict[str, Any], token: str, refresh_token: str) -> AuthSess
         raise Unavailable("sign-in: an answer without a token") from None
 
 
-def _meaning(error: object) -> str:
+def _describe_error(error: object) -> str:
     """What an error of Google's says: its message begins with one word for machines."""
     said = str(error.get("message", "") if isinstance(error, dict) else error)
-    return _MEANINGS.get(said.partition(" ")[0], said)
+    return _ERROR_TEXTS.get(said.partition(" ")[0], said)

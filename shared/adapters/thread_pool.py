@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.core.runtime import Clock
 
-_LOOK_EVERY_SECONDS = 0.02
+_POLL_INTERVAL_SECONDS = 0.02
 """Wall time between looks at the clock, which need not be the wall's."""
 
 
@@ -41,7 +41,7 @@ class ThreadPool:
         until = self._clock.monotonic() + seconds
         ended = self._drained()
         while not ended and self._clock.monotonic() < until:
-            ended = self._drained(_LOOK_EVERY_SECONDS)
+            ended = self._drained(_POLL_INTERVAL_SECONDS)
         self._outstanding -= len(ended)
         for _, value in ended:
             if isinstance(value, BaseException) and not isinstance(value, Exception):

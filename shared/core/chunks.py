@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def parted(
+def split_into_chunks(
     things: Iterable[T], most: int, most_bytes: int, size: Callable[[T], int]
 ) -> Iterator[list[T]]:
     """The things in their order: the same ones always lie in the same parts, none of them empty.

@@ -13,7 +13,7 @@ from shared.core.errors import Refused
 
 T = TypeVar("T")
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 """Version of every stored document; a reader that does not know it takes nothing."""
 
 
@@ -31,22 +31,23 @@ def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
     return from_builtins(fields, kind)
 
 
-MAX_VALUES = 300_000
+MAX_JSON_VALUES = 300_000
 """More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
 
 
 def read_object(text: bytes, limit: int) -> dict[str, Any]:
     """The JSON object that `text` holds; of a key that stands twice, the last.
 
-    Raises: Refused when it is empty, longer than `limit` bytes, of more than `MAX_VALUES` values,
-    not UTF-8, not JSON (NaN and lone surrogates are not), nested too deeply, or not an object.
+    Raises: Refused when it is empty, longer than `limit` bytes, of more than `MAX_JSON_VALUES`
+    values, not UTF-8, not JSON (NaN and lone surrogates are not), nested too deeply, or not an
+    object.
     """
     if not text:
         raise Refused("empty")
     if len(text) > limit:
         raise Refused(f"{len(text)} bytes long: at most {limit} are read")
-    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise Refused(f"JSON of too many values: at most {MAX_VALUES} are read")
+    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        raise Refused(f"JSON of too many values: at most {MAX_JSON_VALUES} are read")
     try:
         value = from_json(text)
     except RecursionError as error:
@@ -58,8 +59,8 @@ def read_object(text: bytes, limit: int) -> dict[str, Any]:
     return value
 
 
-_learnt: set[Any] = set()
-_learning = Lock()
+_registered_types: set[Any] = set()
+_registration_lock = Lock()
 
 
 @overload
@@ -68,33 +69,33 @@ def from_json(content: bytes | str, kind: type[T]) -> T: ...
 def from_json(content: bytes | str, kind: Any = Any) -> Any: ...
 def from_json(content: bytes | str, kind: Any = Any) -> Any:
     """The value of that kind. Raises: as `msgspec.json.decode`."""
-    return msgspec.json.decode(content, type=_whole(kind))
+    return msgspec.json.decode(content, type=_register_type(kind))
 
 
 def from_msgpack(content: bytes, kind: type[T]) -> T:
     """The value of that kind. Raises: as `msgspec.msgpack.decode`."""
-    return msgspec.msgpack.decode(content, type=_whole(kind))
+    return msgspec.msgpack.decode(content, type=_register_type(kind))
 
 
 def from_builtins(value: Any, kind: type[T]) -> T:
     """The value of that kind. Raises: as `msgspec.convert`."""
-    return msgspec.convert(value, _whole(kind))
+    return msgspec.convert(value, _register_type(kind))
 
 
-def shape(kind: Any) -> inspect.Type:
+def type_info(kind: Any) -> inspect.Type:
     """What a kind is made of."""
-    return inspect.type_info(_whole(kind))
+    return inspect.type_info(_register_type(kind))
 
 
-def schema(kind: Any) -> dict[str, Any]:
+def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a kind."""
-    return msgspec.json.schema(_whole(kind))
+    return msgspec.json.schema(_register_type(kind))
 
 
-def _whole(kind: type[T]) -> type[T]:
+def _register_type(kind: type[T]) -> type[T]:
     """The kind itself, when msgspec knows it and all that is in it."""
-    if kind not in _learnt:
-        with _learning:
+    if kind not in _registered_types:
+        with _registration_lock:
             msgspec.json.Decoder(kind)
-            _learnt.add(kind)
+            _registered_types.add(kind)
     return kind

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"
+DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"
 """Days, hours, minutes, seconds in this order, each a whole number, at least one of them."""
 
-_WRITTEN = re.compile(PATTERN)
+_DURATION = re.compile(DURATION_PATTERN)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -17,7 +17,7 @@ def parse_duration(text: str) -> timedelta:
 
     Raises: ValueError when it is not written that way.
     """
-    match = _WRITTEN.fullmatch(text)
+    match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration such as 30s, 2m, 1h30m or 7d")
     days, hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
@@ -35,7 +35,7 @@ def format_duration(duration: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
-def in_words(span: timedelta) -> str:
+def describe_duration(span: timedelta) -> str:
     """A span as people read it: `5 s`, `2 min 5 s`, and beyond an hour `1 h 2 min`."""
     minutes, seconds = divmod(round(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.core.redaction import without_secrets
+from shared.core.redaction import redact_secrets
 
 
 class RollbackError(Exception):
     """Any failure that the product knows by name; its text has no secrets, whoever it quotes."""
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(without_secrets(text))
+        super().__init__(redact_secrets(text))
 
 
 class BadConfiguration(RollbackError):
@@ -32,7 +32,7 @@ class BadConfiguration(RollbackError):
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
-        self.faults = tuple(map(without_secrets, faults))
+        self.faults = tuple(map(redact_secrets, faults))
 
 
 class Refused(RollbackError):

@@ -17,11 +17,11 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 P = ParamSpec("P")
 T = TypeVar("T")
 
-making = RLock()
+creation_lock = RLock()
 """Held by whoever makes something; what is made may ask for what it needs."""
 
 
-class Once(cached_property[T]):
+class LockedCachedProperty(cached_property[T]):
     """A `cached_property` that all threads find the same."""
 
     @overload
@@ -30,16 +30,16 @@ class Once(cached_property[T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Self | T:
         """What is kept; made now, where nothing is."""
-        with making:
+        with creation_lock:
             return super().__get__(instance, owner)
 
 
-def alone(function: Callable[P, T]) -> Callable[P, T]:
+def synchronized(function: Callable[P, T]) -> Callable[P, T]:
     """The function, in one thread at a time."""
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        with making:
+        with creation_lock:
             return function(*args, **kwargs)
 
     return called

@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from shared.core.redaction import PERSONS, REMOVED, is_secret, without_personal, without_secrets
+from shared.core.redaction import (
+    PERSON_FIELDS,
+    REDACTION_MARK,
+    is_secret_field,
+    redact_personal_data,
+    redact_secrets,
+)
 
-LONGEST_TEXT = 2_000
-MOST_ITEMS = 50
-DEEPEST = 6
-LONGEST_LINE = 200_000
+MAX_TEXT_CHARACTERS = 2_000
+MAX_ITEMS = 50
+MAX_DEPTH = 6
+MAX_LINE_CHARACTERS = 200_000
 """An entry of Cloud Logging may have 256 KB (cloud.google.com/logging/quotas, read 2026-11)."""
 
 _SPECIAL = {
@@ -26,7 +32,7 @@ _SPECIAL = {
 }
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
-_WRITTEN = json.JSONEncoder(default=str).encode
+_encode_json = json.JSONEncoder(default=str).encode
 
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log context", default={})  # noqa: B039 - never changed
 
@@ -41,7 +47,7 @@ def context(**fields: Any) -> Iterator[None]:
         _context.reset(token)
 
 
-def about(name: str) -> str:
+def context_field(name: str) -> str:
     """The field of that name that each line carries here; empty without one."""
     return str(_context.get().get(name, ""))
 
@@ -54,15 +60,17 @@ def write(severity: str, message: str, **fields: Any) -> None:
     Format: https://cloud.google.com/logging/docs/structured-logging, special fields.
     """
     said = {**_context.get(), **fields}
-    content = {_SPECIAL.get(name, name): _shown(name, value) for name, value in said.items()}
-    line = {"severity": severity, "message": _shown("message", message), **content}
-    written = _WRITTEN(line)
-    if len(written) > LONGEST_LINE:
-        written = _WRITTEN({**line, "facts": "too long to be logged"})
+    content = {
+        _SPECIAL.get(name, name): _loggable_value(name, value) for name, value in said.items()
+    }
+    line = {"severity": severity, "message": _loggable_value("message", message), **content}
+    written = _encode_json(line)
+    if len(written) > MAX_LINE_CHARACTERS:
+        written = _encode_json({**line, "facts": "too long to be logged"})
     sys.stderr.write(written + "\n")
 
 
-def traced(headers: Mapping[str, str], project: str) -> dict[str, Any]:
+def trace_fields(headers: Mapping[str, str], project: str) -> dict[str, Any]:
     """The fields that tie a line to its request's trace; none where the request names none.
 
     By W3C's `traceparent`, which Cloud Run passes on (cloud.google.com/trace/docs/trace-context,
@@ -77,21 +85,23 @@ def traced(headers: Mapping[str, str], project: str) -> dict[str, Any]:
     return {"trace": where, "span": span, "sampled": bool(int(flags, 16) & 1)}
 
 
-def _shown(name: str, value: Any, depth: int = 0) -> Any:
+def _loggable_value(name: str, value: Any, depth: int = 0) -> Any:
     """The value as it may be logged."""
     if isinstance(value, str):
-        clean = without_secrets if name in PERSONS else without_personal
-        return clean(value[: 2 * LONGEST_TEXT])[:LONGEST_TEXT]
+        clean = redact_secrets if name in PERSON_FIELDS else redact_personal_data
+        return clean(value[: 2 * MAX_TEXT_CHARACTERS])[:MAX_TEXT_CHARACTERS]
     if value is None or isinstance(value, bool | int | float):
         return value
-    if depth == DEEPEST:
+    if depth == MAX_DEPTH:
         return "…"
     if isinstance(value, Mapping):
-        named = [(str(key), one) for key, one in list(value.items())[:MOST_ITEMS]]
+        named = [(str(key), one) for key, one in list(value.items())[:MAX_ITEMS]]
         return {
-            _shown("", key): REMOVED if is_secret(key) else _shown(key, one, depth + 1)
+            _loggable_value("", key): REDACTION_MARK
+            if is_secret_field(key)
+            else _loggable_value(key, one, depth + 1)
             for key, one in named
         }
     if isinstance(value, list | tuple | set | frozenset):
-        return [_shown(name, one, depth + 1) for one in list(value)[:MOST_ITEMS]]
-    return _shown(name, str(value))
+        return [_loggable_value(name, one, depth + 1) for one in list(value)[:MAX_ITEMS]]
+    return _loggable_value(name, str(value))

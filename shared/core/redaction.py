@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-REMOVED = "[removed]"
-PERSONS = frozenset({"actor"})
+REDACTION_MARK = "[removed]"
+PERSON_FIELDS = frozenset({"actor"})
 """Fields in which a person's name or address is meant to stand."""
 
 _WEB_TOKEN = r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"  # noqa: S105 - its pattern
@@ -70,31 +70,31 @@ _TOKEN_FIELDS = frozenset(
 )
 
 
-def holds_token(text: str) -> bool:
+def has_web_token(text: str) -> bool:
     """Whether a web token stands anywhere in it."""
     return re.search(_WEB_TOKEN, text, re.ASCII) is not None
 
 
-def without_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """The text without what opens a door: tokens, keys, passwords."""
     for mark, pattern in _SECRETS:
         if mark in text:
-            text = pattern.sub(_removed, text)
+            text = pattern.sub(_replacement, text)
     if "=" not in text and ":" not in text:
         return text
     lowered = text.lower()
-    return _NAMED.sub(_removed, text) if any(name in lowered for name in _NAMES) else text
+    return _NAMED.sub(_replacement, text) if any(name in lowered for name in _NAMES) else text
 
 
-def without_personal(text: str) -> str:
+def redact_personal_data(text: str) -> str:
     """The text without secrets, and without addresses and numbers of persons."""
-    clean = without_secrets(text)
+    clean = redact_secrets(text)
     if "@" in clean:
-        clean = _MAIL.sub(REMOVED, clean)
-    return _PHONE.sub(REMOVED, clean)
+        clean = _MAIL.sub(REDACTION_MARK, clean)
+    return _PHONE.sub(REDACTION_MARK, clean)
 
 
-def redacted(value: Any, clean: Callable[[str], str] = without_secrets) -> Any:
+def redact_value(value: Any, clean: Callable[[str], str] = redact_secrets) -> Any:
     """Plain maps, lists and scalars of our own making, each text in them cleaned.
 
     What names a person keeps that name, and loses its secrets only.
@@ -105,20 +105,20 @@ def redacted(value: Any, clean: Callable[[str], str] = without_secrets) -> Any:
         case int() | float() | None:
             return value
         case dict() | Mapping():  # nearly every map is a dict, which is asked for in no time
-            return {name: _field(name, one, clean) for name, one in value.items()}
+            return {name: _redact_field(name, one, clean) for name, one in value.items()}
         case list() | tuple():
-            return [redacted(one, clean) for one in value]
+            return [redact_value(one, clean) for one in value]
         case _:
             return value
 
 
-def _field(name: str, value: Any, clean: Callable[[str], str]) -> Any:
-    if is_secret(name) and value:
-        return REMOVED
-    return redacted(value, without_secrets if name in PERSONS else clean)
+def _redact_field(name: str, value: Any, clean: Callable[[str], str]) -> Any:
+    if is_secret_field(name) and value:
+        return REDACTION_MARK
+    return redact_value(value, redact_secrets if name in PERSON_FIELDS else clean)
 
 
-def is_secret(name: str) -> bool:
+def is_secret_field(name: str) -> bool:
     """Whether a field of that name holds a secret; a hash of one is none."""
     lowered = name.lower().replace("-", "_")
     if lowered.endswith(("_sha256", "_hash")):
@@ -126,9 +126,9 @@ def is_secret(name: str) -> bool:
     return "token" in lowered or lowered in _TOKEN_FIELDS
 
 
-def _removed(found: re.Match[str]) -> str:
+def _replacement(found: re.Match[str]) -> str:
     """What stands in its place; where it stood is kept."""
     kept = found.groupdict().get("keep")
     if kept is None:
-        return REMOVED
-    return f"{kept}{REMOVED}@" if kept == "://" else f"{kept}{REMOVED}"
+        return REDACTION_MARK
+    return f"{kept}{REDACTION_MARK}@" if kept == "://" else f"{kept}{REDACTION_MARK}"

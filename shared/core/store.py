@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 
-class Objects(Protocol):
+class ObjectStore(Protocol):
     """What is written once and read by name: one bucket of Cloud Storage."""
 
     def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
@@ -75,7 +75,7 @@ class Put(Struct, frozen=True):
 Write = Create | Update | Put
 
 
-def written(document: Document, fields: dict[str, Any]) -> Write:
+def conditional_write(document: Document, fields: dict[str, Any]) -> Write:
     """The write of a document that must still be as it was read, absent or not."""
     if document.fields is None:
         return Create(document.path, fields)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
+def suggest_names(name: object, known: Iterable[str]) -> str:
     """A question for the known names most like this one, to be said after it; "" when none is."""
     alike = {one.lower(): one for one in known}
     close = get_close_matches(str(name).lower(), alike, n=3)
@@ -22,28 +22,28 @@ def one_line(text: str) -> str:
     return " ".join(kept.split())
 
 
-NAMES = 5
+MAX_NAMES = 5
 """So many names are read within a line."""
-LINES = 10
+MAX_LINES = 10
 """So many lines are read in a notice; the trail has all of them."""
-CHARACTERS = 200
+MAX_CHARACTERS = 200
 """So many of one text: a path of Firestore holds up to 6 KiB."""
 
 
-def text(whole: str, most: int = CHARACTERS) -> str:
+def shorten(whole: str, most: int = MAX_CHARACTERS) -> str:
     """The text, without its middle where it is longer than that."""
     if len(whole) <= most:
         return whole
     return f"{whole[: most // 2]}…{whole[-(most - 1 - most // 2) :]}"
 
 
-def first_lines(every: Sequence[str], most: int = LINES) -> list[str]:
+def first_lines(every: Sequence[str], most: int = MAX_LINES) -> list[str]:
     """The first lines, and one that counts the rest where there is any."""
     more = len(every) - most
     return [*every[:most], *([f"and {more} more"] if more > 0 else [])]
 
 
-def phrase(names: Sequence[str], most: int = NAMES) -> str:
+def join_names(names: Sequence[str], most: int = MAX_NAMES) -> str:
     """The first names and the number of the rest: `a, b and 3 more`; no names: empty."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

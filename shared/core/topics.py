@@ -16,7 +16,7 @@ DEPLOYMENTS = "rollback-deployments"
 WORK = "rollback-work"
 NOTICES = "rollback-notices"
 DEAD_LETTERS = "rollback-dead-letters"
-LETTERS_KEPT = "rollback-dead-letters-kept"
+DEAD_LETTER_SUBSCRIPTION = "rollback-dead-letters-kept"
 """The subscription that holds dead letters until a person takes them out."""
 
 ENTRY_POINTS = {
@@ -28,8 +28,8 @@ ENTRY_POINTS = {
     "on_notice": (NOTICES,),
 }
 """The topics of each entry point of main.py."""
-ALL = (*(topic for topics in ENTRY_POINTS.values() for topic in topics), DEAD_LETTERS)
-CONSOLE = "console"
+ALL_TOPICS = (*(topic for topics in ENTRY_POINTS.values() for topic in topics), DEAD_LETTERS)
+CONSOLE_ENTRY_POINT = "console"
 """The entry point of main.py that no topic triggers: browsers request it."""
 PUBLISHES = {
     "on_alert": (WORK, NOTICES, DEAD_LETTERS),
@@ -38,14 +38,14 @@ PUBLISHES = {
     "on_deployment": (NOTICES, DEAD_LETTERS),
     "on_work": (WORK, NOTICES, DEAD_LETTERS),
     "on_notice": (NOTICES, DEAD_LETTERS),
-    CONSOLE: (COMMANDS,),
+    CONSOLE_ENTRY_POINT: (COMMANDS,),
 }
 """The topics on which each entry point of main.py publishes."""
 ACK_DEADLINE = timedelta(minutes=10)
 """The longest; a function's own time-out ends it sooner."""
-LIMIT_ATTEMPTS = 100
+MAX_DELIVERY_ATTEMPTS = 100
 """Deliveries of a message before Pub/Sub itself makes it a dead letter."""
-LETTERS_KEPT_FOR = timedelta(days=31)
+DEAD_LETTER_RETENTION = timedelta(days=31)
 """The longest retention of a subscription (pubsub.proto, Subscription)."""
 
 

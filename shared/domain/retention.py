@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-KEPT_FOR = timedelta(days=30)
+RECORD_RETENTION = timedelta(days=30)
 """The runbook's rollback history."""

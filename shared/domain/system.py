@@ -9,16 +9,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA, decode
+from shared.core.codec import SCHEMA_VERSION, decode
 from shared.domain.policy.model import Mode
 
-EVERYWHERE = "all"
+ALL_SYSTEMS = "all"
 """The chain of what concerns all systems."""
 
 
-GLOBAL = "controls/global"
-BUDGET = "quotas/automatic"
-CONTROLS_MAY_BE_OLD_SECONDS = 2.0
+GLOBAL_CONTROLS_PATH = "controls/global"
+BUDGET_PATH = "quotas/automatic"
+MAX_CONTROLS_AGE_SECONDS = 2.0
 
 
 class Pause(Struct, frozen=True):
@@ -61,14 +61,14 @@ class Controls(Struct, frozen=True):
     freezes: tuple[Freeze, ...] = ()
     thawed_at: datetime | None = None
     """When the newest unfreeze was published: an older freeze changes nothing."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 class Budget(Struct, frozen=True):
     """When automation began a rollback, newest last, over all systems."""
 
     starts: tuple[datetime, ...] = ()
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 class System(Struct, frozen=True):
@@ -100,7 +100,7 @@ class System(Struct, frozen=True):
     cool_down_until: datetime | None = None
     suspended: dict[str, datetime] = {}
     """What a person changed by hand: until then automation leaves it alone."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def open_incident(self) -> str:
@@ -108,7 +108,7 @@ class System(Struct, frozen=True):
         return self.incident if self.incident_ended_at is None else ""
 
 
-class Paused(StrEnum):
+class PauseState(StrEnum):
     """How far a pause has come."""
 
     NO = "RUNNING"
@@ -117,20 +117,22 @@ class Paused(StrEnum):
     YES = "PAUSED"
 
 
-def paused(pause: Pause | None) -> Paused:
+def pause_state(pause: Pause | None) -> PauseState:
     """How far a pause has come."""
     if pause is None:
-        return Paused.NO
-    return Paused.REQUESTED if pause.reached_at is None else Paused.YES
+        return PauseState.NO
+    return PauseState.REQUESTED if pause.reached_at is None else PauseState.YES
 
 
-def frozen(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False) -> Freeze | None:
+def active_freeze(
+    freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False
+) -> Freeze | None:
     """The window that `now` lies in, if there is one; what is ordered, some do not hold up."""
     counting = (one for one in freezes if one.orders or not ordered)
     return next((one for one in counting if one.begins_at <= now < one.until), None)
 
 
-def stored(fields: dict[str, Any] | None, name: str) -> System:
+def decode_system(fields: dict[str, Any] | None, name: str) -> System:
     """Return the system that these fields hold; a new one of that name, where there are none."""
     return decode(System, fields) if fields else System(name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.errors import Ambiguous, Moved, Rejected
-from shared.engine.steps.base import StepLook
+from shared.engine.steps.base import StepObservation
 
 
 class EffectSent(Struct, frozen=True):
@@ -14,20 +14,20 @@ class EffectSent(Struct, frozen=True):
     operation: str
 
 
-class OverQuota(Struct, frozen=True):
+class EffectOverQuota(Struct, frozen=True):
     """The effect was sent, and refused for its number."""
 
     reason: str
     retry_after_seconds: float
 
 
-class Withheld(Struct, frozen=True):
+class EffectWithheld(Struct, frozen=True):
     """The effect was due, and something forbids it."""
 
     reason: str
 
 
-Result = StepLook | EffectSent | Withheld | OverQuota
+AttemptResult = StepObservation | EffectSent | EffectWithheld | EffectOverQuota
 
-WROTE = (EffectSent, OverQuota, Ambiguous, Moved, Rejected)
+WRITE_RESULTS = (EffectSent, EffectOverQuota, Ambiguous, Moved, Rejected)
 """Ends of a call that has written, or tried to: it counts against the quota. No look ends so."""

@@ -8,16 +8,16 @@ from operator import attrgetter
 
 from shared.core.codec import encode
 from shared.core.store import Put, Update
-from shared.domain.audit.chain import Event, event
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import ENDED, Step, StepStatus
-from shared.domain.rollback.rollback import LEASE, Rollback
-from shared.domain.rollback.write_quota import PaceLeft, quota_path
-from shared.engine.lease import Draft, LeasedRollback
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
+from shared.domain.rollback.rollback import LEASE_DURATION, Rollback
+from shared.domain.rollback.write_quota import SavedPace, quota_path
+from shared.engine.lease import CommitDraft, LeasedRollback
 
-COMMIT_GAP_SECONDS = 1.0
+MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
-RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
+LEASE_RENEWAL_INTERVAL_SECONDS = LEASE_DURATION.total_seconds() / 3
 
 
 class Checkpointer:
@@ -28,7 +28,7 @@ class Checkpointer:
         tenure: LeasedRollback,
         saved: Mapping[str, Step],
         steps: StepTable,
-        pace_left: Callable[[datetime], PaceLeft],
+        pace_left: Callable[[datetime], SavedPace],
     ) -> None:
         """`saved` is what was read; `steps`, in the caller's hands, what is known since.
 
@@ -40,51 +40,52 @@ class Checkpointer:
         self._steps = steps
         self._pace_left = pace_left
 
-    def when_due(self, *, leaving: bool) -> None:
+    def commit_if_due(self, *, leaving: bool) -> None:
         """Commit results and intents after a second, the lease's renewal after ten.
 
         Raises: as Tenure.commit.
         """
         since = self._tenure.seconds_since_commit
         at_once = leaving or not self._tenure.commits
-        if (self.is_wanted() and (at_once or since >= COMMIT_GAP_SECONDS)) or (
-            since >= RENEW_AFTER_SECONDS
+        if (self.is_commit_needed() and (at_once or since >= MIN_COMMIT_INTERVAL_SECONDS)) or (
+            since >= LEASE_RENEWAL_INTERVAL_SECONDS
         ):
             self._tenure.commit(self._draft)
             self._saved = dict(self._steps)
             self._steps.touched.clear()
 
-    def is_wanted(self) -> bool:
+    def is_commit_needed(self) -> bool:
         """Whether a result or an intent is worth a commit; an operation's name can wait."""
-        return any(not self.has(self._steps[name]) for name in self._steps.touched)
+        return any(not self.is_committed(self._steps[name]) for name in self._steps.touched)
 
     def seconds_until_next(self) -> float:
         """How long until what is waited for may be committed."""
-        return COMMIT_GAP_SECONDS - self._tenure.seconds_since_commit
+        return MIN_COMMIT_INTERVAL_SECONDS - self._tenure.seconds_since_commit
 
-    def has(self, step: Step) -> bool:
+    def is_committed(self, step: Step) -> bool:
         """Whether the step, as far as others must know of it, has landed."""
         saved = self._saved[step.name]
-        return saved is step or _essence(saved) == _essence(step)
+        return saved is step or _committed_state(saved) == _committed_state(step)
 
     def is_finished(self) -> bool:
         """Whether every step has ended, and that is committed."""
-        return all(step.status in ENDED for step in self._saved.values())
+        return all(step.status in ENDED_STEP_STATUSES for step in self._saved.values())
 
-    def _draft(self, rollback: Rollback) -> Draft:
+    def _draft(self, rollback: Rollback) -> CommitDraft:
         """Everything known and not yet committed; no intents when the rollback is to stop."""
         if rollback.cancel_requested:
             self._withdraw_intents()
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
         in_flight = sum(step.may_be_in_flight for step in self._steps.begun())
-        changes: dict[str, object] = {"due_at": now + 2 * LEASE, "in_flight": in_flight}
+        changes: dict[str, object] = {"due_at": now + 2 * LEASE_DURATION, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
-        return Draft(
-            events=tuple(self._events(changed, now)) or (event("lease.renewed", now, "worker"),),
+        return CommitDraft(
+            events=tuple(self._events(changed, now))
+            or (create_event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
                 *(
@@ -103,8 +104,8 @@ class Checkpointer:
 
     def _events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
         for step in changed:
-            if not self.has(step):
-                yield event(
+            if not self.is_committed(step):
+                yield create_event(
                     f"step.{step.status.value.lower()}",
                     now,
                     "worker",
@@ -117,7 +118,7 @@ class Checkpointer:
                 )
 
 
-def _essence(step: Step) -> tuple[object, ...]:
+def _committed_state(step: Step) -> tuple[object, ...]:
     """What others must know of a step before anything follows from it."""
     return (step.status, step.seen, step.deadline)
 

@@ -18,10 +18,10 @@ from shared.core.runtime import Clock, Pool
 from shared.core.store import Query, Store
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.write_quota import Pace, PaceLeft, quota_path, resumed
-from shared.engine.attempt_results import EffectSent, OverQuota, Result, Withheld
+from shared.domain.rollback.write_quota import Pace, SavedPace, quota_path, resume_pace
+from shared.engine.attempt_results import AttemptResult, EffectOverQuota, EffectSent, EffectWithheld
 from shared.engine.lease import LeasedRollback
-from shared.engine.step_scheduler import LOOK_AGAIN_SECONDS, StepScheduler, lands_late
+from shared.engine.step_scheduler import POLL_INTERVAL_SECONDS, StepScheduler, may_land_late
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.stop_conditions import StopConditions
 
@@ -53,7 +53,7 @@ class Engine:
         self._switches = switches
         self._execution = execution
 
-    def carry(self, tenure: LeasedRollback, until: float) -> StopReason:
+    def execute_plan(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.
 
         `until` is a moment of the monotonic clock.
@@ -71,29 +71,31 @@ class Engine:
             if not (forbidden or time_is_over):
                 carrying.begin()
             elif forbidden:
-                carrying.put_back()
-            carrying.commit_what_is_due(leaving=(forbidden or time_is_over) and not calls_run)
-            if carrying.finished():
+                carrying.withdraw_intents()
+            carrying.commit_due_changes(leaving=(forbidden or time_is_over) and not calls_run)
+            if carrying.is_finished():
                 return StopReason.ENDED
             if not calls_run and time_is_over:
                 return StopReason.HANDED_OVER
-            if not calls_run and forbidden and carrying.settled():
+            if not calls_run and forbidden and carrying.is_settled():
                 return StopReason.STOPPED
             if not time_is_over:
                 self._send(carrying, tenure, settling=forbidden)
-            patience = LOOK_AGAIN_SECONDS if time_is_over else carrying.patience(settling=forbidden)
-            carrying.fold(self._results(patience))
+            patience = (
+                POLL_INTERVAL_SECONDS if time_is_over else carrying.patience(settling=forbidden)
+            )
+            carrying.record_results(self._results(patience))
 
     def _is_stopped(self, carrying: StepScheduler) -> bool:
         """Whether the switches forbid to go on; where nothing could, nobody has to ask them."""
-        return not carrying.only_waits() and bool(self._switches.stop())
+        return not carrying.is_only_waiting() and bool(self._switches.stop())
 
     def _pace(self, tenure: LeasedRollback) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
         fields = self._store.get(quota_path(tenure.rollback.system)).fields
-        left = decode(PaceLeft, fields) if fields is not None else None
+        left = decode(SavedPace, fields) if fields is not None else None
         quota = self._execution.write_quota.ours
-        return resumed(left, quota, tenure.now(), self._clock.monotonic())
+        return resume_pace(left, quota, tenure.now(), self._clock.monotonic())
 
     def _results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):
@@ -103,10 +105,10 @@ class Engine:
 
     def _send(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
         """Hand every call that is due to the pool."""
-        for step, may_set in carrying.take_due(settling=settling):
+        for step, may_set in carrying.take_due_steps(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
-    def _attempt(self, tenure: LeasedRollback, step: Step, may_set: bool) -> Result:
+    def _attempt(self, tenure: LeasedRollback, step: Step, may_set: bool) -> AttemptResult:
         """Look, and set when the world still is where the intent found it.
 
         Raises: LostRollback, when the lease has run out meanwhile.
@@ -118,18 +120,20 @@ class Engine:
         try:
             return self._effect(tenure, step, kind)
         except Throttled as refused:
-            return OverQuota(str(refused), refused.retry_after.total_seconds())
+            return EffectOverQuota(str(refused), refused.retry_after.total_seconds())
 
-    def _effect(self, tenure: LeasedRollback, step: Step, kind: StepKind) -> EffectSent | Withheld:
+    def _effect(
+        self, tenure: LeasedRollback, step: Step, kind: StepKind
+    ) -> EffectSent | EffectWithheld:
         kind.rehearse(step)
         reason = self._switches.stop()
         if reason:
-            return Withheld(reason)
+            return EffectWithheld(reason)
         tenure.check()
-        if lands_late(step, kind, tenure.now()) or not tenure.lasts(
+        if may_land_late(step, kind, tenure.now()) or not tenure.is_leased_for(
             kind.unconditional_timeout_seconds or 0.0
         ):
-            return Withheld("its time to be sent is over")
+            return EffectWithheld("its time to be sent is over")
         return EffectSent(kind.set(step))
 
 

@@ -28,31 +28,31 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA, decode, encode
+from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
-from shared.core.redaction import redacted
+from shared.core.redaction import redact_value
 from shared.core.runtime import Clock, Ids
 from shared.core.store import SERVER_TIME, Create, Document, Reader, Store, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit import anchor
-from shared.domain.audit.chain import Event, event, link
+from shared.domain.audit.chain import Event, build_entry, create_event
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED, LEASE, Lease, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Lease, Rollback
 
-COMPOSE_ATTEMPTS = 10
-SKEW = timedelta(seconds=2)
+MAX_COMMIT_ATTEMPTS = 10
+CLOCK_SKEW_TOLERANCE = timedelta(seconds=2)
 """How far the clock that wrote `due_at` may be ahead of the store's."""
-RETRY_SECONDS = 0.2
-COPY_WITHIN = timedelta(seconds=1)
+RETRY_PAUSE_SECONDS = 0.2
+DUPLICATE_WINDOW = timedelta(seconds=1)
 """The work subscription's shortest backoff: what claims sooner after its holder is no redelivery,
 but a copy of the message, and nobody has died."""
-LIMIT_TAKEOVERS = 3
+MAX_TAKEOVERS = 3
 """Deaths without progress: then something kills every worker that touches this rollback."""
-LIMIT_LATE = 12
+MAX_LATE_TAKEOVERS = 12
 """Take-overs without progress, whether from the dead or the late: even so it ends."""
 
 
-class Draft(Struct, frozen=True):
+class CommitDraft(Struct, frozen=True):
     """What one commit is to do: change fields of the rollback, record events, write beside it."""
 
     events: tuple[Event, ...]
@@ -60,25 +60,25 @@ class Draft(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
 
 
-TOLD = ("status", "cancel_requested", "expires_at")
+AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
 """Fields whose change is told in the trail, with what they were before."""
-ANCHORED = frozenset({"fence", "status", "expires_at"})
+ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
 """Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
 
-Compose = Callable[[Rollback], Draft | None]
+ComposeCommit = Callable[[Rollback], CommitDraft | None]
 """Decides a commit from the newest state of the rollback; called again when that has changed."""
 
 
-def prepared(
-    rollback: Rollback, version: Any, draft: Draft, commit_id: str, *, renew: bool
+def prepare_commit(
+    rollback: Rollback, version: Any, draft: CommitDraft, commit_id: str, *, renew: bool
 ) -> tuple[Rollback, list[Write]]:
     """The rollback after a commit, and that commit: fenced, with its audit entry as receipt.
 
     Its holder renews the lease with each commit; a person's commit leaves the lease as it is.
     """
     sequence = rollback.sequence + 1
-    events = _with_changes(draft, rollback)
-    entry = link(rollback.audit_head, sequence, commit_id, rollback.fence, events)
+    events = _add_changes_to_events(draft, rollback)
+    entry = build_entry(rollback.audit_head, sequence, commit_id, rollback.fence, events)
     after = replace(
         rollback,
         **draft.changes,
@@ -89,29 +89,31 @@ def prepared(
     fields = encode(after)
     if renew and after.lease is not None:
         fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
-    asked = anchor.asked(rollbacks.rollback_path(rollback.id), entry, after.expires_at)
+    asked = anchor.pending_anchor_write(
+        rollbacks.rollback_path(rollback.id), entry, after.expires_at
+    )
     return after, [
         Update(rollbacks.rollback_path(rollback.id), fields, version),
         Create(
-            rollbacks.entry_path(rollback.id, sequence),
+            rollbacks.audit_entry_path(rollback.id, sequence),
             {**encode(entry), "expires_at": after.expires_at},
         ),
         *draft.writes,
-        *([asked] if ANCHORED & draft.changes.keys() else []),
+        *([asked] if ANCHORED_FIELDS & draft.changes.keys() else []),
     ]
 
 
-def _with_changes(draft: Draft, before: Rollback) -> tuple[Event, ...]:
+def _add_changes_to_events(draft: CommitDraft, before: Rollback) -> tuple[Event, ...]:
     """The draft's events, the first of them with what its commit changes: before and after."""
     changes = {
         name: [getattr(before, name), draft.changes[name]]
-        for name in TOLD
+        for name in AUDITED_FIELDS
         if name in draft.changes and draft.changes[name] != getattr(before, name)
     }
     if not changes:
         return draft.events
     first, *others = draft.events
-    told = redacted(msgspec.to_builtins(changes))
+    told = redact_value(msgspec.to_builtins(changes))
     facts = {**first.facts, "changes": told}
     return (replace(first, facts=facts), *others)
 
@@ -160,29 +162,31 @@ class LeasedRollback:
         """How long ago the newest commit was sent: the lease runs from there."""
         return self._clock.monotonic() - self._renewed
 
-    def commit(self, compose: Compose) -> None:
+    def commit(self, compose: ComposeCommit) -> None:
         """Land what `compose` decides on the newest state, exactly once; None commits nothing.
 
         Raises: LostRollback, when another worker has claimed or our lease has run out;
         Unavailable, when the store does not answer or other preconditions never hold.
         """
         too_fast = f"rollback {self.rollback.id}: its documents change too fast to commit"
-        retry_on_conflict(partial(self._commit, compose), COMPOSE_ATTEMPTS, too_fast)
+        retry_on_conflict(partial(self._commit, compose), MAX_COMMIT_ATTEMPTS, too_fast)
 
-    def _commit(self, compose: Compose) -> None:
+    def _commit(self, compose: ComposeCommit) -> None:
         """The same on the state that is known. Raises: Moved, when somebody wrote first."""
         draft = compose(self.rollback)
         if draft is None:
             return
         self.check()
         commit_id = self._ids()
-        after, writes = prepared(self.rollback, self._version, _alive(draft), commit_id, renew=True)
+        after, writes = prepare_commit(
+            self.rollback, self._version, _mark_alive(draft), commit_id, renew=True
+        )
         sent = self._clock.monotonic()
         self._land(after, writes)
         self._renewed = sent
         self.commits += 1
 
-    def transact(self, compose: Callable[[Reader, Rollback], Draft | None]) -> bool:
+    def transact(self, compose: Callable[[Reader, Rollback], CommitDraft | None]) -> bool:
         """Whether a commit landed over reads that are consistent with it; None commits nothing.
 
         Raises: as `commit`.
@@ -203,8 +207,8 @@ class LeasedRollback:
             draft = compose(reader, current)
             if draft is None:
                 return []
-            after, writes = prepared(
-                current, document.version, _alive(draft), commit_id, renew=True
+            after, writes = prepare_commit(
+                current, document.version, _mark_alive(draft), commit_id, renew=True
             )
             landed.append(after)
             return writes
@@ -215,7 +219,7 @@ class LeasedRollback:
             try:
                 version = self._store.transact(work)
             except (Ambiguous, Throttled, Moved):
-                self._clock.sleep(RETRY_SECONDS)
+                self._clock.sleep(RETRY_PAUSE_SECONDS)
                 continue
             if not landed:
                 return False
@@ -225,16 +229,16 @@ class LeasedRollback:
             self.commits += 1
             return True
 
-    def lasts(self, seconds: float) -> bool:
+    def is_leased_for(self, seconds: float) -> bool:
         """Whether the lease outlasts that many seconds more."""
-        return self.seconds_since_commit + seconds <= LEASE.total_seconds()
+        return self.seconds_since_commit + seconds <= LEASE_DURATION.total_seconds()
 
     def check(self) -> None:
         """Return while the lease runs. Raises: LostRollback."""
-        if not self.lasts(0.0):
+        if not self.is_leased_for(0.0):
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
 
-    def admit_late(self) -> None:
+    def record_late_worker(self) -> None:
         """Have it on record that this worker, which lost the rollback, is late and has not died.
 
         It writes as a person does, and nothing else. Raises: Moved, as when somebody has come
@@ -244,11 +248,14 @@ class LeasedRollback:
         if document.fields is None:
             return
         current = decode(Rollback, document.fields)
-        if current.status in ENDED or self._fence < current.fence - current.takeovers:
+        if (
+            current.status in ENDED_ROLLBACK_STATUSES
+            or self._fence < current.fence - current.takeovers
+        ):
             return
-        told = event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
-        draft = Draft((told,), {"late": current.late + 1})
-        _, writes = prepared(current, document.version, draft, self._ids(), renew=False)
+        told = create_event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
+        draft = CommitDraft((told,), {"late": current.late + 1})
+        _, writes = prepare_commit(current, document.version, draft, self._ids(), renew=False)
         self._store.commit(writes)
 
     def _land(self, after: Rollback, writes: list[Write]) -> None:
@@ -257,7 +264,7 @@ class LeasedRollback:
             try:
                 self._version = self._store.commit(writes)
             except (Ambiguous, Throttled):
-                self._clock.sleep(RETRY_SECONDS)
+                self._clock.sleep(RETRY_PAUSE_SECONDS)
                 self.check()  # then the identical commit again: its receipt tells whose it was
             except Moved:
                 if self._look_back(after):
@@ -269,7 +276,7 @@ class LeasedRollback:
 
     def _look_back(self, after: Rollback) -> bool:
         """Whether our commit is the one that stands in the way of its own repetition."""
-        receipt = self._store.get(rollbacks.entry_path(after.id, after.sequence))
+        receipt = self._store.get(rollbacks.audit_entry_path(after.id, after.sequence))
         landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id
         current = self._store.get(rollbacks.rollback_path(after.id))
         self.rollback = decode(Rollback, current.fields)
@@ -279,22 +286,22 @@ class LeasedRollback:
         return landed
 
 
-def _alive(draft: Draft) -> Draft:
+def _mark_alive(draft: CommitDraft) -> CommitDraft:
     """The draft of a worker that has come so far: it has not died over this rollback."""
     return replace(draft, changes={"takeovers": 0, "late": 0, **draft.changes})
 
 
-def given_up(rollback: Rollback) -> str:
+def give_up_reason(rollback: Rollback) -> str:
     """Why no further worker is to try its luck; empty while one may."""
-    if rollback.takeovers - rollback.late > LIMIT_TAKEOVERS:
-        return f"{LIMIT_TAKEOVERS} consecutive workers crashed without progress"
-    if rollback.takeovers > LIMIT_LATE:
+    if rollback.takeovers - rollback.late > MAX_TAKEOVERS:
+        return f"{MAX_TAKEOVERS} consecutive workers crashed without progress"
+    if rollback.takeovers > MAX_LATE_TAKEOVERS:
         late = f"{rollback.late} of them were late"
-        return f"{LIMIT_LATE} consecutive workers made no progress; {late}"
+        return f"{MAX_LATE_TAKEOVERS} consecutive workers made no progress; {late}"
     return ""
 
 
-def claim(
+def claim_rollback(
     store: Store,
     clock: Clock,
     ids: Ids,
@@ -312,36 +319,36 @@ def claim(
         document = store.get(rollbacks.rollback_path(rollback_id))
         if document.fields is None:
             return None
-        if document.fields.get("schema") != SCHEMA:
+        if document.fields.get("schema") != SCHEMA_VERSION:
             raise Unavailable(f"rollback {rollback_id}: written by a newer version")
         found = decode(Rollback, document.fields)
         if found.system not in systems:
             raise Refused(f"rollback {rollback_id}: no policy for the system {found.system}")
-        if not _free(found, document, message_id):
+        if not _is_claimable(found, document, message_id):
             return None
-        return _take(store, clock, ids, found, document, message_id)
+        return _take_over(store, clock, ids, found, document, message_id)
 
     everybody = f"rollback {rollback_id}: everybody claims it"
-    return retry_on_conflict(claimed, COMPOSE_ATTEMPTS, everybody)
+    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, everybody)
 
 
-def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
+def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bool:
     """Whether this message may take the rollback now, judged by the store's own clock."""
-    if rollback.status in ENDED or rollback.due_at is None:
+    if rollback.status in ENDED_ROLLBACK_STATUSES or rollback.due_at is None:
         return False
     if rollback.lease is None:
-        return rollback.due_at <= document.read_at + SKEW
+        return rollback.due_at <= document.read_at + CLOCK_SKEW_TOLERANCE
     if rollback.lease.message_id == message_id:
         return True  # our message came again: its first worker is dead, or has refused it
-    return document.read_at - rollback.lease.renewed_at > LEASE
+    return document.read_at - rollback.lease.renewed_at > LEASE_DURATION
 
 
-def _take(
+def _take_over(
     store: Store, clock: Clock, ids: Ids, found: Rollback, document: Document, message_id: str
 ) -> LeasedRollback:
     """The tenure, once our claim has landed. Raises: Moved, when somebody wrote first."""
     holder = ids()
-    claimed = event(
+    claimed = create_event(
         "rollback.claimed",
         document.read_at,
         "worker",
@@ -349,26 +356,26 @@ def _take(
         message=message_id,
         from_holder=found.lease.holder if found.lease else None,
     )
-    died = found.lease is not None and document.read_at - found.lease.renewed_at >= COPY_WITHIN
-    draft = Draft(
+    died = found.lease is not None and document.read_at - found.lease.renewed_at >= DUPLICATE_WINDOW
+    draft = CommitDraft(
         (claimed,),
         {
             "fence": found.fence + 1,
             "lease": Lease(holder, message_id, document.read_at),
             "takeovers": found.takeovers + died,
-            "due_at": document.read_at + 2 * LEASE,
+            "due_at": document.read_at + 2 * LEASE_DURATION,
         },
     )
     raised = replace(found, fence=found.fence + 1)
     commit_id = ids()
     sent = clock.monotonic()
-    after, writes = prepared(raised, document.version, draft, commit_id, renew=True)
+    after, writes = prepare_commit(raised, document.version, draft, commit_id, renew=True)
     while True:
         try:
             version = store.commit(writes)
         except (Ambiguous, Throttled):
-            clock.sleep(RETRY_SECONDS)
-            if clock.monotonic() - sent > LEASE.total_seconds():
+            clock.sleep(RETRY_PAUSE_SECONDS)
+            if clock.monotonic() - sent > LEASE_DURATION.total_seconds():
                 raise
         except Moved:
             current = store.get(rollbacks.rollback_path(found.id))

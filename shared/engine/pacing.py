@@ -8,10 +8,10 @@ from math import isinf
 
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Order
-from shared.domain.rollback.write_quota import Pace, PaceLeft
+from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.write_quota import Pace, SavedPace
 
-INTENTS_AHEAD_SECONDS = 5.0
+INTENT_LEAD_SECONDS = 5.0
 """Intents are written for the tokens of that long, so that commits stay in bulk."""
 
 
@@ -19,21 +19,25 @@ class Pacing:
     """Tokens and batches in one worker's hands. Bare times are seconds of its monotonic clock."""
 
     def __init__(
-        self, pace: Pace, execution: Execution, order: Order | None, in_doubt: Iterable[Step]
+        self,
+        pace: Pace,
+        execution: Execution,
+        order: RollbackRequest | None,
+        in_doubt: Iterable[Step],
     ) -> None:
         """Go on from `pace`; nobody knows which of the steps `in_doubt` a dead worker has sent."""
         self._bucket = pace.bucket
         self._batch_over_at = pace.batch_over_at
         self._batch_size = (order and order.batch_size) or execution.batch_size
         self._delay = (order and order.delay_seconds) or execution.delay.total_seconds()
-        self._ahead = INTENTS_AHEAD_SECONDS * execution.write_quota.ours.per_second
+        self._ahead = INTENT_LEAD_SECONDS * execution.write_quota.ours.per_second
         self._set_apart = {step.name for step in in_doubt}
         """Those whose tokens are set apart, until they are looked at."""
         self._not_landed: list[Step] = []
         """Of those, the ones whose effect has not landed."""
         self._landed_up_to = -1
 
-    def is_set_apart(self, step: Step) -> bool:
+    def is_reserved(self, step: Step) -> bool:
         """Whether tokens are set apart for what a dead worker may have sent of it."""
         return step.name in self._set_apart
 
@@ -62,13 +66,13 @@ class Pacing:
         # A whole batch, once the one before is over and its pause has passed.
         return self._batch_size if now - self._batch_over_at >= self._delay else 0
 
-    def left(self, unsent: int, at: datetime, now: float) -> PaceLeft:
+    def left(self, unsent: int, at: datetime, now: float) -> SavedPace:
         """How fast the next worker may go on.
 
         What may be sent before the next commit is set apart: we may die after it was sent.
         """
         since_batch = now - self._batch_over_at
-        return PaceLeft(
+        return SavedPace(
             level=self._bucket.level(now),
             at=at,
             set_apart=unsent,

@@ -12,18 +12,18 @@ from shared.core.runtime import Clock
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.write_quota import Pace, PaceLeft
-from shared.engine.attempt_results import WROTE, EffectSent, OverQuota, Withheld
+from shared.domain.rollback.write_quota import Pace, SavedPace
+from shared.engine.attempt_results import WRITE_RESULTS, EffectOverQuota, EffectSent, EffectWithheld
 from shared.engine.checkpoints import Checkpointer, StepTable
 from shared.engine.lease import LeasedRollback
 from shared.engine.pacing import Pacing
-from shared.engine.steps.base import StepKind, StepLook, StepVerdict
+from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 
-LOOK_AGAIN_SECONDS = 1.0
-LOSS_UNSEEN_SECONDS = 3.0
+POLL_INTERVAL_SECONDS = 1.0
+MAX_LOSS_DETECTION_SECONDS = 3.0
 """How long whoever has lost a rollback may go on sending what it had begun: its look at the
 switches, which tells of that, may be 2 s old."""
-SENT_WITHIN_SECONDS = 8.0
+MAX_SEND_DELAY_SECONDS = 8.0
 """How long after its intent an unconditional effect may be sent, without another intent."""
 
 
@@ -55,7 +55,7 @@ class StepScheduler:
         from sending on."""
         self._in_doubt = frozenset(self._loose)
         """What the worker before us may have sent, and while it lives may send yet."""
-        self._is_alone_at = clock.monotonic() + LOSS_UNSEEN_SECONDS
+        self._is_alone_at = clock.monotonic() + MAX_LOSS_DETECTION_SECONDS
         self._is_settling = False
         """Whether nothing may be begun or sent any more."""
         died = tenure.rollback.takeovers > 0
@@ -76,18 +76,18 @@ class StepScheduler:
 
     # What the calls found
 
-    def fold(self, results: Iterable[tuple[str, object]]) -> None:
+    def record_results(self, results: Iterable[tuple[str, object]]) -> None:
         """Take in the ends of calls. Raises: what a call raised that is no RollbackError."""
         for name, result in results:
             step = self._steps[name]
-            if self._calls.pop(name) and not isinstance(result, WROTE):
+            if self._calls.pop(name) and not isinstance(result, WRITE_RESULTS):
                 self._bucket.give_back(step.writes)
             self._steps[name] = self._after(step, result)
 
     def _after(self, step: Step, result: object) -> Step:
         """The step after one call's end."""
         match result:
-            case StepLook():
+            case StepObservation():
                 return self._after_look(step, result)
             case EffectSent():
                 self._loose.add(step.name)
@@ -96,9 +96,9 @@ class StepScheduler:
                 return replace(step, operation=result.operation, attempts=step.attempts + 1)
             case Ambiguous():
                 self._loose.add(step.name)
-                self._look_in(step, LOOK_AGAIN_SECONDS)
+                self._look_in(step, POLL_INTERVAL_SECONDS)
                 return replace(step, attempts=step.attempts + 1, note=str(result))
-            case OverQuota():
+            case EffectOverQuota():
                 wait = result.retry_after_seconds
                 self._bucket.refused(wait, self._clock.monotonic())
                 self._look_in(step, wait)
@@ -106,12 +106,14 @@ class StepScheduler:
             case Throttled():  # a look, which costs nothing of the write quota
                 self._look_in(step, result.retry_after.total_seconds())
                 return self._unless_overdue(replace(step, note=str(result)))
-            case Withheld() if not step.writes:  # a portion whose turn it was not: others had it
-                self._look_in(step, LOOK_AGAIN_SECONDS)
+            case EffectWithheld() if (
+                not step.writes
+            ):  # a portion whose turn it was not: others had it
+                self._look_in(step, POLL_INTERVAL_SECONDS)
                 return replace(step, begun_at=self._tenure.now(), note=result.reason)
-            case Withheld() | Moved() | Unavailable():
-                self._look_in(step, LOOK_AGAIN_SECONDS)
-                note = result.reason if isinstance(result, Withheld) else str(result)
+            case EffectWithheld() | Moved() | Unavailable():
+                self._look_in(step, POLL_INTERVAL_SECONDS)
+                note = result.reason if isinstance(result, EffectWithheld) else str(result)
                 return self._unless_overdue(replace(step, note=note))
             case Rejected():
                 return self._ended(step, StepStatus.FAILED, str(result))
@@ -119,14 +121,14 @@ class StepScheduler:
                 raise result
         raise TypeError(f"a call answered {result!r}")
 
-    def _after_look(self, step: Step, look: StepLook) -> Step:
-        if self._pacing.is_set_apart(step):
+    def _after_look(self, step: Step, look: StepObservation) -> Step:
+        if self._pacing.is_reserved(step):
             self._pacing.account_for(step, landed=look.verdict is not StepVerdict.AT_ORIGIN)
         if look.verdict is StepVerdict.AT_GOAL:
             note = look.note or ("" if step.attempts else "found at its goal")
             return self._ended(step, StepStatus.DONE, note)
         if self._may_still_land(step) and not look.is_further:
-            self._look_in(step, LOOK_AGAIN_SECONDS)
+            self._look_in(step, POLL_INTERVAL_SECONDS)
             return step
         match look.verdict:
             case StepVerdict.ELSEWHERE:
@@ -134,16 +136,16 @@ class StepScheduler:
             case StepVerdict.IMPOSSIBLE:
                 return self._ended(step, StepStatus.FAILED, look.note)
             case StepVerdict.UNDER_WAY:
-                self._look_in(step, max(LOOK_AGAIN_SECONDS, 0.05 * self._age(step)))
+                self._look_in(step, max(POLL_INTERVAL_SECONDS, 0.05 * self._age(step)))
                 sent = step.attempts or (1 if step.writes else 0)  # by us, or by a dead worker
                 return self._unless_overdue(replace(step, attempts=sent, note=look.note))
             case StepVerdict.AT_ORIGIN:
                 return self._at_origin(step, look)
 
-    def _at_origin(self, step: Step, look: StepLook) -> Step:
+    def _at_origin(self, step: Step, look: StepObservation) -> Step:
         """Nothing of it is on its way (any more): the effect may be sent, again."""
         if self._is_settling and self._may_be_sent_by_another(step):
-            self._look_in(step, LOOK_AGAIN_SECONDS)
+            self._look_in(step, POLL_INTERVAL_SECONDS)
             return step
         self._loose.discard(step.name)
         if look.is_further:
@@ -174,11 +176,11 @@ class StepScheduler:
         takes = self._kinds[step.kind].unconditional_timeout_seconds
         if takes is None or not self._is_late(step):
             return step
-        within = timedelta(seconds=takes + SENT_WITHIN_SECONDS)
+        within = timedelta(seconds=takes + MAX_SEND_DELAY_SECONDS)
         return replace(step, deadline=self._tenure.now() + within)
 
     def _is_late(self, step: Step) -> bool:
-        return lands_late(step, self._kinds[step.kind], self._tenure.now())
+        return may_land_late(step, self._kinds[step.kind], self._tenure.now())
 
     def _taken_over(self, step: Step) -> Step:
         """A judgement has all of its time again: who began it before us may have died."""
@@ -209,26 +211,26 @@ class StepScheduler:
         self._is_settling = False
         has_ended, self._has_ended = self._has_ended, False
         if has_ended:
-            for step in plans.unneeded(self._steps):
+            for step in plans.unneeded_steps(self._steps):
                 self._steps[step.name] = self._ended(step, StepStatus.UNNEEDED, "")
             steps = self._steps.values()
             self._is_halted = any(one.halts and one.status is StepStatus.FAILED for one in steps)
         if self._is_halted:
-            self.put_back()
+            self.withdraw_intents()
             pending = [step for step in self._steps.values() if step.status is StepStatus.PENDING]
             self._skip(pending, "the plan was halted")
         if has_ended:
-            self._skip(plans.blocked(self._steps), "a step before it did not succeed")
+            self._skip(plans.blocked_steps(self._steps), "a step before it did not succeed")
         begun = len(self._steps.begun())
         admitted = self._pacing.admitted(begun, self._unsent(), self._clock.monotonic())
         if not admitted:
             return
-        longest_first = sorted(plans.ready(self._steps), key=self._expected, reverse=True)
+        longest_first = sorted(plans.ready_steps(self._steps), key=self._expected, reverse=True)
         for step in longest_first[:admitted]:
             intent = replace(step, status=StepStatus.BEGUN, begun_at=self._tenure.now())
             self._steps[step.name] = self._with_deadline(intent)
 
-    def put_back(self) -> None:
+    def withdraw_intents(self) -> None:
         """Take back the intents of which nothing is on its way: they are pending again."""
         self._is_settling = True
         for step in self._steps.begun():
@@ -248,22 +250,22 @@ class StepScheduler:
             step.writes
             for step in self._steps.begun()
             if not step.attempts
-            and not self._pacing.is_set_apart(step)
+            and not self._pacing.is_reserved(step)
             and not self._calls.get(step.name)
         )
 
     # Commits
 
-    def commit_what_is_due(self, *, leaving: bool) -> None:
+    def commit_due_changes(self, *, leaving: bool) -> None:
         """As Commits says. Raises: as Tenure.commit."""
-        self._commits.when_due(leaving=leaving)
+        self._commits.commit_if_due(leaving=leaving)
 
-    def _pace_left(self, at: datetime) -> PaceLeft:
+    def _pace_left(self, at: datetime) -> SavedPace:
         return self._pacing.left(self._unsent(), at, self._clock.monotonic())
 
     # Calls
 
-    def take_due(self, *, settling: bool) -> list[tuple[Step, bool]]:
+    def take_due_steps(self, *, settling: bool) -> list[tuple[Step, bool]]:
         """The steps to ask about now, and whether the call may send the effect.
 
         A token of the write quota is taken for each call that may send. Settling: only what may
@@ -284,8 +286,8 @@ class StepScheduler:
     def patience(self, *, settling: bool) -> float:
         """Seconds until something is due."""
         now = self._clock.monotonic()
-        waits = [LOOK_AGAIN_SECONDS]
-        if self._commits.is_wanted():
+        waits = [POLL_INTERVAL_SECONDS]
+        if self._commits.is_commit_needed():
             waits.append(self._commits.seconds_until_next())
         for step in self._askable(settling=settling):
             wait = self._next_look.get(step.name, now) - now
@@ -298,7 +300,7 @@ class StepScheduler:
         """The begun steps whose intent, as it stands, has landed, and that no call asks about."""
         for step in self._steps.begun():
             asked_about = step.name in self._calls or (settling and step.name not in self._loose)
-            if not asked_about and self._commits.has(step):
+            if not asked_about and self._commits.is_committed(step):
                 yield step
 
     def _in_turn(self, *, settling: bool) -> list[Step]:
@@ -314,21 +316,21 @@ class StepScheduler:
     def _may_set(self, step: Step) -> bool:
         return step.name not in self._loose and not self._is_late(step)
 
-    def only_waits(self) -> bool:
+    def is_only_waiting(self) -> bool:
         """Whether all that has begun is on its way, and nothing may begin before it ends."""
         begun = [step.name for step in self._steps.begun()]
-        return bool(begun) and self._loose.issuperset(begun) and not plans.ready(self._steps)
+        return bool(begun) and self._loose.issuperset(begun) and not plans.ready_steps(self._steps)
 
-    def settled(self) -> bool:
+    def is_settled(self) -> bool:
         """Whether no effect can be on its way."""
-        return not self._loose and not self._commits.is_wanted()
+        return not self._loose and not self._commits.is_commit_needed()
 
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether every step has ended, and that is committed."""
         return self._commits.is_finished()
 
 
-def lands_late(step: Step, kind: StepKind, now: datetime) -> bool:
+def may_land_late(step: Step, kind: StepKind, now: datetime) -> bool:
     """Whether its unconditional effect, sent now, might land after its deadline."""
     takes = kind.unconditional_timeout_seconds
     if takes is None:

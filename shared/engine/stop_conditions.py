@@ -11,7 +11,12 @@ from shared.core.store import Document, Store
 from shared.domain import system as systems
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
+from shared.domain.system import (
+    GLOBAL_CONTROLS_PATH,
+    MAX_CONTROLS_AGE_SECONDS,
+    Controls,
+    active_freeze,
+)
 
 
 class StopConditions:
@@ -29,26 +34,26 @@ class StopConditions:
     def stop(self) -> str:
         """Why nothing may be done now; empty when all may go on. Unreadable means stop."""
         with self._lock:
-            if self._clock.monotonic() - self._read_at > CONTROLS_MAY_BE_OLD_SECONDS:
+            if self._clock.monotonic() - self._read_at > MAX_CONTROLS_AGE_SECONDS:
                 self._read_at = self._clock.monotonic()
                 self._stop = self._look()
             return self._stop
 
     def _look(self) -> str:
         try:
-            everywhere = self._store.get(GLOBAL)
+            everywhere = self._store.get(GLOBAL_CONTROLS_PATH)
             here = self._store.get(systems.system_path(self._rollback.system))
             itself = self._store.get(rollbacks.rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
-        system = systems.stored(here.fields, self._rollback.system)
+        system = systems.decode_system(here.fields, self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)
         ordered = self._rollback.order is not None
         windows = (*controls.freezes, *system.freezes)
-        window = frozen(windows, here.read_at, ordered=ordered)
+        window = active_freeze(windows, here.read_at, ordered=ordered)
         if window and not self._overrides:
             return str(window)
         return self._called_off(itself)

@@ -8,29 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.domain.data.integrity.schema import compiled
+from shared.domain.data.integrity.schema import compile_schema
 from shared.domain.policy.data_rules import Comparison
-from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
+from shared.policy_files.yaml_lines import Finding, YamlPath, list_in, mapping_in
 
 
-def asset_findings(policy: Any) -> Iterator[Finding]:
+def validate_assets(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the assets of one policy file's value."""
     assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
     names: set[str] = set()
     for index, asset in enumerate(list_in(assets, "static")):
-        path: Path = ("assets", "static", index)
+        path: YamlPath = ("assets", "static", index)
         name = asset.get("name") if isinstance(asset, dict) else None
         if isinstance(name, str) and name in names:
             yield (*path, "name"), f"name {name!r} is taken by an earlier entry"
         names.add(str(name))
-        yield from _origins(path, asset)
+        yield from _validate_origins(path, asset)
     for index, name in enumerate(list_in(assets, "regenerated")):
         if isinstance(name, str) and not list_in(collections.get(name), "derived"):
             path = ("assets", "regenerated", index)
             yield path, f"nothing says how {name!r} is made again: no collection with `derived`"
 
 
-def _origins(path: Path, asset: Any) -> Iterator[Finding]:
+def _validate_origins(path: YamlPath, asset: Any) -> Iterator[Finding]:
     """Two of them, asked as a probe asks."""
     urls = {key: asset.get(key) for key in ("first", "fallback")} if isinstance(asset, dict) else {}
     for key, url in urls.items():
@@ -43,14 +43,14 @@ def _origins(path: Path, asset: Any) -> Iterator[Finding]:
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
-def collection_findings(policy: Any) -> Iterator[Finding]:
+def validate_collections(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the collections of one policy file's value."""
     collections, groups = mapping_in(policy, "collections"), mapping_in(policy, "groups")
     for name, collection in collections.items():
         if not isinstance(collection, dict):
             continue
-        path: Path = ("collections", name)
-        yield from _schema((*path, "schema"), collection.get("schema"))
+        path: YamlPath = ("collections", name)
+        yield from _validate_schema((*path, "schema"), collection.get("schema"))
         for field, target in mapping_in(collection, "references").items():
             if target not in collections:
                 yield (*path, "references", field), f"{target!r} is no collection here"
@@ -58,11 +58,11 @@ def collection_findings(policy: Any) -> Iterator[Finding]:
             if group not in groups:
                 yield (*path, "writers", index), f"{group!r} is no group"
         for index, query in enumerate(list_in(collection, "faulty")):
-            yield from _terms((*path, "faulty", index, "where"), query)
-    yield from _fence(policy, groups)
+            yield from _validate_terms((*path, "faulty", index, "where"), query)
+    yield from _validate_fence(policy, groups)
 
 
-def _fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
+def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
     """Its writers are groups, and its canary is a probe that exercises one of their functions."""
     fence = mapping_in(policy, "fence")
     writers = [one for one in list_in(fence, "writers") if isinstance(one, str)]
@@ -81,16 +81,16 @@ def _fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("fence", "canary"), f"{canary!r} asks none of the functions that are stopped"
 
 
-def _schema(path: Path, schema: Any) -> Iterator[Finding]:
+def _validate_schema(path: YamlPath, schema: Any) -> Iterator[Finding]:
     if not isinstance(schema, dict):
         return
     try:
-        compiled(schema)
+        compile_schema(schema)
     except ValueError as error:
         yield path, f"is no JSON Schema: {str(error).splitlines()[0]}"
 
 
-def _terms(path: Path, query: Any) -> Iterator[Finding]:
+def _validate_terms(path: YamlPath, query: Any) -> Iterator[Finding]:
     """A value where one is compared with, and nowhere else."""
     for index, term in enumerate(list_in(query, "where")):
         op = term.get("op") if isinstance(term, dict) else None

@@ -19,47 +19,47 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from shared.core.codec import from_builtins, shape
+from shared.core.codec import from_builtins, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Policy
 from shared.policy_files import registry, removed_keys, schema, validation
-from shared.policy_files.yaml_lines import Path, Unreadable, YamlDocument, YamlFault
+from shared.policy_files.yaml_lines import Unreadable, YamlDocument, YamlFault, YamlPath
 
-MAX_BYTES = 1 << 20
-MAX_MESSAGE = 500
-SHARES_ROUNDED = 1e-9
+MAX_POLICY_BYTES = 1 << 20
+MAX_FAULT_CHARACTERS = 500
+SHARE_ROUNDING_TOLERANCE = 1e-9
 
 
-def load(path: FilePath | str) -> Policy:
+def load_policy(path: FilePath | str) -> Policy:
     """The policy in one file.
 
     Raises: BadConfiguration with every fault, each as `file:line: message`.
     """
-    return _typed(_read(FilePath(path)))
+    return _decode_policy(_read(FilePath(path)))
 
 
-def loads(text: str, name: str) -> Policy:
+def parse_policy(text: str, name: str) -> Policy:
     """The policy in a text; `name` stands for the file in what is said about faults.
 
     Raises: BadConfiguration with every fault, each as `name:line: message`.
     """
-    return _typed(_Source(name, text))
+    return _decode_policy(_Source(name, text))
 
 
-def load_all(folder: FilePath | str) -> dict[str, Policy]:
+def load_policies(folder: FilePath | str) -> dict[str, Policy]:
     """Every policy in a folder (its `*.yaml` and `*.yml`), by system.
 
-    Raises: BadConfiguration as `load_files` does, and when there is no policy at all.
+    Raises: BadConfiguration as `load_policy_files` does, and when there is no policy at all.
     """
     files = sorted(file for file in FilePath(folder).glob("*") if file.suffix in (".yaml", ".yml"))
     if not files:
         raise BadConfiguration(f"{folder}: no policy file (*.yaml) is here")
-    return load_files(files)
+    return load_policy_files(files)
 
 
-def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
+def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
@@ -75,11 +75,11 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
         else:
             faults += source.faults()
             sources.append(source)
-    faults += _clashes(sources)
+    faults += _find_clashes(sources)
     if faults:
         raise BadConfiguration(*faults)
-    typed = [(source, _typed(source)) for source in sources]
-    if overdrawn := [*_overdrawn(typed)]:
+    typed = [(source, _decode_policy(source)) for source in sources]
+    if overdrawn := [*_find_quota_overdrafts(typed)]:
         raise BadConfiguration(*overdrawn)
     return {policy.system: policy for _, policy in typed}
 
@@ -94,21 +94,21 @@ class _Source:
             self.document = YamlDocument(text)
         except Unreadable as error:
             raise BadConfiguration(self.said(error.fault)) from error
-        removed = removed_keys.take_out(self.document.value)
+        removed = removed_keys.strip_removed_keys(self.document.value)
         self.warnings = tuple(self.at(path, message) for path, message in removed)
         """Each as `file:line: warning: message`."""
 
     def said(self, fault: YamlFault) -> str:
-        return f"{self.name}:{fault.line}: {fault.message[:MAX_MESSAGE]}"
+        return f"{self.name}:{fault.line}: {fault.message[:MAX_FAULT_CHARACTERS]}"
 
-    def at(self, path: Path, message: str) -> str:
+    def at(self, path: YamlPath, message: str) -> str:
         return self.said(YamlFault(self.document.line(path), message))
 
     def faults(self) -> list[str]:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
         found = list(document.faults)
-        for look in (schema.findings, registry.findings):
+        for look in (schema.validate_schema, registry.findings):
             found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
         return [self.said(fault) for fault in sorted(found)]
 
@@ -116,10 +116,10 @@ class _Source:
 def _read(file: FilePath) -> _Source:
     try:
         with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(MAX_POLICY_BYTES + 1)
     except OSError as error:
         raise BadConfiguration(f"{file}: cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
+    if len(content) > MAX_POLICY_BYTES:
         raise BadConfiguration(_too_large(str(file)))
     try:
         return _Source(str(file), content.decode())
@@ -133,30 +133,30 @@ def _bytes(name: str, text: str) -> bytes:
         content = text.encode()
     except UnicodeEncodeError as error:
         raise BadConfiguration(f"{name}:1: not UTF-8: {error.reason}") from error
-    if len(content) > MAX_BYTES:
+    if len(content) > MAX_POLICY_BYTES:
         raise BadConfiguration(_too_large(name))
     return content
 
 
 def _too_large(name: str) -> str:
-    return f"{name}:1: larger than {MAX_BYTES} bytes"
+    return f"{name}:1: larger than {MAX_POLICY_BYTES} bytes"
 
 
-def _typed(source: _Source) -> Policy:
+def _decode_policy(source: _Source) -> Policy:
     if faults := source.faults():
         raise BadConfiguration(*faults)
-    values = _values(source.document.value, _shape())
+    values = _convert_values(source.document.value, _policy_type())
     policy = from_builtins(values, Policy)
     return msgspec.structs.replace(policy, fingerprint=source.fingerprint, warnings=source.warnings)
 
 
 @cache
-def _shape() -> inspect.Type:
+def _policy_type() -> inspect.Type:
     """What msgspec knows of a policy's type: that takes longer than to read a file of it."""
-    return shape(Policy)
+    return type_info(Policy)
 
 
-def _values(written: Any, wanted: inspect.Type) -> Any:
+def _convert_values(written: Any, wanted: inspect.Type) -> Any:
     """What is written, with durations, modes and roles made values; the schema saw their form."""
     match wanted:
         case inspect.TimeDeltaType():
@@ -164,18 +164,18 @@ def _values(written: Any, wanted: inspect.Type) -> Any:
         case inspect.EnumType(cls=cls) if issubclass(cls, IntEnum):
             return cls[written.upper()]
         case inspect.UnionType(types=types) if written is not None:
-            return _values(written, types[0])
+            return _convert_values(written, types[0])
         case inspect.StructType(fields=fields):
             types_of = {field.name: field.type for field in fields}
-            return {key: _values(value, types_of[key]) for key, value in written.items()}
+            return {key: _convert_values(value, types_of[key]) for key, value in written.items()}
         case inspect.DictType(value_type=value_type):
-            return {key: _values(value, value_type) for key, value in written.items()}
+            return {key: _convert_values(value, value_type) for key, value in written.items()}
         case inspect.VarTupleType(item_type=item_type):
-            return tuple(_values(value, item_type) for value in written)
+            return tuple(_convert_values(value, item_type) for value in written)
     return written
 
 
-def _clashes(sources: list[_Source]) -> Iterator[str]:
+def _find_clashes(sources: list[_Source]) -> Iterator[str]:
     """Two files for one system; one alert policy in two files."""
     systems: dict[str, _Source] = {}
     claims: dict[str, _Source] = {}
@@ -186,13 +186,13 @@ def _clashes(sources: list[_Source]) -> Iterator[str]:
             other = systems.setdefault(system, source)
             if other is not source:
                 yield source.at(("system",), f"system {system!r} has a policy: {other.name}")
-        for path, alert_policy in validation.alert_policies(value):
+        for path, alert_policy in validation.claimed_alert_policies(value):
             other = claims.setdefault(alert_policy, source)
             if other is not source:
                 yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")
 
 
-def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
+def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
     """Systems that would spend more than the one write quota of their project and region."""
     pools: dict[tuple[str, str], list[tuple[_Source, WriteQuota]]] = {}
     for source, policy in policies:
@@ -204,7 +204,7 @@ def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
                 yield source.at(path, f"{other.name} declares the same write quota otherwise")
         others.append((source, quota))
         shares = sum(one.share for _, one in others)
-        if shares > 1 + SHARES_ROUNDED:
+        if shares > 1 + SHARE_ROUNDING_TOLERANCE:
             names = ", ".join(other.name for other, _ in others[:-1])
             what = f"the shares of one write quota add up to {shares:.4g}, with {names}"
             yield source.at((*path, "share"), f"{what}: more than 1")

@@ -11,10 +11,10 @@ from shared.policy_files.yaml_lines import Finding
 CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
     "groups": validation.group_findings,
     "group_aliases": validation.alias_findings,
-    "assets": data_validation.asset_findings,
+    "assets": data_validation.validate_assets,
     "backups": validation.backup_findings,
     "channels": validation.channel_findings,
-    "collections": data_validation.collection_findings,
+    "collections": data_validation.validate_collections,
     "contacts": validation.contact_findings,
     "execution": validation.execution_findings,
     "findings": validation.security_findings,

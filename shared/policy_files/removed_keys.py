@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.policy_files.yaml_lines import Finding, Path
+from shared.policy_files.yaml_lines import Finding, YamlPath
 
-EVERY: Final = "*"
+ANY_KEY: Final = "*"
 """In the path of a removed key: whatever key stands there."""
 
 
-class Removed(Struct, frozen=True):
+class RemovedKey(Struct, frozen=True):
     """A key that has no effect any more, or a value that it takes no more."""
 
     instead: str
@@ -22,9 +22,9 @@ class Removed(Struct, frozen=True):
     """The value that was removed; empty: the key was, whatever it says."""
 
 
-REMOVED: Final[Mapping[tuple[str, ...], Removed]] = {
-    ("deployments", "starts"): Removed("no revision is started to test it; delete this key"),
-    ("collections", EVERY, "on_repair"): Removed(
+REMOVED_KEYS: Final[Mapping[tuple[str, ...], RemovedKey]] = {
+    ("deployments", "starts"): RemovedKey("no revision is started to test it; delete this key"),
+    ("collections", ANY_KEY, "on_repair"): RemovedKey(
         "a repair is refused when its writes would start something; write refuse, or fire to let "
         "them start it",
         value="suppress",
@@ -33,9 +33,9 @@ REMOVED: Final[Mapping[tuple[str, ...], Removed]] = {
 """By path. Whoever removes a key or a value adds a row."""
 
 
-def take_out(policy: Any) -> Iterator[Finding]:
+def strip_removed_keys(policy: Any) -> Iterator[Finding]:
     """Take out of a policy file's value what was removed; where that stood, and what to write."""
-    for path, removed in REMOVED.items():
+    for path, removed in REMOVED_KEYS.items():
         *around, key = path
         for where, holder in _holders(policy, (), around):
             if key not in holder or removed.value not in ("", holder[key]):
@@ -46,12 +46,14 @@ def take_out(policy: Any) -> Iterator[Finding]:
             yield (*where, key), f"warning: {name}{said} was removed: {removed.instead}"
 
 
-def _holders(value: Any, where: Path, around: list[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _holders(
+    value: Any, where: YamlPath, around: list[str]
+) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
     """The mappings under the keys of a path, each with where it stands."""
     if not isinstance(value, dict):
         return
     if not around:
         yield where, value
         return
-    for key in list(value) if around[0] == EVERY else around[:1]:
+    for key in list(value) if around[0] == ANY_KEY else around[:1]:
         yield from _holders(value.get(key), (*where, key), around[1:])

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema_rs
 
 from shared.core.codec import from_json
-from shared.policy_files.yaml_lines import Finding, Path
+from shared.policy_files.yaml_lines import Finding, YamlPath
 
 SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
 
@@ -36,10 +36,10 @@ _KINDS = {
 }
 
 
-def findings(policy: Any) -> Iterator[Finding]:
+def validate_schema(policy: Any) -> Iterator[Finding]:
     """Where a policy file's value breaks the schema, and how."""
     for error in _validator().iter_errors(policy):
-        yield from _worded(error)
+        yield from _describe_error(error)
 
 
 @cache
@@ -61,25 +61,32 @@ def _patterns() -> dict[str, str]:
     }
 
 
-def _worded(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
+def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
     path = tuple(error.instance_path)
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
         case "additionalProperties":
             for key in details["unexpected"]:
-                yield (*path, key), f"unknown key {key!r}{_nearest(key, _known_keys(error))}"
+                yield (*path, key), f"unknown key {key!r}{_suggest_key(key, _known_keys(error))}"
         case "propertyNames":
             name = details["error"].instance
-            yield (*path, name), f"name {name!r} {_unfit(details['error'])}"
+            yield (*path, name), f"name {name!r} {_describe_unfit_value(details['error'])}"
         case "required":
-            yield path, f"{_key(path)}key {details['property']!r} is missing"
+            yield path, f"{_format_key(path)}key {details['property']!r} is missing"
         case "anyOf":  # a value, or null: what counts is what the value should have been
-            yield path, f"{_key(path)}{_shown(error.instance)} {_unfit(details['context'][0][0])}"
+            yield path, _describe_value(path, error, details["context"][0][0])
         case _:
-            yield path, f"{_key(path)}{_shown(error.instance)} {_unfit(error)}"
+            yield path, _describe_value(path, error, error)
 
 
-def _unfit(error: jsonschema_rs.ValidationError) -> str:
+def _describe_value(
+    path: YamlPath, error: jsonschema_rs.ValidationError, cause: jsonschema_rs.ValidationError
+) -> str:
+    """Return the key, its value, and why the value does not fit."""
+    return f"{_format_key(path)}{_format_value(error.instance)} {_describe_unfit_value(cause)}"
+
+
+def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
     """What is wrong with the value, to be said after it."""
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
@@ -87,7 +94,7 @@ def _unfit(error: jsonschema_rs.ValidationError) -> str:
             return f"is not {' or '.join(_KINDS[kind] for kind in details['types'])}"
         case "enum":
             options = details["options"]
-            return f"is not one of {', '.join(options)}{_nearest(error.instance, options)}"
+            return f"is not one of {', '.join(options)}{_suggest_key(error.instance, options)}"
         case "pattern":
             return f"is not {_patterns()[details['pattern']]}"
         case "minItems" | "minProperties":
@@ -106,19 +113,19 @@ def _known_keys(error: jsonschema_rs.ValidationError) -> Sequence[str]:
     return tuple(part.get("properties", ()))
 
 
-def _nearest(name: Any, known: Sequence[str]) -> str:
+def _suggest_key(name: Any, known: Sequence[str]) -> str:
     if not isinstance(name, str):
         return ""
     close = get_close_matches(name, known, n=1) or get_close_matches(name.lower(), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _key(path: Path) -> str:
+def _format_key(path: YamlPath) -> str:
     """The key that a value stands under, to be said before it."""
     return f"{'.'.join(map(str, path))}: " if path else ""
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict | list):
         return _KINDS["object" if isinstance(value, dict) else "array"]
     shown = "an empty value" if value is None else repr(value)

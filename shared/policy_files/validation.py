@@ -15,12 +15,12 @@ from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Unit, service_of
-from shared.domain.policy.signals import BREACH
-from shared.domain.signals.probe_history import untellable
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
-from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
+from shared.policy_files.yaml_lines import Finding, YamlPath, list_in, mapping_in
 
-CANARY_WRITES = 2
+WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
 
 _PUSHED_TO = ("target", "users")
@@ -29,11 +29,14 @@ _PUSHED_TO = ("target", "users")
 
 def security_findings(policy: Any) -> Iterator[Finding]:
     """Yield findings that become alerts of a signal that is not declared."""
-    if policy.get("findings") is not None and BREACH not in mapping_in(policy, "signals"):
-        yield ("findings",), f"findings are told of by the signal {BREACH}, which is not declared"
+    if policy.get("findings") is not None and BREACH_SIGNAL not in mapping_in(policy, "signals"):
+        yield (
+            ("findings",),
+            f"findings are told of by the signal {BREACH_SIGNAL}, which is not declared",
+        )
 
 
-def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
+def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
     """Each alert policy id that the file claims, and where."""
     for signal, meaning in mapping_in(policy, "signals").items():
         for place, alert_policy in _texts(meaning, "alert_policies"):
@@ -77,11 +80,11 @@ def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
             path = ("groups", name, *place)
             if other not in groups:
                 yield path, f"group {name!r} comes after {other!r}, which is no group"
-            elif name in _before(other, after):
+            elif name in _groups_before(other, after):
                 yield path, f"group {name!r} comes after {other!r}, which comes after {name!r}"
 
 
-def _before(name: str, after: Mapping[str, list[str]]) -> set[str]:
+def _groups_before(name: str, after: Mapping[str, list[str]]) -> set[str]:
     """`name` and all groups that must be back before it."""
     found: set[str] = set()
     waiting = [name]
@@ -129,7 +132,7 @@ def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the checks that ask nothing, or that ask for what is not there."""
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
     for name, check in mapping_in(policy, "verification").items():
-        path: Path = ("verification", name)
+        path: YamlPath = ("verification", name)
         asked, counted = list(_texts(check, "probes")), list(_texts(check, "groups"))
         is_empty = isinstance(check, dict) and check.get("sign_in_failures") is None
         if is_empty and not asked and not counted:
@@ -149,20 +152,24 @@ def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
         name = probe.get("signal")
         if not isinstance(name, str):
             continue
-        path: Path = ("probes", index, "signal")
+        path: YamlPath = ("probes", index, "signal")
         if name not in signals:
             yield path, f"signal {name!r} does not stand under signals"
-        elif name in SIGNALS and (whys := _untold(name, signals[name])) and all(whys):
+        elif (
+            name in SIGNALS
+            and (whys := _unobservable_conditions(name, signals[name]))
+            and all(whys)
+        ):
             yield path, f"no probe can tell of {name}: {'; '.join(whys)}"
 
 
-def _untold(name: str, signal: Any) -> list[str]:
+def _unobservable_conditions(name: str, signal: Any) -> list[str]:
     """Why a probe cannot tell of each condition of a signal, or an empty text where it can."""
     if not isinstance(signal, dict):
         return []
     further = [(one.get("unit"), one) for _, one in _entries(signal, "also")]
     return [
-        untellable(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
+        unobservable_reason(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
         for unit, one in ((SIGNALS[name].unit, signal), *further)
         if unit in tuple(Unit)
     ]
@@ -185,11 +192,11 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         if channel.get("users") is not None:
             yield from _addressees(policy, ("channels", index), channel)
         if channel.get("audience") == "concerned":
-            yield from _concerned(policy, ("channels", index), channel)
+            yield from _validate_concerned_channel(policy, ("channels", index), channel)
 
 
 def _addressees(
-    policy: Mapping[str, Any], path: Path, channel: Mapping[str, Any]
+    policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Users are read where one collection of them is declared, and told in words for them."""
     users = mapping_in(channel, "users")
@@ -206,8 +213,8 @@ def _addressees(
         yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
 
 
-def _concerned(
-    policy: Mapping[str, Any], path: Path, channel: Mapping[str, Any]
+def _validate_concerned_channel(
+    policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """They are found by what is declared of whom documents belong to."""
     if channel.get("users") is None:
@@ -250,7 +257,7 @@ def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     seen: set[str] = set()
     groups = mapping_in(policy, "groups")
     for index, principal in _entries(mapping_in(policy, "identity"), "principals"):
-        path: Path = ("identity", "principals", index)
+        path: YamlPath = ("identity", "principals", index)
         email = principal.get("email")
         if isinstance(email, str) and email in seen:
             yield (*path, "email"), f"principal {email!r} is listed by an earlier entry"
@@ -306,7 +313,7 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for name, signal in mapping_in(policy, "signals").items():
         if not isinstance(signal, dict):
             continue
-        path: Path = ("signals", name)
+        path: YamlPath = ("signals", name)
         if name in SIGNALS:
             yield from _threshold((*path, "threshold"), signal, SIGNALS[name].unit)
         for index, condition in _entries(signal, "also"):
@@ -315,7 +322,7 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield from _threshold((*path, "also", index, "threshold"), condition, Unit(unit))
 
 
-def _threshold(path: Path, holder: Mapping[str, Any], unit: Unit) -> Iterator[Finding]:
+def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterator[Finding]:
     threshold = _number(holder, "threshold")
     if threshold is None:
         return
@@ -329,14 +336,14 @@ def _threshold(path: Path, holder: Mapping[str, Any], unit: Unit) -> Iterator[Fi
 
 def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
     seen: dict[str, str | int] = {}
-    for path, alert_policy in alert_policies(policy):
+    for path, alert_policy in claimed_alert_policies(policy):
         if alert_policy in seen:
             owner = seen[alert_policy]
             yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
         seen.setdefault(alert_policy, path[1])
 
 
-def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
+def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:
     for name, group in mapping_in(policy, "groups").items():
         for place, function in _texts(group, "functions"):
             yield ("groups", name, *place), name, function
@@ -361,7 +368,7 @@ def _entries(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
             yield index, entry
 
 
-def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
+def _texts(holder: Any, key: str) -> Iterator[tuple[YamlPath, str]]:
     for index, entry in enumerate(list_in(holder, key)):
         if isinstance(entry, str):
             yield (key, index), entry
@@ -372,6 +379,6 @@ def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     quota = mapping_in(mapping_in(policy, "execution"), "write_quota")
     burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
     numbers = isinstance(burst, int | float) and isinstance(share, int | float)
-    if numbers and burst * share < CANARY_WRITES:
-        what = f"{burst * share:g} writes at once are this system's: a canary takes {CANARY_WRITES}"
-        yield ("execution", "write_quota"), what
+    if numbers and burst * share < WRITES_PER_CANARY:
+        own = f"{burst * share:g} writes at once are this system's"
+        yield ("execution", "write_quota"), f"{own}: a canary takes {WRITES_PER_CANARY}"

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-Path = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 """Where a value stands: the keys and indices that lead to it."""
 
-Finding = tuple[Path, str]
+Finding = tuple[YamlPath, str]
 """Where something is wrong, and what."""
 
 MAX_DEPTH = 16
@@ -46,12 +46,12 @@ class YamlDocument:
     """A document's value, its lines, and the faults that did not hinder reading on."""
 
     def __init__(self, text: str) -> None:
-        self.lines: dict[Path, int] = {(): 1}
+        self.lines: dict[YamlPath, int] = {(): 1}
         self.faults: list[YamlFault] = []
         self._events = _events(text)
         self.value = self._document()
 
-    def line(self, path: Path) -> int:
+    def line(self, path: YamlPath) -> int:
         """The line of a path's key or element, else that of the nearest thing around it."""
         while path not in self.lines:
             path = path[:-1]
@@ -71,7 +71,7 @@ class YamlDocument:
             raise Unreadable(_line(extra), "a second document begins: one file, one policy")
         return value
 
-    def _value(self, event: yaml.Event, path: Path) -> Any:
+    def _value(self, event: yaml.Event, path: YamlPath) -> Any:
         self._refuse_indirection(event)
         if len(path) > MAX_DEPTH:
             raise Unreadable(_line(event), f"nested more than {MAX_DEPTH} deep")
@@ -81,7 +81,7 @@ class YamlDocument:
             return self._sequence(path)
         return _scalar(event)
 
-    def _mapping(self, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: YamlPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             self._refuse_indirection(event)
@@ -99,7 +99,7 @@ class YamlDocument:
             found[key] = self._value(next(self._events), (*path, key))
         return found
 
-    def _sequence(self, path: Path) -> list[Any]:
+    def _sequence(self, path: YamlPath) -> list[Any]:
         found: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             here = (*path, len(found))

@@ -11,8 +11,8 @@ from shared.domain.data.backups.values import (
     Database,
     Export,
     NativeBackup,
-    Restoring,
-    Stored,
+    ObjectMetadata,
+    RestoreProgress,
 )
 
 
@@ -89,11 +89,11 @@ class Restores(Protocol):
         """
         ...
 
-    def find(self, database: str) -> Restoring | None:
+    def find(self, database: str) -> RestoreProgress | None:
         """What fills the database, or filled it last, whoever began it; None: nobody did."""
         ...
 
-    def look(self, operation: str) -> Restoring:
+    def look(self, operation: str) -> RestoreProgress:
         """How far it has come. Raises: Rejected when it is not known any more."""
         ...
 
@@ -119,7 +119,7 @@ class Restores(Protocol):
 class Mirrors(Protocol):
     """Objects of several buckets, copied by the service itself and compared."""
 
-    def listed(self, bucket: str, prefix: str) -> dict[str, Stored]:
+    def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         """Every live object whose name begins so. Raises: Rejected (no such bucket)."""
         ...
 

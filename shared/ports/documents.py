@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.domain.data.document import Landed, Rewrite, Version
+from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
 from shared.domain.policy.document_scope import Scope
 
 
@@ -21,7 +21,7 @@ class Documents(Protocol):
 
     def stream(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[Version]:
+    ) -> Iterator[DocumentSnapshot]:
         """Every document in the order of names, from the first one behind `after`, a path.
 
         Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
@@ -36,7 +36,7 @@ class Documents(Protocol):
 
     def get(
         self, database: str, paths: Sequence[str], at: datetime | None
-    ) -> dict[str, Version | None]:
+    ) -> dict[str, DocumentSnapshot | None]:
         """Those documents, all of one moment; None for one that is not there."""
         ...
 
@@ -52,7 +52,7 @@ class Documents(Protocol):
         at: datetime | None,
         only: Sequence[str],
         most: int,
-    ) -> list[Version]:
+    ) -> list[DocumentSnapshot]:
         """The first so many documents whose fields equal these, with the named fields alone."""
         ...
 
@@ -70,7 +70,9 @@ class Documents(Protocol):
         """The ids of the database's own collections; sorted."""
         ...
 
-    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+    def partition_points(
+        self, database: str, scope: Scope, at: datetime | None, most: int
+    ) -> list[str]:
         """At most so many paths, in order, that part a scope into about equal pieces.
 
         None for few documents. Each need not lead to a document.
@@ -81,7 +83,7 @@ class Documents(Protocol):
 class Rewrites(Protocol):
     """Documents of one project's databases, written back."""
 
-    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         """What became of each, in order: whole documents, each by itself, of different paths.
 
         Raises: Ambiguous (some of them may be written), Throttled; Rejected, when it is we who may

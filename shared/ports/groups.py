@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from shared.core.runtime import Clock, Ids, Pool
-from shared.core.store import Objects, Store
+from shared.core.store import ObjectStore, Store
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
-from shared.ports.identity import Entrance, TokenVerifier, Voice
-from shared.ports.messaging import Bus, Forms, Sender
+from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
+from shared.ports.messaging import Bus, NoticeRenderer, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.probe import Prober
-from shared.ports.resources import Estate
-from shared.ports.storage import Media, Pages, Provisions, Vault
+from shared.ports.resources import ProtectedResources
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault
 
 
 class OperatorPorts(Protocol):
@@ -35,12 +35,12 @@ class OperatorPorts(Protocol):
         ...
 
     @property
-    def sign_in(self) -> Entrance:
+    def sign_in(self) -> OperatorSignIn:
         """Signs operators in at the console."""
         ...
 
     @property
-    def own_token(self) -> Voice:
+    def own_token(self) -> IdTokenSource:
         """Signs the console's own commands."""
         ...
 
@@ -54,7 +54,7 @@ class NoticePorts(Protocol):
         ...
 
     @property
-    def templates(self) -> Forms:
+    def templates(self) -> NoticeRenderer:
         """The templates of notices."""
         ...
 
@@ -68,7 +68,7 @@ class BucketPorts(Protocol):
     """The buckets of the operations project; each is None where the settings name none."""
 
     @property
-    def anchors(self) -> Objects | None:
+    def anchors(self) -> ObjectStore | None:
         """Anchored heads of audit chains."""
         ...
 
@@ -107,7 +107,7 @@ class ProjectPorts(Protocol):
         ...
 
     @property
-    def provisions(self) -> Provisions:
+    def provisions(self) -> AssetDependencies:
         """The buckets and topics that assets rely on."""
         ...
 
@@ -131,7 +131,7 @@ class SystemPorts(Protocol):
         ...
 
     @property
-    def resources(self) -> Estate:
+    def resources(self) -> ProtectedResources:
         """What the system has beside its functions."""
         ...
 

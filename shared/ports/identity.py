@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.domain.commands.console_operator import Person
+from shared.domain.commands.console_operator import OperatorAccount
 from shared.domain.commands.credential import Credential
 
 
@@ -23,15 +23,15 @@ class TokenVerifier(Protocol):
         """
         ...
 
-    def look_up(self, subject: str) -> Person:
+    def look_up(self, subject: str) -> OperatorAccount:
         """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
         ...
 
 
-class Entrance(Protocol):
+class OperatorSignIn(Protocol):
     """Where operators sign in."""
 
-    def enter(self, email: str, password: str, code: str) -> str:
+    def sign_in(self, email: str, password: str, code: str) -> str:
         """An ID token of whoever has given password and code of their authenticator app.
 
         Raises: Rejected, in words for the person, also where no second factor is enrolled.
@@ -47,7 +47,7 @@ class SecretValues(Protocol):
         ...
 
 
-class Voice(Protocol):
+class IdTokenSource(Protocol):
     """This instance's own service account, as far as it can say that it speaks."""
 
     def token(self, audience: str) -> str:

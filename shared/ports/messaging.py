@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.domain.notices.message import Message
-from shared.domain.notices.push_progress import PushFate
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 
 
@@ -25,7 +25,7 @@ class Bus(Protocol):
         ...
 
 
-class Letter(Struct, frozen=True):
+class DeadLetter(Struct, frozen=True):
     """A message that nobody could act on, as it is kept."""
 
     id: str
@@ -43,10 +43,10 @@ class Letter(Struct, frozen=True):
     """Since when it was on its way; where nothing tells, when it became a letter."""
 
 
-class Letters(Protocol):
+class DeadLetters(Protocol):
     """Dead letters, for a person who brings them back: Pub/Sub."""
 
-    def pull(self, limit: int) -> list[Letter]:
+    def pull(self, limit: int) -> list[DeadLetter]:
         """Some of the letters that nobody has in hand; empty when there are none now.
 
         Whoever pulls has them in hand, for minutes. One that is in nobody's hand any more may be
@@ -54,23 +54,23 @@ class Letters(Protocol):
         """
         ...
 
-    def resend(self, letter: Letter) -> None:
+    def resend(self, letter: DeadLetter) -> None:
         """Publish the letter where it came from. Raises: Rejected when there is no such topic."""
         ...
 
-    def acknowledge(self, letter: Letter) -> None:
+    def acknowledge(self, letter: DeadLetter) -> None:
         """The letter is kept no longer."""
         ...
 
-    def put_back(self, letters: Iterable[Letter]) -> None:
+    def release(self, letters: Iterable[DeadLetter]) -> None:
         """The letters are in nobody's hand any more."""
         ...
 
 
-class Forms(Protocol):
+class NoticeRenderer(Protocol):
     """Templates of notices."""
 
-    def written(self, template: str, facts: Mapping[str, Any]) -> Message:
+    def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
         """The wording by that template; no value in it does anything but be read."""
         ...
 
@@ -87,7 +87,7 @@ class Sender(Protocol):
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[PushFate]:
+    ) -> list[PushResult]:
         """The same for each of some devices of users, none or at most BATCH: what became of each.
 
         Raises: Unavailable, when none of them gave an answer; Rejected, when all refused.

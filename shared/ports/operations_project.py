@@ -39,7 +39,7 @@ class Subscription(Struct, frozen=True):
     detached: bool = False
 
 
-class Deployed(Struct, frozen=True):
+class DeployedFunction(Struct, frozen=True):
     """One function, as it was deployed."""
 
     name: str
@@ -86,7 +86,7 @@ class Metric(Struct, frozen=True):
     """The types of what it is measured on."""
 
 
-class Installation(Protocol):
+class OperationsProject(Protocol):
     """The operations project."""
 
     def topics(self) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Installation(Protocol):
         """
         ...
 
-    def functions(self) -> list[Deployed]:
+    def functions(self) -> list[DeployedFunction]:
         """All functions, in every region."""
         ...
 
@@ -124,7 +124,7 @@ class Quotas(Protocol):
         ...
 
 
-class Timetable(Protocol):
+class SchedulerRuns(Protocol):
     """What is called at set times from the operations project."""
 
     def regions(self) -> list[str]:
@@ -136,7 +136,7 @@ class Timetable(Protocol):
         ...
 
 
-class Apis(Protocol):
+class EnabledApis(Protocol):
     """Google's APIs, which each project has switched on or off."""
 
     def is_on(self, project: str, service: str) -> bool:
@@ -144,7 +144,7 @@ class Apis(Protocol):
         ...
 
 
-class Monitoring(Protocol):
+class MonitoringSettings(Protocol):
     """How Cloud Monitoring is set up in one project, and what it takes."""
 
     def policies(self) -> list[MetricQuery]:

@@ -10,12 +10,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic
-from shared.domain.deployments.source_copies import Values
-from shared.domain.signals.health import Requests
+from shared.domain.deployments.source_copies import VariableValues
+from shared.domain.signals.health import RouterRequests
 
 
 class OperationState(Struct, frozen=True):
@@ -60,7 +60,7 @@ class Platform(Services, Protocol):
         """Every function of both generations, by name, as it would be recorded."""
         ...
 
-    def values(self, function: str) -> Values:
+    def values(self, function: str) -> VariableValues:
         """The values of a function's plain variables. Raises: Gone."""
         ...
 
@@ -83,11 +83,11 @@ class Platform(Services, Protocol):
 class Builder(Protocol):
     """The deployments of one protected system's functions: Cloud Functions."""
 
-    def found(self, function: str) -> Built | None:
+    def find_function(self, function: str) -> BuiltFunction | None:
         """The function of that short name as it is now; None: there is none."""
         ...
 
-    def running(self, function: str) -> Running | None:
+    def find_running_deployment(self, function: str) -> RunningDeployment | None:
         """The deployment of it that has not ended, anybody's; None: there is none."""
         ...
 
@@ -109,15 +109,15 @@ class Builder(Protocol):
 class Metrics(Protocol):
     """What routers and logs counted. Points come up to 3 minutes late."""
 
-    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+    def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the points that lie whole within `start` and `end`."""
         ...
 
-    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+    def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """All that were tried in the system's project, over such points; none where none shows."""
         ...
 
-    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+    def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
         """What counters have counted over such points, all that a filter of Monitoring finds.
 
         None: there is no series, be it that nothing was counted or that nothing counts.

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.state import (
     AccountState,
     Generation,
@@ -102,7 +102,7 @@ class AuthSettings(Protocol):
         ...
 
 
-class People(Struct, frozen=True):
+class UserPage(Struct, frozen=True):
     """Some of those who sign in."""
 
     older: tuple[str, ...]
@@ -114,7 +114,7 @@ class People(Struct, frozen=True):
 class Sessions(Protocol):
     """The sessions of those who sign in."""
 
-    def people(self, cursor: str, since: datetime) -> People:
+    def people(self, cursor: str, since: datetime) -> UserPage:
         """The next people, and whose sessions of before that second still count."""
         ...
 
@@ -138,7 +138,7 @@ class Indexes(Protocol):
         """Begin to make an index; the operation's name. Raises: Exists for one that is there."""
         ...
 
-    def expiries(self, database: str) -> list[Expiry]:
+    def expiries(self, database: str) -> list[TtlField]:
         """By what documents of one database expire, in the order of their collections' ids."""
         ...
 
@@ -166,7 +166,7 @@ class Schedules(Protocol):
 class Triggers(Protocol):
     """Eventarc."""
 
-    def every(self) -> list[Trigger]:
+    def list_triggers(self) -> list[Trigger]:
         """Every trigger of the project, wherever it lies, those of functions among them.
 
         Raises: Unavailable also where one location alone gave no answer.
@@ -193,7 +193,7 @@ class Accounts(Protocol):
 class Images(Protocol):
     """The container images of Artifact Registry."""
 
-    def stored(self, repository: str) -> frozenset[str]:
+    def list_images(self, repository: str) -> frozenset[str]:
         """Every image as it is pulled, by digest and by tag; none when the repository is gone.
 
         A repository is called `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`.
@@ -204,12 +204,12 @@ class Images(Protocol):
 class Runtimes(Protocol):
     """What Cloud Functions can run."""
 
-    def offered(self) -> frozenset[tuple[Generation, str]]:
+    def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime of the region that is not decommissioned, by generation and name."""
         ...
 
 
-class Estate(Protocol):
+class ProtectedResources(Protocol):
     """What one protected system has beside its functions, each built when it is asked for."""
 
     @property

@@ -31,7 +31,7 @@ class Vault(Protocol):
         """The content of just this generation. Raises: Rejected when it is gone."""
         ...
 
-    def made(self, prefix: str) -> dict[str, datetime]:
+    def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made, by name."""
         ...
 
@@ -72,7 +72,7 @@ class Pages(Protocol):
         ...
 
 
-class Provisions(Protocol):
+class AssetDependencies(Protocol):
     """What an application's assets rely on, for looking: its buckets and its topics."""
 
     def location_type(self, bucket: str) -> str:
@@ -82,7 +82,7 @@ class Provisions(Protocol):
         """
         ...
 
-    def listeners(self, project: str, topic: str) -> int | None:
+    def count_subscriptions(self, project: str, topic: str) -> int | None:
         """How many subscriptions a topic has, fewer than 1,000; None: there is no such topic.
 
         Raises: as `location_type`.
@@ -93,7 +93,7 @@ class Provisions(Protocol):
 class Media(Protocol):
     """The files of a protected application, for looking: every bucket that may be read."""
 
-    def why_unreadable(self, bucket: str, name: str) -> str:
+    def unreadable_reason(self, bucket: str, name: str) -> str:
         """Why nobody can read the object; empty: its first byte came.
 
         Raises: Unavailable; Rejected, when it is we who may not read.

@@ -13,38 +13,40 @@ from msgspec.structs import fields, replace
 
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Objects, Query, Store
+from shared.core.store import Document, ObjectStore, Query, Store
 from shared.domain.audit import anchor, narrative, system_chain, verification
 from shared.domain.audit.anchor import Anchor
-from shared.domain.audit.chain import AuditEntry, Event, genesis
+from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
 from shared.domain.audit.narrative import AuditLine
-from shared.domain.audit.system_chain import Head
+from shared.domain.audit.system_chain import ChainHead
 from shared.domain.audit.verification import ChainFinding, StoredChain
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 
 T = TypeVar("T", bound=Struct)
 
-READ_ATTEMPTS = 10
+MAX_READ_ATTEMPTS = 10
 _FURTHER = re.compile(r"-r\d+\Z")
 """Ends the id of an incident's second, third, … rollback."""
-BESIDE = frozenset({"expires_at", "sealed"})
+UNSEALED_FIELDS = frozenset({"expires_at", "sealed"})
 """Fields that stand beside an entry or an event and are not sealed with it."""
 
 
-class Trail:
+class AuditReader:
     """Reads of the trail and of its anchors. Raises (anywhere): Unavailable, Rejected."""
 
-    def __init__(self, store: Store, anchors: Objects | None) -> None:
+    def __init__(self, store: Store, anchors: ObjectStore | None) -> None:
         self._store = store
         self._anchors = anchors
 
     def rollbacks(self) -> list[str]:
         """The ids of all rollbacks that are kept or anchored, ascending."""
-        kept = {_last(one.path) for one in self._store.query(Query("rollbacks"))}
-        named = self._anchors.names(f"{anchor.PREFIX}rollbacks/") if self._anchors else []
+        kept = {_last_segment(one.path) for one in self._store.query(Query("rollbacks"))}
+        named = self._anchors.names(f"{anchor.ANCHOR_PREFIX}rollbacks/") if self._anchors else []
         anchored = {
-            _last(one.chain) for one in map(anchor.parse_anchor_name, named) if one is not None
+            _last_segment(one.chain)
+            for one in map(anchor.parse_anchor_name, named)
+            if one is not None
         }
         return sorted(kept | anchored)
 
@@ -54,22 +56,22 @@ class Trail:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback; None where there is none, or one that cannot be read."""
-        return _read(Rollback, self._store.get(rollbacks.rollback_path(name)).fields)
+        return _decode_document(Rollback, self._store.get(rollbacks.rollback_path(name)).fields)
 
     def entries(self, name: str) -> list[AuditEntry]:
         """The readable entries of a rollback, by number."""
-        return _kept(self._documents(f"{rollbacks.rollback_path(name)}/audit"))[0]
+        return _read_entries(self._documents(f"{rollbacks.rollback_path(name)}/audit"))[0]
 
     def events(self, system: str) -> list[tuple[Event, int]]:
         """The readable single events of a system, the oldest first, each with its seal's number."""
         found = [
-            (event, _seal_of(one))
-            for one in self._documents(system_chain.events_of(system))
-            if (event := _read(Event, one.fields)) is not None
+            (event, _seal_number(one))
+            for one in self._documents(system_chain.system_events_path(system))
+            if (event := _decode_document(Event, one.fields)) is not None
         ]
         return sorted(found, key=lambda event: event[0].at)
 
-    def told_of_rollback(self, name: str) -> list[AuditLine]:
+    def rollback_lines(self, name: str) -> list[AuditLine]:
         """Each event of a rollback, in order; without its document its system is not known."""
         rollback = self.rollback(name)
         incident = rollback.incident if rollback else _FURTHER.sub("", name)
@@ -77,28 +79,33 @@ class Trail:
         return [
             one
             for entry in self.entries(name)
-            for one in narrative.of_entry(entry, name, incident, system)
+            for one in narrative.audit_lines_of_entry(entry, name, incident, system)
         ]
 
-    def told_of_system(self, system: str) -> list[AuditLine]:
+    def system_lines(self, system: str) -> list[AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
-        return [narrative.of_single(event, system, seal) for event, seal in self.events(system)]
+        return [
+            narrative.audit_line_of_event(event, system, seal)
+            for event, seal in self.events(system)
+        ]
 
     def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
         path = rollbacks.rollback_path(name)
         anchors = self._heads(path)  # before what they prove, which may go on meanwhile
         document, (documents,) = self._steady(path, f"{path}/audit")
-        entries, faults = _kept(documents)
-        rollback = _read(Rollback, document.fields)
+        entries, faults = _read_entries(documents)
+        rollback = _decode_document(Rollback, document.fields)
         if document.fields is None and not (entries or faults or anchors):
             return None
         if document.fields is not None and rollback is None:
             faults.append("the rollback's document is not readable")
         expiries = [(one.fields or {}).get("expires_at") for one in documents]
-        kept = StoredChain(path, tuple(entries), expires_at=_latest(expiries), faults=tuple(faults))
+        kept = StoredChain(
+            path, tuple(entries), expires_at=_latest_expiry(expiries), faults=tuple(faults)
+        )
         if rollback is not None:
-            if any(_is_sooner(at, rollback.expires_at) for at in expiries):
+            if any(_is_expiring_before(at, rollback.expires_at) for at in expiries):
                 kept = replace(kept, faults=(*faults, "an entry expires before its rollback does"))
             kept = replace(
                 kept,
@@ -106,34 +113,34 @@ class Trail:
                 length=rollback.sequence,
                 expires_at=rollback.expires_at,
             )
-        return verification.of_rollback(kept, anchors, now)
+        return verification.verify_rollback_chain(kept, anchors, now)
 
     def verify_system(self, system: str, now: datetime) -> ChainFinding | None:
         """What the chain of a system's single events proves; None where there is none."""
-        name = system_chain.chain(system)
+        name = system_chain.chain_name(system)
         anchors = self._heads(name)
         document, (events, sealed) = self._steady(
             system_chain.head_path(system),
-            system_chain.events_of(system),
-            system_chain.seals(system),
+            system_chain.system_events_path(system),
+            system_chain.system_seals_path(system),
         )
-        entries, faults = _kept(sealed)
-        head = _read(Head, document.fields)
+        entries, faults = _read_entries(sealed)
+        head = _decode_document(ChainHead, document.fields)
         if document.fields is not None and head is None:
             faults.append("the head's document is not readable")
-        head = head or Head(hash=genesis(name))
+        head = head or ChainHead(hash=genesis_hash(name))
         if not (head.sequence or entries or faults or anchors or events):
             return None
-        readable = [(_read(Event, one.fields), one) for one in events]
+        readable = [(_decode_document(Event, one.fields), one) for one in events]
         faults += [f"{one.path}: not readable" for event, one in readable if event is None]
-        singles = [(event, _seal_of(one)) for event, one in readable if event is not None]
+        singles = [(event, _seal_number(one)) for event, one in readable if event is not None]
         kept = StoredChain(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults))
-        return verification.of_system(
+        return verification.verify_system_chain(
             kept,
             anchors,
             now,
             sealed_at=head.sealed_at,
-            singles=system_chain.faults(entries, singles, now),
+            singles=system_chain.find_seal_faults(entries, singles, now),
         )
 
     def _steady(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:
@@ -141,7 +148,7 @@ class Trail:
 
         No transaction: its locks would be in the way of whoever writes.
         """
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(MAX_READ_ATTEMPTS):
             before = self._store.get(head)
             found = [self._documents(collection) for collection in collections]
             if self._store.get(head).version == before.version:
@@ -154,7 +161,9 @@ class Trail:
             return None
         found = [
             one
-            for one in map(anchor.parse_anchor_name, self._anchors.names(anchor.prefix(chain)))
+            for one in map(
+                anchor.parse_anchor_name, self._anchors.names(anchor.chain_anchor_prefix(chain))
+            )
             if one is not None
         ]
         if found:
@@ -165,14 +174,14 @@ class Trail:
         return self._store.query(Query(collection))
 
 
-def _kept(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
+def _read_entries(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
     """The entries of a chain by number, and what is wrong in their documents."""
     entries: list[AuditEntry] = []
     faults: list[str] = []
-    known = {field.name for field in fields(AuditEntry)} | BESIDE
+    known = {field.name for field in fields(AuditEntry)} | UNSEALED_FIELDS
     for document in documents:
-        number = _last(document.path)
-        entry = _read(AuditEntry, document.fields)
+        number = _last_segment(document.path)
+        entry = _decode_document(AuditEntry, document.fields)
         if entry is None or set(document.fields or {}) - known:
             faults.append(f"entry {number}: no entry of ours")
         elif f"{entry.sequence:06d}" != number:
@@ -182,7 +191,7 @@ def _kept(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
     return entries, faults
 
 
-def _read(kind: type[T], kept: dict[str, Any] | None) -> T | None:
+def _decode_document(kind: type[T], kept: dict[str, Any] | None) -> T | None:
     """The value in a document; None where there is no document, or it holds something else."""
     if kept is None:
         return None
@@ -192,22 +201,22 @@ def _read(kind: type[T], kept: dict[str, Any] | None) -> T | None:
         return None
 
 
-def _seal_of(event: Document) -> int:
+def _seal_number(event: Document) -> int:
     """The number of an event's seal; one that no seal has, where something else stands there."""
     number = (event.fields or {}).get("sealed")
     return number if isinstance(number, int) else -1
 
 
-def _is_sooner(at: object, rollback: datetime | None) -> bool:
+def _is_expiring_before(at: object, rollback: datetime | None) -> bool:
     """Whether an entry goes before its rollback; a hold and a release change the entries first."""
     return at is not None and (not isinstance(at, datetime) or rollback is None or at < rollback)
 
 
-def _latest(expiries: Sequence[datetime | None]) -> datetime | None:
+def _latest_expiry(expiries: Sequence[datetime | None]) -> datetime | None:
     """The latest of them; None where one of them is held, or there is none."""
     times = [at for at in expiries if isinstance(at, datetime)]
     return max(times) if times and len(times) == len(expiries) else None
 
 
-def _last(path: str) -> str:
+def _last_segment(path: str) -> str:
     return path.rpartition("/")[2]

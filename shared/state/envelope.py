@@ -22,24 +22,24 @@ from msgspec import Struct
 from shared.core.codec import read_object
 from shared.core.errors import Refused
 
-MAX_BYTES = 14 * 1024 * 1024
+MAX_REQUEST_BYTES = 14 * 1024 * 1024
 """A message of 10 MB, the largest that Pub/Sub takes (cloud.google.com/pubsub/quotas), in base64,
 with its attributes."""
 
-PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
+PUBLISHED_EVENT_TYPE = "google.cloud.pubsub.topic.v1.messagePublished"
 
 REPLAYED_FROM = "replayed_from"
 """The attribute by which a message that comes back names the one that it was at first."""
 FIRST_PUBLISHED_AT = "first_published_at"
 """The attribute by which it says since when it has been on its way."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MESSAGE_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """An id of a message that may be part of a document's name; Pub/Sub's own are digits."""
 
 _TOPIC = re.compile(r"projects/[a-zA-Z0-9.:-]{1,100}/topics/[a-zA-Z0-9._~+%-]{1,255}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
-class Message(Struct, frozen=True):
+class PubSubMessage(Struct, frozen=True):
     """One Pub/Sub message as delivered; absent text is ""."""
 
     id: str
@@ -61,7 +61,7 @@ class Message(Struct, frozen=True):
         Whoever publishes may claim any: what it names is done once, and nobody is proven by it.
         """
         claimed = self.attributes.get(REPLAYED_FROM, "")
-        return claimed if NAME.fullmatch(claimed) else self.id
+        return claimed if MESSAGE_ID_PATTERN.fullmatch(claimed) else self.id
 
     @property
     def first_published_at(self) -> datetime | None:
@@ -69,7 +69,7 @@ class Message(Struct, frozen=True):
 
         Whoever publishes may claim an earlier time: it counts where being late stops something.
         """
-        return earliest(self.published_at, self.attributes.get(FIRST_PUBLISHED_AT))
+        return earliest_time(self.published_at, self.attributes.get(FIRST_PUBLISHED_AT))
 
 
 class Undecodable(Refused):
@@ -81,7 +81,7 @@ class Undecodable(Refused):
         self.topic = topic
 
 
-def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
+def decode_message(headers: Mapping[str, str], body: bytes, path: str = "") -> PubSubMessage:
     """The message that a request brings.
 
     `path` is the request's own, with its query: a push subscription names its topic there, because
@@ -92,14 +92,14 @@ def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
     lowered = {name.lower(): value for name, value in headers.items()}
     known = _Origin(lowered, path)
     try:
-        document = read_object(body, MAX_BYTES)
+        document = read_object(body, MAX_REQUEST_BYTES)
         content = known.opened(document)
         return _message(known, content)
     except Refused as error:
         raise Undecodable(error.reason, known.id, known.topic) from error
 
 
-def earliest(*times: datetime | str | None) -> datetime | None:
+def earliest_time(*times: datetime | str | None) -> datetime | None:
     """The first of some times, written ones in RFC 3339; None where none of them is a time."""
     known = list[datetime]()
     for one in times:
@@ -123,35 +123,39 @@ class _Origin:
         Raises: Refused for an event of another type, or one without data.
         """
         if "specversion" not in document:
-            self._expect(self._headers.get("ce-type", PUBLISHED))
+            self._expect(self._headers.get("ce-type", PUBLISHED_EVENT_TYPE))
             return document
         self.id = _text(document, "id") or self.id
         self.topic = _topic(_text(document, "source")) or self.topic
         self.time = document.get("time", self.time)
         self._expect(document.get("type"))
         if isinstance(document.get("data_base64"), str):
-            return read_object(_unbase64(document["data_base64"], "data_base64"), MAX_BYTES)
+            return read_object(
+                _decode_base64(document["data_base64"], "data_base64"), MAX_REQUEST_BYTES
+            )
         if not isinstance(document.get("data"), dict):
             raise Refused("the event holds no data object")
         inner: dict[str, Any] = document["data"]
         return inner
 
     def _expect(self, event_type: object) -> None:
-        if event_type != PUBLISHED:
-            raise Refused(f"an event of type {_shown(event_type)}, not {PUBLISHED}")
+        if event_type != PUBLISHED_EVENT_TYPE:
+            raise Refused(
+                f"an event of type {_format_value(event_type)}, not {PUBLISHED_EVENT_TYPE}"
+            )
 
 
-def _message(origin: _Origin, content: dict[str, Any]) -> Message:
+def _message(origin: _Origin, content: dict[str, Any]) -> PubSubMessage:
     message = content.get("message")
     if not isinstance(message, dict):
         raise Refused("no message in it")
     origin.id = _text(message, "messageId", "message_id") or origin.id
     attributes = _attributes(message.get("attributes"))
-    published = _either(message, "publishTime", "publish_time")
-    return Message(
+    published = _first_present(message, "publishTime", "publish_time")
+    return PubSubMessage(
         id=origin.id,
         topic=origin.topic,
-        data=_unbase64(message.get("data"), "data"),
+        data=_decode_base64(message.get("data"), "data"),
         attributes=attributes,
         published_at=_time(origin.time if published is None else published),
     )
@@ -162,13 +166,13 @@ def _topic(source: str) -> str:
     return match[0] if match else ""
 
 
-def _either(holder: Mapping[str, Any], *names: str) -> Any:
+def _first_present(holder: Mapping[str, Any], *names: str) -> Any:
     """The first of the names that holds something, else None."""
     return next((holder[name] for name in names if holder.get(name) is not None), None)
 
 
 def _text(holder: Mapping[str, Any], *names: str) -> str:
-    value = _either(holder, *names)
+    value = _first_present(holder, *names)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if is_number or isinstance(value, str) else ""
 
@@ -184,7 +188,7 @@ def _attributes(attributes: object) -> dict[str, str]:
     return dict(attributes)
 
 
-def _unbase64(value: object, name: str) -> bytes:
+def _decode_base64(value: object, name: str) -> bytes:
     if value is None:
         return b""
     if not isinstance(value, str):
@@ -203,13 +207,13 @@ def _time(value: object) -> datetime | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise Refused(f"publishTime {_shown(value)} is not a time")
+        raise Refused(f"publishTime {_format_value(value)} is not a time")
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise Refused(f"publishTime {_shown(value)} is not a time") from error
+        raise Refused(f"publishTime {_format_value(value)} is not a time") from error
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     """A value as it is said in a reason; of what is no text, only its kind."""
     return repr(value[:80]) if isinstance(value, str) else type(value).__name__

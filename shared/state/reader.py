@@ -12,18 +12,18 @@ from shared.core.store import Query, Store
 from shared.domain import system as systems
 from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
-from shared.domain.audit.system_chain import UNCLAIMED
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import Posture
+from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups import managed_backups
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.managed_backups import Watched
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.erasure.ledger import ErasureLedgerRecord
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.isolation import write_fence as fences
@@ -37,24 +37,24 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.reports import filing
-from shared.domain.reports.filing import Filed
+from shared.domain.reports.filing import FiledReport
 from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.pins import Pin, holding
+from shared.domain.rollback.pins import Pin, active_pins
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.write_quota import PaceLeft, quota_path
+from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
-from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
+from shared.domain.system import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.state import repair_journal
 
 T = TypeVar("T", bound=Struct)
 
-FOREVER_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Whatever has a time is later."""
 
 
-class Reading:
+class StateReader:
     """Reads of the state database. Raises (anywhere): Unavailable."""
 
     def __init__(self, store: Store) -> None:
@@ -62,15 +62,15 @@ class Reading:
 
     def controls(self) -> Controls:
         """The switches over all systems."""
-        return self._one(Controls, GLOBAL) or Controls()
+        return self._one(Controls, GLOBAL_CONTROLS_PATH) or Controls()
 
     def budget(self) -> Budget:
         """When automation has acted of late."""
-        return self._one(Budget, BUDGET) or Budget()
+        return self._one(Budget, BUDGET_PATH) or Budget()
 
     def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
-        return systems.stored(self._store.get(systems.system_path(name)).fields, name)
+        return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
@@ -100,18 +100,18 @@ class Reading:
         found = self._all(Rollback, Query("rollbacks", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.created_at)
 
-    def alive(self) -> list[Rollback]:
+    def active_rollbacks(self) -> list[Rollback]:
         """Every rollback that has not ended, superseded ones too: somebody must look at it."""
-        return self._all(Rollback, Query("rollbacks", where=(("due_at", ">", FOREVER_AGO),)))
+        return self._all(Rollback, Query("rollbacks", where=(("due_at", ">", EPOCH),)))
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""
         found = self._all(Step, Query(f"rollbacks/{rollback}/steps"))
         return sorted(found, key=lambda step: step.number)
 
-    def pace(self, system: str) -> PaceLeft | None:
+    def pace(self, system: str) -> SavedPace | None:
         """How fast a system's writes may go on; None while nothing was carried out there."""
-        return self._one(PaceLeft, quota_path(system))
+        return self._one(SavedPace, quota_path(system))
 
     def trail(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
@@ -119,7 +119,7 @@ class Reading:
 
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
-        found = repair_journal.behind(self._store, rollback)
+        found = repair_journal.read_entries_after(self._store, rollback)
         return [decode(quarantine.JournalEntry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
@@ -138,43 +138,43 @@ class Reading:
     def record(self, system: str, deployment: str) -> WholeInventory | None:
         """All that was live in a deployment; None when that is not recorded."""
         fields = self._store.get(deployments.record_path(system, deployment)).fields
-        return stocks.unpacked(fields["live"]) if fields is not None else None
+        return stocks.unpack_inventory(fields["live"]) if fields is not None else None
 
     def pins(self, system: str) -> list[Pin]:
         """What rollbacks hold in a system now, by function."""
-        return holding(self._all(Pin, Query("pins", where=(("system", "==", system),))))
+        return active_pins(self._all(Pin, Query("pins", where=(("system", "==", system),))))
 
     def backups(self, system: str) -> list[Backup]:
         """The catalogue of a system's backups by export, newest first."""
         found = self._all(Backup, Query("backups", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.slot_at, reverse=True)
 
-    def proofs(self, system: str) -> list[Proof]:
+    def restore_tests(self, system: str) -> list[RestoreTest]:
         """The proofs of a system's backups, newest first."""
-        found = self._all(Proof, Query("proofs", where=(("system", "==", system),)))
+        found = self._all(RestoreTest, Query("proofs", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.began_at, reverse=True)
 
-    def copies(self, system: str) -> list[Copy]:
+    def copies(self, system: str) -> list[DatabaseCopy]:
         """The copies of a system's database that are not over, newest first."""
         waiting = Query("copies", where=(("is_over", "==", False),))
-        found = [one for one in self._all(Copy, waiting) if one.system == system]
+        found = [one for one in self._all(DatabaseCopy, waiting) if one.system == system]
         return sorted(found, key=lambda one: one.began_at, reverse=True)
 
     def fence(self, system: str) -> Fence | None:
         """The newest fence of a system; None when there was none."""
         return self._one(Fence, fences.fence_path(system))
 
-    def ledger(self, system: str) -> Book | None:
+    def erasure_ledger(self, system: str) -> ErasureLedgerRecord | None:
         """What a system's ledger of erased people is written with; None: there is none yet."""
-        return self._one(Book, erasures.book_path(system))
+        return self._one(ErasureLedgerRecord, erasures.ledger_path(system))
 
-    def watched(self, system: str) -> Watched | None:
+    def managed_backup_status(self, system: str) -> ManagedBackupStatus | None:
         """What was found of Google's own backups the last time; None: nobody has looked."""
-        return self._one(Watched, managed_backups.managed_backups_path(system))
+        return self._one(ManagedBackupStatus, managed_backups.managed_backups_path(system))
 
-    def posture(self, system: str) -> Posture | None:
+    def asset_protection_status(self, system: str) -> AssetProtectionStatus | None:
         """What was found of a system's assets the last time; None: nobody has looked."""
-        return self._one(Posture, asset_protection.assets_path(system))
+        return self._one(AssetProtectionStatus, asset_protection.assets_path(system))
 
     def integrity(self, system: str) -> IntegrityRecord | None:
         """What is known of a system's data; None: nobody has looked through it."""
@@ -185,9 +185,9 @@ class Reading:
         found = self._all(IncidentTally, Query("tallies", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.detected_at)
 
-    def filed(self, incident: str) -> Filed | None:
+    def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
-        return self._one(Filed, filing.report_path(incident))
+        return self._one(FiledReport, filing.report_path(incident))
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
@@ -200,9 +200,8 @@ class Reading:
 
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""
-        told = self._one(
-            Event, f"{system_chain.events_of(UNCLAIMED)}/{system_chain.refused_key(topic, message)}"
-        )
+        events = system_chain.system_events_path(UNCLAIMED_SYSTEM)
+        told = self._one(Event, f"{events}/{system_chain.refusal_event_key(topic, message)}")
         return None if told is None else str(told.facts["reason"])
 
     def _all(self, kind: type[T], query: Query) -> list[T]:

@@ -6,20 +6,20 @@ from datetime import datetime
 
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
-from shared.domain.reports.impact import Counts
+from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.report import ReportedRollback, ReportFacts
 from shared.domain.rollback.rollback import Rollback
-from shared.state.audit_reader import Trail
-from shared.state.reader import Reading
+from shared.state.audit_reader import AuditReader
+from shared.state.reader import StateReader
 
 
-def gathered(
-    reading: Reading,
-    trail: Trail,
+def gather_report_facts(
+    reading: StateReader,
+    trail: AuditReader,
     policy: Policy,
     incident: Incident,
     now: datetime,
-    counts: Counts,
+    counts: ImpactCounts,
 ) -> ReportFacts:
     """As it stands.
 
@@ -35,9 +35,9 @@ def gathered(
         policy=policy,
         incident=incident,
         alerts=reading.alerts(name),
-        rollbacks=[_kept(reading, one) for one in reading.rollbacks(incident)],
-        elsewhere=[_kept(reading, one) for one in others],
-        outside=trail.told_of_system(incident.system),
+        rollbacks=[_reported_rollback(reading, one) for one in reading.rollbacks(incident)],
+        elsewhere=[_reported_rollback(reading, one) for one in others],
+        outside=trail.system_lines(incident.system),
         notices=reading.notices(name),
         pins=reading.pins(incident.system),
         now=now,
@@ -45,7 +45,7 @@ def gathered(
     )
 
 
-def _kept(reading: Reading, rollback: Rollback) -> ReportedRollback:
+def _reported_rollback(reading: StateReader, rollback: Rollback) -> ReportedRollback:
     name = rollback.id
     return ReportedRollback(
         rollback, reading.steps(name), reading.trail(name), reading.journal(name)

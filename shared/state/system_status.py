@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.decision import forecast
-from shared.domain.decision.forecast import Outlook
+from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.response import Response, response
+from shared.domain.incidents.response import ResponseStatus, evaluate_response
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.system import Freeze, Pause, Paused, paused
-from shared.state.reader import Reading
+from shared.domain.system import Freeze, Pause, PauseState, pause_state
+from shared.state.reader import StateReader
 
 
 class SystemStatus(Struct, frozen=True):
@@ -28,7 +28,7 @@ class SystemStatus(Struct, frozen=True):
     mode: str
     paused: Pause | None
     in_flight: int
-    pause: Paused
+    pause: PauseState
     freezes: tuple[Freeze, ...]
     """Those that are not over."""
     cool_down_until: datetime | None
@@ -38,7 +38,7 @@ class SystemStatus(Struct, frozen=True):
     """Whose the pins are."""
     pinned_since: datetime | None
     """Since when the oldest holds; None: nothing is pinned."""
-    copies: Sequence[Copy]
+    copies: Sequence[DatabaseCopy]
     """Copies of its database that are made or kept."""
     fence: Fence | None
     """None: none stands, or is raised or falling."""
@@ -47,16 +47,16 @@ class SystemStatus(Struct, frozen=True):
     rollback: Rollback | None
     """The newest of that incident."""
     steps: Sequence[Step]
-    outlook: Outlook | None
+    outlook: DurationForecast | None
     older: Sequence[Rollback]
     """Others of the system that have not ended."""
     target: timedelta | None
     """In which the incident's system is to be restored."""
-    response: Response | None
+    response: ResponseStatus | None
 
 
-def standing(
-    reading: Reading, policy: Policy, alive: Iterable[Rollback], now: datetime
+def read_system_status(
+    reading: StateReader, policy: Policy, alive: Iterable[Rollback], now: datetime
 ) -> SystemStatus:
     """One system now; `alive`: the rollbacks of all that have not ended. Raises: Unavailable."""
     system = reading.system(policy.system)
@@ -72,8 +72,8 @@ def standing(
         mode=system.mode.name.lower(),
         paused=system.pause,
         in_flight=sum(one.in_flight for one in ours_alive),
-        pause=paused(system.pause),
-        freezes=ahead(system.freezes, now),
+        pause=pause_state(system.pause),
+        freezes=unfinished_freezes(system.freezes, now),
         cool_down_until=cooling if cooling is not None and cooling > now else None,
         pins=len(pins),
         pinned_by=sorted({pin.owner for pin in pins}),
@@ -83,31 +83,31 @@ def standing(
         incident=incident,
         rollback=rollback,
         steps=steps,
-        outlook=outlook(reading, policy, rollback, steps, now),
+        outlook=read_forecast(reading, policy, rollback, steps, now),
         older=[one for one in ours_alive if one.id != system.rollback],
         target=policy.targets.by_severity[incident.severity] if incident else None,
-        response=stands(reading, incident, rollback, now) if incident else None,
+        response=read_response_status(reading, incident, rollback, now) if incident else None,
     )
 
 
-def stands(
-    reading: Reading, incident: Incident, rollback: Rollback | None, now: datetime
-) -> Response:
+def read_response_status(
+    reading: StateReader, incident: Incident, rollback: Rollback | None, now: datetime
+) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    return response(incident, rollback, reading.notices(incident.id), now)
+    return evaluate_response(incident, rollback, reading.notices(incident.id), now)
 
 
-def outlook(
-    reading: Reading,
+def read_forecast(
+    reading: StateReader,
     policy: Policy,
     rollback: Rollback | None,
     steps: Iterable[Step],
     now: datetime,
-) -> Outlook | None:
+) -> DurationForecast | None:
     """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
     if rollback is None or rollback.status is not RollbackStatus.RUNNING:
         return None
-    return forecast.outlook(
+    return forecast.forecast_duration(
         steps,
         policy,
         order=rollback.order,
@@ -117,6 +117,6 @@ def outlook(
     )
 
 
-def ahead(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
+def unfinished_freezes(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
     """The windows that are not over."""
     return tuple(one for one in freezes if one.until > now)

@@ -13,8 +13,8 @@ from shared.core import topics
 from shared.core.codec import from_json
 from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
-from shared.domain.notices.notice import Notice, creates
-from shared.domain.system import EVERYWHERE
+from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.system import ALL_SYSTEMS
 from shared.ports.messaging import Bus
 
 ROLLBACK = "rollback"
@@ -27,9 +27,9 @@ INVENTORY = "inventory"
 """A system that is to be looked at."""
 REPORT = "report"
 """The report of an incident that is over."""
-PAGE = "page"
+STATUS_PAGE = "page"
 """The status page of a system, by its name: due in each sweep, kept nowhere."""
-COLLECTIONS = {
+COLLECTION_BY_KIND = {
     ROLLBACK: "rollbacks",
     NOTICE: "notices",
     COMMAND: "commands",
@@ -37,40 +37,40 @@ COLLECTIONS = {
     INVENTORY: "inventory",
     REPORT: "reports",
 }
-SWEEP_LIMIT = 500
+MAX_ITEMS_PER_SWEEP = 500
 """What one sweep hands over of a kind and system; the next one, half a minute later, the rest."""
-TOPICS = {
+TOPIC_BY_KIND = {
     ROLLBACK: topics.WORK,
     NOTICE: topics.NOTICES,
-    PAGE: topics.NOTICES,
+    STATUS_PAGE: topics.NOTICES,
     COMMAND: topics.WORK,
     DEPLOYMENT: topics.DEPLOYMENTS,
     INVENTORY: topics.DEPLOYMENTS,
     REPORT: topics.WORK,
 }
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
+ItemName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
 """The last part of a document's path, and nothing but that."""
 
 
-class Due(Struct, frozen=True):
+class WorkItem(Struct, frozen=True):
     """What is due, and since when it was known to be."""
 
     kind: str
-    id: Name
+    id: ItemName
     due_at: datetime
 
 
-def publish(bus: Bus, kind: str, key: str, due_at: datetime) -> None:
+def publish_work_item(bus: Bus, kind: str, key: str, due_at: datetime) -> None:
     """Hand over one thing that is due."""
-    bus.publish(TOPICS[kind], msgspec.json.encode(Due(kind, key, due_at)))
+    bus.publish(TOPIC_BY_KIND[kind], msgspec.json.encode(WorkItem(kind, key, due_at)))
 
 
 def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
     """Hand over the notices of a commit that has landed, but those that are due later."""
     for notice in notices:
         if notice.due_at == notice.created_at:
-            publish(bus, NOTICE, notice.id, notice.created_at)
+            publish_work_item(bus, NOTICE, notice.id, notice.created_at)
 
 
 def commit_with_notices(
@@ -80,12 +80,12 @@ def commit_with_notices(
 
     Raises: as `commit`, and nothing is handed over then.
     """
-    version = store.commit([*writes, *creates(notices)])
+    version = store.commit([*writes, *notice_writes(notices)])
     publish_notices(bus, notices)
     return version
 
 
-def publish_due(
+def publish_due_items(
     store: Store, bus: Bus, kind: str, now: datetime, systems: Iterable[str]
 ) -> datetime | None:
     """Hand over everything of a kind, of these systems, that is due by now; longest due first.
@@ -94,36 +94,38 @@ def publish_due(
 
     Returns since when the first of it has been due; None when nothing is.
     """
-    due = _due(store, kind, now, systems)
+    due = _due_items(store, kind, now, systems)
     for due_at, key in due:
-        publish(bus, kind, key, due_at)
+        publish_work_item(bus, kind, key, due_at)
     return due[0][0] if due else None
 
 
-def due_since(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> datetime | None:
+def oldest_due_at(
+    store: Store, kind: str, now: datetime, systems: Iterable[str]
+) -> datetime | None:
     """Since when the first of a kind, of these systems, has been due; None when nothing is."""
-    return min((due_at for due_at, _ in _due(store, kind, now, systems)), default=None)
+    return min((due_at for due_at, _ in _due_items(store, kind, now, systems)), default=None)
 
 
-def tick(moment: datetime) -> str:
+def sweep_path(moment: datetime) -> str:
     """Where the sweep of the half minute that a moment lies in is claimed."""
     return f"ticks/{moment:%Y%m%dT%H%M}-{moment.second // 30}"
 
 
-def _due(
+def _due_items(
     store: Store, kind: str, now: datetime, systems: Iterable[str]
 ) -> list[tuple[datetime, str]]:
     """Time and key of each, the longest due first; commands that concern all systems included."""
-    names = [*systems, *([EVERYWHERE] if kind == COMMAND else [])]
+    names = [*systems, *([ALL_SYSTEMS] if kind == COMMAND else [])]
     found = [
         document
         for system in names
         for document in store.query(
             Query(
-                COLLECTIONS[kind],
+                COLLECTION_BY_KIND[kind],
                 where=(("system", "==", system), ("due_at", "<=", now)),
                 order_by="due_at",
-                limit=SWEEP_LIMIT,
+                limit=MAX_ITEMS_PER_SWEEP,
             )
         )
         if document.fields is not None
@@ -131,10 +133,10 @@ def _due(
     return sorted(((one.fields or {})["due_at"], one.path.rpartition("/")[2]) for one in found)
 
 
-def parse_work_item(data: bytes, *kinds: str) -> Due:
+def parse_work_item(data: bytes, *kinds: str) -> WorkItem:
     """What a message hands over. Raises: Refused."""
     try:
-        due = from_json(data, Due)
+        due = from_json(data, WorkItem)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no hand-over: {unreadable}") from unreadable
     if due.kind not in kinds:

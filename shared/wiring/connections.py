@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.core.lazy import Once
+from shared.core.lazy import LockedCachedProperty
 from shared.domain.policy.model import Policy
 from shared.wiring.settings import Settings
 
@@ -29,7 +29,7 @@ class Connections:
         self.policies = policies
         self._deployed = deployed
 
-    @Once
+    @LockedCachedProperty
     def clients(self) -> Clients:
         """Google's clients."""
         from shared.adapters.gcp.clients import Clients
@@ -45,9 +45,9 @@ class Connections:
         """Return the local address of each service; an emulator wins over the local cloud."""
         addresses: dict[str, str] = {}
         if self.settings.local_cloud is not None:
-            from shared.adapters.embedded_cloud import addresses_of
+            from shared.adapters.embedded_cloud import service_addresses
 
-            addresses = addresses_of(self.settings.local_cloud)
+            addresses = service_addresses(self.settings.local_cloud)
         emulators = {
             "firestore": self.settings.firestore_emulator,
             "pubsub": self.settings.pubsub_emulator,
@@ -57,6 +57,6 @@ class Connections:
         return {**addresses, **local}
 
 
-def played_at(settings: Settings) -> str | None:
+def local_cloud_address(settings: Settings) -> str | None:
     """Return `host:port` where a local cloud plays the hosts of the web; None: it plays none."""
     return urlsplit(settings.local_cloud).netloc if settings.local_cloud else None

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.core.errors import BadConfiguration
-from shared.core.lazy import Once, alone
-from shared.core.store import Objects
+from shared.core.lazy import LockedCachedProperty, synchronized
+from shared.core.store import ObjectStore
 from shared.ports.backups import Mirrors
-from shared.ports.identity import Entrance, SecretValues, TokenVerifier, Voice
-from shared.ports.messaging import Forms, Letters, Sender
-from shared.ports.operations_project import Apis, Installation, Monitoring, Timetable
+from shared.ports.identity import IdTokenSource, OperatorSignIn, SecretValues, TokenVerifier
+from shared.ports.messaging import DeadLetters, NoticeRenderer, Sender
+from shared.ports.operations_project import (
+    EnabledApis,
+    MonitoringSettings,
+    OperationsProject,
+    SchedulerRuns,
+)
 from shared.ports.platform import Services
 from shared.ports.resources import Accounts
-from shared.ports.storage import Media, Pages, Provisions, Vault
-from shared.wiring.connections import Connections, played_at
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.wiring.connections import Connections, local_cloud_address
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
@@ -45,8 +50,8 @@ class OperatorWiring:
         """The service account that publishes for operators; "" where the settings name none."""
         return self._settings.console_account or ""
 
-    @Once
-    def sign_in(self) -> Entrance:
+    @LockedCachedProperty
+    def sign_in(self) -> OperatorSignIn:
         """Where operators sign in. Raises: BadConfiguration, where no web API key is known."""
         from shared.adapters.sign_in import SignIn
 
@@ -55,16 +60,16 @@ class OperatorWiring:
         known = {self._settings.api_key} if self._settings.api_key else stated
         if len(known) != 1:
             raise BadConfiguration("ROLLBACK_API_KEY is not set, and the policies state not one")
-        return SignIn(known.pop(), played_at(self._settings))
+        return SignIn(known.pop(), local_cloud_address(self._settings))
 
-    @Once
-    def own_token(self) -> Voice:
+    @LockedCachedProperty
+    def own_token(self) -> IdTokenSource:
         """This instance's own account. Raises: BadConfiguration, where it is not named."""
         from shared.adapters.gcp.project import own_id_token
 
         if self._settings.console_account is None:
             raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
-        return own_id_token.AccountVoice(
+        return own_id_token.ServiceAccountTokenSource(
             self._connections.clients.rest(own_id_token.HOST), self._settings.console_account
         )
 
@@ -73,7 +78,7 @@ class OperatorWiring:
         if "_google_identity" in self.__dict__:
             self._google_identity.close()
 
-    @Once
+    @LockedCachedProperty
     def _google_identity(self) -> GoogleIdentity:
         from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 
@@ -89,24 +94,24 @@ class NoticeWiring:
         self._settings = connections.settings
         self._secrets = secrets
 
-    @Once
+    @LockedCachedProperty
     def sender(self) -> Sender:
         """The channels; a local cloud takes what is meant for their addresses."""
         from shared.adapters.channels.sender import ChannelSender
 
-        local = played_at(self._settings)
+        local = local_cloud_address(self._settings)
         if local is not None:
             return ChannelSender(lambda _host: local)
         return ChannelSender(secrets=self._secrets(), push=self._push)
 
-    @Once
-    def templates(self) -> Forms:
+    @LockedCachedProperty
+    def templates(self) -> NoticeRenderer:
         """The templates of notices; those beside the policies win."""
-        from shared.domain.presentation.notice_templates import Templates
+        from shared.domain.presentation.notice_templates import NoticeTemplates
 
-        return Templates(Path(self._settings.policies) / "templates")
+        return NoticeTemplates(Path(self._settings.policies) / "templates")
 
-    @Once
+    @LockedCachedProperty
     def pages(self) -> Pages | None:
         """The bucket of the status pages; None where the settings name none."""
         if self._settings.status_bucket is None:
@@ -120,7 +125,7 @@ class NoticeWiring:
         for push in self.__dict__.get("_push", {}).values():
             push.close()
 
-    @Once
+    @LockedCachedProperty
     def _push(self) -> dict[str, FirebasePush]:
         """By system."""
         from shared.adapters.gcp.firebase.messaging import FirebasePush
@@ -136,8 +141,8 @@ class BucketWiring:
         self._connections = connections
         self._settings = connections.settings
 
-    @Once
-    def anchors(self) -> Objects | None:
+    @LockedCachedProperty
+    def anchors(self) -> ObjectStore | None:
         """Anchored heads of audit chains."""
         if self._settings.audit_bucket is None:
             return None
@@ -145,17 +150,17 @@ class BucketWiring:
 
         return BucketObjects(self._connections.clients.storage, self._settings.audit_bucket)
 
-    @Once
+    @LockedCachedProperty
     def sources(self) -> Vault | None:
         """Copies of the source of functions."""
         return self._vault(self._settings.sources_bucket)
 
-    @Once
+    @LockedCachedProperty
     def values(self) -> Vault | None:
         """Values of plain variables."""
         return self._vault(self._settings.values_bucket)
 
-    @Once
+    @LockedCachedProperty
     def quarantine(self) -> Vault | None:
         """Documents as they were before a repair changed them."""
         return self._vault(self._settings.quarantine_bucket)
@@ -174,34 +179,34 @@ class ProjectWiring:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    @Once
+    @LockedCachedProperty
     def services(self) -> Services:
         """Cloud Run services, of systems without a policy too."""
         from shared.adapters.gcp.run.platform import CloudServices
 
         return CloudServices(self._connections.clients.services)
 
-    @Once
+    @LockedCachedProperty
     def export_buckets(self) -> Mirrors:
         """The buckets that exports are in."""
         from shared.adapters.gcp.storage.mirrors import BucketMirrors
 
         return BucketMirrors(self._connections.clients.storage)
 
-    @Once
+    @LockedCachedProperty
     def media(self) -> Media:
         """The files of applications."""
         from shared.adapters.gcp.storage.media import BucketMedia
 
         return BucketMedia(self._connections.clients.storage)
 
-    @Once
-    def provisions(self) -> Provisions:
+    @LockedCachedProperty
+    def provisions(self) -> AssetDependencies:
         """The buckets and topics that assets rely on."""
-        from shared.adapters.gcp.project.provisions import GoogleProvisions
+        from shared.adapters.gcp.project.provisions import CloudAssetDependencies
 
         clients = self._connections.clients
-        return GoogleProvisions(clients.storage, clients.publisher)
+        return CloudAssetDependencies(clients.storage, clients.publisher)
 
 
 class InspectionWiring:
@@ -211,21 +216,21 @@ class InspectionWiring:
         self._connections = connections
         self._project = connections.settings.project
 
-    @Once
-    def dead_letters(self) -> Letters:
+    @LockedCachedProperty
+    def dead_letters(self) -> DeadLetters:
         """The dead-letter messages of the responders' topics."""
-        from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
+        from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 
         clients = self._connections.clients
-        return PubSubLetters(clients.subscriber, clients.publisher, self._project)
+        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._project)
 
-    @Once
-    def installation(self) -> Installation:
+    @LockedCachedProperty
+    def installation(self) -> OperationsProject:
         """Topics, subscriptions, functions and buckets of the operations project."""
-        from shared.adapters.gcp.project.operations_project import CloudInstallation
+        from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 
         clients = self._connections.clients
-        return CloudInstallation(
+        return CloudOperationsProject(
             clients.publisher,
             clients.subscriber,
             clients.functions,
@@ -233,22 +238,22 @@ class InspectionWiring:
             self._project,
         )
 
-    @Once
-    def apis(self) -> Apis:
+    @LockedCachedProperty
+    def apis(self) -> EnabledApis:
         """Which APIs are enabled."""
         from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceApis(self._connections.clients.rest(quotas.HOST))
 
-    @Once
-    def timetable(self) -> Timetable:
+    @LockedCachedProperty
+    def timetable(self) -> SchedulerRuns:
         """The runs of Cloud Scheduler jobs."""
         from shared.adapters.gcp.project import scheduler_runs
 
         rest = self._connections.clients.rest(scheduler_runs.HOST)
-        return scheduler_runs.JobTimetable(rest, self._project)
+        return scheduler_runs.CloudSchedulerRuns(rest, self._project)
 
-    @Once
+    @LockedCachedProperty
     def accounts(self) -> Accounts:
         """The role grants of the operations project."""
         from shared.adapters.gcp.project import service_accounts
@@ -258,8 +263,8 @@ class InspectionWiring:
             rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._project
         )
 
-    @alone
-    def monitoring(self, project: str) -> Monitoring:
+    @synchronized
+    def monitoring(self, project: str) -> MonitoringSettings:
         """Return the alert policies and dashboards of a project."""
         from shared.adapters.gcp.monitoring import configuration
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
-from shared.core.lazy import Once, alone
+from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Store
 from shared.domain.policy.model import Policy
 from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
 from shared.ports.probe import Prober
-from shared.wiring.connections import Connections, played_at
+from shared.wiring.connections import Connections, local_cloud_address
 from shared.wiring.groups import (
     BucketWiring,
     InspectionWiring,
@@ -28,7 +28,7 @@ from shared.wiring.systems import SystemWiring
 if TYPE_CHECKING:
     from shared.adapters.thread_pool import ThreadPool
 
-POOL_WORKERS = 16
+MAX_PARALLEL_CALLS = 16
 """Parallel calls: at one to two seconds a call, several times the default write quota."""
 
 
@@ -41,68 +41,72 @@ class Wiring(Connections):
         super().__init__(settings, policies, deployed=deployed)
         self._systems: dict[str, SystemWiring] = {}
 
-    @Once
+    @LockedCachedProperty
     def clock(self) -> Clock:
         """The machine's time, or that of the local cloud."""
-        from shared.adapters.clock import FollowedClock, SystemClock
+        from shared.adapters.clock import EmbeddedClock, SystemClock
 
         if self.settings.local_cloud is None:
             return SystemClock()
-        return FollowedClock(self.settings.local_cloud)
+        return EmbeddedClock(self.settings.local_cloud)
 
-    @Once
+    @LockedCachedProperty
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
         from shared.adapters.gcp.firestore.store import FirestoreStore
-        from shared.adapters.logging_store import LoggedStore
+        from shared.adapters.logging_store import AuditLoggingStore
 
         database = f"projects/{self.settings.project}/databases/{self.settings.database}"
-        return LoggedStore(FirestoreStore(self.clients.firestore, database, self.clock, Random()))
+        return AuditLoggingStore(
+            FirestoreStore(self.clients.firestore, database, self.clock, Random())
+        )
 
-    @Once
+    @LockedCachedProperty
     def bus(self) -> Bus:
         """The responders' own topics."""
         from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.settings.project)
 
-    @Once
+    @LockedCachedProperty
     def prober(self) -> Prober:
         """Probes of the declared addresses; a local cloud plays all of them."""
-        from shared.adapters.embedded_cloud import LATENCY
+        from shared.adapters.embedded_cloud import LATENCY_HEADER
         from shared.adapters.prober import HttpProber
 
-        local = played_at(self.settings)
+        local = local_cloud_address(self.settings)
         if local is not None:
-            return HttpProber(lambda _host: local, latency=LATENCY, secrets=lambda: self._secrets)
+            return HttpProber(
+                lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self._secrets
+            )
         return HttpProber(secrets=lambda: self._secrets)
 
-    @Once
+    @LockedCachedProperty
     def operators(self) -> OperatorWiring:
         """Sign-in of operators."""
         return OperatorWiring(self)
 
-    @Once
+    @LockedCachedProperty
     def notices(self) -> NoticeWiring:
         """Notices to people."""
         return NoticeWiring(self, lambda: self._secrets)
 
-    @Once
+    @LockedCachedProperty
     def buckets(self) -> BucketWiring:
         """Buckets of the operations project."""
         return BucketWiring(self)
 
-    @Once
+    @LockedCachedProperty
     def projects(self) -> ProjectWiring:
         """Resources in any project."""
         return ProjectWiring(self)
 
-    @Once
+    @LockedCachedProperty
     def inspection(self) -> InspectionWiring:
         """What the CLI reads of the installation."""
         return InspectionWiring(self)
 
-    @alone
+    @synchronized
     def system(self, name: str) -> SystemWiring:
         """Return the adapters of one protected system. Raises: KeyError for an unknown one."""
         if name not in self._systems:
@@ -130,7 +134,7 @@ class Wiring(Connections):
         """Return a new pool of threads for one invocation; the caller closes it."""
         from shared.adapters.thread_pool import ThreadPool
 
-        return ThreadPool(POOL_WORKERS, self.clock)
+        return ThreadPool(MAX_PARALLEL_CALLS, self.clock)
 
     def close(self) -> None:
         """Close the connections to Google's services."""
@@ -139,9 +143,11 @@ class Wiring(Connections):
             if name in self.__dict__:
                 self.__dict__[name].close()
 
-    @Once
+    @LockedCachedProperty
     def _secrets(self) -> SecretValues:
         """The values of the operations project's secrets."""
         from shared.adapters.gcp.project import secret_values
 
-        return secret_values.SecretValues(self.clients.rest(secret_values.HOST), self.project)
+        return secret_values.SecretManagerValues(
+            self.clients.rest(secret_values.HOST), self.project
+        )

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from shared.core.errors import BadConfiguration
 
-EMULATORS = (
+EMULATOR_VARIABLES = (
     "FIRESTORE_EMULATOR_HOST",
     "PUBSUB_EMULATOR_HOST",
     "FIREBASE_AUTH_EMULATOR_HOST",
@@ -23,8 +23,8 @@ EMULATORS = (
 """Variables that send Google's clients to a place without authentication. With the one for Auth,
 firebase-admin accepts unsigned tokens."""
 
-LOCAL_CLOUD = "ROLLBACK_LOCAL_CLOUD"
-DETOURS = (
+LOCAL_CLOUD_VARIABLE = "ROLLBACK_LOCAL_CLOUD"
+PROXY_VARIABLES = (
     *("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
@@ -98,7 +98,7 @@ class Settings(Struct, frozen=True):
             status_bucket=present.get("ROLLBACK_STATUS_BUCKET"),
             console_account=present.get("ROLLBACK_CONSOLE_ACCOUNT"),
             api_key=present.get("ROLLBACK_API_KEY"),
-            local_cloud=present.get(LOCAL_CLOUD),
+            local_cloud=present.get(LOCAL_CLOUD_VARIABLE),
             firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
             pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
             storage_emulator=present.get("STORAGE_EMULATOR_HOST"),
@@ -124,20 +124,20 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
     account = environ.get("ROLLBACK_CONSOLE_ACCOUNT")
     if account is not None and not _ACCOUNT.fullmatch(account):
         yield f"ROLLBACK_CONSOLE_ACCOUNT {account!r} is not the address of a service account"
-    yield from _places(environ)
+    yield from _endpoint_faults(environ)
 
 
-def _places(environ: Mapping[str, str]) -> Iterator[str]:
+def _endpoint_faults(environ: Mapping[str, str]) -> Iterator[str]:
     """Faults of what leads to another place than Google's."""
-    local = [name for name in (LOCAL_CLOUD, *EMULATORS) if name in environ]
+    local = [name for name in (LOCAL_CLOUD_VARIABLE, *EMULATOR_VARIABLES) if name in environ]
     for name in local:
-        is_fit = _is_loopback_url if name == LOCAL_CLOUD else _is_loopback_host
+        is_fit = _is_loopback_url if name == LOCAL_CLOUD_VARIABLE else _is_loopback_host
         if not is_fit(environ[name]):
             yield f"{name} {environ[name]!r} is not on loopback"
         if "K_SERVICE" in environ:
             yield f"{name} is set on Cloud Run (K_SERVICE): local wiring is refused there"
     if "K_SERVICE" in environ:
-        for name in DETOURS:
+        for name in PROXY_VARIABLES:
             if name in environ:
                 yield f"{name} is set on Cloud Run (K_SERVICE): it could vouch for any token"
 

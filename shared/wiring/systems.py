@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.core.lazy import Once
+from shared.core.lazy import LockedCachedProperty
 from shared.core.runtime import Clock
 from shared.ports.backups import Backups, Exports, Restores
 from shared.ports.documents import Documents, Rewrites
 from shared.ports.messaging import Bus
 from shared.ports.operations_project import Quotas
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform
-from shared.ports.resources import Estate
+from shared.ports.resources import ProtectedResources
 from shared.ports.storage import Vault
 from shared.wiring.connections import Connections
 
@@ -31,14 +31,14 @@ class SystemWiring:
         self._clock = clock
         self._values = values
 
-    @Once
+    @LockedCachedProperty
     def bus(self) -> Bus:
         """The application's own topics."""
         from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self._connections.clients.publisher, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def platform(self) -> Platform:
         """The functions."""
         from shared.adapters.gcp.run.platform import CloudPlatform
@@ -52,7 +52,7 @@ class SystemWiring:
             self._policy.region,
         )
 
-    @Once
+    @LockedCachedProperty
     def builder(self) -> Builder:
         """The deployments of functions."""
         from shared.adapters.gcp.run.builder import CloudBuilder
@@ -60,15 +60,15 @@ class SystemWiring:
         functions, policy = self._connections.clients.functions, self._policy
         return CloudBuilder(functions, self._values, self._clock(), policy.project, policy.region)
 
-    @Once
-    def resources(self) -> Estate:
+    @LockedCachedProperty
+    def resources(self) -> ProtectedResources:
         """What the system has beside its functions."""
-        from shared.adapters.gcp.resources import CloudEstate
+        from shared.adapters.gcp.resources import CloudResources
 
         policy = self._policy
-        return CloudEstate(self._connections.clients, policy.project, policy.region)
+        return CloudResources(self._connections.clients, policy.project, policy.region)
 
-    @Once
+    @LockedCachedProperty
     def metrics(self) -> Metrics:
         """The request counts of the routers."""
         from shared.adapters.gcp.monitoring.metrics import RouterMetrics
@@ -76,7 +76,7 @@ class SystemWiring:
         monitoring, policy = self._connections.clients.monitoring, self._policy
         return RouterMetrics(monitoring, policy.system, policy.project, policy.region)
 
-    @Once
+    @LockedCachedProperty
     def quotas(self) -> Quotas:
         """The quotas of the project, for `rollback doctor`."""
         from shared.adapters.gcp.project import quotas
@@ -85,7 +85,7 @@ class SystemWiring:
             self._connections.clients.rest(quotas.HOST), self._policy.project
         )
 
-    @Once
+    @LockedCachedProperty
     def alert_states(self) -> AlertStates:
         """The alerts of Cloud Monitoring."""
         from shared.adapters.gcp.monitoring import alert_states
@@ -93,21 +93,21 @@ class SystemWiring:
         rest = self._connections.clients.rest(alert_states.HOST)
         return alert_states.MonitoringAlerts(rest, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def exports(self) -> Exports:
         """The exports of databases."""
         from shared.adapters.gcp.firestore.exports import FirestoreExports
 
         return FirestoreExports(self._connections.clients.firestore_admin, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def backups(self) -> Backups:
         """The managed backups of databases."""
         from shared.adapters.gcp.firestore.backups import FirestoreBackups
 
         return FirestoreBackups(self._connections.clients.firestore_admin, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def restores(self) -> Restores:
         """The databases restored from backups."""
         from shared.adapters.gcp.firestore.restores import FirestoreRestores
@@ -115,14 +115,14 @@ class SystemWiring:
         clients = self._connections.clients
         return FirestoreRestores(clients.firestore_admin, clients.firestore, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def documents(self) -> Documents:
         """The documents of databases, for reading."""
         from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 
         return FirestoreDocuments(self._connections.clients.firestore, self._policy.project)
 
-    @Once
+    @LockedCachedProperty
     def rewrites(self) -> Rewrites:
         """The documents of databases, for writing back."""
         from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites

@@ -29,12 +29,12 @@ import yaml
 from google.cloud import firestore
 from msgspec import Struct
 
-from local.demo.staging.processes import Broken
+from local.demo.staging.processes import DemoFailed
 from local.installation.responder_processes import NotListening
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import ENDED, Direction, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback
 from shared.policy_files import loader
 from shared.wiring.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
@@ -107,7 +107,7 @@ class Emergency:
             if repair.question is None:
                 yield f"nobody was asked: {repair.status}: {repair.outcome}"
                 return
-            asked_after = in_words(repair.question.asked_at - repair.created_at)
+            asked_after = describe_duration(repair.question.asked_at - repair.created_at)
             print(
                 f"asked {asked_after} after the order by the cloud's clock, skipping what it could"
             )
@@ -117,7 +117,7 @@ class Emergency:
             self._shop.tidy()
             yield from self._looked_through(repaired)
             yield from self._compared(repaired, since, self._shop.spoilt.keys())
-            self._moving.waited(repair.id, ENDED, hopping=True)
+            self._moving.waited(repair.id, ENDED_ROLLBACK_STATUSES, hopping=True)
             undo = self._moving.ordered(command="undo", incident=repair.incident)
             undone = self._moved(undo, undo_points)
             yield from self._compared(undone, since, self._named(repaired))
@@ -126,23 +126,25 @@ class Emergency:
         print(f"{deaths.total()} of {meant} deaths came to pass: {dict(deaths)}")
         if not deaths:
             yield "nobody has died meanwhile, so nothing is proven"
-        for chain in self._plant.evidence.verified():
+        for chain in self._plant.evidence.verify_chains():
             yield from (f"{chain.chain}: {fault}" for fault in chain.faults)
 
     def _open(self) -> None:
         began = time.monotonic()
         self._shop.open()
         print(f"there are {_pace(len(self._shop.wanted), time.monotonic() - began)}")
-        self._stage.jump(MINUTE)
+        self._stage.skip_time(MINUTE)
         for _ in range(len(self._shop.wanted) // CHANGED_OF):
             self._shop.work()
-        self._stage.jump(MINUTE)
+        self._stage.skip_time(MINUTE)
 
     def _spoil(self) -> None:
         began = time.monotonic()
         self._shop.release()
         print(f"spoilt {_pace(len(self._shop.spoilt), time.monotonic() - began)}")
-        self._stage.jump(self._plant.policy.integrity.quiet + MINUTE)  # older looks do not count
+        self._stage.skip_time(
+            self._plant.policy.integrity.quiet + MINUTE
+        )  # older looks do not count
 
     def _moved(self, parked: Rollback, points: Sequence[Point]) -> Rollback:
         """It, once a second person has agreed and the last document is written."""
@@ -224,8 +226,8 @@ def main(arguments: Sequence[str]) -> int:
         file = Path(folder) / "bookshop.yaml"
         file.write_text(_declared(options.count))
         try:
-            faults = _played(loader.load(file), file, options)
-        except (Broken, NotListening, RollbackError) as failure:
+            faults = _played(loader.load_policy(file), file, options)
+        except (DemoFailed, NotListening, RollbackError) as failure:
             faults = [f"it did not end: {failure}"]
     for fault in faults:
         print(f"✗ {fault}")
@@ -268,7 +270,7 @@ def _took(moved: Rollback) -> timedelta:
     """The cloud's time from the first document to the last."""
     over_at = moved.shifted_at or moved.ended_at
     if moved.started_at is None or over_at is None:
-        raise Broken(f"{moved.id} has moved nothing: {moved.status}: {moved.outcome}")
+        raise DemoFailed(f"{moved.id} has moved nothing: {moved.status}: {moved.outcome}")
     return over_at - moved.started_at
 
 

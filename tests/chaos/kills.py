@@ -32,16 +32,16 @@ from msgspec import Struct
 
 from local.demo import invariants
 from local.demo.evidence import Evidence
-from local.demo.invariants import Before
+from local.demo.invariants import StateBefore
 from local.demo.staging import irrelevant_messages
-from local.demo.staging.irrelevant_messages import Strangers
-from local.demo.staging.processes import Broken
+from local.demo.staging.irrelevant_messages import IrrelevantMessages
+from local.demo.staging.processes import DemoFailed
 from local.installation.responder_processes import NotListening, kill
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
-from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.policy_files import loader
 from tests.chaos.processes import Plant
@@ -171,7 +171,7 @@ class World:
         text = re.sub(r"\n    signal: \w+", "", text)  # each run has the alerts that it sends
         file = folder / "bookshop.yaml"
         file.write_text(text)
-        self.policy = loader.loads(text, file.name)
+        self.policy = loader.parse_policy(text, file.name)
         self.plant = Plant(self.policy, file, folder, SCALE)
         self._strangers_sent = False
         try:
@@ -183,27 +183,29 @@ class World:
     def run(self, number: int, point: Point) -> tuple[bool, list[str]]:
         """Whether the point was reached, and what breaks a law after it. Raises: Broken."""
         stage = self.plant.stage
-        stage.jump(BETWEEN_RUNS)
+        stage.skip_time(BETWEEN_RUNS)
         evidence = OneRun.since_now(self.plant)
         try:
             stage.deploy(f"bad-{number}", 0.8)
             self.plant.release()
             self.plant.announce(f"bad-{number}")
-            stage.jump(DEPLOYED_BEFORE)
+            stage.skip_time(DEPLOYED_BEFORE)
             inventory, operations = evidence.inventory(), evidence.operations()
-            stage.go_wrong(point.plan())
+            stage.install_fault_plan(point.plan())
             stage.publish(topics.ALERTS, self._notification(number))
             alert = stage.wait_for("the alert", lambda: next(iter(evidence.alerts()), None))
-            before = Before(self._stable, inventory, operations, self._strangers(alert))
+            before = StateBefore(self._stable, inventory, operations, self._strangers(alert))
             course = Course(self.plant, evidence, point)
             try:
                 stage.wait_for("the end of it all", course.is_over)
             finally:
                 course.close()
-            found = invariants.check(evidence, before, stage.standing(), disturbed=True)
+            found = invariants.check_invariants(
+                evidence, before, stage.application_state(), disturbed=True
+            )
             ended = [f"{one.id}: {one.status}: {one.outcome}" for one in evidence.rollbacks()]
         finally:
-            stage.go_right()
+            stage.remove_fault_plan()
             stage.rescale(SCALE)
             evidence.close()
         faults = [f"{law.text}: {fault}" for law in found for fault in law.faults] + course.lost
@@ -224,14 +226,14 @@ class World:
             },
         }
 
-    def _strangers(self, alert: Alert) -> Strangers:
+    def _strangers(self, alert: Alert) -> IrrelevantMessages:
         """A duplicate in each run; the others once, for they leave one letter each."""
         stage = self.plant.stage
         if self._strangers_sent:
             stage.publish(topics.ALERTS, json.loads(alert.notification))
-            return Strangers(alert)
+            return IrrelevantMessages(alert)
         self._strangers_sent = True
-        return irrelevant_messages.send(stage, alert)
+        return irrelevant_messages.publish_irrelevant_messages(stage, alert)
 
 
 class Course:
@@ -261,15 +263,15 @@ class Course:
 
     def is_over(self) -> bool:
         """Whether all has ended and was said; the point may come on the way."""
-        if not self.reached and self._stage.went_wrong():
+        if not self.reached and self._stage.count_injected_faults():
             self.reached = True
             self._disturb()
         rollbacks = self._evidence.rollbacks()
-        if rollbacks and all(one.status in ENDED for one in rollbacks):
+        if rollbacks and all(one.status in ENDED_ROLLBACK_STATUSES for one in rollbacks):
             return self._is_told([one.ended_at for one in rollbacks if one.ended_at])
         if not self._hurried and any(one.shifted_at for one in rollbacks):
             if self.reached:
-                self._stage.go_right()
+                self._stage.remove_fault_plan()
             self._stage.rescale(self._pace)
             self._hurried = True
         for one in rollbacks:
@@ -295,14 +297,14 @@ class Course:
             self._resting = (rollback.sequence, now)
             skipped = rollback.due_at + timedelta(seconds=1) - self._stage.now()
             if skipped > timedelta():
-                self._stage.jump(skipped)
+                self._stage.skip_time(skipped)
 
     def _disturb(self) -> None:
         responders = self._plant.responders
         match self._point.kind:
             case Kind.KILL:
                 responders.kill(self._point.victim)
-                self._stage.go_right()
+                self._stage.remove_fault_plan()
                 responders.restart(self._point.victim)
             case Kind.CLOUD:
                 before = self._committed()
@@ -326,11 +328,13 @@ class Course:
         stopped = self._plant.responders.replace_stopped("on_work")
         self._stopped.append(stopped)
         if self._hurried or not self._point.comes_late:
-            self._stage.go_right()
+            self._stage.remove_fault_plan()
 
         def is_taken() -> bool:
             return any(
-                one.fence > fences.get(one.id, 0) or one.status in ENDED or not one.lease
+                one.fence > fences.get(one.id, 0)
+                or one.status in ENDED_ROLLBACK_STATUSES
+                or not one.lease
                 for one in self._evidence.rollbacks()
             )
 
@@ -382,7 +386,7 @@ class Series:
         """As World.run; what does not come to its end breaks a law too."""
         try:
             return self._entered().run(number, point)
-        except (Broken, NotListening, RollbackError) as failure:
+        except (DemoFailed, NotListening, RollbackError) as failure:
             return True, [f"it did not end: {failure}"]
 
     def _entered(self) -> World:

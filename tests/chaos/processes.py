@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from local.cloud import NAMES
+from local.cloud import ADDRESS_NAMES
 from local.demo.evidence import Evidence
-from local.demo.staging.processes import Broken, Stage, end, environment
+from local.demo.staging.processes import DemoFailed, DemoStage, clean_environment, terminate_process
 from local.installation.responder_processes import Responders, free_port
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.traffic import TrafficTarget, shares
+from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
 from shared.domain.policy.model import Mode, Policy
 
 T = TypeVar("T")
@@ -37,10 +37,10 @@ class Plant:
         self._folder = folder
         self._scale = scale
         self._more = more
-        self._ports = {name: free_port() for name in NAMES}
+        self._ports = {name: free_port() for name in ADDRESS_NAMES}
         self._cloud = self._start()
         addresses = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
-        self.stage = Stage(policy, self._cloud, addresses)
+        self.stage = DemoStage(policy, self._cloud, addresses)
         self.evidence = Evidence(self.stage.wiring, policy, policy.project, addresses["pubsub"])
         try:
             self.responders = Responders.start(self.stage, [policy_file], folder / "log")
@@ -58,7 +58,7 @@ class Plant:
     def restart_cloud(self) -> None:
         """Kill -9, and the same cloud from its folder, at its addresses. Raises: Broken."""
         self._cloud.kill()
-        end(self._cloud)
+        terminate_process(self._cloud)
         self._cloud = started(self._start)
         self.stage.adopt(self._cloud)
 
@@ -95,7 +95,7 @@ class Plant:
         def is_released() -> bool:
             services = [live.service for live in platform.inventory().values()]
             return all(
-                not one.reconciling and shares(one.serving, "") == {one.latest_ready: 100}
+                not one.reconciling and traffic_shares(one.serving, "") == {one.latest_ready: 100}
                 for one in services
             )
 
@@ -117,7 +117,7 @@ class Plant:
                     *("--policy", str(self._policy_file), "--data", str(self._folder / "data")),
                     *("--scale", str(self._scale), *self._more),
                 ],
-                env=environment(),
+                env=clean_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -125,14 +125,14 @@ class Plant:
                 start_new_session=True,
             )
         if process.stdout is None or not process.stdout.readline():
-            end(process)
-            raise Broken("the embedded cloud did not start")
+            terminate_process(process)
+            raise DemoFailed("the embedded cloud did not start")
         return process
 
 
 def started(start: Callable[[], T]) -> T:
     """What starts at last. Raises: Broken, as the last attempt did."""
     for _ in range(STARTS - 1):
-        with suppress(Broken):
+        with suppress(DemoFailed):
             return start()
     return start()

@@ -13,11 +13,11 @@ from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.repair import plan
 from shared.domain.decision import forecast
-from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from tests.chaos.kills import Kind, Point
 from tests.chaos.processes import Plant
 
-OVER = (RollbackStatus.WATCHING, *ENDED)
+OVER = (RollbackStatus.WATCHING, *ENDED_ROLLBACK_STATUSES)
 WRITTEN = (RollbackStatus.VERIFYING, *OVER)
 """No document is written any more."""
 WITHIN_SECONDS = 1800.0
@@ -65,13 +65,13 @@ class Hopping:
             return
         now = self._plant.stage.now()
         passed = timedelta(seconds=now.second % HALF_MINUTE.seconds, microseconds=now.microsecond)
-        self._plant.stage.jump(HALF_MINUTE - passed + SECOND)
+        self._plant.stage.skip_time(HALF_MINUTE - passed + SECOND)
         self._is_looked_at = now.second < HALF_MINUTE.seconds
         self._hopped_at = time.monotonic()
 
     def _is_surveyed(self, rollback: Rollback) -> bool:
         """Whether one worker after another works out what would become of each document."""
-        fields = self._plant.stage.wiring.store.get(plan.survey_path(rollback.id)).fields or {}
+        fields = self._plant.stage.wiring.store.get(plan.preview_path(rollback.id)).fields or {}
         return rollback.status is RollbackStatus.DECIDING and fields.get("survey") is not None
 
 
@@ -91,19 +91,19 @@ class Moving:
         """It is ordered, and the data looked through: parked over a question, or let go."""
         known = {one.id for one in self._plant.evidence.rollbacks()}
         self._stage.rescale(SLOW)
-        self._say(operators.PEOPLE[0], **said)
+        self._say(operators.OPERATOR_EMAILS[0], **said)
 
         def found() -> Rollback | None:
             new = (one for one in self._plant.evidence.rollbacks() if one.id not in known)
             return next((one for one in new if one.order is not None), None)
 
         name = self._stage.wait_for("the order", found).id
-        return self.waited(name, (RollbackStatus.PARKED, *ENDED), hopping=True)
+        return self.waited(name, (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES), hopping=True)
 
     def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
         """A second person agrees; at each point somebody dies, as long as documents are written."""
         self.foreseen.clear()
-        self._say(operators.PEOPLE[1], command="approve", incident=parked.incident)
+        self._say(operators.OPERATOR_EMAILS[1], command="approve", incident=parked.incident)
         self._stage.rescale(REAL)
         for point in points:
             if self._has_died(point, lambda: self._rollback(parked.id).status in WRITTEN):
@@ -114,16 +114,16 @@ class Moving:
 
     def _has_died(self, point: Point, is_over: Callable[[], bool]) -> bool:
         """Whether somebody has, at that point, before that was over."""
-        self._stage.go_wrong(point.plan())
+        self._stage.install_fault_plan(point.plan())
 
         def is_reached() -> bool:
-            return bool(self._stage.went_wrong()) or is_over()
+            return bool(self._stage.count_injected_faults()) or is_over()
 
         self._stage.wait_for(str(point), is_reached, WITHIN_SECONDS)
-        died = bool(self._stage.went_wrong())
+        died = bool(self._stage.count_injected_faults())
         if died:
             self._let_die(point)
-        self._stage.go_right()
+        self._stage.remove_fault_plan()
         return died
 
     def waited(
@@ -148,7 +148,7 @@ class Moving:
         if found.status is RollbackStatus.RUNNING and found.started_at is not None and is_due:
             self._foreseen_at, now = time.monotonic(), self._stage.now()
             steps, policy = self._plant.evidence.steps(name), self._plant.policy
-            ahead = forecast.outlook(steps, policy, began=found.started_at, now=now)
+            ahead = forecast.forecast_duration(steps, policy, began=found.started_at, now=now)
             self.foreseen.append((now, ahead.whole_seconds))
         return found
 
@@ -167,10 +167,10 @@ class Moving:
             self._plant.restart_cloud()
         else:
             self._plant.responders.kill(point.victim)
-            self._stage.go_right()
+            self._stage.remove_fault_plan()
             self._plant.responders.restart(point.victim)
         self.deaths.append(point)
 
     def _say(self, person: str, **more: Any) -> None:
         said = {"version": 1, "system": self._plant.policy.system, "reason": "orders are spoilt"}
-        operators.command(self._stage, {**said, **more}, person)
+        operators.publish_command(self._stage, {**said, **more}, person)

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.storm import BOUND, duplicates
 from local.demo import invariants
 from local.demo.evidence import Evidence
-from local.demo.invariants import Before
-from local.demo.staging.irrelevant_messages import Strangers
+from local.demo.invariants import StateBefore
+from local.demo.staging.irrelevant_messages import IrrelevantMessages
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackStatus
@@ -93,7 +93,7 @@ class Storm:
 
     def faults_of_messages(self) -> list[str]:
         """What is left nowhere that should be somewhere; empty once the backlog is drained."""
-        events = Counter(event.name for event in self._evidence.unclaimed())
+        events = Counter(event.name for event in self._evidence.events_without_system())
         tests = sum(told.kind == "test" for told in self._told)
         refused = sum(told.refused for told in self._told)
         found = [f"{events['alert.test']} of {tests} test notifications are on record"]
@@ -117,7 +117,7 @@ class Storm:
         for rollback in carried_out:
             if rollback.status is not RollbackStatus.SUCCEEDED:
                 yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
-        letters = self._evidence.letters()
+        letters = self._evidence.dead_letters()
         if len(letters) < sum(told.refused for told in self._told):
             yield f"only {len(letters)} dead letters"
         for letter in letters:
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--size", type=int, default=storm_messages.SIZE)
     options = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="rollback-storm-") as folder:
-        plant = Plant(loader.load(CVPLUS), CVPLUS, Path(folder), SCALE)
+        plant = Plant(loader.load_policy(CVPLUS), CVPLUS, Path(folder), SCALE)
         try:
             faults = _played(plant, options.seed, options.size)
         finally:
@@ -187,7 +187,7 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
     stable = plant.prepare()
     stage.deploy("bad", 0.8)
     plant.release()
-    stage.jump(DEPLOYED_BEFORE)
+    stage.skip_time(DEPLOYED_BEFORE)
     inventory, operations = plant.evidence.inventory(), plant.evidence.operations()
     storm = Storm(plant, storm_messages.storm(plant.policy, stage.now(), Random(seed), size))
     try:
@@ -201,8 +201,10 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
         print(f"drained in {took:.0f} s, {size / took:.0f} messages/s")
         storm.resume()
         evidence = storm.end()
-        before = Before(stable, inventory, operations, _first(evidence))
-        found = invariants.check(evidence, before, stage.standing(), disturbed=True)
+        before = StateBefore(stable, inventory, operations, _first(evidence))
+        found = invariants.check_invariants(
+            evidence, before, stage.application_state(), disturbed=True
+        )
         chosen = [law for law in found if law.text not in NOT_OF_A_STORM]
         faults += [f"{law.text}: {fault}" for law in chosen for fault in law.faults]
         return [*faults, *storm.faults_of_messages(), *storm.faults_of_end()]
@@ -210,6 +212,6 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
         storm.close()
 
 
-def _first(evidence: Evidence) -> Strangers:
+def _first(evidence: Evidence) -> IrrelevantMessages:
     """An alert that came hundreds of times."""
-    return Strangers(next(one for one in evidence.alerts() if one.function))
+    return IrrelevantMessages(next(one for one in evidence.alerts() if one.function))

@@ -123,7 +123,7 @@ class _Tellers:
         return Told("foreign", topics.ALERTS, _json(content), (), refused=True)
 
     def _garbage(self) -> Told:
-        topic = self._random.choice([name for name in topics.ALL if name in _UNDERSTOOD])
+        topic = self._random.choice([name for name in topics.ALL_TOPICS if name in _UNDERSTOOD])
         return Told("garbage", topic, self._random.choice(GARBAGE), (), refused=True)
 
     def _command(self) -> Told:

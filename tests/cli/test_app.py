@@ -19,7 +19,7 @@ from local.core.clock import CloudClock
 from local.installation import push_subscriptions
 from local.installation.provisions import audit_bucket
 from shared.policy_files import loader
-from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
+from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.runtime.world import POLICIES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -133,16 +133,16 @@ EMPTY = (
 
 def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """With exit code 0: nothing is wrong with a project that is new."""
-    policies = [*loader.load_all(POLICIES).values()]
+    policies = [*loader.load_policies(POLICIES).values()]
     cloud = Cloud.start(policies, seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
     try:
-        push_subscriptions.keep_letters(cloud)
-        for name in ("K_SERVICE", *EMULATORS):
+        push_subscriptions.create_dead_letter_subscription(cloud)
+        for name in ("K_SERVICE", *EMULATOR_VARIABLES):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
         monkeypatch.setenv("ROLLBACK_POLICIES", str(POLICIES))
         monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", audit_bucket(cloud.home))
-        monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+        monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
         done = {line: CliRunner().invoke(app, line.split()) for line, _ in EMPTY}
     finally:
         cloud.stop()
@@ -156,7 +156,7 @@ def test_whoever_has_not_signed_in_to_google_is_told_how(
     line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """In one sentence, whichever product is asked first; exit code 2."""
-    for name in ("K_SERVICE", LOCAL_CLOUD, *EMULATORS):
+    for name in ("K_SERVICE", LOCAL_CLOUD_VARIABLE, *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "bookshop-prod")
     monkeypatch.setenv("ROLLBACK_POLICIES", str(POLICIES))

@@ -20,9 +20,9 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.loopback import Loop
 from local.services.identity import Account
-from local.services.identity.users import code
-from shared.domain.commands.credential import fingerprint, unverified
-from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
+from local.services.identity.users import totp_code
+from shared.domain.commands.credential import command_fingerprint, decode_unverified_token
+from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.local.support.run import policy
 from tests.support.runtime.world import POLICIES
 
@@ -36,9 +36,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
     """An embedded cloud that this process's environment is wired to, and Ada in it."""
     cloud = Cloud.start([policy()], seed=1, clock=CloudClock(), alerter=False, ticks=False)
     cloud.identity.put(Account(ADA, "pw", role="commander", totp_secret=SECRET))
-    for name in ("K_SERVICE", *EMULATORS):
+    for name in ("K_SERVICE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     yield cloud
@@ -51,7 +51,9 @@ def run(*arguments: str, answers: str = "") -> Result:
 
 def login(answers: str = "") -> Result:
     """Ada signs in, with her password and her code unless told otherwise."""
-    return run("login", "--email", ADA, answers=answers or f"pw\n{code(SECRET, time.time())}\n")
+    return run(
+        "login", "--email", ADA, answers=answers or f"pw\n{totp_code(SECRET, time.time())}\n"
+    )
 
 
 def test_signing_in_and_out(cloud: Cloud) -> None:
@@ -74,18 +76,18 @@ def test_signing_in_and_out(cloud: Cloud) -> None:
 def test_an_app_is_enrolled_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its secret is shown and kept nowhere; from then on nobody signs in without it."""
     cloud.identity.put(Account(ADA, "pw", role="commander"))
-    monkeypatch.setattr("local.services.identity.second_factor.new_secret", lambda: SECRET)
+    monkeypatch.setattr("local.services.identity.second_factor.create_totp_secret", lambda: SECRET)
     assert "rollback enrol" in login(answers="pw\n").output
 
     mistyped = run("enrol", "--email", ADA, answers="pw\n12345\n")
-    enrolled = run("enrol", "--email", ADA, answers=f"pw\n{code(SECRET, time.time())}\n")
+    enrolled = run("enrol", "--email", ADA, answers=f"pw\n{totp_code(SECRET, time.time())}\n")
     again = run("enrol", "--email", ADA, answers="pw\n")
 
     assert (mistyped.exit_code, enrolled.exit_code, again.exit_code) == (1, 0, 1)
     assert SECRET in enrolled.output
     assert "wrong code" in mistyped.output
     assert login().exit_code == 0
-    _, claims = unverified(run("token").stdout.strip())
+    _, claims = decode_unverified_token(run("token").stdout.strip())
     assert claims["firebase"]["sign_in_second_factor"] == "totp"
 
 
@@ -96,7 +98,7 @@ def test_a_token_says_who_signed_in_and_how(cloud: Cloud) -> None:
     printed = run("token")
 
     assert printed.exit_code == 0
-    _, claims = unverified(printed.stdout.strip())
+    _, claims = decode_unverified_token(printed.stdout.strip())
     assert claims["email"] == ADA
     assert claims["rollback_role"] == "commander"
     assert claims["firebase"]["sign_in_second_factor"] == "totp"
@@ -105,10 +107,10 @@ def test_a_token_says_who_signed_in_and_how(cloud: Cloud) -> None:
 def test_a_fresh_token_is_no_younger_sign_in(cloud: Cloud) -> None:
     """Refreshing proves nothing anew: the ten minutes run from the second factor."""
     login()
-    _, first = unverified(run("token").stdout.strip())
+    _, first = decode_unverified_token(run("token").stdout.strip())
     cloud.clock.advance(timedelta(minutes=11))
 
-    _, later = unverified(run("token").stdout.strip())
+    _, later = decode_unverified_token(run("token").stdout.strip())
 
     assert later["auth_time"] == first["auth_time"]
     assert later["exp"] > first["exp"]
@@ -128,7 +130,7 @@ def test_a_signed_command_is_the_command_with_a_token(cloud: Cloud) -> None:
 
     for signed in (run("sign", text), run("sign", "-", answers=text)):
         content = json.loads(signed.stdout)
-        assert unverified(content.pop("token"))
+        assert decode_unverified_token(content.pop("token"))
         assert content == PAUSE
 
 
@@ -147,7 +149,7 @@ def test_the_hash_of_a_command() -> None:
     """As the responders compute it, whether or not a token is in it already."""
     for content in (PAUSE, {**PAUSE, "token": "x"}):
         printed = run("fingerprint", json.dumps(content))
-        assert printed.stdout.strip() == fingerprint(PAUSE)
+        assert printed.stdout.strip() == command_fingerprint(PAUSE)
 
 
 @pytest.mark.parametrize("verb", ["sign", "fingerprint"])
@@ -162,16 +164,16 @@ def test_what_is_no_command(cloud: Cloud, verb: str, text: str) -> None:
 
 def test_for_programs(cloud: Cloud, tmp_path: Path) -> None:
     """With `--json` standard output is one document, whatever is asked for beside it."""
-    typed = f"{ADA}\npw\n{code(SECRET, time.time())}\n"
+    typed = f"{ADA}\npw\n{totp_code(SECRET, time.time())}\n"
     assert said("login", answers=typed) == {
         "signed_in": ADA,
         "role": "commander",
         "second_factor": True,
     }
     token = said("token")["token"]
-    assert unverified(token)
+    assert decode_unverified_token(token)
     assert said("sign", json.dumps(PAUSE))["command"] == "pause"
-    assert said("fingerprint", json.dumps(PAUSE)) == {"fingerprint": fingerprint(PAUSE)}
+    assert said("fingerprint", json.dumps(PAUSE)) == {"fingerprint": command_fingerprint(PAUSE)}
     assert said("logout") == {"signed_in": None}
 
     cloud.identity.put(Account(ADA, "pw", role="admin"))
@@ -218,7 +220,7 @@ def test_a_service_that_repeats_what_it_was_sent(
 
     server = make_server("127.0.0.1", 0, answer)
     loop = Loop(server, "identity")
-    monkeypatch.setenv(LOCAL_CLOUD, f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
     session.keep(session.StoredSession(ADA, "any", "a-refresh-token"))

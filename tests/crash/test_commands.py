@@ -12,7 +12,12 @@ from shared.core.store import Query
 from shared.domain.incidents import incident
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import Fault, Saboteur, pass_time, quick
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    pass_time,
+    shorten_watch,
+)
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -139,9 +144,9 @@ SCENES = {
 }
 
 
-def run(scene: Scene, saboteur: Saboteur) -> World:
+def run(scene: Scene, saboteur: FaultInjectorHook) -> World:
     """The world after the command and all that it sets in motion, with one fault in it."""
-    world = World(saboteur, quick())
+    world = World(saboteur, shorten_watch())
     saboteur.world = world
     scene.prepare(world)
     saboteur.active = True
@@ -173,15 +178,17 @@ def switched(world: World) -> list[list[str]]:
     return [[name for name in world.events(one) if name in SWITCHED] for one in world.rollbacks()]
 
 
-COUNTED = {name: Saboteur() for name in SCENES}
+COUNTED = {name: FaultInjectorHook() for name in SCENES}
 UNDISTURBED = {name: run(scene, COUNTED[name]) for name, scene in SCENES.items()}
 
 
-def points() -> list[tuple[str, Fault, int]]:
+def points() -> list[tuple[str, InjectedFault, int]]:
     found = []
     for name, counted in COUNTED.items():
         for point in range(min(len(counted.points), POINTS.get(name, FIRST_POINTS))):
-            found += [(name, fault, point) for fault in (Fault.CRASH, Fault.LOST_ANSWER)]
+            found += [
+                (name, fault, point) for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
+            ]
     return found
 
 
@@ -192,15 +199,15 @@ def test_a_command_does_what_it_is_for(name: str) -> None:
 
     assert tuple(one.status for one in world.rollbacks()) == scene.rollbacks
     assert tuple(one.status for one in world.incidents()) == scene.incidents
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize(("name", "fault", "point"), points())
 def test_a_fault_anywhere_in_a_command_changes_nothing_of_the_end(
-    name: str, fault: Fault, point: int
+    name: str, fault: InjectedFault, point: int
 ) -> None:
     """Whatever happens while it is carried out, a redelivery ends in the same world."""
-    saboteur = Saboteur(point, fault)
+    saboteur = FaultInjectorHook(point, fault)
 
     world = run(SCENES[name], saboteur)
 
@@ -215,4 +222,4 @@ def test_a_fault_anywhere_in_a_command_changes_nothing_of_the_end(
     assert [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []
     assert told(world) == told(same)
     assert switched(world) == switched(same)
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []

@@ -7,8 +7,12 @@ from functools import cache
 import pytest
 
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import Fault, Saboteur, approved
-from tests.support.rollbacks.bookshop_resources import shop, spoil
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    run_approved_alert,
+)
+from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.runtime.world import World
 
 EFFECTS = (
@@ -21,24 +25,24 @@ EFFECTS = (
 EVERYTHING = (*EFFECTS, "store.commit")
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     """What may go back does, two people agree to the rest, and all of it is watched."""
-    world = shop(saboteur)
+    world = build_healthy_shop(saboteur)
     stable = world.live
-    spoil(world, "sites", "remote_config", "rules", "identity", "signing in")
+    deploy_bad_release(world, "sites", "remote_config", "rules", "identity", "signing in")
     estate = world.ports.beside
     world.ports.prober.down = lambda probe: (
         probe == "shop"
         and (estate.sites["shop"].version, estate.configured["mfa.state"]) != ("v1", "ENABLED")
     )
-    approved(world, saboteur, "frontend_unavailable")
+    run_approved_alert(world, saboteur, "frontend_unavailable")
     assert world.live == stable
     return world
 
 
 @cache
 def undisturbed() -> tuple[str, ...]:
-    saboteur = Saboteur(counted=EVERYTHING)
+    saboteur = FaultInjectorHook(counted=EVERYTHING)
     expect_all_back(run(saboteur))
     return tuple(saboteur.points)
 
@@ -55,7 +59,7 @@ def expect_all_back(world: World) -> None:
         RollbackStatus.SUCCEEDED,
         RollbackStatus.SUCCEEDED,
     ]
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def effects() -> range:
@@ -63,11 +67,11 @@ def effects() -> range:
     return range(sum("store" not in point for point in undisturbed()))
 
 
-@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("fault", [InjectedFault.CRASH, InjectedFault.LOST_ANSWER])
 @pytest.mark.parametrize("point", effects())
-def test_a_fault_at_an_effect(point: int, fault: Fault) -> None:
+def test_a_fault_at_an_effect(point: int, fault: InjectedFault) -> None:
     """Whatever happens right before or after it, each takes effect once, and all are back."""
-    saboteur = Saboteur(point, fault, EFFECTS)
+    saboteur = FaultInjectorHook(point, fault, EFFECTS)
 
     world = run(saboteur)
 
@@ -85,7 +89,7 @@ def commits() -> list[int]:
 @pytest.mark.parametrize("point", commits())
 def test_a_crash_after_a_commit(point: int) -> None:
     """Whichever commit it dies at, nobody is asked twice, and all are back."""
-    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    saboteur = FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)
 
     world = run(saboteur)
 

@@ -19,19 +19,26 @@ from shared.domain.deployments.inventory.state import (
     RulesFile,
     RulesRelease,
     WholeInventory,
-    fingerprint,
+    json_fingerprint,
 )
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback
-from shared.domain.rollback.plan import Plan, frozen
+from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.storage.vault import content_of
-from tests.support.faults.fault_injection import Fault, Saboteur, carried, pass_time, points, quick
+from tests.support.fakes.storage.vault import source_content
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    enumerate_fault_points,
+    pass_time,
+    run_bad_release,
+    shorten_watch,
+)
 from tests.support.rollbacks.function_steps import ORDER
 from tests.support.rollbacks.pins import FOLLOWING
-from tests.support.rollbacks.rebuilds import BAD, MINUTE, rebuilt, source
+from tests.support.rollbacks.rebuilds import BAD, MINUTE, build_world_with_rebuild, read_live_source
 from tests.support.runtime.world import World
 
 EFFECTS = (
@@ -48,7 +55,7 @@ RULESET, NEWER = (RulesFile("rules", "closed"),), (RulesFile("rules", "open"),)
 
 
 def template(number: str, content: str) -> dict[str, RemoteConfigTemplate]:
-    said = fingerprint({"parameters": content})
+    said = json_fingerprint({"parameters": content})
     published = f'{{"parameters":"{content}"}}'
     return {"firebase": RemoteConfigTemplate(number, f"etag-{number}", said, published)}
 
@@ -77,7 +84,7 @@ def wider(honest: Callable[..., Plan]) -> Callable[..., Plan]:
         sight = ResourceState(RECORDED, LIVE, {("shop", "v1"): FINALIZED})
         steps = [step for one in PLANNERS.values() for step in one.portion(sight, within).steps]
         header = made.header
-        return frozen(header.scenario, header.target, (*steps, *made.steps), header.policy)
+        return freeze_plan(header.scenario, header.target, (*steps, *made.steps), header.policy)
 
     return plan
 
@@ -90,17 +97,17 @@ def spoil(estate: FakeEstate) -> None:
     estate.configured, estate.declared = dict(LIVE.identity or {}), []
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     """The whole path with one fault in it."""
-    world = World(saboteur, quick())
+    world = World(saboteur, shorten_watch())
     spoil(world.ports.beside)
-    with patch.object(functions, "plan", wider(functions.plan)):
-        return carried(world, saboteur)
+    with patch.object(functions, "plan_functions", wider(functions.plan_functions)):
+        return run_bad_release(world, saboteur)
 
 
 @cache
 def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
-    saboteur = Saboteur(counted=counted)
+    saboteur = FaultInjectorHook(counted=counted)
     expect_all_back(run(saboteur))
     return tuple(saboteur.points)
 
@@ -112,7 +119,7 @@ def expect_all_back(world: World) -> None:
     assert estate.rulesets[estate.released["cloud.firestore"].ruleset] == RULESET
     assert estate.configured == RECORDED.identity
     assert estate.declared == [CARTS]
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
         rollback.RollbackStatus.SUCCEEDED,
@@ -120,12 +127,12 @@ def expect_all_back(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("fault", [InjectedFault.CRASH, InjectedFault.LOST_ANSWER])
 @pytest.mark.parametrize("point", range(2 * len(EFFECTS)))
-def test_a_fault_at_an_effect(point: int, fault: Fault) -> None:
+def test_a_fault_at_an_effect(point: int, fault: InjectedFault) -> None:
     """Whatever happens right before or after it, each takes effect once, and all are back."""
     assert len(undisturbed(EFFECTS)) == 2 * len(EFFECTS)
-    saboteur = Saboteur(point, fault, EFFECTS)
+    saboteur = FaultInjectorHook(point, fault, EFFECTS)
 
     world = run(saboteur)
 
@@ -145,7 +152,7 @@ def between_effects() -> list[int]:
 @pytest.mark.parametrize("point", between_effects())
 def test_a_crash_at_a_commit(point: int) -> None:
     """Whichever commit it dies at, each takes effect once, and all are back."""
-    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    saboteur = FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)
 
     world = run(saboteur)
 
@@ -155,7 +162,7 @@ def test_a_crash_at_a_commit(point: int) -> None:
 
 def test_a_person_at_everything() -> None:
     """What somebody has changed since the plan was made is left as they made it."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     estate = world.ports.beside
     spoil(estate)
     estate.sites["shop"] = replace(estate.sites["shop"], version="theirs")
@@ -164,8 +171,8 @@ def test_a_person_at_everything() -> None:
     estate.released["cloud.firestore"] = RulesRelease("theirs", START)
     estate.configured["mfa.state"] = "MANDATORY"
 
-    with patch.object(functions, "plan", wider(functions.plan)):
-        carried(world, Saboteur())
+    with patch.object(functions, "plan_functions", wider(functions.plan_functions)):
+        run_bad_release(world, FaultInjectorHook())
 
     assert estate.sites["shop"].version == "theirs"
     assert estate.published.content == '{"parameters":"theirs"}'
@@ -178,9 +185,9 @@ CONDITIONAL = ("platform.shift", "store.commit")
 BUILT = ("builder.build", *CONDITIONAL)
 
 
-def undo_a_build(saboteur: Saboteur) -> World:
+def undo_a_build(saboteur: FaultInjectorHook) -> World:
     """A function that a rollback has built again is what it was, once a person has said so."""
-    shop = rebuilt(shop=World(saboteur, quick()))
+    shop = build_world_with_rebuild(shop=World(saboteur, shorten_watch()))
     saboteur.world, saboteur.active = shop, True
     about = {"system": shop.policy.system, "incident": shop.incidents()[-1].id}
     shop.command("alice", command="undo", **about)
@@ -193,21 +200,24 @@ def undo_a_build(saboteur: Saboteur) -> World:
 
 
 @pytest.mark.parametrize(
-    ("fault", "point"), points(undo_a_build, BUILT, (Fault.CRASH, Fault.LOST_ANSWER))
+    ("fault", "point"),
+    enumerate_fault_points(undo_a_build, BUILT, (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)),
 )
-def test_a_fault_while_a_build_is_undone(fault: Fault, point: int) -> None:
+def test_a_fault_while_a_build_is_undone(fault: InjectedFault, point: int) -> None:
     """Whatever happens at whichever point, it is built once, and every list is as it was found."""
-    saboteur = Saboteur(point, fault, BUILT)
+    saboteur = FaultInjectorHook(point, fault, BUILT)
 
     expect_undone(undo_a_build(saboteur))
 
     assert saboteur.happened
 
 
-@pytest.mark.parametrize(("fault", "point"), points(undo_a_build, CONDITIONAL, (Fault.ZOMBIE,)))
-def test_a_standstill_while_a_build_is_undone(fault: Fault, point: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "point"), enumerate_fault_points(undo_a_build, CONDITIONAL, (InjectedFault.ZOMBIE,))
+)
+def test_a_standstill_while_a_build_is_undone(fault: InjectedFault, point: int) -> None:
     """A build is not conditional: nothing stops one that stands still while it is being sent."""
-    saboteur = Saboteur(point, fault, CONDITIONAL)
+    saboteur = FaultInjectorHook(point, fault, CONDITIONAL)
 
     expect_undone(undo_a_build(saboteur))
 
@@ -221,7 +231,7 @@ def expect_undone(shop: World) -> None:
         rollback.RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
-    assert source(shop) == content_of(BAD)
+    assert read_live_source(shop) == source_content(BAD)
     assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
     assert shop.ports.builds.built == [ORDER, ORDER]
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []

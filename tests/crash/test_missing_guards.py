@@ -13,17 +13,17 @@ from shared.domain.rollback.plan import Step
 from shared.engine.attempt_results import EffectSent
 from shared.engine.engine import Engine
 from shared.engine.lease import LeasedRollback
-from shared.engine.steps.base import StepLook
+from shared.engine.steps.base import StepObservation
 from shared.engine.steps.functions import shift_traffic
 from tests.simulation.mutants.lease import no_fence_on_intents, no_receipt
-from tests.support.faults.fault_injection import Fault, Saboteur, run
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, run_with_fault
 from tests.support.faults.fault_points import POINTS, VARIANTS, expect_the_same_world
 
 
-def survives(saboteur: Saboteur) -> bool:
+def survives(saboteur: FaultInjectorHook) -> bool:
     """Whether the path still ends in the same world."""
     try:
-        expect_the_same_world(run(saboteur))
+        expect_the_same_world(run_with_fault(saboteur))
     except (AssertionError, RollbackError):
         return False
     return True
@@ -34,7 +34,7 @@ def no_look_before_set() -> AbstractContextManager[Any]:
 
     def blind(
         self: Engine, tenure: LeasedRollback, step: Step, may_set: bool
-    ) -> StepLook | EffectSent:
+    ) -> StepObservation | EffectSent:
         kind = self._kinds[step.kind]
         look = kind.look(step)
         if step.operation or step.kind != shift_traffic.KIND:
@@ -47,13 +47,13 @@ def no_look_before_set() -> AbstractContextManager[Any]:
 @pytest.mark.parametrize(
     ("without", "fault"),
     [
-        (no_fence_on_intents, Fault.ZOMBIE),
-        (no_look_before_set, Fault.CRASH),
-        (no_receipt, Fault.LOST_ANSWER),
+        (no_fence_on_intents, InjectedFault.ZOMBIE),
+        (no_look_before_set, InjectedFault.CRASH),
+        (no_receipt, InjectedFault.LOST_ANSWER),
     ],
 )
 def test_an_engine_without_a_guard_is_found_out(
-    without: Callable[[], AbstractContextManager[Any]], fault: Fault
+    without: Callable[[], AbstractContextManager[Any]], fault: InjectedFault
 ) -> None:
     """The campaign has teeth: a guard that is taken away is missed at a fault, and only there.
 
@@ -62,5 +62,5 @@ def test_an_engine_without_a_guard_is_found_out(
     assert (fault, False, False) in VARIANTS
 
     with without():
-        assert survives(Saboteur())
-        assert not all(survives(Saboteur(point, fault)) for point in range(POINTS))
+        assert survives(FaultInjectorHook())
+        assert not all(survives(FaultInjectorHook(point, fault)) for point in range(POINTS))

@@ -11,9 +11,18 @@ import pytest
 from msgspec import Struct
 
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import went_back
-from tests.support.faults.fault_injection import Fault, Saboteur, approved
-from tests.support.rollbacks.bookshop_resources import CARTS, SIGNING_IN, shop, spoil
+from tests.support.decision.outages import shifted_functions
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    run_approved_alert,
+)
+from tests.support.rollbacks.bookshop_resources import (
+    CARTS,
+    SIGNING_IN,
+    build_healthy_shop,
+    deploy_bad_release,
+)
 from tests.support.runtime.world import World
 
 EFFECTS = (
@@ -56,45 +65,45 @@ SCENES = {
 }
 
 
-def run(scene: Scene, saboteur: Saboteur) -> World:
+def run(scene: Scene, saboteur: FaultInjectorHook) -> World:
     """What is asked is approved by two people, and all of it is watched to its end."""
-    world = shop(saboteur)
-    spoil(world, *scene.spoiled)
+    world = build_healthy_shop(saboteur)
+    deploy_bad_release(world, *scene.spoiled)
     estate = world.ports.beside
     well = len(scene.effects)
     world.ports.prober.down = lambda probe: probe == "shop" and len(estate.effects) < well
-    approved(world, saboteur, scene.signal)
+    run_approved_alert(world, saboteur, scene.signal)
     return world
 
 
 @cache
 def undisturbed(name: str) -> tuple[str, ...]:
-    saboteur = Saboteur(counted=EVERYTHING)
+    saboteur = FaultInjectorHook(counted=EVERYTHING)
     expect_all_back(SCENES[name], run(SCENES[name], saboteur))
     return tuple(saboteur.points)
 
 
 def expect_all_back(scene: Scene, world: World) -> None:
     assert sorted(world.ports.beside.effects) == sorted(scene.effects)
-    assert went_back(world) == scene.functions
+    assert shifted_functions(world) == scene.functions
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED] * scene.rollbacks
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
-def effects() -> list[tuple[str, int, Fault]]:
+def effects() -> list[tuple[str, int, InjectedFault]]:
     """Before and after each effect of each scenario."""
     return [
         (name, point, fault)
         for name in SCENES
         for point in range(sum("store" not in point for point in undisturbed(name)))
-        for fault in (Fault.CRASH, Fault.LOST_ANSWER)
+        for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
     ]
 
 
 @pytest.mark.parametrize(("name", "point", "fault"), effects())
-def test_a_fault_at_an_effect(name: str, point: int, fault: Fault) -> None:
+def test_a_fault_at_an_effect(name: str, point: int, fault: InjectedFault) -> None:
     """Whatever happens right before or after it, each takes effect once, and all are back."""
-    saboteur = Saboteur(point, fault, EFFECTS)
+    saboteur = FaultInjectorHook(point, fault, EFFECTS)
 
     world = run(SCENES[name], saboteur)
 
@@ -116,7 +125,7 @@ def commits() -> list[tuple[str, int]]:
 @pytest.mark.parametrize(("name", "point"), commits())
 def test_a_crash_after_a_commit(name: str, point: int) -> None:
     """Whichever commit it dies at, nobody is asked twice, and all are back."""
-    world = run(SCENES[name], Saboteur(point, Fault.CRASH, EVERYTHING))
+    world = run(SCENES[name], FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING))
 
     expect_all_back(SCENES[name], world)
     asked = [one.key for one in world.ports.sender.sent if "rollback.parked" in one.key]

@@ -14,11 +14,11 @@ from rich.console import Console
 from local.demo import __main__ as demo
 from local.demo import invariants
 from local.demo.acts import backup_day
-from local.demo.invariants import Before
+from local.demo.invariants import StateBefore
 from local.demo.screen import Screen
 from local.demo.staging import irrelevant_messages
-from local.demo.staging.faults import Fault, lost
-from local.demo.staging.processes import Stage
+from local.demo.staging.faults import RollbackFault, select_fault_targets
+from local.demo.staging.processes import DemoStage
 from shared.core import topics
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.reports.phases import Phase
@@ -40,7 +40,7 @@ HOLD_ANYWAY = {
 """What an untouched system keeps too."""
 
 
-def standing(world: World) -> invariants.Standing:
+def standing(world: World) -> invariants.TrafficState:
     """As the control plane tells it."""
     return {
         service.function: {
@@ -74,10 +74,10 @@ def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
     """While the bad release serves, every law that is about going back is found broken."""
     stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
     world.deploy_bad()
-    sent = irrelevant_messages.Strangers(never_received())
-    before = Before(stable, world.evidence.inventory(), {}, sent)
+    sent = irrelevant_messages.IrrelevantMessages(never_received())
+    before = StateBefore(stable, world.evidence.inventory(), {}, sent)
 
-    found = invariants.check(world.evidence, before, standing(world))
+    found = invariants.check_invariants(world.evidence, before, standing(world))
 
     untagged = "nothing was tagged, so nothing is proven"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
@@ -92,9 +92,11 @@ def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None
     world.deploy_bad()
     notified(world, "function_failure_rate")
     until("the plan", lambda: [one for one in world.evidence.rollbacks() if one.plan])
-    before = Before(stable, world.evidence.inventory(), {}, irrelevant_messages.Strangers(None))
+    before = StateBefore(
+        stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None)
+    )
 
-    found = invariants.check(world.evidence, before, standing(world))
+    found = invariants.check_invariants(world.evidence, before, standing(world))
 
     assert "each notice was said once per incident, event and channel" in {
         law.text for law in found if law.holds
@@ -121,17 +123,19 @@ def test_what_is_only_watched_was_noticed_first(world: World) -> None:
     rollbacks = world.evidence.rollbacks
     [watched] = until("the first decision", lambda: [one for one in rollbacks() if one.outcome])
     assert watched.outcome.startswith("mode: signal observe")
-    assert world.evidence.responses() == []
+    assert world.evidence.acting_rollbacks() == []
 
     notified(world, "function_failure_rate")
     until("the plan", lambda: [one for one in rollbacks() if one.plan])
 
-    [response] = world.evidence.responses()
+    [response] = world.evidence.acting_rollbacks()
     assert response.incident == watched.incident
     assert response.id != watched.id
     stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
-    before = Before(stable, world.evidence.inventory(), {}, irrelevant_messages.Strangers(None))
-    found = invariants.check(world.evidence, before, standing(world))
+    before = StateBefore(
+        stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None)
+    )
+    found = invariants.check_invariants(world.evidence, before, standing(world))
     faults = [fault for law in found for fault in law.faults]
     assert not [one for one in faults if "2 rollbacks" in one or "has no steps" in one]
 
@@ -175,13 +179,17 @@ def test_picture_of_the_main_lines() -> None:
 @pytest.mark.parametrize("system", ["cvplus", "example"])
 @pytest.mark.parametrize(
     ("fault", "images", "broken"),
-    [(Fault.NONE, 0, 0), (Fault.IMAGES_GONE, 3, 0), (Fault.ONE_BROKEN, 1, 1)],
+    [
+        (RollbackFault.NONE, 0, 0),
+        (RollbackFault.IMAGES_GONE, 3, 0),
+        (RollbackFault.ONE_BROKEN, 1, 1),
+    ],
 )
-def test_whom_a_fault_meets(system: str, fault: Fault, images: int, broken: int) -> None:
+def test_whom_a_fault_meets(system: str, fault: RollbackFault, images: int, broken: int) -> None:
     """As many functions as it says, and none whose canary would stop its whole group."""
-    policy = loader.load(POLICIES / f"{system}.yaml")
+    policy = loader.load_policy(POLICIES / f"{system}.yaml")
 
-    found = lost(fault, policy)
+    found = select_fault_targets(fault, policy)
 
     assert (len(found.images), len(found.broken)) == (images, broken)
     assert not set(found.images) & {
@@ -233,18 +241,18 @@ def test_every_demo_of_the_page_is_played() -> None:
 
 def test_proofs_are_judged_once_none_is_under_way() -> None:
     """Past midnight a second one begins, and its scratch database is there until it has ended."""
-    shop = restore_tests.world()
+    shop = restore_tests.build_system_with_restore_tests()
     stage = SimpleNamespace(
         wiring=SimpleNamespace(store=shop.ports.store), policy=shop.policy, now=shop.ports.clock.now
     )
-    played = backup_day.Day(cast(Stage, stage), Screen(Console(file=io.StringIO())))
+    played = backup_day.BackupDayAct(cast(DemoStage, stage), Screen(Console(file=io.StringIO())))
     assert played.proofs() == []
 
     pass_time(shop, 20 * MINUTE)
     assert [one.status for one in played.proofs() or ()] == [FillStatus.PROVEN]
     shop.ports.clock.advance(timedelta(days=1))
     pass_time(shop, 5 * MINUTE)
-    assert [one.is_over for one in restore_tests.proofs(shop)] == [True, False]
+    assert [one.is_over for one in restore_tests.read_proofs(shop)] == [True, False]
     assert played.proofs() is None
     pass_time(shop, 15 * MINUTE)
     assert [one.status for one in played.proofs() or ()] == [FillStatus.PROVEN, FillStatus.PROVEN]
@@ -255,7 +263,7 @@ def test_what_is_refused_before_anything_is_begun(
 ) -> None:
     """It is told, though nobody has written a log yet."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(backup_day, "declared", lambda _: {"every": "never"})
+    monkeypatch.setattr(backup_day, "build_backup_policy_fields", lambda _: {"every": "never"})
 
     code = demo.main(["--policy", str(POLICIES / "example.yaml"), "--scenario", "backups"])
 

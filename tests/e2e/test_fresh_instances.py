@@ -12,7 +12,7 @@ import pytest
 from local.cloud import Cloud
 from local.installation.provisions import console_account, status_bucket
 from shared.policy_files import loader
-from shared.wiring.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import OPERATIONS, PROBED
 
 ROOT = Path(__file__).parent.parent.parent
@@ -89,7 +89,7 @@ in_fresh_instances(2, check)
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    policy = loader.loads(PROBED, "bookshop.yaml")
+    policy = loader.parse_policy(PROBED, "bookshop.yaml")
     cloud = Cloud.start([policy], seed=1, alerter=False, operations_project=OPERATIONS)
     yield cloud
     cloud.stop()
@@ -107,7 +107,7 @@ def test_all_that_is_first_asked_at_once_is_answered_by_one_of_each(
         cwd=ROOT,
         env={
             "GOOGLE_CLOUD_PROJECT": OPERATIONS,
-            LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+            LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
             "ROLLBACK_POLICIES": str(tmp_path),
             "ROLLBACK_STATUS_BUCKET": status_bucket(OPERATIONS),
             "ROLLBACK_CONSOLE_ACCOUNT": console_account(OPERATIONS),

@@ -19,18 +19,18 @@ import pytest
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.demo.evidence import Evidence
-from local.installation.responder_processes import SERVED, Responders
+from local.installation.responder_processes import SERVED_ENTRY_POINTS, Responders
 from shared.core import topics
 from shared.domain.presentation import console_http
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
-from shared.wiring.settings import EMULATORS, Settings
+from shared.wiring.settings import EMULATOR_VARIABLES, Settings
 from tests.e2e.support.world import OPERATIONS, until
 
 pytestmark = pytest.mark.slice
 
 EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
-POLICY = loader.load(EXAMPLE)
+POLICY = loader.load_policy(EXAMPLE)
 PROJECTS = (POLICY.project, OPERATIONS)
 
 
@@ -38,7 +38,7 @@ PROJECTS = (POLICY.project, OPERATIONS)
 def plain_environment() -> Iterator[None]:
     """Nothing of this machine's own wiring reaches the processes."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS):
+        for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATOR_VARIABLES):
             patch.delenv(name, raising=False)
         yield
 
@@ -90,7 +90,7 @@ def console_test(incident: str) -> bytes:
 
 def recorded(evidence: Evidence) -> set[tuple[str, str]]:
     """The test notifications that arrived, each with the topic that it came by."""
-    return {(str(one.facts["incident"]), one.actor) for one in evidence.unclaimed()}
+    return {(str(one.facts["incident"]), one.actor) for one in evidence.events_without_system()}
 
 
 def test_alerts_of_every_project_arrive(
@@ -143,11 +143,11 @@ def test_whatever_dies_is_started_again_and_nothing_survives_the_parent(tmp_path
     try:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())["responders"]
-        assert set(addresses) == set(SERVED)
+        assert set(addresses) == set(SERVED_ENTRY_POINTS)
         assert all(map(is_listening, addresses.values()))
         console = httpx.get(f"http://{addresses['console']}/incidents/x", follow_redirects=True)
         assert "Code of the authenticator app" in console.text
-        assert console.headers["Content-Security-Policy"] == console_http.POLICY
+        assert console.headers["Content-Security-Policy"] == console_http.CONTENT_SECURITY_POLICY
 
         worker = addresses["on_work"]
         before = started_for(worker)

@@ -19,7 +19,7 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from msgspec.structs import replace
 
-from local.cloud import NAMES, Cloud
+from local.cloud import ADDRESS_NAMES, Cloud
 from local.core.clock import CloudClock
 from local.installation.provisions import TOPICS
 from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
@@ -43,7 +43,7 @@ def control(cloud: Cloud) -> Iterator[httpx.Client]:
 
 def test_every_address_answers_its_own_client(cloud: Cloud) -> None:
     """Google's clients find functions, services and documents behind their addresses."""
-    assert set(cloud.addresses) == set(NAMES)
+    assert set(cloud.addresses) == set(ADDRESS_NAMES)
     assert all(address.startswith("127.0.0.1:") for address in cloud.addresses.values())
     with (
         grpc.insecure_channel(cloud.addresses["run"]) as run,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local.__main__ import _options
-from local.cloud import NAMES, Cloud
+from local.cloud import ADDRESS_NAMES, Cloud
 from local.control.service import ControlPlane
 from local.core.clock import CloudClock
 from local.services.monitoring.signal_rules import RULES
@@ -54,7 +54,7 @@ def test_each_call_in_the_table_is_served_and_no_other(cloud: Cloud) -> None:
 def test_each_service_names_an_address_and_its_checks(cloud: Cloud) -> None:
     """The address is one of the cloud's, and what checks it is there."""
     for _, address, _, _, checks in table("What is served"):
-        assert address in NAMES
+        assert address in ADDRESS_NAMES
         for check in quoted(checks):
             if check.startswith("tests/"):
                 assert list(ROOT.glob(check)), check

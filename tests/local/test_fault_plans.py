@@ -43,7 +43,7 @@ def cloud() -> Iterator[Cloud]:
 
 
 def plan(**faults: Any) -> FaultPlan:
-    return fault_plan.read(json.dumps(faults).encode())
+    return fault_plan.parse_plan(json.dumps(faults).encode())
 
 
 @contextmanager
@@ -361,7 +361,7 @@ def test_plan_without_a_meaning_is_refused(content: Any) -> None:
     """What would do nothing is a mistake of who wrote it."""
     text = content if isinstance(content, str) else json.dumps(content)
     with pytest.raises(BadPlan):
-        fault_plan.read(text.encode())
+        fault_plan.parse_plan(text.encode())
 
 
 def test_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:

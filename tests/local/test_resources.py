@@ -97,7 +97,7 @@ def test_a_job_that_is_paused(cloud: Cloud) -> None:
 def test_triggers_are_made_and_listed(cloud: Cloud) -> None:
     """Beside those of functions, by location or of all, in pages; nobody names a function."""
     product = Product(cloud, eventarc.HOST)
-    cloud.application(SHOP.system).feed("placeOrder", 3)
+    cloud.application(SHOP.system).connect_events("placeOrder", 3)
     here = TRIGGERS.format("europe-west1")
     made = {"eventFilters": [{"attribute": "type", "value": "t"}], "destination": WORKFLOW}
 
@@ -198,7 +198,7 @@ def test_a_fault_plan_reaches_the_products(cloud: Cloud) -> None:
         {"call": "%s", "answer": "INTERNAL", "when": "after", "times": 1},
         {"call": "%s", "answer": "DROP", "skip": 2, "times": 1}]}"""
     name = call.encode()
-    cloud.injector.install(fault_plan.read(plan % (name, name, name)))
+    cloud.injector.install(fault_plan.parse_plan(plan % (name, name, name)))
 
     throttled = product.ask("POST", f"{SECRET}:addVersion")
     assert throttled.status_code == 429

@@ -18,11 +18,11 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.policy_files import loader
-from tests.support.notices.system_events import refusals
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import POLICIES, World
 
 CI = Path(__file__).parent.parent.parent / "docs" / "ci"
-CVPLUS = loader.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 """
@@ -71,7 +71,7 @@ def test_a_pipeline_deploys_between_lock_and_announcement(pipeline: Any, tmp_pat
             world.publish(topics.DEPLOYMENTS, json.loads(said[1]))
             world.settle()
     tagged = [tag[1] for call in calls if (tag := re.search(TAGGED, call))]
-    assert refusals(world) == []
+    assert refusal_reasons(world) == []
     found = [decode(Deployment, one.fields or {}) for one in world.ports.store.query(ALL)]
     [deployment] = [one for one in found if re.fullmatch(r"deploy_\d{8}_\d{6}", one.id)]
     assert (deployment.status, deployment.git_hash) == (DeploymentStatus.STABLE, HASH)

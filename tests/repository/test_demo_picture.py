@@ -35,7 +35,7 @@ def test_the_picture_shows_each_act_of_the_demo() -> None:
 
 def test_the_picture_shows_the_system_and_each_gate() -> None:
     """As the policy and the gates are now."""
-    policy = loader.load(POLICIES / "cvplus.yaml")
+    policy = loader.load_policy(POLICIES / "cvplus.yaml")
     text = "\n".join(lines())
     decided = text.partition(f"\n{Heading.DECIDED}\n")[2].partition(f"\n{Heading.GOING_BACK}\n")[0]
     answers = re.findall(r" (?:pass|not applicable) ", decided)

@@ -17,9 +17,9 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
 from local.installation.provisions import audit_bucket
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from shared.core.store import Put, Query
-from shared.wiring.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import responders
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import (
@@ -80,10 +80,10 @@ def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
     _, *arguments = shlex.split(line)
     cloud = Cloud.start([CVPLUS], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
     try:
-        push_subscriptions.keep_letters(cloud)
+        push_subscriptions.create_dead_letter_subscription(cloud)
         environment = {
             "GOOGLE_CLOUD_PROJECT": cloud.home,
-            LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+            LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
         }
         done = subprocess.run(  # noqa: S603 - a line of our own documentation
             [sys.executable, *arguments],
@@ -109,11 +109,11 @@ def test_each_look_at_the_audit_trail_ends_well(
         wiring, _ = responders(monkeypatch, tmp_path, cloud, closing, POLICIES)
         wiring.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
         for name, content in ANCHORED.items():
-            cloud.buckets.put(audit_bucket(cloud.home), name, content, "", {}, Conditions())
-        operator.sign_in(cloud)
+            cloud.buckets.put(audit_bucket(cloud.home), name, content, "", {}, Preconditions())
+        operator.sign_in_at_prompt(cloud)
         monkeypatch.chdir(tmp_path)
         for line in AUDITED:
-            done = operator.say(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[3:])
             assert done.exit_code == 0, (line, done.output)
         exports = wiring.store.query(Query("commands", where=(("command", "==", "export"),)))
 

@@ -69,7 +69,7 @@ def test_the_buckets_of_minimal_are_emptied_before_it_is_destroyed() -> None:
 
 def test_the_costs_of_what_minimal_leaves_out_are_those_of_the_code() -> None:
     """How often a page is written, how many exports there are and stay, is what the rows count."""
-    written = 2 * 43_200 * len(status_page_html.NAMES)
+    written = 2 * 43_200 * len(status_page_html.OBJECT_NAMES)
     pages = written * 0.000005, written * 0.0000004, 86_400 * (0.000024 + 0.5 * 0.0000025)
     exports = timedelta(days=30) // BackupRules().every
     kept = re.search(

@@ -16,11 +16,11 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export
-from shared.wiring.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import CVPLUS, PUBLISHED, SIGNED
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.system_events import refusals
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import World
 
 
@@ -64,7 +64,7 @@ def exported(world: World, name: str) -> None:
     """An export of that name lies whole where it should."""
     at = datetime.strptime(name.rpartition("-")[2], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
     rules = replace(CVPLUS, backups=replace(CVPLUS.backups, bucket="exports"))
-    made = export.whole_export(export.begun(rules, at, at), at)
+    made = export.mark_complete(export.create_backup(rules, at, at), at)
     assert made.id == name
     world.ports.mirrors.buckets["exports"] = {f"{made.folder}/all": b"whole"}
     world.ports.store.commit([Put(export.export_path(name), encode(made))])
@@ -86,8 +86,8 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, G
     cloud = Cloud.start([CVPLUS], seed=1, clock=clock, alerter=False, ticks=False)
     verifier = GoogleIdentity(CVPLUS.project, anonymous=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
-        operator.at_home(patch, cloud, tmp_path_factory.mktemp("signing"))
+        patch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
+        operator.connect_to_cloud_identity(patch, cloud, tmp_path_factory.mktemp("signing"))
         yield cloud, verifier
     verifier.close()
     cloud.stop()
@@ -107,12 +107,12 @@ def test_what_gcloud_would_publish_is_understood(
     assert (topic == topics.COMMANDS) is bool(signed)
     world = prepared_for(json.loads(said))
     if signed:
-        operator.sign_in(cloud)
-        said = operator.say("sign", said).stdout
+        operator.sign_in_at_prompt(cloud)
+        said = operator.run_cli_line("sign", said).stdout
         world.ports.identity = verifier
         world.ports.clock.jump(cloud.clock.now() - world.ports.clock.now())
 
     world.publish(topic, json.loads(said))
     world.settle()
 
-    assert refusals(world) == []
+    assert refusal_reasons(world) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pygohcl
 import pytest
 
-from responders.data.repair.affected_users import LOOKED_AT
+from responders.data.repair.affected_users import MAX_DOCUMENTS_READ
 from shared.core import topics
 from shared.domain.policy.channels import Audience
 from shared.domain.signals.registry import SIGNALS
@@ -140,7 +140,7 @@ def test_the_policy_takes_the_channel_on_the_page() -> None:
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
     assert own is not None
-    [channel] = loader.loads(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
+    [channel] = loader.parse_policy(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
     schema = json.loads((POLICIES / "policy.schema.json").read_text())
     most = schema["$defs"]["Addressees"]["properties"]["at_most"]["maximum"]
     assert channel.users is not None
@@ -156,9 +156,9 @@ def test_the_policy_takes_the_channel_for_those_concerned() -> None:
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
     assert own is not None
-    [channel] = loader.loads(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
+    [channel] = loader.parse_policy(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
     assert channel.audience is Audience.CONCERNED
-    assert f"the {LOOKED_AT:,} that are looked at" in page
+    assert f"the {MAX_DOCUMENTS_READ:,} that are looked at" in page
 
 
 def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -
     text = (POLICIES / "cvplus.yaml").read_text()
     policy.write_text(re.sub(r"\nbackups:\n(  .*\n)+", "\n", text) + block)
 
-    rules = loader.load(policy).backups
+    rules = loader.load_policy(policy).backups
 
     made = configuration("one-project").outputs["rollback"]["buckets"]
     assert (rules.bucket, rules.second) == (made["exports-cvplus"], made["exports-cvplus-second"])

@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.control.proxy import detour
+from local.control.proxy import build_proxy_environment
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.adapters.prober import HttpProber
 from shared.core.store import Query
-from shared.domain.commands.credential import unverified
+from shared.domain.commands.credential import decode_unverified_token
 from shared.policy_files import loader
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import (
@@ -23,8 +23,8 @@ from tests.support.cli.documented_commands import (
     PEOPLE,
     SIGNING_IN,
 )
-from tests.support.cli.over_wire import Desk
-from tests.support.notices.system_events import refusals
+from tests.support.cli.over_wire import CloudPrompt
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import POLICIES, World
 
 
@@ -35,8 +35,8 @@ def test_the_page_on_identity_is_signed_and_taken(
     lines = [line for line in IDENTIFIED if line in IDENTITY]
     cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
     cloud.identity.put(operator.ADA)
-    desk = Desk(tmp_path, cloud.addresses)
-    for name, value in detour(cloud.addresses["control"], tmp_path).items():
+    desk = CloudPrompt(tmp_path, cloud.addresses)
+    for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
         monkeypatch.setenv(name, value)
     verifier = GoogleIdentity(CVPLUS.project, anonymous=True)
     world = World(policy=CVPLUS)
@@ -59,7 +59,7 @@ def test_the_page_on_identity_is_signed_and_taken(
         verifier.close()
         cloud.stop()
 
-    assert refusals(world) == []
+    assert refusal_reasons(world) == []
     assert len(desk.published()) == sum("topics publish" in line for line in lines)
     of_the_world = 2  # a drill and a promotion
     assert len(world.ports.store.query(Query("commands"))) == len(desk.published()) + of_the_world
@@ -69,7 +69,7 @@ def test_somebody_can_command_a_project_that_nobody_could_sign_in_to(tmp_path: P
     """The lines of the page on operating, in order: Ada is made, enrols, signs in, and is admin."""
     *made, enrol, login = PEOPLE
     cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
-    desk = Desk(tmp_path, cloud.addresses)
+    desk = CloudPrompt(tmp_path, cloud.addresses)
     [project] = EXPORTED
     try:
         done = desk.run("\n".join(["set -eu", project, *made]))
@@ -81,7 +81,9 @@ def test_somebody_can_command_a_project_that_nobody_could_sign_in_to(tmp_path: P
         )
         signed_in = desk.run(login, ada)
         assert signed_in.returncode == 0, signed_in.stderr
-        _, claims = unverified(desk.run(".venv/bin/python -m cli token").stdout.strip())
+        _, claims = decode_unverified_token(
+            desk.run(".venv/bin/python -m cli token").stdout.strip()
+        )
         config = httpx.get(
             f"http://{cloud.addresses['rest']}/admin/v2/projects/cvplus/config",
             headers={"Host": "identitytoolkit.googleapis.com"},
@@ -99,10 +101,10 @@ def test_a_test_account_is_made_and_signs_in(tmp_path: Path) -> None:
     """The lines of the page, in order, and the probe that the policy shows beside its own."""
     text = (POLICIES / "cvplus.yaml").read_text()
     shown = re.sub(r"^  # (- name: signing-in|  .*)$", r"  \1", text, flags=re.M)
-    [probe] = (one for one in loader.loads(shown, "cvplus.yaml").probes if one.sign_in)
+    [probe] = (one for one in loader.parse_policy(shown, "cvplus.yaml").probes if one.sign_in)
     as_admin, project = next(line for line in PEOPLE if line.startswith("as_admin()")), EXPORTED[0]
     cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
-    desk = Desk(tmp_path, cloud.addresses)
+    desk = CloudPrompt(tmp_path, cloud.addresses)
     prober = HttpProber(lambda _: cloud.addresses["control"], secrets=lambda: desk)
     try:
         done = desk.run("\n".join(["set -eu", project, as_admin, *SIGNING_IN]))

@@ -26,7 +26,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.registry import COMMAND_RULES, CommandRule
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES, RegisteredGate, RequestKind
-from shared.domain.decision.scenario_scope import REACHES, Reach
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES, ScenarioScope
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Mode, Policy, ScenarioName, Unit
 from shared.domain.policy.roles import Role
@@ -36,10 +36,10 @@ from shared.policy_files import loader, schema
 from shared.policy_files.registry import CHECKS
 from shared.policy_files.yaml_lines import Finding
 from shared.ports.groups import Ports
-from shared.state.envelope import Message
-from tests.support.cli.in_process import Prompt
-from tests.support.notices.system_events import dead_letters, told
-from tests.support.runtime.entry_points import instance, post, push
+from shared.state.envelope import PubSubMessage
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.notices.system_events import read_dead_letters, system_event_names
+from tests.support.runtime.entry_points import build_push, post_to_entry_point, start_instance
 from tests.support.runtime.world import BOOKSHOP, POLICIES, World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +51,7 @@ def policy_schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The keys of a policy file, to be extended."""
     extended = deepcopy(schema._schema())
     monkeypatch.setattr(schema, "_schema", lambda: extended)
-    caches = (schema._validator, loader._shape)
+    caches = (schema._validator, loader._policy_type)
     with emptied(caches):
         yield extended["$defs"]["Policy"]["properties"]
 
@@ -62,7 +62,7 @@ def command_schema(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     file = tmp_path / commands.SCHEMA_FILE.name
     file.write_text(commands.SCHEMA_FILE.read_text())
     monkeypatch.setattr(commands, "SCHEMA_FILE", file)
-    with emptied((commands._shapes, commands._schema, commands._validator)):
+    with emptied((commands._shape_by_verb, commands._schema, commands._validator)):
         yield file
 
 
@@ -90,7 +90,7 @@ def test_a_new_gate_blocks_a_rollback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     world.settle()
 
     [rollback] = world.rollbacks()
-    said = Prompt(monkeypatch, tmp_path, world).say("explain", rollback.incident).stdout
+    said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", rollback.incident).stdout
     assert world.live == before
     assert rollback.status is RollbackStatus.NOT_TAKEN
     assert "stock-taking: no stock-taking; it was: until Monday" in said
@@ -107,8 +107,8 @@ def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     # A scenario that the enum does not have, for whoever decodes its name.
     by_name = classmethod(lambda cls, name: network if name == "network" else None)
     monkeypatch.setattr(ScenarioName, "_missing_", by_name)
-    reach = Reach(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG}))
-    monkeypatch.setitem(REACHES, network, reach)
+    reach = ScenarioScope(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG}))
+    monkeypatch.setitem(SCENARIO_SCOPES, network, reach)
     monkeypatch.setitem(SCENARIOS, network, plan)
     signal = replace(BOOKSHOP.signals["function_failure_rate"], scenario=network)
     policy = replace(
@@ -135,7 +135,7 @@ def test_a_new_signal_opens_an_incident(
     meaning = "  queue_backlog: { severity: HIGH, scenario: functions, mode: ask, threshold: %s }"
 
     def declared(threshold: str) -> Policy:
-        return loader.loads(
+        return loader.parse_policy(
             EXAMPLE.replace("\nsignals:", f"\nsignals:\n{meaning % threshold}"), "x"
         )
 
@@ -168,8 +168,8 @@ def test_a_new_command_is_accepted_and_audited(
 
     record = world.ports.store.get(commands.command_path("note")).fields or {}
     assert (record["result"], record["actor"]) == ("noted: a test", "ada")
-    assert "command.annotate" in told(world)
-    assert dead_letters(world) == []
+    assert "command.annotate" in system_event_names(world)
+    assert read_dead_letters(world) == []
 
 
 def test_a_new_trigger_gets_its_messages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,13 +180,13 @@ def test_a_new_trigger_gets_its_messages(monkeypatch: pytest.MonkeyPatch) -> Non
         def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
             self._policies = policies
 
-        def receive(self, message: Message) -> None:
+        def receive(self, message: PubSubMessage) -> None:
             received.append((message.topic.rpartition("/")[2], message.data))
 
     topic = "rollback-builds"
     monkeypatch.setitem(TRIGGERS, "on_build", BuildsTrigger)
     monkeypatch.setitem(topics.ENTRY_POINTS, "on_build", (topic,))
-    monkeypatch.setattr(topics, "ALL", (*topics.ALL, topic))
+    monkeypatch.setattr(topics, "ALL_TOPICS", (*topics.ALL_TOPICS, topic))
     world = World()
     world.publish(topic, b"one")
     world.settle()
@@ -195,8 +195,8 @@ def test_a_new_trigger_gets_its_messages(monkeypatch: pytest.MonkeyPatch) -> Non
         return main._answer(request, "on_build")
 
     monkeypatch.setattr(main, "on_build", on_build, raising=False)
-    with instance(monkeypatch):
-        assert post("on_build", push(b"two"), topic=topic) == 204
+    with start_instance(monkeypatch):
+        assert post_to_entry_point("on_build", build_push(b"two"), topic=topic) == 204
     assert received == [(topic, b"one"), (topic, b"two")]
 
 
@@ -215,19 +215,23 @@ def test_a_new_policy_key_is_loaded_and_checked(
     policy_schema["runbook"] = {"type": "string", "default": ""}
     monkeypatch.setattr(loader, "Policy", PolicyWithRunbook)
     monkeypatch.setitem(CHECKS, "runbook", runbook_findings)
-    policy = loader.loads(f"runbook: https://shop.example\n{EXAMPLE}", "shop.yaml")
+    policy = loader.parse_policy(f"runbook: https://shop.example\n{EXAMPLE}", "shop.yaml")
 
     assert isinstance(policy, PolicyWithRunbook)
     assert policy.runbook == "https://shop.example"
     with pytest.raises(BadConfiguration, match=r"shop\.yaml:1: a runbook is read by https"):
-        loader.loads(f"runbook: http://shop.example\n{EXAMPLE}", "shop.yaml")
+        loader.parse_policy(f"runbook: http://shop.example\n{EXAMPLE}", "shop.yaml")
     with pytest.raises(BadConfiguration, match=r"shop\.yaml:1: runbook: 5 is not text"):
-        loader.loads(f"runbook: 5\n{EXAMPLE}", "shop.yaml")
+        loader.parse_policy(f"runbook: 5\n{EXAMPLE}", "shop.yaml")
 
 
 def test_registries_of_one_thing_have_the_same_names() -> None:
     """Two layers know commands, triggers and scenarios: each by the same names."""
     assert set(COMMANDS) == set(COMMAND_RULES)
     assert set(TRIGGERS) == set(topics.ENTRY_POINTS)
-    assert {*SCENARIOS, ScenarioName.FUNCTIONS, ScenarioName.NONE} == {*ScenarioName} == {*REACHES}
+    assert (
+        {*SCENARIOS, ScenarioName.FUNCTIONS, ScenarioName.NONE}
+        == {*ScenarioName}
+        == {*SCENARIO_SCOPES}
+    )
     assert set(CHECKS) <= set(Policy.__struct_fields__)

@@ -13,26 +13,30 @@ from responders.scenarios import complete, functions
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
-from responders.scenarios.resource_plan import PlanParts, ResourceState, joined
+from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.adapters.channels.registry import SENDERS
 from shared.adapters.channels.sender import ChannelSender
 from shared.core.codec import decode, encode
-from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, restored_parts
 from shared.domain.deployments.inventory.state import SchedulerJob, WholeInventory
 from shared.domain.policy.channels import REQUIRED_KEYS, Channel, ChannelKind
 from shared.domain.policy.model import Policy, ScenarioName
-from shared.domain.rollback.plan import Plan, Step, StepStatus, frozen
+from shared.domain.rollback.plan import Plan, Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.engine.steps.base import ResourceStep, StepKind, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepKind, StepObservation, StepVerdict
 from shared.engine.steps.registry import STEPS
 from tests.contracts.support.channels import Known
 from tests.support.fakes.groups import NoticeFakes
 from tests.support.fakes.resources import FakeEstate
-from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
-from tests.support.rollbacks.complete_scenario import known, trouble
+from tests.support.rollbacks.bookshop_resources import (
+    SHOP,
+    add_healthy_resources,
+    deploy_bad_release,
+)
+from tests.support.rollbacks.complete_scenario import read_deployments, start_outage
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 HOUR = timedelta(hours=1)
@@ -56,9 +60,11 @@ class RingBell(StepKind):
 
     expected_seconds = 1.0
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Return whether the bell was rung."""
-        return StepLook(StepVerdict.AT_GOAL if step.target in RUNG else StepVerdict.AT_ORIGIN)
+        return StepObservation(
+            StepVerdict.AT_GOAL if step.target in RUNG else StepVerdict.AT_ORIGIN
+        )
 
     def set(self, step: Step) -> str:
         """Ring the bell."""
@@ -69,14 +75,14 @@ class RingBell(StepKind):
 def test_a_new_kind_of_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine carries it out once, and records it."""
     monkeypatch.setitem(STEPS, "ring_bell", RingBell)
-    honest = functions.plan
+    honest = functions.plan_functions
 
     def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
         made = honest(policy, *facts, **ways)
         step = Step("ring the bell", "ring_bell", "tower", writes=1)
-        return frozen(made.header.scenario, made.header.target, (*made.steps, step), "policy")
+        return freeze_plan(made.header.scenario, made.header.target, (*made.steps, step), "policy")
 
-    monkeypatch.setattr(functions, "plan", plan)
+    monkeypatch.setattr(functions, "plan_functions", plan)
     RUNG.clear()
     world = World()
     world.deploy_bad()
@@ -89,7 +95,7 @@ def test_a_new_kind_of_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.steps(rollback.id)["ring the bell"].status is StepStatus.DONE
     told = [event for entry in world.trail(rollback) for event in entry.events]
     assert "step.done" in {one.name for one in told if one.facts.get("step") == "ring the bell"}
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 class PagingPorts(FakePorts):
@@ -129,12 +135,12 @@ class ResumeSchedule(ResourceStep):
     part = InventoryPart.SCHEDULES
     expected_seconds = 1.0
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare the live job with goal and origin."""
         job = encode(self._estate.schedules.jobs()[step.target])
         if job == step.goal:
-            return StepLook(StepVerdict.AT_GOAL)
-        return StepLook(
+            return StepObservation(StepVerdict.AT_GOAL)
+        return StepObservation(
             StepVerdict.AT_ORIGIN if job == step.origin else StepVerdict.ELSEWHERE, step.seen
         )
 
@@ -175,9 +181,9 @@ def schedules_portion(sight: ResourceState, within: timedelta) -> Portion:
 
 def complete_with_schedules(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Return what the complete scenario restores, and the schedules."""
-    made = complete.plan(policy, functions, sight)
+    made = complete.plan_complete(policy, functions, sight)
     part = portion_of(InventoryPart.SCHEDULES, sight, policy.execution.step_within)
-    return replace(made, acts=joined(made.acts, part))
+    return replace(made, acts=join_plans(made.acts, part))
 
 
 def test_a_new_product(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,30 +193,30 @@ def test_a_new_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRODUCTS, schedules, facts)
     monkeypatch.setitem(STEPS, "resume_schedule", ResumeSchedule)
     monkeypatch.setitem(PLANNERS, schedules, Planner(schedules_portion))
-    scope = REACHES[ScenarioName.COMPLETE]
+    scope = SCENARIO_SCOPES[ScenarioName.COMPLETE]
     wider = replace(scope, acts=scope.acts | {schedules})
-    monkeypatch.setitem(REACHES, ScenarioName.COMPLETE, wider)
+    monkeypatch.setitem(SCENARIO_SCOPES, ScenarioName.COMPLETE, wider)
     monkeypatch.setitem(SCENARIOS, ScenarioName.COMPLETE, complete_with_schedules)
     running = SchedulerJob("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
 
     def furnish_with_job(estate: FakeEstate) -> None:
-        furnish(estate)
+        add_healthy_resources(estate)
         estate.scheduled = {"nightly": running}
 
     policy = replace(SHOP, resources=replace(SHOP.resources, schedules=""))
     world = World(policy=policy, furnish=furnish_with_job)
     estate = world.ports.beside
     estate.scheduled["nightly"] = replace(running, state="PAUSED")
-    spoil(world, "sites")
+    deploy_bad_release(world, "sites")
     paused = Difference(schedules, "nightly", ChangeKind.CHANGED, ("state",))
-    assert paused in known(world)["bad"].changes
+    assert paused in read_deployments(world)["bad"].changes
 
-    trouble(world, "frontend_unavailable", "site")
+    start_outage(world, "frontend_unavailable", "site")
     world.pass_time(HOUR)
 
     [rollback] = world.rollbacks()
     assert estate.scheduled == {"nightly": running}
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert world.steps(rollback.id)["resume nightly"].status is StepStatus.DONE
-    assert set(known(world)) == {"v1", "bad"}
-    assert world.broken_laws() == []
+    assert set(read_deployments(world)) == {"v1", "bad"}
+    assert world.find_violated_invariants() == []

@@ -15,7 +15,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from shared.core import topics
-from tests.support.runtime.requirement_locks import locked_here
+from tests.support.runtime.requirement_locks import read_locked_versions
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOYED = [
@@ -25,7 +25,7 @@ DEPLOYED = [
 """What a function is deployed with."""
 RESPONDERS = {
     topic.removeprefix("rollback-"): topic
-    for topic in topics.ALL
+    for topic in topics.ALL_TOPICS
     # A person replays dead letters; an override is a command by another way.
     if topic not in (topics.DEAD_LETTERS, topics.OVERRIDE)
 }
@@ -182,7 +182,7 @@ def test_the_functions_run_without_the_tools_of_development() -> None:
         for provider in providers.get(module.partition(".")[0], [])
     }
     deployed, all_of_it = (
-        locked_here(name).keys() for name in ("requirements", "requirements-dev")
+        read_locked_versions(name).keys() for name in ("requirements", "requirements-dev")
     )
     assert {"msgspec", "httpx"} <= used & deployed  # the look-up works
     assert used & (all_of_it - deployed) == set()

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.runtime.requirement_locks import ROOT, locked_here
+from tests.support.runtime.requirement_locks import ROOT, read_locked_versions
 
 NAMES = ("requirements", "requirements-dev", "requirements-checkov")
 ENTRY = re.compile(
@@ -86,7 +86,7 @@ def test_each_line_of_a_lock_has_a_version_and_hashes(name: str) -> None:
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
 def test_a_lock_is_what_its_in_file_asks_for(name: str) -> None:
     """Each need of a need is locked in a version that satisfies it, and nothing else is."""
-    assert faults(direct(name), locked_here(name)) == []
+    assert faults(direct(name), read_locked_versions(name)) == []
 
 
 def test_checkov_is_locked() -> None:
@@ -110,7 +110,7 @@ def test_the_two_locks_agree() -> None:
 
 def test_the_locked_versions_are_installed() -> None:
     """These tests run with the versions of the lock."""
-    stated = locked_here("requirements-dev")
+    stated = read_locked_versions("requirements-dev")
 
     assert stated == {name: version(name) for name in stated}
 

@@ -12,7 +12,7 @@ from tests.simulation.scenes.bookshop import SYSTEM
 from tests.simulation.scenes.scenes import SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
-from tests.support.fakes.storage.vault import content_of
+from tests.support.fakes.storage.vault import source_content
 
 SEEDS = 120
 """In every test run; `make slice` takes 4,000 others, `make chaos` what one has time for."""
@@ -107,7 +107,7 @@ def brought_back(world: World) -> dict[str, bool]:
         if step["kind"] == redeploy.KIND and step["status"] == "DONE" and source and not theirs:
             was = decode(redeploy.RedeployGoal, step["goal"]).recipe.original
             found[step["target"]] = was is not None and (
-                source.bucket == "sources" and world.sources.read(source) == content_of(was)
+                source.bucket == "sources" and world.sources.read(source) == source_content(was)
             )
     return found
 

@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from responders.jobs.audit_seal import Sealing
+from responders.jobs.audit_seal import AuditSealer
 from shared.core import topics
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.state import WholeInventory
@@ -30,7 +30,7 @@ from tests.simulation.runtime.services import (
 from tests.simulation.scenes.actors import Others
 from tests.simulation.scenes.bookshop import POLICY, SYSTEM, at_the_start
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
-from tests.support.fakes.run.source_copies import record
+from tests.support.fakes.run.source_copies import build_record_with_copies
 from tests.support.fakes.storage.objects import MemoryObjects
 from tests.support.fakes.storage.vault import MemoryVault
 
@@ -95,15 +95,15 @@ class World:
 
     def _recorded(self) -> WholeInventory:
         """What is live, with all that is kept so that it can be built again."""
-        functions = record(self.platform.functions()).functions or {}
+        functions = build_record_with_copies(self.platform.functions()).functions or {}
         for name, one in functions.items():
             if one.source is None:
                 raise AssertionError("nothing here is built from nowhere")
-            values = source_copies.written(self.platform.values(name))
-            kept = self.values.keep(source_copies.values_name(SYSTEM, one), values)
+            values = source_copies.encode_values(self.platform.values(name))
+            kept = self.values.keep(source_copies.values_object_name(SYSTEM, one), values)
             functions[name] = replace(
                 one,
-                copy=self.sources.copy(one.source, source_copies.source_name(SYSTEM, one)),
+                copy=self.sources.copy(one.source, source_copies.source_object_name(SYSTEM, one)),
                 configuration=replace(one.configuration, values=kept),
             )
         return WholeInventory(functions=functions)
@@ -128,7 +128,7 @@ class World:
         ports = InstancePorts(self, Instance("the last sweep"))
         for quarters in (1, 2):
             at = self.clock.now() + quarters * timedelta(minutes=15)
-            Sealing(ports, {SYSTEM: self.policy}).seal(at)
+            AuditSealer(ports, {SYSTEM: self.policy}).seal(at)
 
     def plan(self, seconds: float, act: Callable[[], object]) -> None:
         """Let something happen later; the world is not over before it has."""

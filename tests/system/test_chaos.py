@@ -9,9 +9,9 @@ import pytest
 from grpc import StatusCode
 from msgspec.structs import replace
 
-from local.core.grpc_services import Refused
-from local.demo.staging.processes import Broken
-from local.faults.points import Moment
+from local.core.grpc_services import StatusError
+from local.demo.staging.processes import DemoFailed
+from local.faults.points import CallMoment
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points
@@ -159,17 +159,17 @@ def test_a_bookshop_closes_though_nobody_answers() -> None:
 
     def end() -> None:
         asked.wait()
-        raise Broken("the cloud did not start")
+        raise DemoFailed("the cloud did not start")
 
-    def gone(call: str, moment: Moment) -> None:
-        if moment is Moment.BEFORE and call.endswith("/Commit"):
+    def gone(call: str, moment: CallMoment) -> None:
+        if moment is CallMoment.BEFORE and call.endswith("/Commit"):
             asked.set()
-            raise Refused(StatusCode.INTERNAL, "gone")
+            raise StatusError(StatusCode.INTERNAL, "gone")
 
     with serving() as world, world.client() as client:
         shop = Bookshop(client, 1, Random(1))
         world.faults.add(gone)
-        with pytest.raises(Broken), shop.at_work():
+        with pytest.raises(DemoFailed), shop.at_work():
             end()
 
 
@@ -181,12 +181,12 @@ def test_a_cloud_whose_port_is_taken_for_a_moment(refused: int) -> None:
     def start() -> str:
         if answer := next(answers):
             return answer
-        raise Broken("address already in use")
+        raise DemoFailed("address already in use")
 
     if refused < STARTS:
         assert started(start) == "it"
     else:
-        with pytest.raises(Broken):
+        with pytest.raises(DemoFailed):
             started(start)
 
 

@@ -25,7 +25,15 @@ from werkzeug.test import create_environ
 import main
 from shared.core import topics
 from tests.support.cli.browser import HOST, Browser
-from tests.support.runtime.entry_points import APP, ENTRY_POINTS, Ports, alert, instance, post, push
+from tests.support.runtime.entry_points import (
+    APP,
+    ENTRY_POINTS,
+    EntryPointPorts,
+    build_alert_push,
+    build_push,
+    post_to_entry_point,
+    start_instance,
+)
 from tests.support.runtime.world import World
 
 CORPUS = Path(__file__).parent.parent / "fixtures" / "hostile"
@@ -40,25 +48,25 @@ EVERYWHERE = pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 
 
 @pytest.fixture
-def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
-    with instance(monkeypatch) as ports:
+def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[EntryPointPorts]:
+    with start_instance(monkeypatch) as ports:
         yield ports
 
 
-def letters(ports: Ports) -> list[bytes]:
+def letters(ports: EntryPointPorts) -> list[bytes]:
     """What was dead-lettered, each with a reason."""
     kept = [one for one in ports.bus.messages if one.topic == topics.DEAD_LETTERS]
     assert all(one.attributes["reason"] for one in kept)
     return [one.data for one in kept]
 
 
-def takes_alerts(ports: Ports) -> bool:
+def takes_alerts(ports: EntryPointPorts) -> bool:
     """Whether a real alert still opens an incident."""
-    answer = post("on_alert", alert(ports))
+    answer = post_to_entry_point("on_alert", build_alert_push(ports))
     return answer == 204 and "alerts/0.real:open" in ports.store.documents
 
 
-def acted_on(ports: Ports, before: set[str]) -> bool:
+def acted_on(ports: EntryPointPorts, before: set[str]) -> bool:
     """Whether anything but the trail of refusals and their notices was written."""
     new = set(ports.store.documents) - before
     return any(
@@ -75,7 +83,7 @@ def test_the_corpus_is_explained() -> None:
 
 @EVERYWHERE
 @pytest.mark.parametrize("file", sorted(CORPUS.glob("*.*[ay]")), ids=lambda file: file.name)
-def test_a_kept_input(entry_point: str, file: Path, ports: Ports) -> None:
+def test_a_kept_input(entry_point: str, file: Path, ports: EntryPointPorts) -> None:
     """Never a crash, never a redelivery without end: acted on or dead-lettered, and then forgotten.
 
     Others are not blocked by it.
@@ -83,7 +91,9 @@ def test_a_kept_input(entry_point: str, file: Path, ports: Ports) -> None:
     content = file.read_bytes()
     before = set(ports.store.documents)
 
-    answer = post(entry_point, content if file.suffix == ".body" else push(content))
+    answer = post_to_entry_point(
+        entry_point, content if file.suffix == ".body" else build_push(content)
+    )
 
     assert answer == 204
     hands_over = entry_point in ("on_work", "on_notice")
@@ -100,11 +110,11 @@ def test_a_kept_input(entry_point: str, file: Path, ports: Ports) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(body=st.binary(max_size=300))
-def test_any_bytes_as_a_request(entry_point: str, body: bytes, ports: Ports) -> None:
+def test_any_bytes_as_a_request(entry_point: str, body: bytes, ports: EntryPointPorts) -> None:
     """What is no message is a dead letter, and acknowledged."""
     before = len(letters(ports))
 
-    assert post(entry_point, body) == 204
+    assert post_to_entry_point(entry_point, body) == 204
     assert len(letters(ports)) == before + 1
 
 
@@ -145,9 +155,11 @@ VALUES = JSON | st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(content=st.dictionaries(FIELDS, VALUES, max_size=7))
-def test_any_content_of_a_message(entry_point: str, content: dict[str, Any], ports: Ports) -> None:
+def test_any_content_of_a_message(
+    entry_point: str, content: dict[str, Any], ports: EntryPointPorts
+) -> None:
     """Fields of ours with anything in them never crash an instance, nor come again for ever."""
-    assert post(entry_point, push(json.dumps(content).encode())) == 204
+    assert post_to_entry_point(entry_point, build_push(json.dumps(content).encode())) == 204
 
 
 @EVERYWHERE
@@ -163,35 +175,37 @@ def test_any_content_of_a_message(entry_point: str, content: dict[str, Any], por
     time=st.sampled_from(["", "now", "9999-12-31T23:59:59.9Z", "2026-03-02T12:00:00Z"]),
 )
 def test_any_headers_of_an_event(
-    entry_point: str, name: str, source: str, time: str, ports: Ports
+    entry_point: str, name: str, source: str, time: str, ports: EntryPointPorts
 ) -> None:
     """Id, source and time come from outside: none of them names a document or breaks a letter."""
     headers = {"ce-id": name, "ce-source": f"//x/projects/p/topics/{source}", "ce-time": time}
 
-    assert post(entry_point, push(b"{}", ""), headers) == 204
+    assert post_to_entry_point(entry_point, build_push(b"{}", ""), headers) == 204
 
 
 LARGE = {
     "letters": b'{"message":{"data":"' + b"A" * (10 * MEBIBYTE) + b'"}}',
-    "a full message": push(b"x" * 10_000_000),
+    "a full message": build_push(b"x" * 10_000_000),
     "lists": b"[" + b"[]," * (10 * MEBIBYTE // 3) + b"0]",
     "objects": b'{"a":[' + b"{}," * (10 * MEBIBYTE // 3) + b"0]}",
     "attributes": b'{"message":{"attributes":{'
     + b",".join(b'"%d":""' % number for number in range(900_000))
     + b"}}}",
-    "lists in a message": push(b"[" + b"[]," * 3_000_000 + b"0]"),
+    "lists in a message": build_push(b"[" + b"[]," * 3_000_000 + b"0]"),
 }
 
 
 @EVERYWHERE
 @pytest.mark.parametrize("kind", LARGE)
-def test_memory_of_the_largest_messages(entry_point: str, kind: str, ports: Ports) -> None:
+def test_memory_of_the_largest_messages(
+    entry_point: str, kind: str, ports: EntryPointPorts
+) -> None:
     """Ten megabytes take a small multiple of themselves, whatever is in them: no instance dies."""
     body = LARGE[kind]
-    post(entry_point, b"{}")  # everything is imported and built
+    post_to_entry_point(entry_point, b"{}")  # everything is imported and built
     tracemalloc.start()
     try:
-        assert post(entry_point, body) == 204
+        assert post_to_entry_point(entry_point, body) == 204
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -19,8 +19,14 @@ from shared.domain.policy.model import FindingRules
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
 from tests.support.data.database_copies import RULES
-from tests.support.rollbacks.bookshop_resources import SHOP, furnish
-from tests.support.runtime.entry_points import ENTRY_POINTS, Ports, instance, post, push
+from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources
+from tests.support.runtime.entry_points import (
+    ENTRY_POINTS,
+    EntryPointPorts,
+    build_push,
+    post_to_entry_point,
+    start_instance,
+)
 from tests.support.runtime.world import CHECKED, World
 
 Content = dict[str, Any]
@@ -166,7 +172,7 @@ IDS = {
     work_queue.DEPLOYMENT: f"{SHOP.system}:v1",
     work_queue.INVENTORY: SHOP.system,
     work_queue.REPORT: INCIDENT,
-    work_queue.PAGE: SHOP.system,
+    work_queue.STATUS_PAGE: SHOP.system,
 }
 """What there is of each kind that is handed over."""
 ENTRY_OF = {topic: name for name, topic in ENTRY_POINTS.items()}
@@ -175,7 +181,7 @@ OTHERS |= {
         ENTRY_OF[topic],
         {"kind": kind, "id": IDS[kind], "due_at": "2026-03-02T12:00:00Z"},
     )
-    for kind, topic in work_queue.TOPICS.items()
+    for kind, topic in work_queue.TOPIC_BY_KIND.items()
 }
 
 GONE = object()
@@ -193,10 +199,10 @@ HOSTILE: list[Any] = [
 
 
 @pytest.fixture
-def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[EntryPointPorts]:
     """A system in the middle of an emergency: a person is asked."""
-    with instance(monkeypatch, EVERYTHING) as ports:
-        world = World(policy=EVERYTHING, ports=ports, furnish=furnish)
+    with start_instance(monkeypatch, EVERYTHING) as ports:
+        world = World(policy=EVERYTHING, ports=ports, furnish=add_healthy_resources)
         world.command(command="promote", system=SHOP.system, mode="ask")
         world.settle()
         world.deploy_bad()
@@ -232,16 +238,26 @@ def spoil(content: Content, changes: list[tuple[int, Any]]) -> bytes:
     return json.dumps(spoilt).encode()
 
 
-def arrives(ports: Ports, entry_point: str, data: bytes) -> None:
+def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
     """The message is acknowledged, and whatever it sets in motion, until there is nothing left."""
     ports.bus.messages.clear()
-    assert post(entry_point, push(data, ports.ids()), topic=ENTRY_POINTS[entry_point]) == 204
+    assert (
+        post_to_entry_point(
+            entry_point, build_push(data, ports.ids()), topic=ENTRY_POINTS[entry_point]
+        )
+        == 204
+    )
     for _ in range(1000):
         waiting = [one for one in ports.bus.messages if one.topic in ENTRY_OF]
         if not waiting:
             break
         ports.bus.messages.remove(waiting[0])
-        assert post(ENTRY_OF[waiting[0].topic], push(waiting[0].data, waiting[0].id)) == 204
+        assert (
+            post_to_entry_point(
+                ENTRY_OF[waiting[0].topic], build_push(waiting[0].data, waiting[0].id)
+            )
+            == 204
+        )
     else:
         pytest.fail("it goes on and on")
     ports.clock.advance(timedelta(seconds=1))
@@ -266,7 +282,9 @@ def test_a_command_is_whole_before_it_is_spoilt(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [*COMMANDS, *OTHERS])
-def test_any_field_of_any_kind(kind: str, ports: Ports, pytestconfig: pytest.Config) -> None:
+def test_any_field_of_any_kind(
+    kind: str, ports: EntryPointPorts, pytestconfig: pytest.Config
+) -> None:
     """Acted on or refused, and so is all that follows: nothing crashes or comes for ever.
 
     Each field gets others of the hostile values, all of them with `--points-of 1`.
@@ -288,7 +306,9 @@ def test_any_field_of_any_kind(kind: str, ports: Ports, pytestconfig: pytest.Con
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(HOSTILE)), max_size=4))
-def test_some_fields_of_any_kind(kind: str, ports: Ports, changes: list[tuple[int, Any]]) -> None:
+def test_some_fields_of_any_kind(
+    kind: str, ports: EntryPointPorts, changes: list[tuple[int, Any]]
+) -> None:
     """The same of several at once."""
     entry_point, content = whole(kind)
 

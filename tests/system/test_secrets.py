@@ -18,29 +18,29 @@ from typer.testing import CliRunner, Result
 import main
 from cli.offline.replay import Replay
 from cli.support.context import NO, UNUSABLE
-from shared.adapters.logging_store import LoggedStore
+from shared.adapters.logging_store import AuditLoggingStore
 from shared.adapters.prober import HttpProber
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.core.redaction import holds_token
-from shared.domain.audit.system_chain import UNCLAIMED
+from shared.core.redaction import has_web_token
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
 from shared.domain.policy.model import Policy, Probe, ProbeAccount
-from shared.domain.rollback.rollback import ENDED
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.system import EVERYWHERE
-from shared.ports.messaging import Letter
-from shared.state.reader import Reading
+from shared.domain.system import ALL_SYSTEMS
+from shared.ports.messaging import DeadLetter
+from shared.state.reader import StateReader
 from tests.contracts.support.account_double import Toolkit, Vault
 from tests.contracts.support.http_server import serving
-from tests.support.cli.in_process import Prompt
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import raising
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.faults.secret_samples import PERSONAL, SECRETS
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
-OUTSIDE = (EVERYWHERE, UNCLAIMED)
+OUTSIDE = (ALL_SYSTEMS, UNCLAIMED_SYSTEM)
 APP = flask.Flask("secrets")
 POISON = {
     **SECRETS,
@@ -57,7 +57,7 @@ TOPICS = {
 }
 SAID = " and ".join([*POISON.values(), *PERSONAL.values()])
 """All of it in one text."""
-TARGET = " and ".join(secret for secret in POISON.values() if not holds_token(secret))[:200]
+TARGET = " and ".join(secret for secret in POISON.values() if not has_web_token(secret))[:200]
 """What a command may say: one with a web token outside its field is refused."""
 
 
@@ -69,7 +69,7 @@ class Everything:
     """A world whose entry points are those of main.py, and all that can be seen of it."""
 
     def __init__(
-        self, world: World, memory: MemoryStore, errors: Callable[[], str], prompt: Prompt
+        self, world: World, memory: MemoryStore, errors: Callable[[], str], prompt: WorldPrompt
     ) -> None:
         self.world = world
         self._prompt = prompt
@@ -128,14 +128,14 @@ class Everything:
     def _lines(self) -> Iterator[tuple[str, ...]]:
         looks = [("status",), ("deployments",), ("deploy-lock", BOOKSHOP.system)]
         looks += [("pins",), ("backups",)]
-        known = Reading(self.world.ports.store).deployments(BOOKSHOP.system)
+        known = StateReader(self.world.ports.store).deployments(BOOKSHOP.system)
         looks += [("deployments", "show", one.id) for one in known]
         looks += [("audit", "verify", "--all")]
         looks += [("audit", "show", "--system", system) for system in (BOOKSHOP.system, *OUTSIDE)]
         for one in self.world.rollbacks():
             looks += [("explain", one.incident), ("report", one.incident)]
             looks += [("audit", "show", one.id)]
-            if one.status in ENDED:
+            if one.status in ENDED_ROLLBACK_STATUSES:
                 looks += [("watch", one.incident)]
         for words in looks:
             yield words
@@ -148,11 +148,11 @@ def _replayed(letters: list[Any]) -> str:
     import typer
 
     app = typer.Typer()
-    kept = MemoryLetters({f"projects/p/topics/{topic}" for topic in topics.ALL})
+    kept = MemoryLetters({f"projects/p/topics/{topic}" for topic in topics.ALL_TOPICS})
     for one in letters:
         said = one.attributes
         source, reason = said["source_topic"], said["reason"]
-        kept.keep(Letter(one.id, "", source, reason, one.data, {"said": "x"}, START))
+        kept.keep(DeadLetter(one.id, "", source, reason, one.data, {"said": "x"}, START))
 
     @app.command()
     def show(as_json: bool = False) -> None:
@@ -171,13 +171,13 @@ def everything(
         policies: Mapping[str, Policy] = {BOOKSHOP.system: BOOKSHOP}
 
     memory = world.ports.store
-    world.ports.store = LoggedStore(memory)  # type: ignore[assignment]
+    world.ports.store = AuditLoggingStore(memory)  # type: ignore[assignment]
     world.ports.__class__ = Ports
     monkeypatch.setattr(main, "_wiring", lambda: world.ports)
     main._trigger.cache_clear()
     capsys.readouterr()
     errors = lambda: capsys.readouterr().err  # noqa: E731
-    yield Everything(world, memory, errors, Prompt(monkeypatch, tmp_path, world))
+    yield Everything(world, memory, errors, WorldPrompt(monkeypatch, tmp_path, world))
     main._trigger.cache_clear()
 
 
@@ -263,7 +263,7 @@ def test_a_malformed_request_with_secrets(
 
     assert everything.post(entry_point, body, clean) == 204
 
-    refused = everything.said("audit", "show", "--system", UNCLAIMED)
+    refused = everything.said("audit", "show", "--system", UNCLAIMED_SYSTEM)
     assert "message.refused" in refused
     require_clean({**everything.outputs(), "audit": refused})
 
@@ -354,7 +354,7 @@ def test_a_test_account_leaves_nothing_of_its_secrets(
 
 def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Everything) -> None:
     """A failure that is only logged and redelivered quotes nothing of them."""
-    everything.world.ports.bus.hook = raising("bus.publish", Unavailable(SAID))
+    everything.world.ports.bus.hook = raise_error("bus.publish", Unavailable(SAID))
 
     assert everything.push("on_command", command(command="pause")) in (204, 503)
     assert everything.push("on_alert", b"nonsense") == 503

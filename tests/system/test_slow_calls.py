@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.adapters.gcp.errors import READ_SECONDS
+from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.wiring.operations import POOL_WORKERS
+from shared.wiring.operations import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
-from tests.support.rollbacks.approvals import say
-from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
-from tests.support.rollbacks.function_steps import rolls_out_under_its_rollback
-from tests.support.rollbacks.rebuilds import rebuilt
+from tests.support.rollbacks.approvals import publish_command
+from tests.support.rollbacks.bookshop_resources import (
+    SHOP,
+    add_healthy_resources,
+    deploy_bad_release,
+)
+from tests.support.rollbacks.function_steps import extend_rollout_during_rollback
+from tests.support.rollbacks.rebuilds import build_world_with_rebuild
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 MINUTE = timedelta(minutes=1)
-LONG = READ_SECONDS + 0.1
+LONG = READ_TIMEOUT_SECONDS + 0.1
 
 
 class SlowPorts(FakePorts):
@@ -36,7 +40,7 @@ class SlowPorts(FakePorts):
         """As many lanes as the real pool has threads."""
         if not self.are_slow:
             return super().pool()
-        return LanePool(self.clock, POOL_WORKERS, LONG)
+        return LanePool(self.clock, MAX_PARALLEL_CALLS, LONG)
 
     def _unless_slow(self, verb: str, side: str) -> None:
         if self.are_slow:
@@ -77,10 +81,10 @@ def test_the_end_of_a_watch() -> None:
 def test_an_undo_of_what_was_built_again() -> None:
     """Deployments are asked about with a lease that lasts for the answers."""
     ports = SlowPorts()
-    world = rebuilt(shop=World(ports=ports))
+    world = build_world_with_rebuild(shop=World(ports=ports))
     ports.are_slow = True
 
-    assert say(world, "undo") == ""
+    assert publish_command(world, "undo") == ""
     world.pass_time(2 * MINUTE)
 
     assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (
@@ -102,7 +106,7 @@ def test_a_roll_out_that_goes_on() -> None:
 
     ports.store.hook = slowly
 
-    rollback = rolls_out_under_its_rollback(world)
+    rollback = extend_rollout_during_rollback(world)
 
     assert rollback.plan is not None
     assert (rollback.plan.extensions, rollback.takeovers) == (1, 0)
@@ -112,8 +116,8 @@ def test_a_roll_out_that_goes_on() -> None:
 def test_an_order_for_everything() -> None:
     """It is decided; what cannot be sent soon enough after its intent ends in time, and is told."""
     ports = SlowPorts(SHOP)
-    world = World(policy=SHOP, ports=ports, furnish=furnish)
-    spoil(world, "functions", "sites", "rules")
+    world = World(policy=SHOP, ports=ports, furnish=add_healthy_resources)
+    deploy_bad_release(world, "functions", "sites", "rules")
     ports.are_slow = True
 
     world.command(command="rollback", system="bookshop", scenario="complete")

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from shared.domain.deployments.inventory.state import HostingSite
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.reports.phases import phases, totals
-from shared.domain.rollback.plan import undone
+from shared.domain.reports.phases import incident_totals, rollback_phases
+from shared.domain.rollback.plan import unreached_steps
 from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.policy_files import loader
 from tests.support.fakes.resources import FakeEstate
@@ -20,10 +20,10 @@ from tests.support.rollbacks.large_rollback import (
     COMMIT_SECONDS,
     QUOTA,
     BucketLimit,
-    Bulk,
     LanePorts,
-    Limit,
+    LargeRollback,
     MinuteLimit,
+    QuotaLimit,
 )
 from tests.support.runtime.world import POLICIES, World
 
@@ -52,7 +52,7 @@ def test_very_many_functions_come_back_nearly_as_fast_as_the_quota_lets_them(
 
     `make slice` has `benchmarks.rollback_speed` do the same with rebuilds and a thousand functions.
     """
-    reached = Bulk(FUNCTIONS, took, seed=seed).roll_back()
+    reached = LargeRollback(FUNCTIONS, took, seed=seed).roll_back()
 
     assert reached.ratio >= 0.93
     assert reached.undone == 0
@@ -62,7 +62,7 @@ def test_very_many_functions_come_back_nearly_as_fast_as_the_quota_lets_them(
 @pytest.mark.parametrize("kills", [{2}, {31}, {61}, {100}, {20, 50, 80, 110}])
 def test_a_worker_that_dies_in_the_middle_spends_no_quota_twice(kills: set[int]) -> None:
     """Whenever a worker dies, the next one knows of each write that was, or may have been, sent."""
-    bulk = Bulk(FUNCTIONS, eight_seconds)
+    bulk = LargeRollback(FUNCTIONS, eight_seconds)
     bulk.kills = set(kills)
 
     reached = bulk.roll_back()
@@ -77,7 +77,7 @@ def test_of_a_quota_that_systems_share_each_spends_its_part_and_no_more() -> Non
     """What another system has is not spent, and what is ours is: as near to its bound as ever."""
     half = WriteQuota(QUOTA.burst, QUOTA.per_second, share=0.5)
 
-    reached = Bulk(FUNCTIONS, eight_seconds, quota=half).roll_back()
+    reached = LargeRollback(FUNCTIONS, eight_seconds, quota=half).roll_back()
 
     assert (reached.refused_by_quota, reached.undone) == (0, 0)
     assert reached.ratio >= 0.93
@@ -93,13 +93,13 @@ def test_of_a_quota_that_systems_share_each_spends_its_part_and_no_more() -> Non
     ids=["fixed minutes", "half the rate", "a third of the burst"],
 )
 def test_a_quota_of_another_shape_is_learnt(
-    limit: Callable[[float], Limit], refused_at_most: int
+    limit: Callable[[float], QuotaLimit], refused_at_most: int
 ) -> None:
     """The declared quota is not trusted: refusals teach it, and nothing is left undone.
 
     What of the first burst is too much is on its way before the first refusal is known.
     """
-    bulk = Bulk(FUNCTIONS, eight_seconds)
+    bulk = LargeRollback(FUNCTIONS, eight_seconds)
     bulk.limit = limit(bulk.now)
 
     reached = bulk.roll_back()
@@ -108,7 +108,7 @@ def test_a_quota_of_another_shape_is_learnt(
     assert reached.refused_by_quota <= refused_at_most
 
 
-CVPLUS = loader.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 TOLD = replace(CVPLUS, probes=tuple(replace(probe, signal=None) for probe in CVPLUS.probes))
 
 
@@ -142,11 +142,13 @@ def test_all_of_cvplus_is_back_within_five_minutes() -> None:
     [incident], [rollback] = world.incidents(), world.rollbacks()
     assert rollback.plan is not None
     assert rollback.plan.scenario == "complete"
-    assert undone(world.steps(rollback.id)) == []
+    assert unreached_steps(world.steps(rollback.id)) == []
     assert (world.live, len(stable)) == (stable, 151)
-    told = phases(incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD)
+    told = rollback_phases(
+        incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD
+    )
     took = {one.name: one.took for one in told}
-    restored, *_ = totals(incident, rollback, TOLD.targets)
+    restored, *_ = incident_totals(incident, rollback, TOLD.targets)
     assert restored.kept
     assert restored.target == timedelta(minutes=5)
     assert took["decision"] + took["execution"] == restored.took  # type: ignore[operator]

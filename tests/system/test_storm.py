@@ -22,7 +22,7 @@ from tests.support.runtime.world import POLICIES, World
 
 pytestmark = pytest.mark.slice
 
-CVPLUS = loader.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 SIZE = storm_messages.SIZE
 MINUTE = timedelta(minutes=1)
 GAP = MINUTE / SIZE
@@ -162,7 +162,7 @@ def test_one_rollback_comes_of_it(storm: Storm) -> None:
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert [one.status for one in with_effects] == [rollback.RollbackStatus.SUCCEEDED]
     assert world.live == storm.stable
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_the_kill_switch_answers_in_the_middle(storm: Storm) -> None:

@@ -11,7 +11,13 @@ import pytest
 
 from shared.core import topics
 from tests.support.fakes.identity import FakeIdentity
-from tests.support.runtime.entry_points import ENTRY_POINTS, Ports, instance, post, push
+from tests.support.runtime.entry_points import (
+    ENTRY_POINTS,
+    EntryPointPorts,
+    build_push,
+    post_to_entry_point,
+    start_instance,
+)
 from tests.support.runtime.world import BOOKSHOP
 
 ESCAPED = "\\u0065\\u0079\\u004a"
@@ -19,12 +25,12 @@ ESCAPED = "\\u0065\\u0079\\u004a"
 
 
 @pytest.fixture
-def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
-    with instance(monkeypatch) as ports:
+def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[EntryPointPorts]:
+    with start_instance(monkeypatch) as ports:
         yield ports
 
 
-def everything(ports: Ports, capsys: pytest.CaptureFixture[str]) -> str:
+def everything(ports: EntryPointPorts, capsys: pytest.CaptureFixture[str]) -> str:
     """All that was stored, published, sent or written to the log."""
     documents = {path: str(one) for path, one in ports.store.documents.items()}
     messages = [(one.data.decode(errors="replace"), one.attributes) for one in ports.bus.messages]
@@ -86,15 +92,18 @@ def _notification(token: str) -> dict[str, Any]:
     ("entry_point", "topic"), [*ENTRY_POINTS.items(), ("on_command", topics.COMMANDS)]
 )
 def test_a_token_reaches_no_output(
-    entry_point: str, topic: str, ports: Ports, capsys: pytest.CaptureFixture[str]
+    entry_point: str, topic: str, ports: EntryPointPorts, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No document, message, notice or line of the log holds any of it, whatever becomes of it."""
     number = 0
     for token in tokens(ports.sign_in):
         for carrier in carriers(token):
             number += 1
-            assert post(entry_point, push(carrier, str(number)), topic=topic) == 204
-        assert post(entry_point, carrier) == 204  # not even an envelope around it
+            assert (
+                post_to_entry_point(entry_point, build_push(carrier, str(number)), topic=topic)
+                == 204
+            )
+        assert post_to_entry_point(entry_point, carrier) == 204  # not even an envelope around it
 
     found = everything(ports, capsys)
 

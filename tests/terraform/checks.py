@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.core.topics import ALERTS, CONSOLE, OVERRIDE
+from shared.core.topics import ALERTS, CONSOLE_ENTRY_POINT, OVERRIDE
 from tests.terraform.evaluator.evaluator import Configuration, Resource
 
 BASIC_ROLES = frozenset({"roles/browser", "roles/editor", "roles/owner", "roles/viewer"})
@@ -223,7 +223,9 @@ def open_to_everybody(configuration: Configuration) -> list[str]:
             found.append(f"{bucket.address}: objects may have rights of their own")
     for entry_point, function in functions(configuration).items():
         ingress = function["service_config"][0]["ingress_settings"]
-        if ingress != "ALLOW_INTERNAL_ONLY" and entry_point != CONSOLE:  # browsers are outside
+        if (
+            ingress != "ALLOW_INTERNAL_ONLY" and entry_point != CONSOLE_ENTRY_POINT
+        ):  # browsers are outside
             found.append(f"{entry_point}: reachable from anywhere")
     return found
 

@@ -10,7 +10,7 @@ from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, GrantScope
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.model import Policy
-from shared.policy_files.loader import loads
+from shared.policy_files.loader import parse_policy
 from shared.wiring.settings import Settings
 from tests.terraform.checks import functions
 from tests.terraform.conftest import TERRAFORM
@@ -82,7 +82,7 @@ def outputs_of(configuration: Configuration) -> dict[str, Any]:
 def policies_of(configuration: Configuration) -> list[Policy]:
     """Those that the functions read."""
     return [
-        loads(one["content"], one["filename"])
+        parse_policy(one["content"], one["filename"])
         for one in configuration.named("archive_file.source").values["source"]
         if re.fullmatch(r"policies/[^/]*\.yaml", one["filename"])
     ]

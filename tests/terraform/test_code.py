@@ -15,7 +15,7 @@ import main
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
 from cli.doctor.installation.facts import MARK_SIGNS, code_of
 from shared.core import topics
-from shared.policy_files.loader import load
+from shared.policy_files.loader import load_policy
 from tests.terraform.checks import functions, operations_project
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import RECEIVES, ROOT, settings_of
@@ -26,7 +26,7 @@ def test_topics_are_those_of_the_code(example: Configuration) -> None:
     """None is missing, none is nobody's."""
     names = {one.values["name"] for one in example.of("google_pubsub_topic")}
 
-    assert names == set(topics.ALL)
+    assert names == set(topics.ALL_TOPICS)
 
 
 def test_functions_are_the_entry_points(example: Configuration) -> None:
@@ -62,7 +62,7 @@ def test_subscriptions_are_those_of_the_embedded_cloud(example: Configuration) -
         backoff = topics.backoff(topic)
         expected[f"{topic}-push"] = {
             "ack_deadline_seconds": topics.ACK_DEADLINE // timedelta(seconds=1),
-            "attempts": topics.LIMIT_ATTEMPTS,
+            "attempts": topics.MAX_DELIVERY_ATTEMPTS,
             "backoff": [f"{int(one.total_seconds())}s" for one in backoff],
             "name": functions(example)[RECEIVES[topic]]["name"],
             "path": f"/projects/{operations_project(example)}/topics/{topic}",
@@ -88,10 +88,11 @@ def test_dead_letters_are_kept_where_replay_looks(example: Configuration) -> Non
     """As long as Pub/Sub keeps anything."""
     kept = example.named("google_pubsub_subscription.letters_kept").values
 
-    assert kept["name"] == topics.LETTERS_KEPT
+    assert kept["name"] == topics.DEAD_LETTER_SUBSCRIPTION
     assert kept["topic"].endswith(f"/topics/{topics.DEAD_LETTERS}")
     assert (
-        kept["message_retention_duration"] == f"{topics.LETTERS_KEPT_FOR // timedelta(seconds=1)}s"
+        kept["message_retention_duration"]
+        == f"{topics.DEAD_LETTER_RETENTION // timedelta(seconds=1)}s"
     )
 
 
@@ -151,7 +152,9 @@ def test_the_source_is_what_the_functions_run_and_nothing_else(example: Configur
 def test_functions_say_what_they_were_made_of(example: Configuration) -> None:
     """As doctor works it out from a checkout and its policies."""
     files = {
-        load(ROOT / "policies" / name).system: load(ROOT / "policies" / name).fingerprint
+        load_policy(ROOT / "policies" / name).system: load_policy(
+            ROOT / "policies" / name
+        ).fingerprint
         for name in ("cvplus.yaml", "example.yaml")
     }
     wanted = {CODE_LABEL: code_of(ROOT)} | {

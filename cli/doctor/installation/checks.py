@@ -12,8 +12,8 @@ from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, function,
 from cli.support.output import at
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.ports.operations_project import Deployed
-from shared.state.work_queue import COLLECTIONS
+from shared.ports.operations_project import DeployedFunction
+from shared.state.work_queue import COLLECTION_BY_KIND
 
 APART = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
@@ -22,7 +22,7 @@ CALLED_WITHIN = timedelta(minutes=3)
 CODE_LABEL = "rollback-code"
 POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
-CONSOLE = function(topics.CONSOLE)
+CONSOLE = function(topics.CONSOLE_ENTRY_POINT)
 PUBLISHER = "roles/pubsub.publisher"
 
 
@@ -68,7 +68,7 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def _faults(found: Deployed | None, entry_point: str) -> Iterator[str]:
+def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
     """Why the function of an entry point does nothing."""
     if found is None:
         yield "it is not there"
@@ -106,7 +106,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
             why, to_do = "an embedded cloud has it beside it, not in it", ""
         yield CheckFinding(check, CONSOLE, CheckVerdict.UNKNOWN, why, to_do)
         return
-    faults = [*_faults(found, topics.CONSOLE)]
+    faults = [*_faults(found, topics.CONSOLE_ENTRY_POINT)]
     for why in faults:
         yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
     granted = seen(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
@@ -137,14 +137,14 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether anything has been due for more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
-            yield unseen("overdue", COLLECTIONS[kind], since)
+            yield unseen("overdue", COLLECTION_BY_KIND[kind], since)
         elif since is not None and facts.now - since > OVERDUE:
             why = f"the oldest has been due since {at(since)} UTC, and nobody does it"
             to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
-            yield CheckFinding("overdue", COLLECTIONS[kind], CheckVerdict.WRONG, why, to_do)
+            yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WRONG, why, to_do)
         else:
             yield CheckFinding(
-                "overdue", COLLECTIONS[kind], CheckVerdict.WELL, "nothing is overdue"
+                "overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WELL, "nothing is overdue"
             )
 
 

@@ -13,16 +13,16 @@ from msgspec import Struct
 from cli.doctor.calls import Call, Calls, apis_on, ask
 from cli.doctor.installation import apis, metrics
 from cli.support.context import Operations
-from responders.jobs.audit_anchor import AT_ONCE
-from responders.support.parallel_calls import ask_all
+from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES
+from responders.support.parallel_calls import call_all
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.audit import anchor
 from shared.domain.policy.model import Policy
-from shared.domain.signals.probe_history import HALF_MINUTE
-from shared.domain.system import GLOBAL
-from shared.ports.operations_project import Deployed, JobRun, Subscription
+from shared.domain.signals.probe_history import PROBE_INTERVAL
+from shared.domain.system import GLOBAL_CONTROLS_PATH
+from shared.ports.operations_project import DeployedFunction, JobRun, Subscription
 from shared.state import work_queue
 from shared.wiring.operations import Wiring
 
@@ -72,7 +72,7 @@ class InstallationFacts(Struct, frozen=True):
     """The bucket of values of variables; None: this shell names none."""
     bucket_grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
     """By bucket of values or of exports, then by role."""
-    functions: Sequence[Deployed] | RollbackError
+    functions: Sequence[DeployedFunction] | RollbackError
     ticks: Mapping[str, bool | RollbackError]
     """Whether each of the last whole half minutes was swept."""
     due_since: Mapping[str, datetime | RollbackError | None]
@@ -87,7 +87,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
-    halves = [work_queue.tick(now - HALF_MINUTE * back) for back in (1, 2)]
+    halves = [work_queue.sweep_path(now - PROBE_INTERVAL * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "state": partial(_store_time, ours),
         "topics": made.topics,
@@ -99,12 +99,12 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
         "measured": partial(metrics.gather, wiring, wiring.project, metrics.is_own),
     }
     groups: dict[str, Calls] = {
-        "grants": {topic: partial(made.grants, topic) for topic in topics.ALL},
+        "grants": {topic: partial(made.grants, topic) for topic in topics.ALL_TOPICS},
         "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
         "ticks": {half: partial(_is_there, store, half) for half in halves},
         "due_since": {
-            kind: partial(work_queue.due_since, store, kind, now, ours.policies)
-            for kind in work_queue.COLLECTIONS
+            kind: partial(work_queue.oldest_due_at, store, kind, now, ours.policies)
+            for kind in work_queue.COLLECTION_BY_KIND
         },
         "sign_in": apis_on(
             wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)
@@ -122,7 +122,9 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     )
 
 
-def responders(functions: Sequence[Deployed] | RollbackError) -> dict[str, Deployed]:
+def responders(
+    functions: Sequence[DeployedFunction] | RollbackError,
+) -> dict[str, DeployedFunction]:
     """Each responder as it is deployed, by entry point, as far as that is known."""
     found = () if isinstance(functions, RollbackError) else functions
     return {one.entry_point: one for one in found if one.name == function(one.entry_point)}
@@ -153,7 +155,7 @@ def _sha256(content: bytes) -> str:
 def _store_time(ours: Operations) -> StoreTime:
     clock = ours.wiring.clock
     before = clock.now()
-    store = ours.wiring.store.get(GLOBAL).read_at
+    store = ours.wiring.store.get(GLOBAL_CONTROLS_PATH).read_at
     return StoreTime(before, store, clock.now())
 
 
@@ -163,7 +165,9 @@ def _is_there(store: Store, path: str) -> bool:
 
 def _unanchored_since(store: Store) -> datetime | None:
     """Since when a head has waited at the least; None when none does."""
-    asked = Query(anchor.WAITING, where=(("waiting", "==", True),), limit=AT_ONCE)
+    asked = Query(
+        anchor.PENDING_ANCHORS, where=(("waiting", "==", True),), limit=MAX_PARALLEL_WRITES
+    )
     return min((one.version for one in store.query(asked) if one.version), default=None)
 
 
@@ -171,7 +175,7 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
     """How the job went that keeps the switch outside quiet, whichever region it is in."""
     regions = wiring.inspection.timetable.regions()
     calls = {region: partial(wiring.inspection.timetable.runs, region) for region in regions}
-    answers = ask_all(wiring, calls, REGIONS_SECONDS).values()
+    answers = call_all(wiring, calls, REGIONS_SECONDS).values()
     found = [one[DEAD_MAN] for one in answers if isinstance(one, dict) and DEAD_MAN in one]
     errors = [one for one in answers if isinstance(one, RollbackError)]
     if not found and errors:

@@ -27,13 +27,13 @@ DETACHED = "_deleted-topic_"
 def all_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether every topic is there."""
     found = seen(facts.topics, "topics")
-    missing = [topic for topic in topics.ALL if topic not in found]
+    missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
     for topic in missing:
         why = "it is not there: whatever is said on it is lost"
         yield CheckFinding("topics", topic, CheckVerdict.WRONG, why, "terraform apply")
     if not missing:
         yield CheckFinding(
-            "topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL)} are there"
+            "topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL_TOPICS)} are there"
         )
 
 
@@ -44,7 +44,7 @@ def schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
         return
     commands = (topics.COMMANDS, topics.OVERRIDE)
     bare = [one for one in commands if one in found and not found[one]]
-    others = [one for one in topics.ALL if one not in commands and found.get(one)]
+    others = [one for one in topics.ALL_TOPICS if one not in commands and found.get(one)]
     for topic in bare:
         why = "without a schema: a wrong command is refused later, and not at its publisher"
         yield CheckFinding("schemas", topic, CheckVerdict.DOUBTFUL, why, "terraform apply")
@@ -107,8 +107,8 @@ def _faults(
         yield CheckVerdict.WRONG, f"its address does not end with its topic: {one.endpoint}"
     if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
         yield CheckVerdict.WRONG, "what it gives up is no dead letter, and is lost"
-    elif one.attempts != topics.LIMIT_ATTEMPTS:
-        said = f"gives up after {one.attempts} deliveries, not {topics.LIMIT_ATTEMPTS}"
+    elif one.attempts != topics.MAX_DELIVERY_ATTEMPTS:
+        said = f"gives up after {one.attempts} deliveries, not {topics.MAX_DELIVERY_ATTEMPTS}"
         yield CheckVerdict.DOUBTFUL, said
     if one.expires:
         yield CheckVerdict.WRONG, "it goes by itself when nothing happens for a month"
@@ -138,7 +138,7 @@ def _unproven(
 
 def letters_kept(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether dead letters are kept until a person takes them out."""
-    check, name = "letters-kept", topics.LETTERS_KEPT
+    check, name = "letters-kept", topics.DEAD_LETTER_SUBSCRIPTION
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
     kept = next((one for one in seen(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
@@ -147,7 +147,7 @@ def letters_kept(facts: InstallationFacts) -> Iterator[CheckFinding]:
     elif kept.expires:
         why = "it goes by itself after a month without dead letters"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
-    elif kept.kept_for < topics.LETTERS_KEPT_FOR:
+    elif kept.kept_for < topics.DEAD_LETTER_RETENTION:
         why = f"letters are kept {lasting(kept.kept_for)} only"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "terraform apply")
     else:

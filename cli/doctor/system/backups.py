@@ -9,10 +9,10 @@ from typing import Final
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
 from cli.doctor.system.facts import SystemFacts
 from cli.support.output import at, lasting
-from shared.domain.data.asset_protection import AGAIN
+from shared.domain.data.asset_protection import RETRY_INTERVAL
 from shared.domain.data.backups.export import ExportStatus
-from shared.domain.data.backups.managed_backups import LOOK_EVERY
-from shared.domain.data.integrity.damage import is_known
+from shared.domain.data.backups.managed_backups import CHECK_INTERVAL
+from shared.domain.data.integrity.damage import is_conclusive
 from shared.domain.policy.resources import AssetRules
 
 DAY: Final = timedelta(days=1)
@@ -71,7 +71,7 @@ def native(facts: SystemFacts) -> Iterator[CheckFinding]:
     if not facts.policy.backups.native:
         return
     found = seen(facts.native, name)
-    if found is None or facts.now - found.looked_at > 2 * LOOK_EVERY:
+    if found is None or facts.now - found.looked_at > 2 * CHECK_INTERVAL:
         why = "the clock has not seen them for two hours"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it? its log tells")
     elif found.faults:
@@ -97,7 +97,7 @@ def data(facts: SystemFacts) -> Iterator[CheckFinding]:
     elif found is None or found.last is None:
         why = "the clock has not looked through it yet"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "look again when a run is over")
-    elif not is_known(found.last):
+    elif not is_conclusive(found.last):
         why = "files or documents that others name could not be looked at"
         yield CheckFinding(
             check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells"
@@ -135,7 +135,7 @@ def assets(facts: SystemFacts) -> Iterator[CheckFinding]:
     if facts.policy.assets == AssetRules():
         return
     found = seen(facts.assets, name)
-    if found is None or facts.now - found.due_at > AGAIN:
+    if found is None or facts.now - found.due_at > RETRY_INTERVAL:
         why = "the clock has not looked when it was due"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "does it tick? its log tells")
     elif found.faults:

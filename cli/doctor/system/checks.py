@@ -13,11 +13,11 @@ from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.readiness import newest_stable, proof, sources_stored
 from shared.adapters.gcp.permissions import application_roles
-from shared.domain.decision.facts import Change, unrestorable
+from shared.domain.decision.facts import ChangeSet, unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
-from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.model import Mode, service_of
-from shared.domain.system import frozen
+from shared.domain.system import active_freeze
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """What the name of a setting says that holds a secret."""
@@ -31,7 +31,7 @@ def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
         if found.pause is not None:
             to_do = f"rollback resume {its} --reason WHY"
             yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(found.pause), to_do)
-        if (window := frozen(found.freezes, facts.now)) is not None:
+        if (window := active_freeze(found.freezes, facts.now)) is not None:
             to_do = f"rollback unfreeze {its} --reason WHY"
             yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(window), to_do)
     off = "; automation is off until somebody promotes it" * (system.mode is Mode.OBSERVE)
@@ -49,7 +49,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     inventory = seen(facts.inventory, stable.id)
     both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
-    gone = unrestorable(Change(stable, dict.fromkeys(both, stable.at)), inventory)
+    gone = unrestorable_functions(ChangeSet(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
         why = name_first([f"{function}: {why}" for function, why in gone.items()])
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
@@ -134,8 +134,8 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
         function
         for function, live in seen(facts.inventory, name).items()
         if not live.service.reconciling
-        and shares(live.service.serving, live.service.latest_ready)
-        != shares(live.service.traffic, live.service.latest_ready)
+        and traffic_shares(live.service.serving, live.service.latest_ready)
+        != traffic_shares(live.service.traffic, live.service.latest_ready)
     ]
     if other:
         why = f"traffic goes elsewhere than asked: {name_first(other)}"

@@ -12,29 +12,29 @@ from cli.doctor.calls import Call, Calls, apis_on, ask
 from cli.doctor.installation import apis
 from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
-from responders.support.inventory_reader import take_stock
+from responders.support.inventory_reader import read_inventory
 from shared.adapters.gcp.permissions import PUSH
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
-from shared.domain.data.asset_protection import Posture
+from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.managed_backups import Watched
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.data.integrity import damage
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy, ScenarioName
-from shared.domain.presentation.status_page_html import PAGE, folder
+from shared.domain.presentation.status_page_html import PAGE, system_folder
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.probe_signals import ProbeRecord
-from shared.domain.signals.verification_checks import counts_sign_ins
+from shared.domain.signals.verification_checks import should_count_sign_ins
 from shared.domain.system import Controls, System
 from shared.ports.storage import PublicAccess
 from shared.wiring.operations import Wiring
@@ -64,7 +64,7 @@ class SystemFacts(Struct, frozen=True):
     deployments: Sequence[Deployment] | RollbackError
     """Newest first."""
     inventory: Inventory | RollbackError
-    requests: Mapping[str, Requests] | RollbackError
+    requests: Mapping[str, RouterRequests] | RollbackError
     """Per service, within the last `COUNTED_WITHIN`."""
     probes: Mapping[str, ProbeAnswer | RollbackError]
     looks: ProbeRecord | RollbackError
@@ -81,11 +81,11 @@ class SystemFacts(Struct, frozen=True):
     """What there is beside the functions; None for each part that could not be read."""
     exports: Sequence[Backup] | RollbackError
     """Newest first."""
-    proofs: Sequence[Proof] | RollbackError
+    proofs: Sequence[RestoreTest] | RollbackError
     """Newest first."""
-    native: Watched | RollbackError | None
+    native: ManagedBackupStatus | RollbackError | None
     """What the clock saw of Google's own backups; None: it has not looked."""
-    assets: Posture | RollbackError | None
+    assets: AssetProtectionStatus | RollbackError | None
     """What the clock saw of the assets; None: it has not looked."""
     page: PublicAccess | RollbackError | None
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
@@ -93,11 +93,11 @@ class SystemFacts(Struct, frozen=True):
     """Whether the API is on by which its users are reached; none: no channel reaches them."""
     measured: measuring.Measured | RollbackError
     """What its alert policies and its dashboard ask for."""
-    sign_ins: Requests | RollbackError
+    sign_ins: RouterRequests | RollbackError
     """Within the last day; none where nothing is decided by them."""
     integrity: damage.IntegrityRecord | RollbackError | None
     """What the clock saw of its documents; None: it has not looked."""
-    expiries: Sequence[Expiry] | RollbackError
+    expiries: Sequence[TtlField] | RollbackError
     """By what they expire, as the database says."""
     triggers: Sequence[Trigger] | RollbackError
     """Those of Eventarc."""
@@ -113,9 +113,9 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         wiring.system(system).metrics,
         wiring.system(system).resources,
     )
-    rest = take_stock(wiring, policy)
-    signed_in: Call = partial(Requests, 0, 0)
-    if counts_sign_ins(policy, ScenarioName.AUTH):
+    rest = read_inventory(wiring, policy)
+    signed_in: Call = partial(RouterRequests, 0, 0)
+    if should_count_sign_ins(policy, ScenarioName.AUTH):
         signed_in = partial(metrics.sign_ins, now - DAY, now)
     reached = (policy.project, wiring.project) if PUSH.is_needed(policy) else ()
     calls: dict[str, Call] = {
@@ -123,9 +123,9 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "controls": reading.controls,
         "deployments": partial(reading.deployments, system),
         "exports": partial(reading.backups, system),
-        "proofs": partial(reading.proofs, system),
-        "native": partial(reading.watched, system),
-        "assets": partial(reading.posture, system),
+        "proofs": partial(reading.restore_tests, system),
+        "native": partial(reading.managed_backup_status, system),
+        "assets": partial(reading.asset_protection_status, system),
         "integrity": partial(reading.integrity, system),
         "looks": partial(_looks, wiring.store, policy),
         "inventory": wiring.system(system).platform.inventory,
@@ -136,7 +136,7 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "writes": partial(wiring.system(system).quotas.writes_a_minute, policy.region),
         "page": partial(_page, wiring, policy),
         "expiries": partial(estate.indexes.expiries, policy.integrity.database),
-        "triggers": estate.triggers.every,
+        "triggers": estate.triggers.list_triggers,
         "measured": partial(
             measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)
         ),
@@ -183,7 +183,7 @@ def _spoken(store: Store, channel: Channel) -> Spoken:
 def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
     pages = wiring.notices.pages
-    return None if pages is None else pages.seen(f"{folder(policy.system)}/{PAGE}")
+    return None if pages is None else pages.seen(f"{system_folder(policy.system)}/{PAGE}")
 
 
 def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from cli.doctor.finding import CheckFinding, CheckVerdict, seen, unseen
 from cli.doctor.system.facts import SystemFacts
 from shared.core.errors import RollbackError
-from shared.domain.presentation.status_page_html import HTML
+from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 
 LATELY = timedelta(days=7)
 FOUND = 200
@@ -49,8 +49,8 @@ def status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"its public address answers {page.status}: nobody reads it"
         to_do = "look at the log of on_notice, and who may read the bucket"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
-    elif page.content_type != HTML:
-        why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML}"
+    elif page.content_type != HTML_CONTENT_TYPE:
+        why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML_CONTENT_TYPE}"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     elif "no-cache" not in page.cache_control:
         why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"

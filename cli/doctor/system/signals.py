@@ -12,8 +12,8 @@ from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.model import ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import is_fresh
-from shared.domain.signals.probe_signals import feeding
-from shared.domain.signals.verification_checks import counts_sign_ins
+from shared.domain.signals.probe_signals import probes_by_signal
+from shared.domain.signals.verification_checks import should_count_sign_ins
 
 REQUEST_LOG = "monitoring.requestLogging.enabled"
 """Of Identity Platform's configuration."""
@@ -35,7 +35,7 @@ def metrics(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 def sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether sign-ins are counted, where a verification asks for their failures."""
-    if not counts_sign_ins(facts.policy, ScenarioName.AUTH):
+    if not should_count_sign_ins(facts.policy, ScenarioName.AUTH):
         return
     check, name = "sign-ins", facts.policy.project
     found = seen(facts.sign_ins, name)
@@ -104,7 +104,7 @@ def alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 def looks(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock sees what the probes show."""
-    asked = [probe.name for probes in feeding(facts.policy).values() for probe in probes]
+    asked = [probe.name for probes in probes_by_signal(facts.policy).values() for probe in probes]
     if not asked:
         return
     check, name = "looks", facts.policy.system

@@ -13,27 +13,27 @@ from typing import Any
 
 from local.demo.screen import Screen, mark
 from local.demo.staging import documents
-from local.demo.staging.processes import Stage
+from local.demo.staging.processes import DemoStage
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.backups import restore_test as proofs
-from shared.domain.data.backups.export import Backup, ExportStatus, id_of, slot
+from shared.domain.data.backups.export import Backup, ExportStatus, backup_id, slot_start
 from shared.domain.data.backups.filled_database import FillStatus as Proven
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import DamageFinding
 from shared.domain.data.integrity.damage import IntegrityRecord as Integrity
 from shared.domain.policy.model import Policy
 
-FAST = 30.0
+FAST_SCALE = 30.0
 """Cloud seconds per second around what is due."""
 DOCUMENTS = 200
 """Of each declared collection."""
 MINUTE = timedelta(minutes=1)
-NO_ROOM = "the disk of the exporter is full"
+EXPORT_FAILURE_TEXT = "the disk of the exporter is full"
 
 
-def declared(policy: Policy) -> dict[str, Any]:
+def build_backup_policy_fields(policy: Policy) -> dict[str, Any]:
     """What a policy file says of backups beside its own, so that its database is backed up."""
     return {
         "bucket": f"{policy.project}-exports",
@@ -43,10 +43,10 @@ def declared(policy: Policy) -> dict[str, Any]:
     }
 
 
-class Day:
+class BackupDayAct:
     """A day in the life of a database."""
 
-    def __init__(self, stage: Stage, screen: Screen) -> None:
+    def __init__(self, stage: DemoStage, screen: Screen) -> None:
         self._stage = stage
         self._screen = screen
         self._store = stage.wiring.store
@@ -56,20 +56,22 @@ class Day:
     def play(self) -> bool:
         """Whether the day ends as it should. Raises: Broken."""
         self._screen.act("A database in the morning")
-        documents.write(self._stage, documents.valid(self._policy, DOCUMENTS))
+        documents.write_documents(
+            self._stage, documents.build_valid_documents(self._policy, DOCUMENTS)
+        )
         counted = f"{DOCUMENTS} documents in each of {', '.join(self._policy.collections)}"
         self._screen.say(counted, self._stage.now())
         self._next_slot()  # all that is to come has a whole slot before it, whatever hour it is
-        self._stage.rescale(FAST)
+        self._stage.rescale(FAST_SCALE)
         self._screen.act("Exported, copied to another continent, and compared")
         first = self._backup()
         self._screen.act("Restored into a scratch database, to see that it can be")
         self._show_proof(self._stage.wait_for("the proof", self.proofs)[0])
         self._screen.act("An export that fails late")
-        self._stage.go_wrong(self._failing())
+        self._stage.install_fault_plan(self._failing())
         self._next_slot()
         second = self._backup()
-        self._stage.go_right()
+        self._stage.remove_fault_plan()
         self._screen.act("One document that is not valid")
         path, spoilt_at = self._spoil()
         self._next_slot()
@@ -82,12 +84,12 @@ class Day:
     def _judged(
         self,
         backups: tuple[Backup, ...],
-        proved: Sequence[Proof],
+        proved: Sequence[RestoreTest],
         finding: DamageFinding,
         path: str,
         spoilt_at: datetime,
     ) -> bool:
-        left = proofs.scratch(
+        left = proofs.leftover_databases(
             self._system, self._stage.wiring.system(self._system).restores.names()
         )
         found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
@@ -114,11 +116,11 @@ class Day:
         """Skip what is left of this one; a proof under way would be late then."""
         self._stage.wait_for("the proof under way", lambda: self.proofs() is not None)
         now, every = self._stage.now(), self._policy.backups.every
-        self._stage.jump(slot(every, now) + every + MINUTE - now)
+        self._stage.skip_time(slot_start(every, now) + every + MINUTE - now)
 
     def _backup(self) -> Backup:
         """The backup of this slot, once it is over."""
-        name = id_of(self._system, slot(self._policy.backups.every, self._stage.now()))
+        name = backup_id(self._system, slot_start(self._policy.backups.every, self._stage.now()))
 
         def look() -> Backup | None:
             fields = self._store.get(f"backups/{name}").fields
@@ -133,13 +135,13 @@ class Day:
             self._screen.say(place)
         return found
 
-    def proofs(self) -> Sequence[Proof] | None:
+    def proofs(self) -> Sequence[RestoreTest] | None:
         """Return the proof of each day, the oldest first; None while one is under way."""
-        found = [decode(Proof, one.fields) for one in self._store.query(Query("proofs"))]
+        found = [decode(RestoreTest, one.fields) for one in self._store.query(Query("proofs"))]
         found.sort(key=lambda proof: proof.id)
         return found if all(one.is_over for one in found) else None
 
-    def _show_proof(self, proof: Proof) -> None:
+    def _show_proof(self, proof: RestoreTest) -> None:
         self._screen.say(
             f"{proof.backup}: {proof.status}, restored in {proof.took}", proof.ended_at
         )
@@ -152,7 +154,7 @@ class Day:
     def _damage(self) -> DamageFinding | None:
         fields = self._store.get(damage.damage_path(self._system)).fields
         record = decode(Integrity, fields) if fields else None
-        return record.open.get(damage.CORRUPTION) if record is not None else None
+        return record.open.get(damage.CORRUPTION_SIGNAL) if record is not None else None
 
     def _show_damage(self, finding: DamageFinding) -> None:
         self._screen.say(f"{finding.signal}: {finding.reason}", finding.since, "red")
@@ -164,14 +166,21 @@ class Day:
 
     def _failing(self) -> dict[str, Any]:
         database = f"projects/{self._policy.project}/databases/{self._policy.backups.database}"
-        failing = {"service": f"{database}/exportDocuments", "failure": NO_ROOM, "times": 1}
+        failing = {
+            "service": f"{database}/exportDocuments",
+            "failure": EXPORT_FAILURE_TEXT,
+            "times": 1,
+        }
         return {"operations": [failing]}
 
     def _spoil(self) -> tuple[str, datetime]:
         """The path of a document that names nobody from now on, and when that began."""
-        name, collection, field = documents.naming(self._policy)
-        path, known = f"{name}/{DOCUMENTS // 2}", documents.fields(collection, DOCUMENTS // 2)
-        documents.write(self._stage, [(path, {**known, field: "nobody"})])
+        name, collection, field = documents.find_referencing_collection(self._policy)
+        path, known = (
+            f"{name}/{DOCUMENTS // 2}",
+            documents.build_valid_fields(collection, DOCUMENTS // 2),
+        )
+        documents.write_documents(self._stage, [(path, {**known, field: "nobody"})])
         spoilt_at = self._stage.now()
         self._screen.say(f"{path} names nobody that is there", spoilt_at, "red")
         return path, spoilt_at

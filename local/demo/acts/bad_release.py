@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from local.demo.acts.headings import Heading
-from local.demo.scene import Part, made_at
+from local.demo.scene import DemoAct, newest_serving_revision_at
 from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, Inventory
@@ -16,11 +16,11 @@ from shared.domain.signals.alert import Alert
 STABLE, BAD = "r1", "r2"
 FAILURE_RATE = 0.8
 TAG = "fh-preview"
-TAGGED = 3
+TAGGED_FUNCTION_COUNT = 3
 """So many functions get a tag, as a preview of Firebase Hosting gives them."""
 
 
-class Trouble(Part):
+class BadReleaseAct(DemoAct):
     """Sets the stage, and breaks the system on it."""
 
     def prepare(self) -> Deployment:
@@ -32,9 +32,11 @@ class Trouble(Part):
         self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
         self._tag(inventory)
         stable = self._announce(STABLE, stable=True)
-        operators.command(stage, self._said("drill", reason="before it may act"))
+        operators.publish_command(stage, self._said("drill", reason="before it may act"))
         stage.wait_for("the drill", self._evidence.drills)
-        operators.command(stage, self._said("promote", mode="act", reason="its drill agrees"))
+        operators.publish_command(
+            stage, self._said("promote", mode="act", reason="its drill agrees")
+        )
         stage.wait_for("the promotion", self._may_act)
         if self._scene.lost.images:
             everything = set(stable.functions)
@@ -45,10 +47,10 @@ class Trouble(Part):
         stage.wait_for("the first status page", self._evidence.page)
         self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
         self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
-        self._screen.say(f"    {operators.WAY_IN}")
+        self._screen.say(f"    {operators.SIGN_IN_HINT}")
         return stable
 
-    def strike(self, stable: Deployment) -> tuple[Inventory, datetime]:
+    def deploy_bad_release(self, stable: Deployment) -> tuple[Inventory, datetime]:
         """The bad release, and what makes the way back hard.
 
         The functions that are live with it, and since when it is there.
@@ -57,23 +59,23 @@ class Trouble(Part):
         struck_at = self._stage.now()
         match self._scene.scenario:
             case ScenarioName.COMPLETE:
-                version = releases.site(self._stage)
-                releases.template(self._stage)
+                version = releases.release_site(self._stage)
+                releases.publish_template(self._stage)
                 said = f"{BAD} is another version of the site, {version}, and another template"
             case ScenarioName.FEATURE:
-                releases.template(self._stage)
+                releases.publish_template(self._stage)
                 said = f"{BAD} is another template: a feature that is to go again"
             case ScenarioName.AUTH:
-                releases.no_sign_in(self._stage)
+                releases.disable_email_sign_in(self._stage)
                 said = f"{BAD} switches signing in by e-mail off"
             case _:
                 self._stage.deploy(BAD, FAILURE_RATE)
                 said = f"{BAD} goes out to every function"
-                struck_at = made_at(self._evidence.inventory())
+                struck_at = newest_serving_revision_at(self._evidence.inventory())
         self._screen.say(said, struck_at)
         inventory = self._evidence.inventory()
         missing = self._scene.lost
-        faults.cause(self._stage, missing, stable)
+        faults.inject_fault(self._stage, missing, stable)
         for line in missing.told:
             self._screen.say(line, self._stage.now(), "red")
         self._announce(BAD, stable=False)
@@ -107,7 +109,9 @@ class Trouble(Part):
 
         def look() -> Alert | None:
             sent = (
-                one for one in self._evidence.alerts() if not irrelevant_messages.is_of_a_probe(one)
+                one
+                for one in self._evidence.alerts()
+                if not irrelevant_messages.is_probe_alert(one)
             )
             return next((one for one in sent if one.incident), None)
 
@@ -120,7 +124,7 @@ class Trouble(Part):
     def _tag(self, inventory: Inventory) -> None:
         """Give some revisions an address of their own, which no rollback may take away."""
         platform = self._stage.wiring.system(self._stage.policy.system).platform
-        chosen = sorted(inventory)[:TAGGED]
+        chosen = sorted(inventory)[:TAGGED_FUNCTION_COUNT]
         for name in chosen:
             service = inventory[name].service
             tagged: Traffic = (*service.traffic, TrafficTarget(service.latest_ready, 0, TAG))

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 from local.demo.acts.headings import Heading
 from local.demo.scene import MINUTE, Scene
-from local.demo.screen import Progress
-from local.demo.staging.processes import Broken
-from shared.adapters.clock import READ_EVERY_SECONDS
-from shared.domain.rollback.rollback import ENDED, Rollback
+from local.demo.screen import ProgressDisplay
+from local.demo.staging.processes import DemoFailed
+from shared.adapters.clock import CLOCK_READ_INTERVAL_SECONDS
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 
 SECOND = timedelta(seconds=1)
-MARGIN = 1.2
+SKIP_MARGIN = 1.2
 
 
-class Watch:
+class MonitoringAct:
     """Skips from one look to the next: about two minutes of the cloud's time in a second.
 
     Whoever has read the clock within `READ_EVERY_SECONDS` sees a skip that much later, and a lease
@@ -26,18 +26,20 @@ class Watch:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._stage = scene.stage
-        self._settling = timedelta(seconds=MARGIN * READ_EVERY_SECONDS * self._stage.scale())
+        self._settling = timedelta(
+            seconds=SKIP_MARGIN * CLOCK_READ_INTERVAL_SECONDS * self._stage.scale()
+        )
 
     def follow(self, name: str) -> None:
         """Return when the rollback has ended. Raises: Broken."""
         rollback = self._rollback(name)
-        if rollback.watch_until is None or rollback.status in ENDED:
+        if rollback.watch_until is None or rollback.status in ENDED_ROLLBACK_STATUSES:
             return
         begun = self._stage.now()
         whole = rollback.watch_until - begun
         self._scene.screen.act(f"{Heading.WATCHING} {round(whole / MINUTE)} minutes")
         watched = self._scene.screen.progress("minutes watched")
-        while rollback.status not in ENDED:
+        while rollback.status not in ENDED_ROLLBACK_STATUSES:
             self._show(watched, begun, whole)
             rollback = self._look(rollback)
         self._show(watched, begun, whole)
@@ -50,7 +52,7 @@ class Watch:
         if resting.due_at is not None:
             skipped = resting.due_at + SECOND - self._stage.now()
             if skipped > timedelta():
-                self._stage.jump(skipped)
+                self._stage.skip_time(skipped)
         return self._stage.wait_for("a look of the watch", lambda: self._moved_on(resting))
 
     def _resting(self, name: str) -> Rollback | None:
@@ -61,11 +63,11 @@ class Watch:
 
     def _moved_on(self, seen: Rollback) -> Rollback | None:
         rollback = self._rollback(seen.id)
-        if rollback.status in ENDED:
+        if rollback.status in ENDED_ROLLBACK_STATUSES:
             return rollback
         return None if rollback.lease or rollback.sequence == seen.sequence else rollback
 
-    def _show(self, watched: Progress, begun: datetime, whole: timedelta) -> None:
+    def _show(self, watched: ProgressDisplay, begun: datetime, whole: timedelta) -> None:
         now = self._stage.now()
         minutes = round(whole / MINUTE)
         watched.show({"watch": (min(minutes, (now - begun) // MINUTE), minutes)}, now)
@@ -73,5 +75,5 @@ class Watch:
     def _rollback(self, name: str) -> Rollback:
         found = self._scene.rollback(name)
         if found is None:
-            raise Broken(f"rollback {name} is gone")
+            raise DemoFailed(f"rollback {name} is gone")
         return found

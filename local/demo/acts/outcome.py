@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from local.demo import invariants
 from local.demo.acts.headings import Heading
-from local.demo.invariants import Before
-from local.demo.scene import Part
+from local.demo.invariants import StateBefore
+from local.demo.scene import DemoAct
 from local.demo.screen import mark
-from local.demo.staging.processes import Broken
+from local.demo.staging.processes import DemoFailed
 from shared.domain.incidents.incident import Incident
-from shared.domain.reports.phases import Phase, all_notified_at, phases, totals
+from shared.domain.reports.phases import Phase, all_notified_at, incident_totals, rollback_phases
 
 
-class Closing(Part):
+class OutcomeAct(DemoAct):
     """Shows what is left when all is over."""
 
     def show_end(self, incident: str) -> None:
@@ -40,7 +40,7 @@ class Closing(Part):
         evidence = self._evidence
         rollback = self._scene.rollback(name)
         if rollback is None:
-            raise Broken(f"{name} is gone")
+            raise DemoFailed(f"{name} is gone")
         ended = next(one for one in evidence.incidents() if one.id == rollback.incident)
         self._screen.act(Heading.TIMES)
         self._screen.say(
@@ -49,7 +49,7 @@ class Closing(Part):
         policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
-            *phases(
+            *rollback_phases(
                 ended,
                 rollback,
                 evidence.trail(rollback.id),
@@ -57,15 +57,15 @@ class Closing(Part):
                 all_notified_at(said),
                 policy,
             ),
-            *totals(ended, rollback, policy.targets),
+            *incident_totals(ended, rollback, policy.targets),
             *self._shown(ended, published_at),
         )
         rows = [
             (
                 mark(phase.kept) if phase.target else "",
                 phase.name,
-                _words(phase.took),
-                f"< {_words(phase.target)}" if phase.target else "",
+                _format_span(phase.took),
+                f"< {_format_span(phase.target)}" if phase.target else "",
             )
             for phase in took
         ]
@@ -79,14 +79,14 @@ class Closing(Part):
         detected_at = ended.detected_at.replace(microsecond=0)  # as the page states its time
         return (Phase("status page", detected_at, published_at, policy.targets.status_page),)
 
-    def show_laws(self, before: Before) -> bool:
+    def show_laws(self, before: StateBefore) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""
         self._screen.act(Heading.LAWS)
-        found = invariants.check(
+        found = invariants.check_invariants(
             self._evidence,
             before,
-            self._stage.standing(),
-            self._evidence.beside(self._stage.policy),
+            self._stage.application_state(),
+            self._evidence.read_resources(self._stage.policy),
             scenario=self._scene.scenario,
             disturbed=self._scene.kills,
         )
@@ -103,7 +103,7 @@ class Closing(Part):
         return not any(notice.is_waiting for notice in self._evidence.notices())
 
 
-def _words(span: timedelta | None) -> str:
+def _format_span(span: timedelta | None) -> str:
     if span is None:
         return "never"
     minutes, seconds = divmod(round(span.total_seconds()), 60)

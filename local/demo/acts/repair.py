@@ -13,7 +13,7 @@ from typing import Any
 from local.demo.screen import Screen, mark
 from local.demo.staging import documents as shelves
 from local.demo.staging import operators
-from local.demo.staging.processes import Stage
+from local.demo.staging.processes import DemoStage
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.isolation import write_fence as fences
@@ -21,64 +21,67 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.document_scope import Scope
-from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 
 DOCUMENTS = 1000
 """Of each declared collection."""
-SPOILT_OF = 10
+CORRUPTED_EVERY_NTH = 10
 MINUTE = timedelta(minutes=1)
-LINES = 8
-OVER = (RollbackStatus.WATCHING, *ENDED)
+MAX_SHOWN_LINES = 8
+REPAIR_DONE_STATUSES = (RollbackStatus.WATCHING, *ENDED_ROLLBACK_STATUSES)
 
 
-class Mending:
+class RepairAct:
     """The data of a system that somebody spoils, and what there should be of them."""
 
-    def __init__(self, stage: Stage, screen: Screen) -> None:
+    def __init__(self, stage: DemoStage, screen: Screen) -> None:
         self._stage = stage
         self._screen = screen
         self._store = stage.wiring.store
         self._policy = stage.policy
         self._wanted: dict[str, Mapping[str, Any]] = {}
-        name, collection, field = shelves.naming(stage.policy)
+        name, collection, field = shelves.find_referencing_collection(stage.policy)
         self._fields = {
-            f"{name}/{number}": shelves.fields(collection, number) for number in range(DOCUMENTS)
+            f"{name}/{number}": shelves.build_valid_fields(collection, number)
+            for number in range(DOCUMENTS)
         }
         self._field = field
-        self._spoilt = [path for n, path in enumerate(self._fields) if n % SPOILT_OF == 0]
+        self._spoilt = [path for n, path in enumerate(self._fields) if n % CORRUPTED_EVERY_NTH == 0]
 
     def play(self) -> bool:
         """Whether everything is as it should be in the end. Raises: Broken."""
         self._screen.act("A database in use")
-        self._application(dict(shelves.valid(self._policy, DOCUMENTS)))
+        self._application(dict(shelves.build_valid_documents(self._policy, DOCUMENTS)))
         self._screen.say(f"{len(self._wanted)} documents, all of them valid", self._stage.now())
-        self._stage.jump(10 * MINUTE)
+        self._stage.skip_time(10 * MINUTE)
         self._application(self._changed(self._spoilt[1::3], 1))
-        self._stage.jump(2 * MINUTE)
+        self._stage.skip_time(2 * MINUTE)
         self._screen.act("A release writes damage, and the application goes on")
         spoilt = {path: {**self._fields[path], self._field: "nobody"} for path in self._spoilt}
-        shelves.write(self._stage, spoilt.items())
+        shelves.write_documents(self._stage, spoilt.items())
         self._screen.say(f"{len(spoilt)} documents name nobody that is there", style="red")
-        self._stage.jump(MINUTE)
+        self._stage.skip_time(MINUTE)
         others = [path for path in self._fields if path not in spoilt]
         self._application(self._changed(others[::7], 2))
-        self._stage.jump(self._policy.integrity.quiet)
+        self._stage.skip_time(self._policy.integrity.quiet)
         self._screen.act("An order, and a question to a second person")
         parked = self._asked()
         self._screen.act("Brought back, while the application goes on")
         self._application(self._changed(self._spoilt[2:3], 3))
-        self._say("approve", operators.PEOPLE[1], incident=parked.incident)
+        self._say("approve", operators.OPERATOR_EMAILS[1], incident=parked.incident)
         self._application(self._changed(others[1:2], 4))
-        ended = self._rollback("the data to be looked through again", OVER)
+        ended = self._rollback("the data to be looked through again", REPAIR_DONE_STATUSES)
         return self._judged(parked, ended)
 
     def _asked(self) -> Rollback:
-        self._say("rollback", operators.PEOPLE[0], scenario="database", select="invalid")
+        self._say("rollback", operators.OPERATOR_EMAILS[0], scenario="database", select="invalid")
         with self._screen.waiting("the data are looked through until their writer has stopped"):
-            parked = self._rollback("the question", (RollbackStatus.PARKED, *ENDED))
+            parked = self._rollback(
+                "the question", (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES)
+            )
         question = parked.question
         self._screen.say(question.reason if question else parked.outcome, self._stage.now())
-        for line in (question.plan.reported if question else ())[:LINES]:
+        for line in (question.plan.reported if question else ())[:MAX_SHOWN_LINES]:
             self._screen.say(line)
         return parked
 
@@ -120,11 +123,11 @@ class Mending:
     def _application(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """What the application writes is wanted so."""
         self._wanted |= documents
-        shelves.write(self._stage, documents.items())
+        shelves.write_documents(self._stage, documents.items())
 
     def _say(self, verb: str, person: str, **more: Any) -> None:
         said = {"version": 1, "command": verb, "system": self._policy.system, **more}
-        operators.command(self._stage, {**said, "reason": "documents name nobody"}, person)
+        operators.publish_command(self._stage, {**said, "reason": "documents name nobody"}, person)
 
     def _rollback(self, what: str, statuses: tuple[RollbackStatus, ...]) -> Rollback:
         """The newest rollback, once it has come so far."""
@@ -137,7 +140,7 @@ class Mending:
         return self._stage.wait_for(what, look)
 
     def _journal(self, rollback: str) -> list[JournalEntry]:
-        found = self._store.query(Query(quarantine.journal(rollback)))
+        found = self._store.query(Query(quarantine.journal_path(rollback)))
         return [decode(JournalEntry, one.fields) for one in found]
 
     def _everything(self) -> dict[str, Mapping[str, Any]]:

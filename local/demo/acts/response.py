@@ -7,15 +7,20 @@ from collections import Counter
 from datetime import datetime
 
 from local.demo.acts.headings import Heading
-from local.demo.scene import Part
+from local.demo.scene import DemoAct
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
-from shared.domain.decision.forecast import outlook
+from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.plan import Step, StepStatus, progress
-from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, RollbackStatus
+from shared.domain.rollback.plan import Step, StepStatus, count_progress
+from shared.domain.rollback.rollback import (
+    SLOT_HOLDING_STATUSES,
+    ApprovalRequest,
+    Rollback,
+    RollbackStatus,
+)
 from shared.domain.signals.alert import Alert
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
@@ -36,7 +41,7 @@ REFUSALS = {
 """A quota that is tighter than the policy declares, from the fifth write on."""
 
 
-class Response(Part):
+class ResponseAct(DemoAct):
     """Shows one rollback, as its documents tell of it."""
 
     @property
@@ -48,7 +53,7 @@ class Response(Part):
     ) -> None:
         """The incident, who saw it first, and what is public of it."""
         self._screen.act(Heading.DETECTED)
-        if irrelevant_messages.is_of_a_probe(alert):
+        if irrelevant_messages.is_probe_alert(alert):
             said = json.loads(alert.notification)["reason"]
             self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
@@ -81,7 +86,7 @@ class Response(Part):
             self._screen.say(f"{rollback.status}: {rollback.outcome}", style="bold red")
         else:
             steps = self._evidence.steps(rollback.id)
-            text = f"{plan.scenario} back to {plan.target}: {progress(steps)[1]} steps"
+            text = f"{plan.scenario} back to {plan.target}: {count_progress(steps)[1]} steps"
             for decided in self._scene.events(rollback.id, "rollback.decided"):
                 self._screen.say(text, datetime.fromisoformat(decided.at), "bold")
                 if self._of_functions:
@@ -90,33 +95,33 @@ class Response(Part):
                 self._screen.say(line)
         return rollback
 
-    def _approve(self, incident: str, question: Question) -> None:
+    def _approve(self, incident: str, question: ApprovalRequest) -> None:
         """As many people as are asked sign in and say that they want the plan."""
         self._screen.act("Asked")
-        people = operators.PEOPLE[: question.needed]
+        people = operators.OPERATOR_EMAILS[: question.needed]
         self._screen.say(f"{question.reason}: {question.needed} people", question.asked_at, "bold")
         for line in question.plan.reported:
             self._screen.say(line)
         for person in people:
             said = {"command": "approve", "incident": incident, "plan": question.plan.fingerprint}
             about = {"version": 1, "system": self._stage.policy.system, "reason": "as recorded"}
-            operators.command(self._stage, {**about, **said}, person)
+            operators.publish_command(self._stage, {**about, **said}, person)
             self._screen.say(f"{person} approves", self._stage.now())
 
-    def _questions(self, incident: str) -> list[Question]:
+    def _questions(self, incident: str) -> list[ApprovalRequest]:
         """What people are asked about the incident now."""
-        found = [one for one in self._evidence.responses() if one.incident == incident]
+        found = [one for one in self._evidence.acting_rollbacks() if one.incident == incident]
         return [
             one.question for one in found if one.status is RollbackStatus.PARKED and one.question
         ]
 
-    def go_back(self, name: str) -> None:
+    def show_rollback(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""
         self._screen.act(Heading.GOING_BACK)
         judged: set[str] = set()
         to_be_killed = self._scene.kills
         if self._scene.refuses:
-            self._stage.go_wrong(REFUSALS)
+            self._stage.install_fault_plan(REFUSALS)
         things = "functions" if self._of_functions else "things"
         shown = self._screen.progress(f"{things} are back")
 
@@ -143,7 +148,7 @@ class Response(Part):
         at = restored.shifted_at if restored else None
         self._screen.say(f"steps: {counted}", at, "bold")
 
-    def verify(self, name: str) -> None:
+    def show_verification(self, name: str) -> None:
         """Return when it is verified by counts that begin after the last shift, and by probes."""
         self._screen.act(Heading.VERIFYING)
         shown: set[str] = set()
@@ -154,7 +159,7 @@ class Response(Part):
                     shown.add(note)
                     self._screen.say(note, at)
             rollback = self._scene.rollback(name)
-            return rollback is not None and rollback.status not in IN_EFFECT
+            return rollback is not None and rollback.status not in SLOT_HOLDING_STATUSES
 
         with self._screen.waiting("counts of after the last shift come late"):
             self._stage.wait_for("the verification", look)
@@ -163,7 +168,7 @@ class Response(Part):
                 self._screen.say(note, at, "bold")
         for failed in self._scene.events(name, "rollback.failed"):
             serves = failed.facts["serves"]
-            for line in outcome_summary.serving_lines(self._evidence.steps(name), serves):
+            for line in outcome_summary.format_served_revisions(self._evidence.steps(name), serves):
                 self._screen.say(line)
 
     def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:
@@ -176,12 +181,12 @@ class Response(Part):
             return ""
         now = self._stage.now()
         began, left = rollback.started_at or now, self._evidence.pace()
-        return str(outlook(steps, self._stage.policy, left=left, began=began, now=now))
+        return str(forecast_duration(steps, self._stage.policy, left=left, began=began, now=now))
 
     def _show_refusals(self) -> None:
         """How many writes were refused, and what that made of the pace; then nothing is refused."""
-        refused = self._stage.went_wrong()
-        self._stage.go_right()
+        refused = self._stage.count_injected_faults()
+        self._stage.remove_fault_plan()
         pace = self._evidence.pace()
         text = f"Cloud Run refused {refused} writes for their number (429), each was sent again"
         self._screen.say(text, self._stage.now(), "bold red" if refused else "")
@@ -198,7 +203,7 @@ class Response(Part):
         self._screen.say("another worker listens", self._stage.now())
 
     def _decided(self, incident: str) -> Rollback | None:
-        found = (one for one in self._evidence.responses() if one.incident == incident)
+        found = (one for one in self._evidence.acting_rollbacks() if one.incident == incident)
         return next((one for one in found if one.status not in UNDECIDED), None)
 
     def _show_judgement(self, step: Step) -> None:

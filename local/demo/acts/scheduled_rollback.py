@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from local.demo.scene import MINUTE, Part
+from local.demo.scene import MINUTE, DemoAct
 from local.demo.staging import operators
 from shared.domain.incidents.incident import Incident
 
-AHEAD = 20 * MINUTE
+LEAD_TIME = 20 * MINUTE
 SECOND = timedelta(seconds=1)
 
 
-class Appointment(Part):
+class ScheduledRollbackAct(DemoAct):
     """Makes it, and skips the time until it is kept."""
 
-    def make(self) -> datetime:
+    def schedule_rollback(self) -> datetime:
         """When the rollback is to begin: a person has said so, and people were told."""
         self._screen.act("Planned")
-        begins_at = (self._stage.now() + AHEAD).replace(microsecond=0)
+        begins_at = (self._stage.now() + LEAD_TIME).replace(microsecond=0)
         said = {
             "version": 1,
             "command": "rollback",
@@ -28,11 +28,11 @@ class Appointment(Part):
             "at": begins_at.isoformat(),
             "reason": "the new checkout sells less",
         }
-        operators.command(self._stage, said)
+        operators.publish_command(self._stage, said)
         self._show("planned")
         return begins_at
 
-    def keep(self, begins_at: datetime) -> Incident:
+    def await_start(self, begins_at: datetime) -> Incident:
         """The incident that it opens; people are told again before it begins."""
         self._skip_to(begins_at - self._stage.policy.gates.notice_before)
         self._show("planned-soon")
@@ -48,7 +48,7 @@ class Appointment(Part):
     def _skip_to(self, moment: datetime) -> None:
         left = moment + SECOND - self._stage.now()
         if left > timedelta():
-            self._stage.jump(left)
+            self._stage.skip_time(left)
 
     def _show(self, event: str) -> None:
         """What the first channel was told of it."""

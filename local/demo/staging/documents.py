@@ -7,24 +7,24 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from local.demo.staging.processes import Stage
+from local.demo.staging.processes import DemoStage
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.model import Policy
 
-COMMITTED_AT_ONCE = 400
+MAX_WRITES_PER_COMMIT = 400
 
 Document = tuple[str, Mapping[str, int | str]]
 """Its path and its fields."""
 
 
-def valid(policy: Policy, documents: int) -> Iterator[Document]:
+def build_valid_documents(policy: Policy, documents: int) -> Iterator[Document]:
     """So many of each collection, numbered from 0; each names the one of its own number."""
     for name, collection in policy.collections.items():
         for number in range(documents):
-            yield f"{name}/{number}", fields(collection, number)
+            yield f"{name}/{number}", build_valid_fields(collection, number)
 
 
-def fields(collection: Collection, number: int) -> dict[str, Any]:
+def build_valid_fields(collection: Collection, number: int) -> dict[str, Any]:
     """A document that keeps what is declared of the collection's."""
     kinds = collection.schema.get("properties", {})
     needed = {
@@ -34,7 +34,7 @@ def fields(collection: Collection, number: int) -> dict[str, Any]:
     return {"number": number, **needed, **dict.fromkeys(collection.references, str(number))}
 
 
-def naming(policy: Policy) -> tuple[str, Collection, str]:
+def find_referencing_collection(policy: Policy) -> tuple[str, Collection, str]:
     """A collection whose documents name others, with the field in which they do."""
     return next(
         (name, one, next(iter(one.references)))
@@ -43,14 +43,14 @@ def naming(policy: Policy) -> tuple[str, Collection, str]:
     )
 
 
-def write(stage: Stage, documents: Iterable[Document]) -> None:
+def write_documents(stage: DemoStage, documents: Iterable[Document]) -> None:
     """Let the documents be so, as the application would."""
     policy = stage.policy
     database = f"projects/{policy.project}/databases/{policy.integrity.database}"
     waiting = list(documents)
-    for first in range(0, len(waiting), COMMITTED_AT_ONCE):
+    for first in range(0, len(waiting), MAX_WRITES_PER_COMMIT):
         request = types.CommitRequest.pb()(database=database)
-        for path, content in waiting[first : first + COMMITTED_AT_ONCE]:
+        for path, content in waiting[first : first + MAX_WRITES_PER_COMMIT]:
             message = request.writes.add()
             message.update.name = f"{database}/documents/{path}"
             for field, value in content.items():

@@ -7,16 +7,16 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from local.demo.staging.processes import Stage
+from local.demo.staging.processes import DemoStage
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.policy.model import Policy
 
-IMAGES = 3
+LOST_IMAGE_COUNT = 3
 """So many functions lose the image of their stable revision."""
 BROKEN_BUILD = "Build failed: npm error code E404"
 
 
-class Fault(StrEnum):
+class RollbackFault(StrEnum):
     """One way in which going back is hard."""
 
     NONE = ""
@@ -28,7 +28,7 @@ class Fault(StrEnum):
     """One function has none either, and no build of it succeeds."""
 
 
-class Lost(Struct, frozen=True):
+class FaultTargets(Struct, frozen=True):
     """What the fault takes away; the laws expect no more and no less."""
 
     rebuilt: frozenset[str] = frozenset()
@@ -50,26 +50,26 @@ class Lost(Struct, frozen=True):
             yield f"no build succeeds any more of {', '.join(sorted(self.broken))}"
 
 
-def lost(fault: Fault, policy: Policy) -> Lost:
+def select_fault_targets(fault: RollbackFault, policy: Policy) -> FaultTargets:
     """Whom the fault meets: none that goes back first in its group, and so speaks for it."""
     first = {group.canary or min(group.functions) for group in policy.groups.values()}
     others = sorted(set(policy.functions) - first)
     match fault:
-        case Fault.IMAGES_GONE:
-            return Lost(rebuilt=frozenset(others[:IMAGES]))
-        case Fault.ONE_BROKEN:
-            return Lost(broken=frozenset(others[:1]))
-    return Lost()
+        case RollbackFault.IMAGES_GONE:
+            return FaultTargets(rebuilt=frozenset(others[:LOST_IMAGE_COUNT]))
+        case RollbackFault.ONE_BROKEN:
+            return FaultTargets(broken=frozenset(others[:1]))
+    return FaultTargets()
 
 
-def cause(stage: Stage, missing: Lost, stable: Deployment) -> None:
+def inject_fault(stage: DemoStage, missing: FaultTargets, stable: Deployment) -> None:
     """The stable revisions start no more, and no build succeeds of what is broken."""
     for function in missing.images:
         for revision in stable.functions[function].revisions:
             stage.degrade(function, revision)
     if missing.broken:
         location = f"projects/{stage.policy.project}/locations/{stage.policy.region}"
-        stage.go_wrong(
+        stage.install_fault_plan(
             {
                 "operations": [
                     {"service": f"{location}/functions/{function}", "failure": BROKEN_BUILD}

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from local.demo.evidence import Evidence
-from local.demo.staging.processes import Stage
+from local.demo.staging.processes import DemoStage
 from shared.core import topics
 from shared.domain.audit.chain import Event
 from shared.domain.signals.alert import Alert
@@ -18,44 +18,46 @@ FOREIGN_ID = "0.demoforeign"
 FOREIGN_PROJECT = "somebody-elses-project"
 
 
-class Strangers(Struct, frozen=True):
+class IrrelevantMessages(Struct, frozen=True):
     """What was sent, and what was known of it before."""
 
     repeated: Alert | None
     """As it was kept when its notification was sent once more; None: there was none to repeat."""
 
 
-def is_of_a_probe(alert: Alert) -> bool:
+def is_probe_alert(alert: Alert) -> bool:
     """Whether the responders' own probes told of it: then no notification was sent."""
     return alert.monitoring_id.startswith("probe:")
 
 
-def send(stage: Stage, alert: Alert | None) -> Strangers:
+def publish_irrelevant_messages(stage: DemoStage, alert: Alert | None) -> IrrelevantMessages:
     """Publish them on the topic of real alerts, made from one that came.
 
     None: our own probes have told of all there was; nothing of theirs can come twice.
     """
-    original = json.loads(alert.notification) if alert is not None else _bare(stage)
+    original = (
+        json.loads(alert.notification) if alert is not None else _build_minimal_notification(stage)
+    )
     if alert is not None:
         stage.publish(topics.ALERTS, original)
-    stage.publish(topics.ALERTS, _test(stage))
-    stage.publish(topics.ALERTS, _foreign(original))
-    return Strangers(alert)
+    stage.publish(topics.ALERTS, _build_test_notification(stage))
+    stage.publish(topics.ALERTS, _build_foreign_notification(original))
+    return IrrelevantMessages(alert)
 
 
-def test_event(evidence: Evidence) -> Event | None:
+def find_test_event(evidence: Evidence) -> Event | None:
     """What the trail says of the test notification."""
-    told = (one for one in evidence.unclaimed() if one.name == "alert.test")
+    told = (one for one in evidence.events_without_system() if one.name == "alert.test")
     return next((one for one in told if one.facts["incident"] == TEST_ID), None)
 
 
-def foreign_event(evidence: Evidence) -> Event | None:
+def find_foreign_event(evidence: Evidence) -> Event | None:
     """What the trail says of the foreign project's alert."""
-    told = (one for one in evidence.unclaimed() if one.name == "message.refused")
+    told = (one for one in evidence.events_without_system() if one.name == "message.refused")
     return next((one for one in told if FOREIGN_PROJECT in one.facts["reason"]), None)
 
 
-def _test(stage: Stage) -> dict[str, Any]:
+def _build_test_notification(stage: DemoStage) -> dict[str, Any]:
     """What the console's button sends: without labels, with a state in capitals."""
     return {
         "version": "test",
@@ -74,7 +76,7 @@ def _test(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _bare(stage: Stage) -> dict[str, Any]:
+def _build_minimal_notification(stage: DemoStage) -> dict[str, Any]:
     """The least that a notification of the system's says."""
     labels = {"rollback_system": stage.policy.system, "rollback_signal": "authentication_failure"}
     began = int(stage.now().timestamp())
@@ -82,7 +84,7 @@ def _bare(stage: Stage) -> dict[str, Any]:
     return {"version": "1.2", "incident": {**incident, "resource": {"labels": {}}}}
 
 
-def _foreign(original: dict[str, Any]) -> dict[str, Any]:
+def _build_foreign_notification(original: dict[str, Any]) -> dict[str, Any]:
     """The same alert about a project that nobody has declared."""
     incident = original["incident"]
     resource = incident["resource"]

@@ -6,27 +6,31 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from local.demo.staging.processes import Broken, Stage
-from local.services.identity.users import code
+from local.demo.staging.processes import DemoFailed, DemoStage
+from local.services.identity.users import totp_code
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.domain.commands.credential import TOKEN
+from shared.domain.commands.credential import TOKEN_KEY
 
-PEOPLE = ("operator@example.com", "second@example.com")
+OPERATOR_EMAILS = ("operator@example.com", "second@example.com")
 PASSWORD = "of the play"  # noqa: S105 - it protects nothing
 APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - of an authenticator app that is played, too
 API_KEY = "of-the-play"
-WAY_IN = f"as {PEOPLE[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
+SIGN_IN_HINT = (
+    f"as {OPERATOR_EMAILS[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
+)
 """What whoever wants to look must know; the first command makes the person."""
 
 
-def command(stage: Stage, content: Mapping[str, Any], email: str = PEOPLE[0]) -> None:
+def publish_command(
+    stage: DemoStage, content: Mapping[str, Any], email: str = OPERATOR_EMAILS[0]
+) -> None:
     """Publish a command with a person's token in it. Raises: Broken."""
-    stage.publish(topics.COMMANDS, {**content, TOKEN: _token(stage, email)})
+    stage.publish(topics.COMMANDS, {**content, TOKEN_KEY: _create_token(stage, email)})
 
 
-def _token(stage: Stage, email: str) -> str:
+def _create_token(stage: DemoStage, email: str) -> str:
     """A token of an admin who has just signed in."""
     account = {"email": email, "password": PASSWORD, "role": "admin", "totp_secret": APP_SECRET}
     stage.enrol(account)
@@ -34,7 +38,7 @@ def _token(stage: Stage, email: str) -> str:
     try:
         asked = sign_in.begin(email, PASSWORD)
         if not isinstance(asked, Challenge):
-            raise Broken("the operator was asked for no second factor")
-        return sign_in.finish(asked, code(APP_SECRET, time.time())).id_token
+            raise DemoFailed("the operator was asked for no second factor")
+        return sign_in.finish(asked, totp_code(APP_SECRET, time.time())).id_token
     except RollbackError as error:
-        raise Broken(f"the operator cannot sign in: {error}") from error
+        raise DemoFailed(f"the operator cannot sign in: {error}") from error

@@ -17,24 +17,24 @@ import httpx
 from local.installation.provisions import audit_bucket, status_bucket
 from local.installation.responder_processes import STOP_LIMIT_SECONDS, Responders
 from shared.core.errors import Unavailable
-from shared.core.topics import CONSOLE
+from shared.core.topics import CONSOLE_ENTRY_POINT
 from shared.domain.policy.model import Policy
 from shared.wiring.operations import Wiring
-from shared.wiring.settings import EMULATORS, Settings
+from shared.wiring.settings import EMULATOR_VARIABLES, Settings
 
-LIMIT_SECONDS = 300.0
+WAIT_TIMEOUT_SECONDS = 300.0
 """Of wall time, for each thing that is waited for: a busy machine is slow, not broken."""
-LOOK_EVERY_SECONDS = 0.1
-_CONSOLE_SECONDS = 30.0
+POLL_INTERVAL_SECONDS = 0.1
+_CONSOLE_TIMEOUT_SECONDS = 30.0
 
 T = TypeVar("T")
 
 
-class Broken(Exception):
+class DemoFailed(Exception):
     """The play cannot go on; says what was waited for, or what has ended."""
 
 
-class Stage:
+class DemoStage:
     """Everything that runs, and this side's own connection to it: the production wiring."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Stage:
         self._responders: Responders | None = None
         self._process = process
         url = f"http://{addresses['control']}"
-        self._control = httpx.Client(base_url=url, timeout=LIMIT_SECONDS, trust_env=False)
+        self._control = httpx.Client(base_url=url, timeout=WAIT_TIMEOUT_SECONDS, trust_env=False)
         bucket = audit_bucket(policy.project)
         settings = Settings(
             project=policy.project,
@@ -61,7 +61,9 @@ class Stage:
         self.wiring = Wiring(settings, {policy.system: policy}, deployed=False)
 
     @classmethod
-    def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str) -> Stage:
+    def start(
+        cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str
+    ) -> DemoStage:
         """Cloud and responders listening, their standard error in `log`.
 
         Raises: Broken, NotListening.
@@ -74,7 +76,7 @@ class Stage:
                     *(sys.executable, "-m", "local.installation.process_guard", "local"),
                     *("--policy", str(policy_file), "--scale", str(scale), *more),
                 ],
-                env=environment(),
+                env=clean_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -85,14 +87,14 @@ class Stage:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise Broken("the embedded cloud did not start")
+                raise DemoFailed("the embedded cloud did not start")
             stage = cls(policy, process, json.loads(line))
             stage._responders = Responders.start(stage, [policy_file], log)
         except BaseException:
             if stage is not None:
                 stage.close()
             else:
-                end(process)
+                terminate_process(process)
             raise
         return stage
 
@@ -102,19 +104,19 @@ class Stage:
         self._control.close()
         if self._responders is not None:
             self._responders.stop()
-        end(self._process)
+        terminate_process(self._process)
 
     @property
     def console(self) -> str:
         """Where operators look and speak. Raises: Broken."""
         if self._responders is None:
-            raise Broken("there is no console on this stage")
-        return f"http://{self._responders.addresses[CONSOLE]}"
+            raise DemoFailed("there is no console on this stage")
+        return f"http://{self._responders.addresses[CONSOLE_ENTRY_POINT]}"
 
     def kill_worker(self) -> None:
         """Kill -9 the one that carries rollbacks out, and start it anew. Raises: NotListening."""
         if self._responders is None:
-            raise Broken("there is no worker on this stage")
+            raise DemoFailed("there is no worker on this stage")
         self._responders.restart("on_work")
 
     def adopt(self, process: subprocess.Popen[str]) -> None:
@@ -129,7 +131,7 @@ class Stage:
         """Cloud seconds per wall second."""
         return float(self._asked("GET", "clock")["scale"])
 
-    def jump(self, span: timedelta) -> None:
+    def skip_time(self, span: timedelta) -> None:
         """Skip that much of the cloud's time; what it brings about has begun on return."""
         self._asked("POST", "clock", {"advance": span.total_seconds()})
 
@@ -146,19 +148,19 @@ class Stage:
         """Let the cloud's time run at another pace."""
         self._asked("POST", "clock", {"scale": scale})
 
-    def go_wrong(self, plan: Mapping[str, Any]) -> None:
+    def install_fault_plan(self, plan: Mapping[str, Any]) -> None:
         """Put a fault plan in force."""
         self._asked("PUT", "faults", plan)
 
-    def went_wrong(self) -> int:
+    def count_injected_faults(self) -> int:
         """How many calls the fault plan in force has met."""
         return sum((self._asked("GET", "faults")["injected"] or {"calls": ()})["calls"])
 
-    def go_right(self) -> None:
+    def remove_fault_plan(self) -> None:
         """Let nothing go wrong any more; calls that are being delayed go on at once."""
         self._asked("DELETE", "faults")
 
-    def standing(self) -> dict[str, dict[str, Any]]:
+    def application_state(self) -> dict[str, dict[str, Any]]:
         """What the application itself says: by function its revisions' traffic and failure rate."""
         standing: dict[str, dict[str, Any]] = self._asked("GET", "application")[self.policy.system]
         return standing
@@ -172,7 +174,7 @@ class Stage:
         self.wiring.bus.publish(topic, json.dumps(content).encode())
 
     def wait_for(
-        self, what: str, condition: Callable[[], T | None], seconds: float = LIMIT_SECONDS
+        self, what: str, condition: Callable[[], T | None], seconds: float = WAIT_TIMEOUT_SECONDS
     ) -> T:
         """The first truthy answer of the condition, within so many seconds of wall time.
 
@@ -181,32 +183,32 @@ class Stage:
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at:
             if self._process.poll() is not None:
-                raise Broken(f"the embedded cloud has ended while waiting for {what}")
+                raise DemoFailed(f"the embedded cloud has ended while waiting for {what}")
             try:
                 found = condition()
             except Unavailable:  # no answer in time says nothing: ask again
                 found = None
             if found:
                 return found
-            time.sleep(LOOK_EVERY_SECONDS)
-        raise Broken(f"waited {seconds:.0f} s in vain for {what}")
+            time.sleep(POLL_INTERVAL_SECONDS)
+        raise DemoFailed(f"waited {seconds:.0f} s in vain for {what}")
 
     def _asked(self, method: str, what: str, content: Any = None) -> Any:
         try:
             answer = self._control.request(method, f"/_cloud/{what}", json=content)
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise Broken(f"the embedded cloud does not answer ({what}): {error}") from error
+            raise DemoFailed(f"the embedded cloud does not answer ({what}): {error}") from error
         return answer.json()
 
 
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This process's own, without what would wire a part of it to something else."""
-    elsewhere = ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS)
+    elsewhere = ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATOR_VARIABLES)
     return {name: value for name, value in os.environ.items() if name not in elsewhere}
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def terminate_process(process: subprocess.Popen[str]) -> None:
     """Return when the process is gone, and its pipes are closed."""
     process.terminate()
     try:

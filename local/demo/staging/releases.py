@@ -6,39 +6,39 @@ from typing import Any
 
 import httpx
 
-from local.demo.staging.processes import Broken, Stage
-from local.resources import FAILING
+from local.demo.staging.processes import DemoFailed, DemoStage
+from local.resources import FAILURE_RATE_LABEL
 from local.services.firebase import hosting, identity, remote_config
 
-_SECONDS = 10.0
+_CALL_TIMEOUT_SECONDS = 10.0
 TEMPLATE = {"parameters": {"checkout": {"defaultValue": {"value": "new"}}}}
 
 
-def site(stage: Stage) -> str:
+def release_site(stage: DemoStage) -> str:
     """The name of a new version of the first site, which answers nobody, now live."""
     where = f"/v1beta1/sites/{stage.policy.resources.hosting_sites[0]}"
-    said = {"config": {}, "labels": {FAILING: "1"}}
-    version = str(_done(stage, hosting.HOST, "POST", f"{where}/versions", said)["name"])
+    said = {"config": {}, "labels": {FAILURE_RATE_LABEL: "1"}}
+    version = str(_call(stage, hosting.HOST, "POST", f"{where}/versions", said)["name"])
     finalized = {"status": "FINALIZED"}
-    _done(stage, hosting.HOST, "PATCH", f"/v1beta1/{version}?updateMask=status", finalized)
-    _done(stage, hosting.HOST, "POST", f"{where}/releases?versionName={version}", {})
+    _call(stage, hosting.HOST, "PATCH", f"/v1beta1/{version}?updateMask=status", finalized)
+    _call(stage, hosting.HOST, "POST", f"{where}/releases?versionName={version}", {})
     return version.rpartition("/")[2]
 
 
-def template(stage: Stage) -> None:
+def publish_template(stage: DemoStage) -> None:
     """Another template of Remote Config is published."""
     where = f"/v1/projects/{stage.policy.project}/remoteConfig"
-    _done(stage, remote_config.HOST, "PUT", where, TEMPLATE, {"If-Match": "*"})
+    _call(stage, remote_config.HOST, "PUT", where, TEMPLATE, {"If-Match": "*"})
 
 
-def no_sign_in(stage: Stage) -> None:
+def disable_email_sign_in(stage: DemoStage) -> None:
     """Signing in by e-mail is switched off."""
     where = f"/admin/v2/projects/{stage.policy.project}/config?updateMask=signIn.email.enabled"
-    _done(stage, identity.HOST, "PATCH", where, {"signIn": {"email": {"enabled": False}}})
+    _call(stage, identity.HOST, "PATCH", where, {"signIn": {"email": {"enabled": False}}})
 
 
-def _done(
-    stage: Stage,
+def _call(
+    stage: DemoStage,
     host: str,
     method: str,
     path: str,
@@ -51,9 +51,9 @@ def _done(
         f"http://{stage.addresses['rest']}{path}",
         json=body,
         headers={"Host": host, **(headers or {})},
-        timeout=_SECONDS,
+        timeout=_CALL_TIMEOUT_SECONDS,
         trust_env=False,
     )
     if answer.is_error:
-        raise Broken(f"{host} refuses {path}: {answer.text}")
+        raise DemoFailed(f"{host} refuses {path}: {answer.text}")
     return answer.json()

@@ -11,39 +11,39 @@ import grpc
 from msgspec.structs import replace
 
 from local.application import Application, names
-from local.application.service import Revision, Service
-from local.core.grpc_services import Refused
+from local.application.service import ApplicationService, ServiceRevision
+from local.core.grpc_services import StatusError
 from local.core.resource_store import written_time
-from local.core.rest import Call, Request, Resource, listed
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 
 HOST = "artifactregistry.googleapis.com"
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 REPOSITORY = "gcf-artifacts"
 """Where Cloud Functions puts what it builds."""
 
 
-class Registry:
+class ImageRegistry:
     """What Cloud Functions has built of every application."""
 
     def __init__(self) -> None:
         self._applications: list[Application] = []
 
-    def found(self, application: Application) -> None:
+    def provision(self, application: Application) -> None:
         """Hold the images of an application's functions."""
         self._applications.append(application)
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         repository = "/v1/projects/{project}/locations/{region}/repositories/{repository}"
         version = f"{repository}/packages/{{package}}/versions/{{version}}"
         return (
-            Call(
+            RestMethod(
                 "projects.locations.repositories.dockerImages.list",
                 "GET",
                 f"{repository}/dockerImages",
                 self._list,
             ),
-            Call(
+            RestMethod(
                 "projects.locations.repositories.packages.versions.delete",
                 "DELETE",
                 version,
@@ -51,8 +51,8 @@ class Registry:
             ),
         )
 
-    def _list(self, request: Request) -> Resource:
-        parent = _repository(request)
+    def _list(self, request: RestRequest) -> Resource:
+        parent = _repository_name(request)
         images = {
             image: revision
             for _, _, revision, image in self._images(request)
@@ -66,9 +66,9 @@ class Registry:
             }
             for image, revision in sorted(images.items())
         ]
-        return listed(request, "dockerImages", shown, LARGEST_PAGE)
+        return build_list_response(request, "dockerImages", shown, MAX_PAGE_SIZE)
 
-    def _delete(self, request: Request) -> Resource:
+    def _delete(self, request: RestRequest) -> Resource:
         """The image is gone at once; who serves it goes on, and nobody else ever starts it."""
         wanted = f"/{request.ids['package']}@{request.ids['version']}"
         found = [
@@ -77,14 +77,16 @@ class Registry:
             if image.endswith(wanted) and not revision.image_deleted
         ]
         if not found:
-            raise Refused(grpc.StatusCode.NOT_FOUND, f"version {wanted[1:]} does not exist")
+            raise StatusError(grpc.StatusCode.NOT_FOUND, f"version {wanted[1:]} does not exist")
         for application, service, revision in found:
-            _lose(application, service, revision.name)
-        return {"name": f"{_repository(request)}/operations/delete", "done": True}
+            _delete_image(application, service, revision.name)
+        return {"name": f"{_repository_name(request)}/operations/delete", "done": True}
 
-    def _images(self, request: Request) -> Iterator[tuple[Application, Service, Revision, str]]:
+    def _images(
+        self, request: RestRequest
+    ) -> Iterator[tuple[Application, ApplicationService, ServiceRevision, str]]:
         """Every revision of the applications of a repository, with its image."""
-        _repository(request)
+        _repository_name(request)
         for one in self._applications:
             if (one.project, one.region) == (request.ids["project"], request.ids["region"]):
                 for service in one.services():
@@ -95,7 +97,7 @@ class Registry:
                         yield one, service, revision, image
 
 
-def _lose(application: Application, service: Service, name: str) -> None:
+def _delete_image(application: Application, service: ApplicationService, name: str) -> None:
     application.update(
         service.name,
         lambda seen, _: replace(
@@ -108,10 +110,10 @@ def _lose(application: Application, service: Service, name: str) -> None:
     )
 
 
-def _repository(request: Request) -> str:
+def _repository_name(request: RestRequest) -> str:
     """The full name of the one repository that each region has. Raises: Refused NOT_FOUND."""
     ids = request.ids
     name = f"projects/{ids['project']}/locations/{ids['region']}/repositories/{ids['repository']}"
     if ids["repository"] != REPOSITORY:
-        raise Refused(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
+        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
     return name

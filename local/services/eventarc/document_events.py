@@ -19,14 +19,14 @@ from google.protobuf.proto import serialize_length_prefixed
 from msgspec import Struct
 
 from local.core.resource_store import written_time
-from local.services.firestore.data.field_paths import written
+from local.services.firestore.data.field_paths import format_field_path
 from local.services.firestore.messages import Document, DocumentMask, Value
 from local.services.firestore.timeline import to_timestamp
 from local.services.pubsub.messages import PubsubMessage
 
-TYPES: Final = "google.cloud.firestore.document.v1."
-WITH_AUTH: Final = ".withAuthContext"
-WRITTEN: Final = f"{TYPES}written"
+EVENT_TYPE_PREFIX: Final = "google.cloud.firestore.document.v1."
+AUTH_CONTEXT_SUFFIX: Final = ".withAuthContext"
+WRITTEN_EVENT_TYPE: Final = f"{EVENT_TYPE_PREFIX}written"
 
 _SCHEMA: Final = (
     "https://github.com/googleapis/google-cloudevents/blob/main/proto/google/events/cloud/"
@@ -37,7 +37,7 @@ _LENGTH_DELIMITED: Final = 2
 """The wire type of a message within a message."""
 
 
-class Change(Struct, frozen=True):
+class DocumentCommitChange(Struct, frozen=True):
     """A document before and after a commit, which came at so many microseconds."""
 
     name: str
@@ -49,8 +49,12 @@ class Change(Struct, frozen=True):
     def type(self) -> str:
         """What has happened to it."""
         if self.before is None:
-            return f"{TYPES}created"
-        return f"{TYPES}updated" if self.after is not None else f"{TYPES}deleted"
+            return f"{EVENT_TYPE_PREFIX}created"
+        return (
+            f"{EVENT_TYPE_PREFIX}updated"
+            if self.after is not None
+            else f"{EVENT_TYPE_PREFIX}deleted"
+        )
 
     def attributes(self) -> dict[str, str]:
         """What triggers filter by, but for the type."""
@@ -63,7 +67,9 @@ class Change(Struct, frozen=True):
         }
 
 
-def message(change: Change, trigger: str, event_type: str) -> PubsubMessage:
+def build_event_message(
+    change: DocumentCommitChange, trigger: str, event_type: str
+) -> PubsubMessage:
     """The event for one trigger; sent again, it has the same id."""
     location = trigger.split("/")[3]
     attributes = {**change.attributes(), "location": location}
@@ -78,10 +84,14 @@ def message(change: Change, trigger: str, event_type: str) -> PubsubMessage:
         "dataschema": _SCHEMA,
         "datacontenttype": _PROTOBUF,
         # Nobody who writes here says who it is.
-        **({"authtype": "unknown", "authid": ""} if event_type.endswith(WITH_AUTH) else {}),
+        **(
+            {"authtype": "unknown", "authid": ""}
+            if event_type.endswith(AUTH_CONTEXT_SUFFIX)
+            else {}
+        ),
     }
     return PubsubMessage(
-        data=_data(change),
+        data=_encode_event(change),
         attributes={
             "content-type": _PROTOBUF,
             **{f"ce-{name}": value for name, value in event.items()},
@@ -89,7 +99,7 @@ def message(change: Change, trigger: str, event_type: str) -> PubsubMessage:
     )
 
 
-def _data(change: Change) -> bytes:
+def _encode_event(change: DocumentCommitChange) -> bytes:
     parts: dict[int, Message | None] = {1: change.after, 2: change.before, 3: _mask(change)}
     data = io.BytesIO()
     for number, part in parts.items():
@@ -99,27 +109,31 @@ def _data(change: Change) -> bytes:
     return data.getvalue()
 
 
-def _mask(change: Change) -> Message | None:
+def _mask(change: DocumentCommitChange) -> Message | None:
     """The paths of the fields that an update has changed; None of what is no update."""
     if change.before is None or change.after is None:
         return None
-    return DocumentMask(field_paths=sorted(_changed(change.before.fields, change.after.fields)))
+    return DocumentMask(
+        field_paths=sorted(_changed_paths(change.before.fields, change.after.fields))
+    )
 
 
-def _changed(
+def _changed_paths(
     before: Mapping[str, Value], after: Mapping[str, Value], above: tuple[str, ...] = ()
 ) -> Iterator[str]:
     for name in before.keys() | after.keys():
         old, new = before.get(name), after.get(name)
         if old is not None and new is not None:
-            if _stored(old) == _stored(new):
+            if _encode_value(old) == _encode_value(new):
                 continue
             if old.HasField("map_value") and new.HasField("map_value"):
-                yield from _changed(old.map_value.fields, new.map_value.fields, (*above, name))
+                yield from _changed_paths(
+                    old.map_value.fields, new.map_value.fields, (*above, name)
+                )
                 continue
-        yield written((*above, name))
+        yield format_field_path((*above, name))
 
 
-def _stored(value: Value) -> bytes:
+def _encode_value(value: Value) -> bytes:
     stored: bytes = value.SerializeToString(deterministic=True)
     return stored

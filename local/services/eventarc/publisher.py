@@ -10,32 +10,40 @@ from msgspec import Struct
 
 from local.core.journal import Journal, Row
 from local.core.rest import Resource
-from local.services.eventarc.document_events import TYPES, WITH_AUTH, WRITTEN, Change, message
-from local.services.eventarc.filters import Filter, compiled, let_through
+from local.services.eventarc.document_events import (
+    AUTH_CONTEXT_SUFFIX,
+    EVENT_TYPE_PREFIX,
+    WRITTEN_EVENT_TYPE,
+    DocumentCommitChange,
+    build_event_message,
+)
+from local.services.eventarc.filters import EventFilter, compile_filters, matches_filters
 from local.services.eventarc.names import topic_of
 from local.services.firestore.messages import Document
 from local.services.pubsub.messages import PublishRequest
-from local.services.pubsub.refusals import Ended
+from local.services.pubsub.refusals import ServiceEnded
 from local.services.pubsub.service import PubSub
 
-_KEPT_AS = "eventarc-news"
+_JOURNAL_SERVICE = "eventarc-news"
 
 
-class Hearing(Struct, frozen=True):
+class DocumentTrigger(Struct, frozen=True):
     """A trigger that hears of documents."""
 
     trigger: str
     type: str
-    filters: tuple[Filter, ...]
+    filters: tuple[EventFilter, ...]
     """All but that of the type."""
 
-    def hears(self, change: Change) -> bool:
+    def matches_change(self, change: DocumentCommitChange) -> bool:
         """Whether the change is one that the trigger is for."""
-        wanted = self.type.removesuffix(WITH_AUTH)
-        return wanted in (WRITTEN, change.type) and let_through(self.filters, change.attributes())
+        wanted = self.type.removesuffix(AUTH_CONTEXT_SUFFIX)
+        return wanted in (WRITTEN_EVENT_TYPE, change.type) and matches_filters(
+            self.filters, change.attributes()
+        )
 
 
-class Herald:
+class DocumentEventPublisher:
     """Publishes an event for each change that a trigger hears of, at least once.
 
     What is to be published is kept by the stroke that commits the change, and forgotten when it is
@@ -45,20 +53,22 @@ class Herald:
     def __init__(self, journal: Journal, pubsub: PubSub) -> None:
         self._journal = journal
         self._pubsub = pubsub
-        self._hearings: dict[str, tuple[Hearing, ...]] = {}
+        self._hearings: dict[str, tuple[DocumentTrigger, ...]] = {}
 
     def resume(self) -> None:
         """Publish what an earlier cloud of the same journal did not come to."""
-        self.tell([(_KEPT_AS, key, value) for key, value in self._journal.read(_KEPT_AS)])
+        self.publish_events(
+            [(_JOURNAL_SERVICE, key, value) for key, value in self._journal.read(_JOURNAL_SERVICE)]
+        )
 
     def listen(self, triggers: Sequence[Resource]) -> None:
         """Let these triggers hear of documents from now on, and no others."""
-        hearings: dict[str, tuple[Hearing, ...]] = defaultdict(tuple)
+        hearings: dict[str, tuple[DocumentTrigger, ...]] = defaultdict(tuple)
         for one in triggers:
-            hearings[one["name"].split("/")[1]] += (_hearing(one),)
+            hearings[one["name"].split("/")[1]] += (_build_document_trigger(one),)
         self._hearings = hearings
 
-    def news(
+    def build_event_rows(
         self,
         database: str,
         changes: Mapping[str, Document | None],
@@ -69,21 +79,23 @@ class Herald:
         hearings = self._hearings.get(database.split("/")[1], ())
         if not hearings:
             return []
-        found = (Change(name, before(name), after, time) for name, after in changes.items())
+        found = (
+            DocumentCommitChange(name, before(name), after, time) for name, after in changes.items()
+        )
         return [row for change in found for row in _rows(change, hearings)]
 
-    def tell(self, news: Sequence[Row]) -> None:
+    def publish_events(self, news: Sequence[Row]) -> None:
         """Publish what is kept in these rows."""
         if not news:
             return
-        with suppress(Ended):  # the next cloud of this journal publishes it
+        with suppress(ServiceEnded):  # the next cloud of this journal publishes it
             self._pubsub.publish([PublishRequest.FromString(value) for _, _, value in news])
             self._journal.write_together([(service, key, None) for service, key, _ in news])
 
 
-def is_of_documents(trigger: Resource) -> bool:
+def is_document_trigger(trigger: Resource) -> bool:
     """Whether a trigger hears of Firestore's documents."""
-    return _type(trigger).startswith(TYPES)
+    return _type(trigger).startswith(EVENT_TYPE_PREFIX)
 
 
 def _type(trigger: Resource) -> str:
@@ -91,15 +103,15 @@ def _type(trigger: Resource) -> str:
     return str(next(said, ""))
 
 
-def _hearing(trigger: Resource) -> Hearing:
+def _build_document_trigger(trigger: Resource) -> DocumentTrigger:
     others = [one for one in trigger["eventFilters"] if one["attribute"] != "type"]
-    return Hearing(trigger["name"], _type(trigger), compiled(others))
+    return DocumentTrigger(trigger["name"], _type(trigger), compile_filters(others))
 
 
-def _rows(change: Change, hearings: Sequence[Hearing]) -> Iterator[Row]:
+def _rows(change: DocumentCommitChange, hearings: Sequence[DocumentTrigger]) -> Iterator[Row]:
     for number, hearing in enumerate(hearings):
-        if hearing.hears(change):
-            event = message(change, hearing.trigger, hearing.type)
+        if hearing.matches_change(change):
+            event = build_event_message(change, hearing.trigger, hearing.type)
             request = PublishRequest(topic=topic_of(hearing.trigger), messages=[event])
             key = f"{change.time:020} {number:06} {change.name}"
-            yield _KEPT_AS, key, request.SerializeToString()
+            yield _JOURNAL_SERVICE, key, request.SerializeToString()

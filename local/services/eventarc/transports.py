@@ -10,7 +10,7 @@ import grpc
 from google.pubsub_v1 import types
 
 from local.application import names
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.rest import Resource
 from local.services.eventarc.names import subscription_of, topic_of
 from local.services.pubsub.messages import (
@@ -22,8 +22,8 @@ from local.services.pubsub.messages import (
 from local.services.pubsub.resources.subscriptions import EVENTS_MODE
 from local.services.pubsub.service import PubSub
 
-KEPT_FOR = timedelta(days=1)
-BACKOFF = (timedelta(seconds=10), timedelta(seconds=600))
+MESSAGE_RETENTION = timedelta(days=1)
+RETRY_BACKOFF = (timedelta(seconds=10), timedelta(seconds=600))
 ACK_DEADLINE_SECONDS = 10
 FUNCTIONS_ACK_DEADLINE_SECONDS = 600
 """As Eventarc makes subscriptions, seen in projects: of functions, and of what else is started."""
@@ -32,7 +32,7 @@ _MODE = f"{EVENTS_MODE}=CE_PUBSUB_BINDING"
 _INSIDE: Any = None
 
 
-class Transports:
+class TriggerTransports:
     """A topic and a subscription for each trigger, by the trigger's name."""
 
     def __init__(self, pubsub: PubSub) -> None:
@@ -42,8 +42,10 @@ class Transports:
     def make(self, trigger: Resource) -> Resource:
         """The trigger with its transport, which is there from now on, whoever made it."""
         topic, subscription = topic_of(trigger["name"]), subscription_of(trigger["name"])
-        _unless(grpc.StatusCode.ALREADY_EXISTS, self._publisher.CreateTopic, Topic(name=topic))
-        _unless(
+        _call_ignoring_status(
+            grpc.StatusCode.ALREADY_EXISTS, self._publisher.CreateTopic, Topic(name=topic)
+        )
+        _call_ignoring_status(
             grpc.StatusCode.ALREADY_EXISTS,
             self._subscriber.CreateSubscription,
             _subscription(trigger, topic, subscription),
@@ -54,8 +56,10 @@ class Transports:
         """Let both be gone, and what they hold."""
         subscription = DeleteSubscriptionRequest(subscription=subscription_of(trigger))
         topic = DeleteTopicRequest(topic=topic_of(trigger))
-        _unless(grpc.StatusCode.NOT_FOUND, self._subscriber.DeleteSubscription, subscription)
-        _unless(grpc.StatusCode.NOT_FOUND, self._publisher.DeleteTopic, topic)
+        _call_ignoring_status(
+            grpc.StatusCode.NOT_FOUND, self._subscriber.DeleteSubscription, subscription
+        )
+        _call_ignoring_status(grpc.StatusCode.NOT_FOUND, self._publisher.DeleteTopic, topic)
 
 
 def _subscription(trigger: Resource, topic: str, name: str) -> Subscription:
@@ -66,9 +70,9 @@ def _subscription(trigger: Resource, topic: str, name: str) -> Subscription:
         name=name,
         topic=topic,
         ack_deadline_seconds=deadline,
-        message_retention_duration=KEPT_FOR,
+        message_retention_duration=MESSAGE_RETENTION,
         expiration_policy=types.ExpirationPolicy.pb()(),  # present and empty: never
-        retry_policy={"minimum_backoff": BACKOFF[0], "maximum_backoff": BACKOFF[1]},
+        retry_policy={"minimum_backoff": RETRY_BACKOFF[0], "maximum_backoff": RETRY_BACKOFF[1]},
     )
     endpoint = _endpoint(trigger)
     if endpoint:
@@ -103,10 +107,12 @@ def _account(trigger: Resource) -> str:
     return str(trigger.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com")
 
 
-def _unless(code: grpc.StatusCode, call: Callable[[Any, Any], object], request: Any) -> None:
+def _call_ignoring_status(
+    code: grpc.StatusCode, call: Callable[[Any, Any], object], request: Any
+) -> None:
     """It is so, whoever has seen to it before."""
     try:
         call(request, _INSIDE)
-    except Refused as refused:
+    except StatusError as refused:
         if refused.code is not code:
             raise

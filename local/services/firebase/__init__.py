@@ -1,8 +1,8 @@
 """Firebase's own control planes: Hosting, Remote Config, Rules, Identity Platform."""
 
-from local.services.firebase.hosting import Hosting
-from local.services.firebase.identity import Identity
-from local.services.firebase.remote_config import RemoteConfig
-from local.services.firebase.rules import Rules
+from local.services.firebase.hosting import HostingService
+from local.services.firebase.identity import IdentityPlatformService
+from local.services.firebase.remote_config import RemoteConfigService
+from local.services.firebase.rules import RulesService
 
-__all__ = ["Hosting", "Identity", "RemoteConfig", "Rules"]
+__all__ = ["HostingService", "IdentityPlatformService", "RemoteConfigService", "RulesService"]

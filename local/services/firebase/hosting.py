@@ -12,32 +12,32 @@ import grpc
 
 from local.application import names
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.core.resource_store import Shelf, written_time
-from local.core.rest import Call, Request, Resource, listed
+from local.core.resource_store import ResourceStore, written_time
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 
 HOST = "firebasehosting.googleapis.com"
 LIVE = "live"
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 RETAINED_RELEASES = 10
 """The default of a channel's retainedReleaseCount, 1 to 100."""
 
 _FINALIZED = "FINALIZED"
-_GIVEN = ("config", "labels")
+_WRITABLE_FIELDS = ("config", "labels")
 """What a new version is told; the rest is the server's to say."""
 
 
-class Hosting:
+class HostingService:
     """The sites of every project; each has a live channel from its beginning."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self._clock = clock
-        self._shelf = Shelf(journal, "hosting")
+        self._shelf = ResourceStore(journal, "hosting")
         self.served: Callable[[str, Resource], None] = lambda site, version: None
         """Told whenever everybody sees another version of a site."""
 
-    def found(self, project: str, site: str, since: datetime) -> None:
+    def provision(self, project: str, site: str, since: datetime) -> None:
         """Give a project a site with one released version, unless it has it."""
         name = f"projects/{project}/sites/{site}"
         with self._shelf.lock:
@@ -53,27 +53,37 @@ class Hosting:
                 _release(f"sites/{site}/channels/{LIVE}", finalized, "DEPLOY", since),
             )
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         site, channel = "/v1beta1/sites/{site}", "/v1beta1/sites/{site}/channels/{channel}"
         return (
-            Call("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
-            Call(
+            RestMethod(
+                "projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites
+            ),
+            RestMethod(
                 "projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site
             ),
-            Call("sites.versions.list", "GET", f"{site}/versions", self._versions),
-            Call("sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version),
-            Call("sites.versions.create", "POST", f"{site}/versions", self._create_version),
-            Call("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize),
-            Call("sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete),
-            Call("sites.releases.list", "GET", f"{site}/releases", self._releases),
-            Call("sites.releases.create", "POST", f"{site}/releases", self._create_release),
-            Call("sites.channels.list", "GET", f"{site}/channels", self._channels),
-            Call("sites.channels.get", "GET", channel, self._get_channel),
-            Call("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
-            Call("sites.channels.patch", "PATCH", channel, self._retain),
-            Call("sites.channels.releases.list", "GET", f"{channel}/releases", self._releases),
-            Call(
+            RestMethod("sites.versions.list", "GET", f"{site}/versions", self._versions),
+            RestMethod(
+                "sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version
+            ),
+            RestMethod("sites.versions.create", "POST", f"{site}/versions", self._create_version),
+            RestMethod(
+                "sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize
+            ),
+            RestMethod(
+                "sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete
+            ),
+            RestMethod("sites.releases.list", "GET", f"{site}/releases", self._releases),
+            RestMethod("sites.releases.create", "POST", f"{site}/releases", self._create_release),
+            RestMethod("sites.channels.list", "GET", f"{site}/channels", self._channels),
+            RestMethod("sites.channels.get", "GET", channel, self._get_channel),
+            RestMethod("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
+            RestMethod("sites.channels.patch", "PATCH", channel, self._retain),
+            RestMethod(
+                "sites.channels.releases.list", "GET", f"{channel}/releases", self._releases
+            ),
+            RestMethod(
                 "sites.channels.releases.create",
                 "POST",
                 f"{channel}/releases",
@@ -81,86 +91,86 @@ class Hosting:
             ),
         )
 
-    def _sites(self, request: Request) -> Resource:
+    def _sites(self, request: RestRequest) -> Resource:
         found = self._shelf.below(f"projects/{request.ids['project']}/sites")
-        return listed(request, "sites", found, LARGEST_PAGE)
+        return build_list_response(request, "sites", found, MAX_PAGE_SIZE)
 
-    def _site(self, request: Request) -> Resource:
+    def _site(self, request: RestRequest) -> Resource:
         return self._shelf.find(f"projects/{request.ids['project']}/sites/{request.ids['site']}")
 
-    def _versions(self, request: Request) -> Resource:
+    def _versions(self, request: RestRequest) -> Resource:
         """The newest first; without a filter, whatever their status."""
         found = self._shelf.below(f"sites/{self._known(request)}/versions")
         found.sort(key=lambda one: str(one["createTime"]), reverse=True)
-        return listed(request, "versions", found, LARGEST_PAGE)
+        return build_list_response(request, "versions", found, MAX_PAGE_SIZE)
 
-    def _get_version(self, request: Request) -> Resource:
+    def _get_version(self, request: RestRequest) -> Resource:
         return self._shelf.find(_version_name(request))
 
-    def _create_version(self, request: Request) -> Resource:
+    def _create_version(self, request: RestRequest) -> Resource:
         site = self._known(request)
         with self._shelf.lock:
             number = len(self._shelf.below(f"sites/{site}/versions")) + 1
             version = _version(f"sites/{site}/versions/{_id(site, number)}", self._clock.now())
-            given = {key: value for key, value in request.body.items() if key in _GIVEN}
+            given = {key: value for key, value in request.body.items() if key in _WRITABLE_FIELDS}
             self._shelf.put({**version, **given})
             return self._shelf.find(version["name"])
 
-    def _finalize(self, request: Request) -> Resource:
+    def _finalize(self, request: RestRequest) -> Resource:
         """A created version finalised; of a version nothing else changes here."""
         with self._shelf.lock:
             version = self._shelf.find(_version_name(request))
             wanted = request.body.get("status")
             if request.query.get("updateMask", "status") != "status" or wanted != _FINALIZED:
-                raise _invalid("of a version only the status changes, to FINALIZED")
+                raise _invalid_argument("of a version only the status changes, to FINALIZED")
             if version["status"] not in ("CREATED", _FINALIZED):
-                raise _unmet(f"{version['name']} is {version['status']}")
+                raise _failed_precondition(f"{version['name']} is {version['status']}")
             now = written_time(self._clock.now())
             self._shelf.put({**version, "status": _FINALIZED, "finalizeTime": now})
             return self._shelf.find(version["name"])
 
-    def _delete(self, request: Request) -> Resource:
+    def _delete(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
             version = self._shelf.find(_version_name(request))
             if version["name"] in self._shown(request.ids["site"]):
-                raise _unmet(f"{version['name']} is released")
+                raise _failed_precondition(f"{version['name']} is released")
             now = written_time(self._clock.now())
             self._shelf.put({**version, "status": "DELETED", "deleteTime": now})
             return {}
 
-    def _channels(self, request: Request) -> Resource:
+    def _channels(self, request: RestRequest) -> Resource:
         parent = f"sites/{self._known(request)}/channels"
         found = [self._with_release(one) for one in self._shelf.below(parent)]
-        return listed(request, "channels", found, LARGEST_PAGE)
+        return build_list_response(request, "channels", found, MAX_PAGE_SIZE)
 
-    def _get_channel(self, request: Request) -> Resource:
+    def _get_channel(self, request: RestRequest) -> Resource:
         return self._with_release(self._shelf.find(_channel_name(request)))
 
-    def _create_channel(self, request: Request) -> Resource:
+    def _create_channel(self, request: RestRequest) -> Resource:
         site, channel = self._known(request), request.query.get("channelId", "")
         name = f"sites/{site}/channels/{channel}"
         with self._shelf.lock:
             if not channel:
-                raise _invalid("channelId is missing")
+                raise _invalid_argument("channelId is missing")
             if name in self._shelf:
-                raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
+                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
             mark = names.base36(name, 8)
             made = _channel(name, f"https://{site}--{channel}-{mark}.web.app", self._clock.now())
             self._shelf.put(made)
             return made
 
-    def _retain(self, request: Request) -> Resource:
+    def _retain(self, request: RestRequest) -> Resource:
         """A channel that keeps another number of releases; of a channel nothing else changes."""
         with self._shelf.lock:
             channel = self._shelf.find(_channel_name(request))
             count = request.body.get("retainedReleaseCount")
             if not isinstance(count, int) or not 1 <= count <= 100:
-                raise _invalid("retainedReleaseCount must be between 1 and 100")
+                raise _invalid_argument("retainedReleaseCount must be between 1 and 100")
             self._shelf.put({**channel, "retainedReleaseCount": count})
             self._expire(request.ids["site"])
             return self._with_release(self._shelf.find(channel["name"]))
 
-    def _releases(self, request: Request) -> Resource:
+    def _releases(self, request: RestRequest) -> Resource:
         """The newest first; of a site those of all its channels."""
         site = self._known(request)
         if "channel" in request.ids:
@@ -169,24 +179,24 @@ class Hosting:
             channels = self._shelf.below(f"sites/{site}/channels")
             found = [one for channel in channels for one in self._history(channel["name"])]
             found.sort(key=lambda one: str(one["releaseTime"]), reverse=True)
-        return listed(request, "releases", found, LARGEST_PAGE)
+        return build_list_response(request, "releases", found, MAX_PAGE_SIZE)
 
-    def _create_release(self, request: Request) -> Resource:
+    def _create_release(self, request: RestRequest) -> Resource:
         """A release of a finalised version; its type is the server's to say."""
         query, site = request.query, self._known(request)
         name = query.get("versionName") or query.get("version_name") or ""
         with self._shelf.lock:
             channel = self._shelf.find(_channel_name(request))["name"]
             if request.body.get("type", "SITE_DISABLE") != "SITE_DISABLE":
-                raise _invalid("type is set by the server, but for SITE_DISABLE")
+                raise _invalid_argument("type is set by the server, but for SITE_DISABLE")
             if not name.startswith(f"sites/{site}/versions/"):
-                raise _invalid(f"versionName '{name}' is not a version of {site}")
+                raise _invalid_argument(f"versionName '{name}' is not a version of {site}")
             version = self._shelf.find(name)
             if version["status"] != _FINALIZED:
-                raise _unmet(f"{name} is {version['status']}, not {_FINALIZED}")
+                raise _failed_precondition(f"{name} is {version['status']}, not {_FINALIZED}")
             history = self._history(channel)
             if history and history[0]["version"]["name"] == name:
-                raise _unmet(f"{name} is what the channel serves already")
+                raise _failed_precondition(f"{name} is what the channel serves already")
             known = any(one["version"]["name"] == name for one in history)
             kind = "ROLLBACK" if known else "DEPLOY"
             at = self._after(history)
@@ -233,7 +243,7 @@ class Hosting:
         history = self._history(channel["name"])
         return {**channel, "release": history[0]} if history else channel
 
-    def _known(self, request: Request) -> str:
+    def _known(self, request: RestRequest) -> str:
         """The site of a request. Raises: Refused NOT_FOUND."""
         site = request.ids["site"]
         self._shelf.find(f"sites/{site}/channels/{LIVE}")
@@ -270,17 +280,17 @@ def _id(site: str, number: int) -> str:
     return names.digest(f"{site}/{number}")[:16]
 
 
-def _version_name(request: Request) -> str:
+def _version_name(request: RestRequest) -> str:
     return f"sites/{request.ids['site']}/versions/{request.ids['version']}"
 
 
-def _channel_name(request: Request) -> str:
+def _channel_name(request: RestRequest) -> str:
     return f"sites/{request.ids['site']}/channels/{request.ids.get('channel', LIVE)}"
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+def _invalid_argument(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def _unmet(message: str) -> Refused:
-    return Refused(grpc.StatusCode.FAILED_PRECONDITION, message)
+def _failed_precondition(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.FAILED_PRECONDITION, message)

@@ -12,14 +12,14 @@ from typing import Any
 import grpc
 
 from local.application import names
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.core.resource_store import Shelf
-from local.core.rest import Call, Request, Resource
+from local.core.resource_store import ResourceStore
+from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "identitytoolkit.googleapis.com"
 _OUTPUT_ONLY = ("name", "subtype")
-_FIELDS = frozenset(
+_CONFIG_FIELDS = frozenset(
     {
         "signIn",
         "notification",
@@ -41,7 +41,7 @@ _FIELDS = frozenset(
 )
 
 
-_INNER = {
+_NESTED_FIELDS = {
     "signIn": frozenset({"email", "phoneNumber", "anonymous", "allowDuplicateEmails"}),
     "mfa": frozenset({"state", "enabledProviders", "providerConfigs"}),
     "client": frozenset({"permissions"}),
@@ -49,80 +49,86 @@ _INNER = {
     "smsRegionConfig": frozenset({"allowByDefault", "allowlistOnly"}),
 }
 """What a mask can name below a field, of some fields; what the server alone says is not there."""
-_MAPS = frozenset({"blockingFunctions.triggers"})
+_MAP_FIELDS = frozenset({"blockingFunctions.triggers"})
 """A mask ends at a map (google/protobuf/field_mask.proto)."""
 
 
-class Identity:
+class IdentityPlatformService:
     """The configuration of every project, secrets included, as the real one hands them out."""
 
     def __init__(self, journal: Journal) -> None:
-        self._shelf = Shelf(journal, "identity")
+        self._shelf = ResourceStore(journal, "identity")
         self.configured: Callable[[str, Resource], None] = lambda project, config: None
         """Told whenever a project's configuration is another one."""
         self._founded: set[str] = set()
 
-    def takes_no_password(self, api_key: str) -> bool:
+    def is_password_sign_in_off(self, api_key: str) -> bool:
         """Whether signing in by e-mail is off in the project whose own web API key that is."""
         with self._shelf.lock:
             configs = [self._shelf.find(name) for name in sorted(self._founded)]
         of_it = [one for one in configs if one.get("client", {}).get("apiKey") == api_key]
-        return any(not _by_mail(one) for one in of_it)
+        return any(not _allows_email_sign_in(one) for one in of_it)
 
     def api_key(self, project: str) -> str:
         """A project's own web API key; one that is nobody's, where nothing of it is configured."""
         name = f"projects/{project}/config"
         with self._shelf.lock:
-            config = self._shelf.find(name) if name in self._shelf else _first(project)
+            config = (
+                self._shelf.find(name) if name in self._shelf else _build_initial_config(project)
+            )
         return str(config["client"]["apiKey"])
 
-    def found(self, project: str) -> None:
+    def provision(self, project: str) -> None:
         """Give a project its configuration, unless it has one."""
         name = f"projects/{project}/config"
         self._founded.add(name)
         with self._shelf.lock:
             if name not in self._shelf:
-                self._shelf.put({"name": name, **_first(project)})
+                self._shelf.put({"name": name, **_build_initial_config(project)})
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         config = "/admin/v2/projects/{project}/config"
         accounts = "/v1/projects/{project}/accounts"
         return (
-            Call("projects.getConfig", "GET", config, self._get),
-            Call("projects.updateConfig", "PATCH", config, self._patch),
-            Call("projects.accounts", "POST", accounts, self._sign_up),
-            Call("projects.accounts.batchGet", "GET", f"{accounts}:batchGet", self._people),
-            Call("projects.accounts.update", "POST", f"{accounts}:update", self._change),
+            RestMethod("projects.getConfig", "GET", config, self._get),
+            RestMethod("projects.updateConfig", "PATCH", config, self._patch),
+            RestMethod("projects.accounts", "POST", accounts, self._sign_up),
+            RestMethod("projects.accounts.batchGet", "GET", f"{accounts}:batchGet", self._people),
+            RestMethod("projects.accounts.update", "POST", f"{accounts}:update", self._change),
         )
 
-    def _sign_up(self, request: Request) -> Resource:
+    def _sign_up(self, request: RestRequest) -> Resource:
         """A person of the application, by the id that is given."""
         person = {"validSince": "0", **request.body}
-        self._shelf.put({"name": f"{_accounts(request)}/{person['localId']}", **person})
+        self._shelf.put({"name": f"{_accounts_project(request)}/{person['localId']}", **person})
         return person
 
-    def _people(self, request: Request) -> Resource:
+    def _people(self, request: RestRequest) -> Resource:
         """A page of them, in order of their ids; the token is the last one."""
         after, most = request.query.get("nextPageToken", ""), int(request.query["maxResults"])
         with self._shelf.lock:
-            found = [one for one in self._shelf.below(_accounts(request)) if one["localId"] > after]
+            found = [
+                one
+                for one in self._shelf.below(_accounts_project(request))
+                if one["localId"] > after
+            ]
         page = [{key: one[key] for key in one if key != "name"} for one in found[:most]]
         more = {"nextPageToken": page[-1]["localId"]} if len(found) > most else {}
         return {"users": page, **more} if page else {}
 
-    def _change(self, request: Request) -> Resource:
+    def _change(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
-            name = f"{_accounts(request)}/{request.body.get('localId')}"
+            name = f"{_accounts_project(request)}/{request.body.get('localId')}"
             if name not in self._shelf:
-                raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "USER_NOT_FOUND")
+                raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "USER_NOT_FOUND")
             self._shelf.put({**self._shelf.find(name), **request.body})
         return {"localId": request.body["localId"]}
 
-    def _get(self, request: Request) -> Resource:
+    def _get(self, request: RestRequest) -> Resource:
         return self._shelf.find(f"projects/{request.ids['project']}/config")
 
-    def _patch(self, request: Request) -> Resource:
+    def _patch(self, request: RestRequest) -> Resource:
         """The configuration with the fields of `updateMask` as in the body, absent ones cleared.
 
         Nothing can make it conditional.
@@ -133,44 +139,44 @@ class Identity:
             for path in paths or [key for key in request.body if key not in _OUTPUT_ONLY]:
                 parts = path.split(".")
                 if not _is_maskable(parts):
-                    raise Refused(
+                    raise StatusError(
                         grpc.StatusCode.INVALID_ARGUMENT, f"updateMask: there is no field '{path}'"
                     )
-                config = _with(config, parts, request.body)
+                config = _set_field(config, parts, request.body)
             self._shelf.put(config)
             self.configured(request.ids["project"], config)
             return config
 
 
-def _by_mail(config: Resource) -> bool:
+def _allows_email_sign_in(config: Resource) -> bool:
     return bool(config.get("signIn", {}).get("email", {}).get("enabled", False))
 
 
-def _accounts(request: Request) -> str:
+def _accounts_project(request: RestRequest) -> str:
     return f"projects/{request.ids['project']}/accounts"
 
 
 def _is_maskable(parts: list[str]) -> bool:
     first, *deeper = parts
-    if first not in _FIELDS:
+    if first not in _CONFIG_FIELDS:
         return False
-    if deeper and first in _INNER and deeper[0] not in _INNER[first]:
+    if deeper and first in _NESTED_FIELDS and deeper[0] not in _NESTED_FIELDS[first]:
         return False
-    return ".".join(parts[:2]) not in _MAPS or len(parts) == 2
+    return ".".join(parts[:2]) not in _MAP_FIELDS or len(parts) == 2
 
 
-def _with(resource: Resource, parts: list[str], given: Any) -> Resource:
+def _set_field(resource: Resource, parts: list[str], given: Any) -> Resource:
     """The resource with one field, however deep, as it is given."""
     first, *deeper = parts
     there = given.get(first) if isinstance(given, dict) else None
     if deeper:
         inner = resource.get(first)
-        there = _with(inner if isinstance(inner, dict) else {}, deeper, there)
+        there = _set_field(inner if isinstance(inner, dict) else {}, deeper, there)
     kept = {key: value for key, value in resource.items() if key != first}
     return kept if there is None else {**kept, first: there}
 
 
-def _first(project: str) -> Resource:
+def _build_initial_config(project: str) -> Resource:
     """A project with sign-in by e-mail; its keys are made of its name."""
     key = base64.b64encode(names.digest(f"{project}/signer").encode()).decode()
     return {

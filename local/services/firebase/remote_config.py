@@ -12,89 +12,93 @@ import grpc
 
 from local.application import names
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.core.resource_store import Shelf, written_time
-from local.core.rest import Call, Reply, Request, Resource, listed
+from local.core.resource_store import ResourceStore, written_time
+from local.core.rest import Resource, RestMethod, RestReply, RestRequest, build_list_response
 
 HOST = "firebaseremoteconfig.googleapis.com"
-LARGEST_PAGE = 300
+MAX_PAGE_SIZE = 300
 _SETTABLE = ("conditions", "parameters", "parameterGroups")
 
 
-class RemoteConfig:
+class RemoteConfigService:
     """The templates of every project. Versions are never forgotten here."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self._clock = clock
-        self._shelf = Shelf(journal, "remote-config")
+        self._shelf = ResourceStore(journal, "remote-config")
 
-    def found(self, project: str, since: datetime) -> None:
+    def provision(self, project: str, since: datetime) -> None:
         """Give a project a first template, unless it has one."""
         with self._shelf.lock:
             if not self._versions(project):
                 self._publish(project, {"parameters": {}}, "INCREMENTAL_UPDATE", since)
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         template = "/v1/projects/{project}/remoteConfig"
         return (
-            Call("projects.getRemoteConfig", "GET", template, self._get),
-            Call("projects.updateRemoteConfig", "PUT", template, self._put),
-            Call("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
-            Call(
+            RestMethod("projects.getRemoteConfig", "GET", template, self._get),
+            RestMethod("projects.updateRemoteConfig", "PUT", template, self._put),
+            RestMethod(
+                "projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback
+            ),
+            RestMethod(
                 "projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list
             ),
         )
 
-    def _get(self, request: Request) -> Reply:
+    def _get(self, request: RestRequest) -> RestReply:
         """The newest template, or that of `versionNumber`; its etag is a header."""
         project, asked = request.ids["project"], request.query.get("versionNumber", "")
         with self._shelf.lock:
             versions = self._versions(project)
             if not asked:
                 return _reply(project, versions[-1] if versions else {})
-            return _reply(project, _numbered(versions, asked))
+            return _reply(project, _find_version(versions, asked))
 
-    def _put(self, request: Request) -> Reply:
+    def _put(self, request: RestRequest) -> RestReply:
         """The template published, if it is still at the etag of `If-Match` (`*`: at any)."""
         project, known = request.ids["project"], request.headers.get("if-match", "")
         with self._shelf.lock:
             versions = self._versions(project)
             newest = versions[-1] if versions else {}
             if not known:
-                raise _invalid("If-Match is missing: an etag, or *")
+                raise _invalid_argument("If-Match is missing: an etag, or *")
             if known not in ("*", _etag(project, newest)):
-                raise Refused(
+                raise StatusError(
                     grpc.StatusCode.FAILED_PRECONDITION,
                     f"[VERSION_MISMATCH]: Expected version {known.rpartition('-')[2]},"
                     f" found {_number(newest)} for project: {names.project_number(project)}",
                 )
             template = {key: request.body[key] for key in _SETTABLE if key in request.body}
             if request.query.get("validateOnly") == "true":
-                return Reply(template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"})
+                return RestReply(
+                    template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"}
+                )
             self._publish(project, template, "INCREMENTAL_UPDATE", self._clock.now())
             return _reply(project, self._versions(project)[-1])
 
-    def _rollback(self, request: Request) -> Reply:
+    def _rollback(self, request: RestRequest) -> RestReply:
         """An older template published again as a new version; nothing can make it conditional."""
         project, asked = request.ids["project"], str(request.body.get("versionNumber", ""))
         with self._shelf.lock:
             versions = self._versions(project)
-            source = _numbered(versions, asked)
+            source = _find_version(versions, asked)
             if source is versions[-1]:
-                raise _invalid(f"version {asked} is the current one")
+                raise _invalid_argument(f"version {asked} is the current one")
             template = {key: source[key] for key in _SETTABLE if key in source}
             self._publish(project, template, "ROLLBACK", self._clock.now(), asked)
             return _reply(project, self._versions(project)[-1])
 
-    def _list(self, request: Request) -> Resource:
+    def _list(self, request: RestRequest) -> Resource:
         """Versions without their templates, the newest first."""
         versions = [
             {"name": one["name"], **one["version"]}
             for one in reversed(self._versions(request.ids["project"]))
         ]
-        page = listed(request, "versions", versions, LARGEST_PAGE)
+        page = build_list_response(request, "versions", versions, MAX_PAGE_SIZE)
         for shown in page.get("versions", ()):
             del shown["name"]
         return page
@@ -119,9 +123,9 @@ class RemoteConfig:
         self._shelf.put({"name": name, **template, "version": version})
 
 
-def _reply(project: str, kept: Resource) -> Reply:
+def _reply(project: str, kept: Resource) -> RestReply:
     body = {key: value for key, value in kept.items() if key != "name"}
-    return Reply(body, {"ETag": _etag(project, kept)})
+    return RestReply(body, {"ETag": _etag(project, kept)})
 
 
 def _etag(project: str, kept: Resource) -> str:
@@ -133,13 +137,13 @@ def _number(kept: Resource) -> str:
     return str(kept["version"]["versionNumber"]) if kept else "0"
 
 
-def _numbered(versions: list[Resource], number: str) -> Resource:
+def _find_version(versions: list[Resource], number: str) -> Resource:
     """Raises: Refused NOT_FOUND."""
     found = next((one for one in versions if _number(one) == number), None)
     if found is None:
-        raise Refused(grpc.StatusCode.NOT_FOUND, f"Version {number} was not found.")
+        raise StatusError(grpc.StatusCode.NOT_FOUND, f"Version {number} was not found.")
     return found
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+def _invalid_argument(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -11,28 +11,28 @@ from datetime import datetime
 import grpc
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.core.resource_store import Shelf, written_time
-from local.core.rest import Call, Request, Resource, listed
+from local.core.resource_store import ResourceStore, written_time
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 
 HOST = "firebaserules.googleapis.com"
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 CLOSED = (
     "rules_version = '2'; service {service} {{ match /{{path=**}} {{ allow read: if false; }} }}"
 )
 
 
-class Rules:
+class RulesService:
     """The rulesets and releases of every project; what the rules say is enforced nowhere."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self.most_rulesets: int | None = None
         """How many a project may have; None: any number. The real quota is not known."""
         self._clock = clock
-        self._shelf = Shelf(journal, "rules")
+        self._shelf = ResourceStore(journal, "rules")
 
-    def found(self, project: str, release: str, since: datetime) -> None:
+    def provision(self, project: str, release: str, since: datetime) -> None:
         """Give a project a release (`cloud.firestore`, …) of closed rules, unless it has it."""
         name = f"projects/{project}/releases/{release}"
         with self._shelf.lock:
@@ -43,85 +43,85 @@ class Rules:
             ruleset = _ruleset(project, f"{release}/first", source, since)
             self._shelf.put(ruleset, _release(name, ruleset["name"], since))
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         releases, rulesets = "/v1/projects/{project}/releases", "/v1/projects/{project}/rulesets"
         release, ruleset = f"{releases}/{{release=**}}", f"{rulesets}/{{ruleset}}"
         return (
-            Call("projects.releases.list", "GET", releases, self._releases),
-            Call("projects.releases.get", "GET", release, self._get_release),
-            Call("projects.releases.create", "POST", releases, self._create_release),
-            Call("projects.releases.patch", "PATCH", release, self._patch_release),
-            Call("projects.rulesets.list", "GET", rulesets, self._rulesets),
-            Call("projects.rulesets.get", "GET", ruleset, self._get_ruleset),
-            Call("projects.rulesets.create", "POST", rulesets, self._create_ruleset),
-            Call("projects.rulesets.delete", "DELETE", ruleset, self._delete_ruleset),
+            RestMethod("projects.releases.list", "GET", releases, self._releases),
+            RestMethod("projects.releases.get", "GET", release, self._get_release),
+            RestMethod("projects.releases.create", "POST", releases, self._create_release),
+            RestMethod("projects.releases.patch", "PATCH", release, self._patch_release),
+            RestMethod("projects.rulesets.list", "GET", rulesets, self._rulesets),
+            RestMethod("projects.rulesets.get", "GET", ruleset, self._get_ruleset),
+            RestMethod("projects.rulesets.create", "POST", rulesets, self._create_ruleset),
+            RestMethod("projects.rulesets.delete", "DELETE", ruleset, self._delete_ruleset),
         )
 
-    def _releases(self, request: Request) -> Resource:
-        return listed(request, "releases", self._all_releases(request), LARGEST_PAGE)
+    def _releases(self, request: RestRequest) -> Resource:
+        return build_list_response(request, "releases", self._all_releases(request), MAX_PAGE_SIZE)
 
-    def _get_release(self, request: Request) -> Resource:
+    def _get_release(self, request: RestRequest) -> Resource:
         return self._shelf.find(_release_name(request))
 
-    def _create_release(self, request: Request) -> Resource:
+    def _create_release(self, request: RestRequest) -> Resource:
         name = str(request.body.get("name", ""))
         with self._shelf.lock:
             if not name.startswith(f"projects/{request.ids['project']}/releases/"):
-                raise _invalid(f"'{name}' is not the name of a release")
+                raise _invalid_argument(f"'{name}' is not the name of a release")
             if name in self._shelf:
-                raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
+                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
             ruleset = self._shelf.find(str(request.body.get("rulesetName", "")))
             self._shelf.put(_release(name, ruleset["name"], self._clock.now()))
             return self._shelf.find(name)
 
-    def _patch_release(self, request: Request) -> Resource:
+    def _patch_release(self, request: RestRequest) -> Resource:
         """A release moved to another ruleset; nothing can make it conditional."""
         with self._shelf.lock:
             release = self._shelf.find(_release_name(request))
             asked = request.body.get("release")
             if not isinstance(asked, dict) or asked.get("name") != release["name"]:
-                raise _invalid("release.name must be the name in the path")
+                raise _invalid_argument("release.name must be the name in the path")
             ruleset = self._shelf.find(str(asked.get("rulesetName", "")))
             now = written_time(self._clock.now())
             self._shelf.put({**release, "rulesetName": ruleset["name"], "updateTime": now})
             return self._shelf.find(release["name"])
 
-    def _rulesets(self, request: Request) -> Resource:
+    def _rulesets(self, request: RestRequest) -> Resource:
         """Rulesets without their sources, the newest first."""
         found = self._shelf.below(f"projects/{request.ids['project']}/rulesets")
         found.sort(key=lambda one: str(one["createTime"]), reverse=True)
         bare = [{key: one[key] for key in ("name", "createTime")} for one in found]
-        return listed(request, "rulesets", bare, LARGEST_PAGE)
+        return build_list_response(request, "rulesets", bare, MAX_PAGE_SIZE)
 
-    def _get_ruleset(self, request: Request) -> Resource:
+    def _get_ruleset(self, request: RestRequest) -> Resource:
         return self._shelf.find(_ruleset_name(request))
 
-    def _create_ruleset(self, request: Request) -> Resource:
+    def _create_ruleset(self, request: RestRequest) -> Resource:
         project, source = request.ids["project"], request.body.get("source")
         files = source.get("files") if isinstance(source, dict) else None
         if not files or not all(isinstance(one, dict) and one.get("content") for one in files):
-            raise _invalid("source.files needs a file with content")
+            raise _invalid_argument("source.files needs a file with content")
         with self._shelf.lock:
             count = len(self._shelf.below(f"projects/{project}/rulesets"))
             if self.most_rulesets is not None and count >= self.most_rulesets:
-                raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many rulesets.")
+                raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many rulesets.")
             made = _ruleset(project, uuid.uuid4().hex, {"files": files}, self._clock.now())
             self._shelf.put(made)
             return made
 
-    def _delete_ruleset(self, request: Request) -> Resource:
+    def _delete_ruleset(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
             ruleset = self._shelf.find(_ruleset_name(request))
             for release in self._all_releases(request):
                 if release["rulesetName"] == ruleset["name"]:
-                    raise Refused(
+                    raise StatusError(
                         grpc.StatusCode.FAILED_PRECONDITION, f"{release['name']} releases it"
                     )
             self._shelf.write({ruleset["name"]: None})
             return {}
 
-    def _all_releases(self, request: Request) -> list[Resource]:
+    def _all_releases(self, request: RestRequest) -> list[Resource]:
         """Release names may have parts of their own: `cloud.firestore/orders`."""
         return self._shelf.under(f"projects/{request.ids['project']}/releases/")
 
@@ -136,13 +136,13 @@ def _release(name: str, ruleset: str, at: datetime) -> Resource:
     return {"name": name, "rulesetName": ruleset, "createTime": now, "updateTime": now}
 
 
-def _release_name(request: Request) -> str:
+def _release_name(request: RestRequest) -> str:
     return f"projects/{request.ids['project']}/releases/{request.ids['release']}"
 
 
-def _ruleset_name(request: Request) -> str:
+def _ruleset_name(request: RestRequest) -> str:
     return f"projects/{request.ids['project']}/rulesets/{request.ids['ruleset']}"
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+def _invalid_argument(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -15,32 +15,37 @@ from google.protobuf.message import Message
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal, Row
-from local.services.firestore.data.documents import Documents
+from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions, Write
-from local.services.firestore.queries.query import Query
-from local.services.firestore.refusals import aborted, cancelled, invalid, unmet
+from local.services.firestore.queries.query import DocumentQuery
+from local.services.firestore.refusals import (
+    aborted,
+    cancelled,
+    failed_precondition,
+    invalid_argument,
+)
 from local.services.firestore.timeline import Timeline, to_timestamp
 from local.services.firestore.writes.transactions import (
     CONTENTION,
     Age,
     Concurrency,
-    State,
     Transaction,
     Transactions,
+    TransactionState,
 )
-from local.services.firestore.writes.writes import Applied, apply
+from local.services.firestore.writes.writes import WriteOutcome, apply
 
-LOCK_DEADLINE = timedelta(seconds=20)
+LOCK_TIMEOUT = timedelta(seconds=20)
 """How long a commit waits for who holds what it changes."""
 
 Listener: TypeAlias = Callable[[Collection[str]], None]
 """Told the names of the documents that a commit changed; must be quick and must not call back."""
 
 
-class Herald(Protocol):
+class ChangePublisher(Protocol):
     """Whoever carries the news of what is written; it is quick, and does not call back."""
 
-    def news(
+    def build_event_rows(
         self,
         database: str,
         changes: Mapping[str, Document | None],
@@ -50,20 +55,20 @@ class Herald(Protocol):
         """What is to be kept with a commit, so that it is told whatever happens."""
         ...
 
-    def tell(self, news: Sequence[Row]) -> None:
+    def publish_events(self, news: Sequence[Row]) -> None:
         """Carry what has been kept."""
         ...
 
 
-_LOOK_AGAIN_SECONDS = 0.05
+_POLL_INTERVAL_SECONDS = 0.05
 """Wall time after which a waiting commit looks at the cloud's clock again."""
 
 
 @dataclass(frozen=True)
-class View:
+class DocumentView:
     """The documents at one time, perhaps through a transaction, which remembers what it saw."""
 
-    documents: Documents
+    documents: DocumentHistory
     time: int
     transaction: Transaction | None = None
     begun: bytes = b""
@@ -75,7 +80,7 @@ class View:
             self.transaction.names.add(name)
         return self.documents.get(name, self.time)
 
-    def run(self, query: Query) -> list[Document]:
+    def run(self, query: DocumentQuery) -> list[Document]:
         """The whole documents that a query finds."""
         found = query.run(self.documents, self.time)
         if self.transaction is not None:
@@ -84,7 +89,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class _Pending:
+class _PendingCommit:
     """A commit that is being carried out, or waits for its turn."""
 
     database: str
@@ -95,7 +100,7 @@ class _Pending:
     is_wanted: Callable[[], bool]
 
 
-class Engine:
+class FirestoreEngine:
     """All databases behind one lock; safe for threads."""
 
     def __init__(
@@ -112,10 +117,10 @@ class Engine:
         self._admit = admit
         self._turn = threading.Condition()
         self._timeline = Timeline(clock, point_in_time_recovery)
-        self._documents = Documents(journal, self._timeline)
+        self._documents = DocumentHistory(journal, self._timeline)
         self._transactions = Transactions(self._timeline, concurrency, randomness)
         self._listeners: list[Listener] = []
-        self.herald: Herald | None = None
+        self.herald: ChangePublisher | None = None
         """Told of every write that changes a document; not of what imports and restores bring."""
 
     def begin(self, database: str, options: TransactionOptions) -> bytes:
@@ -131,7 +136,9 @@ class Engine:
             self._turn.notify_all()
 
     @contextmanager
-    def reading(self, database: str, request: Message, at: int | None = None) -> Iterator[View]:
+    def read_request(
+        self, database: str, request: Message, at: int | None = None
+    ) -> Iterator[DocumentView]:
         """What a request may see, nothing changing meanwhile: the time that its selector says.
 
         `at` overrules the selector: the time of the first page.
@@ -142,34 +149,34 @@ class Engine:
         with self._turn:
             selector = request.WhichOneof("consistency_selector")
             if at is not None:
-                yield View(self._documents, self._timeline.check_read(to_timestamp(at)))
+                yield DocumentView(self._documents, self._timeline.check_read(to_timestamp(at)))
             elif selector == "read_time":
-                yield View(self._documents, self._timeline.check_read(request.read_time))
+                yield DocumentView(self._documents, self._timeline.check_read(request.read_time))
             elif selector == "transaction":
                 yield self._through(self._transactions.join(request.transaction, database))
             elif selector == "new_transaction":
                 begun = self._transactions.begin(database, request.new_transaction)
                 yield replace(self._through(begun), begun=begun.token)
             else:
-                yield View(self._documents, self._timeline.read())
+                yield DocumentView(self._documents, self._timeline.read())
 
     @contextmanager
-    def looking(self, at: int | None = None) -> Iterator[View]:
+    def read_at(self, at: int | None = None) -> Iterator[DocumentView]:
         """The newest state, or what is still known of another time; nothing changes meanwhile."""
         with self._turn:
             now = self._timeline.read()
-            yield View(self._documents, now if at is None else at)
+            yield DocumentView(self._documents, now if at is None else at)
 
     @contextmanager
-    def going_on(self, time: int) -> Iterator[View]:
+    def continue_read(self, time: int) -> Iterator[DocumentView]:
         """The time at which somebody has begun to read, for more of it; nothing changes meanwhile.
 
         Raises: Refused, once that cannot be read any more.
         """
         with self._turn:
             if time < self._timeline.horizon():
-                raise unmet("The requested 'read_time' is too old.")
-            yield View(self._documents, time)
+                raise failed_precondition("The requested 'read_time' is too old.")
+            yield DocumentView(self._documents, time)
 
     def fill(self, documents: Iterable[Document]) -> None:
         """Let documents be there as they are, whatever anybody may do with their database."""
@@ -184,7 +191,7 @@ class Engine:
             gone = {
                 document.name: None
                 for collection in self._documents.collections_below(f"{database}/documents")
-                for document in self._documents.within(collection, time)
+                for document in self._documents.documents_in(collection, time)
             }
             self._documents.commit(gone, time)
 
@@ -194,7 +201,7 @@ class Engine:
         writes: Iterable[Write],
         is_wanted: Callable[[], bool],
         token: bytes = b"",
-    ) -> tuple[Applied, int]:
+    ) -> tuple[WriteOutcome, int]:
         """Carry out all the writes or none; what they changed, and the commit's time.
 
         A commit that has to wait gives up when it is no longer wanted. However it ends, the
@@ -205,18 +212,18 @@ class Engine:
         self._admit(database)
         with self._turn:
             transaction = self._transactions.join(token, database) if token else None
-            pending = _Pending(
+            pending = _PendingCommit(
                 database=database,
                 writes=list(writes),
                 transaction=transaction,
                 age=transaction.age if transaction else self._transactions.next_age(),
-                deadline=self._timeline.read() + LOCK_DEADLINE // timedelta(microseconds=1),
+                deadline=self._timeline.read() + LOCK_TIMEOUT // timedelta(microseconds=1),
                 is_wanted=is_wanted,
             )
-            outcome = State.ROLLED_BACK
+            outcome = TransactionState.ROLLED_BACK
             try:
                 committed = self._carry_out(pending)
-                outcome = State.COMMITTED
+                outcome = TransactionState.COMMITTED
                 return committed
             finally:
                 if transaction is not None:
@@ -224,7 +231,7 @@ class Engine:
                     self._turn.notify_all()
 
     @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
+    def add_listener(self, listener: Listener) -> Iterator[None]:
         """Tell a listener of every commit within the block."""
         with self._turn:
             self._listeners.append(listener)
@@ -234,16 +241,18 @@ class Engine:
             with self._turn:
                 self._listeners.remove(listener)
 
-    def _through(self, transaction: Transaction) -> View:
+    def _through(self, transaction: Transaction) -> DocumentView:
         """What a transaction sees; it remembers only where others can come between."""
         if transaction.concurrency is Concurrency.PESSIMISTIC:
-            return View(self._documents, self._timeline.read(), transaction)
+            return DocumentView(self._documents, self._timeline.read(), transaction)
         if transaction.snapshot is None:
             transaction.snapshot = self._timeline.read()
         remembers = transaction.concurrency is Concurrency.OPTIMISTIC
-        return View(self._documents, transaction.snapshot, transaction if remembers else None)
+        return DocumentView(
+            self._documents, transaction.snapshot, transaction if remembers else None
+        )
 
-    def _carry_out(self, pending: _Pending) -> tuple[Applied, int]:
+    def _carry_out(self, pending: _PendingCommit) -> tuple[WriteOutcome, int]:
         while True:
             time = self._timeline.commit()
             self._check_transaction(pending, time)
@@ -253,42 +262,46 @@ class Engine:
                 break
             self._wait(pending)
         herald = self.herald
-        news = herald.news(pending.database, applied.changes, read, time) if herald else []
+        news = (
+            herald.build_event_rows(pending.database, applied.changes, read, time) if herald else []
+        )
         self._documents.commit(applied.changes, time, news)
         for listener in self._listeners:
             listener(applied.changes.keys())
         if herald and news:
-            herald.tell(news)
+            herald.publish_events(news)
         return applied, time
 
-    def _check_transaction(self, pending: _Pending, time: int) -> None:
+    def _check_transaction(self, pending: _PendingCommit, time: int) -> None:
         """Refuse writes of a transaction that only reads, or whose reads are not so any more."""
         transaction = pending.transaction
         if transaction is None or not pending.writes:
             return
         if transaction.concurrency is None:
-            raise invalid("Cannot modify entities in a read-only transaction.")
-        if transaction.state is State.WOUNDED or transaction.is_overtaken(self._documents, time):
+            raise invalid_argument("Cannot modify entities in a read-only transaction.")
+        if transaction.state is TransactionState.WOUNDED or transaction.is_snapshot_outdated(
+            self._documents, time
+        ):
             raise aborted(CONTENTION)
 
-    def _must_wait(self, pending: _Pending, applied: Applied, time: int) -> bool:
+    def _must_wait(self, pending: _PendingCommit, applied: WriteOutcome, time: int) -> bool:
         """Whether an older transaction holds what changes here; younger ones are wounded."""
         must_wait = False
         for holder in self._transactions.holders():
             if holder is pending.transaction:
                 continue
-            if not holder.holds_against(applied.changes, self._documents, time):
+            if not holder.conflicts_with(applied.changes, self._documents, time):
                 continue
             if holder.age < pending.age:
                 must_wait = True
             else:
-                holder.state = State.WOUNDED
+                holder.state = TransactionState.WOUNDED
                 self._turn.notify_all()
         return must_wait
 
-    def _wait(self, pending: _Pending) -> None:
+    def _wait(self, pending: _PendingCommit) -> None:
         if self._timeline.read() >= pending.deadline:
             raise aborted("Too much contention on these documents. Please try again.")
-        self._turn.wait(_LOOK_AGAIN_SECONDS)
+        self._turn.wait(_POLL_INTERVAL_SECONDS)
         if not pending.is_wanted():
             raise cancelled("Nobody waits for this commit any more.")

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import TypeAlias
 
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 
 ID_LIMIT_BYTES = 1500
 DEPTH_LIMIT = 100
@@ -30,7 +30,7 @@ def database_of(name: str) -> str:
     """
     match = _DATABASE.match(name)
     if match is None:
-        raise invalid(f'Resource name "{name}" names no database.')
+        raise invalid_argument(f'Resource name "{name}" names no database.')
     return match[0]
 
 
@@ -40,7 +40,7 @@ def check_database(name: str) -> str:
     Raises: Refused INVALID_ARGUMENT.
     """
     if not _DATABASE.fullmatch(name):
-        raise invalid(f'"{name}" is not the name of a database.')
+        raise invalid_argument(f'"{name}" is not the name of a database.')
     return name
 
 
@@ -62,7 +62,9 @@ def check_document(name: str, database: str | None = None) -> str:
     """
     segments = _segments(name, database)
     if not segments or len(segments) % 2:
-        raise invalid(f'Document name "{name}" has an odd number of segments below its database.')
+        raise invalid_argument(
+            f'Document name "{name}" has an odd number of segments below its database.'
+        )
     return name
 
 
@@ -72,7 +74,9 @@ def check_parent(name: str) -> str:
     Raises: Refused INVALID_ARGUMENT.
     """
     if len(_segments(name, None)) % 2:
-        raise invalid(f'Parent name "{name}" has an odd number of segments below its database.')
+        raise invalid_argument(
+            f'Parent name "{name}" has an odd number of segments below its database.'
+        )
     return name
 
 
@@ -91,22 +95,24 @@ def _segments(name: str, database: str | None) -> list[str]:
     database = database or database_of(name)
     root = f"{database}/documents"
     if name != root and not name.startswith(f"{root}/"):
-        raise invalid(f'Resource name "{name}" does not lie in the documents of "{database}".')
+        raise invalid_argument(
+            f'Resource name "{name}" does not lie in the documents of "{database}".'
+        )
     segments = name[len(root) + 1 :].split("/") if name != root else []
     for segment in segments:
         _check_id(segment)
     if len(segments) > 2 * DEPTH_LIMIT:
-        raise invalid(f"Resource name is deeper than {DEPTH_LIMIT} collections.")
+        raise invalid_argument(f"Resource name is deeper than {DEPTH_LIMIT} collections.")
     return segments
 
 
 def _check_id(segment: str) -> None:
     if segment in {"", ".", ".."}:
-        raise invalid(f'Resource id "{segment}" is invalid.')
+        raise invalid_argument(f'Resource id "{segment}" is invalid.')
     if len(segment) * 4 > ID_LIMIT_BYTES and len(segment.encode()) > ID_LIMIT_BYTES:
-        raise invalid(f"Resource id is longer than {ID_LIMIT_BYTES} bytes.")
+        raise invalid_argument(f"Resource id is longer than {ID_LIMIT_BYTES} bytes.")
     if _RESERVED_ID.fullmatch(segment) and not _NUMERIC_ID.fullmatch(segment):
-        raise invalid(f'Resource id "{segment}" is invalid because it is reserved.')
+        raise invalid_argument(f'Resource id "{segment}" is invalid because it is reserved.')
 
 
 def _segment_key(segment: str) -> tuple[int, int | str]:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 
 
-def invalid(message: str) -> Refused:
+def invalid_argument(message: str) -> StatusError:
     """INVALID_ARGUMENT: no state of the database makes this request right."""
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def unmet(message: str) -> Refused:
+def failed_precondition(message: str) -> StatusError:
     """FAILED_PRECONDITION: the state of the database forbids it."""
-    return Refused(grpc.StatusCode.FAILED_PRECONDITION, message)
+    return StatusError(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
-def missing(message: str) -> Refused:
+def not_found(message: str) -> StatusError:
     """NOT_FOUND: the document that it needs is not there."""
-    return Refused(grpc.StatusCode.NOT_FOUND, message)
+    return StatusError(grpc.StatusCode.NOT_FOUND, message)
 
 
-def exists(message: str) -> Refused:
+def already_exists(message: str) -> StatusError:
     """ALREADY_EXISTS: the document that it creates is there."""
-    return Refused(grpc.StatusCode.ALREADY_EXISTS, message)
+    return StatusError(grpc.StatusCode.ALREADY_EXISTS, message)
 
 
-def aborted(message: str) -> Refused:
+def aborted(message: str) -> StatusError:
     """ABORTED: lost against another transaction; begin again."""
-    return Refused(grpc.StatusCode.ABORTED, message)
+    return StatusError(grpc.StatusCode.ABORTED, message)
 
 
-def cancelled(message: str) -> Refused:
+def cancelled(message: str) -> StatusError:
     """CANCELLED: nobody is there to hear the answer."""
-    return Refused(grpc.StatusCode.CANCELLED, message)
+    return StatusError(grpc.StatusCode.CANCELLED, message)
 
 
-def unimplemented(message: str) -> Refused:
+def unimplemented(message: str) -> StatusError:
     """UNIMPLEMENTED: the real service can, this one does not."""
-    return Refused(grpc.StatusCode.UNIMPLEMENTED, message)
+    return StatusError(grpc.StatusCode.UNIMPLEMENTED, message)

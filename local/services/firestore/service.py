@@ -14,14 +14,14 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.services.firestore.data.databases import Databases
-from local.services.firestore.data.field_paths import masked
-from local.services.firestore.data.indexes import Indexes
-from local.services.firestore.data.limits import check_request
-from local.services.firestore.data.ttl import Expiry
-from local.services.firestore.engine import Engine
+from local.services.firestore.data.field_paths import apply_mask
+from local.services.firestore.data.indexes import CompositeIndexes
+from local.services.firestore.data.limits import check_request_size
+from local.services.firestore.data.ttl import TtlPolicies
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Cursor, Document, DocumentMask, Precondition, Value
 from local.services.firestore.messages import Write as WriteMessage
 from local.services.firestore.names import check_database, check_document, check_parent, database_of
@@ -29,7 +29,7 @@ from local.services.firestore.queries import listing
 from local.services.firestore.queries.aggregation import read_aggregations
 from local.services.firestore.queries.listeners import listen
 from local.services.firestore.queries.query import read_query
-from local.services.firestore.refusals import invalid, missing
+from local.services.firestore.refusals import invalid_argument, not_found
 from local.services.firestore.timeline import to_timestamp
 from local.services.firestore.writes.transactions import Concurrency
 
@@ -38,7 +38,7 @@ Context: TypeAlias = grpc.ServicerContext
 _ID_ALPHABET = ascii_letters + digits
 _ID_LENGTH = 20
 _STREAM_TOKEN_BYTES = 8
-_PIECE = 300
+_DOCUMENTS_PER_READ = 300
 """Documents of a query that are looked for at once, where that can be done bit by bit."""
 
 _BatchGetDocumentsResponse = types.BatchGetDocumentsResponse.pb()
@@ -72,31 +72,31 @@ class FirestoreService:
     ) -> None:
         self._randomness = randomness or SystemRandom()
         self.databases = Databases(clock, journal, point_in_time_recovery=point_in_time_recovery)
-        self.engine = Engine(
+        self.engine = FirestoreEngine(
             clock,
             journal,
             concurrency,
             point_in_time_recovery=point_in_time_recovery,
             randomness=self._randomness,
-            admit=self.databases.admit,
+            admit=self.databases.require_usable,
         )
-        self.expiry = Expiry(self.engine, clock, journal)
-        self.indexes = Indexes(journal)
+        self.expiry = TtlPolicies(self.engine, clock, journal)
+        self.indexes = CompositeIndexes(journal)
 
     def GetDocument(self, request: Message, context: Context) -> Message:
         """The document; NOT_FOUND when there is none."""
         name = check_document(request.name)
-        with self.engine.reading(database_of(name), request) as view:
+        with self.engine.read_request(database_of(name), request) as view:
             document = view.get(name)
         if document is None:
-            raise missing(f'Document "{name}" not found.')
-        return masked(document, _mask(request, "mask"))
+            raise not_found(f'Document "{name}" not found.')
+        return apply_mask(document, _mask(request, "mask"))
 
     def BatchGetDocuments(self, request: Message, context: Context) -> Iterator[Message]:
         """Each document once, all at one time; those that are missing come last."""
         database = check_database(request.database)
         names = [check_document(name, database) for name in dict.fromkeys(request.documents)]
-        with self.engine.reading(database, request) as view:
+        with self.engine.read_request(database, request) as view:
             found = [(name, view.get(name)) for name in names]
         found.sort(key=lambda pair: pair[1] is None)
         begun, read_time = view.begun, to_timestamp(view.time)
@@ -107,26 +107,26 @@ class FirestoreService:
             if document is None:
                 answer.missing = name
             else:
-                answer.found.CopyFrom(masked(document, _mask(request, "mask")))
+                answer.found.CopyFrom(apply_mask(document, _mask(request, "mask")))
             yield answer
             begun = b""
 
     def ListDocuments(self, request: Message, context: Context) -> Message:
         """One page of a collection."""
         page = listing.read_page(request.page_token)
-        with self.engine.reading(database_of(request.parent), request, page.time) as view:
+        with self.engine.read_request(database_of(request.parent), request, page.time) as view:
             found = listing.documents(view, request)
         shown, token = page.cut(found, request.page_size, view.time)
         mask = _mask(request, "mask")
         return _ListDocumentsResponse(
-            documents=[masked(document, mask) for document in shown], next_page_token=token
+            documents=[apply_mask(document, mask) for document in shown], next_page_token=token
         )
 
     def ListCollectionIds(self, request: Message, context: Context) -> Message:
         """One page of the collections right below a document or a database's root."""
         page = listing.read_page(request.page_token)
         parent = check_parent(request.parent)
-        with self.engine.reading(database_of(parent), request, page.time) as view:
+        with self.engine.read_request(database_of(parent), request, page.time) as view:
             found = listing.collection_ids(view, parent)
         shown, token = page.cut(found, request.page_size, view.time)
         return _ListCollectionIdsResponse(collection_ids=shown, next_page_token=token)
@@ -134,7 +134,7 @@ class FirestoreService:
     def CreateDocument(self, request: Message, context: Context) -> Message:
         """The new document, with an id of its own when the request has none."""
         if "/" in request.collection_id or not request.collection_id:
-            raise invalid(f'Collection id "{request.collection_id}" is invalid.')
+            raise invalid_argument(f'Collection id "{request.collection_id}" is invalid.')
         new_id = request.document_id or "".join(
             self._randomness.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH)
         )
@@ -162,7 +162,7 @@ class FirestoreService:
 
     def Commit(self, request: Message, context: Context) -> Message:
         """All writes carried out at one time, or none."""
-        check_request(request)
+        check_request_size(request)
         database = check_database(request.database)
         applied, time = self.engine.commit(
             database, request.writes, context.is_active, request.transaction
@@ -171,12 +171,12 @@ class FirestoreService:
 
     def BatchWrite(self, request: Message, context: Context) -> Message:
         """Each write carried out or refused on its own."""
-        check_request(request)
+        check_request_size(request)
         database, answer = check_database(request.database), _BatchWriteResponse()
         for write in request.writes:
             try:
                 applied, _ = self.engine.commit(database, [write], context.is_active)
-            except Refused as refused:
+            except StatusError as refused:
                 answer.write_results.add()
                 answer.status.append(Status(code=refused.code.value[0], message=refused.message))
             else:
@@ -201,9 +201,9 @@ class FirestoreService:
         the first of many costs no more.
         """
         query = read_query(request.parent, request.structured_query)
-        with self.engine.reading(database_of(request.parent), request) as view:
+        with self.engine.read_request(database_of(request.parent), request) as view:
             in_pieces = query.is_by_name and view.transaction is None
-            found = view.run(query.of_first(_PIECE) if in_pieces else query)
+            found = view.run(query.limit_to(_DOCUMENTS_PER_READ) if in_pieces else query)
         begun, read_time = view.begun, to_timestamp(view.time)
         if begun:
             yield _RunQueryResponse(transaction=begun)
@@ -211,19 +211,21 @@ class FirestoreService:
             yield _RunQueryResponse(read_time=read_time)
         while found:
             for document in found:
-                yield _RunQueryResponse(document=query.shown(document), read_time=read_time)
-            if not in_pieces or len(found) < _PIECE:
+                yield _RunQueryResponse(
+                    document=query.project_document(document), read_time=read_time
+                )
+            if not in_pieces or len(found) < _DOCUMENTS_PER_READ:
                 return
-            query = query.behind(found)
-            with self.engine.going_on(view.time) as later:
-                found = later.run(query.of_first(_PIECE))
+            query = query.start_after(found)
+            with self.engine.continue_read(view.time) as later:
+                found = later.run(query.limit_to(_DOCUMENTS_PER_READ))
 
     def RunAggregationQuery(self, request: Message, context: Context) -> Iterator[Message]:
         """One answer with every figure by its alias."""
         query, aggregations = read_aggregations(
             request.parent, request.structured_aggregation_query
         )
-        with self.engine.reading(database_of(request.parent), request) as view:
+        with self.engine.read_request(database_of(request.parent), request) as view:
             found = view.run(query)
         figures = {alias: aggregation.over(found) for alias, aggregation in aggregations.items()}
         yield _RunAggregationQueryResponse(
@@ -235,10 +237,10 @@ class FirestoreService:
     def PartitionQuery(self, request: Message, context: Context) -> Message:
         """One page of the cursors that part a query into pieces of about the same size."""
         if request.partition_count <= 0:
-            raise invalid("The number of partitions must be positive.")
+            raise invalid_argument("The number of partitions must be positive.")
         page = listing.read_page(request.page_token)
         query = read_query(request.parent, request.structured_query)
-        with self.engine.reading(database_of(request.parent), request, page.time) as view:
+        with self.engine.read_request(database_of(request.parent), request, page.time) as view:
             points = listing.partition_points(view.run(query), request.partition_count)
         shown, token = page.cut(points, request.page_size, view.time)
         return _PartitionQueryResponse(
@@ -256,7 +258,7 @@ class FirestoreService:
         """One commit for each request after the first, which only opens the stream."""
         database = ""
         for number, request in enumerate(requests):
-            check_request(request)
+            check_request_size(request)
             token = number.to_bytes(_STREAM_TOKEN_BYTES, "big")
             if number == 0:
                 database = check_database(request.database)
@@ -271,9 +273,9 @@ class FirestoreService:
         self, request: Message, write: WriteMessage, document: Document, context: Context
     ) -> Document:
         """Commit one write; the document as it is afterwards, through the request's mask."""
-        check_request(request)
+        check_request_size(request)
         applied, _ = self.engine.commit(database_of(document.name), [write], context.is_active)
-        return masked(applied.documents[document.name], _mask(request, "mask"))
+        return apply_mask(applied.documents[document.name], _mask(request, "mask"))
 
 
 def _mask(request: Message, name: str) -> DocumentMask | None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from local.core.clock import CloudClock
-from local.services.firestore.refusals import invalid, unmet
+from local.services.firestore.refusals import failed_precondition, invalid_argument
 
-PAST_HOUR = timedelta(hours=1)
-POINT_IN_TIME_WINDOW = timedelta(days=7)
+DEFAULT_VERSION_RETENTION = timedelta(hours=1)
+PITR_VERSION_RETENTION = timedelta(days=7)
 """https://firebase.google.com/docs/firestore/pitr (read 2026-11)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ def to_micros(time: Timestamp) -> int:
     Raises: Refused INVALID_ARGUMENT when it is finer than that.
     """
     if time.nanos % _MICROSECOND_NANOS:
-        raise invalid("Timestamps must be microsecond aligned.")
+        raise invalid_argument("Timestamps must be microsecond aligned.")
     micros: int = time.seconds * _SECOND_MICROS + time.nanos // _MICROSECOND_NANOS
     return micros
 
@@ -52,7 +52,7 @@ class Timeline:
     @property
     def retention(self) -> timedelta:
         """How long replaced versions can be read."""
-        return POINT_IN_TIME_WINDOW if self._point_in_time_recovery else PAST_HOUR
+        return PITR_VERSION_RETENTION if self._point_in_time_recovery else DEFAULT_VERSION_RETENTION
 
     def move_past(self, time: int) -> None:
         """Let nothing that follows be earlier than `time`."""
@@ -83,10 +83,10 @@ class Timeline:
         time = to_micros(read_time)
         now = self.read()
         if time > now:
-            raise invalid("The requested 'read_time' cannot be in the future.")
-        fine = time >= now - PAST_HOUR // _MICROSECOND
+            raise invalid_argument("The requested 'read_time' cannot be in the future.")
+        fine = time >= now - DEFAULT_VERSION_RETENTION // _MICROSECOND
         if time < self.horizon() or not (fine or time % _MINUTE_MICROS == 0):
-            raise unmet("The requested 'read_time' is too old.")
+            raise failed_precondition("The requested 'read_time' is too old.")
         return time
 
     def _now(self) -> int:

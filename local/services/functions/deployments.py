@@ -12,29 +12,38 @@ from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
 from local.application import Application
-from local.application.applications import Estate, Location, invalid, location_of, not_found, parse
-from local.application.builds import Asked, Build
-from local.application.service import Archive, Configuration, Service
-from local.core.grpc_services import Refused
+from local.application.applications import (
+    ApplicationRegistry,
+    Location,
+    invalid_argument,
+    location_of,
+    not_found,
+    parse_resource_name,
+)
+from local.application.builds import Build, BuildRequest
+from local.application.service import ApplicationService, Archive, RevisionConfiguration
+from local.core.grpc_services import StatusError
 from local.core.pages import page
-from local.faults.points import Faults
-from local.services.run.quota import WriteQuota
+from local.faults.points import FaultPoints
+from local.services.run.quota import WriteQuotaBucket
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 QUOTA_METRIC = "cloudfunctions.googleapis.com/write_requests"
 """60 writes in 60 s and region, of the 2nd generation."""
 _FUNCTION: Any = functions_v2.Function.pb()
 _METADATA: Any = functions_v2.OperationMetadata.pb()
 
 
-class Deploying:
+class FunctionDeploymentCalls:
     """The writes of `FunctionService`. One deployment of a function at a time: a second is refused.
 
     Whether the source is there, its secrets can be read and its container starts shows when the
     build is due.
     """
 
-    def __init__(self, estate: Estate, quota: WriteQuota, faults: Faults) -> None:
+    def __init__(
+        self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultPoints
+    ) -> None:
         self._estate = estate
         self._quota = quota
         self._faults = faults
@@ -45,36 +54,44 @@ class Deploying:
         Without `all_traffic_on_latest_revision` the traffic list stays: a function whose traffic
         is pinned gives the new revision nothing.
         """
-        location, (function,) = parse(request.function.name, "functions")
-        paths = _paths(request.update_mask.paths, request.function)
+        location, (function,) = parse_resource_name(request.function.name, "functions")
+        paths = _fields_to_change(request.update_mask.paths, request.function)
         application, service = self._found(location, function)
-        return self._begin(application, service, "update", _asked(request.function, paths, service))
+        return self._begin(
+            application, service, "update", _read_build_request(request.function, paths, service)
+        )
 
     def CreateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A function of the policy that was deleted is there again, its traffic on the newest."""
-        location, _ = parse(request.parent)
-        for application in self._estate.within(location):
+        location, _ = parse_resource_name(request.parent)
+        for application in self._estate.applications_in(location):
             if request.function_id in application.policy.functions:
                 service = application.service_of(request.function_id)
                 if service.deleted_at is None:
-                    raise Refused(
+                    raise StatusError(
                         grpc.StatusCode.ALREADY_EXISTS,
                         f"Resource '{location}/functions/{request.function_id}' already exists",
                     )
-                asked = _asked(request.function, _set(request.function), service)
+                asked = _read_build_request(request.function, _set(request.function), service)
                 return self._begin(application, service, "create", asked)
-        raise Refused(grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy")
+        raise StatusError(
+            grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy"
+        )
 
     def DeleteFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The function is gone at once, with its service."""
-        location, (function,) = parse(request.name, "functions")
+        location, (function,) = parse_resource_name(request.name, "functions")
         application, service = self._found(location, function)
         self._admit(application, function)
         application.delete(service.function)
         return operations_pb2.Operation(name=f"{location}/operations/delete-{function}", done=True)
 
     def _begin(
-        self, application: Application, service: Service, verb: str, asked: tuple[Asked, Any]
+        self,
+        application: Application,
+        service: ApplicationService,
+        verb: str,
+        asked: tuple[BuildRequest, Any],
     ) -> Message:
         self._admit(application, service.function)
         name = f"{location_of(application)}/functions/{service.function}"
@@ -87,16 +104,16 @@ class Deploying:
         return operation_message(application, build)
 
     def _admit(self, application: Application, function: str) -> None:
-        self._quota.take(location_of(application), dry_run=False)
+        self._quota.spend_write(location_of(application), dry_run=False)
         if application.builds.running(function) is not None:
-            raise Refused(
+            raise StatusError(
                 grpc.StatusCode.ABORTED,
                 f"An operation on function {function} in region {application.region} in project "
                 f"{application.project} is already in progress. Please try again later.",
             )
 
-    def _found(self, location: Location, function: str) -> tuple[Application, Service]:
-        for application in self._estate.within(location):
+    def _found(self, location: Location, function: str) -> tuple[Application, ApplicationService]:
+        for application in self._estate.applications_in(location):
             if function in application.policy.functions:
                 service = application.service_of(function)
                 if service.deleted_at is None:
@@ -107,13 +124,13 @@ class Deploying:
 class Deployments:
     """`google.longrunning.Operations` of the deployments of functions."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: ApplicationRegistry) -> None:
         self._estate = estate
 
     def GetOperation(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation by its full name."""
-        location, (identity,) = parse(request.name, "operations")
-        for application in self._estate.within(location):
+        location, (identity,) = parse_resource_name(request.name, "operations")
+        for application in self._estate.applications_in(location):
             for build in application.builds.all():
                 if build.id == identity:
                     return operation_message(application, build)
@@ -121,16 +138,16 @@ class Deployments:
 
     def ListOperations(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A region's operations, the newest first; unfiltered."""
-        location, _ = parse(request.name.removesuffix("/operations"))
+        location, _ = parse_resource_name(request.name.removesuffix("/operations"))
         if request.filter:
-            raise invalid(f"filter '{request.filter}' is not supported")
+            raise invalid_argument(f"filter '{request.filter}' is not supported")
         found = [
             operation_message(application, build)
-            for application in self._estate.within(location)
+            for application in self._estate.applications_in(location)
             for build in reversed(application.builds.all())
         ]
         shown, token = page(
-            found, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+            found, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return operations_pb2.ListOperationsResponse(operations=shown, next_page_token=token)
 
@@ -154,14 +171,14 @@ def operation_message(application: Application, build: Build) -> Message:
     return message
 
 
-def _paths(paths: Iterable[str], function: Any) -> list[str]:
+def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
     """The fields to change. Raises: Refused for one that a function does not have."""
     for path in paths:
         descriptor = _FUNCTION.DESCRIPTOR
         for part in path.split("."):
             field = descriptor.fields_by_name.get(part) if descriptor is not None else None
             if field is None:
-                raise invalid(f"update_mask: a function has no field '{path}'")
+                raise invalid_argument(f"update_mask: a function has no field '{path}'")
             descriptor = field.message_type
     return list(paths) or _set(function)
 
@@ -175,7 +192,9 @@ def _set(function: Any) -> list[str]:
     ]
 
 
-def _asked(function: Any, paths: list[str], service: Service) -> tuple[Asked, Any]:
+def _read_build_request(
+    function: Any, paths: list[str], service: ApplicationService
+) -> tuple[BuildRequest, Any]:
     """What is to be built, and the message that an operation shows of it."""
     message = _FUNCTION()
     message.CopyFrom(function)
@@ -198,9 +217,11 @@ def _asked(function: Any, paths: list[str], service: Service) -> tuple[Asked, An
     ):
         if field in named:
             changes[ours] = getattr(config, field)
-    kept = {field: getattr(before, field) for field in Configuration.__struct_fields__}
+    kept = {field: getattr(before, field) for field in RevisionConfiguration.__struct_fields__}
     follow = "all_traffic_on_latest_revision" in named and config.all_traffic_on_latest_revision
-    return Asked(_archive(function, paths), Configuration(**{**kept, **changes}), follow), message
+    return BuildRequest(
+        _archive(function, paths), RevisionConfiguration(**{**kept, **changes}), follow
+    ), message
 
 
 def _archive(function: Any, paths: list[str]) -> Archive | None:
@@ -208,5 +229,5 @@ def _archive(function: Any, paths: list[str]) -> Archive | None:
         return None
     place = function.build_config.source.storage_source
     if not place.bucket or not place.object_:
-        raise invalid("build_config.source.storage_source needs a bucket and an object")
+        raise invalid_argument("build_config.source.storage_source needs a bucket and an object")
     return Archive(place.bucket, place.object_, place.generation)

@@ -6,7 +6,7 @@ Shapes: https://cloud.google.com/functions/docs/reference/rest/v2/projects.locat
 
 from __future__ import annotations
 
-from local.core.rest import Call, Request, Resource
+from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "cloudfunctions.googleapis.com"
 NAMES = ("nodejs16", "nodejs20", "nodejs22", "python312")
@@ -18,12 +18,12 @@ class Runtimes:
     def __init__(self) -> None:
         self.decommissioned = {"nodejs16"}
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         path = "/v2/projects/{project}/locations/{region}/runtimes"
-        return (Call("projects.locations.runtimes.list", "GET", path, self._list),)
+        return (RestMethod("projects.locations.runtimes.list", "GET", path, self._list),)
 
-    def _list(self, _request: Request) -> Resource:
+    def _list(self, _request: RestRequest) -> Resource:
         return {
             "runtimes": [
                 {

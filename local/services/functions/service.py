@@ -9,68 +9,81 @@ from google.cloud import functions_v2
 from google.protobuf.message import Message
 
 from local.application import Application, names
-from local.application.applications import Estate, invalid, location_of, parse
-from local.application.service import Archive, Service
+from local.application.applications import (
+    ApplicationRegistry,
+    invalid_argument,
+    location_of,
+    parse_resource_name,
+)
+from local.application.service import ApplicationService, Archive
 from local.application.sources import Sources
 from local.core.pages import page
-from local.faults.points import Faults
-from local.services.eventarc.filters import is_fed, of_function
+from local.faults.points import FaultPoints
+from local.services.eventarc.filters import function_event_filters, has_event_source
 from local.services.eventarc.names import messages_of, trigger_of
-from local.services.functions.deployments import Deploying
+from local.services.functions.deployments import FunctionDeploymentCalls
 from local.services.run.messages import service_account
-from local.services.run.quota import WriteQuota
-from local.services.storage.values import Stored
+from local.services.run.quota import WriteQuotaBucket
+from local.services.storage.values import StoredObject
 
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 """functions_v2 ListFunctionsRequest.page_size: 1,000 is the largest, and the default."""
 
 FunctionMessage: Any = functions_v2.Function.pb()
 
-TASKS = {"deployment-taskqueue": "true"}
+TASK_QUEUE_LABELS = {"deployment-taskqueue": "true"}
 """The label with which Firebase deploys what a queue gives tasks."""
 
 
-class Functions(Deploying):
+class Functions(FunctionDeploymentCalls):
     """Every function of the applications. The real API has no etag either."""
 
-    def __init__(self, estate: Estate, sources: Sources, quota: WriteQuota, faults: Faults) -> None:
+    def __init__(
+        self,
+        estate: ApplicationRegistry,
+        sources: Sources,
+        quota: WriteQuotaBucket,
+        faults: FaultPoints,
+    ) -> None:
         super().__init__(estate, quota, faults)
         self._sources = sources
 
     def GetFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A function by its full name."""
-        location, (function,) = parse(request.name, "functions")
+        location, (function,) = parse_resource_name(request.name, "functions")
         if request.revision:
-            raise invalid("revision applies to 1st generation functions only")
+            raise invalid_argument("revision applies to 1st generation functions only")
         return self._message(*self._found(location, function))
 
     def ListFunctions(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The functions of a region, or of all with `locations/-`, by name; unfiltered."""
-        location, _ = parse(request.parent)
+        location, _ = parse_resource_name(request.parent)
         if request.filter:
-            raise invalid(f"filter '{request.filter}' is not supported")
+            raise invalid_argument(f"filter '{request.filter}' is not supported")
         if request.order_by not in ("", "name"):
-            raise invalid(f"order_by '{request.order_by}' is not supported")
+            raise invalid_argument(f"order_by '{request.order_by}' is not supported")
         found = [
             (application, service)
-            for application in self._estate.within(location)
+            for application in self._estate.applications_in(location)
             for service in application.services()
             if service.deleted_at is None
         ]
         found.sort(key=lambda owned: _name(*owned))
         shown, token = page(
-            found, lambda owned: _name(*owned), request.page_size, request.page_token, LARGEST_PAGE
+            found, lambda owned: _name(*owned), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         response: Message = functions_v2.ListFunctionsResponse.pb()(
             functions=[self._message(*owned) for owned in shown], next_page_token=token
         )
         return response
 
-    def _message(self, application: Application, service: Service) -> Message:
+    def _message(self, application: Application, service: ApplicationService) -> Message:
         return function_message(application, service, self._sources.of(application, service))
 
 
-def function_message(application: Application, service: Service, source: Stored) -> Message:
+def function_message(
+    application: Application, service: ApplicationService, source: StoredObject
+) -> Message:
     """`google.cloud.functions.v2.Function`; its update time is that of the last deployment."""
     revision = service.latest_created
     first = service.first_generation
@@ -81,20 +94,20 @@ def function_message(application: Application, service: Service, source: Stored)
         state=_state(application, service),
         create_time=service.created_at,
         update_time=revision.created_at,
-        labels={"deployment-tool": "cli-firebase", **(TASKS if service.queue else {})},
+        labels={"deployment-tool": "cli-firebase", **(TASK_QUEUE_LABELS if service.queue else {})},
         url=f"https://{names.function_host(application.project, application.region)}/"
         f"{service.function}",
-        build_config=_build(application, service, source),
+        build_config=_build_build_config(application, service, source),
         service_config={
             **_config(application, service),
-            **({} if first else _run(application, service)),
+            **({} if first else _build_run_service(application, service)),
         },
-        event_trigger=_events(application, service),
+        event_trigger=_build_event_trigger(application, service),
     )
     return message
 
 
-def _state(application: Application, service: Service) -> int:
+def _state(application: Application, service: ApplicationService) -> int:
     state = functions_v2.Function.State
     if application.builds.running(service.function) is not None:
         return int(state.DEPLOYING)
@@ -102,7 +115,7 @@ def _state(application: Application, service: Service) -> int:
     return int(state.ACTIVE if sound else state.FAILED)
 
 
-def _config(application: Application, service: Service) -> dict[str, Any]:
+def _config(application: Application, service: ApplicationService) -> dict[str, Any]:
     """What its newest deployment runs with."""
     revision = service.latest_created
     configuration = revision.configuration
@@ -128,7 +141,7 @@ def _config(application: Application, service: Service) -> dict[str, Any]:
     }
 
 
-def _run(application: Application, service: Service) -> dict[str, Any]:
+def _build_run_service(application: Application, service: ApplicationService) -> dict[str, Any]:
     """Where a function of the 2nd generation stands in Cloud Run."""
     host = names.run_host(service.name, application.project, application.region)
     return {
@@ -139,11 +152,13 @@ def _run(application: Application, service: Service) -> dict[str, Any]:
     }
 
 
-def _events(application: Application, service: Service) -> dict[str, Any] | None:
+def _build_event_trigger(
+    application: Application, service: ApplicationService
+) -> dict[str, Any] | None:
     """What brings it events; of the 1st generation nobody sees a trigger. None: nothing does."""
-    if not is_fed(service):
+    if not has_event_source(service):
         return None
-    kind, *filters = of_function(service)
+    kind, *filters = function_event_filters(service)
     return {
         "trigger": "" if service.first_generation else trigger_of(application, service),
         "pubsub_topic": "" if service.hears else messages_of(application, service),
@@ -155,16 +170,18 @@ def _events(application: Application, service: Service) -> dict[str, Any] | None
     }
 
 
-def _name(application: Application, service: Service) -> str:
+def _name(application: Application, service: ApplicationService) -> str:
     return f"{location_of(application)}/functions/{service.function}"
 
 
-def _follows_latest(service: Service) -> bool:
+def _follows_latest(service: ApplicationService) -> bool:
     """Read true, the latest revision serves everything and will go on to."""
     return all(target.revision is None for target in service.traffic if target.percent)
 
 
-def _build(application: Application, service: Service, stored: Stored) -> dict[str, Any]:
+def _build_build_config(
+    application: Application, service: ApplicationService, stored: StoredObject
+) -> dict[str, Any]:
     """What the latest revision was built from, and where: one object, a generation per build."""
     asked = service.latest_created.source
     archive = asked or Archive(stored.bucket, stored.name, stored.generation)

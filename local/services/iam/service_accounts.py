@@ -7,65 +7,65 @@ from __future__ import annotations
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.core.resource_store import Shelf
-from local.core.rest import Call, Request, Resource
+from local.core.resource_store import ResourceStore
+from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "iam.googleapis.com"
 
 
-class Accounts:
+class ServiceAccounts:
     """The service accounts of every project; what runs as one does not ask about it."""
 
     def __init__(self, journal: Journal) -> None:
-        self._shelf = Shelf(journal, "accounts")
+        self._shelf = ResourceStore(journal, "accounts")
 
-    def found(self, project: str, email: str) -> None:
+    def provision(self, project: str, email: str) -> None:
         """Give a project a service account, unless it has it."""
         account = _account(project, email)
         with self._shelf.lock:
             if account["name"] not in self._shelf:
                 self._shelf.put(account)
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         accounts = "/v1/projects/{project}/serviceAccounts"
         one = f"{accounts}/{{account}}"
         return (
-            Call("projects.serviceAccounts.create", "POST", accounts, self._create),
-            Call("projects.serviceAccounts.get", "GET", one, self._find),
-            Call("projects.serviceAccounts.delete", "DELETE", one, self._delete),
-            Call("projects.serviceAccounts.disable", "POST", f"{one}:disable", self._disable),
-            Call("projects.serviceAccounts.enable", "POST", f"{one}:enable", self._enable),
+            RestMethod("projects.serviceAccounts.create", "POST", accounts, self._create),
+            RestMethod("projects.serviceAccounts.get", "GET", one, self._find),
+            RestMethod("projects.serviceAccounts.delete", "DELETE", one, self._delete),
+            RestMethod("projects.serviceAccounts.disable", "POST", f"{one}:disable", self._disable),
+            RestMethod("projects.serviceAccounts.enable", "POST", f"{one}:enable", self._enable),
         )
 
-    def _create(self, request: Request) -> Resource:
+    def _create(self, request: RestRequest) -> Resource:
         project, short = request.ids["project"], request.body.get("accountId")
         if not isinstance(short, str) or not short:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "accountId is missing")
+            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "accountId is missing")
         account = _account(project, f"{short}@{project}.iam.gserviceaccount.com")
         with self._shelf.lock:
             if account["name"] in self._shelf:
                 said = f"Service account {short} already exists"
-                raise Refused(grpc.StatusCode.ALREADY_EXISTS, said)
+                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, said)
             self._shelf.put(account)
         return account
 
-    def _find(self, request: Request) -> Resource:
+    def _find(self, request: RestRequest) -> Resource:
         return self._shelf.find(_name(request.ids["project"], request.ids["account"]))
 
-    def _delete(self, request: Request) -> Resource:
+    def _delete(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
             self._shelf.write({self._find(request)["name"]: None})
         return {}
 
-    def _disable(self, request: Request) -> Resource:
+    def _disable(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
             self._shelf.put({**self._find(request), "disabled": True})
         return {}
 
-    def _enable(self, request: Request) -> Resource:
+    def _enable(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
             found = self._find(request)
             self._shelf.put({key: value for key, value in found.items() if key != "disabled"})

@@ -11,7 +11,7 @@ from local.services.identity.users import User, Users, uid_of
 from shared.core.codec import from_json
 
 
-class Fault(Exception):
+class IdentityError(Exception):
     """An answer of 400 and more, by Google's word for it."""
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -20,25 +20,25 @@ class Fault(Exception):
         self.status = status
 
 
-def made(users: Users, body: bytes) -> dict[str, Any]:
+def create_user(users: Users, body: bytes) -> dict[str, Any]:
     """A person who was not there before."""
     asked = from_json(body, NewAccountRequest)
     uid = asked.local_id or uid_of(asked.email)
-    if users.called(asked.email) is not None:
-        raise Fault("EMAIL_EXISTS")
+    if users.find_by_email(asked.email) is not None:
+        raise IdentityError("EMAIL_EXISTS")
     if users.get(uid) is not None:
-        raise Fault("DUPLICATE_LOCAL_ID")
+        raise IdentityError("DUPLICATE_LOCAL_ID")
     verified = asked.email_verified
     users.keep(User(uid, asked.email, asked.password, {}, email_verified=verified))
     return {"localId": uid, "email": asked.email}
 
 
-def updated(users: Users, body: bytes) -> dict[str, Any]:
+def update_claims(users: Users, body: bytes) -> dict[str, Any]:
     """A person with other claims."""
     asked = from_json(body, UpdateRequest)
     user = users.get(asked.local_id)
     if user is None:
-        raise Fault("USER_NOT_FOUND")
+        raise IdentityError("USER_NOT_FOUND")
     claims = from_json(asked.custom_attributes, dict[str, Any])
     users.keep(replace(user, claims=claims))
     return {"localId": user.uid}

@@ -16,13 +16,13 @@ from msgspec import Struct
 
 from local.core.journal import Journal
 
-KEPT_AS = "identity keys"
+JOURNAL_SERVICE = "identity keys"
 _FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)
 """Certificates are valid whatever the cloud's clock says; who reads them reads the machine's."""
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-class Signing(Struct, frozen=True):
+class SigningKey(Struct, frozen=True):
     """A key that signs tokens, with the certificate by which others verify them."""
 
     id: str
@@ -40,12 +40,12 @@ class Keys:
         self._lock = threading.Lock()
 
     @cached_property
-    def people(self) -> Signing:
+    def people(self) -> SigningKey:
         """Signs Firebase ID tokens."""
         return self._signing("people")
 
     @cached_property
-    def services(self) -> Signing:
+    def services(self) -> SigningKey:
         """Signs the ID tokens of service accounts."""
         return self._signing("services")
 
@@ -59,30 +59,30 @@ class Keys:
         """Key and certificate, in PEM, of a server that plays the hosts."""
         return b"".join(self._blocks("tls")[1:])
 
-    def _signing(self, name: str) -> Signing:
+    def _signing(self, name: str) -> SigningKey:
         key_block, certificate = self._blocks(name)
         key = serialization.load_pem_private_key(key_block, None)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError(f"{name} is kept with a key that is not RSA")
-        return Signing(hashlib.sha256(certificate).hexdigest()[:40], key, certificate.decode())
+        return SigningKey(hashlib.sha256(certificate).hexdigest()[:40], key, certificate.decode())
 
     def _blocks(self, name: str) -> list[bytes]:
         """What is kept under a name, made now where it is not."""
         with self._lock:
-            kept = dict(self._journal.read(KEPT_AS))
+            kept = dict(self._journal.read(JOURNAL_SERVICE))
             parts = sorted(key for key in kept if key.partition("/")[0] == name)
             if parts:
                 return [kept[part] for part in parts]
-            blocks = list(self._made_for_tls() if name == "tls" else _made_for_signing(name))
+            blocks = list(self._made_for_tls() if name == "tls" else _create_signing_key(name))
             changes = [(f"{name}/{number}", block) for number, block in enumerate(blocks)]
-            self._journal.write(KEPT_AS, changes)
+            self._journal.write(JOURNAL_SERVICE, changes)
             return blocks
 
     def _made_for_tls(self) -> Iterator[bytes]:
         """The authority's certificate, then the server's key and certificate."""
         authority_key = ec.generate_private_key(ec.SECP256R1())
         server_key = ec.generate_private_key(ec.SECP256R1())
-        issuer = _named("Embedded cloud")
+        issuer = _build_name("Embedded cloud")
         identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
         authority = (
             _certificate(issuer, issuer, authority_key)
@@ -93,23 +93,23 @@ class Keys:
         names = x509.SubjectAlternativeName([x509.DNSName(host) for host in self._hosts])
         by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
         server = (
-            _certificate(_named(self._hosts[0]), issuer, server_key)
+            _certificate(_build_name(self._hosts[0]), issuer, server_key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(names, critical=False)
             .add_extension(by, critical=False)
         )
-        yield _pem(authority.sign(authority_key, hashes.SHA256()))
-        yield _pem_key(server_key)
-        yield _pem(server.sign(authority_key, hashes.SHA256()))
+        yield _encode_certificate(authority.sign(authority_key, hashes.SHA256()))
+        yield _encode_key(server_key)
+        yield _encode_certificate(server.sign(authority_key, hashes.SHA256()))
 
 
-def _made_for_signing(name: str) -> Iterator[bytes]:
+def _create_signing_key(name: str) -> Iterator[bytes]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = _named(f"{name}.embedded.cloud")
-    yield _pem_key(key)
-    yield _pem(_certificate(subject, subject, key).sign(key, hashes.SHA256()))
+    subject = _build_name(f"{name}.embedded.cloud")
+    yield _encode_key(key)
+    yield _encode_certificate(_certificate(subject, subject, key).sign(key, hashes.SHA256()))
 
 
 def _certificate(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
@@ -138,15 +138,15 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _named(name: str) -> x509.Name:
+def _build_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def _encode_certificate(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _pem_key(key: PrivateKey) -> bytes:
+def _encode_key(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

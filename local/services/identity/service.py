@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.identity.administration import Fault, made, updated
-from local.services.identity.keys import Keys, Signing
+from local.services.identity.administration import IdentityError, create_user, update_claims
+from local.services.identity.keys import Keys, SigningKey
 from local.services.identity.requests import (
     EnrolledRequest,
     EnrolRequest,
@@ -28,10 +28,10 @@ from local.services.identity.requests import (
     ServiceTokenRequest,
     SignInRequest,
 )
-from local.services.identity.second_factor import Enrolling
-from local.services.identity.users import Account, Session, User, Users, is_code, uid_of
+from local.services.identity.second_factor import SecondFactorEnrolment
+from local.services.identity.users import Account, Session, User, Users, is_totp_code, uid_of
 from shared.core.codec import from_json
-from shared.domain.commands.credential import PERSONS, SERVICES
+from shared.domain.commands.credential import PERSON_ISSUER_PREFIX, SERVICE_ACCOUNT_ISSUER
 
 HOSTS = (
     "identitytoolkit.googleapis.com",
@@ -42,12 +42,12 @@ HOSTS = (
 SIGN_IN = "/v1/accounts:signInWithPassword"
 PEOPLE_CERTIFICATES = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 SERVICE_CERTIFICATES = "/oauth2/v1/certs"
-CERTIFICATES_KEPT_SECONDS = 3600
-LIFETIME_SECONDS = 3600
-PENDING_SECONDS = 300
+CERTIFICATE_MAX_AGE_SECONDS = 3600
+TOKEN_LIFETIME_SECONDS = 3600
+SECOND_FACTOR_TIMEOUT_SECONDS = 300
 
 
-class Reply(Struct, frozen=True):
+class IdentityReply(Struct, frozen=True):
     """What is answered."""
 
     status: int
@@ -76,7 +76,7 @@ class EmbeddedIdentity:
         self._clock = clock
         self._wall = wall
         self._pending: dict[str, tuple[str, float]] = {}
-        self._enrolling = Enrolling()
+        self._enrolling = SecondFactorEnrolment()
         self._with_key: dict[str, Callable[[bytes], dict[str, Any]]] = {
             SIGN_IN: self._sign_in,
             "/v2/accounts/mfaSignIn:finalize": self._second_factor,
@@ -87,20 +87,20 @@ class EmbeddedIdentity:
 
     def respond(
         self, method: str, host: str, path: str, query: Mapping[str, str], body: bytes
-    ) -> Reply:
+    ) -> IdentityReply:
         """The answer to one request to one of the hosts."""
         try:
             return self._answer(method, host, path, query, body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _refused(Fault("INVALID_ARGUMENT"))
-        except Fault as fault:
-            return _refused(fault)
+            return _build_error_reply(IdentityError("INVALID_ARGUMENT"))
+        except IdentityError as fault:
+            return _build_error_reply(fault)
 
     def put(self, account: Account) -> dict[str, Any]:
         """Make or replace a person; their id."""
         return {"uid": self.users.put(account, self._issued_at()).uid}
 
-    def told(self) -> dict[str, Any]:
+    def connection_details(self) -> dict[str, Any]:
         """What a process needs to reach it as Google."""
         return {
             "project": self.project,
@@ -121,17 +121,17 @@ class EmbeddedIdentity:
 
     def person_token(self, claims: Mapping[str, Any]) -> str:
         """Sign claims as Firebase does, whatever they are."""
-        return _signed(self._keys.people, claims)
+        return _sign_token(self._keys.people, claims)
 
     def service_token(self, claims: Mapping[str, Any]) -> str:
         """Sign claims as Google does for service accounts, whatever they are."""
-        return _signed(self._keys.services, claims)
+        return _sign_token(self._keys.services, claims)
 
     def person_claims(self, user: User, *, second_factor: bool, auth_time: int) -> dict[str, Any]:
         """What a token of that person says."""
-        factor = {"sign_in_second_factor": "totp", "second_factor_identifier": _enrolment(user)}
+        factor = {"sign_in_second_factor": "totp", "second_factor_identifier": _enrolment_id(user)}
         return {
-            "iss": PERSONS + self.project,
+            "iss": PERSON_ISSUER_PREFIX + self.project,
             "aud": self.project,
             "auth_time": auth_time,
             "user_id": user.uid,
@@ -151,7 +151,7 @@ class EmbeddedIdentity:
         """What a token of that service account says."""
         subject = str(int(uid_of(email), 16))[:21]
         return {
-            "iss": SERVICES,
+            "iss": SERVICE_ACCOUNT_ISSUER,
             "aud": audience,
             "azp": subject,
             "sub": subject,
@@ -162,27 +162,27 @@ class EmbeddedIdentity:
 
     def _answer(
         self, method: str, host: str, path: str, query: Mapping[str, str], body: bytes
-    ) -> Reply:
+    ) -> IdentityReply:
         match method, host, path:
             case "GET", "www.googleapis.com", p if p == PEOPLE_CERTIFICATES:
-                return _certificates(self._keys.people)
+                return _build_certificates_reply(self._keys.people)
             case "GET", "www.googleapis.com", p if p == SERVICE_CERTIFICATES:
-                return _certificates(self._keys.services)
+                return _build_certificates_reply(self._keys.services)
             case "POST", "identitytoolkit.googleapis.com", p if p in self._with_key:
-                _need_key(query)
+                _require_key(query)
                 if p == SIGN_IN and self.takes_no_password(query["key"]):
-                    raise Fault("PASSWORD_LOGIN_DISABLED")
-                return Reply(200, self._with_key[p](body))
+                    raise IdentityError("PASSWORD_LOGIN_DISABLED")
+                return IdentityReply(200, self._with_key[p](body))
             case "POST", "identitytoolkit.googleapis.com", p if p.startswith(self._people):
-                return Reply(200, self._administrated(p.removeprefix(self._people), body))
+                return IdentityReply(200, self._administrated(p.removeprefix(self._people), body))
             case "POST", "identitytoolkit.googleapis.com", p if p == self._initialize:
-                return Reply(200, {})
+                return IdentityReply(200, {})
             case "POST", "securetoken.googleapis.com", "/v1/token":
-                _need_key(query)
-                return Reply(200, self._refresh(dict(parse_qsl(body.decode()))))
+                _require_key(query)
+                return IdentityReply(200, self._refresh(dict(parse_qsl(body.decode()))))
             case "POST", "iamcredentials.googleapis.com", p if p.endswith(":generateIdToken"):
-                return Reply(200, self._service(path, body))
-        raise Fault("NOT_FOUND", 404)
+                return IdentityReply(200, self._service(path, body))
+        raise IdentityError("NOT_FOUND", 404)
 
     @property
     def _people(self) -> str:
@@ -196,17 +196,17 @@ class EmbeddedIdentity:
         """What whoever administrates the project asks of its people."""
         match verb:
             case "":
-                return made(self.users, body)
+                return create_user(self.users, body)
             case ":update":
-                return updated(self.users, body)
+                return update_claims(self.users, body)
             case ":lookup":
                 return self._look_up(body)
-        raise Fault("NOT_FOUND", 404)
+        raise IdentityError("NOT_FOUND", 404)
 
     def _enrol(self, body: bytes) -> dict[str, Any]:
         asked = from_json(body, EnrolRequest)
         if asked.totp_enrollment_info is None:
-            raise Fault("INVALID_ARGUMENT")
+            raise IdentityError("INVALID_ARGUMENT")
         return self._enrolling.begin(self._whose(asked.id_token))
 
     def _enrolled(self, body: bytes) -> dict[str, Any]:
@@ -221,24 +221,24 @@ class EmbeddedIdentity:
         try:
             content = PyJWS().decode(token, self._keys.people.key.public_key(), ["RS256"])
         except InvalidTokenError:
-            raise Fault("INVALID_ID_TOKEN") from None
+            raise IdentityError("INVALID_ID_TOKEN") from None
         user = self.users.get(from_json(content)["sub"])
         if user is None:
-            raise Fault("USER_NOT_FOUND")
+            raise IdentityError("USER_NOT_FOUND")
         return user
 
     def _sign_in(self, body: bytes) -> dict[str, Any]:
         asked = from_json(body, SignInRequest)
-        user = self.users.called(asked.email)
+        user = self.users.find_by_email(asked.email)
         if user is None or user.password != asked.password:
-            raise Fault("INVALID_LOGIN_CREDENTIALS")
+            raise IdentityError("INVALID_LOGIN_CREDENTIALS")
         self._need_able(user)
         found = {"localId": user.uid, "email": user.email}
         if not user.totp_secret:
             return {**found, **self._begun(user, second_factor=False), "expiresIn": "3600"}
         pending = secrets.token_urlsafe(32)
-        self._pending[pending] = (user.uid, self._wall() + PENDING_SECONDS)
-        enrolled = {"mfaEnrollmentId": _enrolment(user), "displayName": "app", "totpInfo": {}}
+        self._pending[pending] = (user.uid, self._wall() + SECOND_FACTOR_TIMEOUT_SECONDS)
+        enrolled = {"mfaEnrollmentId": _enrolment_id(user), "displayName": "app", "totpInfo": {}}
         return {**found, "mfaPendingCredential": pending, "mfaInfo": [enrolled]}
 
     def _second_factor(self, body: bytes) -> dict[str, Any]:
@@ -246,12 +246,12 @@ class EmbeddedIdentity:
         uid, until = self._pending.get(asked.mfa_pending_credential, ("", 0.0))
         user = self.users.get(uid)
         if user is None or self._wall() > until:
-            raise Fault("INVALID_MFA_PENDING_CREDENTIAL")
-        if asked.mfa_enrollment_id != _enrolment(user):
-            raise Fault("MFA_ENROLLMENT_NOT_FOUND")
+            raise IdentityError("INVALID_MFA_PENDING_CREDENTIAL")
+        if asked.mfa_enrollment_id != _enrolment_id(user):
+            raise IdentityError("MFA_ENROLLMENT_NOT_FOUND")
         said = asked.totp_verification_info.verification_code
-        if not is_code(user.totp_secret, said, self._wall()):
-            raise Fault("INVALID_MFA_VERIFICATION_CODE")
+        if not is_totp_code(user.totp_secret, said, self._wall()):
+            raise IdentityError("INVALID_MFA_VERIFICATION_CODE")
         self._need_able(user)
         del self._pending[asked.mfa_pending_credential]
         return self._begun(user, second_factor=True)
@@ -266,13 +266,13 @@ class EmbeddedIdentity:
 
     def _refresh(self, asked: Mapping[str, str]) -> dict[str, Any]:
         if asked.get("grant_type") != "refresh_token":
-            raise Fault("INVALID_GRANT_TYPE")
+            raise IdentityError("INVALID_GRANT_TYPE")
         session = self.users.session(asked.get("refresh_token", ""))
         user = self.users.get(session.uid) if session else None
         if session is None or user is None:
-            raise Fault("INVALID_REFRESH_TOKEN")
+            raise IdentityError("INVALID_REFRESH_TOKEN")
         if session.issued_at < user.valid_since:
-            raise Fault("TOKEN_EXPIRED")
+            raise IdentityError("TOKEN_EXPIRED")
         self._need_able(user)
         token = self._token(user, session)
         return {
@@ -306,7 +306,7 @@ class EmbeddedIdentity:
         asked = from_json(body, ServiceTokenRequest)
         email = path.rpartition("/")[2].removesuffix(":generateIdToken")
         if not asked.audience:
-            raise Fault("INVALID_ARGUMENT")
+            raise IdentityError("INVALID_ARGUMENT")
         claims = self.service_claims(email, asked.audience)
         if not asked.include_email:
             del claims["email"], claims["email_verified"]
@@ -321,7 +321,7 @@ class EmbeddedIdentity:
         )
 
     def _life(self) -> dict[str, int]:
-        expires_at = max(self._wall(), self._clock.now().timestamp()) + LIFETIME_SECONDS
+        expires_at = max(self._wall(), self._clock.now().timestamp()) + TOKEN_LIFETIME_SECONDS
         return {"iat": self._issued_at(), "exp": int(expires_at)}
 
     def _issued_at(self) -> int:
@@ -329,28 +329,28 @@ class EmbeddedIdentity:
 
     def _need_able(self, user: User) -> None:
         if user.disabled:
-            raise Fault("USER_DISABLED")
+            raise IdentityError("USER_DISABLED")
 
 
-def _enrolment(user: User) -> str:
+def _enrolment_id(user: User) -> str:
     return uid_of(f"second factor of {user.uid}")
 
 
-def _need_key(query: Mapping[str, str]) -> None:
+def _require_key(query: Mapping[str, str]) -> None:
     if not query.get("key"):
-        raise Fault("The request is missing a valid API key.", 403)
+        raise IdentityError("The request is missing a valid API key.", 403)
 
 
-def _certificates(signing: Signing) -> Reply:
-    return Reply(200, {signing.id: signing.certificate}, CERTIFICATES_KEPT_SECONDS)
+def _build_certificates_reply(signing: SigningKey) -> IdentityReply:
+    return IdentityReply(200, {signing.id: signing.certificate}, CERTIFICATE_MAX_AGE_SECONDS)
 
 
-def _signed(signing: Signing, claims: Mapping[str, Any]) -> str:
+def _sign_token(signing: SigningKey, claims: Mapping[str, Any]) -> str:
     content = msgspec.json.encode(claims)
     return PyJWS().encode(content, signing.key, algorithm="RS256", headers={"kid": signing.id})
 
 
-def _refused(fault: Fault) -> Reply:
+def _build_error_reply(fault: IdentityError) -> IdentityReply:
     detail = {"message": fault.message, "domain": "global", "reason": "invalid"}
     error = {"code": fault.status, "message": fault.message, "errors": [detail]}
-    return Reply(fault.status, {"error": error})
+    return IdentityReply(fault.status, {"error": error})

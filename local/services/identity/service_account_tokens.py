@@ -9,8 +9,8 @@ from __future__ import annotations
 import grpc
 import msgspec
 
-from local.core.grpc_services import Refused
-from local.core.rest import Call, Request, Resource
+from local.core.grpc_services import StatusError
+from local.core.rest import Resource, RestMethod, RestRequest
 from local.services.identity.service import EmbeddedIdentity
 
 HOST = "iamcredentials.googleapis.com"
@@ -22,15 +22,17 @@ class Credentials:
     def __init__(self, identity: EmbeddedIdentity) -> None:
         self._identity = identity
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         path = "/v1/projects/-/serviceAccounts/{account}:generateIdToken"
-        return (Call("projects.serviceAccounts.generateIdToken", "POST", path, self._signed),)
+        return (RestMethod("projects.serviceAccounts.generateIdToken", "POST", path, self._signed),)
 
-    def _signed(self, request: Request) -> Resource:
+    def _signed(self, request: RestRequest) -> Resource:
         path = f"/v1/projects/-/serviceAccounts/{request.ids['account']}:generateIdToken"
         body = msgspec.json.encode(request.body)
         reply = self._identity.respond("POST", HOST, path, {}, body)
         if reply.status != 200:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(reply.content["error"]["message"]))
+            raise StatusError(
+                grpc.StatusCode.INVALID_ARGUMENT, str(reply.content["error"]["message"])
+            )
         return reply.content

@@ -18,9 +18,9 @@ from local.core.journal import Journal
 from shared.core.codec import from_json
 from shared.domain.commands.credential import ROLE_CLAIM
 
-KEPT_AS = "identity users"
-SESSIONS_KEPT_AS = "identity sessions"
-CODE_SECONDS = 30
+JOURNAL_SERVICE = "identity users"
+SESSIONS_JOURNAL_SERVICE = "identity sessions"
+CODE_LIFETIME_SECONDS = 30
 """A one-time password's life (RFC 6238); the one before and the one after are taken as well."""
 
 
@@ -73,7 +73,7 @@ class Users:
     def put(self, account: Account, now: int) -> User:
         """The person as they are from now on."""
         with self._lock:
-            before = self.called(account.email)
+            before = self.find_by_email(account.email)
             role = {} if account.role is None else {ROLE_CLAIM: account.role}
             user = User(
                 uid=before.uid if before else uid_of(account.email),
@@ -89,33 +89,33 @@ class Users:
 
     def keep(self, user: User) -> None:
         """The person as they are from now on."""
-        self._journal.write(KEPT_AS, [(user.uid, msgspec.json.encode(user))])
+        self._journal.write(JOURNAL_SERVICE, [(user.uid, msgspec.json.encode(user))])
 
     def remove(self, uid: str) -> None:
         """There is no such person any more."""
-        self._journal.write(KEPT_AS, [(uid, None)])
+        self._journal.write(JOURNAL_SERVICE, [(uid, None)])
 
     def get(self, uid: str) -> User | None:
         """The person of that id."""
         return next((user for user in self._all() if user.uid == uid), None)
 
-    def called(self, email: str) -> User | None:
+    def find_by_email(self, email: str) -> User | None:
         """The person of that address."""
         return next((user for user in self._all() if user.email == email), None)
 
     def begin(self, session: Session) -> str:
         """A refresh token for a session."""
         token = secrets.token_urlsafe(48)
-        self._journal.write(SESSIONS_KEPT_AS, [(token, msgspec.json.encode(session))])
+        self._journal.write(SESSIONS_JOURNAL_SERVICE, [(token, msgspec.json.encode(session))])
         return token
 
     def session(self, refresh_token: str) -> Session | None:
         """What a refresh token stands for."""
-        kept = dict(self._journal.read(SESSIONS_KEPT_AS)).get(refresh_token)
+        kept = dict(self._journal.read(SESSIONS_JOURNAL_SERVICE)).get(refresh_token)
         return from_json(kept, Session) if kept else None
 
     def _all(self) -> list[User]:
-        return [from_json(kept, User) for _, kept in self._journal.read(KEPT_AS)]
+        return [from_json(kept, User) for _, kept in self._journal.read(JOURNAL_SERVICE)]
 
 
 def uid_of(email: str) -> str:
@@ -123,22 +123,22 @@ def uid_of(email: str) -> str:
     return hashlib.sha256(email.encode()).hexdigest()[:28]
 
 
-def new_secret() -> str:
+def create_totp_secret() -> str:
     """What an authenticator app is told: 160 bits in base32, as RFC 4226 recommends."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
-def code(secret: str, at_seconds: float) -> str:
+def totp_code(secret: str, at_seconds: float) -> str:
     """The one-time password of a moment (RFC 6238: SHA-1, six digits)."""
     key = base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)
-    counter = struct.pack(">Q", int(at_seconds // CODE_SECONDS))
+    counter = struct.pack(">Q", int(at_seconds // CODE_LIFETIME_SECONDS))
     digest = hmac.new(key, counter, hashlib.sha1).digest()
     offset = digest[-1] & 0xF
     number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
     return f"{number % 1_000_000:06d}"
 
 
-def is_code(secret: str, said: str, at_seconds: float) -> bool:
+def is_totp_code(secret: str, said: str, at_seconds: float) -> bool:
     """Whether somebody who holds the secret may have said it just now."""
-    near = (at_seconds + CODE_SECONDS * step for step in (-1, 0, 1))
-    return any(hmac.compare_digest(code(secret, moment), said) for moment in near)
+    near = (at_seconds + CODE_LIFETIME_SECONDS * step for step in (-1, 0, 1))
+    return any(hmac.compare_digest(totp_code(secret, moment), said) for moment in near)

@@ -1,9 +1,9 @@
 """The embedded Cloud Monitoring: counted requests as time series, and the alerts on them."""
 
-from local.services.monitoring.alert_evaluator import Alerter
+from local.services.monitoring.alert_evaluator import AlertEvaluator
 from local.services.monitoring.alerts import Alerts
-from local.services.monitoring.configuration import Setup
-from local.services.monitoring.ingestion_delay import Ingestion
-from local.services.monitoring.service import Metrics
+from local.services.monitoring.configuration import MonitoringConfiguration
+from local.services.monitoring.ingestion_delay import IngestionDelay
+from local.services.monitoring.service import MetricService
 
-__all__ = ["Alerter", "Alerts", "Ingestion", "Metrics", "Setup"]
+__all__ = ["AlertEvaluator", "Alerts", "IngestionDelay", "MetricService", "MonitoringConfiguration"]

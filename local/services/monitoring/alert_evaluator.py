@@ -14,15 +14,20 @@ from local.application import Application, Part, names
 from local.application.latency import quantile
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.monitoring.ingestion_delay import MINUTE, Ingestion
-from local.services.monitoring.notification import Condition, Incident, body, condition
-from local.services.monitoring.signal_rules import MOST, RULES, Minute, Rule
+from local.services.monitoring.ingestion_delay import MINUTE, IngestionDelay
+from local.services.monitoring.notification import (
+    AlertIncident,
+    Condition,
+    build_condition,
+    build_notification,
+)
+from local.services.monitoring.signal_rules import LATENCY_QUANTILE, RULES, Minute, Rule
 from shared.core.codec import from_msgpack
 
-EVERY = timedelta(seconds=30)
+EVALUATION_INTERVAL = timedelta(seconds=30)
 """Cloud time between two evaluations."""
 TOPIC = "rollback-alerts"
-REMEMBERED = timedelta(hours=1)
+MINUTE_RETENTION = timedelta(hours=1)
 """How long a counted minute is kept."""
 
 Publish = Callable[[str, bytes], None]
@@ -31,7 +36,7 @@ Check = Callable[[], int]
 """The integrity check of the application's documents: how many are damaged."""
 
 
-class Alerter:
+class AlertEvaluator:
     """The alert policies of one application.
 
     An incident opens when every visible minute of the duration is above the threshold, and closes
@@ -44,7 +49,7 @@ class Alerter:
         application: Application,
         clock: CloudClock,
         journal: Journal,
-        ingestion: Ingestion,
+        ingestion: IngestionDelay,
         publish: Publish,
         check: Check = lambda: 0,
     ) -> None:
@@ -59,11 +64,11 @@ class Alerter:
         self._evaluated_at = clock.now()
         self._minutes: dict[datetime, Minute] = {}
         stored = (value for _, value in journal.read(self._kept_as))
-        decoded = (from_msgpack(value, Incident) for value in stored)
+        decoded = (from_msgpack(value, AlertIncident) for value in stored)
         self._incidents = {incident.id: incident for incident in decoded}
 
     @property
-    def incidents(self) -> list[Incident]:
+    def incidents(self) -> list[AlertIncident]:
         """Every incident so far, the oldest first."""
         with self._lock:
             return sorted(self._incidents.values(), key=lambda one: (one.started_at, one.id))
@@ -71,20 +76,22 @@ class Alerter:
     def catch_up(self) -> None:
         """Evaluate at every moment that has come since the last evaluation, in order."""
         with self._lock:
-            while (moment := self._evaluated_at + EVERY) <= self._clock.now():
+            while (moment := self._evaluated_at + EVALUATION_INTERVAL) <= self._clock.now():
                 self._evaluate(moment)
                 self._evaluated_at = moment
 
     def _evaluate(self, now: datetime) -> None:
         for name, rule in RULES.items():
             if name in self._application.policy.signals:
-                self._judge(now, condition(self._application, name), rule)
+                self._judge(now, build_condition(self._application, name), rule)
 
     def _judge(self, now: datetime, condition: Condition, rule: Rule) -> None:
         newest, *older = self._last_minutes(now, condition.duration)
         latest = rule.measure(newest)
         before = [rule.measure(minute) for minute in older]
-        ongoing = {one.service: one for one in self._incidents.values() if _is(one, condition)}
+        ongoing = {
+            one.service: one for one in self._incidents.values() if _is_open_for(one, condition)
+        }
         for service, value in latest.items():
             above = value > condition.threshold
             incident = ongoing.get(service)
@@ -98,14 +105,14 @@ class Alerter:
 
     def _last_minutes(self, now: datetime, duration: timedelta) -> list[Minute]:
         """The visible whole minutes of the last `duration`, at least one, newest first."""
-        horizon = self._ingestion.horizon(now)
+        horizon = self._ingestion.newest_visible_end(now)
         count = max(1, -(-duration // MINUTE))
         return [self._minute(horizon - index * MINUTE) for index in range(count)]
 
     def _minute(self, end: datetime) -> Minute:
         """What the minute that ends then has brought; what is visible does not change any more."""
         if end not in self._minutes:
-            known, oldest = self._minutes.items(), end - REMEMBERED
+            known, oldest = self._minutes.items(), end - MINUTE_RETENTION
             self._minutes = {kept: minute for kept, minute in known if kept > oldest}
             self._minutes[end] = self._looked_at(end - MINUTE, end)
         return self._minutes[end]
@@ -117,7 +124,7 @@ class Alerter:
         mixes = {name: application.latencies(one, start, end) for name, one in services.items()}
         begun = application.begun_at
         first = [application.latencies(one, begun, begun + MINUTE) for one in services.values()]
-        most = {name: quantile(mix, MOST) for name, mix in mixes.items()}
+        most = {name: quantile(mix, LATENCY_QUANTILE) for name, mix in mixes.items()}
         return Minute(
             functions={
                 name: application.requests(one, start, end) for name, one in services.items()
@@ -130,19 +137,23 @@ class Alerter:
             damaged=self._check(),
         )
 
-    def _opened(self, condition: Condition, service: str, now: datetime, value: float) -> Incident:
+    def _opened(
+        self, condition: Condition, service: str, now: datetime, value: float
+    ) -> AlertIncident:
         system = self._application.policy.system
         identity = f"{system}/{condition.signal}/{service}/{now.isoformat()}"
-        return Incident(f"0.{names.base36(identity, 12)}", condition.signal, service, now, value)
+        return AlertIncident(
+            f"0.{names.base36(identity, 12)}", condition.signal, service, now, value
+        )
 
-    def _change(self, condition: Condition, incident: Incident) -> None:
-        notification = body(self._application, condition, incident)
+    def _change(self, condition: Condition, incident: AlertIncident) -> None:
+        notification = build_notification(self._application, condition, incident)
         topic = f"projects/{self._application.project}/topics/{TOPIC}"
         self._publish(topic, json.dumps(notification, sort_keys=True).encode())
         self._journal.write(self._kept_as, [(incident.id, msgspec.msgpack.encode(incident))])
         self._incidents[incident.id] = incident
 
 
-def _is(incident: Incident, condition: Condition) -> bool:
+def _is_open_for(incident: AlertIncident, condition: Condition) -> bool:
     """Whether an incident is an open one of this condition."""
     return incident.signal == condition.signal and incident.ended_at is None

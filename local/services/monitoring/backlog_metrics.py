@@ -10,7 +10,7 @@ from google.cloud import monitoring_v3
 from google.protobuf.message import Message
 
 from local.application import Application
-from local.application.service import Service
+from local.application.service import ApplicationService
 from local.services.eventarc.names import messages_of, subscription_of, trigger_of
 from local.services.monitoring import filters
 
@@ -19,9 +19,9 @@ DEPTH = "cloudtasks.googleapis.com/queue/depth"
 METRICS = (UNDELIVERED, DEPTH)
 
 
-def listed(
+def build_backlog_series(
     application: Application,
-    wanted: Mapping[str, filters.Wanted],
+    wanted: Mapping[str, filters.FieldCondition],
     point: datetime,
     undelivered: Callable[[str], int | None],
 ) -> Iterator[Message]:
@@ -34,9 +34,11 @@ def listed(
             waiting = undelivered(subscription_of(trigger_of(application, service)))
         if waiting is None:
             continue
-        metric, resource, labels = _place(application, service)
+        metric, resource, labels = _metric_and_resource(application, service)
         told = {f"resource.label.{name}": value for name, value in labels.items()}
-        if filters.matches(wanted, {"metric.type": metric, "resource.type": resource, **told}):
+        if filters.matches_conditions(
+            wanted, {"metric.type": metric, "resource.type": resource, **told}
+        ):
             interval = {"start_time": point, "end_time": point}
             yield monitoring_v3.TimeSeries.pb()(
                 metric={"type": metric},
@@ -48,7 +50,9 @@ def listed(
             )
 
 
-def _place(application: Application, service: Service) -> tuple[str, str, dict[str, str]]:
+def _metric_and_resource(
+    application: Application, service: ApplicationService
+) -> tuple[str, str, dict[str, str]]:
     """The metric, the type of its resource and the labels of the resource."""
     project, region = {"project_id": application.project}, application.region
     if service.queue:

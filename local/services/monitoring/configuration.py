@@ -14,18 +14,18 @@ import grpc
 from google.cloud import monitoring_v3
 
 from local.application import Application
-from local.application.applications import Estate
+from local.application.applications import ApplicationRegistry
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
-from local.core.rest import Call, Request, Resource, listed
+from local.core.grpc_services import StatusError
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 from local.services.monitoring import descriptors, promql
 from local.services.monitoring.descriptors import Descriptor
 from local.services.monitoring.notification import alert_policy
-from local.services.monitoring.service import Metrics
+from local.services.monitoring.service import MetricService
 from local.services.monitoring.signal_rules import RULES
 
-LARGEST_PAGE = 1000
-RECENT = timedelta(hours=1)
+MAX_PAGE_SIZE = 1000
+SERIES_VISIBILITY_WINDOW = timedelta(hours=1)
 """What was measured within it shows; a series of which nothing was is none."""
 _TYPED = re.compile(r'\s*(?:metric|resource)\.type\s*=\s*"([^"]*)"\s*')
 _COUNTED = re.compile(
@@ -33,10 +33,12 @@ _COUNTED = re.compile(
 )
 
 
-class Setup:
+class MonitoringConfiguration:
     """One alert policy for each signal that the applications can tell of, and what is added."""
 
-    def __init__(self, estate: Estate, metrics: Metrics, clock: CloudClock) -> None:
+    def __init__(
+        self, estate: ApplicationRegistry, metrics: MetricService, clock: CloudClock
+    ) -> None:
         self._estate = estate
         self._metrics = metrics
         self._clock = clock
@@ -45,25 +47,27 @@ class Setup:
         self.dashboards: dict[str, list[Resource]] = {}
         """By project."""
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         v3, v1 = "/v3/projects/{project}", "/v1/projects/{project}"
         query = f"{v1}/location/global/prometheus/api/v1/query"
         return (
-            Call("projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies),
-            Call("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards),
-            Call("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
-            Call(
+            RestMethod("projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies),
+            RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards),
+            RestMethod(
+                "projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds
+            ),
+            RestMethod(
                 "projects.monitoredResourceDescriptors.list",
                 *("GET", f"{v3}/monitoredResourceDescriptors", self._resources),
             ),
-            Call("projects.location.prometheus.api.v1.query", "GET", query, self._query),
+            RestMethod("projects.location.prometheus.api.v1.query", "GET", query, self._query),
         )
 
     def _of(self, project: str) -> list[Application]:
         return [one for one in self._estate.applications if one.project == project]
 
-    def _policies(self, request: Request) -> Resource:
+    def _policies(self, request: RestRequest) -> Resource:
         project = request.ids["project"]
         own = [
             alert_policy(one, name)
@@ -72,25 +76,28 @@ class Setup:
             if name in one.policy.signals
         ]
         found = [*own, *self.policies.get(project, ())]
-        return listed(request, "alertPolicies", found, LARGEST_PAGE)
+        return build_list_response(request, "alertPolicies", found, MAX_PAGE_SIZE)
 
-    def _dashboards(self, request: Request) -> Resource:
+    def _dashboards(self, request: RestRequest) -> Resource:
         found = self.dashboards.get(request.ids["project"], [])
-        return listed(request, "dashboards", found, LARGEST_PAGE)
+        return build_list_response(request, "dashboards", found, MAX_PAGE_SIZE)
 
-    def _kinds(self, request: Request) -> Resource:
+    def _kinds(self, request: RestRequest) -> Resource:
         project = request.ids["project"]
-        known = descriptors.described(self._of(project))
-        found = [descriptors.metric(project, name, known[name]) for name in _asked(request, known)]
-        return listed(request, "metricDescriptors", found, LARGEST_PAGE)
+        known = descriptors.collect_descriptors(self._of(project))
+        found = [
+            descriptors.build_metric_descriptor(project, name, known[name])
+            for name in _filtered_types(request, known)
+        ]
+        return build_list_response(request, "metricDescriptors", found, MAX_PAGE_SIZE)
 
-    def _resources(self, request: Request) -> Resource:
+    def _resources(self, request: RestRequest) -> Resource:
         project = request.ids["project"]
-        names = _asked(request, descriptors.RESOURCES)
-        found = [descriptors.resource(project, name) for name in names]
-        return listed(request, "resourceDescriptors", found, LARGEST_PAGE)
+        names = _filtered_types(request, descriptors.RESOURCE_LABELS)
+        found = [descriptors.build_resource_descriptor(project, name) for name in names]
+        return build_list_response(request, "resourceDescriptors", found, MAX_PAGE_SIZE)
 
-    def _query(self, request: Request) -> Resource:
+    def _query(self, request: RestRequest) -> Resource:
         """A query is read whole; evaluated is only how many series a selector has.
 
         All else answers with nothing, as a condition does while all is well.
@@ -98,8 +105,8 @@ class Setup:
         query = request.query.get("query", "")
         try:
             asked = promql.selectors(query)
-        except promql.NoQuery as error:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+        except promql.PromqlSyntaxError as error:
+            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
         counting = _COUNTED.fullmatch(query)
         count = self._series(request.ids["project"], asked[0]) if counting and asked else 0
         now = self._clock.now().timestamp()
@@ -107,8 +114,8 @@ class Setup:
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
     def _series(self, project: str, selector: promql.Selector) -> int:
-        known = descriptors.described(self._of(project))
-        names = [name for name in known if in_promql(name, known[name], selector.metric)]
+        known = descriptors.collect_descriptors(self._of(project))
+        names = [name for name in known if matches_promql_name(name, known[name], selector.metric)]
         return sum(
             selector.fits(labels)
             for name in names
@@ -122,26 +129,26 @@ class Setup:
             name=f"projects/{project}",
             filter=f'metric.type="{name}" AND resource.type="{one.resource}"',
         )
-        request.interval.start_time.FromDatetime(now - RECENT)
+        request.interval.start_time.FromDatetime(now - SERIES_VISIBILITY_WINDOW)
         request.interval.end_time.FromDatetime(now)
-        request.aggregation.alignment_period.FromTimedelta(RECENT)
+        request.aggregation.alignment_period.FromTimedelta(SERIES_VISIBILITY_WINDOW)
         request.aggregation.per_series_aligner = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
-        answer: Any = self._metrics.listed(request)
+        answer: Any = self._metrics.list_time_series(request)
         for series in answer.time_series:
             of_resource = {"monitored_resource": one.resource, **series.resource.labels}
             yield {**of_resource, **series.metric.labels}
 
 
-def _asked(request: Request, known: Iterable[str]) -> list[str]:
+def _filtered_types(request: RestRequest, known: Iterable[str]) -> list[str]:
     """The types that a filter asks for; without one, all. Raises: Refused INVALID_ARGUMENT."""
     text = request.query.get("filter", "")
     found = _TYPED.fullmatch(text)
     if text and found is None:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"The filter '{text}' is not supported")
+        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"The filter '{text}' is not supported")
     return [name for name in known if found is None or name == found[1]]
 
 
-def in_promql(name: str, one: Descriptor, metric: str) -> bool:
+def matches_promql_name(name: str, one: Descriptor, metric: str) -> bool:
     """Whether PromQL calls a metric so; of a distribution, any of its three series.
 
     https://cloud.google.com/monitoring/promql/promql-mapping (read 2026-11).

@@ -15,7 +15,7 @@ from local.core.rest import Resource
 from local.services.monitoring import log_metrics
 from local.services.monitoring.signal_rules import RULES
 
-RESOURCES = {
+RESOURCE_LABELS = {
     "cloud_run_revision": (
         *("project_id", "service_name", "revision_name", "location", "configuration_name"),
     ),
@@ -103,21 +103,21 @@ METRICS = {
 """By type."""
 
 
-def described(applications: Iterable[Application]) -> dict[str, Descriptor]:
+def collect_descriptors(applications: Iterable[Application]) -> dict[str, Descriptor]:
     """Every metric of a project with these applications, by type, what they measure among them."""
     own = {
         rule.metric.type: Descriptor("GAUGE", "DOUBLE", "1", rule.metric.resource)
         for rule in RULES.values()
     }
     counted = {
-        name: Descriptor("DELTA", "INT64", "1", log_metrics.RESOURCE)
+        name: Descriptor("DELTA", "INT64", "1", log_metrics.SIGN_IN_RESOURCE)
         for one in applications
-        for name in log_metrics.names(one)
+        for name in log_metrics.metric_counters(one)
     }
     return {**own, **METRICS, **counted}
 
 
-def metric(project: str, name: str, one: Descriptor) -> Resource:
+def build_metric_descriptor(project: str, name: str, one: Descriptor) -> Resource:
     """`google.api.MetricDescriptor`."""
     return {
         "name": f"projects/{project}/metricDescriptors/{name}",
@@ -130,12 +130,12 @@ def metric(project: str, name: str, one: Descriptor) -> Resource:
     }
 
 
-def resource(project: str, name: str) -> Resource:
+def build_resource_descriptor(project: str, name: str) -> Resource:
     """`google.api.MonitoredResourceDescriptor`."""
     return {
         "name": f"projects/{project}/monitoredResourceDescriptors/{name}",
         "type": name,
-        "labels": _labels(RESOURCES[name]),
+        "labels": _labels(RESOURCE_LABELS[name]),
     }
 
 

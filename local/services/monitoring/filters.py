@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from local.application.applications import invalid
+from local.application.applications import invalid_argument
 
 _COMPARISON = re.compile(
     r'\s*(?P<subject>(?:metric|resource)\.(?:type|labels?\."?\w+"?))\s*=\s*'
@@ -18,7 +18,7 @@ _COMPARISON = re.compile(
 )
 
 
-class Wanted(Struct, frozen=True):
+class FieldCondition(Struct, frozen=True):
     """What the value of a field must be, or how it must begin."""
 
     text: str
@@ -31,30 +31,30 @@ class Wanted(Struct, frozen=True):
         return value == self.text if self.whole else value.startswith(self.text)
 
 
-def parse(text: str) -> dict[str, Wanted]:
+def parse_filter(text: str) -> dict[str, FieldCondition]:
     """What is asked of what: `metric.type`, `resource.type`, `resource.label.X`, ….
 
     Comparisons are joined by AND. Raises: Refused INVALID_ARGUMENT for anything else, and without
     a metric type.
     """
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, FieldCondition] = {}
     for part in re.split(r"\sAND\s", text):
         found = _COMPARISON.fullmatch(part)
         if found is None:
-            raise invalid(f"The filter part '{part.strip()}' is not supported")
+            raise invalid_argument(f"The filter part '{part.strip()}' is not supported")
         whole = found["value"] is not None
         asked = found["value"] if whole else found["beginning"]
-        wanted[field(found["subject"])] = Wanted(asked, whole)
+        wanted[normalize_field(found["subject"])] = FieldCondition(asked, whole)
     if "metric.type" not in wanted:
-        raise invalid("The filter must specify a single metric.type")
+        raise invalid_argument("The filter must specify a single metric.type")
     return wanted
 
 
-def field(name: str) -> str:
+def normalize_field(name: str) -> str:
     """The one spelling of a field: `resource.labels."x"` and `resource.label.x` are the same."""
     return name.replace(".labels.", ".label.").replace('"', "")
 
 
-def matches(wanted: Mapping[str, Wanted], labels: Mapping[str, str]) -> bool:
+def matches_conditions(wanted: Mapping[str, FieldCondition], labels: Mapping[str, str]) -> bool:
     """Whether a series with these fields is asked for; a field that it lacks fits nothing."""
     return all(one.fits(labels.get(name)) for name, one in wanted.items())

@@ -10,12 +10,12 @@ MINUTE = timedelta(minutes=1)
 
 
 @dataclass
-class Ingestion:
+class IngestionDelay:
     """Points become visible `lag` after their end; the real metric is up to 3 minutes late."""
 
     lag: timedelta = timedelta(seconds=60)
 
-    def horizon(self, now: datetime) -> datetime:
+    def newest_visible_end(self, now: datetime) -> datetime:
         """The end of the newest visible point: a whole minute."""
         return floor_to_minute(now - self.lag)
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from local.application import Application, names
 from local.services.monitoring.revision_metrics import REQUEST_COUNT
-from local.services.monitoring.signal_rules import RULES, Metric
+from local.services.monitoring.signal_rules import RULES, ConditionMetric
 from shared.domain.policy.severity import Severity
 
 _SEVERITIES = {
@@ -21,14 +21,14 @@ _SEVERITIES = {
 }
 
 
-class State(StrEnum):
+class IncidentState(StrEnum):
     """Whether an incident goes on."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
-class Incident(Struct, frozen=True):
+class AlertIncident(Struct, frozen=True):
     """One violation of one condition, from its start to its end."""
 
     id: str
@@ -40,9 +40,9 @@ class Incident(Struct, frozen=True):
     ended_at: datetime | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> IncidentState:
         """Open until it has ended."""
-        return State.CLOSED if self.ended_at else State.OPEN
+        return IncidentState.CLOSED if self.ended_at else IncidentState.OPEN
 
 
 class Condition(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Condition(Struct, frozen=True):
     threshold: float
     duration: timedelta
     per_function: bool
-    metric: Metric
+    metric: ConditionMetric
 
 
 def policy_id(application: Application, signal: str) -> str:
@@ -62,7 +62,7 @@ def policy_id(application: Application, signal: str) -> str:
     return _number(f"{application.policy.system}/{signal}")
 
 
-def condition(application: Application, signal: str) -> Condition:
+def build_condition(application: Application, signal: str) -> Condition:
     """What the alert policy of a signal compares. Raises: KeyError."""
     rule, stated = RULES[signal], application.policy.signals[signal]
     return Condition(
@@ -78,24 +78,26 @@ def condition(application: Application, signal: str) -> Condition:
 
 def alert_policy(application: Application, signal: str) -> dict[str, Any]:
     """`google.monitoring.v3.AlertPolicy` of a signal. Raises: KeyError."""
-    compared = condition(application, signal)
+    compared = build_condition(application, signal)
     return {
         "name": f"projects/{application.project}/alertPolicies/{policy_id(application, signal)}",
         "displayName": _policy_name(application, compared),
         "userLabels": _user_labels(application, compared),
-        "conditions": [_condition(application, compared)],
+        "conditions": [_build_condition_fields(application, compared)],
         "combiner": "OR",
         "enabled": True,
         "notificationChannels": [f"projects/{application.project}/notificationChannels/1"],
     }
 
 
-def body(application: Application, condition: Condition, incident: Incident) -> dict[str, Any]:
+def build_notification(
+    application: Application, condition: Condition, incident: AlertIncident
+) -> dict[str, Any]:
     """The message's JSON, in the shape of real captures."""
     project = application.project
     ended_at = int(incident.ended_at.timestamp()) if incident.ended_at else None
     shown: dict[str, Any] = {
-        "condition": _condition(application, condition),
+        "condition": _build_condition_fields(application, condition),
         "condition_name": condition.display_name,
         "documentation": _documentation(condition, incident),
         "ended_at": ended_at,
@@ -138,7 +140,7 @@ def _user_labels(application: Application, condition: Condition) -> dict[str, st
     }
 
 
-def _condition(application: Application, condition: Condition) -> dict[str, Any]:
+def _build_condition_fields(application: Application, condition: Condition) -> dict[str, Any]:
     policy = policy_id(application, condition.signal)
     identity = _number(f"{policy}/condition")
     metric = condition.metric
@@ -171,13 +173,13 @@ def _condition(application: Application, condition: Condition) -> dict[str, Any]
     }
 
 
-def _documentation(condition: Condition, incident: Incident) -> dict[str, str]:
-    kind = "ALERT" if incident.state is State.OPEN else "RESOLVED"
+def _documentation(condition: Condition, incident: AlertIncident) -> dict[str, str]:
+    kind = "ALERT" if incident.state is IncidentState.OPEN else "RESOLVED"
     subject = f"[{kind} - {_SEVERITIES[condition.severity]}] {condition.display_name}"
     return {"content": "", "mime_type": "", "subject": subject}
 
 
-def _resource(application: Application, incident: Incident) -> dict[str, str]:
+def _resource(application: Application, incident: AlertIncident) -> dict[str, str]:
     """A condition over all functions leaves only the project."""
     if not incident.service:
         return {"project_id": application.project}
@@ -188,14 +190,14 @@ def _resource(application: Application, incident: Incident) -> dict[str, str]:
     }
 
 
-def _summary(application: Application, condition: Condition, incident: Incident) -> str:
+def _summary(application: Application, condition: Condition, incident: AlertIncident) -> str:
     labels = ", ".join(
         f"{name}={value}" for name, value in _resource(application, incident).items()
     )
     metric = condition.metric
     subject = f"{metric.display_name} for {application.project} {metric.resource_name}"
     subject = f"{subject} labels {{{labels}}}"
-    if incident.state is State.CLOSED:
+    if incident.state is IncidentState.CLOSED:
         return f"{subject} returned to normal with a value of {incident.observed:.3f}."
     return (
         f"{subject} is above the threshold of {condition.threshold:.3f} "

@@ -48,28 +48,30 @@ class Selector(Struct, frozen=True):
 
     def fits(self, labels: dict[str, str]) -> bool:
         """Whether a series with these labels is meant; one that it lacks is empty."""
-        return all(_fits(labels.get(label, ""), how, text) for label, how, text in self.matchers)
+        return all(
+            _matches_value(labels.get(label, ""), how, text) for label, how, text in self.matchers
+        )
 
 
-class NoQuery(ValueError):
+class PromqlSyntaxError(ValueError):
     """What was sent cannot be read as PromQL."""
 
 
 def selectors(query: str) -> tuple[Selector, ...]:
     """The series that a query asks for. Raises: NoQuery."""
-    reader = _Reader(query)
+    reader = _QueryParser(query)
     reader.expression()
     reader.end()
     return tuple(reader.found)
 
 
-def _fits(value: str, how: str, text: str) -> bool:
+def _matches_value(value: str, how: str, text: str) -> bool:
     if how in ("=", "!="):
         return (value == text) is (how == "=")
     return bool(re.fullmatch(text, value)) is (how == "=~")
 
 
-class _Reader:
+class _QueryParser:
     """Reads one query from its left to its right."""
 
     def __init__(self, query: str) -> None:
@@ -79,7 +81,9 @@ class _Reader:
         while place < len(query):
             token = _TOKEN.match(query, place)
             if token is None:
-                raise NoQuery(f"parse error: unexpected character: {query[place:].strip()[:1]!r}")
+                raise PromqlSyntaxError(
+                    f"parse error: unexpected character: {query[place:].strip()[:1]!r}"
+                )
             kind = str(token.lastgroup)
             self._tokens.append((kind, token[kind]))
             place = token.end()
@@ -115,7 +119,7 @@ class _Reader:
             self._grouped()
         elif kind == "name" and self._next()[1] == "(":
             if sign not in _FUNCTIONS:
-                raise NoQuery(f'parse error: unknown function with name "{sign}"')
+                raise PromqlSyntaxError(f'parse error: unknown function with name "{sign}"')
             self._arguments()
         elif kind == "name":
             self._selector(sign)
@@ -190,4 +194,6 @@ class _Reader:
 
     def _unexpected(self, token: str = "") -> None:
         """Raises: NoQuery."""
-        raise NoQuery(f"parse error: unexpected {token or self._next()[1] or 'end of input'!r}")
+        raise PromqlSyntaxError(
+            f"parse error: unexpected {token or self._next()[1] or 'end of input'!r}"
+        )

@@ -33,7 +33,7 @@ Counted = tuple[Labels, Window, int]
 """How many in a window, and of which series."""
 
 
-def counted(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
+def count_requests(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
     """The requests of a function: labels, window, and how many."""
     shared = labels_of(application, application.service_of(function).name)
     for window, (start, end) in visible:

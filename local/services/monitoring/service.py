@@ -14,15 +14,21 @@ from google.protobuf.message import Message
 from msgspec import Struct
 
 from local.application import Application
-from local.application.applications import Estate, invalid
+from local.application.applications import ApplicationRegistry, invalid_argument
 from local.core.clock import CloudClock
 from local.core.pages import page
 from local.services.monitoring import backlog_metrics, filters, log_metrics
-from local.services.monitoring.filters import Wanted
-from local.services.monitoring.ingestion_delay import MINUTE, Ingestion, floor_to_minute
-from local.services.monitoring.revision_metrics import FIELDS, Labels, Window, counted, labels_of
+from local.services.monitoring.filters import FieldCondition
+from local.services.monitoring.ingestion_delay import MINUTE, IngestionDelay, floor_to_minute
+from local.services.monitoring.revision_metrics import (
+    FIELDS,
+    Labels,
+    Window,
+    count_requests,
+    labels_of,
+)
 
-LARGEST_PAGE = 100_000
+MAX_PAGE_SIZE = 100_000
 """ListTimeSeriesRequest.page_size: points at most in one answer."""
 
 _Aligner = monitoring_v3.Aggregation.Aligner
@@ -31,7 +37,7 @@ _Kind = metric_pb2.MetricDescriptor.MetricKind
 _Type = metric_pb2.MetricDescriptor.ValueType
 
 
-class Shape(Struct, frozen=True):
+class SeriesShape(Struct, frozen=True):
     """How raw points become the points of an answer."""
 
     period: timedelta = MINUTE
@@ -40,7 +46,7 @@ class Shape(Struct, frozen=True):
     keep: frozenset[str] | None = None
     """The fields that series are summed by; None: nothing is summed."""
 
-    def reduced(self, labels: Labels) -> Labels:
+    def reduce_labels(self, labels: Labels) -> Labels:
         """What is left of a series' fields; the project always is."""
         if self.keep is None:
             return labels
@@ -48,14 +54,14 @@ class Shape(Struct, frozen=True):
         return tuple(pair for pair in labels if pair[0] in kept)
 
 
-class Metrics:
+class MetricService:
     """Requests per minute and revision, visible once they are ingested."""
 
     def __init__(
         self,
-        estate: Estate,
+        estate: ApplicationRegistry,
         clock: CloudClock,
-        ingestion: Ingestion,
+        ingestion: IngestionDelay,
         undelivered: Callable[[str], int | None],
     ) -> None:
         """`undelivered` says how many messages wait in a subscription."""
@@ -69,11 +75,11 @@ class Metrics:
 
         A page holds whole series: as many as `page_size` points allow, and at least one.
         """
-        return self.listed(request)
+        return self.list_time_series(request)
 
-    def listed(self, request: Any) -> Message:
+    def list_time_series(self, request: Any) -> Message:
         """The same for whoever is inside."""
-        wanted = filters.parse(request.filter)
+        wanted = filters.parse_filter(request.filter)
         start, end = _interval(request.interval)
         if any(map(wanted["metric.type"].fits, backlog_metrics.METRICS)):
             return self._backlogs(request.name, wanted, start, end)
@@ -88,7 +94,7 @@ class Metrics:
         bare = request.view == monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.HEADERS
         series = [(labels, {} if bare else points) for labels, points in sorted(found.items())]
         per_series = max((len(points) for points in found.values()), default=0) or 1
-        size = max(1, (request.page_size or LARGEST_PAGE) // per_series)
+        size = max(1, (request.page_size or MAX_PAGE_SIZE) // per_series)
         shown, token = page(series, lambda one: repr(one[0]), size, request.page_token, size)
         response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
             time_series=[_series(shape, labels, points) for labels, points in shown],
@@ -97,17 +103,19 @@ class Metrics:
         return response
 
     def _backlogs(
-        self, project: str, wanted: dict[str, Wanted], start: datetime, end: datetime
+        self, project: str, wanted: dict[str, FieldCondition], start: datetime, end: datetime
     ) -> Message:
         """Unaligned and in one page; the newest point of each, if it lies in (start, end]."""
-        point = self._ingestion.horizon(self._clock.now())
+        point = self._ingestion.newest_visible_end(self._clock.now())
         seen = start < point <= end
         response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
             time_series=[
                 series
                 for one in self._estate.applications
                 if seen and f"projects/{one.project}" == project
-                for series in backlog_metrics.listed(one, wanted, point, self._undelivered)
+                for series in backlog_metrics.build_backlog_series(
+                    one, wanted, point, self._undelivered
+                )
             ]
         )
         return response
@@ -126,45 +134,45 @@ class Metrics:
     def _count(
         self,
         applications: list[Application],
-        wanted: dict[str, Wanted],
-        shape: Shape,
+        wanted: dict[str, FieldCondition],
+        shape: SeriesShape,
         windows: list[Window],
     ) -> dict[Labels, dict[Window, int]]:
         """Requests per series and window; windows without any visible are left out."""
-        horizon = self._ingestion.horizon(self._clock.now())
+        horizon = self._ingestion.newest_visible_end(self._clock.now())
         visible = [(window, (window[0], min(window[1], horizon))) for window in windows]
         found: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
         for application in applications:
             for function in application.policy.functions:
-                if not _may_fit(wanted, application, function):
+                if not _may_match(wanted, application, function):
                     continue
-                for labels, window, count in counted(application, function, visible):
-                    if count and filters.matches(wanted, dict(labels)):
-                        found[shape.reduced(labels)][window] += count
+                for labels, window, count in count_requests(application, function, visible):
+                    if count and filters.matches_conditions(wanted, dict(labels)):
+                        found[shape.reduce_labels(labels)][window] += count
         return found
 
     def _count_logged(
         self,
         applications: list[Application],
-        wanted: dict[str, Wanted],
-        shape: Shape,
+        wanted: dict[str, FieldCondition],
+        shape: SeriesShape,
         windows: list[Window],
     ) -> dict[Labels, dict[Window, int]]:
         """The same of a counter on log entries."""
-        horizon = self._ingestion.horizon(self._clock.now())
+        horizon = self._ingestion.newest_visible_end(self._clock.now())
         counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
         for application in applications:
             labels = {
                 "metric.type": wanted["metric.type"].text,
-                "resource.type": log_metrics.resource(wanted["metric.type"].text),
+                "resource.type": log_metrics.resource_type(wanted["metric.type"].text),
                 "resource.label.project_id": application.project,
             }
-            for start, end in windows if filters.matches(wanted, labels) else ():
+            for start, end in windows if filters.matches_conditions(wanted, labels) else ():
                 count = log_metrics.count(
                     application, labels["metric.type"], start, min(end, horizon)
                 )
                 if count:
-                    counted[shape.reduced(tuple(sorted(labels.items())))][start, end] += count
+                    counted[shape.reduce_labels(tuple(sorted(labels.items())))][start, end] += count
         return counted
 
 
@@ -172,32 +180,34 @@ def _interval(interval: Any) -> Window:
     end = interval.end_time.ToDatetime(tzinfo=UTC)
     start = interval.start_time.ToDatetime(tzinfo=UTC)
     if not interval.HasField("end_time") or not interval.HasField("start_time") or start >= end:
-        raise invalid("interval: a start time before an end time is required for a delta metric")
+        raise invalid_argument(
+            "interval: a start time before an end time is required for a delta metric"
+        )
     return start, end
 
 
-def _shape(aggregation: Any, metric: str) -> Shape:
+def _shape(aggregation: Any, metric: str) -> SeriesShape:
     """Raises: Refused INVALID_ARGUMENT for an aligner, reducer, period or field of another kind."""
     aligner, reducer = aggregation.per_series_aligner, aggregation.cross_series_reducer
-    fields = frozenset(filters.field(name) for name in aggregation.group_by_fields)
+    fields = frozenset(filters.normalize_field(name) for name in aggregation.group_by_fields)
     if unknown := sorted(fields - FIELDS):
-        raise invalid(f"group_by_fields: '{unknown[0]}' is not a label of {metric}")
+        raise invalid_argument(f"group_by_fields: '{unknown[0]}' is not a label of {metric}")
     if reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
-        raise invalid("cross_series_reducer: only REDUCE_SUM is supported")
+        raise invalid_argument("cross_series_reducer: only REDUCE_SUM is supported")
     if aligner == _Aligner.ALIGN_NONE:
         if reducer:
-            raise invalid("a cross_series_reducer requires a per_series_aligner")
-        return Shape()
+            raise invalid_argument("a cross_series_reducer requires a per_series_aligner")
+        return SeriesShape()
     if aligner not in (_Aligner.ALIGN_DELTA, _Aligner.ALIGN_RATE):
-        raise invalid("per_series_aligner: only ALIGN_DELTA and ALIGN_RATE")
+        raise invalid_argument("per_series_aligner: only ALIGN_DELTA and ALIGN_RATE")
     period: timedelta = aggregation.alignment_period.ToTimedelta()
     if period < MINUTE or period % MINUTE:
-        raise invalid("alignment_period must be a positive multiple of 60 s")
+        raise invalid_argument("alignment_period must be a positive multiple of 60 s")
     as_rate = aligner == _Aligner.ALIGN_RATE
-    return Shape(period, True, as_rate, fields if reducer else None)
+    return SeriesShape(period, True, as_rate, fields if reducer else None)
 
 
-def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
+def _windows(shape: SeriesShape, start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
     """The spans of the points that end in (start, end] and begin by now, newest first.
 
     Raw points end on whole minutes; aligned ones a whole number of periods before the end.
@@ -209,18 +219,24 @@ def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Ite
         last -= shape.period
 
 
-def _may_fit(wanted: dict[str, Wanted], application: Application, function: str) -> bool:
+def _may_match(wanted: dict[str, FieldCondition], application: Application, function: str) -> bool:
     """Whether series of a function may be asked for: all but revision and code is compared."""
     known = labels_of(application, application.service_of(function).name)
     return all(name not in known or one.fits(known[name]) for name, one in wanted.items())
 
 
-def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
+def _series(shape: SeriesShape, labels: Labels, points: dict[Window, int]) -> Message:
     """`google.monitoring.v3.TimeSeries`."""
     known = dict(labels)
     message: Message = monitoring_v3.TimeSeries.pb()(
-        metric={"type": known["metric.type"], "labels": _labels("metric.label.", labels)},
-        resource={"type": known["resource.type"], "labels": _labels("resource.label.", labels)},
+        metric={
+            "type": known["metric.type"],
+            "labels": _labels_with_prefix("metric.label.", labels),
+        },
+        resource={
+            "type": known["resource.type"],
+            "labels": _labels_with_prefix("resource.label.", labels),
+        },
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
         value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
         points=[_point(shape, *window, count) for window, count in points.items()],
@@ -229,11 +245,11 @@ def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
     return message
 
 
-def _labels(prefix: str, labels: Labels) -> dict[str, str]:
+def _labels_with_prefix(prefix: str, labels: Labels) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in labels if name.startswith(prefix)}
 
 
-def _point(shape: Shape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
+def _point(shape: SeriesShape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
     if shape.as_rate:
         per_second = count / shape.period.total_seconds()
         interval = {"start_time": end, "end_time": end}

@@ -8,28 +8,28 @@ from datetime import timedelta
 from msgspec import Struct
 
 from local.application import Part
-from local.application.requests import Requests, total
+from local.application.requests import RequestTotals, sum_requests
 from local.services.monitoring.ingestion_delay import MINUTE
 from local.services.monitoring.revision_metrics import REQUEST_COUNT, RESOURCE
 
-FAILING_ABOVE = 0.5
+FAILING_RATE_ABOVE = 0.5
 """A function whose failure rate is above this counts as failing (functions_failing_share)."""
-MOST = 0.95
+LATENCY_QUANTILE = 0.95
 """Latencies are judged by the time within which this share of the requests is answered."""
 
 
 class Minute(Struct, frozen=True):
     """What one minute has brought."""
 
-    functions: Mapping[str, Requests]
+    functions: Mapping[str, RequestTotals]
     """By service."""
     latencies: Mapping[str, timedelta]
-    """By service, within which `MOST` of its requests were answered."""
+    """By service, within which `LATENCY_QUANTILE` of its requests were answered."""
     median: timedelta | None
     """Of the requests of all functions, each function counted alike."""
     usual: timedelta | None
     """That median when the first release began to serve."""
-    parts: Mapping[Part, Requests]
+    parts: Mapping[Part, RequestTotals]
     critical: frozenset[str]
     """The services that the policy's probes exercise."""
     damaged: int
@@ -40,7 +40,7 @@ Readings = Mapping[str, float]
 """Values per service ("" for all of them); what had no requests has none."""
 
 
-class Metric(Struct, frozen=True):
+class ConditionMetric(Struct, frozen=True):
     """What a condition compares, as Cloud Monitoring names it."""
 
     type: str
@@ -49,26 +49,26 @@ class Metric(Struct, frozen=True):
     resource_name: str
 
 
-REQUESTS = Metric(REQUEST_COUNT, "Request Count", RESOURCE, "Cloud Run Revision")
-LATENCIES = Metric(
+REQUESTS = ConditionMetric(REQUEST_COUNT, "Request Count", RESOURCE, "Cloud Run Revision")
+LATENCIES = ConditionMetric(
     "run.googleapis.com/request_latencies", "Request Latency", RESOURCE, "Cloud Run Revision"
 )
-UPTIME = Metric(
+UPTIME = ConditionMetric(
     "monitoring.googleapis.com/uptime_check/check_passed",
     "Check passed",
     "uptime_url",
     "Uptime Check URL",
 )
-SIGN_INS = Metric(
+SIGN_INS = ConditionMetric(
     "logging.googleapis.com/user/sign_in_failures", "Sign-in failures", "global", "Global"
 )
-DATABASE = Metric(
+DATABASE = ConditionMetric(
     "firestore.googleapis.com/api/request_count",
     "API Requests",
     "firestore.googleapis.com/Database",
     "Firestore Database",
 )
-INTEGRITY = Metric(
+INTEGRITY = ConditionMetric(
     "custom.googleapis.com/integrity/damaged_documents", "Damaged documents", "global", "Global"
 )
 
@@ -80,7 +80,7 @@ class Rule(Struct, frozen=True):
     measure: Callable[[Minute], Readings]
     threshold: float
     duration: timedelta
-    metric: Metric = REQUESTS
+    metric: ConditionMetric = REQUESTS
     per_function: bool = False
 
 
@@ -93,12 +93,12 @@ def function_failure_rates(minute: Minute) -> Readings:
 def functions_failing_share(minute: Minute) -> Readings:
     """Failing functions among those that had requests."""
     rates = function_failure_rates(minute).values()
-    return {"": sum(rate > FAILING_ABOVE for rate in rates) / len(rates)} if rates else {}
+    return {"": sum(rate > FAILING_RATE_ABOVE for rate in rates) / len(rates)} if rates else {}
 
 
 def error_rate(minute: Minute) -> Readings:
     """Failed requests among all, all functions together."""
-    return _rate(total(minute.functions.values()))
+    return _rate(sum_requests(minute.functions.values()))
 
 
 def failed_checks(minute: Minute) -> Readings:
@@ -126,18 +126,18 @@ def damaged_documents(minute: Minute) -> Readings:
     return {"": minute.damaged}
 
 
-def slowest(minute: Minute) -> Readings:
+def measure_slowest(minute: Minute) -> Readings:
     """Seconds that the slowest function takes for most of its requests."""
     return _slowest(minute.latencies)
 
 
-def slowest_critical(minute: Minute) -> Readings:
+def measure_slowest_critical(minute: Minute) -> Readings:
     """The same for the functions that the policy's probes exercise."""
     known = minute.latencies.items()
     return _slowest({name: taken for name, taken in known if name in minute.critical})
 
 
-def slowdown(minute: Minute) -> Readings:
+def measure_slowdown(minute: Minute) -> Readings:
     """By which share the median of all requests is above the usual; 0.5: half as much again."""
     if minute.median is None or not minute.usual:
         return {}
@@ -148,7 +148,7 @@ def _slowest(latencies: Mapping[str, timedelta]) -> Readings:
     return {"": max(latencies.values()).total_seconds()} if latencies else {}
 
 
-def _rate(requests: Requests) -> Readings:
+def _rate(requests: RequestTotals) -> Readings:
     return {} if requests.failure_rate is None else {"": requests.failure_rate}
 
 
@@ -164,8 +164,10 @@ RULES = {
     "functions_failing_share": Rule(
         "share of functions failing", functions_failing_share, 0.25, MINUTE
     ),
-    "critical_path_blocked": Rule("critical path", slowest_critical, 45, MINUTE, LATENCIES),
-    "performance_degraded": Rule("performance", slowdown, 0.5, timedelta(minutes=5), LATENCIES),
+    "critical_path_blocked": Rule("critical path", measure_slowest_critical, 45, MINUTE, LATENCIES),
+    "performance_degraded": Rule(
+        "performance", measure_slowdown, 0.5, timedelta(minutes=5), LATENCIES
+    ),
     "authentication_failure": Rule(
         "sign-in failures", sign_in_failures, 0.8, timedelta(minutes=5), SIGN_INS
     ),
@@ -174,7 +176,7 @@ RULES = {
         "database failure rate", database_failure_rate, 0.5, MINUTE, DATABASE
     ),
     "database_corruption": Rule("damaged documents", damaged_documents, 0, MINUTE, INTEGRITY),
-    "slow_response": Rule("slow responses", slowest, 30, MINUTE, LATENCIES),
+    "slow_response": Rule("slow responses", measure_slowest, 30, MINUTE, LATENCIES),
     "error_rate": Rule("error rate", error_rate, 0.1, timedelta(minutes=5)),
 }
 """The signals that the application can tell about; a policy's other signals are somebody else's."""

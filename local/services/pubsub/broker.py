@@ -10,22 +10,28 @@ from datetime import datetime, timedelta
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.pubsub.delivery.backlog import Backlog
-from local.services.pubsub.delivery.entries import Entry, Message
-from local.services.pubsub.ledger import Ledger, entry_rows
-from local.services.pubsub.messages import PubsubMessage, Snapshot, Subscription, Topic, copied
-from local.services.pubsub.names import DELETED_TOPIC, project_of, short
-from local.services.pubsub.refusals import Ended, missing
+from local.services.pubsub.delivery.entries import Entry, PublishedMessage
+from local.services.pubsub.ledger import BrokerJournal, entry_rows
+from local.services.pubsub.messages import (
+    PubsubMessage,
+    Snapshot,
+    Subscription,
+    Topic,
+    copy_resource,
+)
+from local.services.pubsub.names import DELETED_TOPIC, project_of, short_name
+from local.services.pubsub.refusals import ServiceEnded, not_found
 from local.services.pubsub.resources import filters, subscriptions, topics
 
-DEAD_LETTER = "CloudPubSubDeadLetterSource"
+DEAD_LETTER_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetterSource"
 """Begins the attributes of a dead letter:
 https://cloud.google.com/pubsub/docs/handling-failures#how_dead_letter_topics_work."""
 
 
 @dataclass(slots=True, eq=False)
-class Feed:
+class ActiveSubscription:
     """A subscription at work: its configuration and what it still has to deliver."""
 
     spec: Subscription
@@ -35,27 +41,27 @@ class Feed:
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class SnapshotState:
     """A snapshot: what was unacknowledged when it was made, and everything published since."""
 
     spec: Snapshot
-    messages: dict[int, Message] = field(default_factory=dict)
+    messages: dict[int, PublishedMessage] = field(default_factory=dict)
 
 
 class Broker:
     """Everything that Pub/Sub knows; read it and change it inside `change` only."""
 
-    def __init__(self, clock: CloudClock, journal: Journal, faults: Faults) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultPoints) -> None:
         self.clock = clock
         self._faults = faults
-        self.ledger = Ledger(journal)
+        self.ledger = BrokerJournal(journal)
         self.topics: dict[str, Topic] = {}
-        self.feeds: dict[str, Feed] = {}
-        self.snapshots: dict[str, Held] = {}
+        self.feeds: dict[str, ActiveSubscription] = {}
+        self.snapshots: dict[str, SnapshotState] = {}
         self.policies: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._watchers: set[threading.Event] = set()
-        self._touched: set[Feed] = set()
+        self._touched: set[ActiveSubscription] = set()
         self._closed = threading.Event()
         self._sequence = 0
         self._session = 1
@@ -72,7 +78,7 @@ class Broker:
             self._closed.set()
             waiting = [self._watchers, *(feed.watchers for feed in self.feeds.values())]
             events = [event for watchers in waiting for event in watchers]
-        self.rouse(*events)
+        self.wake_watchers(*events)
 
     @contextmanager
     def change(self) -> Iterator[datetime]:
@@ -85,7 +91,7 @@ class Broker:
         try:
             with self._lock:
                 if self.closed:
-                    raise Ended
+                    raise ServiceEnded
                 try:
                     yield self.clock.now()
                 finally:
@@ -94,7 +100,7 @@ class Broker:
                     if touched:
                         events = self._watchers.union(*(feed.watchers for feed in touched))
         finally:
-            self.rouse(*events)
+            self.wake_watchers(*events)
 
     @contextmanager
     def watch(self, subscription: str | None = None) -> Iterator[threading.Event]:
@@ -104,7 +110,11 @@ class Broker:
         """
         event = threading.Event()
         with self._lock:
-            watchers = self._watchers if subscription is None else self.feed(subscription).watchers
+            watchers = (
+                self._watchers
+                if subscription is None
+                else self.find_subscription(subscription).watchers
+            )
             watchers.add(event)
         try:
             yield event
@@ -112,7 +122,7 @@ class Broker:
             with self._lock:
                 watchers.discard(event)
 
-    def rouse(self, *events: threading.Event) -> None:
+    def wake_watchers(self, *events: threading.Event) -> None:
         """Set the events, and make who waits on them with the clock look."""
         for event in events:
             event.set()
@@ -125,28 +135,28 @@ class Broker:
         Raises: Refused NOT_FOUND.
         """
         if name not in self.topics:
-            raise missing(name)
+            raise not_found(name)
         return self.topics[name]
 
-    def feed(self, subscription: str) -> Feed:
+    def find_subscription(self, subscription: str) -> ActiveSubscription:
         """The subscription of that name, at work.
 
         Raises: Refused NOT_FOUND.
         """
         if subscription not in self.feeds:
-            raise missing(subscription)
+            raise not_found(subscription)
         return self.feeds[subscription]
 
-    def snapshot(self, name: str) -> Held:
+    def snapshot(self, name: str) -> SnapshotState:
         """The snapshot of that name.
 
         Raises: Refused NOT_FOUND.
         """
         if name not in self.snapshots:
-            raise missing(name)
+            raise not_found(name)
         return self.snapshots[name]
 
-    def touch(self, feed: Feed) -> None:
+    def touch(self, feed: ActiveSubscription) -> None:
         """Wake who watches this subscription when the change is over."""
         self._touched.add(feed)
 
@@ -155,7 +165,7 @@ class Broker:
         self.topics[topic.name] = topic
         self.ledger.put(f"topic/{topic.name}", topic.SerializeToString())
         for feed in self._feeds_of(topic.name):
-            self.put_subscription(copied(feed.spec))
+            self.put_subscription(copy_resource(feed.spec))
 
     def remove_topic(self, name: str) -> None:
         """Forget a topic; its subscriptions keep what they have, and get nothing more."""
@@ -164,7 +174,7 @@ class Broker:
         self.ledger.put(f"topic/{name}", None)
         self.put_policy(name, None)
         for feed in orphans:
-            orphan = copied(feed.spec)
+            orphan = copy_resource(feed.spec)
             orphan.topic = DELETED_TOPIC
             self.put_subscription(orphan)
 
@@ -191,9 +201,9 @@ class Broker:
             self.policies[resource] = policy
         self.ledger.put(f"policy/{resource}", policy)
 
-    def put_snapshot(self, spec: Snapshot, messages: Iterable[Message] = ()) -> None:
+    def put_snapshot(self, spec: Snapshot, messages: Iterable[PublishedMessage] = ()) -> None:
         """Keep a new snapshot with its messages, or a new state of one."""
-        held = self.snapshots.setdefault(spec.name, Held(spec))
+        held = self.snapshots.setdefault(spec.name, SnapshotState(spec))
         held.spec = spec
         self.ledger.put(f"snapshot/{spec.name}", spec.SerializeToString())
         for message in messages:
@@ -228,25 +238,25 @@ class Broker:
         self.ledger.put("counter/sequence", str(self._sequence).encode())
         return ids
 
-    def _enter(self, feed: Feed, message: Message, now: datetime) -> None:
+    def _enter(self, feed: ActiveSubscription, message: PublishedMessage, now: datetime) -> None:
         """Let a message into a subscription; exactly-once delivery never repeats one by itself."""
         fate = self._faults.fate(f"message {feed.spec.name}")
         due = now + fate.delay if fate.delay else None
         once = feed.spec.enable_exactly_once_delivery
         feed.backlog.add(message, due, 0 if once else fate.copies)
 
-    def _stamp(self, proto: PubsubMessage, now: datetime) -> Message:
+    def _stamp(self, proto: PubsubMessage, now: datetime) -> PublishedMessage:
         self._sequence += 1
-        stamped = copied(proto)
+        stamped = copy_resource(proto)
         stamped.message_id = str(self._sequence)
         stamped.publish_time.FromDatetime(now)
-        return Message(self._sequence, stamped, stamped.SerializeToString(), now)
+        return PublishedMessage(self._sequence, stamped, stamped.SerializeToString(), now)
 
-    def _hold(self, held: Held, message: Message) -> None:
+    def _hold(self, held: SnapshotState, message: PublishedMessage) -> None:
         held.messages[message.sequence] = message
         self.ledger.put(f"held/{held.spec.name}/{message.sequence:020}", message.encoded)
 
-    def _feeds_of(self, topic: str) -> list[Feed]:
+    def _feeds_of(self, topic: str) -> list[ActiveSubscription]:
         return [
             feed
             for feed in self.feeds.values()
@@ -259,11 +269,11 @@ class Broker:
         spec.ClearField("topic_message_retention_duration")
         if topic_retention:
             spec.topic_message_retention_duration.FromTimedelta(topic_retention)
-        rules = subscriptions.rules(spec, topic_retention)
+        rules = subscriptions.build_delivery_rules(spec, topic_retention)
         if spec.name in self.feeds:
             feed = self.feeds[spec.name]
             feed.spec = spec
-            feed.backlog.govern(rules)
+            feed.backlog.set_rules(rules)
             return
         name = spec.name
         backlog = Backlog(
@@ -272,13 +282,13 @@ class Broker:
             lambda entry: self._record(name, entry),
             lambda message, failures: self._bury(name, message, failures),
         )
-        self.feeds[name] = Feed(spec, backlog, filters.parse(spec.filter))
+        self.feeds[name] = ActiveSubscription(spec, backlog, filters.parse_filter(spec.filter))
 
     def _record(self, subscription: str, entry: Entry) -> None:
         self.ledger.put_entry(subscription, entry)
         self.touch(self.feeds[subscription])
 
-    def _bury(self, subscription: str, message: Message, failures: int) -> bool:
+    def _bury(self, subscription: str, message: PublishedMessage, failures: int) -> bool:
         """Publish a dead letter; False when its topic is gone."""
         dead_letter_topic = self.feeds[subscription].spec.dead_letter_policy.dead_letter_topic
         if dead_letter_topic not in self.topics:
@@ -287,10 +297,10 @@ class Broker:
             data=message.proto.data,
             attributes={
                 **message.proto.attributes,
-                f"{DEAD_LETTER}DeliveryCount": str(failures),
-                f"{DEAD_LETTER}Subscription": short(subscription),
-                f"{DEAD_LETTER}SubscriptionProject": project_of(subscription),
-                f"{DEAD_LETTER}TopicPublishTime": message.published.isoformat(
+                f"{DEAD_LETTER_ATTRIBUTE_PREFIX}DeliveryCount": str(failures),
+                f"{DEAD_LETTER_ATTRIBUTE_PREFIX}Subscription": short_name(subscription),
+                f"{DEAD_LETTER_ATTRIBUTE_PREFIX}SubscriptionProject": project_of(subscription),
+                f"{DEAD_LETTER_ATTRIBUTE_PREFIX}TopicPublishTime": message.published.isoformat(
                     timespec="milliseconds"
                 ),
             },
@@ -310,12 +320,12 @@ class Broker:
         for _, value in rows.get("subscription", []):
             self._govern(Subscription.FromString(value))
         for name, row in entry_rows(rows.get("entry", [])):
-            message = Message.decode(row.message)
+            message = PublishedMessage.decode(row.message)
             self.feeds[name].backlog.restore(message, row.failures, row.due, row.acked)
         for name, value in rows.get("snapshot", []):
-            self.snapshots[name] = Held(Snapshot.FromString(value))
+            self.snapshots[name] = SnapshotState(Snapshot.FromString(value))
         for key, value in rows.get("held", []):
-            message = Message.decode(value)
+            message = PublishedMessage.decode(value)
             self.snapshots[key.rpartition("/")[0]].messages[message.sequence] = message
         self.policies = dict(rows.get("policy", []))
         self.ledger.put("counter/session", str(self._session).encode())

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 
-from local.services.pubsub.refusals import invalid
+from local.services.pubsub.refusals import invalid_argument
 
 
 def check_within(value: Duration, least: timedelta, most: timedelta, field: str) -> None:
@@ -15,7 +15,7 @@ def check_within(value: Duration, least: timedelta, most: timedelta, field: str)
     Raises: Refused INVALID_ARGUMENT.
     """
     if not least <= value.ToTimedelta() <= most:
-        raise invalid(
+        raise invalid_argument(
             f"Invalid {field}: must be between {least.total_seconds():.0f} and"
             f" {most.total_seconds():.0f} seconds."
         )

@@ -17,7 +17,7 @@ from google.iam.v1.iam_policy_pb2 import (
 from google.iam.v1.policy_pb2 import Policy
 
 from local.services.pubsub.broker import Broker
-from local.services.pubsub.refusals import aborted, missing
+from local.services.pubsub.refusals import aborted, not_found
 
 NO_POLICY_ETAG = b"\x00 \x01"
 """What Google answers as the etag ("ACAB") of a resource that has no policy."""
@@ -58,7 +58,7 @@ class Policies:
     def _current(self, resource: str) -> Policy:
         broker = self._broker
         if not any(resource in kept for kept in (broker.topics, broker.feeds, broker.snapshots)):
-            raise missing(resource)
+            raise not_found(resource)
         if resource in broker.policies:
             return Policy.FromString(broker.policies[resource])
         return Policy(etag=NO_POLICY_ETAG)

@@ -13,10 +13,10 @@ from datetime import datetime
 from msgspec import Struct, msgpack
 
 from local.core.journal import Journal
-from local.services.pubsub.delivery.entries import Entry, Standing
+from local.services.pubsub.delivery.entries import DeliveryState, Entry
 from shared.core.codec import from_msgpack
 
-SERVICE = "pubsub"
+JOURNAL_SERVICE = "pubsub"
 
 
 class EntryRow(Struct, frozen=True):
@@ -28,7 +28,7 @@ class EntryRow(Struct, frozen=True):
     acked: bool
 
 
-class Ledger:
+class BrokerJournal:
     """Collects the rows of one change and writes them as one transaction."""
 
     def __init__(self, journal: Journal) -> None:
@@ -38,7 +38,7 @@ class Ledger:
     def read(self) -> dict[str, list[tuple[str, bytes]]]:
         """Every row by its kind (`topic`), each with the rest of its key, ascending."""
         rows: dict[str, list[tuple[str, bytes]]] = {}
-        for key, value in self._journal.read(SERVICE):
+        for key, value in self._journal.read(JOURNAL_SERVICE):
             kind, _, rest = key.partition("/")
             rows.setdefault(kind, []).append((rest, value))
         return rows
@@ -50,13 +50,13 @@ class Ledger:
     def put_entry(self, subscription: str, entry: Entry) -> None:
         """Note an entry of a subscription as it stands."""
         row = None
-        if entry.standing is not Standing.GONE:
+        if entry.standing is not DeliveryState.GONE:
             row = msgpack.encode(
                 EntryRow(
                     entry.message.encoded,
                     entry.failures,
                     entry.due,
-                    entry.standing is Standing.ACKED,
+                    entry.standing is DeliveryState.ACKED,
                 )
             )
         self.put(f"entry/{subscription}/{entry.message.sequence:020}", row)
@@ -65,7 +65,7 @@ class Ledger:
         """Write everything noted as one transaction."""
         if self._pending:
             pending, self._pending = self._pending, []
-            self._journal.write(SERVICE, pending)
+            self._journal.write(JOURNAL_SERVICE, pending)
 
 
 def entry_rows(rows: list[tuple[str, bytes]]) -> Iterator[tuple[str, EntryRow]]:

@@ -96,7 +96,7 @@ else:
 Resource = TypeVar("Resource", bound=Any)
 
 
-def copied(resource: Resource) -> Resource:
+def copy_resource(resource: Resource) -> Resource:
     """A copy that may be changed while others read the original."""
     copy: Resource = type(resource)()
     copy.CopyFrom(resource)
@@ -143,5 +143,5 @@ __all__ = [
     "UpdateSnapshotRequest",
     "UpdateSubscriptionRequest",
     "UpdateTopicRequest",
-    "copied",
+    "copy_resource",
 ]

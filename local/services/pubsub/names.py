@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from local.services.pubsub.refusals import invalid
+from local.services.pubsub.refusals import invalid_argument
 
 DELETED_TOPIC = "_deleted-topic_"
 """Stands in a subscription for its topic once that is deleted."""
@@ -15,7 +15,7 @@ DELETED_TOPIC = "_deleted-topic_"
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9._~%+-]{2,254}")
 
 
-def check(name: str, collection: str) -> str:
+def require_resource_name(name: str, collection: str) -> str:
     """The name itself, once it is a good one of its collection (`topics`).
 
     Raises: Refused INVALID_ARGUMENT.
@@ -23,7 +23,7 @@ def check(name: str, collection: str) -> str:
     parts = name.split("/")
     shaped = len(parts) == 4 and parts[0] == "projects" and parts[1] and parts[2] == collection
     if not shaped or not _ID.fullmatch(parts[3]) or parts[3].startswith("goog"):
-        raise invalid(f"Invalid [{collection}] name: (name={name})")
+        raise invalid_argument(f"Invalid [{collection}] name: (name={name})")
     return name
 
 
@@ -32,6 +32,6 @@ def project_of(name: str) -> str:
     return name.split("/")[1]
 
 
-def short(name: str) -> str:
+def short_name(name: str) -> str:
     """The resource's own id, the last part of its name."""
     return name.rpartition("/")[2]

@@ -23,12 +23,12 @@ from local.services.pubsub.messages import (
     PublishResponse,
     Topic,
     UpdateTopicRequest,
-    copied,
+    copy_resource,
 )
-from local.services.pubsub.refusals import exists
+from local.services.pubsub.refusals import already_exists
 from local.services.pubsub.resources import topics
 
-PAGE_LIMIT = 1000
+MAX_PAGE_SIZE = 1000
 
 
 class Publisher:
@@ -39,10 +39,10 @@ class Publisher:
 
     def CreateTopic(self, request: Topic, context: grpc.ServicerContext) -> Topic:
         """The new topic; ALREADY_EXISTS when there is one."""
-        topic = topics.created(request)
+        topic = topics.build_topic(request)
         with self._broker.change():
             if topic.name in self._broker.topics:
-                raise exists(topic.name)
+                raise already_exists(topic.name)
             self._broker.put_topic(topic)
         return topic
 
@@ -54,7 +54,7 @@ class Publisher:
     def UpdateTopic(self, request: UpdateTopicRequest, context: grpc.ServicerContext) -> Topic:
         """The topic with the masked fields changed."""
         with self._broker.change():
-            topic = topics.updated(
+            topic = topics.update_topic(
                 self._broker.topic(request.topic.name), request.topic, request.update_mask
             )
             self._broker.put_topic(topic)
@@ -71,7 +71,11 @@ class Publisher:
                 if name.startswith(f"{request.project}/")
             ]
         listed, token = page(
-            found, lambda topic: str(topic.name), request.page_size, request.page_token, PAGE_LIMIT
+            found,
+            lambda topic: str(topic.name),
+            request.page_size,
+            request.page_token,
+            MAX_PAGE_SIZE,
         )
         return ListTopicsResponse(topics=listed, next_page_token=token)
 
@@ -93,7 +97,7 @@ class Publisher:
                 for name, feed in self._broker.feeds.items()
                 if feed.spec.topic == request.topic and not feed.spec.detached
             )
-        listed, token = page(found, str, request.page_size, request.page_token, PAGE_LIMIT)
+        listed, token = page(found, str, request.page_size, request.page_token, MAX_PAGE_SIZE)
         return ListTopicSubscriptionsResponse(subscriptions=listed, next_page_token=token)
 
     def ListTopicSnapshots(
@@ -107,7 +111,7 @@ class Publisher:
                 for name, held in self._broker.snapshots.items()
                 if held.spec.topic == request.topic
             )
-        listed, token = page(found, str, request.page_size, request.page_token, PAGE_LIMIT)
+        listed, token = page(found, str, request.page_size, request.page_token, MAX_PAGE_SIZE)
         return ListTopicSnapshotsResponse(snapshots=listed, next_page_token=token)
 
     def DetachSubscription(
@@ -115,8 +119,8 @@ class Publisher:
     ) -> DetachSubscriptionResponse:
         """Nothing; the subscription loses its topic's messages for good, those that wait too."""
         with self._broker.change():
-            feed = self._broker.feed(request.subscription)
-            detached = copied(feed.spec)
+            feed = self._broker.find_subscription(request.subscription)
+            detached = copy_resource(feed.spec)
             detached.detached = True
             feed.backlog.discard()
             self._broker.put_subscription(detached)
@@ -124,7 +128,7 @@ class Publisher:
 
     def Publish(self, request: PublishRequest, context: grpc.ServicerContext) -> PublishResponse:
         """The ids of the messages, which are durable now."""
-        names.check(request.topic, "topics")
+        names.require_resource_name(request.topic, "topics")
         topics.check_publish(request)
         with self._broker.change() as now:
             ids = self._broker.publish(request.topic, request.messages, now)

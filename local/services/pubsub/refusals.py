@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 
 
-class Ended(Refused):
+class ServiceEnded(StatusError):
     """UNAVAILABLE: the service has ended; ask its successor."""
 
     def __init__(self) -> None:
         super().__init__(grpc.StatusCode.UNAVAILABLE, "The service has ended.")
 
 
-def invalid(message: str) -> Refused:
+def invalid_argument(message: str) -> StatusError:
     """INVALID_ARGUMENT: no state of the service makes this request right."""
-    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def unmet(message: str) -> Refused:
+def failed_precondition(message: str) -> StatusError:
     """FAILED_PRECONDITION: the state of the resource forbids it."""
-    return Refused(grpc.StatusCode.FAILED_PRECONDITION, message)
+    return StatusError(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
-def missing(name: str) -> Refused:
+def not_found(name: str) -> StatusError:
     """NOT_FOUND: the resource of that name is not there."""
-    return Refused(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name}).")
+    return StatusError(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name}).")
 
 
-def exists(name: str) -> Refused:
+def already_exists(name: str) -> StatusError:
     """ALREADY_EXISTS: the resource of that name is there."""
-    return Refused(
+    return StatusError(
         grpc.StatusCode.ALREADY_EXISTS, f"Resource already exists in the project (resource={name})."
     )
 
 
-def unimplemented(message: str) -> Refused:
+def unimplemented(message: str) -> StatusError:
     """UNIMPLEMENTED: the real service can, this one does not."""
-    return Refused(grpc.StatusCode.UNIMPLEMENTED, message)
+    return StatusError(grpc.StatusCode.UNIMPLEMENTED, message)
 
 
-def aborted(message: str) -> Refused:
+def aborted(message: str) -> StatusError:
     """ABORTED: somebody else changed it in between; read again."""
-    return Refused(grpc.StatusCode.ABORTED, message)
+    return StatusError(grpc.StatusCode.ABORTED, message)

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.pubsub.broker import Broker
-from local.services.pubsub.delivery.push import Poster
-from local.services.pubsub.delivery.push_threads import Courier
+from local.services.pubsub.delivery.push import PushSender
+from local.services.pubsub.delivery.push_threads import PushDispatcher
 from local.services.pubsub.delivery.push_tokens import TokenIssuer
 from local.services.pubsub.iam_policies import Policies
 from local.services.pubsub.messages import PublishRequest
@@ -32,15 +32,15 @@ class PubSub:
         self,
         clock: CloudClock,
         journal: Journal,
-        faults: Faults,
+        faults: FaultPoints,
         push_concurrency: int = PUSH_CONCURRENCY,
         played: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`played` has the addresses of hosts that somebody on this machine plays."""
         self._broker = Broker(clock, journal, faults)
         self._tokens = TokenIssuer()
-        self._courier = Courier(
-            self._broker, clock, Poster(clock, faults, self._tokens, played), push_concurrency
+        self._courier = PushDispatcher(
+            self._broker, clock, PushSender(clock, faults, self._tokens, played), push_concurrency
         )
         self.publisher = Publisher(self._broker)
         self.subscriber = Subscriber(self._broker)

@@ -13,7 +13,7 @@ from local.core.pages import page
 from local.services.pubsub import names
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery import deliveries, streams
-from local.services.pubsub.delivery.entries import Flow
+from local.services.pubsub.delivery.entries import FlowControl
 from local.services.pubsub.messages import (
     AcknowledgeRequest,
     CreateSnapshotRequest,
@@ -38,10 +38,10 @@ from local.services.pubsub.messages import (
     UpdateSnapshotRequest,
     UpdateSubscriptionRequest,
 )
-from local.services.pubsub.refusals import exists, invalid
+from local.services.pubsub.refusals import already_exists, invalid_argument
 from local.services.pubsub.resources import snapshots, subscriptions
 
-PAGE_LIMIT = 1000
+MAX_PAGE_SIZE = 1000
 PULL_WAIT = timedelta(seconds=5)
 """Of cloud time; how long a pull waits for a first message. The real service does not say."""
 
@@ -56,11 +56,11 @@ class Subscriber:
         self, request: Subscription, context: grpc.ServicerContext
     ) -> Subscription:
         """The new subscription; ALREADY_EXISTS when there is one, NOT_FOUND without its topic."""
-        subscription = subscriptions.created(request)
-        names.check(subscription.topic, "topics")
+        subscription = subscriptions.build_subscription(request)
+        names.require_resource_name(subscription.topic, "topics")
         with self._broker.change():
             if subscription.name in self._broker.feeds:
-                raise exists(subscription.name)
+                raise already_exists(subscription.name)
             self._broker.topic(subscription.topic)
             self._check_dead_letter_topic(subscription)
             self._broker.put_subscription(subscription)
@@ -71,15 +71,17 @@ class Subscriber:
     ) -> Subscription:
         """The subscription."""
         with self._broker.change():
-            return self._broker.feed(request.subscription).spec
+            return self._broker.find_subscription(request.subscription).spec
 
     def UpdateSubscription(
         self, request: UpdateSubscriptionRequest, context: grpc.ServicerContext
     ) -> Subscription:
         """The subscription with the masked fields changed."""
         with self._broker.change():
-            current = self._broker.feed(request.subscription.name).spec
-            subscription = subscriptions.updated(current, request.subscription, request.update_mask)
+            current = self._broker.find_subscription(request.subscription.name).spec
+            subscription = subscriptions.update_subscription(
+                current, request.subscription, request.update_mask
+            )
             self._check_dead_letter_topic(subscription)
             self._broker.put_subscription(subscription)
         return subscription
@@ -89,7 +91,7 @@ class Subscriber:
     ) -> Empty:
         """Nothing; an empty configuration turns push into pull."""
         with self._broker.change():
-            current = self._broker.feed(request.subscription).spec
+            current = self._broker.find_subscription(request.subscription).spec
             self._broker.put_subscription(subscriptions.with_push(current, request.push_config))
         return Empty()
 
@@ -104,7 +106,7 @@ class Subscriber:
                 if name.startswith(f"{request.project}/")
             ]
         listed, token = page(
-            found, lambda spec: str(spec.name), request.page_size, request.page_token, PAGE_LIMIT
+            found, lambda spec: str(spec.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return ListSubscriptionsResponse(subscriptions=listed, next_page_token=token)
 
@@ -113,26 +115,28 @@ class Subscriber:
     ) -> Empty:
         """Nothing; what it had to deliver is lost."""
         with self._broker.change():
-            self._broker.feed(request.subscription)
+            self._broker.find_subscription(request.subscription)
             self._broker.remove_subscription(request.subscription)
         return Empty()
 
     def Pull(self, request: PullRequest, context: grpc.ServicerContext) -> PullResponse:
         """Messages that are ready; without any, those of the next few seconds of cloud time."""
         if request.max_messages <= 0:
-            raise invalid("max_messages must be positive.")
-        flow = Flow(most_messages=request.max_messages)
+            raise invalid_argument("max_messages must be positive.")
+        flow = FlowControl(most_messages=request.max_messages)
         clock = self._broker.clock
         with self._broker.watch(request.subscription) as changed:
-            context.add_callback(lambda: self._broker.rouse(changed))
+            context.add_callback(lambda: self._broker.wake_watchers(changed))
             until = clock.now() if request.return_immediately else clock.now() + PULL_WAIT
             while context.is_active():
                 changed.clear()
-                leases, feed = deliveries.take(self._broker, request.subscription, flow)
+                leases, feed = deliveries.lease_messages(self._broker, request.subscription, flow)
                 streams.check_pullable(feed.spec)
                 if leases or clock.now() >= until:
-                    return PullResponse(received_messages=deliveries.received(leases, feed.spec))
-                due = deliveries.next_due(self._broker, request.subscription)
+                    return PullResponse(
+                        received_messages=deliveries.build_received_messages(leases, feed.spec)
+                    )
+                due = deliveries.next_change_at(self._broker, request.subscription)
                 clock.wait(min(due or until, until), changed)
         return PullResponse()
 
@@ -140,7 +144,7 @@ class Subscriber:
         self, request: Iterator[StreamingPullRequest], context: grpc.ServicerContext
     ) -> Iterator[StreamingPullResponse]:
         """Messages as they come, until either side ends the stream."""
-        first = streams.opened(request)
+        first = streams.read_first_request(request)
         yield from streams.Stream(self._broker, first, request).responses()
 
     def Acknowledge(self, request: AcknowledgeRequest, context: grpc.ServicerContext) -> Empty:
@@ -167,7 +171,7 @@ class Subscriber:
     def GetSnapshot(self, request: GetSnapshotRequest, context: grpc.ServicerContext) -> Snapshot:
         """The snapshot."""
         with self._broker.change() as now:
-            snapshots.drop_expired(self._broker, now)
+            snapshots.delete_expired_snapshots(self._broker, now)
             return self._broker.snapshot(request.snapshot).spec
 
     def UpdateSnapshot(
@@ -181,14 +185,14 @@ class Subscriber:
     ) -> ListSnapshotsResponse:
         """A page of the project's snapshots, by name."""
         with self._broker.change() as now:
-            snapshots.drop_expired(self._broker, now)
+            snapshots.delete_expired_snapshots(self._broker, now)
             found = [
                 held.spec
                 for name, held in sorted(self._broker.snapshots.items())
                 if name.startswith(f"{request.project}/")
             ]
         listed, token = page(
-            found, lambda spec: str(spec.name), request.page_size, request.page_token, PAGE_LIMIT
+            found, lambda spec: str(spec.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return ListSnapshotsResponse(snapshots=listed, next_page_token=token)
 

@@ -14,27 +14,32 @@ from google.protobuf.message import Message
 
 from local.application import Application, names
 from local.application.applications import location_of
-from local.application.service import Change, Revision, Service, Target
+from local.application.service import (
+    ApplicationService,
+    ServiceChange,
+    ServiceRevision,
+    TrafficEntry,
+)
 
 ServiceMessage: Any = run_v2.Service.pb()
 RevisionMessage: Any = run_v2.Revision.pb()
 TemplateMessage: Any = run_v2.RevisionTemplate.pb()
 
-LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+LATEST_ALLOCATION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+REVISION_ALLOCATION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
 AUTOMATIC = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
-EVERYWHERE = run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL
+ALL_INGRESS = run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL
 MANUAL = run_v2.ServiceScaling.ScalingMode.MANUAL
 _State = run_v2.Condition.State
 
 
-def etag(service: Service) -> str:
+def etag(service: ApplicationService) -> str:
     """What changes whenever something else is asked of a service; opaque, its quotes included."""
     mark = base64.b64encode(f"{service.generation}/{service.uid}".encode()).decode()
     return f'"{mark}"'
 
 
-def service_message(application: Application, service: Service) -> Message:
+def service_message(application: Application, service: ApplicationService) -> Message:
     """`google.cloud.run.v2.Service`."""
     name = f"{location_of(application)}/services/{service.name}"
     uri = f"https://{names.run_host(service.name, application.project, application.region)}"
@@ -49,7 +54,7 @@ def service_message(application: Application, service: Service) -> Message:
         update_time=service.updated_at,
         creator=_deployer(application),
         last_modifier=_deployer(application),
-        ingress=EVERYWHERE,
+        ingress=ALL_INGRESS,
         template=template_message(application, service),
         traffic=[_target(target) for target in service.traffic],
         scaling=_scaling(service),
@@ -69,7 +74,7 @@ def service_message(application: Application, service: Service) -> Message:
     return message
 
 
-def template_message(application: Application, service: Service) -> Message:
+def template_message(application: Application, service: ApplicationService) -> Message:
     """`google.cloud.run.v2.RevisionTemplate`: what the latest revision was made of."""
     message: Message = TemplateMessage(
         labels=_labels(application),
@@ -81,7 +86,9 @@ def template_message(application: Application, service: Service) -> Message:
     return message
 
 
-def revision_message(application: Application, service: Service, revision: Revision) -> Message:
+def revision_message(
+    application: Application, service: ApplicationService, revision: ServiceRevision
+) -> Message:
     """`google.cloud.run.v2.Revision`."""
     parent = f"{location_of(application)}/services/{service.name}"
     state = _State.CONDITION_SUCCEEDED if revision.starts else _State.CONDITION_FAILED
@@ -112,7 +119,7 @@ def revision_message(application: Application, service: Service, revision: Revis
 
 
 def operation_message(
-    application: Application, service: Service, change: Change, now: datetime
+    application: Application, service: ApplicationService, change: ServiceChange, now: datetime
 ) -> Message:
     """`google.longrunning.Operation` of one change, as far as it has come by now."""
     message = operations_pb2.Operation(name=f"{location_of(application)}/operations/{change.id}")
@@ -132,7 +139,9 @@ def operation_message(
     return message
 
 
-def image_of(application: Application, service: Service, revision: Revision) -> str:
+def image_of(
+    application: Application, service: ApplicationService, revision: ServiceRevision
+) -> str:
     """The container image that a revision runs."""
     return names.image(application.project, application.region, service.function, revision.release)
 
@@ -142,16 +151,18 @@ def service_account(application: Application) -> str:
     return f"{names.project_number(application.project)}-compute@developer.gserviceaccount.com"
 
 
-def _target(target: Target) -> dict[str, Any]:
+def _target(target: TrafficEntry) -> dict[str, Any]:
     return {
-        "type_": LATEST if target.revision is None else PINNED,
+        "type_": LATEST_ALLOCATION if target.revision is None else REVISION_ALLOCATION,
         "revision": target.revision or "",
         "percent": target.percent,
         "tag": target.tag,
     }
 
 
-def _status(application: Application, service: Service, target: Target) -> dict[str, Any]:
+def _status(
+    application: Application, service: ApplicationService, target: TrafficEntry
+) -> dict[str, Any]:
     """One entry of what the routers do; an entry for the latest revision does not name it."""
     shown = _target(target)
     if target.tag:
@@ -160,7 +171,7 @@ def _status(application: Application, service: Service, target: Target) -> dict[
     return shown
 
 
-def _condition(service: Service, kind: str) -> dict[str, Any]:
+def _condition(service: ApplicationService, kind: str) -> dict[str, Any]:
     state = _State.CONDITION_SUCCEEDED
     if service.pending is not None:
         state = _State.CONDITION_RECONCILING
@@ -174,19 +185,21 @@ def _condition(service: Service, kind: str) -> dict[str, Any]:
     }
 
 
-def _container(application: Application, service: Service, revision: Revision) -> dict[str, Any]:
+def _container(
+    application: Application, service: ApplicationService, revision: ServiceRevision
+) -> dict[str, Any]:
     return {
         "name": "worker",
         "image": image_of(application, service, revision),
         "env": [
             *({"name": name, "value": value} for name, value in revision.variables.items()),
-            *_secrets(application, revision),
+            *_build_secret_variables(application, revision),
         ],
         "ports": [{"name": "http1", "container_port": 8080}],
     }
 
 
-def _capacity(revision: Revision) -> dict[str, Any]:
+def _capacity(revision: ServiceRevision) -> dict[str, Any]:
     configuration = revision.configuration
     return {
         "max_instance_request_concurrency": configuration.concurrency,
@@ -197,7 +210,7 @@ def _capacity(revision: Revision) -> dict[str, Any]:
     }
 
 
-def _scaling(service: Service) -> dict[str, Any]:
+def _scaling(service: ApplicationService) -> dict[str, Any]:
     """`ServiceScaling`: of the service, while `_capacity` is a revision's own."""
     scaling = service.scaling
     shown: dict[str, Any] = {
@@ -210,7 +223,9 @@ def _scaling(service: Service) -> dict[str, Any]:
     return shown
 
 
-def _secrets(application: Application, revision: Revision) -> Iterator[dict[str, Any]]:
+def _build_secret_variables(
+    application: Application, revision: ServiceRevision
+) -> Iterator[dict[str, Any]]:
     """Environment variables that are filled from Secret Manager."""
     for name, bound in revision.configuration.secrets.items():
         secret, _, version = bound.partition("/")

@@ -11,12 +11,12 @@ from google.rpc import error_details_pb2
 
 from local.application.applications import Location
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused, detailed
+from local.core.grpc_services import StatusError, build_detailed_error
 
 METRIC = "run.googleapis.com/write_regional"
 
 
-class WriteQuota:
+class WriteQuotaBucket:
     """A full bucket of `burst` writes that refills at `per_second`, in cloud time.
 
     60 and 1 stand for the reported "60 write requests per minute per region"; the present default
@@ -42,7 +42,7 @@ class WriteQuota:
         self._lock = threading.Lock()
         self._levels: dict[Location, tuple[float, datetime]] = {}
 
-    def take(self, location: Location, *, dry_run: bool) -> None:
+    def spend_write(self, location: Location, *, dry_run: bool) -> None:
         """Spend one write. Raises: Refused RESOURCE_EXHAUSTED with the time to wait."""
         if not self.enforced or (dry_run and not self.counts_dry_runs):
             return
@@ -53,11 +53,13 @@ class WriteQuota:
             level = min(float(self.burst), refilled)
             if level < 1:
                 wait = timedelta(seconds=(1 - level) / self.per_second)
-                raise exhausted(location, wait, self._metric)
+                raise quota_exhausted(location, wait, self._metric)
             self._levels[location] = (level - 1, now)
 
 
-def exhausted(location: Location, retry_after: timedelta, metric: str = METRIC) -> Refused:
+def quota_exhausted(
+    location: Location, retry_after: timedelta, metric: str = METRIC
+) -> StatusError:
     """RESOURCE_EXHAUSTED as Google's front end words it, with RetryInfo in the status details."""
     service = metric.partition("/")[0]
     message = (
@@ -66,7 +68,7 @@ def exhausted(location: Location, retry_after: timedelta, metric: str = METRIC) 
     )
     retry = Duration()
     retry.FromTimedelta(retry_after)
-    return detailed(
+    return build_detailed_error(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         message,
         error_details_pb2.RetryInfo(retry_delay=retry),

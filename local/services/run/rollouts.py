@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 
-def succeeds(_service: str) -> str:
+def never_fail(_service: str) -> str:
     """No failure, for any service."""
     return ""
 
@@ -19,7 +19,7 @@ class Rollouts:
     latency: timedelta | Callable[[str], timedelta] = timedelta(seconds=8)
     """From acceptance until routers have followed; per service (short name) when it is a function.
     No primary figure exists for the real one: practitioners say seconds."""
-    failure: Callable[[str], str] = succeeds
+    failure: Callable[[str], str] = never_fail
     """Why the change of a service will fail when it is due; empty when it succeeds."""
 
     def duration(self, service: str) -> timedelta:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.application.applications import invalid
-from local.application.service import Scaling
+from local.application.applications import invalid_argument
+from local.application.service import InstanceScaling
 from local.services.run.messages import MANUAL
 
 
-def read(asked: Any) -> Scaling:
+def read_scaling(asked: Any) -> InstanceScaling:
     """What a `ServiceScaling` stands for; manual scaling without a count keeps the minimum.
 
     Raises: Refused INVALID_ARGUMENT for counts that cannot be.
@@ -19,7 +19,7 @@ def read(asked: Any) -> Scaling:
         counted = asked.HasField("manual_instance_count")
         manual = asked.manual_instance_count if counted else least
     if min(least, most, manual or 0) < 0:
-        raise invalid("counts of instances must not be negative")
+        raise invalid_argument("counts of instances must not be negative")
     if 0 < most < least:
-        raise invalid("min_instance_count must not be above max_instance_count")
-    return Scaling(least, most, manual)
+        raise invalid_argument("min_instance_count must not be above max_instance_count")
+    return InstanceScaling(least, most, manual)

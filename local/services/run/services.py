@@ -16,31 +16,41 @@ from google.protobuf.message import Message
 from msgspec.structs import replace
 
 from local.application import Application
-from local.application.applications import Estate, Location, invalid, parse
-from local.application.service import Revision, Service, deployed, redirected
+from local.application.applications import (
+    ApplicationRegistry,
+    Location,
+    invalid_argument,
+    parse_resource_name,
+)
+from local.application.service import (
+    ApplicationService,
+    ServiceRevision,
+    add_revision,
+    redirect_traffic,
+)
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.pages import page
-from local.faults.points import ORDINARY, Fate, Faults
+from local.faults.points import ORDINARY_COURSE, Fate, FaultPoints
 from local.services.run import messages, scalings, targets
-from local.services.run.quota import WriteQuota
+from local.services.run.quota import WriteQuotaBucket
 from local.services.run.rollouts import Rollouts
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 _FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.fields)
 _WRITABLE = frozenset({"traffic", "template", "scaling"})
 
 
-class Services:
+class RunServices:
     """Reads, and changes of traffic and template that end later as operations."""
 
     def __init__(
         self,
-        estate: Estate,
+        estate: ApplicationRegistry,
         clock: CloudClock,
         rollouts: Rollouts,
-        quota: WriteQuota,
-        faults: Faults,
+        quota: WriteQuotaBucket,
+        faults: FaultPoints,
     ) -> None:
         self._estate = estate
         self._clock = clock
@@ -50,22 +60,22 @@ class Services:
 
     def GetService(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A service by its full name."""
-        location, (name,) = parse(request.name, "services")
+        location, (name,) = parse_resource_name(request.name, "services")
         return messages.service_message(*self._estate.service(location, name))
 
     def ListServices(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A region's services by name; the wildcard region is refused, as the real one does."""
-        location, _ = parse(request.parent)
+        location, _ = parse_resource_name(request.parent)
         if location.region == "-":
-            raise invalid("parent must name a region")
+            raise invalid_argument("parent must name a region")
         found = [
             (application, service)
-            for application in self._estate.within(location)
+            for application in self._estate.applications_in(location)
             for service in application.run_services()
         ]
         found.sort(key=lambda owned: owned[1].name)
         shown, token = page(
-            found, lambda owned: owned[1].name, request.page_size, request.page_token, LARGEST_PAGE
+            found, lambda owned: owned[1].name, request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         response: Message = run_v2.ListServicesResponse.pb()(
             services=[messages.service_message(*owned) for owned in shown], next_page_token=token
@@ -74,7 +84,7 @@ class Services:
 
     def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """Who may call a service."""
-        location, (name,) = parse(request.resource, "services")
+        location, (name,) = parse_resource_name(request.resource, "services")
         _, service = self._estate.service(location, name)
         policy = policy_pb2.Policy(version=1, etag=messages.etag(service).encode())
         if service.invokers:
@@ -89,13 +99,13 @@ class Services:
         whose operation ends ABORTED (how the real one ends is not documented).
         A new template becomes a revision at once; other instances make none.
         """
-        location, (name,) = parse(request.service.name, "services")
-        paths = _paths(request.update_mask.paths)
-        self._quota.take(location, dry_run=request.validate_only)
+        location, (name,) = parse_resource_name(request.service.name, "services")
+        paths = _fields_to_change(request.update_mask.paths)
+        self._quota.spend_write(location, dry_run=request.validate_only)
         application = self._owner(location, name, allow_missing=request.allow_missing)
         change = partial(self._change, application, request.service, paths)
         if request.validate_only:
-            preview = change(lambda: ORDINARY, application.service(name), self._clock.now())
+            preview = change(lambda: ORDINARY_COURSE, application.service(name), self._clock.now())
             return _dry_run(application, location, preview)
         fate = partial(self._faults.fate, f"operation {request.service.name}")
         service = application.update(name, partial(change, fate))
@@ -105,9 +115,9 @@ class Services:
     def _owner(self, location: Location, name: str, *, allow_missing: bool) -> Application:
         try:
             return self._estate.service(location, name)[0]
-        except Refused:
+        except StatusError:
             if allow_missing:
-                raise Refused(
+                raise StatusError(
                     grpc.StatusCode.UNIMPLEMENTED, "services come from the application's policy"
                 ) from None
             raise
@@ -118,32 +128,36 @@ class Services:
         asked: Any,
         paths: frozenset[str],
         fate: Callable[[], Fate],
-        seen: Service,
+        seen: ApplicationService,
         now: datetime,
-    ) -> Service:
+    ) -> ApplicationService:
         """What to make of the service as it is found; its fate is drawn once nothing refuses it.
 
         Raises: Refused.
         """
         if asked.etag and asked.etag != messages.etag(seen):
-            raise Refused(
+            raise StatusError(
                 grpc.StatusCode.ABORTED,
                 f"Conflict for resource '{seen.name}': etag {asked.etag} was specified but "
                 f"current etag is {messages.etag(seen)}",
             )
         grown = seen
         if "template" in paths:
-            grown = _with_template(application, seen, asked.template, now)
-        traffic = targets.read(asked.traffic, grown) if "traffic" in paths else seen.traffic
+            grown = _apply_template(application, seen, asked.template, now)
+        traffic = (
+            targets.read_traffic_targets(asked.traffic, grown)
+            if "traffic" in paths
+            else seen.traffic
+        )
         if "scaling" in paths:
-            grown = replace(grown, scaling=scalings.read(asked.scaling))
+            grown = replace(grown, scaling=scalings.read_scaling(asked.scaling))
         unusual = fate()
         due_at = now + self._rollouts.duration(seen.name) + unusual.delay
         failure = unusual.failure or self._rollouts.failure(seen.name)
-        return redirected(grown, traffic, application.change(seen, now, due_at, failure))
+        return redirect_traffic(grown, traffic, application.change(seen, now, due_at, failure))
 
 
-def _paths(paths: list[str]) -> frozenset[str]:
+def _fields_to_change(paths: list[str]) -> frozenset[str]:
     """The top-level fields to change; an empty mask means all that can be.
 
     Raises: Refused INVALID_ARGUMENT for a field that a service does not have, UNIMPLEMENTED for
@@ -153,15 +167,17 @@ def _paths(paths: list[str]) -> frozenset[str]:
         return _WRITABLE
     fields = frozenset(path.split(".")[0] for path in paths)
     if unknown := sorted(fields - _FIELDS):
-        raise invalid(f"update_mask: a service has no field '{unknown[0]}'")
+        raise invalid_argument(f"update_mask: a service has no field '{unknown[0]}'")
     if idle := sorted(fields - _WRITABLE):
-        raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here")
+        raise StatusError(
+            grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here"
+        )
     return fields
 
 
-def _with_template(
-    application: Application, service: Service, template: Any, now: datetime
-) -> Service:
+def _apply_template(
+    application: Application, service: ApplicationService, template: Any, now: datetime
+) -> ApplicationService:
     """The service with a revision of that template, unless it is the one it has.
 
     The image tells which release the new revision runs; an unknown image is a release of its own.
@@ -170,7 +186,7 @@ def _with_template(
         return service
     name = template.revision or application.next_revision_name(service)
     if service.revision(name) is not None:
-        raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
+        raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
     image = template.containers[0].image if template.containers else ""
     source = next(
         (
@@ -178,9 +194,9 @@ def _with_template(
             for revision in reversed(service.revisions)
             if messages.image_of(application, service, revision) == image
         ),
-        Revision(name, image, now),
+        ServiceRevision(name, image, now),
     )
-    grown = deployed(service, replace(source, name=name, created_at=now, starts=True))
+    grown = add_revision(service, replace(source, name=name, created_at=now, starts=True))
     return replace(
         grown,
         generation=service.generation,  # the change that carries the template counts it
@@ -188,7 +204,7 @@ def _with_template(
     )
 
 
-def _dry_run(application: Application, location: Location, preview: Service) -> Message:
+def _dry_run(application: Application, location: Location, preview: ApplicationService) -> Message:
     """An operation that is over already, with what the service would have been asked for."""
     name = uuid.uuid5(uuid.UUID(preview.uid), f"validate {preview.generation}")
     operation = operations_pb2.Operation(name=f"{location}/operations/{name}", done=True)

@@ -10,40 +10,40 @@ from urllib.parse import quote
 
 import grpc
 
-from local.core.grpc_services import Refused
-from local.core.rest import Call, Request, Resource, listed
-from local.services.run.quota import METRIC, WriteQuota
+from local.core.grpc_services import StatusError
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.services.run.quota import METRIC, WriteQuotaBucket
 
 HOST = "serviceusage.googleapis.com"
-_MOST = 100
+_MAX_PAGE_SIZE = 100
 
 
 class Quotas:
     """The quota of Cloud Run's writes, the same in every region, enforced or not."""
 
-    def __init__(self, writes: WriteQuota) -> None:
+    def __init__(self, writes: WriteQuotaBucket) -> None:
         self._writes = writes
         self.off: set[tuple[str, str]] = set()
         """Project and API: every other one is on."""
 
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         service = "projects/{project}/services/{service}"
         quotas = f"/v1beta1/{service}/consumerQuotaMetrics"
         return (
-            Call("services.consumerQuotaMetrics.list", "GET", quotas, self._list),
-            Call("services.get", "GET", f"/v1/{service}", self._get),
+            RestMethod("services.consumerQuotaMetrics.list", "GET", quotas, self._list),
+            RestMethod("services.get", "GET", f"/v1/{service}", self._get),
         )
 
-    def _get(self, request: Request) -> Resource:
+    def _get(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
         state = "DISABLED" if (project, service) in self.off else "ENABLED"
         return {"name": f"projects/{project}/services/{service}", "state": state}
 
-    def _list(self, request: Request) -> Resource:
+    def _list(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
         if service != METRIC.partition("/")[0]:
-            raise Refused(grpc.StatusCode.NOT_FOUND, f"Service {service} has no quota here")
+            raise StatusError(grpc.StatusCode.NOT_FOUND, f"Service {service} has no quota here")
         parent = f"projects/{project}/services/{service}"
         admitted = str(round(self._writes.per_second * 60))
         writes: Resource = {
@@ -58,4 +58,4 @@ class Quotas:
                 }
             ],
         }
-        return listed(request, "metrics", [writes], _MOST)
+        return build_list_response(request, "metrics", [writes], _MAX_PAGE_SIZE)

@@ -2,6 +2,6 @@
 
 from local.services.storage.buckets import Buckets
 from local.services.storage.server import StorageServer
-from local.services.storage.service import CALLS, Service
+from local.services.storage.service import CALLS, StorageService
 
-__all__ = ["CALLS", "Buckets", "Service", "StorageServer"]
+__all__ = ["CALLS", "Buckets", "StorageServer", "StorageService"]

@@ -13,18 +13,18 @@ from msgspec.structs import replace
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from local.services.storage.refusals import (
-    held,
-    invalid,
-    locked,
-    no_bucket,
-    no_object,
-    retained,
-    taken,
-    unmet,
+    bucket_exists,
+    bucket_not_found,
+    condition_not_met,
+    invalid_request,
+    object_not_found,
+    object_under_hold,
+    retention_not_met,
+    retention_policy_locked,
 )
-from local.services.storage.values import Bucket, Stored, retained_until
+from local.services.storage.values import Bucket, StoredObject, retention_expires_at
 from shared.core.codec import from_json, from_msgpack
 
 BUCKETS, OBJECTS = "storage buckets", "storage objects"
@@ -44,21 +44,21 @@ class Buckets:
         self._journal = journal
         self._lock = threading.Lock()
         self._buckets = {name: from_json(value, Bucket) for name, value in journal.read(BUCKETS)}
-        self._objects: dict[str, dict[str, list[Stored]]] = {}
+        self._objects: dict[str, dict[str, list[StoredObject]]] = {}
         """By bucket and name: the generations, oldest first; the last may be live."""
         self._last = 0
         for _, value in journal.read(OBJECTS):
-            self._learn(from_msgpack(value, Stored))
+            self._learn(from_msgpack(value, StoredObject))
 
     def create(
         self, name: str, *, retention: timedelta | None = None, location: str = "US"
     ) -> Bucket:
         """A new bucket; one with retention keeps each object that long."""
         if not _BUCKET.fullmatch(name):
-            raise invalid(f"Invalid bucket name: '{name}'")
+            raise invalid_request(f"Invalid bucket name: '{name}'")
         with self._lock:
             if name in self._buckets:
-                raise taken()
+                raise bucket_exists()
             now = self._clock.now()
             return self._put_bucket(
                 Bucket(
@@ -74,7 +74,7 @@ class Buckets:
     def bucket(self, name: str) -> Bucket:
         """A bucket."""
         if name not in self._buckets:
-            raise no_bucket()
+            raise bucket_not_found()
         return self._buckets[name]
 
     def change(
@@ -89,7 +89,7 @@ class Buckets:
                 after = replace(after, versioned=versioned)
             if retention_seconds is not None:
                 if bucket.locked and retention_seconds < (bucket.retention_seconds or 0):
-                    raise locked(name)
+                    raise retention_policy_locked(name)
                 after = replace(
                     after,
                     retention_seconds=retention_seconds or None,
@@ -110,9 +110,9 @@ class Buckets:
         with self._lock:
             bucket = self.bucket(name)
             if metageneration != bucket.metageneration:
-                raise unmet("If-Match")
+                raise condition_not_met("If-Match")
             if bucket.retention_seconds is None:
-                raise invalid(f"Bucket '{name}' does not have a retention policy to lock.")
+                raise invalid_request(f"Bucket '{name}' does not have a retention policy to lock.")
             return self._put_bucket(
                 replace(bucket, locked=True, metageneration=bucket.metageneration + 1)
             )
@@ -124,19 +124,19 @@ class Buckets:
         content: bytes,
         content_type: str,
         metadata: Mapping[str, str],
-        conditions: Conditions,
+        conditions: Preconditions,
         cache_control: str = "",
-    ) -> Stored:
+    ) -> StoredObject:
         """A new live generation, in the place of the one before."""
         if not name or len(name.encode()) > NAME_LIMIT_BYTES or _RESERVED.fullmatch(name):
-            raise invalid(f"Invalid object name: '{name[:100]}'")
+            raise invalid_request(f"Invalid object name: '{name[:100]}'")
         with self._lock:
             home = self.bucket(bucket)
             live = self._live(bucket, name)
             conditions.check(live)
             now = self._clock.now()
             self._last = max(self._last + 1, (now - _EPOCH) // timedelta(microseconds=1))
-            stored = Stored(
+            stored = StoredObject(
                 bucket,
                 name,
                 self._last,
@@ -155,8 +155,8 @@ class Buckets:
         bucket: str,
         name: str,
         generation: int | None = None,
-        conditions: Conditions = Conditions(),  # noqa: B008 - frozen
-    ) -> Stored:
+        conditions: Preconditions = Preconditions(),  # noqa: B008 - frozen
+    ) -> StoredObject:
         """The live object, or one generation of it."""
         self.bucket(bucket)
         found = self._found(bucket, name, generation)
@@ -169,8 +169,8 @@ class Buckets:
         name: str,
         generation: int | None,
         changes: Mapping[str, object],
-        conditions: Conditions,
-    ) -> Stored:
+        conditions: Preconditions,
+    ) -> StoredObject:
         """The object with other metadata, which retention does not forbid."""
         with self._lock:
             self.bucket(bucket)
@@ -186,7 +186,7 @@ class Buckets:
             return edited
 
     def delete(
-        self, bucket: str, name: str, generation: int | None, conditions: Conditions
+        self, bucket: str, name: str, generation: int | None, conditions: Preconditions
     ) -> None:
         """The live object is gone, or noncurrent where versions are kept; a generation is gone."""
         with self._lock:
@@ -199,7 +199,7 @@ class Buckets:
                 self._require_free(home, found)
                 self._drop(found)
 
-    def all(self, bucket: str, *, versions: bool) -> list[Stored]:
+    def all(self, bucket: str, *, versions: bool) -> list[StoredObject]:
         """The live objects by name; with `versions` every generation, oldest first of each name."""
         self.bucket(bucket)
         with self._lock:
@@ -211,11 +211,11 @@ class Buckets:
                 if versions or stored.replaced_at is None
             ]
 
-    def _live(self, bucket: str, name: str) -> Stored | None:
+    def _live(self, bucket: str, name: str) -> StoredObject | None:
         kept = self._objects.get(bucket, {}).get(name, [])
         return kept[-1] if kept and kept[-1].replaced_at is None else None
 
-    def _found(self, bucket: str, name: str, generation: int | None) -> Stored:
+    def _found(self, bucket: str, name: str, generation: int | None) -> StoredObject:
         kept = self._objects.get(bucket, {}).get(name, [])
         wanted = (
             self._live(bucket, name)
@@ -223,10 +223,12 @@ class Buckets:
             else next((one for one in kept if one.generation == generation), None)
         )
         if wanted is None:
-            raise no_object(bucket, name)
+            raise object_not_found(bucket, name)
         return wanted
 
-    def _put_aside(self, home: Bucket, live: Stored | None, now: datetime) -> list[Stored]:
+    def _put_aside(
+        self, home: Bucket, live: StoredObject | None, now: datetime
+    ) -> list[StoredObject]:
         """What of the live object is kept when it is not the live one any more."""
         if live is None:
             return []
@@ -236,25 +238,25 @@ class Buckets:
         self._drop(live)
         return []
 
-    def _require_free(self, home: Bucket, stored: Stored) -> None:
-        until = retained_until(home, stored)
+    def _require_free(self, home: Bucket, stored: StoredObject) -> None:
+        until = retention_expires_at(home, stored)
         if until is not None and self._clock.now() < until:
-            raise retained(stored.bucket, stored.name, until)
+            raise retention_not_met(stored.bucket, stored.name, until)
         if stored.held:
-            raise held(stored.bucket, stored.name)
+            raise object_under_hold(stored.bucket, stored.name)
 
     def _put_bucket(self, bucket: Bucket) -> Bucket:
         self._journal.write(BUCKETS, [(bucket.name, msgspec.json.encode(bucket))])
         self._buckets[bucket.name] = bucket
         return bucket
 
-    def _keep(self, stored: Iterable[Stored]) -> None:
+    def _keep(self, stored: Iterable[StoredObject]) -> None:
         kept = list(stored)
         self._journal.write(OBJECTS, [(_key(one), msgspec.msgpack.encode(one)) for one in kept])
         for one in kept:
             self._learn(one)
 
-    def _learn(self, stored: Stored) -> None:
+    def _learn(self, stored: StoredObject) -> None:
         """Take a generation in, in the place of what was known of it."""
         kept = self._objects.setdefault(stored.bucket, {}).setdefault(stored.name, [])
         kept[:] = [one for one in kept if one.generation != stored.generation]
@@ -262,7 +264,7 @@ class Buckets:
         kept.sort(key=lambda one: one.generation)
         self._last = max(self._last, stored.generation)
 
-    def _drop(self, stored: Stored) -> None:
+    def _drop(self, stored: StoredObject) -> None:
         self._journal.write(OBJECTS, [(_key(stored), None)])
         kept = self._objects[stored.bucket][stored.name]
         kept.remove(stored)
@@ -270,6 +272,6 @@ class Buckets:
             del self._objects[stored.bucket][stored.name]
 
 
-def _key(stored: Stored) -> str:
+def _key(stored: StoredObject) -> str:
     """Its key in the journal; a generation is never given twice."""
     return f"{stored.bucket}/{stored.generation}"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from local.services.storage.refusals import invalid, unchanged, unmet
-from local.services.storage.values import Stored
+from local.services.storage.refusals import condition_not_met, invalid_request, not_modified
+from local.services.storage.values import StoredObject
 
 
-class Conditions(Struct, frozen=True):
+class Preconditions(Struct, frozen=True):
     """What must hold of an object; None: nothing is asked.
 
     cloud.google.com/storage/docs/request-preconditions (read 2026-11): a generation of 0 means
@@ -22,25 +22,25 @@ class Conditions(Struct, frozen=True):
     metageneration: int | None = None
     other_metageneration: int | None = None
 
-    def check(self, stored: Stored | None, *, reading: bool = False) -> None:
+    def check(self, stored: StoredObject | None, *, reading: bool = False) -> None:
         """Return when they hold. Raises: Refusal 412, or 304 where a read asks for another one."""
         generation = stored.generation if stored else 0
         metageneration = stored.metageneration if stored else 0
         if self.generation not in (None, generation):
-            raise unmet("If-Match")
+            raise condition_not_met("If-Match")
         if self.metageneration not in (None, metageneration):
-            raise unmet("If-Match")
+            raise condition_not_met("If-Match")
         if self.other_generation == generation or self.other_metageneration == metageneration:
-            raise unchanged() if reading else unmet("If-None-Match")
+            raise not_modified() if reading else condition_not_met("If-None-Match")
 
 
-def conditions(query: Mapping[str, str]) -> Conditions:
+def read_preconditions(query: Mapping[str, str]) -> Preconditions:
     """The preconditions of a request. Raises: Refusal 400.
 
     Google's own Python client writes one of them as `ifMetaGenerationNotMatch` on uploads.
     """
     lowered = {name.lower(): value for name, value in query.items()}
-    return Conditions(
+    return Preconditions(
         generation=number(lowered, "ifgenerationmatch"),
         other_generation=number(lowered, "ifgenerationnotmatch"),
         metageneration=number(lowered, "ifmetagenerationmatch"),
@@ -54,5 +54,5 @@ def number(query: Mapping[str, str], name: str) -> int | None:
     if value is None:
         return None
     if not value.isdecimal():
-        raise invalid(f"Invalid value for parameter {name}: {value}")
+        raise invalid_request(f"Invalid value for parameter {name}: {value}")
     return int(value)

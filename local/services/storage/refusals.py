@@ -37,33 +37,33 @@ class Refusal(Exception):
         return msgspec.json.encode({"error": whole})
 
 
-def invalid(message: str) -> Refusal:
+def invalid_request(message: str) -> Refusal:
     """A request that cannot be."""
     return Refusal(400, "invalid", message)
 
 
-def no_bucket() -> Refusal:
+def bucket_not_found() -> Refusal:
     """No such bucket; the service does not repeat its name."""
     return Refusal(404, "notFound", "The specified bucket does not exist.")
 
 
-def no_object(bucket: str, name: str) -> Refusal:
+def object_not_found(bucket: str, name: str) -> Refusal:
     """No such object, or no such generation of it."""
     return Refusal(404, "notFound", f"No such object: {bucket}/{name}")
 
 
-def unmet(condition: str) -> Refusal:
+def condition_not_met(condition: str) -> Refusal:
     """A precondition that does not hold."""
     message = "At least one of the pre-conditions you specified did not hold."
     return Refusal(412, "conditionNotMet", message, condition)
 
 
-def unchanged() -> Refusal:
+def not_modified() -> Refusal:
     """A read whose "only if it is another" does not hold."""
     return Refusal(304, "notModified", "Not Modified")
 
 
-def retained(bucket: str, name: str, until: datetime) -> Refusal:
+def retention_not_met(bucket: str, name: str, until: datetime) -> Refusal:
     """An object younger than its bucket's retention period."""
     message = (
         f"Object '{bucket}/{name}' is subject to bucket's retention policy or object retention and "
@@ -72,7 +72,7 @@ def retained(bucket: str, name: str, until: datetime) -> Refusal:
     return Refusal(403, "retentionPolicyNotMet", message)
 
 
-def held(bucket: str, name: str) -> Refusal:
+def object_under_hold(bucket: str, name: str) -> Refusal:
     """An object under a temporary hold."""
     message = (
         f"Object '{bucket}/{name}' is under active Temporary hold and cannot be deleted, "
@@ -81,18 +81,18 @@ def held(bucket: str, name: str) -> Refusal:
     return Refusal(403, "objectUnderActiveHold", message)
 
 
-def locked(bucket: str) -> Refusal:
+def retention_policy_locked(bucket: str) -> Refusal:
     """Less retention than was locked."""
     message = f"Bucket '{bucket}' has a locked Retention Policy which cannot be removed or reduced."
     return Refusal(403, "forbidden", message)
 
 
-def taken() -> Refusal:
+def bucket_exists() -> Refusal:
     """A bucket of that name exists."""
     message = "Your previous request to create the named bucket succeeded and you already own it."
     return Refusal(409, "conflict", message)
 
 
-def unserved() -> Refusal:
+def unsupported_call() -> Refusal:
     """A path, a method or a parameter that the embedded cloud does not play."""
     return Refusal(501, "notImplemented", "The embedded cloud does not serve this.")

@@ -8,12 +8,12 @@ from http.server import ThreadingHTTPServer
 
 import grpc
 
-from local.core.grpc_services import Dropped, Refused
+from local.core.grpc_services import Dropped, StatusError
 from local.core.http_handler import AnyMethod
 from local.core.loopback import Loop
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.storage.refusals import Refusal
-from local.services.storage.service import Answer, Request, Service
+from local.services.storage.service import StorageAnswer, StorageRequest, StorageService
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: (400, "invalid"),
@@ -33,7 +33,7 @@ _STATUSES = {
 class StorageServer:
     """Listens from its making until `close`."""
 
-    def __init__(self, service: Service, faults: Faults, port: int = 0) -> None:
+    def __init__(self, service: StorageService, faults: FaultPoints, port: int = 0) -> None:
         self._service = service
         self._faults = faults
         handler = type("Handler", (_Handler,), {"owner": self})
@@ -41,31 +41,31 @@ class StorageServer:
         self.address = f"127.0.0.1:{server.server_port}"
         self._loop = Loop(server, "storage")
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: StorageRequest) -> StorageAnswer:
         """What one request gets. Raises: Dropped."""
         try:
             call, perform = self._service.call(request)
             with self._faults.around(call):
                 return perform()
         except Refusal as refusal:
-            return _refused(request, refusal)
+            return _build_error_answer(request, refusal)
         except Dropped:
             raise
-        except Refused as injected:
+        except StatusError as injected:
             status, reason = _STATUSES.get(injected.code, (500, "backendError"))
-            return _refused(request, Refusal(status, reason, injected.message))
+            return _build_error_answer(request, Refusal(status, reason, injected.message))
 
     def close(self) -> None:
         """Return when nothing is answered any more."""
         self._loop.close()
 
 
-def _refused(request: Request, refusal: Refusal) -> Answer:
+def _build_error_answer(request: StorageRequest, refusal: Refusal) -> StorageAnswer:
     """JSON, but for downloads, which say the bare words."""
     if request.query.get("alt") == "media" and refusal.status != 304:
         words = {"Content-Type": "text/html; charset=UTF-8"}
-        return Answer(refusal.status, words, refusal.message.encode())
-    return Answer(refusal.status, {"Content-Type": "application/json"}, refusal.body())
+        return StorageAnswer(refusal.status, words, refusal.message.encode())
+    return StorageAnswer(refusal.status, {"Content-Type": "application/json"}, refusal.body())
 
 
 class _Handler(AnyMethod):
@@ -79,7 +79,9 @@ class _Handler(AnyMethod):
         headers = {name.lower(): value for name, value in self.headers.items()}
         address = headers.get("host", self.owner.address)
         try:
-            answer = self.owner.answer(Request(self.command, self.path, headers, body, address))
+            answer = self.owner.answer(
+                StorageRequest(self.command, self.path, headers, body, address)
+            )
         except Dropped:
             self.close_connection = True
             with suppress(OSError):  # the client has hung up first

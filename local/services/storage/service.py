@@ -20,11 +20,11 @@ from msgspec import Struct
 
 from local.services.storage import uploads
 from local.services.storage.buckets import Buckets
-from local.services.storage.conditions import conditions, number
-from local.services.storage.refusals import Refusal, invalid, unserved
-from local.services.storage.uploads import More, Uploads
+from local.services.storage.conditions import number, read_preconditions
+from local.services.storage.refusals import Refusal, invalid_request, unsupported_call
+from local.services.storage.uploads import UploadIncomplete, Uploads
 from local.services.storage.values import (
-    Stored,
+    StoredObject,
     bucket_resource,
     media_headers,
     object_resource,
@@ -51,14 +51,14 @@ CALLS = tuple(
     )
 )
 """What is served, by the names under which faults find it."""
-LARGEST_PAGE = 1000
-REWRITTEN_BYTES = 1024 * 1024
+MAX_PAGE_SIZE = 1000
+MAX_REWRITE_BYTES_PER_CALL = 1024 * 1024
 """How much of an object a call copies to another location: Google's own measure is time, 30 s."""
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_NOT_PLAYED = {"matchGlob", "softDeleted", "includeFoldersAsPrefixes", "filter"}
+_UNSUPPORTED_PARAMETERS = {"matchGlob", "softDeleted", "includeFoldersAsPrefixes", "filter"}
 
 
-class Request(Struct, frozen=True):
+class StorageRequest(Struct, frozen=True):
     """One HTTP request; header names are in lower case."""
 
     method: str
@@ -78,7 +78,7 @@ class Request(Struct, frozen=True):
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
 
-class Answer(Struct, frozen=True):
+class StorageAnswer(Struct, frozen=True):
     """What is sent back."""
 
     status: int
@@ -86,10 +86,10 @@ class Answer(Struct, frozen=True):
     body: bytes = b""
 
 
-Handler = Callable[[Request, str, str], Answer]
+Handler = Callable[[StorageRequest, str, str], StorageAnswer]
 
 
-class Service:
+class StorageService:
     """The calls of the JSON API over the buckets."""
 
     def __init__(self, buckets: Buckets) -> None:
@@ -113,7 +113,7 @@ class Service:
             ("GET", "/(?P<bucket>[^/]+)/(?P<name>public/.+)", "objects.get", self._read),
         )
 
-    def call(self, request: Request) -> tuple[str, Callable[[], Answer]]:
+    def call(self, request: StorageRequest) -> tuple[str, Callable[[], StorageAnswer]]:
         """The name of the call that is asked for, and what carries it out.
 
         Raises: Refusal, when nothing is served there; the second one as well.
@@ -124,9 +124,9 @@ class Service:
                 parts = found.groupdict()
                 bucket, name = unquote(parts.get("bucket", "")), unquote(parts.get("name", ""))
                 return f"{NAME}/{verb}", partial(handler, request, bucket, name)
-        raise unserved()
+        raise unsupported_call()
 
-    def _create_bucket(self, request: Request, _bucket: str, _name: str) -> Answer:
+    def _create_bucket(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
         said = _document(request.body)
         name = said.get("name")
         if not isinstance(name, str):
@@ -134,13 +134,13 @@ class Service:
         self._buckets.create(name)
         return self._changed(name, said)
 
-    def _get_bucket(self, _request: Request, bucket: str, _name: str) -> Answer:
-        return _json(bucket_resource(self._buckets.bucket(bucket)))
+    def _get_bucket(self, _request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
+        return _build_json_answer(bucket_resource(self._buckets.bucket(bucket)))
 
-    def _patch_bucket(self, request: Request, bucket: str, _name: str) -> Answer:
+    def _patch_bucket(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
         return self._changed(bucket, _document(request.body))
 
-    def _changed(self, bucket: str, said: Mapping[str, Any]) -> Answer:
+    def _changed(self, bucket: str, said: Mapping[str, Any]) -> StorageAnswer:
         """The bucket with the versioning and the retention that a resource says."""
         try:
             versioning = from_builtins(said.get("versioning") or {}, dict[str, bool])
@@ -148,32 +148,32 @@ class Service:
             seconds = policy.get("retentionPeriod", 0)
             period = msgspec.convert(seconds, int, strict=False)  # noqa: TID251 - learns no type
         except msgspec.ValidationError as error:
-            raise invalid(str(error)) from error
+            raise invalid_request(str(error)) from error
         found = self._buckets.change(
             bucket,
             versioned=versioning.get("enabled", False) if "versioning" in said else None,
             retention_seconds=period if "retentionPolicy" in said else None,
         )
-        return _json(bucket_resource(found))
+        return _build_json_answer(bucket_resource(found))
 
-    def _get_policy(self, _request: Request, bucket: str, _name: str) -> Answer:
-        return _json(policy_resource(self._buckets.bucket(bucket)))
+    def _get_policy(self, _request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
+        return _build_json_answer(policy_resource(self._buckets.bucket(bucket)))
 
-    def _set_policy(self, request: Request, bucket: str, _name: str) -> Answer:
+    def _set_policy(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
         """The policy replaced, whichever one it was."""
         bindings = _document(request.body).get("bindings")
         if not isinstance(bindings, list):
-            raise invalid("Required: bindings")
-        return _json(policy_resource(self._buckets.grant(bucket, bindings)))
+            raise invalid_request("Required: bindings")
+        return _build_json_answer(policy_resource(self._buckets.grant(bucket, bindings)))
 
-    def _lock(self, request: Request, bucket: str, _name: str) -> Answer:
-        asked = conditions(request.query).metageneration
-        return _json(bucket_resource(self._buckets.lock(bucket, asked)))
+    def _lock(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
+        asked = read_preconditions(request.query).metageneration
+        return _build_json_answer(bucket_resource(self._buckets.lock(bucket, asked)))
 
-    def _list(self, request: Request, bucket: str, _name: str) -> Answer:
+    def _list(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
         query = request.query
-        if foreign := _NOT_PLAYED & set(query):
-            raise invalid(f"The embedded cloud does not play {', '.join(sorted(foreign))}.")
+        if foreign := _UNSUPPORTED_PARAMETERS & set(query):
+            raise invalid_request(f"The embedded cloud does not play {', '.join(sorted(foreign))}.")
         home = self._buckets.bucket(bucket)
         found = self._buckets.all(bucket, versions=query.get("versions", "").lower() == "true")
         items, prefixes, token = _page(found, query)
@@ -184,48 +184,52 @@ class Service:
             answer["prefixes"] = prefixes
         if items:
             answer["items"] = [object_resource(home, one) for one in items]
-        return _json(answer)
+        return _build_json_answer(answer)
 
-    def _upload(self, request: Request, bucket: str, _name: str) -> Answer:
-        query, asked = request.query, conditions(request.query)
+    def _upload(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
+        query, asked = request.query, read_preconditions(request.query)
         said_type = request.headers.get("content-type", "")
         match query.get("uploadType"):
             case "media":
-                upload = uploads.simple(bucket, query, said_type, request.body, asked)
+                upload = uploads.read_simple_upload(bucket, query, said_type, request.body, asked)
             case "multipart":
-                upload = uploads.multipart(bucket, query, said_type, request.body, asked)
+                upload = uploads.read_multipart_upload(
+                    bucket, query, said_type, request.body, asked
+                )
             case "resumable":
                 type_of_all = request.headers.get("x-upload-content-type", "")
-                upload = uploads.described(bucket, query, type_of_all, request.body, asked)
+                upload = uploads.build_upload(bucket, query, type_of_all, request.body, asked)
                 key = self._uploads.begin(upload)
                 there = f"http://{request.address}/upload/storage/v1/b/{bucket}/o"
                 place = f"{there}?uploadType=resumable&upload_id={key}"
-                return Answer(200, {"Location": place, "X-GUploader-UploadID": key})
+                return StorageAnswer(200, {"Location": place, "X-GUploader-UploadID": key})
             case other:
-                raise invalid(f"Invalid upload type: {other}")
+                raise invalid_request(f"Invalid upload type: {other}")
         return self._told(self._uploads.finish(upload))
 
-    def _go_on(self, request: Request, _bucket: str, _name: str) -> Answer:
+    def _go_on(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
         key = request.query.get("upload_id", "")
         stored = self._uploads.go_on(key, request.body, request.headers)
-        if isinstance(stored, More):
+        if isinstance(stored, UploadIncomplete):
             taken = {"Range": f"bytes=0-{stored.taken - 1}"} if stored.taken else {}
-            return Answer(308, taken)
+            return StorageAnswer(308, taken)
         return self._told(stored)
 
-    def _get(self, request: Request, bucket: str, name: str) -> Answer:
+    def _get(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         query = request.query
-        found = self._buckets.find(bucket, name, number(query, "generation"), conditions(query))
+        found = self._buckets.find(
+            bucket, name, number(query, "generation"), read_preconditions(query)
+        )
         if query.get("alt") == "media":
-            return _media(found, request.headers.get("range", ""))
+            return _build_media_answer(found, request.headers.get("range", ""))
         return self._told(found)
 
-    def _read(self, request: Request, bucket: str, name: str) -> Answer:
+    def _read(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         """As a browser reads it: what everybody may read lies below public/."""
         found = self._buckets.find(bucket, name)
-        return _media(found, request.headers.get("range", ""))
+        return _build_media_answer(found, request.headers.get("range", ""))
 
-    def _patch(self, request: Request, bucket: str, name: str) -> Answer:
+    def _patch(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         said, query = _document(request.body), request.query
         kinds = {"metadata": dict[str, str], "contentType": str, "temporaryHold": bool}
         named = {"metadata": "metadata", "contentType": "content_type", "temporaryHold": "held"}
@@ -236,16 +240,18 @@ class Service:
                 if key in said
             }
         except msgspec.ValidationError as error:
-            raise invalid(str(error)) from error
+            raise invalid_request(str(error)) from error
         generation = number(query, "generation")
-        return self._told(self._buckets.edit(bucket, name, generation, changes, conditions(query)))
+        return self._told(
+            self._buckets.edit(bucket, name, generation, changes, read_preconditions(query))
+        )
 
-    def _delete(self, request: Request, bucket: str, name: str) -> Answer:
+    def _delete(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         query = request.query
-        self._buckets.delete(bucket, name, number(query, "generation"), conditions(query))
-        return Answer(204, {})
+        self._buckets.delete(bucket, name, number(query, "generation"), read_preconditions(query))
+        return StorageAnswer(204, {})
 
-    def _rewrite(self, request: Request, bucket: str, name: str) -> Answer:
+    def _rewrite(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         """Copy an object at once, or between locations a part of it: the last one makes the copy.
 
         What the body says of the new object is not played.
@@ -255,7 +261,9 @@ class Service:
         found = self._buckets.find(bucket, name, number(query, "sourceGeneration"))
         home, there = self._buckets.bucket(bucket), self._buckets.bucket(target)
         whole = len(found.content)
-        copied = _copied(query.get("rewriteToken", ""), found) + REWRITTEN_BYTES
+        copied = (
+            _read_rewrite_token(query.get("rewriteToken", ""), found) + MAX_REWRITE_BYTES_PER_CALL
+        )
         if home.location == there.location:
             copied = whole
         said = {
@@ -265,65 +273,69 @@ class Service:
             "done": copied >= whole,
         }
         if copied < whole:
-            return _json({**said, "rewriteToken": _token((str(copied), found.generation))})
+            return _build_json_answer(
+                {**said, "rewriteToken": _token((str(copied), found.generation))}
+            )
         stored = self._buckets.put(
             target,
             unquote(to_name),
             found.content,
             found.content_type,
             found.metadata,
-            conditions(query),
+            read_preconditions(query),
         )
-        return _json({**said, "resource": object_resource(there, stored)})
+        return _build_json_answer({**said, "resource": object_resource(there, stored)})
 
-    def _told(self, stored: Stored) -> Answer:
-        return _json(object_resource(self._buckets.bucket(stored.bucket), stored))
+    def _told(self, stored: StoredObject) -> StorageAnswer:
+        return _build_json_answer(object_resource(self._buckets.bucket(stored.bucket), stored))
 
 
-def _copied(token: str, found: Stored) -> int:
+def _read_rewrite_token(token: str, found: StoredObject) -> int:
     """How much of an object a token says is copied. Raises: Refusal for one of another object."""
     if not token:
         return 0
-    copied, generation = _place(token)
+    copied, generation = _decode_page_token(token)
     if generation != found.generation or not copied.isdecimal():
-        raise invalid("Invalid rewrite token.")
+        raise invalid_request("Invalid rewrite token.")
     return int(copied)
 
 
-def _json(resource: Mapping[str, Any]) -> Answer:
-    return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(resource))
+def _build_json_answer(resource: Mapping[str, Any]) -> StorageAnswer:
+    return StorageAnswer(200, {"Content-Type": "application/json"}, msgspec.json.encode(resource))
 
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
         return from_json(body or b"{}", dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise invalid(f"Parse Error: {error}") from error
+        raise invalid_request(f"Parse Error: {error}") from error
 
 
-def _media(stored: Stored, asked: str) -> Answer:
+def _build_media_answer(stored: StoredObject, asked: str) -> StorageAnswer:
     """The content, or the range of it that is asked for."""
     headers, whole = media_headers(stored), len(stored.content)
     place = _RANGE.fullmatch(asked)
     if place is None or place.groups() == ("", ""):
-        return Answer(200, headers, stored.content)
+        return StorageAnswer(200, headers, stored.content)
     first, last = place.groups()
     start = int(first) if first else max(0, whole - int(last))
     end = min(whole, int(last) + 1) if first and last else whole
     if start >= end:
-        return Answer(416, {"Content-Range": f"bytes */{whole}"})
+        return StorageAnswer(416, {"Content-Range": f"bytes */{whole}"})
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{whole}"
-    return Answer(206, headers, stored.content[start:end])
+    return StorageAnswer(206, headers, stored.content[start:end])
 
 
-def _page(found: list[Stored], query: Mapping[str, str]) -> tuple[list[Stored], list[str], str]:
+def _page(
+    found: list[StoredObject], query: Mapping[str, str]
+) -> tuple[list[StoredObject], list[str], str]:
     """The objects and the prefixes of one page, and the token of the next ("" at the end)."""
-    size = min(number(query, "maxResults") or LARGEST_PAGE, LARGEST_PAGE)
-    after = _place(query["pageToken"]) if query.get("pageToken") else ("", 0)
-    items: list[Stored] = []
+    size = min(number(query, "maxResults") or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+    after = _decode_page_token(query["pageToken"]) if query.get("pageToken") else ("", 0)
+    items: list[StoredObject] = []
     prefixes: list[str] = []
     last = after
-    for stored in _within(found, query):
+    for stored in _filter_objects(found, query):
         prefix = _prefix(stored.name, query)
         place = (prefix, 2**63) if prefix else (stored.name, stored.generation)
         if place <= after or prefix in prefixes:
@@ -338,7 +350,7 @@ def _page(found: list[Stored], query: Mapping[str, str]) -> tuple[list[Stored], 
     return items, prefixes, ""
 
 
-def _within(found: list[Stored], query: Mapping[str, str]) -> list[Stored]:
+def _filter_objects(found: list[StoredObject], query: Mapping[str, str]) -> list[StoredObject]:
     start, end = query.get("startOffset", ""), query.get("endOffset", "")
     return [
         stored
@@ -362,9 +374,9 @@ def _token(place: tuple[str, int]) -> str:
     return base64.urlsafe_b64encode(f"{place[1]}/{place[0]}".encode()).decode()
 
 
-def _place(token: str) -> tuple[str, int]:
+def _decode_page_token(token: str) -> tuple[str, int]:
     try:
         generation, _, name = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
         return name, int(generation)
     except (binascii.Error, ValueError) as error:
-        raise invalid(f"Invalid page token: {token[:100]}") from error
+        raise invalid_request(f"Invalid page token: {token[:100]}") from error

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from local.services.storage.buckets import Buckets
-from local.services.storage.conditions import Conditions
-from local.services.storage.refusals import Refusal, invalid
-from local.services.storage.values import Stored, crc32c_of, md5_of
+from local.services.storage.conditions import Preconditions
+from local.services.storage.refusals import Refusal, invalid_request
+from local.services.storage.values import StoredObject, crc32c_of, md5_of
 from shared.core.codec import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
@@ -29,14 +29,14 @@ class Upload(Struct):
     name: str
     content_type: str
     metadata: dict[str, str]
-    conditions: Conditions
+    conditions: Preconditions
     said_md5: str = ""
     said_crc32c: str = ""
     content: bytes = b""
     cache_control: str = ""
 
 
-class More(Struct, frozen=True):
+class UploadIncomplete(Struct, frozen=True):
     """The chunk was taken, and more are awaited: bytes taken so far."""
 
     taken: int
@@ -50,14 +50,14 @@ class Uploads:
         self._lock = threading.Lock()
         self._begun: dict[str, Upload] = {}
 
-    def finish(self, upload: Upload) -> Stored:
+    def finish(self, upload: Upload) -> StoredObject:
         """The new object. Raises: Refusal, when its content is not what was promised."""
         for kind, said, real in (
             ("MD5 hash", upload.said_md5, md5_of(upload.content)),
             ("CRC32C", upload.said_crc32c, crc32c_of(upload.content)),
         ):
             if said and said != real:
-                raise invalid(
+                raise invalid_request(
                     f'Provided {kind} "{said}" doesn\'t match calculated {kind} "{real}".'
                 )
         return self._buckets.put(
@@ -78,7 +78,9 @@ class Uploads:
             self._begun[key] = upload
         return key
 
-    def go_on(self, key: str, chunk: bytes, headers: Mapping[str, str]) -> Stored | More:
+    def go_on(
+        self, key: str, chunk: bytes, headers: Mapping[str, str]
+    ) -> StoredObject | UploadIncomplete:
         """Take the next chunk; the object after the last. Raises: Refusal."""
         with self._lock:
             upload = self._begun.get(key)
@@ -92,7 +94,7 @@ class Uploads:
                 stored = self.finish(upload)
                 del self._begun[key]
                 return stored
-            return More(len(upload.content))
+            return UploadIncomplete(len(upload.content))
 
     def _take(self, upload: Upload, chunk: bytes, said: str) -> bool:
         """Whether that was the last chunk; without a range the chunk is the whole content.
@@ -104,7 +106,7 @@ class Uploads:
             return True
         place = _RANGE.fullmatch(said)
         if place is None:
-            raise invalid(f"Failed to parse Content-Range header: {said[:100]}")
+            raise invalid_request(f"Failed to parse Content-Range header: {said[:100]}")
         first, _, total = place.groups()
         if first is not None:
             if int(first) > len(upload.content):
@@ -113,8 +115,8 @@ class Uploads:
         return total != "*" and len(upload.content) >= int(total)
 
 
-def simple(
-    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Conditions
+def read_simple_upload(
+    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Preconditions
 ) -> Upload:
     """`uploadType=media`: the body is the content."""
     return Upload(
@@ -122,22 +124,22 @@ def simple(
     )
 
 
-def multipart(
-    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Conditions
+def read_multipart_upload(
+    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Preconditions
 ) -> Upload:
     """`uploadType=multipart`: metadata in JSON, then the content. Raises: Refusal."""
     boundary = _parameter(content_type, "boundary")
     parts = body.split(b"--" + boundary.encode()) if boundary else []
     if len(parts) < 4:
-        raise invalid("Bad multipart request: two parts are expected.")
+        raise invalid_request("Bad multipart request: two parts are expected.")
     (_, resource), (said_type, content) = (_part(part) for part in parts[1:3])
-    upload = described(bucket, query, said_type, resource, asked)
+    upload = build_upload(bucket, query, said_type, resource, asked)
     upload.content = content
     return upload
 
 
-def described(
-    bucket: str, query: Mapping[str, str], content_type: str, resource: bytes, asked: Conditions
+def build_upload(
+    bucket: str, query: Mapping[str, str], content_type: str, resource: bytes, asked: Preconditions
 ) -> Upload:
     """An upload by its metadata, without its content yet. Raises: Refusal."""
     try:
@@ -148,7 +150,7 @@ def described(
             for name in ("name", "contentType", "md5Hash", "crc32c", "cacheControl")
         }
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise invalid(f"Parse Error: {error}") from error
+        raise invalid_request(f"Parse Error: {error}") from error
     return Upload(
         bucket,
         texts["name"] or query.get("name", ""),

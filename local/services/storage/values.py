@@ -27,7 +27,7 @@ class Bucket(Struct, frozen=True):
     """Of its IAM policy, which is kept and enforced nowhere."""
 
 
-class Stored(Struct, frozen=True):
+class StoredObject(Struct, frozen=True):
     """One generation of an object."""
 
     bucket: str
@@ -55,7 +55,7 @@ def crc32c_of(content: bytes) -> str:
     return base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode()
 
 
-def retained_until(bucket: Bucket, stored: Stored) -> datetime | None:
+def retention_expires_at(bucket: Bucket, stored: StoredObject) -> datetime | None:
     """When the bucket's retention lets go of an object; None without retention."""
     if bucket.retention_seconds is None:
         return None
@@ -78,8 +78,8 @@ def bucket_resource(bucket: Bucket) -> dict[str, Any]:
         "location": bucket.location,
         "locationType": _location_type(bucket.location),
         "storageClass": "STANDARD",
-        "timeCreated": _written(bucket.created_at),
-        "updated": _written(bucket.updated_at),
+        "timeCreated": _format_time(bucket.created_at),
+        "updated": _format_time(bucket.updated_at),
         "metageneration": str(bucket.metageneration),
         "etag": _etag(0, bucket.metageneration),
     }
@@ -88,7 +88,7 @@ def bucket_resource(bucket: Bucket) -> dict[str, Any]:
     if bucket.retention_seconds is not None and bucket.retention_from is not None:
         resource["retentionPolicy"] = {
             "retentionPeriod": str(bucket.retention_seconds),
-            "effectiveTime": _written(bucket.retention_from),
+            "effectiveTime": _format_time(bucket.retention_from),
             **({"isLocked": True} if bucket.locked else {}),
         }
     return resource
@@ -105,14 +105,14 @@ def policy_resource(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-def object_resource(bucket: Bucket, stored: Stored) -> dict[str, Any]:
+def object_resource(bucket: Bucket, stored: StoredObject) -> dict[str, Any]:
     """`storage#object`."""
-    until = retained_until(bucket, stored)
+    until = retention_expires_at(bucket, stored)
     optional = {
         "metadata": stored.metadata or None,
         "cacheControl": stored.cache_control or None,
-        "timeDeleted": stored.replaced_at and _written(stored.replaced_at),
-        "retentionExpirationTime": until and _written(until),
+        "timeDeleted": stored.replaced_at and _format_time(stored.replaced_at),
+        "retentionExpirationTime": until and _format_time(until),
         "temporaryHold": stored.held or None,
     }
     return {
@@ -128,13 +128,13 @@ def object_resource(bucket: Bucket, stored: Stored) -> dict[str, Any]:
         "md5Hash": md5_of(stored.content),
         "crc32c": crc32c_of(stored.content),
         "etag": _etag(stored.generation, stored.metageneration),
-        "timeCreated": _written(stored.created_at),
-        "updated": _written(stored.updated_at),
+        "timeCreated": _format_time(stored.created_at),
+        "updated": _format_time(stored.updated_at),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def media_headers(stored: Stored) -> dict[str, str]:
+def media_headers(stored: StoredObject) -> dict[str, str]:
     """What a download says of its object."""
     return {
         **({"Cache-Control": stored.cache_control} if stored.cache_control else {}),
@@ -149,7 +149,7 @@ def media_headers(stored: Stored) -> dict[str, str]:
     }
 
 
-def _written(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

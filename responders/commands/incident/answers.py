@@ -4,68 +4,70 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.commands.subject import Subject, find
+from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback import report_filing
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Update, Write
-from shared.domain.audit.chain import event
+from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.incidents.opening import shown
-from shared.domain.notices.notice import creates, notices
-from shared.domain.rollback.rollback import Question, Word, in_favour
+from shared.domain.incidents.opening import public_state_writes
+from shared.domain.notices.notice import create_notices, notice_writes
+from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
 from shared.domain.system import System
-from shared.engine.lease import SKEW, Draft
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft
 
 
 def approve(asked: CommandRequest) -> CommandEffect:
     """One person wants exactly the plan that is asked about; the worker decides again."""
-    subject = find(asked)
-    question = _question(subject, "approve")
+    subject = find_subject(asked)
+    question = _require_question(subject, "approve")
     rollback, actor = subject.rollback, asked.command.actor
     until = rollback.parked_until
     if until is not None and subject.rollback_document.read_at >= until:
         raise Refused(f"the question expired at {until:%Y-%m-%d %H:%M:%S} UTC")
-    before = in_favour(rollback, question.plan.fingerprint, question.needed)
+    before = approvers(rollback, question.plan.fingerprint, question.needed)
     if asked.person in before:
         wants = before[asked.person]
         raise Refused(f"{wants} wants it already; {question.needed} different people must")
-    word = _word(subject, question)
-    told = event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
-    draft = Draft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
+    word = _build_answer(subject, question)
+    told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
+    draft = CommitDraft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
     result = f"{len(before) + 1} of {question.needed} want {rollback.id}"
     return CommandEffect(result, tuple(subject.write_rollback(draft)))
 
 
 def reject(asked: CommandRequest) -> CommandEffect:
     """One person does not want it: nothing is done, and that is told."""
-    subject = find(asked)
-    word = _word(subject, _question(subject, "reject"))
-    told = event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
-    draft = Draft((told,), {"rejected": word, "due_at": word.at})
+    subject = find_subject(asked)
+    word = _build_answer(subject, _require_question(subject, "reject"))
+    told = create_event(
+        "rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason
+    )
+    draft = CommitDraft((told,), {"rejected": word, "due_at": word.at})
     return CommandEffect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
 
 
-def _question(subject: Subject, verb: str) -> Question:
+def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
     """What is asked. Raises: Refused, when nothing is, or something else than the person saw."""
-    subject.require(verb)
+    subject.require_possible(verb)
     command, question = subject.asked.command, subject.rollback.question
     if question is None:
         raise Refused(f"{subject.rollback.id} asks nothing")
     plan = question.plan.fingerprint
     if command.plan not in ("", plan):
         raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
-    if not command.plan and subject.asked.said_at < question.asked_at - SKEW:
+    if not command.plan and subject.asked.said_at < question.asked_at - CLOCK_SKEW_TOLERANCE:
         raise Refused(f"{subject.rollback.id} has asked anew since then, about the plan {plan}")
     return question
 
 
-def _word(subject: Subject, question: Question) -> Word:
+def _build_answer(subject: CommandSubject, question: ApprovalRequest) -> ApprovalAnswer:
     command = subject.asked.command
     at = subject.rollback_document.read_at
-    return Word(
+    return ApprovalAnswer(
         actor=command.actor,
         at=at,
         plan=question.plan.fingerprint,
@@ -77,15 +79,17 @@ def _word(subject: Subject, question: Question) -> Word:
 
 def ack(asked: CommandRequest) -> CommandEffect:
     """A person has the incident in hand: the on-call ladder goes no further."""
-    subject = find(asked)
-    subject.require("ack")
+    subject = find_subject(asked)
+    subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
     incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
     return CommandEffect(
         f"acknowledged {incident.id}",
         (
             subject.write_incident(incident),
-            *_told(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
+            *_build_notification_writes(
+                subject, f"acknowledged-{incident.rollbacks}", "acknowledged"
+            ),
         ),
         changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
     )
@@ -93,20 +97,25 @@ def ack(asked: CommandRequest) -> CommandEffect:
 
 def accept(asked: CommandRequest) -> CommandEffect:
     """A person takes the incident's state as it is: resolved."""
-    subject = find(asked)
-    subject.require("accept")
+    subject = find_subject(asked)
+    subject.require_possible("accept")
     command, now = asked.command, subject.system.read_at
     note = f"accepted by {command.actor}: {command.reason}"
-    incident = incidents.moved(subject.incident, IncidentStatus.RESOLVED, now, note)
+    incident = incidents.change_status(subject.incident, IncidentStatus.RESOLVED, now, note)
     writes: list[Write] = [
         subject.write_incident(incident),
         *subject.write_rollback(
-            Draft((event("incident.accepted", now, command.actor, reason=command.reason),))
+            CommitDraft(
+                (create_event("incident.accepted", now, command.actor, reason=command.reason),)
+            )
         ),
-        *_told(subject, f"accepted-{incident.rollbacks}", "accepted"),
+        *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
     ]
     newest = subject.is_newest
-    writes += [*shown(asked.policy, incident, now, newest=newest), *report_filing.due(incident)]
+    writes += [
+        *public_state_writes(asked.policy, incident, now, newest=newest),
+        *report_filing.build_report_request(incident),
+    ]
     if newest:
         closed = replace(decode(System, subject.system.fields), incident_ended_at=now)
         writes.append(Update(subject.system.path, encode(closed), subject.system.version))
@@ -116,7 +125,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
 
 def publish(asked: CommandRequest) -> CommandEffect:
     """A person has the incident shown on the status page, whatever the policy says of when."""
-    subject = find(asked)
+    subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
     if subject.incident.published_by:
         raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
@@ -125,16 +134,16 @@ def publish(asked: CommandRequest) -> CommandEffect:
         f"published {incident.id}",
         (
             subject.write_incident(incident),
-            *shown(asked.policy, incident, now, newest=subject.is_newest),
-            *_told(subject, "published", "put on the status page"),
+            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *_build_notification_writes(subject, "published", "put on the status page"),
         ),
         changes={"published_by": ("", command.actor)},
     )
 
 
-def _told(subject: Subject, event_name: str, word: str) -> list[Write]:
+def _build_notification_writes(subject: CommandSubject, event_name: str, word: str) -> list[Write]:
     incident, command = subject.incident, subject.asked.command
-    said = notices(
+    said = create_notices(
         subject.asked.policy,
         incident.id,
         incident.severity,
@@ -142,4 +151,4 @@ def _told(subject: Subject, event_name: str, word: str) -> list[Write]:
         f"{incident.id} {incident.severity}: {word} by {command.actor}: {command.reason}",
         subject.system.read_at,
     )
-    return [*creates(said)]
+    return [*notice_writes(said)]

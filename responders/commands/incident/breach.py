@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.alerts.recorder import Recording
+from responders.alerts.recorder import AlertRecorder
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
@@ -12,34 +12,36 @@ from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
-from shared.domain.policy.signals import BREACH
-from shared.domain.retention import KEPT_FOR
-from shared.domain.signals.alert import DECLARED, received
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.retention import RECORD_RETENTION
+from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
 from shared.ports.groups import Ports
 
 
-def declare(asked: CommandRequest) -> CommandEffect:
+def declare_breach(asked: CommandRequest) -> CommandEffect:
     """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
-    if BREACH not in asked.policy.signals:
-        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH}")
+    if BREACH_SIGNAL not in asked.policy.signals:
+        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH_SIGNAL}")
     return CommandEffect("a security breach is declared", goes_on=True)
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_breach(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """Record the alert, once by the command's id, and with it an incident.
 
     Raises: Moved, Unavailable.
     """
     now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
-    alert = received(
-        f"{DECLARED}{record.id}",
+    alert = create_alert(
+        f"{DECLARED_PREFIX}{record.id}",
         "open",
         policy.system,
-        BREACH,
+        BREACH_SIGNAL,
         started_at=record.received_at,
         now=now,
         notification=said,
     )
-    Recording(ports, "on_work").settle(alert, policy)
-    over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
+    AlertRecorder(ports, "on_work").record(alert, policy)
+    over = replace(record, due_at=None, expires_at=now + RECORD_RETENTION)
     ports.store.commit([Update(commands.command_path(record.id), encode(over), document.version)])

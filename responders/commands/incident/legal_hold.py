@@ -16,34 +16,34 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.backups import legal_hold
-from responders.commands.subject import find
+from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.domain.audit.chain import event
+from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.reports import filing
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED, Rollback
-from shared.engine.lease import Draft, prepared
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.engine.lease import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import repair_journal
 
-BATCH = 200
+MAX_WRITES_PER_COMMIT = 200
 """Documents in one commit: far below what a request may hold."""
-LOOK_AGAIN = timedelta(minutes=10)
+RECHECK_INTERVAL = timedelta(minutes=10)
 
 
 def hold(asked: CommandRequest) -> CommandEffect:
     """Nothing of the incident, or of the backup, expires until it is released."""
     if asked.command.backup:
-        return legal_hold.change(asked)
-    subject = find(asked)
+        return legal_hold.change_backup_hold(asked)
+    subject = find_subject(asked)
     if subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
     held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
@@ -61,12 +61,12 @@ def release(asked: CommandRequest) -> CommandEffect:
     A backup does when it would have expired without the hold.
     """
     if asked.command.backup:
-        return legal_hold.change(asked)
-    subject = find(asked)
+        return legal_hold.change_backup_hold(asked)
+    subject = find_subject(asked)
     if not subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is not held")
     over = subject.incident.ended_at is not None
-    expires_at = subject.incident_document.read_at + KEPT_FOR if over else None
+    expires_at = subject.incident_document.read_at + RECORD_RETENTION if over else None
     released = replace(subject.incident, held_by="", expires_at=expires_at)
     return CommandEffect(
         f"{released.id} is released",
@@ -76,26 +76,30 @@ def release(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_legal_hold(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """One look of a hold or a release; a hold is due again until its incident is over for good.
 
     A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
     """
     if "backup" in record.answer:
-        legal_hold.go_on(ports, policy, document, record)
+        legal_hold.continue_backup_hold(ports, policy, document, record)
         return
     incident = decode(Incident, ports.store.get(incidents.incident_path(record.incident)).fields)
     holding = record.command == "hold"
     now = document.read_at
     goes_on = False
     if bool(incident.held_by) is holding:  # else the opposite was said since
-        for writes in _resting(ports, incident, record):
+        for writes in _build_expiry_write_batches(ports, incident, record):
             ports.store.commit(writes)
-        goes_on = holding and (not _is_over(incident, policy, now) or _waits(ports, incident))
+        goes_on = holding and (
+            not _is_over(incident, policy, now) or _has_pending_notices(ports, incident)
+        )
     after = replace(
         record,
-        due_at=now + LOOK_AGAIN if goes_on else None,
-        expires_at=None if goes_on else now + KEPT_FOR,
+        due_at=now + RECHECK_INTERVAL if goes_on else None,
+        expires_at=None if goes_on else now + RECORD_RETENTION,
     )
     ports.store.commit([Update(document.path, encode(after), document.version)])
 
@@ -105,53 +109,61 @@ def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
     return incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window
 
 
-def _waits(ports: Ports, incident: Incident) -> bool:
+def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
     """Whether something is still to be said of it, or withdrawn: its worker writes that."""
     said = ports.store.query(Query("notices", where=(("incident", "==", incident.id),)))
-    return any(_is_coming(one.fields or {}) for one in said)
+    return any(_is_write_pending(one.fields or {}) for one in said)
 
 
-def _is_coming(fields: Mapping[str, Any]) -> bool:
+def _is_write_pending(fields: Mapping[str, Any]) -> bool:
     """Whether a worker is to write it soon."""
     scheduled = fields.get("unless") and not fields.get("attempts")
     return fields.get("due_at") is not None and not scheduled
 
 
-def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterator[list[Write]]:
+def _build_expiry_write_batches(
+    ports: Ports, incident: Incident, record: CommandRecord
+) -> Iterator[list[Write]]:
     """What is to be written below the incident, in commits of a bounded size."""
     store = ports.store
-    expires_at = None if record.command == "hold" else record.received_at + KEPT_FOR
+    expires_at = None if record.command == "hold" else record.received_at + RECORD_RETENTION
     about = (("incident", "==", incident.id),)
     for collection in ("alerts", "notices"):
-        yield from _batches(store.query(Query(collection, where=about)), expires_at)
-    yield from _batches([store.get(filing.report_path(incident.id))], expires_at)
+        yield from _batch_expiry_writes(store.query(Query(collection, where=about)), expires_at)
+    yield from _batch_expiry_writes([store.get(filing.report_path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
         document = store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
-        if rollback is None or rollback.status not in ENDED:
+        if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
         for below in ("steps", "audit"):
-            yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)
-        entries = repair_journal.behind(store, rollback.id)
-        yield from _batches((entry for _, entry in entries), expires_at)
-        if _differs(rollback.expires_at, expires_at):
-            told = event(f"rollback.{record.command}", document.read_at, record.actor)
+            yield from _batch_expiry_writes(
+                store.query(Query(f"{document.path}/{below}")), expires_at
+            )
+        entries = repair_journal.read_entries_after(store, rollback.id)
+        yield from _batch_expiry_writes((entry for _, entry in entries), expires_at)
+        if _needs_expiry_change(rollback.expires_at, expires_at):
+            told = create_event(f"rollback.{record.command}", document.read_at, record.actor)
             kept = replace(rollback, expires_at=expires_at)
-            yield prepared(kept, document.version, Draft((told,)), ports.ids(), renew=False)[1]
+            yield prepare_commit(
+                kept, document.version, CommitDraft((told,)), ports.ids(), renew=False
+            )[1]
 
 
-def _batches(found: Iterable[Document], expires_at: datetime | None) -> Iterator[list[Write]]:
+def _batch_expiry_writes(
+    found: Iterable[Document], expires_at: datetime | None
+) -> Iterator[list[Write]]:
     writes: Iterator[Write] = (
         Update(one.path, {"expires_at": expires_at})
         for one in found
         if one.fields is not None
-        and not _is_coming(one.fields)
-        and _differs(one.fields.get("expires_at"), expires_at)
+        and not _is_write_pending(one.fields)
+        and _needs_expiry_change(one.fields.get("expires_at"), expires_at)
     )
-    while some := list(islice(writes, BATCH)):
+    while some := list(islice(writes, MAX_WRITES_PER_COMMIT)):
         yield some
 
 
-def _differs(is_: datetime | None, wanted: datetime | None) -> bool:
+def _needs_expiry_change(is_: datetime | None, wanted: datetime | None) -> bool:
     """Whether one of the two expires and the other does not."""
     return (is_ is None) is not (wanted is None)

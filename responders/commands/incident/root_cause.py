@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.commands.subject import find
+from responders.commands.subject import find_subject
 from responders.rollback import report_filing
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.redaction import without_personal
-from shared.domain.incidents.incident import Analysis
-from shared.domain.incidents.opening import shown
-from shared.domain.notices.notice import creates, notices
+from shared.core.redaction import redact_personal_data
+from shared.domain.incidents.incident import RootCauseAnalysis
+from shared.domain.incidents.opening import public_state_writes
+from shared.domain.notices.notice import create_notices, notice_writes
 
 
-def record(asked: CommandRequest) -> CommandEffect:
+def record_root_cause(asked: CommandRequest) -> CommandEffect:
     """It stands in the report, in what is said from now on, and what is public on the status page.
 
     What was recorded before makes way for it.
     """
-    subject = find(asked)
+    subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
-    found = Analysis(
+    found = RootCauseAnalysis(
         cause=command.cause,
         by=command.actor,
         at=now,
         prevention=command.prevention,
-        public=without_personal(command.public),
+        public=redact_personal_data(command.public),
     )
     before = subject.incident
     incident = replace(before, analysis=found)
     lines = [f"root cause recorded by {command.actor}: {found.cause}"]
     lines += [f"prevention: {found.prevention}"] if found.prevention else []
-    said = notices(
+    said = create_notices(
         asked.policy,
         incident.id,
         incident.severity,
@@ -45,9 +45,9 @@ def record(asked: CommandRequest) -> CommandEffect:
         f"the root cause of {incident.id} is recorded",
         (
             subject.write_incident(incident),
-            *shown(asked.policy, incident, now, newest=subject.is_newest),
-            *report_filing.due_again(asked.ports, incident, now),
-            *creates(said),
+            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *report_filing.build_report_rewrite(asked.ports, incident, now),
+            *notice_writes(said),
         ),
         changes={"root_cause": (was, found.cause)},
     )

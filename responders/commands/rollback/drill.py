@@ -13,38 +13,38 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.commands.rollback.rollback import order_of, require_target
-from responders.rollback.decision.fact_collection import gather
-from responders.rollback.decision.plan import prepared, unseen
-from responders.rollback.decision.rollback_decision import seen_beside
+from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.decision.plan import prepare_plan, unread_parts
+from responders.rollback.decision.rollback_decision import read_resource_state
 from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import ask_all
+from responders.support.parallel_calls import call_all
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision import forecast
-from shared.domain.decision.facts import Change, Facts
-from shared.domain.decision.gate_evaluation import Decision, evaluate_order
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
+from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.request_scope import named_by, ordered_change
-from shared.domain.decision.scenario_scope import within
-from shared.domain.notices.notice import notices
+from shared.domain.decision.request_scope import requested_change, requested_functions
+from shared.domain.decision.scenario_scope import restrict_to_scenario
+from shared.domain.notices.notice import create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import drill as drills
-from shared.domain.rollback.drill import Count, Drill
+from shared.domain.rollback.drill import Drill, DrillStepCount
 from shared.domain.rollback.plan import Plan, Step
-from shared.domain.rollback.rollback import Order
-from shared.domain.rollback.write_quota import PaceLeft, quota_path, resumed
+from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.write_quota import SavedPace, quota_path, resume_pace
 from shared.engine.steps.base import DrillCheck, StepKind, StepVerdict, step_context
 from shared.engine.steps.functions import shift_traffic
 from shared.engine.steps.registry import STEPS, class_of
@@ -52,7 +52,7 @@ from shared.engine.steps.resource_differences import is_resource
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-ASTRAY = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
+FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
 """What a look finds of a step that would not lead to its goal."""
 
 
@@ -63,57 +63,63 @@ def drill(asked: CommandRequest) -> CommandEffect:
     """
     require_target(asked.command, asked.ports.store)
     document = asked.ports.store.get(systems.system_path(asked.policy.system))
-    system = systems.stored(document.fields, asked.policy.system)
+    system = systems.decode_system(document.fields, asked.policy.system)
     if system.open_incident:
         raise Refused(f"nothing is rehearsed during {system.open_incident}")
     return CommandEffect(
-        "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
+        "to be drilled",
+        rehearses=build_rollback_order(asked.command, asked.policy, asked.said_at),
+        drills=True,
     )
 
 
-def carry_out(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
+def run_drill(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: RollbackRequest
 ) -> None:
     """Rehearse, record and tell; recorded once, whoever else does so too. Raises: Unavailable."""
     now = document.read_at
-    done, pace = _drilled(ports, policy, record, order, now)
+    done, pace = _rehearse(ports, policy, record, order, now)
     result = f"drill {'agrees' if done.agrees else 'does NOT agree'}: {done.outcome}, {done.reason}"
-    known = replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
-    lines = (f"Drill by {record.actor} in {record.system}: {result}", *_lines(done))
+    known = replace(record, result=result, due_at=None, expires_at=now + RECORD_RETENTION)
+    lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
-    said = notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
+    said = create_notices(
+        policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id
+    )
     facts = {key: value for key, value in encode(done).items() if key not in ("actor", "at")}
-    told = event("drill.recorded", now, "worker", command=record.id, **facts)
+    told = create_event("drill.recorded", now, "worker", command=record.id, **facts)
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
         Create(drills.drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
-        write_down(record.system, f"drilled:{record.id}", told),
+        event_write(record.system, f"drilled:{record.id}", told),
     ]
     with suppress(Moved):  # somebody else has recorded it
         work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
-def _drilled(
-    ports: Ports, policy: Policy, record: CommandRecord, order: Order, now: datetime
-) -> tuple[Drill, PaceLeft]:
+def _rehearse(
+    ports: Ports, policy: Policy, record: CommandRecord, order: RollbackRequest, now: datetime
+) -> tuple[Drill, SavedPace]:
     """What the rehearsal finds, and what it leaves of the write quota."""
     began = ports.clock.monotonic()
-    facts = gather(ports, policy, now, list, "", order.target).facts
-    change = _everything(order, facts, policy)
-    decision = evaluate_order(facts, policy, change, now, now, "", scenario=order.scenario)
-    sight = seen_beside(ports, policy, decision, order)
-    decision, plans = _plans(policy, facts, decision, sight and _as_if_changed(sight), order)
+    facts = collect_facts(ports, policy, now, list, "", order.target).facts
+    change = _assume_everything_changed(order, facts, policy)
+    decision = evaluate_request(facts, policy, change, now, now, "", scenario=order.scenario)
+    sight = read_resource_state(ports, policy, decision, order)
+    decision, plans = _build_plans(
+        policy, facts, decision, sight and _assume_resources_changed(sight), order
+    )
     steps = [step for plan in plans for step in plan.steps if not step.instead_of]
     quota = policy.execution.write_quota.ours
-    bucket = resumed(facts.pace, quota, now, began).bucket
-    validated = _canaries_first(steps)
+    bucket = resume_pace(facts.pace, quota, now, began).bucket
+    validated = _steps_to_validate(steps)
     spare = max(0, int(bucket.level(began) - quota.burst / 2))
     chosen = [step for step in validated[:spare] if bucket.take(1, began)]
     looks = [step for step in steps if class_of(step).drill is DrillCheck.LOOK]
-    tried = {_called(step): step for step in (*chosen, *looks)}
-    missing = unseen(order.scenario, sight) if sight is not None else ()
-    answers = _answers(ports, policy.system, tried)
+    tried = {_step_label(step): step for step in (*chosen, *looks)}
+    missing = unread_parts(order.scenario, sight) if sight is not None else ()
+    answers = _try_steps(ports, policy.system, tried)
     answers |= {part: Unavailable("it gave no answer") for part in missing}
     refused = {name: str(one) for name, one in answers.items() if isinstance(one, RollbackError)}
     took = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
@@ -127,56 +133,66 @@ def _drilled(
         plan=plans[0].header.fingerprint if plans else "",
         outcome=decision.outcome,
         reason=decision.reason,
-        agrees=_agrees(decision, answers, refused),
+        agrees=_would_proceed(decision, answers, refused),
         rehearsed={name: one for name, one in took.items() if _is_validated(tried[name])},
         looked_at={name: one for name, one in took.items() if not _is_validated(tried[name])},
         refused=refused,
-        not_rehearsed=tuple(_called(one) for one in validated if one not in chosen),
-        kinds=_counted(tried, refused),
+        not_rehearsed=tuple(_step_label(one) for one in validated if one not in chosen),
+        kinds=_count_results_by_kind(tried, refused),
         reported=tuple(dict.fromkeys(line for plan in plans for line in plan.header.reported)),
         gates=[encode(answer) for answer in decision.answers],
         took_seconds=ports.clock.monotonic() - began,
-        forecast_seconds=forecast.outlook(
+        forecast_seconds=forecast.forecast_duration(
             plans[0].steps if plans else (), policy, left=facts.pace, now=now
         ).seconds,
     )
-    return found, PaceLeft(bucket.level(ports.clock.monotonic()), now)
+    return found, SavedPace(bucket.level(ports.clock.monotonic()), now)
 
 
-def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
+def _assume_everything_changed(
+    order: RollbackRequest, facts: DecisionFacts, policy: Policy
+) -> ChangeSet:
     """All that the order names, as if each of it had been changed since the target.
 
     What is at the target already is rehearsed as a shift to where it is.
     """
-    known = ordered_change(order, facts, policy)
+    known = requested_change(order, facts, policy)
     if known.target is None:
         return known
-    there = named_by(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
+    there = (
+        requested_functions(order, policy)
+        & set(facts.inventory or {})
+        & set(known.target.functions)
+    )
     every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
     whole = replace(known, functions=every)
     named = order.groups or order.functions
-    return whole if named else within(whole, order.scenario, policy, ())
+    return whole if named else restrict_to_scenario(whole, order.scenario, policy, ())
 
 
-def _as_if_changed(sight: ResourceState) -> ResourceState:
+def _assume_resources_changed(sight: ResourceState) -> ResourceState:
     """Return the sight in which each product differs as far as its steps can be validated."""
     for planner in PLANNERS.values():
         sight = planner.as_if_changed(sight)
     return sight
 
 
-def _plans(
-    policy: Policy, facts: Facts, decision: Decision, sight: ResourceState | None, order: Order
+def _build_plans(
+    policy: Policy,
+    facts: DecisionFacts,
+    decision: Decision,
+    sight: ResourceState | None,
+    order: RollbackRequest,
 ) -> tuple[Decision, list[Plan]]:
     """The plan, and the further one that would ask about what needs a person's word."""
-    decision, plan = prepared(policy, facts, decision, sight, order)
+    decision, plan = prepare_plan(policy, facts, decision, sight, order)
     if plan is None or not plan.header.asks:
         return decision, [plan] if plan is not None else []
-    _, further = prepared(policy, facts, decision, sight, replace(order, rest=True))
+    _, further = prepare_plan(policy, facts, decision, sight, replace(order, rest=True))
     return decision, [plan, *([further] if further is not None else [])]
 
 
-def _canaries_first(steps: Iterable[Step]) -> list[Step]:
+def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
     """The steps that the platform validates, every shift among them."""
     asked = [
         replace(step, goal={**step.goal, "rehearsed": True})
@@ -193,22 +209,22 @@ def _is_validated(step: Step) -> bool:
     return class_of(step).drill is DrillCheck.VALIDATE
 
 
-def _called(step: Step) -> str:
+def _step_label(step: Step) -> str:
     """A function's step by the function, any other by its own name."""
     return step.name if is_resource(step) else step.target
 
 
-def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
+def _try_steps(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
     """Of each step the seconds that it took to try it, or why it is refused."""
     context = step_context(ports, system)
     tries = {
-        name: partial(_try, STEPS[step.kind](context), ports.clock, step)
+        name: partial(_try_step, STEPS[step.kind](context), ports.clock, step)
         for name, step in steps.items()
     }
-    return ask_all(ports, tries)
+    return call_all(ports, tries)
 
 
-def _try(kind: StepKind, clock: Clock, step: Step) -> float:
+def _try_step(kind: StepKind, clock: Clock, step: Step) -> float:
     """Seconds that it took to validate the step, or to look at it.
 
     Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
@@ -216,18 +232,20 @@ def _try(kind: StepKind, clock: Clock, step: Step) -> float:
     began = clock.monotonic()
     if _is_validated(step):
         kind.rehearse(step)
-    elif (found := kind.look(step)).verdict in ASTRAY:
+    elif (found := kind.look(step)).verdict in FAILED_STEP_VERDICTS:
         raise Rejected(found.note)
     return clock.monotonic() - began
 
 
-def _agrees(decision: Decision, answers: Collection[str], refused: Collection[str]) -> bool:
+def _would_proceed(decision: Decision, answers: Collection[str], refused: Collection[str]) -> bool:
     """Whether it would have gone ahead, with a person's approval where one is asked for."""
     goes_ahead = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
     return goes_ahead and bool(answers) and not refused
 
 
-def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Count]:
+def _count_results_by_kind(
+    tried: Mapping[str, Step], refused: Iterable[str]
+) -> dict[str, DrillStepCount]:
     """What became of the steps, by kind."""
     no = {*refused}
     found = {}
@@ -236,11 +254,11 @@ def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Cou
         names = {name for name, step in tried.items() if step.kind == kind}
         taken = len(names - no)
         validated, looked_at = (taken, 0) if is_validated else (0, taken)
-        found[kind] = Count(validated, looked_at, len(names & no))
+        found[kind] = DrillStepCount(validated, looked_at, len(names & no))
     return found
 
 
-def _lines(done: Drill) -> Iterable[str]:
+def _format_result_lines(done: Drill) -> Iterable[str]:
     yield (
         f"back to {done.target or 'nowhere'}: tried in {done.took_seconds:.0f} s; "
         f"in earnest about {done.forecast_seconds:.0f} s"

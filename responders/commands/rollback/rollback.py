@@ -7,8 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.commands.subject import Subject, find
-from responders.commands.upkeep.deployment_mark import unrecorded
+from responders.commands.subject import CommandSubject, find_subject
+from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
 from responders.rollback import report_filing
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
@@ -16,38 +16,44 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import Event, event
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
-from shared.domain.data.repair.plan import Selecting
+from shared.domain.data.repair.plan import SelectionKind
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
-from shared.domain.notices.notice import creates, loud
+from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
+from shared.domain.notices.notice import create_team_notices, notice_writes
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Direction, Order, Rollback
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    LAST_STABLE,
+    Direction,
+    Rollback,
+    RollbackRequest,
+)
 from shared.domain.system import System
 from shared.engine.engine import load_steps
-from shared.engine.lease import Draft, prepared
+from shared.engine.lease import CommitDraft, prepare_commit
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 
-INVALID = Selecting.INVALID.value
+DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value
 """What is brought back where nobody says what."""
 
 
-def order(asked: CommandRequest) -> CommandEffect:
+def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     """A rollback in an incident of its own; whatever goes on makes way for it.
 
     A dry run opens nothing and supersedes nothing: a worker tells what would be done.
     """
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
-        find(asked)
-    if moves_data(command) and not policy.collections:
+        find_subject(asked)
+    if is_data_rollback(command) and not policy.collections:
         raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
     require_target(command, store)
-    wanted = order_of(command, policy, asked.said_at)
+    wanted = build_rollback_order(command, policy, asked.said_at)
     if command.dry_run:
         return CommandEffect("to be rehearsed", rehearses=wanted)
     system = store.get(systems.system_path(policy.system))
@@ -59,11 +65,11 @@ def order(asked: CommandRequest) -> CommandEffect:
         severity=command.severity,
         signal="command",
         commit_id=asked.ports.ids(),
-        events=[ordered(asked, now)],
+        events=[build_order_event(asked, now)],
         order=replace(wanted, person=asked.person, right=asked.right),
     )
-    superseded = _superseded(asked, system, opening.incident.id)
-    loudly = _overriding(asked, opening) if command.override else []
+    superseded = _build_supersede_writes(asked, system, opening.incident.id)
+    loudly = _build_override_notices(asked, opening) if command.override else []
     opened = opening.incident.id
     return CommandEffect(
         f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened
@@ -76,19 +82,19 @@ def retry(asked: CommandRequest) -> CommandEffect:
     Only what is not back yet is shifted, because a plan holds what differs.
     Raises: Refused, also where its scenario cannot be carried out yet: no other takes its place.
     """
-    subject = find(asked)
-    subject.require("retry")
-    scenario = _scenario(subject)
+    subject = find_subject(asked)
+    subject.require_possible("retry")
+    scenario = _previous_scenario(subject)
     if not has_plan(scenario):
         raise Refused(
             f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
             "say rollback, with what is to go back"
         )
     subject.require_newest()
-    return reopened(subject, _once_more(subject))
+    return order_further_rollback(subject, _build_retry_order(subject))
 
 
-def reopened(subject: Subject, order: Order) -> CommandEffect:
+def order_further_rollback(subject: CommandSubject, order: RollbackRequest) -> CommandEffect:
     """A further rollback of an incident that nobody works on, as somebody has ordered it."""
     asked, now = subject.asked, subject.system.read_at
     opening = reopen_incident(
@@ -97,7 +103,7 @@ def reopened(subject: Subject, order: Order) -> CommandEffect:
         subject.incident_document,
         now=now,
         commit_id=asked.ports.ids(),
-        events=[ordered(asked, now)],
+        events=[build_order_event(asked, now)],
         order=order,
     )
     return CommandEffect(f"ordered {opening.rollback.id}", opening.writes)
@@ -105,25 +111,25 @@ def reopened(subject: Subject, order: Order) -> CommandEffect:
 
 def cancel(asked: CommandRequest) -> CommandEffect:
     """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
-    subject = find(asked)
-    subject.require("cancel")
+    subject = find_subject(asked)
+    subject.require_possible("cancel")
     command, rollback = asked.command, subject.rollback
     if rollback.cancel_requested:
         raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
     now = subject.rollback_document.read_at
     why = f"cancelled by {command.actor}: {command.reason}"
-    told = event("rollback.cancel-requested", now, command.actor, reason=command.reason)
-    draft = Draft((told,), {"cancel_requested": why, "due_at": now})
+    told = create_event("rollback.cancel-requested", now, command.actor, reason=command.reason)
+    draft = CommitDraft((told,), {"cancel_requested": why, "due_at": now})
     return CommandEffect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
 
 
-def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
+def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
     """What a person asks for, with the policy's own names of the groups.
 
     However late it is begun, or said again: a span counts back from when it was said.
     """
-    groups = [group for name in command.groups for group in policy.groups_called(name)]
-    return Order(
+    groups = [group for name in command.groups for group in policy.groups_by_name(name)]
+    return RollbackRequest(
         command=command.id,
         actor=command.actor,
         reason=command.reason,
@@ -136,9 +142,9 @@ def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
         auto_confirm=command.auto_confirm,
         override=command.override,
         incident=command.incident,
-        way=Direction.REPAIR if moves_data(command) else Direction.BACK,
-        select=(command.select or INVALID) if moves_data(command) else "",
-        restore_point=restore_point.fixed(command.restore_point, said_at),
+        way=Direction.REPAIR if is_data_rollback(command) else Direction.BACK,
+        select=(command.select or DEFAULT_DOCUMENT_SELECTION) if is_data_rollback(command) else "",
+        restore_point=restore_point.make_absolute(command.restore_point, said_at),
     )
 
 
@@ -149,18 +155,18 @@ def require_target(command: Command, store: Reader) -> None:
     """
     meant = (("system", "==", command.system), ("id", "==", command.target))
     if command.target != LAST_STABLE and not store.query(Query("deployments", meant)):
-        raise unrecorded(store, command.system, command.target)
+        raise build_unknown_deployment_refusal(store, command.system, command.target)
 
 
-def moves_data(command: Command) -> bool:
+def is_data_rollback(command: Command) -> bool:
     """Whether the order is about the documents of the database, and not about code."""
     return bool(command.select or command.restore_point)
 
 
-def _once_more(subject: Subject) -> Order:
+def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
     """The order that repeats what the earlier rollback was about, without its confirmations."""
     command, before = subject.asked.command, subject.rollback
-    earlier = before.order or _automatic(subject)
+    earlier = before.order or _build_order_from_automation(subject)
     return replace(
         earlier,
         command=command.id,
@@ -174,7 +180,7 @@ def _once_more(subject: Subject) -> Order:
     )
 
 
-def _scenario(subject: Subject) -> str:
+def _previous_scenario(subject: CommandSubject) -> str:
     """What the earlier rollback was to do."""
     before, signals = subject.rollback, subject.asked.policy.signals
     plan = before.plan or (before.question.plan if before.question is not None else None)
@@ -187,14 +193,14 @@ def _scenario(subject: Subject) -> str:
     return before.scenario or signals[subject.incident.signal].scenario
 
 
-def _automatic(subject: Subject) -> Order:
+def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:
     """What automation was about, as if somebody had ordered it."""
     before = subject.rollback
     plan = before.plan or (before.question and before.question.plan)
     steps = load_steps(subject.asked.ports.store, before.id).values()
     shifted = tuple(step.target for step in steps if step.kind == SHIFT)
-    scenario = ScenarioName(_scenario(subject))
-    return Order(
+    scenario = ScenarioName(_previous_scenario(subject))
+    return RollbackRequest(
         command="",
         actor="",
         reason="",
@@ -204,17 +210,17 @@ def _automatic(subject: Subject) -> Order:
     )
 
 
-def ordered(asked: CommandRequest, now: datetime) -> Event:
+def build_order_event(asked: CommandRequest, now: datetime) -> Event:
     """Who ordered what, and by what right."""
     command = asked.command
     said = encode(command)
-    return event("rollback.ordered", now, command.actor, command=said, right=asked.right)
+    return create_event("rollback.ordered", now, command.actor, command=said, right=asked.right)
 
 
-def _overriding(asked: CommandRequest, opening: Opening) -> Iterable[Write]:
+def _build_override_notices(asked: CommandRequest, opening: IncidentOpening) -> Iterable[Write]:
     """Break-glass is told on every channel, whatever it wants to hear of."""
     command, incident = asked.command, opening.incident
-    said = loud(
+    said = create_team_notices(
         asked.policy,
         incident.id,
         incident.severity,
@@ -224,10 +230,10 @@ def _overriding(asked: CommandRequest, opening: Opening) -> Iterable[Write]:
         incident.detected_at,
         command=encode(command),
     )
-    return creates(said)
+    return notice_writes(said)
 
 
-def _superseded(asked: CommandRequest, system: Document, successor: str) -> list[Write]:
+def _build_supersede_writes(asked: CommandRequest, system: Document, successor: str) -> list[Write]:
     """Ask the rollback under way to stop; end an incident that waited for a person."""
     known = decode(System, system.fields) if system.fields else None
     if known is None or not known.rollback or known.incident_ended_at:
@@ -236,12 +242,17 @@ def _superseded(asked: CommandRequest, system: Document, successor: str) -> list
     why = f"superseded by {successor}"
     document = store.get(rollbacks.rollback_path(known.rollback))
     before = decode(Rollback, document.fields) if document.fields else None
-    if before is not None and before.status not in ENDED:
-        told = event("rollback.superseded", now, actor, by=successor)
+    if before is not None and before.status not in ENDED_ROLLBACK_STATUSES:
+        told = create_event("rollback.superseded", now, actor, by=successor)
         changes = {"cancel_requested": why, "superseded_by": successor, "due_at": now}
-        draft = Draft((told,), changes)
-        _, writes = prepared(before, document.version, draft, asked.ports.ids(), renew=False)
+        draft = CommitDraft((told,), changes)
+        _, writes = prepare_commit(before, document.version, draft, asked.ports.ids(), renew=False)
         return writes
     waiting = store.get(incidents.incident_path(known.incident))
-    ended = incidents.moved(decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why)
-    return [Update(waiting.path, encode(ended), waiting.version), *report_filing.due(ended)]
+    ended = incidents.change_status(
+        decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why
+    )
+    return [
+        Update(waiting.path, encode(ended), waiting.version),
+        *report_filing.build_report_request(ended),
+    ]

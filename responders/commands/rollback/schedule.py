@@ -12,8 +12,8 @@ from functools import reduce
 from msgspec.structs import replace
 
 from responders.commands.rollback import rollback
-from responders.commands.rollback.rollback import order_of, require_target
-from responders.commands.subject import find
+from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
 from shared.core.codec import decode
@@ -21,103 +21,124 @@ from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
-from shared.domain.commands.command import CommandRecord, Planned, as_gcloud
-from shared.domain.incidents.opening import Opening, open_incident
-from shared.domain.notices.notice import OUTSIDE, Notice, Unless, creates, notices, scheduled
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
+from shared.domain.incidents.opening import IncidentOpening, open_incident
+from shared.domain.notices.notice import (
+    EXTERNAL_AUDIENCES,
+    Notice,
+    WithdrawalCondition,
+    create_notices,
+    create_scheduled_notices,
+    notice_writes,
+)
 from shared.domain.policy.model import Policy
-from shared.domain.policy.severity import worse
-from shared.domain.retention import KEPT_FOR
+from shared.domain.policy.severity import worse_severity
+from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
 
-def order(asked: CommandRequest) -> CommandEffect:
+def order_rollback(asked: CommandRequest) -> CommandEffect:
     """A rollback: at once, or at the time that it names."""
     begins_at = asked.command.at
-    return rollback.order(asked) if begins_at is None else _plan(asked, begins_at)
+    return (
+        rollback.start_manual_rollback(asked)
+        if begins_at is None
+        else _schedule_rollback(asked, begins_at)
+    )
 
 
-def _plan(asked: CommandRequest, begins_at: datetime) -> CommandEffect:
+def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEffect:
     """The order is kept until its time; people are told now, and again shortly before it.
 
     Raises: Refused, when that time is over, or its target is not known.
     """
     command, policy = asked.command, asked.policy
     if command.incident:
-        find(asked)
+        find_subject(asked)
     now = asked.ports.store.get(systems.system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
     require_target(command, asked.ports.store)
-    kept = replace(order_of(command, policy, asked.said_at), person=asked.person, right=asked.right)
-    planned = Planned(kept, command.severity, begins_at)
+    kept = replace(
+        build_rollback_order(command, policy, asked.said_at), person=asked.person, right=asked.right
+    )
+    planned = ScheduledRollback(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
-    said = creates(_announced(asked, planned, result, now))
+    said = notice_writes(_build_announcements(asked, planned, result, now))
     return CommandEffect(result, tuple(said), planned=planned)
 
 
-def call_off(asked: CommandRequest) -> CommandEffect:
+def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
     """Nothing that was planned for the system begins."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     now = store.get(systems.system_path(policy.system)).read_at
     waiting = Query("commands", where=(("system", "==", policy.system), ("due_at", ">", now)))
     result = f"called off by {command.actor}: {command.reason}"
     found = [
-        (planned, Update(one.path, _over(result, now), one.version))
+        (planned, Update(one.path, _completed_fields(result, now), one.version))
         for one in store.query(waiting)
         if (planned := decode(CommandRecord, one.fields).planned) is not None
     ]
     if not found:
         return CommandEffect("nothing is planned")
-    severity = reduce(worse, (planned.severity for planned, _ in found))
+    severity = reduce(worse_severity, (planned.severity for planned, _ in found))
     text = f"{policy.system}: what was planned is {result}"
     key = f"unplanned-{command.id}"
-    said = notices(policy, key, severity, "unplanned", text, now)
+    said = create_notices(policy, key, severity, "unplanned", text, now)
     writes = (write for _, write in found)
-    return CommandEffect(f"{len(found)} called off", (*writes, *creates(said)))
+    return CommandEffect(f"{len(found)} called off", (*writes, *notice_writes(said)))
 
 
-def begin(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord, planned: Planned
+def begin_scheduled_rollback(
+    ports: Ports,
+    policy: Policy,
+    document: Document,
+    record: CommandRecord,
+    planned: ScheduledRollback,
 ) -> None:
     """Open the incident of a planned rollback, once; or tell why it is not begun.
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
     now = document.read_at
-    against = _against(ports, policy, planned, now)
-    opening = None if against else _opened(ports, policy, record, planned)
+    against = _find_start_obstacle(ports, policy, planned, now)
+    opening = None if against else _open_incident(ports, policy, record, planned)
     result = f"not begun: {against}" if opening is None else f"opened {opening.incident.id}"
     said: tuple[Notice, ...] = opening.notices if opening is not None else ()
     if opening is None:
         text = f"{policy.system}: the rollback that {record.actor} planned is {result}"
         key = f"planned-{record.id}"
-        said = tuple(notices(policy, key, planned.severity, "not-begun", text, now))
-    told = event("command.begun", now, "worker", command=record.id, result=result)
+        said = tuple(create_notices(policy, key, planned.severity, "not-begun", text, now))
+    told = create_event("command.begun", now, "worker", command=record.id, result=result)
     writes: list[Write] = [
-        Update(document.path, _over(result, now), document.version),
-        write_down(policy.system, f"begun:{record.id}", told),
-        *(opening.writes if opening is not None else creates(said)),
+        Update(document.path, _completed_fields(result, now), document.version),
+        event_write(policy.system, f"begun:{record.id}", told),
+        *(opening.writes if opening is not None else notice_writes(said)),
     ]
     ports.store.commit(writes)
     work_queue.publish_notices(ports.bus, said)
     if opening is not None:
-        work_queue.publish(ports.bus, work_queue.ROLLBACK, opening.rollback.id, now)
+        work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, opening.rollback.id, now)
 
 
-def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> str:
+def _find_start_obstacle(
+    ports: Ports, policy: Policy, planned: ScheduledRollback, now: datetime
+) -> str:
     """Why it does not begin; empty: nothing stands in the way."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
         return f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
     fields = ports.store.get(systems.system_path(policy.system)).fields
-    ahead = systems.stored(fields, policy.system).open_incident
+    ahead = systems.decode_system(fields, policy.system).open_incident
     return f"it yields to {ahead}" if ahead else ""
 
 
-def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planned) -> Opening:
+def _open_incident(
+    ports: Ports, policy: Policy, record: CommandRecord, planned: ScheduledRollback
+) -> IncidentOpening:
     system = ports.store.get(systems.system_path(policy.system))
     now = system.read_at
     ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
@@ -128,43 +149,43 @@ def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planne
         severity=planned.severity,
         signal="command",
         commit_id=ports.ids(),
-        events=[event("rollback.ordered", now, record.actor, **ordered)],
+        events=[create_event("rollback.ordered", now, record.actor, **ordered)],
         order=planned.order,
     )
 
 
-def _announced(
-    asked: CommandRequest, planned: Planned, result: str, now: datetime
+def _build_announcements(
+    asked: CommandRequest, planned: ScheduledRollback, result: str, now: datetime
 ) -> Iterator[Notice]:
     """What is said of it now, and again when it is near; people outside hear when it begins."""
     command, policy = asked.command, asked.policy
     said = {"command": "unplan", "system": policy.system, "reason": "not now"}
-    line = as_gcloud(topics.COMMANDS, said)
+    line = format_gcloud_command(topics.COMMANDS, said)
     named = (*planned.order.groups, *planned.order.functions)
     what = ", ".join(named) or "Remote Config"
     about = f"rollback of the feature {what}, by {command.actor}: {command.reason}"
     key, severity = f"planned-{command.id}", planned.severity
     text = f"{policy.system}: {result}: {about}\n{line}"
-    yield from notices(policy, key, severity, "planned", text, now, to_paste=(line,))
+    yield from create_notices(policy, key, severity, "planned", text, now, to_paste=(line,))
     before = policy.gates.notice_before
     if planned.begins_at - before <= now:
         return
     near = f"{policy.system}: begins in {format_duration(before)}: {about}\n{line}"
-    for notice in scheduled(
+    for notice in create_scheduled_notices(
         policy,
-        [one for one in policy.channels if one.audience not in OUTSIDE],
+        [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES],
         key,
         severity,
         "planned-soon",
         near,
         now,
         planned.begins_at - before,
-        Unless.CALLED_OFF,
+        WithdrawalCondition.CALLED_OFF,
         command=command.id,
     ):
         yield replace(notice, commands=(line,))
 
 
-def _over(result: str, now: datetime) -> dict[str, object]:
+def _completed_fields(result: str, now: datetime) -> dict[str, object]:
     """The fields of a command that is done."""
-    return {"result": result, "due_at": None, "expires_at": now + KEPT_FOR}
+    return {"result": result, "due_at": None, "expires_at": now + RECORD_RETENTION}

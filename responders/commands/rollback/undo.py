@@ -5,18 +5,18 @@ An undo is a further rollback of its incident, an unpin opens one of its own.
 
 from __future__ import annotations
 
-from responders.commands.rollback.rollback import ordered, reopened
-from responders.commands.subject import Subject, find
-from responders.rollback.decision.undo_preview import moved, repairs
-from responders.rollback.pins import pins_of
+from responders.commands.rollback.rollback import build_order_event, order_further_rollback
+from responders.commands.subject import CommandSubject, find_subject
+from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
+from responders.rollback.pins import active_pins
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system as systems
 from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import ENDED, Direction, Order
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
 
-SIGNAL = "unpin"
+UNPIN_SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
 
 
@@ -25,21 +25,23 @@ def undo(asked: CommandRequest) -> CommandEffect:
 
     Raises: Refused, when none of them is over, or none has done anything that stands.
     """
-    subject = find(asked)
-    return reopened(subject, undoing(subject))
+    subject = find_subject(asked)
+    return order_further_rollback(subject, build_undo_order(subject))
 
 
-def undoing(subject: Subject) -> Order:
+def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     """The order that an undo gives. Raises: Refused, with what stands against it."""
     command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
-    if rollback.status not in ENDED:
+    if rollback.status not in ENDED_ROLLBACK_STATUSES:
         raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
     subject.require_newest()
-    subject.require_said_since()
+    subject.require_current()
     store = subject.asked.ports.store
-    if not (moved(store, subject.incident) or repairs(store, subject.incident)):
+    if not (
+        moved_functions(store, subject.incident) or repairs_with_writes(store, subject.incident)
+    ):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
-    return Order(
+    return RollbackRequest(
         command=command.id,
         actor=command.actor,
         reason=command.reason,
@@ -58,30 +60,30 @@ def unpin(asked: CommandRequest) -> CommandEffect:
     """
     policy, store = asked.policy, asked.ports.store
     system = store.get(systems.system_path(policy.system))
-    order, now = unpinning(asked), system.read_at
+    order, now = build_unpin_order(asked), system.read_at
     opening = open_incident(
         policy,
         system,
         store,
         severity=Severity.LOW,
-        signal=SIGNAL,
+        signal=UNPIN_SIGNAL,
         commit_id=asked.ports.ids(),
-        events=[ordered(asked, now)],
+        events=[build_order_event(asked, now)],
         order=order,
     )
     opened = opening.incident.id
     return CommandEffect(f"opened {opened}", opening.writes, incident=opened)
 
 
-def unpinning(asked: CommandRequest) -> Order:
+def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     document = store.get(systems.system_path(policy.system))
-    system = systems.stored(document.fields, policy.system)
+    system = systems.decode_system(document.fields, policy.system)
     if system.open_incident:
         raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
-    groups = {group for name in command.groups for group in policy.groups_called(name)}
-    held_now = [one.function for one in pins_of(store, policy.system)]
+    groups = {group for name in command.groups for group in policy.groups_by_name(name)}
+    held_now = [one.function for one in active_pins(store, policy.system)]
     named = [
         function
         for function in held_now
@@ -91,7 +93,7 @@ def unpinning(asked: CommandRequest) -> Order:
     ]
     if not named:
         raise Refused(f"nothing of that is pinned; pinned is {', '.join(held_now) or 'nothing'}")
-    return Order(
+    return RollbackRequest(
         command=command.id,
         actor=command.actor,
         reason=command.reason,

@@ -8,77 +8,79 @@ from typing import Any
 from shared.core.codec import decode
 from shared.core.store import Document, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.audit.chain import event
+from shared.domain.audit.chain import create_event
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.system import EVERYWHERE
-from shared.engine.lease import Draft, prepared
+from shared.domain.system import ALL_SYSTEMS
+from shared.engine.lease import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
-LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})
+LIFTING_EVENTS = frozenset({"rollback.resumed", "rollback.unfrozen"})
 """A rollback that is held again after one of these has not been held since before it."""
-LIMIT_ATTEMPTS = 20
+COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-def tell(ports: Ports, command: str) -> None:
+def record_control_change_in_rollbacks(ports: Ports, command: str) -> None:
     """Write a switch into the trail of each rollback that it concerns, once, and wake it.
 
     The switch itself is in force already. What a crash has left untold, a redelivery tells.
     Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
     """
-    record = _record(ports.store.get(commands.command_path(command)))
+    record = _read_command(ports.store.get(commands.command_path(command)))
     if not record.tells:
         return
-    for rollback in alive(ports, "" if record.system == EVERYWHERE else record.system):
-        append = partial(_append, ports, command, rollback.id)
+    for rollback in active_rollbacks(ports, "" if record.system == ALL_SYSTEMS else record.system):
+        append = partial(_append_control_event, ports, command, rollback.id)
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
         pause = partial(ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(append, LIMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, pause)
     ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
 
 
-def in_flight(ports: Ports, system: str) -> int:
+def count_unsettled_effects(ports: Ports, system: str) -> int:
     """Effects that have not settled, of one system or of all."""
-    return sum(one.in_flight for one in alive(ports, system))
+    return sum(one.in_flight for one in active_rollbacks(ports, system))
 
 
-def _append(ports: Ports, command: str, rollback: str) -> None:
+def _append_control_event(ports: Ports, command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
     document = ports.store.get(commands.command_path(command))
-    record = _record(document)
+    record = _read_command(document)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
     told = {"told": [*record.told, rollback]}
     mark = Update(document.path, told, document.version)
-    ports.store.commit([mark, *_entry(ports, record, rollback)])
+    ports.store.commit([mark, *_build_audit_writes(ports, record, rollback)])
 
 
-def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
+def _build_audit_writes(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
     """The event in the rollback's trail; nothing in that of one which has ended meanwhile."""
     document = ports.store.get(rollbacks.rollback_path(rollback_id))
     rollback = decode(Rollback, document.fields)
     if rollback.due_at is None:
         return []
     now = document.read_at
-    told = event(record.tells, now, record.actor, reason=record.reason)
+    told = create_event(record.tells, now, record.actor, reason=record.reason)
     changes: dict[str, Any] = {}
     if rollback.status is RollbackStatus.RUNNING:
         changes["due_at"] = min(rollback.due_at, now)
-    if record.tells in LIFTING:
+    if record.tells in LIFTING_EVENTS:
         changes["held_since"] = None
-    draft = Draft((told,), changes)
-    _, writes = prepared(rollback, document.version, draft, ports.ids(), renew=False)
+    draft = CommitDraft((told,), changes)
+    _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
     return writes
 
 
-def _record(document: Document) -> CommandRecord:
+def _read_command(document: Document) -> CommandRecord:
     return decode(CommandRecord, document.fields)
 
 
-def alive(ports: Ports, system: str) -> list[Rollback]:
+def active_rollbacks(ports: Ports, system: str) -> list[Rollback]:
     """The rollbacks that have not ended, of one system or of all."""
-    return [one for one in Reading(ports.store).alive() if system in ("", one.system)]
+    return [
+        one for one in StateReader(ports.store).active_rollbacks() if system in ("", one.system)
+    ]

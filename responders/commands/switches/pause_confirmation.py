@@ -7,24 +7,29 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.commands.switches.audit_events import in_flight
-from responders.commands.switches.switches import key
+from responders.commands.switches.audit_events import count_unsettled_effects
+from responders.commands.switches.switches import control_notice_key
 from shared.core.codec import encode
 from shared.core.store import Document, Update, Write
 from shared.domain import system as systems
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.notices.notice import Notice, notices
+from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
-from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, EVERYWHERE, GLOBAL, Paused
+from shared.domain.retention import RECORD_RETENTION
+from shared.domain.system import (
+    ALL_SYSTEMS,
+    GLOBAL_CONTROLS_PATH,
+    MAX_CONTROLS_AGE_SECONDS,
+    PauseState,
+)
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
 
-def settle(
+def confirm_pause(
     ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
 ) -> None:
     """One look: PAUSE_REQUESTED becomes PAUSED when nothing is in flight; else it is due again.
@@ -33,54 +38,58 @@ def settle(
     that look is waited for. One that was lifted, or said anew, is told no further.
     Raises: Moved, when somebody else has looked, or the switch was written meanwhile; Unavailable.
     """
-    _wait_for_older_looks(ports, document.read_at, record)
-    everywhere = record.system == EVERYWHERE
-    switch = ports.store.get(GLOBAL if everywhere else systems.system_path(record.system))
+    _wait_for_running_workers(ports, document.read_at, record)
+    everywhere = record.system == ALL_SYSTEMS
+    switch = ports.store.get(
+        GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system)
+    )
     now = switch.read_at
-    left = in_flight(ports, "" if everywhere else record.system)
+    left = count_unsettled_effects(ports, "" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}
     in_force = pause.get("command") == record.id
     if in_force and left:
         ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
         return
-    over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
+    over = replace(record, due_at=None, expires_at=now + RECORD_RETENTION)
     if not in_force:
         ports.store.commit([Update(document.path, encode(over), document.version)])
         return
     before = record.answer["in_flight"]
-    result = f"{Paused.YES}: nothing is in flight any more, {before} were when it was said"
-    told = event(
+    result = f"{PauseState.YES}: nothing is in flight any more, {before} were when it was said"
+    told = create_event(
         "pause.reached",
         now,
         "worker",
         command=record.id,
         note=result,
-        changes={"status": (Paused.REQUESTED, Paused.YES)},
+        changes={"status": (PauseState.REQUESTED, PauseState.YES)},
     )
     writes: list[Write] = [
         Update(document.path, encode(replace(over, result=result)), document.version),
         Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
-        write_down(record.system, f"paused:{record.id}", told),
+        event_write(record.system, f"paused:{record.id}", told),
     ]
-    said = _said(record, policies, result, now)
+    said = _build_notices(record, policies, result, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
-def _wait_for_older_looks(ports: Ports, now: datetime, record: CommandRecord) -> None:
+def _wait_for_running_workers(ports: Ports, now: datetime, record: CommandRecord) -> None:
     since = (now - record.received_at).total_seconds()
-    wait = CONTROLS_MAY_BE_OLD_SECONDS - since
-    ports.clock.sleep(min(max(0.0, wait), CONTROLS_MAY_BE_OLD_SECONDS))
+    wait = MAX_CONTROLS_AGE_SECONDS - since
+    ports.clock.sleep(min(max(0.0, wait), MAX_CONTROLS_AGE_SECONDS))
 
 
-def _said(
+def _build_notices(
     record: CommandRecord, policies: Mapping[str, Policy], result: str, now: datetime
 ) -> list[Notice]:
     """The notices of it, in each system that it concerns."""
-    everywhere = record.system == EVERYWHERE
+    everywhere = record.system == ALL_SYSTEMS
     text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}"
     return [
         notice
         for name, policy in policies.items()
         if everywhere or name == record.system
-        for notice in notices(policy, key(record.id, policy), Severity.LOW, "paused", text, now)
+        for notice in create_notices(
+            policy, control_notice_key(record.id, policy), Severity.LOW, "paused", text, now
+        )
     ]

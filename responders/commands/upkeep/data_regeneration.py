@@ -18,11 +18,16 @@ from msgspec.structs import replace
 from responders.rollback.isolation import fence_guard
 from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
-from responders.support.stop_switches import is_stopped
+from responders.support.resumable_command import (
+    COMMAND_TIMEOUT,
+    build_end_report,
+    completed_record,
+    postponed_record,
+)
+from responders.support.stop_switches import is_change_blocked
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Document
-from shared.core.text import nearest
+from shared.core.text import suggest_names
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
 from shared.domain.policy.model import Policy
@@ -35,7 +40,7 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
     command, policy = asked.command, asked.policy
     declared = {name: one for name, one in policy.collections.items() if one.derived}
     if command.collection not in declared:
-        meant = nearest(command.collection, declared)
+        meant = suggest_names(command.collection, declared)
         what = f"nothing says how {command.collection!r} is made again{meant}"
         raise Refused(f"{what}; {policy.system} has {', '.join(sorted(declared)) or 'none'}")
     strange = [one for one in command.documents if command.collection not in one.split("/")]
@@ -46,45 +51,53 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_regeneration(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """Ask on topic after topic, until each has taken its message or refused it.
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    piece = partial(_one_topic, ports, policy)
-    end = partial(end_event, policy, "regeneration.asked", Severity.MEDIUM)
-    resumable_command.go_on(ports, document, record, piece, end)
+    piece = partial(_request_next_topic, ports, policy)
+    end = partial(build_end_report, policy, "regeneration.asked", Severity.MEDIUM)
+    resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def _request_next_topic(
+    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
+) -> CommandRecord:
     """The record after one message more, or its end once there is none."""
     collection, taken = record.answer["collection"], record.answer["taken"]
     refused = record.answer["refused"]
     left = [
-        one for one in asset_protection.topics(policy, collection) if one not in (*taken, *refused)
+        one
+        for one in asset_protection.regeneration_topics(policy, collection)
+        if one not in (*taken, *refused)
     ]
     if not left:
-        return over(record, now, _in_words(collection, taken, refused))
-    if now - record.received_at > GIVEN_UP_AFTER:
-        return over(record, now, _in_words(collection, taken, dict.fromkeys(left, "given up")))
-    if is_stopped(ports, policy) or fence_guard.is_up(ports, policy):
-        return later(record, now)
+        return completed_record(record, now, _describe_result(collection, taken, refused))
+    if now - record.received_at > COMMAND_TIMEOUT:
+        return completed_record(
+            record, now, _describe_result(collection, taken, dict.fromkeys(left, "given up"))
+        )
+    if is_change_blocked(ports, policy) or fence_guard.is_fence_up(ports, policy):
+        return postponed_record(record, now)
     topic = left[0]
     attributes = {"rollback_command": record.id, "rollback_system": policy.system}
     try:
         message = ports.system(policy.system).bus.publish(
-            topic, msgspec.json.encode(_message(policy, record, topic)), attributes
+            topic, msgspec.json.encode(_build_request_message(policy, record, topic)), attributes
         )
     except Rejected as error:
         answer = {**record.answer, "refused": {**refused, topic: str(error)}}
         return replace(record, answer=answer, due_at=now)
     except Unavailable:
-        return later(record, now)
+        return postponed_record(record, now)
     answer = {**record.answer, "taken": {**taken, topic: message}}
     return replace(record, answer=answer, due_at=now)
 
 
-def _message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:
+def _build_request_message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:
     """What is said: no field named means whole documents, no document named all of them."""
     collection = record.answer["collection"]
     derived = [one for one in policy.collections[collection].derived if one.topic == topic]
@@ -101,7 +114,7 @@ def _message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any
     }
 
 
-def _in_words(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
+def _describe_result(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
     """How it ended, in words."""
     asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())

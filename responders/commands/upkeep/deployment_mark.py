@@ -10,19 +10,19 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
-from shared.core.text import nearest
+from shared.core.text import suggest_names
 from shared.domain import system as systems
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 
 
-class _Marked(Struct, frozen=True):
+class _DeploymentSubject(Struct, frozen=True):
     """The deployment that a command names, as read."""
 
     document: Document
     deployment: Deployment
 
-    def becomes(self, result: str, **changes: Any) -> CommandEffect:
+    def change_fields(self, result: str, **changes: Any) -> CommandEffect:
         """The effect that changes these fields of it, unless somebody has changed it since."""
         document, name = self.document, self.deployment.id
         writes = [Update(document.path, changes, document.version)]
@@ -39,15 +39,15 @@ class _Marked(Struct, frozen=True):
 
 def mark_stable(asked: CommandRequest) -> CommandEffect:
     """One may go back to it; whether all is there for that is proven at once."""
-    marked, command = _find(asked), asked.command
+    marked, command = _find_deployment(asked), asked.command
     deployment = marked.deployment
     if deployment.status is DeploymentStatus.ROLLING_OUT:
         raise Refused(f"{deployment.id} is still rolling out")
     document = asked.ports.store.get(systems.system_path(command.system))
-    system = systems.stored(document.fields, command.system)
+    system = systems.decode_system(document.fields, command.system)
     if system.open_incident:
         raise Refused(f"nothing is stable during {system.open_incident}")
-    return marked.becomes(
+    return marked.change_fields(
         f"{deployment.id} is STABLE",
         status=DeploymentStatus.STABLE.value,
         reason=f"{command.actor}: {command.reason}",
@@ -59,8 +59,8 @@ def mark_stable(asked: CommandRequest) -> CommandEffect:
 
 def mark_bad(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back to it, by machine or by order of last-stable."""
-    marked, command = _find(asked), asked.command
-    return marked.becomes(
+    marked, command = _find_deployment(asked), asked.command
+    return marked.change_fields(
         f"{marked.deployment.id} is BAD",
         status=DeploymentStatus.BAD.value,
         reason=f"{command.actor}: {command.reason}",
@@ -71,24 +71,26 @@ def mark_bad(asked: CommandRequest) -> CommandEffect:
 
 def mark_barrier(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back past it by machine."""
-    marked, command = _find(asked), asked.command
-    return marked.becomes(f"{marked.deployment.id} is a barrier", barrier=command.reason)
+    marked, command = _find_deployment(asked), asked.command
+    return marked.change_fields(f"{marked.deployment.id} is a barrier", barrier=command.reason)
 
 
-def _find(asked: CommandRequest) -> _Marked:
+def _find_deployment(asked: CommandRequest) -> _DeploymentSubject:
     """The deployment that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     document = store.get(deployments.deployment_path(command.system, command.deployment))
     if document.fields is None:
-        raise unrecorded(store, command.system, command.deployment)
+        raise build_unknown_deployment_refusal(store, command.system, command.deployment)
     deployment = decode(Deployment, document.fields)
     if deployment.named:
         raise Refused(f"{deployment.id} is called {deployment.named}")
-    return _Marked(document, deployment)
+    return _DeploymentSubject(document, deployment)
 
 
-def unrecorded(store: Reader, system: str, deployment: str) -> Refused:
+def build_unknown_deployment_refusal(store: Reader, system: str, deployment: str) -> Refused:
     """What is said of a deployment that is not known, with the nearest that are."""
     ours = store.query(Query("deployments", where=(("system", "==", system),)))
     known = [str((one.fields or {})["id"]) for one in ours]
-    return Refused(f"deployment {deployment} is not known in {system}{nearest(deployment, known)}")
+    return Refused(
+        f"deployment {deployment} is not known in {system}{suggest_names(deployment, known)}"
+    )

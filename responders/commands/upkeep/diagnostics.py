@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import known_damage
+from responders.data.damage_record import read_known_damage
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
-from shared.core.store import written
+from shared.core.store import conditional_write
 from shared.domain import system as systems
-from shared.domain.notices.notice import creates, trial
-from shared.domain.system import EVERYWHERE
+from shared.domain.notices.notice import create_test_notices, notice_writes
+from shared.domain.system import ALL_SYSTEMS
 
 
 def check(asked: CommandRequest) -> CommandEffect:
@@ -19,17 +19,19 @@ def check(asked: CommandRequest) -> CommandEffect:
     command, policy = asked.command, asked.policy
     if not policy.collections:
         raise Refused(f"{policy.system} declares no collections")
-    document, known = known_damage(asked.ports, policy)
+    document, known = read_known_damage(asked.ports, policy)
     wanted = replace(known, asked=f"asked for by {command.actor}: {command.reason}")
     when = "once the run under way is over" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
-    return CommandEffect(f"looked through {when}: {names}", (written(document, encode(wanted)),))
+    return CommandEffect(
+        f"looked through {when}: {names}", (conditional_write(document, encode(wanted)),)
+    )
 
 
 def export(asked: CommandRequest) -> CommandEffect:
     """The record is all there is to do: who exports reads the trail themselves."""
     command = asked.command
-    return CommandEffect(f"{command.format} of {command.system or EVERYWHERE}")
+    return CommandEffect(f"{command.format} of {command.system or ALL_SYSTEMS}")
 
 
 def notify(asked: CommandRequest) -> CommandEffect:
@@ -37,8 +39,8 @@ def notify(asked: CommandRequest) -> CommandEffect:
     command, policy = asked.command, asked.policy
     now = asked.ports.store.get(systems.system_path(policy.system)).read_at
     text = f"This is a test by {command.actor}: {command.reason}"
-    said = trial(policy, f"test-{command.id}", text, now)
+    said = create_test_notices(policy, f"test-{command.id}", text, now)
     if not said:
         raise Refused(f"{policy.system} has no channel for the team or the stakeholders")
     names = ", ".join(one.channel for one in said)
-    return CommandEffect(f"a test is on its way to {names}", tuple(creates(said)))
+    return CommandEffect(f"a test is on its way to {names}", tuple(notice_writes(said)))

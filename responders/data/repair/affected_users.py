@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.domain.data.document import Version
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
@@ -18,13 +18,13 @@ from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
 from shared.state import repair_journal
 
-LOOKED_AT: Final = 10_000
+MAX_DOCUMENTS_READ: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""
-AT_ONCE: Final = 100
+DOCUMENTS_PER_BATCH: Final = 100
 """So many of them are held at once: a document may have 1 MiB."""
 
 
-class Concerned(Struct, frozen=True):
+class AffectedUsers(Struct, frozen=True):
     """Who is to be told."""
 
     persons: Sequence[str]
@@ -34,16 +34,16 @@ class Concerned(Struct, frozen=True):
     tell what they have written."""
 
 
-def began_at(ports: Ports, rollback: str) -> datetime | None:
+def rollback_start_minute(ports: Ports, rollback: str) -> datetime | None:
     """The last whole minute before a rollback had any effect; None: it had none."""
     fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     started_at = decode(Rollback, fields).started_at if fields else None
     return None if started_at is None else started_at.replace(second=0, microsecond=0)
 
 
-def concerned(
+def find_affected_users(
     ports: Ports, policy: Policy, rollback: str, at: datetime, before: datetime | None
-) -> Concerned:
+) -> AffectedUsers:
     """Whose documents stand in the journal of a rollback, which has ended before `at`.
 
     A document that names its owner, or that of what stands below it, is looked at as it was then,
@@ -52,33 +52,35 @@ def concerned(
     """
     rules = policy.erasure
     if rules is None:
-        return Concerned((), 0)
+        return AffectedUsers((), 0)
     persons: set[str] = set()
     by_field: dict[str, set[str]] = {}
     untold = 0
-    for _, document in repair_journal.behind(ports.store, rollback):
-        paths = list(_paths(decode(JournalEntry, document.fields)))
-        persons.update(*(owners.by_name(rules, path) for path in paths))
-        by_field |= {path: set() for path in paths if owners.is_by_field(rules, path)}
-        by_field |= {one: set() for path in paths for one in owners.above(rules, path)}
+    for _, document in repair_journal.read_entries_after(ports.store, rollback):
+        paths = list(_written_paths(decode(JournalEntry, document.fields)))
+        persons.update(*(owners.owners_by_name(rules, path) for path in paths))
+        by_field |= {path: set() for path in paths if owners.has_owner_field(rules, path)}
+        by_field |= {one: set() for path in paths for one in owners.owning_ancestors(rules, path)}
         untold += not paths
     asked = sorted(by_field)
     for moment in [at, *([before] if before is not None else [])]:
-        for version in read(ports, policy, asked[:LOOKED_AT], moment):
-            by_field[version.path] |= set(owners.by_field(rules, version))
-    lost = [path for path in asked if not by_field[path] and not owners.by_name(rules, path)]
-    return Concerned(sorted(persons.union(*by_field.values())), len(lost) + untold)
+        for version in read_documents(ports, policy, asked[:MAX_DOCUMENTS_READ], moment):
+            by_field[version.path] |= set(owners.owners_by_field(rules, version))
+    lost = [path for path in asked if not by_field[path] and not owners.owners_by_name(rules, path)]
+    return AffectedUsers(sorted(persons.union(*by_field.values())), len(lost) + untold)
 
 
-def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> Iterator[Version]:
+def read_documents(
+    ports: Ports, policy: Policy, paths: Sequence[str], at: datetime
+) -> Iterator[DocumentSnapshot]:
     """Those of the documents that were there then. Raises: Unavailable, Rejected."""
     documents, database = ports.system(policy.system).documents, policy.integrity.database
-    for first in range(0, len(paths), AT_ONCE):
-        found = documents.get(database, paths[first : first + AT_ONCE], at)
+    for first in range(0, len(paths), DOCUMENTS_PER_BATCH):
+        found = documents.get(database, paths[first : first + DOCUMENTS_PER_BATCH], at)
         yield from (one for one in found.values() if one is not None)
 
 
-def _paths(entry: JournalEntry) -> Iterator[str]:
+def _written_paths(entry: JournalEntry) -> Iterator[str]:
     """What a batch has written, or was meant to and has left; none: nobody could tell."""
     yield from (landed.path for landed in entry.landed)
     yield from (left.path for left in entry.left)

@@ -14,103 +14,120 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.repair.erasure_during_repair import TakingOut
+from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.support import resumable_command
-from responders.support.resumable_command import GIVEN_UP_AFTER, end_event, later, over
-from responders.support.stop_switches import is_stopped
+from responders.support.resumable_command import (
+    COMMAND_TIMEOUT,
+    build_end_report,
+    completed_record,
+    postponed_record,
+)
+from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
 from shared.domain import system as systems
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.document import REWRITE_SECONDS
-from shared.domain.data.repair.plan import as_text, from_text
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
+from shared.domain.data.repair.plan import decode_position, encode_position
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.plan import ENDED, Step
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.rollback.write_ramp import WriteRamp
 from shared.domain.system import System
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
 
-VERB: Final = "take-out"
+ERASE_AFTER_REPAIR_VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
 
 
-def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
+def build_outstanding_erasure(
+    rollback: Rollback, steps: Iterable[Step], now: datetime
+) -> Iterator[Create]:
     """The command for the last step of a rollback that ends before it was taken; else none."""
-    is_left = any(one.kind == erase.KIND and one.status not in ENDED for one in steps)
+    is_left = any(one.kind == erase.KIND and one.status not in ENDED_STEP_STATUSES for one in steps)
     if not is_left or rollback.started_at is None:
         return
     record = CommandRecord(
-        id=command_of(rollback.id),
-        command=VERB,
+        id=erasure_command_id(rollback.id),
+        command=ERASE_AFTER_REPAIR_VERB,
         system=rollback.system,
         actor="worker",
         reason=f"{rollback.id} has ended before it",
         received_at=now,
         result=f"who was erased while {rollback.id} wrote is to be taken out",
         incident=rollback.incident,
-        due_at=now + timedelta(seconds=REWRITE_SECONDS),  # what is on its way has landed
+        due_at=now + timedelta(seconds=REWRITE_TIMEOUT_SECONDS),  # what is on its way has landed
         answer={"rollback": rollback.id, "position": ""},
     )
     yield Create(commands.command_path(record.id), encode(record))
 
 
-def command_of(rollback: str) -> str:
+def erasure_command_id(rollback: str) -> str:
     """What the command of a rollback is called."""
-    return f"{VERB}-{rollback}"
+    return f"{ERASE_AFTER_REPAIR_VERB}-{rollback}"
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def continue_late_erasure(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord
+) -> None:
     """Take out portion after portion, until all is gone through or the time is over.
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    piece = partial(_one_portion, ports, policy)
-    end = partial(end_event, policy, "erased.taken-out", Severity.HIGH)
-    resumable_command.go_on(ports, document, record, piece, end)
+    piece = partial(_erase_portion, ports, policy)
+    end = partial(build_end_report, policy, "erased.taken-out", Severity.HIGH)
+    resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _one_portion(
+def _erase_portion(
     ports: Ports, policy: Policy, record: CommandRecord, now: datetime
 ) -> CommandRecord:
     """The record after one portion more; the same place again, where nothing may be done now."""
-    rollback, position = record.answer["rollback"], from_text(record.answer["position"])
-    if now - record.received_at > GIVEN_UP_AFTER:
-        return over(record, now, f"who was erased while {rollback} wrote is NOT taken out in time")
+    rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
+    if now - record.received_at > COMMAND_TIMEOUT:
+        return completed_record(
+            record, now, f"who was erased while {rollback} wrote is NOT taken out in time"
+        )
     fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     ended = decode(Rollback, fields) if fields is not None else None
     if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
-        if not may_go_on(ports, policy):
-            return later(record, now)
-        position = of_ended(ports, policy, rollback, ended.started_at).portion(position)
+        if not may_erase_now(ports, policy):
+            return postponed_record(record, now)
+        position = build_repair_eraser(ports, policy, rollback, ended.started_at).erase_portion(
+            position
+        )
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
-        return over(record, now, why)
+        return completed_record(record, now, why)
     except RollbackError:
-        return later(record, now)
-    after = replace(record, answer={**record.answer, "position": as_text(position)}, due_at=now)
+        return postponed_record(record, now)
+    after = replace(
+        record, answer={**record.answer, "position": encode_position(position)}, due_at=now
+    )
     return (
-        over(after, now, f"{rollback}: {erase.erased_counts(position)}")
+        completed_record(after, now, f"{rollback}: {erase.describe_erased_counts(position)}")
         if position.is_over
         else after
     )
 
 
-def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
+def build_repair_eraser(
+    ports: Ports, policy: Policy, rollback: str, began_at: datetime
+) -> RepairEraser:
     """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
-    ramp, leave = Ramp(0.0, ports.clock.monotonic()), partial(may_go_on, ports, policy)
-    return TakingOut(ports, policy, rollback, began_at, ramp, leave, is_alone=False)
+    ramp, leave = WriteRamp(0.0, ports.clock.monotonic()), partial(may_erase_now, ports, policy)
+    return RepairEraser(ports, policy, rollback, began_at, ramp, leave, is_alone=False)
 
 
-def may_go_on(ports: Ports, policy: Policy) -> bool:
+def may_erase_now(ports: Ports, policy: Policy) -> bool:
     """Whether no switch forbids it, and no other rollback may read the same copies."""
     system = ports.store.get(systems.system_path(policy.system)).fields
     is_taken = system is not None and bool(decode(System, system).slot)
-    return not is_taken and not is_stopped(ports, policy)
+    return not is_taken and not is_change_blocked(ports, policy)

@@ -12,28 +12,28 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure import OVERLAP, Erasing, Ledger, read_ledger
-from responders.data.repair.journalled_writes import stood_there_of, vault_of
+from responders.data.erasure import READ_OVERLAP, ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.repair.journalled_writes import is_previous_version_erased, quarantine_vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
-from shared.domain.data.document import Rewrite, Version, same
+from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentFate, Position
+from shared.domain.data.repair.plan import DocumentOutcome, RepairPosition
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
 from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.write_ramp import Ramp
-from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.domain.rollback.write_ramp import WriteRamp
+from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 from shared.state import repair_journal
 
-NAMED_WITHIN: Final = timedelta(minutes=5)
+MAX_WORKER_LIFETIME: Final = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
 
 
-class TakingOut:
+class RepairEraser:
     """What one rollback has written. What was taken out stands in its journal as a number alone."""
 
     def __init__(
@@ -42,7 +42,7 @@ class TakingOut:
         policy: Policy,
         rollback: str,
         began_at: datetime,
-        ramp: Ramp,
+        ramp: WriteRamp,
         may_go_on: Callable[[], bool],
         *,
         is_alone: bool = True,
@@ -60,50 +60,54 @@ class TakingOut:
         self._may_go_on = may_go_on
         self._is_alone = is_alone
 
-    def portion(self, position: Position) -> Position:
+    def erase_portion(self, position: RepairPosition) -> RepairPosition:
         """The position after some seconds; what was taken out until then is gone, copies as well.
 
         Raises: Unavailable, Rejected, when nothing came of it.
         """
         clock = self._ports.clock
-        until = clock.monotonic() + PORTION_SECONDS
-        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+        until = clock.monotonic() + MAX_PORTION_SECONDS
+        ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
         ledger = read_ledger(self._ports, self._policy)
-        is_new = ledger is not None and ledger.added_at >= self._began_at - OVERLAP
-        return within(clock, until, position, self._gone_through(position, ledger, is_new=is_new))
+        is_new = ledger is not None and ledger.added_at >= self._began_at - READ_OVERLAP
+        return consume_until(
+            clock, until, position, self._gone_through(position, ledger, is_new=is_new)
+        )
 
     def _gone_through(
-        self, position: Position, ledger: Ledger | None, *, is_new: bool
-    ) -> Iterator[Position]:
-        for name, document in repair_journal.behind(
+        self, position: RepairPosition, ledger: ErasureLedger | None, *, is_new: bool
+    ) -> Iterator[RepairPosition]:
+        for name, document in repair_journal.read_entries_after(
             self._ports.store, self._rollback, position.cursor
         ):
             entry = decode(JournalEntry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
                 entry = self._without(document, ledger)
-            position = _passed(position, name, entry)
+            position = _advance_position(position, name, entry)
             yield position
-        if is_new or position.fates.get(DocumentFate.FORGOTTEN):
-            self.remove_unnamed()
+        if is_new or position.fates.get(DocumentOutcome.FORGOTTEN):
+            self.delete_unreferenced_copies()
         yield replace(position, is_over=True)
 
-    def forget(self, document: Document, ledger: Ledger) -> JournalEntry:
+    def erase_from_entry(self, document: Document, ledger: ErasureLedger) -> JournalEntry:
         """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
 
         Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
         """
         return self._without(document, ledger, copies_only=True)
 
-    def remove_unnamed(self) -> None:
+    def delete_unreferenced_copies(self) -> None:
         """What no entry names is gone: kept anew since, or by a worker who died before its entry.
 
         What was kept just now stays at first: another worker may be about to name it.
         Raises: Unavailable, also while there is such an object; Rejected.
         """
-        there = self._vault.made(quarantine.prefix(self._policy.system, self._rollback))
-        entries = repair_journal.behind(self._ports.store, self._rollback)
+        there = self._vault.creation_times(
+            quarantine.object_prefix(self._policy.system, self._rollback)
+        )
+        entries = repair_journal.read_entries_after(self._ports.store, self._rollback)
         named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}
-        until = self._ports.clock.now() - (timedelta() if self._is_alone else NAMED_WITHIN)
+        until = self._ports.clock.now() - (timedelta() if self._is_alone else MAX_WORKER_LIFETIME)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}
         for name, made_at in sorted(unnamed.items()):
             if made_at <= until:
@@ -112,14 +116,16 @@ class TakingOut:
             raise Unavailable("another worker may be about to name what it has just kept")
 
     def _without(
-        self, document: Document, ledger: Ledger, *, copies_only: bool = False
+        self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(JournalEntry, document.fields)
         before, kept = entry.kept, self._copies(document, entry)
-        written = {one.path: one for one in kept if _is_written_of(one, ledger)}
+        written = {one.path: one for one in kept if _is_change_erased(one, ledger)}
         copies = [
-            one for one in kept if one.path not in written and not stood_there_of(one, ledger)
+            one
+            for one in kept
+            if one.path not in written and not is_previous_version_erased(one, ledger)
         ]
         if len(copies) == len(kept):
             return entry
@@ -142,7 +148,7 @@ class TakingOut:
     def _copies(self, document: Document, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected; Moved, where others remove some."""
         try:
-            return quarantine.unpacked(self._vault.read(entry.kept))
+            return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
             now = decode(JournalEntry, self._ports.store.get(document.path).fields)
             if now.kept == entry.kept:
@@ -156,9 +162,9 @@ class TakingOut:
     def _kept(self, changes: Iterable[DocumentChange]) -> SourceObject:
         """Where these are kept from now on."""
         self._require_leave()
-        content = quarantine.packed(changes)
+        content = quarantine.pack_changes(changes)
         return self._vault.keep(
-            quarantine.name(self._policy.system, self._rollback, content), content
+            quarantine.object_name(self._policy.system, self._rollback, content), content
         )
 
     def _removed(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
@@ -173,7 +179,7 @@ class TakingOut:
         ours = [
             Rewrite(path, None, version.updated_at)
             for path, version in there.items()
-            if version is not None and same(version.fields, whose[path].after)
+            if version is not None and is_same_value(version.fields, whose[path].after)
         ]
         if not ours:
             return gone
@@ -199,20 +205,25 @@ class TakingOut:
 
     @property
     def _vault(self) -> Vault:
-        return vault_of(self._ports)
+        return quarantine_vault(self._ports)
 
 
-def _is_written_of(change: DocumentChange, ledger: Ledger) -> bool:
+def _is_change_erased(change: DocumentChange, ledger: ErasureLedger) -> bool:
     """Whether what was, or may have been, written is of somebody erased since it was so."""
     if change.after is None or change.of is None:
         return False
-    version = Version(change.path, change.after, change.of, change.of)
-    return ledger.forbids(version, change.whose)
+    version = DocumentSnapshot(change.path, change.after, change.of, change.of)
+    return ledger.is_version_erased(version, change.whose)
 
 
-def _passed(position: Position, name: str, entry: JournalEntry) -> Position:
+def _advance_position(position: RepairPosition, name: str, entry: JournalEntry) -> RepairPosition:
     """The position behind a batch."""
-    counted = {DocumentFate.TAKEN_OUT: entry.taken_out, DocumentFate.FORGOTTEN: entry.copies_gone}
+    counted = {
+        DocumentOutcome.TAKEN_OUT: entry.taken_out,
+        DocumentOutcome.FORGOTTEN: entry.copies_gone,
+    }
     fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
     seen = position.seen + len(entry.landed) + entry.taken_out
-    return Position(name, False, seen, {one: number for one, number in fates.items() if number})
+    return RepairPosition(
+        name, False, seen, {one: number for one, number in fates.items() if number}
+    )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from responders.data.erasure import Ledger
+from responders.data.erasure import ErasureLedger
 from shared.core import text
-from shared.core.chunks import parted
+from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
-from shared.core.store import Document, Update, written
+from shared.core.store import Document, Update, conditional_write
 from shared.domain.data.document import (
-    REWRITE_BYTES,
-    REWRITE_SECONDS,
-    Landed,
+    MAX_REWRITE_BYTES,
+    REWRITE_TIMEOUT_SECONDS,
+    DocumentSnapshot,
     Rewrite,
-    Version,
-    same,
+    RewriteResult,
+    is_same_value,
 )
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
@@ -25,7 +25,7 @@ from shared.domain.deployments.inventory.state import SourceObject
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.rollback.write_ramp import WriteRamp
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 
@@ -33,11 +33,11 @@ MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""
 
 
-class Journalled:
+class JournalledWriter:
     """What one worker writes for a rollback; a batch that is repeated finds what it has done."""
 
     def __init__(
-        self, ports: Ports, policy: Policy, rollback: Rollback, ramp: Ramp, may_go_on: MayGoOn
+        self, ports: Ports, policy: Policy, rollback: Rollback, ramp: WriteRamp, may_go_on: MayGoOn
     ) -> None:
         """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
         self._ports = ports
@@ -48,7 +48,7 @@ class Journalled:
 
     @property
     def _vault(self) -> Vault:
-        return vault_of(self._ports)
+        return quarantine_vault(self._ports)
 
     def _changed(
         self,
@@ -56,14 +56,14 @@ class Journalled:
         database: str,
         cursor: str,
         changes: Sequence[DocumentChange],
-        ledger: Ledger | None,
-    ) -> dict[str, Landed]:
+        ledger: ErasureLedger | None,
+    ) -> dict[str, RewriteResult]:
         """What became of each change: a copy is kept and on record before, the journal tells after.
 
         Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
         """
         name = quarantine.entry_name(step.name, cursor)
-        path = f"{quarantine.journal(self._rollback.id)}/{name}"
+        path = f"{quarantine.journal_path(self._rollback.id)}/{name}"
         document = self._ports.store.get(path)
         if document.fields is None and not changes:
             return {}
@@ -71,9 +71,11 @@ class Journalled:
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
         kept = self._vault.keep(*self._content(copies))
-        of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
+        of_erased = ledger is not None and any(
+            is_previous_version_erased(one, ledger) for one in copies
+        )
         entry = self._entry(name, step, database, kept, done, of_erased)
-        version = self._ports.store.commit([written(document, encode(entry))])
+        version = self._ports.store.commit([conditional_write(document, encode(entry))])
         is_first = document.fields is None
         sent, failure = self._sent(step, database, list(to_do.values()), is_first=is_first)
         done |= sent
@@ -86,7 +88,7 @@ class Journalled:
 
     def _tried(
         self, database: str, document: Document
-    ) -> tuple[dict[str, DocumentChange], dict[str, Landed]]:
+    ) -> tuple[dict[str, DocumentChange], dict[str, RewriteResult]]:
         """What this batch was meant to change when it was begun before, and what of it landed.
 
         What is decided now may be another version: what stands there is ours if it is as it was
@@ -95,21 +97,23 @@ class Journalled:
         if document.fields is None:
             return {}, {}
         entry = decode(JournalEntry, document.fields)
-        meant = {one.path: one for one in quarantine.unpacked(self._vault.read(entry.kept))}
-        done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
+        meant = {one.path: one for one in quarantine.unpack_changes(self._vault.read(entry.kept))}
+        done: dict[str, RewriteResult] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]
         return meant, done | self._standing(database, unknown)
 
     def _sent(
         self, step: Step, database: str, changes: Sequence[DocumentChange], *, is_first: bool
-    ) -> tuple[dict[str, Landed], RollbackError | None]:
+    ) -> tuple[dict[str, RewriteResult], RollbackError | None]:
         """What became of each that is known: a request at a time, each sent once it may be.
 
         And why it is not known of the others, or they were not sent; None: it is known of all.
         `is_first`: nobody has sent any of them before.
         """
-        landed: dict[str, Landed] = {}
-        for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
+        landed: dict[str, RewriteResult] = {}
+        for part in split_into_chunks(
+            changes, len(changes), MAX_REWRITE_BYTES, quarantine.estimate_size
+        ):
             makes_again = any(one.before is None for one in part)
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
@@ -118,7 +122,7 @@ class Journalled:
                     answers |= self._landed_before(database, part, answers)
             except RollbackError as failure:
                 if makes_again and isinstance(failure, Ambiguous):  # it must not land later
-                    self._ports.clock.sleep(REWRITE_SECONDS)
+                    self._ports.clock.sleep(REWRITE_TIMEOUT_SECONDS)
                 return landed, failure
             silent = {path: one for path, one in answers.items() if isinstance(one, Unavailable)}
             landed |= {path: one for path, one in answers.items() if path not in silent}
@@ -126,7 +130,9 @@ class Journalled:
                 return landed, unanswered
         return landed, None
 
-    def _rewritten(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, Landed]:
+    def _rewritten(
+        self, database: str, changes: Sequence[DocumentChange]
+    ) -> dict[str, RewriteResult]:
         """What became of each by one request, Unavailable where it is not known.
 
         Raises: Unavailable; Rejected, when we may not.
@@ -139,7 +145,7 @@ class Journalled:
         return dict(zip((one.path for one in changes), answers, strict=True))
 
     def _landed_before(
-        self, database: str, changes: Sequence[DocumentChange], answers: Mapping[str, Landed]
+        self, database: str, changes: Sequence[DocumentChange], answers: Mapping[str, RewriteResult]
     ) -> dict[str, datetime | None]:
         """Those of them that were not as they were read, because an earlier request has landed.
 
@@ -149,8 +155,8 @@ class Journalled:
         return self._standing(database, moved)
 
     def _content(self, changes: Iterable[DocumentChange]) -> tuple[str, bytes]:
-        content = quarantine.packed(changes)
-        return quarantine.name(self._policy.system, self._rollback.id, content), content
+        content = quarantine.pack_changes(changes)
+        return quarantine.object_name(self._policy.system, self._rollback.id, content), content
 
     def _wait(self, writes: int, deadline: datetime | None) -> None:
         """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
@@ -172,7 +178,7 @@ class Journalled:
         return {
             one.path: version.updated_at if version is not None else None
             for one in changes
-            if is_as_wanted(version := there[one.path], one)
+            if is_document_as_wanted(version := there[one.path], one)
         }
 
     def _entry(
@@ -181,7 +187,7 @@ class Journalled:
         step: Step,
         database: str,
         kept: SourceObject,
-        landed: Mapping[str, Landed],
+        landed: Mapping[str, RewriteResult],
         of_erased: bool,
     ) -> JournalEntry:
         """What the journal tells of a batch."""
@@ -191,9 +197,9 @@ class Journalled:
             step=step.name,
             database=database,
             kept=kept,
-            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
+            landed=tuple(quarantine.WrittenDocument(path, at) for path, at in done.items()),
             left=tuple(
-                quarantine.SkippedDocument(path, text.text(str(why)))
+                quarantine.SkippedDocument(path, text.shorten(str(why)))
                 for path, why in landed.items()
                 if path not in done
             ),
@@ -202,20 +208,20 @@ class Journalled:
         )
 
 
-def vault_of(ports: Ports) -> Vault:
+def quarantine_vault(ports: Ports) -> Vault:
     """Where copies are kept. Raises: Rejected, where no bucket is named."""
     if ports.buckets.quarantine is None:
         raise Rejected("there is no bucket for what a repair changes: nothing is written")
     return ports.buckets.quarantine
 
 
-def stood_there_of(change: DocumentChange, ledger: Ledger) -> bool:
+def is_previous_version_erased(change: DocumentChange, ledger: ErasureLedger) -> bool:
     """Whether what stood there before is of somebody erased since."""
-    return change.before is not None and ledger.forbids(change.before, change.whose)
+    return change.before is not None and ledger.is_version_erased(change.before, change.whose)
 
 
-def is_as_wanted(version: Version | None, change: DocumentChange) -> bool:
+def is_document_as_wanted(version: DocumentSnapshot | None, change: DocumentChange) -> bool:
     """Whether a document is as the change wants it."""
     if version is None or change.after is None:
         return version is None and change.after is None
-    return same(version.fields, change.after)
+    return is_same_value(version.fields, change.after)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from responders.data import restore_points
 from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
-from responders.support.parallel_calls import answered, ask_all
+from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
 from shared.core.codec import encode
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
 from shared.domain.data.events import triggers
@@ -24,24 +24,24 @@ from shared.domain.data.events.triggers import DocumentEvent
 from shared.domain.data.integrity.damage import MINUTE, IntegrityRecord
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import (
-    CHANGES,
-    EVERYTHING,
-    GOOD_UNDONE,
-    WRITTEN,
-    DocumentFate,
-    Fated,
-    Position,
+    EVENT_BY_OUTCOME,
+    UNDOING_OUTCOMES,
+    WHOLE_DATABASE,
+    WRITTEN_OUTCOMES,
+    DocumentDecision,
+    DocumentOutcome,
+    DocumentSelection,
     RepairGoal,
-    Select,
-    Selecting,
-    Survey,
+    RepairPosition,
+    RepairPreview,
+    SelectionKind,
 )
-from shared.domain.data.ttl import Expiry
-from shared.domain.decision.facts import Facts
-from shared.domain.policy.data_rules import OnRepair, declared_as
+from shared.domain.data.ttl import TtlField
+from shared.domain.decision.facts import DecisionFacts
+from shared.domain.policy.data_rules import OnRepair, declared_collection_name
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import write_ramp
-from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
 
@@ -50,7 +50,7 @@ DOCUMENTS_PER_SECOND = 1000.0
 machine (`python -m benchmarks.repair`)."""
 
 
-class Target(Struct, frozen=True):
+class RepairSource(Struct, frozen=True):
     """What older versions are taken from."""
 
     database: str
@@ -63,20 +63,22 @@ class Target(Struct, frozen=True):
         return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def target(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> Target:
+def find_repair_source(
+    ports: Ports, policy: Policy, record: IntegrityRecord, said: str
+) -> RepairSource:
     """The restore point that a person has named; else the minute before what was found began.
 
     Raises: Refused, where that cannot be had; Unavailable, Rejected.
     """
     database = policy.integrity.database
     if said:
-        found = restore_point.resolved(
-            said, restore_points.available_points(ports, policy, database)
+        found = restore_point.resolve_restore_point(
+            said, restore_points.read_available_points(ports, policy, database)
         )
         read = found.read_from(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
-        return Target(*read)
+        return RepairSource(*read)
     began = [one.onset_at for one in record.open.values()]
     if not began:
         raise Refused(
@@ -84,23 +86,25 @@ def target(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> 
         )
     first = min(began)
     whole = first.replace(second=0, microsecond=0)
-    return Target(database, whole if whole < first else whole - MINUTE)
+    return RepairSource(database, whole if whole < first else whole - MINUTE)
 
 
-def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Target) -> Survey:
+def begin_survey(
+    ports: Ports, policy: Policy, select: DocumentSelection, at: datetime, source: RepairSource
+) -> RepairPreview:
     """A survey of which nothing is looked through yet. Raises: Unavailable, Rejected."""
     database, documents = policy.integrity.database, ports.system(policy.system).documents
     roots: list[str] = []
-    if select.by is Selecting.ALL:
+    if select.by is SelectionKind.ALL:
         roots += documents.collections(database, at)
         roots += documents.collections(source.database, source.before)
-    scopes = plan.scopes(select, policy.collections, roots)
+    scopes = plan.selected_scopes(select, policy.collections, roots)
     calls = {
         str(scope): partial(documents.count, database, scope, at)
         for scope in scopes
-        if scope != EVERYTHING  # which is not parted
+        if scope != WHOLE_DATABASE  # which is not parted
     }
-    counts = {name: answered(one) for name, one in ask_all(ports, calls).items()}
+    counts = {name: require_answer(one) for name, one in call_all(ports, calls).items()}
     goals: list[RepairGoal] = []
     for scope in scopes:
         goal = RepairGoal(
@@ -112,50 +116,60 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
             scope,
             policy=policy.fingerprint,
         )
-        pieces = min(plan.PIECES, counts.get(str(scope), 0) // plan.PIECE)
-        cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
-        goals += plan.cut(goal, cuts)
-    return Survey(tuple(goals))
+        pieces = min(
+            plan.MAX_STEPS_PER_COLLECTION, counts.get(str(scope), 0) // plan.DOCUMENTS_PER_STEP
+        )
+        cuts = documents.partition_points(database, scope, at, pieces) if pieces > 1 else []
+        goals += plan.split_goal(goal, cuts)
+    return RepairPreview(tuple(goals))
 
 
-def advanced(
-    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], seconds: float
-) -> Survey:
+def advance_survey(
+    ports: Ports,
+    policy: Policy,
+    survey: RepairPreview,
+    expiries: Sequence[TtlField],
+    seconds: float,
+) -> RepairPreview:
     """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
     began = ports.clock.monotonic()
-    later = _advanced(ports, policy, survey, expiries, began + seconds)
+    later = _advance_survey_until(ports, policy, survey, expiries, began + seconds)
     return replace(later, seconds=survey.seconds + ports.clock.monotonic() - began)
 
 
-def _advanced(
-    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], until: float
-) -> Survey:
+def _advance_survey_until(
+    ports: Ports, policy: Policy, survey: RepairPreview, expiries: Sequence[TtlField], until: float
+) -> RepairPreview:
     for number, goal in enumerate(survey.goals):
         known = survey.positions[:number]
-        position = survey.positions[number] if number < len(survey.positions) else Position()
+        position = survey.positions[number] if number < len(survey.positions) else RepairPosition()
         if position.is_over:
             continue
         for batch in RepairSelector(ports, policy, goal, expiries).batches(position):
-            position = plan.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
-            samples = plan.sampled(survey.samples, batch.fated)
+            position = plan.advance_position(
+                position, batch.pairs, batch.fated, is_last=batch.is_last
+            )
+            samples = plan.add_samples(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
             if ports.clock.monotonic() >= until:
                 return survey
     return survey
 
 
-def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
+def iterate_affected_documents(
+    ports: Ports, policy: Policy, survey: RepairPreview
+) -> Iterator[DocumentDecision]:
     """Each document that something becomes of, read once more; without those of the erased.
 
     Raises: Unavailable, and Rejected for a moment that cannot be read any more.
     """
     for goal in survey.goals:
         expiries = read_expiries(ports, policy, goal.database)
-        for batch in RepairSelector(ports, policy, goal, expiries).batches(Position()):
-            yield from (one for one in batch.fated if one.fate is not DocumentFate.ERASED)
+        for batch in RepairSelector(ports, policy, goal, expiries).batches(RepairPosition()):
+            yield from (one for one in batch.fated if one.fate is not DocumentOutcome.ERASED)
 
 
-class Started(Struct, frozen=True):
+class TriggeredTarget(Struct, frozen=True):
     """What is started by documents that are written."""
 
     name: str
@@ -168,35 +182,39 @@ class Started(Struct, frozen=True):
         return f"{self.name}: about {count}, by writes to {self.collection}"
 
 
-Writes = Iterable[tuple[RepairGoal, Mapping[DocumentEvent, int]]]
+DocumentWriteCounts = Iterable[tuple[RepairGoal, Mapping[DocumentEvent, int]]]
 """Pieces in which documents are written, and how many become what in each."""
 
 
-def started(policy: Policy, writes: Writes, facts: Facts) -> list[Started]:
+def find_triggered_targets(
+    policy: Policy, writes: DocumentWriteCounts, facts: DecisionFacts
+) -> list[TriggeredTarget]:
     """All that these documents start: functions, and what else has a trigger of Eventarc."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
     hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     times = Counter[tuple[str, str]]()
     for goal, changes in writes:
-        for one in triggers.hearers(functions, hearing, goal.database, goal.scope, besides):
-            heard = sum(number for change, number in changes.items() if one.hears_of(change))
+        for one in triggers.find_listeners(functions, hearing, goal.database, goal.scope, besides):
+            heard = sum(number for change, number in changes.items() if one.is_notified_of(change))
             times[str(goal.scope), one.name] += heard
-    return [Started(name, collection, number) for (collection, name), number in times.items()]
+    return [
+        TriggeredTarget(name, collection, number) for (collection, name), number in times.items()
+    ]
 
 
-def why_not_started(policy: Policy, starts: Iterable[Started]) -> str:
+def find_trigger_obstacle(policy: Policy, starts: Iterable[TriggeredTarget]) -> str:
     """Which of that may not start; empty: the policy lets all start."""
-    refused = [str(one) for one in starts if not _may_start(policy, one.collection)]
+    refused = [str(one) for one in starts if not _may_start_functions(policy, one.collection)]
     if not refused:
         return ""
     return (
         "`on_repair` of these collections does not allow a repair to start anything: "
-        f"{text.phrase(refused)}"
+        f"{text.join_names(refused)}"
     )
 
 
-def why_unknown(facts: Facts) -> str:
+def find_unknown_trigger_reason(facts: DecisionFacts) -> str:
     """Why nobody knows what documents would start; empty: it is known."""
     if facts.seen is None or facts.seen.functions is None:
         return "which functions the documents would start could not be read"
@@ -205,14 +223,14 @@ def why_unknown(facts: Facts) -> str:
     return ""
 
 
-def planned(
-    policy: Policy, survey: Survey, source: Target, starts: Sequence[Started]
+def build_repair_plan(
+    policy: Policy, survey: RepairPreview, source: RepairSource, starts: Sequence[TriggeredTarget]
 ) -> Plan | None:
     """The steps that bring back what the survey has found; None: there is nothing to do."""
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
-            name=f"repair {number} {text.text(str(goal.scope).replace('/', '.'))}",
+            name=f"repair {number} {text.shorten(str(goal.scope).replace('/', '.'))}",
             kind=plan.KIND,
             target=str(goal.scope),
             goal=encode(
@@ -224,18 +242,18 @@ def planned(
             ),
             within_seconds=within,
         )
-        for number, (goal, position) in enumerate(_gone_through(survey), 1)
-        if written(position.fates)
+        for number, (goal, position) in enumerate(_surveyed_pieces(survey), 1)
+        if count_written_documents(position.fates)
     ]
     if not steps:
         return None
     if policy.erasure is not None:
-        steps.append(taking_out(policy, steps))
-    lines = _lines(policy, survey, starts)
-    return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
+        steps.append(build_erasure_step(policy, steps))
+    lines = _format_survey_lines(policy, survey, starts)
+    return freeze_plan(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
-def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
+def build_erasure_step(policy: Policy, steps: Iterable[Step]) -> Step:
     """The last step: whatever has become of the others, what they wrote is gone through again."""
     return Step(
         name="take out who was erased",
@@ -248,75 +266,77 @@ def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
     )
 
 
-def too_long(policy: Policy, takes: timedelta) -> str:
+def find_fence_duration_obstacle(policy: Policy, takes: timedelta) -> str:
     """Why no fence may be up as long as that takes; empty: one may, or none is needed."""
     rules = policy.fence
     if rules is None or rules.stands_within + takes <= rules.longest:
         return ""
-    stands = f"it takes {in_words(rules.stands_within)} at most to stand"
-    longest = f"a fence may be up for {in_words(rules.longest)} (fence.longest)"
-    return f"{longest}, {stands}, and writing takes about {in_words(takes)}"
+    stands = f"it takes {describe_duration(rules.stands_within)} at most to stand"
+    longest = f"a fence may be up for {describe_duration(rules.longest)} (fence.longest)"
+    return f"{longest}, {stands}, and writing takes about {describe_duration(takes)}"
 
 
-def behind_a_fence(policy: Policy) -> Iterator[str]:
+def format_fence_lines(policy: Policy) -> Iterator[str]:
     """What people read where documents are written behind a fence alone."""
     if policy.fence is not None:
         yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
 
 
-def written(fates: Mapping[DocumentFate, int]) -> int:
+def count_written_documents(fates: Mapping[DocumentOutcome, int]) -> int:
     """How many documents are written."""
-    return sum(fates.get(one, 0) for one in WRITTEN)
+    return sum(fates.get(one, 0) for one in WRITTEN_OUTCOMES)
 
 
-def undone(fates: Mapping[DocumentFate, int]) -> int:
+def count_undone_changes(fates: Mapping[DocumentOutcome, int]) -> int:
     """How many changes are undone that nothing is wrong with."""
-    return sum(fates.get(one, 0) for one in GOOD_UNDONE)
+    return sum(fates.get(one, 0) for one in UNDOING_OUTCOMES)
 
 
-def seconds(survey: Survey) -> float:
+def survey_seconds(survey: RepairPreview) -> float:
     """How long it takes from the first document to the last, where the survey is over.
 
     No less than looking through them has just taken, and than the writes must.
     """
     looked = max(survey.seen / DOCUMENTS_PER_SECOND, survey.seconds)
-    return max(looked, write_ramp.seconds(written(survey.fates)))
+    return max(looked, write_ramp.ramp_seconds(count_written_documents(survey.fates)))
 
 
-def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterator[str]:
+def _format_survey_lines(
+    policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
+) -> Iterator[str]:
     """What people read before they agree: how long, how many, and some of each fate by name."""
-    takes, wanted = timedelta(seconds=seconds(survey)), policy.targets.database
+    takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
-    yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
-    yield f"{survey.seen} documents looked at: {plan.worded(survey.fates)}"
-    yield from behind_a_fence(policy)
+    yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"
+    yield f"{survey.seen} documents looked at: {plan.describe_outcomes(survey.fates)}"
+    yield from format_fence_lines(policy)
     yield from map(str, starts)
-    good = undone(survey.fates)
+    good = count_undone_changes(survey.fates)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"
-    for fate in DocumentFate:
+    for fate in DocumentOutcome:
         yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
 
 
-def _gone_through(survey: Survey) -> Iterator[tuple[RepairGoal, Position]]:
+def _surveyed_pieces(survey: RepairPreview) -> Iterator[tuple[RepairGoal, RepairPosition]]:
     return zip(survey.goals, survey.positions, strict=True)
 
 
-def writes(survey: Survey) -> Writes:
+def count_document_writes(survey: RepairPreview) -> DocumentWriteCounts:
     """The pieces of it in which documents are written."""
-    for goal, position in _gone_through(survey):
-        if written(position.fates):
-            yield goal, changes(position.fates)
+    for goal, position in _surveyed_pieces(survey):
+        if count_written_documents(position.fates):
+            yield goal, count_document_events(position.fates)
 
 
-def changes(fates: Mapping[DocumentFate, int]) -> Counter[DocumentEvent]:
+def count_document_events(fates: Mapping[DocumentOutcome, int]) -> Counter[DocumentEvent]:
     """How many documents become what."""
     found = Counter[DocumentEvent]()
-    for fate, change in CHANGES.items():
+    for fate, change in EVENT_BY_OUTCOME.items():
         found[change] += fates.get(fate, 0)
     return found
 
 
-def _may_start(policy: Policy, collection: str) -> bool:
-    name = declared_as(policy.collections, collection)
+def _may_start_functions(policy: Policy, collection: str) -> bool:
+    name = declared_collection_name(policy.collections, collection)
     return bool(name) and policy.collections[name].on_repair is OnRepair.FIRE

@@ -11,46 +11,51 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.data.document_check import Examining
+from responders.data.document_check import DocumentChecker
 from responders.data.erasure import read_ledger
-from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask, ask_all
-from shared.core.errors import Rejected
-from shared.domain.data.document import Version, covers
-from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import of_document
-from shared.domain.data.integrity.damage import MINUTE, Search
-from shared.domain.data.integrity.scan import minute
-from shared.domain.data.repair.plan import (
-    GOOD_UNDONE,
-    PAST_HOUR,
-    DocumentFate,
-    Fated,
-    Pair,
-    Position,
-    RepairGoal,
-    Selecting,
-    is_of,
-    merged,
-    moment_before,
+from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
+    call_all,
+    call_one,
+    require_answer,
 )
-from shared.domain.data.ttl import Expiry, has_expired
-from shared.domain.policy.data_rules import declared_as
+from shared.core.errors import Rejected
+from shared.domain.data.document import DocumentSnapshot, is_in_scope
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import declared_erasure
+from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
+from shared.domain.data.integrity.scan import floor_to_minute
+from shared.domain.data.repair.plan import (
+    POINT_IN_TIME_WINDOW,
+    UNDOING_OUTCOMES,
+    DocumentDecision,
+    DocumentOutcome,
+    RepairGoal,
+    RepairPosition,
+    SelectionKind,
+    SnapshotPair,
+    is_in_declared_scope,
+    newest_time_before,
+    pair_snapshots,
+)
+from shared.domain.data.ttl import TtlField, has_expired
+from shared.domain.policy.data_rules import declared_collection_name
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.ports.groups import Ports
 
-CHUNK = 400
+DOCUMENTS_PER_BATCH = 400
 """Documents that are judged together, and written together."""
-PATH_BYTES = 500_000
+MAX_BATCH_PATH_BYTES = 500_000
 """So much their paths may hold together: one document of the journal names each of them, and why it
 was left, and that holds 1 MiB (https://firebase.google.com/docs/firestore/quotas, read
 2026-11-26)."""
-CONTENT_BYTES = 4 * 2**20
+MAX_BATCH_CONTENT_BYTES = 4 * 2**20
 """So much both sides of them may hold together, as MessagePack: several pieces are in the memory of
 one instance at a time."""
-VERSIONS_BACK = 10
+MAX_VERSIONS_TRIED = 10
 """So many versions of a document are tried, the newest first; then whole minutes, by halving."""
-GOT_IN_SECONDS = 0.2
+VERSION_READ_SECONDS = 0.2
 """So much time each look at an older version has, with all those beside it."""
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -58,8 +63,8 @@ _ENCODER = msgspec.msgpack.Encoder()
 class DocumentBatch(Struct, frozen=True):
     """Documents that lie behind each other, and what becomes of those that have a fate."""
 
-    pairs: list[Pair]
-    fated: list[Fated]
+    pairs: list[SnapshotPair]
+    fated: list[DocumentDecision]
     is_last: bool
 
 
@@ -70,7 +75,7 @@ class RepairSelector:
     """
 
     def __init__(
-        self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[Expiry]
+        self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[TtlField]
     ) -> None:
         """`expiries` are those of the database that is written to."""
         self._ports = ports
@@ -78,53 +83,58 @@ class RepairSelector:
         self._goal = goal
         self._expiries = expiries
         self._documents = ports.system(policy.system).documents
-        self._examining = Examining(ports, policy)
-        self._name = declared_as(policy.collections, goal.scope.collection)
+        self._examining = DocumentChecker(ports, policy)
+        self._name = declared_collection_name(policy.collections, goal.scope.collection)
         self.ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
-    def batches(self, position: Position) -> Generator[DocumentBatch]:
+    def batches(self, position: RepairPosition) -> Generator[DocumentBatch]:
         """Documents behind a position, as many as are written together; the last may be empty.
 
         The same position gives the same batches, whoever asks, while both moments can be read.
         """
         with closing(self._pairs(position.cursor)) as pairs:
-            some: list[Pair] = []
+            some: list[SnapshotPair] = []
             names = contents = 0
             for pair in pairs:
                 name, content = len(pair.path.encode()), _content_bytes(pair)
-                is_full = names + name > PATH_BYTES or contents + content > CONTENT_BYTES
-                if some and (is_full or len(some) == CHUNK):
+                is_full = (
+                    names + name > MAX_BATCH_PATH_BYTES
+                    or contents + content > MAX_BATCH_CONTENT_BYTES
+                )
+                if some and (is_full or len(some) == DOCUMENTS_PER_BATCH):
                     yield DocumentBatch(some, self.fates(some), is_last=False)
                     some, names, contents = [], 0, 0
                 some.append(pair)
                 names, contents = names + name, contents + content
             yield DocumentBatch(some, self.fates(some), is_last=True)
 
-    def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
+    def fates(self, pairs: Sequence[SnapshotPair]) -> list[DocumentDecision]:
         """What becomes of each; of one that is as it was, and valid, nothing."""
-        if self._goal.select.by is Selecting.INVALID:
+        if self._goal.select.by is SelectionKind.INVALID:
             found = self._of_invalid(pairs)
         else:
             found = self._of_chosen([one for one in pairs if self._is_wanted(one)])
         return [self._allowed(one) for one in self._with_whose(list(found))]
 
-    def _is_wanted(self, pair: Pair) -> bool:
+    def _is_wanted(self, pair: SnapshotPair) -> bool:
         goal = self._goal
-        return goal.select.wants(pair) and is_of(goal.scope, self._policy.collections, pair.path)
+        return goal.select.is_selected(pair) and is_in_declared_scope(
+            goal.scope, self._policy.collections, pair.path
+        )
 
-    def _pairs(self, after: str) -> Generator[Pair]:
+    def _pairs(self, after: str) -> Generator[SnapshotPair]:
         goal = self._goal
-        if goal.select.by is Selecting.DOCUMENT:
+        if goal.select.by is SelectionKind.DOCUMENT:
             yield from self._one(after)
             return
         start = after or goal.after
         now = self._documents.stream(goal.database, goal.scope, goal.at, start)
         then = self._documents.stream(goal.source, goal.scope, goal.before, start)
         with closing(now), closing(then):  # type: ignore[type-var]
-            yield from merged(now, then, goal.until)
+            yield from pair_snapshots(now, then, goal.until)
 
-    def _one(self, after: str) -> Iterator[Pair]:
+    def _one(self, after: str) -> Iterator[SnapshotPair]:
         """The one document that is meant, where it does not lie before."""
         goal, path = self._goal, self._goal.select.value
         if after:
@@ -132,43 +142,46 @@ class RepairSelector:
         now = self._documents.get(goal.database, [path], goal.at)[path]
         then = self._documents.get(goal.source, [path], goal.before)[path]
         if now is not None or then is not None:
-            yield Pair(path, now, then)
+            yield SnapshotPair(path, now, then)
 
-    def _of_invalid(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+    def _of_invalid(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
         valid = self._verdicts([one.now for one in pairs if one.now is not None])
         bad = [one for one in pairs if one.now is not None and valid[one.path] is False]
         passing, unknown = self._passing(bad)
         for pair in pairs:
             if pair.now is None:
-                yield Fated(pair.path, DocumentFate.DELETED, wanted=pair.then)
+                yield DocumentDecision(pair.path, DocumentOutcome.DELETED, wanted=pair.then)
             elif valid[pair.path] is None or pair.path in unknown:
-                yield Fated(pair.path, DocumentFate.UNKNOWN, pair.now)
+                yield DocumentDecision(pair.path, DocumentOutcome.UNKNOWN, pair.now)
             elif valid[pair.path] is False:
                 wanted = passing.get(pair.path)
-                yield Fated(
-                    pair.path, DocumentFate.BACK if wanted else DocumentFate.LOST, pair.now, wanted
+                yield DocumentDecision(
+                    pair.path,
+                    DocumentOutcome.BACK if wanted else DocumentOutcome.LOST,
+                    pair.now,
+                    wanted,
                 )
             elif not pair.is_same:
-                fate = DocumentFate.MADE if pair.then is None else DocumentFate.CHANGED
-                yield Fated(pair.path, fate, pair.now, pair.then)
+                fate = DocumentOutcome.MADE if pair.then is None else DocumentOutcome.CHANGED
+                yield DocumentDecision(pair.path, fate, pair.now, pair.then)
 
-    def _of_chosen(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+    def _of_chosen(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
         changed = [one for one in pairs if not one.is_same]
         now = self._verdicts([one.now for one in changed if one.now is not None])
         then = self._verdicts_then([one.then for one in changed if one.then is not None])
         for pair in changed:
             if pair.then is None:
-                yield Fated(pair.path, DocumentFate.REMOVED, pair.now)
+                yield DocumentDecision(pair.path, DocumentOutcome.REMOVED, pair.now)
             elif then[pair.path] is not True:
-                fate = DocumentFate.LOST if then[pair.path] is False else DocumentFate.UNKNOWN
-                yield Fated(pair.path, fate, pair.now, None)
+                fate = DocumentOutcome.LOST if then[pair.path] is False else DocumentOutcome.UNKNOWN
+                yield DocumentDecision(pair.path, fate, pair.now, None)
             elif pair.now is None:
-                yield Fated(pair.path, DocumentFate.REVIVED, None, pair.then)
+                yield DocumentDecision(pair.path, DocumentOutcome.REVIVED, None, pair.then)
             else:
-                fate = DocumentFate.BACK if now[pair.path] is False else DocumentFate.OLDER
-                yield Fated(pair.path, fate, pair.now, pair.then)
+                fate = DocumentOutcome.BACK if now[pair.path] is False else DocumentOutcome.OLDER
+                yield DocumentDecision(pair.path, fate, pair.now, pair.then)
 
-    def _with_whose(self, fated: Sequence[Fated]) -> list[Fated]:
+    def _with_whose(self, fated: Sequence[DocumentDecision]) -> list[DocumentDecision]:
         """The documents with whom those that they stand below name, as these were and as they are.
 
         It goes into quarantine with them: later nobody may be able to read what stood above.
@@ -176,71 +189,71 @@ class RepairSelector:
         goal, rules = self._goal, self._policy.erasure
         if rules is None:
             return list(fated)
-        above = {one.path: owners.above(rules, one.path) for one in fated}
+        above = {one.path: owners.owning_ancestors(rules, one.path) for one in fated}
         asked = sorted(set().union(*above.values()))
         named: dict[str, set[str]] = {path: set() for path in asked}
         for database, at in ((goal.database, goal.at), (goal.source, goal.before)):
             found = self._documents.get(database, asked, at) if asked else {}
             for version in found.values():
                 if version is not None:
-                    named[version.path] |= set(owners.by_field(rules, version))
+                    named[version.path] |= set(owners.owners_by_field(rules, version))
         whose = {path: set().union(*(named[one] for one in paths)) for path, paths in above.items()}
         return [replace(one, whose=tuple(sorted(whose[one.path]))) for one in fated]
 
-    def _allowed(self, fated: Fated) -> Fated:
+    def _allowed(self, fated: DocumentDecision) -> DocumentDecision:
         """The fate, unless what would come back is of an erased person, or over."""
         if self._would_forget(fated):
-            return Fated(fated.path, DocumentFate.ERASED, fated.now)
+            return DocumentDecision(fated.path, DocumentOutcome.ERASED, fated.now)
         version = fated.wanted
-        if version is None or fated.fate is DocumentFate.CHANGED:
+        if version is None or fated.fate is DocumentOutcome.CHANGED:
             return fated
-        if self.ledger is not None and self.ledger.forbids(version, fated.whose):
-            return Fated(fated.path, DocumentFate.ERASED, fated.now)
+        if self.ledger is not None and self.ledger.is_version_erased(version, fated.whose):
+            return DocumentDecision(fated.path, DocumentOutcome.ERASED, fated.now)
         if has_expired(self._expiries, version, self._ports.clock.now()):
-            return Fated(fated.path, DocumentFate.EXPIRED, fated.now)
+            return DocumentDecision(fated.path, DocumentOutcome.EXPIRED, fated.now)
         return fated
 
-    def _would_forget(self, fated: Fated) -> bool:
+    def _would_forget(self, fated: DocumentDecision) -> bool:
         """Whether the application keeps there whom it has erased, and would know it no more."""
         rules, now, wanted = self._policy.erasure, fated.now, fated.wanted
         if rules is None or not rules.collection:
             return False
-        if not covers(Scope(rules.collection, everywhere=True), fated.path):
+        if not is_in_scope(Scope(rules.collection, everywhere=True), fated.path):
             return False
-        if fated.fate is not DocumentFate.BACK or now is None or wanted is None:
-            return fated.fate in GOOD_UNDONE
-        said = of_document(rules, now)
-        return said is not None and of_document(rules, wanted) != said
+        if fated.fate is not DocumentOutcome.BACK or now is None or wanted is None:
+            return fated.fate in UNDOING_OUTCOMES
+        said = declared_erasure(rules, now)
+        return said is not None and declared_erasure(rules, wanted) != said
 
-    def _verdicts_then(self, versions: list[Version]) -> dict[str, bool | None]:
+    def _verdicts_then(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
         """The same of what is to come back: with all else of then, where all of it does."""
         goal = self._goal
-        if goal.select.by is not Selecting.ALL:
+        if goal.select.by is not SelectionKind.ALL:
             return self._verdicts(versions)
         return self._judged(versions, goal.before, goal.source)
 
-    def _verdicts(self, versions: list[Version]) -> dict[str, bool | None]:
+    def _verdicts(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
         """Whether each is valid, by path; what is not declared is."""
         return self._judged(versions, self._goal.at, self._goal.database)
 
     def _judged(
-        self, versions: list[Version], at: datetime | None, database: str
+        self, versions: list[DocumentSnapshot], at: datetime | None, database: str
     ) -> dict[str, bool | None]:
         if not self._name:
             return {one.path: True for one in versions}
         judged = self._examining.verdicts(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
-    def _passing(self, bad: Sequence[Pair]) -> tuple[dict[str, Version], set[str]]:
+    def _passing(self, bad: Sequence[SnapshotPair]) -> tuple[dict[str, DocumentSnapshot], set[str]]:
         """Of each document its newest version that passes; one without any is left out.
 
         And those of which it is not known whether one does: what is older is not taken instead.
         """
-        passing: dict[str, Version] = {}
+        passing: dict[str, DocumentSnapshot] = {}
         unknown: set[str] = set()
         left = {one.path: one.now for one in bad if one.now is not None}
         spoilt = {path: one.updated_at for path, one in left.items()}
-        for _ in range(0 if self._goal.is_copy else VERSIONS_BACK):
+        for _ in range(0 if self._goal.is_copy else MAX_VERSIONS_TRIED):
             before = self._before(list(left.values()))
             valid = self._verdicts(list(before.values()))
             passing |= {path: one for path, one in before.items() if valid[path]}
@@ -261,8 +274,8 @@ class RepairSelector:
         return passing | newest, unknown | not_known
 
     def _newest(
-        self, then: Mapping[str, Version | None], spoilt: Mapping[str, datetime]
-    ) -> tuple[dict[str, Version], set[str]]:
+        self, then: Mapping[str, DocumentSnapshot | None], spoilt: Mapping[str, datetime]
+    ) -> tuple[dict[str, DocumentSnapshot], set[str]]:
         """Of each the newest version since then that passes, by halving: damage is taken to stay.
 
         Where it was deleted meanwhile, the newest before that. None: it was not there then. And
@@ -274,7 +287,9 @@ class RepairSelector:
         if goal.before is None or goal.is_copy:
             return found, unknown
         spans = {
-            path: Search(goal.before, minute(spoilt[path]) + MINUTE, is_low_known=True)
+            path: OnsetSearch(
+                goal.before, floor_to_minute(spoilt[path]) + MINUTE, is_low_known=True
+            )
             for path in then
         }
         while looks := {
@@ -292,23 +307,23 @@ class RepairSelector:
                     found[path] = there[path]
         return found, unknown
 
-    def _before(self, versions: Sequence[Version]) -> dict[str, Version]:
+    def _before(self, versions: Sequence[DocumentSnapshot]) -> dict[str, DocumentSnapshot]:
         """The version right before each of these; one without any that can be read is left out."""
         now, earliest = self._ports.clock.now(), self._can_be_read_from()
-        moments = {one.path: moment_before(one, now, earliest) for one in versions}
+        moments = {one.path: newest_time_before(one, now, earliest) for one in versions}
         return self._read({path: at for path, at in moments.items() if at is not None})
 
-    def _read(self, moments: Mapping[str, datetime]) -> dict[str, Version]:
+    def _read(self, moments: Mapping[str, datetime]) -> dict[str, DocumentSnapshot]:
         """Each document as it was at its moment; one that was not there is left out."""
         asked: dict[datetime, list[str]] = {}
         for path, at in moments.items():
             asked.setdefault(at, []).append(path)
         get = partial(self._documents.get, self._goal.database)
         calls = {str(at): partial(get, paths, at) for at, paths in asked.items()}
-        found: dict[str, Version] = {}
-        within = max(ANSWER_SECONDS, GOT_IN_SECONDS * len(calls))
-        for answer in ask_all(self._ports, calls, within).values():
-            known: dict[str, Version | None] = answered(answer)
+        found: dict[str, DocumentSnapshot] = {}
+        within = max(CALL_TIMEOUT_SECONDS, VERSION_READ_SECONDS * len(calls))
+        for answer in call_all(self._ports, calls, within).values():
+            known: dict[str, DocumentSnapshot | None] = require_answer(answer)
             found |= {path: one for path, one in known.items() if one is not None}
         return found
 
@@ -319,13 +334,13 @@ class RepairSelector:
                 self._ports.system(self._policy.system).backups.database, self._goal.database
             )
             try:
-                self._earliest = ask(self._ports, database).earliest_at + MINUTE
+                self._earliest = call_one(self._ports, database).earliest_at + MINUTE
             except Rejected:
-                self._earliest = self._ports.clock.now() - PAST_HOUR
+                self._earliest = self._ports.clock.now() - POINT_IN_TIME_WINDOW
         return self._earliest
 
 
-def _content_bytes(pair: Pair) -> int:
+def _content_bytes(pair: SnapshotPair) -> int:
     """About how much both sides hold."""
     sides = (one.fields for one in (pair.now, pair.then) if one is not None)
     return sum(len(_ENCODER.encode(fields)) for fields in sides)

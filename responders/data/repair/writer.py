@@ -7,27 +7,36 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.data.erasure import Erasing, Ledger, read_ledger
-from responders.data.repair.journalled_writes import Journalled, is_as_wanted
+from responders.data.erasure import ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.repair.journalled_writes import JournalledWriter, is_document_as_wanted
 from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.domain.data.document import Landed, Version
+from shared.domain.data.document import DocumentSnapshot, RewriteResult
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import WRITTEN, DocumentFate, Fated, Pair, Position, RepairGoal
+from shared.domain.data.repair.plan import (
+    WRITTEN_OUTCOMES,
+    DocumentDecision,
+    DocumentOutcome,
+    RepairGoal,
+    RepairPosition,
+    SnapshotPair,
+)
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
-from shared.domain.data.ttl import Expiry, has_expired
+from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
 from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
 from shared.state import repair_journal
 
 
-class Rewriting(Journalled):
+class DocumentRewriter(JournalledWriter):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
-    def portion(self, step: Step, goal: RepairGoal, position: Position) -> Position:
+    def rewrite_portion(
+        self, step: Step, goal: RepairGoal, position: RepairPosition
+    ) -> RepairPosition:
         """The position after some seconds; what was written until then stays so.
 
         Raises: Unavailable, Rejected, when nothing came of it.
@@ -40,18 +49,20 @@ class Rewriting(Journalled):
         expiries = read_expiries(self._ports, self._policy, goal.database)
         mending = RepairSelector(self._ports, self._policy, goal, expiries)
         further = self._repaired(step, goal, position, mending)
-        position = within(clock, began + PORTION_SECONDS, position, further)
-        return plan.timed(position, clock.monotonic() - began)
+        position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
+        return plan.add_elapsed_time(position, clock.monotonic() - began)
 
     def _repaired(
-        self, step: Step, goal: RepairGoal, position: Position, mending: RepairSelector
-    ) -> Iterator[Position]:
+        self, step: Step, goal: RepairGoal, position: RepairPosition, mending: RepairSelector
+    ) -> Iterator[RepairPosition]:
         for batch in mending.batches(position):
             fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
-            position = plan.passed(position, batch.pairs, fated, is_last=batch.is_last)
+            position = plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
-    def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
+    def restore_portion(
+        self, step: Step, goal: PutBackGoal, position: RepairPosition
+    ) -> RepairPosition:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
@@ -62,31 +73,31 @@ class Rewriting(Journalled):
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
         further = self._put_back(step, goal, position, ledger, expiries)
-        position = within(clock, began + PORTION_SECONDS, position, further)
-        return plan.timed(position, clock.monotonic() - began)
+        position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
+        return plan.add_elapsed_time(position, clock.monotonic() - began)
 
     def _put_back(
         self,
         step: Step,
         goal: PutBackGoal,
-        position: Position,
-        ledger: Ledger | None,
-        expiries: Sequence[Expiry],
-    ) -> Iterator[Position]:
-        for name, document in repair_journal.behind(
+        position: RepairPosition,
+        ledger: ErasureLedger | None,
+        expiries: Sequence[TtlField],
+    ) -> Iterator[RepairPosition]:
+        for name, document in repair_journal.read_entries_after(
             self._ports.store, goal.rollback, position.cursor
         ):
             entry = decode(JournalEntry, document.fields)
             fated = self._returned(step, goal, name, entry, ledger, expiries)
-            pairs = [Pair(name, None, None)] * len(fated)
-            position = plan.passed(position, pairs, fated, is_last=False)
+            pairs = [SnapshotPair(name, None, None)] * len(fated)
+            position = plan.advance_position(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)
 
     def _learn(self) -> None:
         """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
-        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+        ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
 
     def _returned(
         self,
@@ -94,9 +105,9 @@ class Rewriting(Journalled):
         goal: PutBackGoal,
         name: str,
         entry: JournalEntry,
-        ledger: Ledger | None,
-        expiries: Sequence[Expiry],
-    ) -> list[Fated]:
+        ledger: ErasureLedger | None,
+        expiries: Sequence[TtlField],
+    ) -> list[DocumentDecision]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
         before = self._copies(goal, name, entry)
         left = {one.path for one in entry.left}
@@ -106,32 +117,39 @@ class Rewriting(Journalled):
             goal.database, sorted(wanted), None
         )
         expired_by = self._ports.clock.now()
-        fated: list[Fated] = []
+        fated: list[DocumentDecision] = []
         changes: list[DocumentChange] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
-            if was is not None and ledger is not None and ledger.forbids(was, known.whose):
-                fated.append(Fated(path, DocumentFate.ERASED))
+            if (
+                was is not None
+                and ledger is not None
+                and ledger.is_version_erased(was, known.whose)
+            ):
+                fated.append(DocumentDecision(path, DocumentOutcome.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
-                fated.append(Fated(path, DocumentFate.EXPIRED))
-            elif is_as_wanted(now, known) and _is_as_landed(now, written_at.get(path)):
-                changes.append(_change(path, now, was, known.whose))
-            elif is_as_wanted(now, _change(path, None, was)):
-                fated.append(Fated(path, DocumentFate.RETURNED))
+                fated.append(DocumentDecision(path, DocumentOutcome.EXPIRED))
+            elif is_document_as_wanted(now, known) and _is_unchanged_since_write(
+                now, written_at.get(path)
+            ):
+                changes.append(_build_change(path, now, was, known.whose))
+            elif is_document_as_wanted(now, _build_change(path, None, was)):
+                fated.append(DocumentDecision(path, DocumentOutcome.RETURNED))
             else:
-                fated.append(Fated(path, DocumentFate.MEANWHILE))
+                fated.append(DocumentDecision(path, DocumentOutcome.MEANWHILE))
         landed = self._changed(step, goal.database, name, changes, ledger)
         after = (
-            _after(Fated(one.path, DocumentFate.RETURNED), landed.get(one.path)) for one in changes
+            _update_fate(DocumentDecision(one.path, DocumentOutcome.RETURNED), landed.get(one.path))
+            for one in changes
         )
         return [*fated, *after]
 
     def _copies(self, goal: PutBackGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected."""
         try:
-            return quarantine.unpacked(self._vault.read(entry.kept))
+            return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
-            path = f"{quarantine.journal(goal.rollback)}/{name}"
+            path = f"{quarantine.journal_path(goal.rollback)}/{name}"
             now = decode(JournalEntry, self._ports.store.get(path).fields)
             if now.kept == entry.kept:
                 raise
@@ -142,22 +160,25 @@ class Rewriting(Journalled):
         step: Step,
         goal: RepairGoal,
         cursor: str,
-        fated: Iterable[Fated],
-        ledger: Ledger | None,
-    ) -> list[Fated]:
+        fated: Iterable[DocumentDecision],
+        ledger: ErasureLedger | None,
+    ) -> list[DocumentDecision]:
         """The documents with what became of them."""
         known = list(fated)
         changes = [
-            _change(one.path, one.now, one.wanted, one.whose)
+            _build_change(one.path, one.now, one.wanted, one.whose)
             for one in known
-            if one.fate in WRITTEN
+            if one.fate in WRITTEN_OUTCOMES
         ]
         landed = self._changed(step, goal.database, cursor, changes, ledger)
-        return [_after(one, landed.get(one.path)) for one in known]
+        return [_update_fate(one, landed.get(one.path)) for one in known]
 
 
-def _change(
-    path: str, now: Version | None, wanted: Version | None, whose: tuple[str, ...] = ()
+def _build_change(
+    path: str,
+    now: DocumentSnapshot | None,
+    wanted: DocumentSnapshot | None,
+    whose: tuple[str, ...] = (),
 ) -> DocumentChange:
     """A document as it stands there, and as it is wanted."""
     if wanted is None:
@@ -165,16 +186,16 @@ def _change(
     return DocumentChange(path, now, wanted.fields, wanted.updated_at, whose)
 
 
-def _is_as_landed(now: Version | None, at: datetime | None) -> bool:
+def _is_unchanged_since_write(now: DocumentSnapshot | None, at: datetime | None) -> bool:
     """Whether nobody has written a document since it was written then; None: that is not known."""
     return now is None or at in (None, now.updated_at)
 
 
-def _after(fated: Fated, landed: Landed) -> Fated:
+def _update_fate(fated: DocumentDecision, landed: RewriteResult) -> DocumentDecision:
     """What became of a document that was to be written."""
     match landed:
         case Moved():
-            return Fated(fated.path, DocumentFate.MEANWHILE, fated.now)
+            return DocumentDecision(fated.path, DocumentOutcome.MEANWHILE, fated.now)
         case Rejected():
-            return Fated(fated.path, DocumentFate.REFUSED, fated.now)
+            return DocumentDecision(fated.path, DocumentOutcome.REFUSED, fated.now)
     return fated

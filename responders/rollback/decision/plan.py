@@ -9,31 +9,36 @@ from msgspec.structs import replace
 from responders.scenarios import capacity, functions
 from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS, has_plan
-from responders.scenarios.resource_plan import PlanParts, ResourceState, joined, left_alone
+from responders.scenarios.resource_plan import (
+    PlanParts,
+    ResourceState,
+    exclude_manual_changes,
+    join_plans,
+)
 from shared.domain.decision import forecast
-from shared.domain.decision.facts import Facts
-from shared.domain.decision.gate_evaluation import Decision, asking
+from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.gate_evaluation import Decision, require_approval
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, Step, frozen
-from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.plan import Plan, Step, freeze_plan
+from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.registry import class_of
-from shared.engine.steps.resource_differences import all_of, is_resource
+from shared.engine.steps.resource_differences import describe_steps, is_resource
 
-CANNOT_FIT = "it cannot fit"
+OVERLONG_PLAN_PREFIX = "it cannot fit"
 """How a plan begins that is longer than its target even with the whole quota."""
-WHY = "older rules and settings of identity can reopen a hole"
+SECURITY_APPROVAL_REASON = "older rules and settings of identity can reopen a hole"
 
 
-def prepared(
+def prepare_plan(
     policy: Policy,
-    facts: Facts,
+    facts: DecisionFacts,
     decision: Decision,
     sight: ResourceState | None,
-    order: Order | None = None,
+    order: RollbackRequest | None = None,
     *,
     expired: bool = True,
 ) -> tuple[Decision, Plan | None]:
@@ -47,7 +52,7 @@ def prepared(
     if not (leads or left) or not has_plan(decision.scenario) or facts.inventory is None:
         return decision, None
     target = decision.change.target
-    made = functions.plan(
+    made = functions.plan_functions(
         policy,
         facts.inventory,
         decision.change,
@@ -56,74 +61,76 @@ def prepared(
         record=facts.records.get(target.id) if target is not None else None,
         seen=facts.seen,
     )
-    made = capacity.provided(made, policy, facts.inventory, target)
+    made = capacity.add_capacity(made, policy, facts.inventory, target)
     if sight is None:
         header = replace(made.header, scenario=decision.scenario)
-        return decision, _told(replace(made, header=header), policy, order)
-    sight, theirs = left_alone(sight, facts.suspended if order is None else {})
+        return decision, _add_duration_warning(replace(made, header=header), policy, order)
+    sight, theirs = exclude_manual_changes(sight, facts.suspended if order is None else {})
     part = Portion(made.steps, (*theirs, *made.header.reported))
-    decision, plan = _wider(policy, decision, part, sight, order, expired=expired)
-    return decision, _told(plan, policy, order) if plan is not None else None
+    decision, plan = _prepare_resource_plan(policy, decision, part, sight, order, expired=expired)
+    return decision, _add_duration_warning(plan, policy, order) if plan is not None else None
 
 
-def _wider(
+def _prepare_resource_plan(
     policy: Policy,
     decision: Decision,
     part: Portion,
     sight: ResourceState,
-    order: Order | None,
+    order: RollbackRequest | None,
     *,
     expired: bool,
 ) -> tuple[Decision, Plan | None]:
-    """As `prepared`, of a scenario that is about more than functions; `part` is theirs."""
+    """As `prepare_plan`, of a scenario that is about more than functions; `part` is theirs."""
     halves = SCENARIOS[decision.scenario](policy, part, sight)
     if order is not None and order.rest:
         halves = PlanParts(asks=halves.asks)
     if decision.outcome is Outcome.ROLLBACK:
-        wait = bool(unseen(decision.scenario, sight)) and not expired
-        decision = _asked(decision, halves, order, wait=wait)
-    together = decision.outcome is not Outcome.ROLLBACK or _agreed(order)
-    chosen = joined(halves.acts, halves.asks) if together else halves.acts
+        wait = bool(unread_parts(decision.scenario, sight)) and not expired
+        decision = _adjust_decision_to_parts(decision, halves, order, wait=wait)
+    together = decision.outcome is not Outcome.ROLLBACK or _is_preapproved(order)
+    chosen = join_plans(halves.acts, halves.asks) if together else halves.acts
     if not chosen.steps:
         return decision, None
     others = () if together else tuple(step.name for step in halves.asks.steps)
     lines = (*(f"{name}: asked about next" for name in others), *chosen.reported)
-    plan = frozen(decision.scenario, decision.target, chosen.steps, policy.fingerprint, lines)
+    plan = freeze_plan(decision.scenario, decision.target, chosen.steps, policy.fingerprint, lines)
     return decision, replace(plan, header=replace(plan.header, asks=others))
 
 
-def _told(plan: Plan, policy: Policy, order: Order | None) -> Plan:
+def _add_duration_warning(plan: Plan, policy: Policy, order: RollbackRequest | None) -> Plan:
     """The plan, which says so where it cannot fit into its time, at the pace that was ordered.
 
     Not even with the whole quota: what is left of it changes while people are asked.
     """
-    ahead = forecast.outlook(plan.steps, policy, order=order)
-    return plan if ahead.fits else plans.reporting(plan, f"{CANNOT_FIT}: {ahead}")
+    ahead = forecast.forecast_duration(plan.steps, policy, order=order)
+    return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
 
 
-def counted(plan: Plan, shown: int) -> str:
+def describe_plan_size(plan: Plan, shown: int) -> str:
     """What a plan brings back, in words."""
-    return all_of(shown, beside_of(plan))
+    return describe_steps(shown, non_function_step_names(plan))
 
 
-def beside_of(plan: Plan) -> list[str]:
+def non_function_step_names(plan: Plan) -> list[str]:
     """The steps of a plan that are about something else than functions, by name."""
     return [step.name for step in plan.steps if is_resource(step)]
 
 
-def people_needed(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
+def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
     """How many different people must want it; rules and identity are never one person's word."""
     reopens = any(class_of(step).four_eyes for step in steps)
     return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
 
 
-def _asked(decision: Decision, halves: PlanParts, order: Order | None, *, wait: bool) -> Decision:
+def _adjust_decision_to_parts(
+    decision: Decision, halves: PlanParts, order: RollbackRequest | None, *, wait: bool
+) -> Decision:
     """What becomes of a decision to go back, by what there is to bring back."""
-    if halves.acts.steps or (halves.asks.steps and _agreed(order)):
+    if halves.acts.steps or (halves.asks.steps and _is_preapproved(order)):
         return decision
     if halves.asks.steps:
-        return asking(decision, WHY)
-    said = joined(halves.acts, halves.asks).reported
+        return require_approval(decision, SECURITY_APPROVAL_REASON)
+    said = join_plans(halves.acts, halves.asks).reported
     if not said and order is not None and not order.rest:
         reason = "everything asked for is at its target already"
         return replace(decision, outcome=Outcome.IGNORE, reason=reason)
@@ -132,15 +139,15 @@ def _asked(decision: Decision, halves: PlanParts, order: Order | None, *, wait: 
     return replace(decision, outcome=outcome, reason=reason)
 
 
-def unseen(scenario: ScenarioName, sight: ResourceState) -> list[InventoryPart]:
+def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[InventoryPart]:
     """The parts beside the functions that a scenario brings back, and that gave no answer."""
     return [
         part
-        for part in sorted(REACHES[scenario].beside)
+        for part in sorted(SCENARIO_SCOPES[scenario].beside)
         if getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
     ]
 
 
-def _agreed(order: Order | None) -> bool:
+def _is_preapproved(order: RollbackRequest | None) -> bool:
     """Whether a person has said in advance what is asked: by break-glass."""
     return order is not None and order.override

@@ -9,25 +9,25 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
-from responders.rollback.completion import ended
-from responders.rollback.decision.rollback_decision import step_writes
-from responders.rollback.isolation.fence_guard import Around
+from responders.rollback.completion import ended_fields
+from responders.rollback.decision.rollback_decision import build_step_writes
+from responders.rollback.isolation.fence_guard import FencePreparation
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Rollback, RollbackStatus, in_favour
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, approvers
 from shared.domain.system import System
 
 
-def approved_by(rollback: Rollback, plan: Plan, people: int) -> str:
+def describe_approvals(rollback: Rollback, plan: Plan, people: int) -> str:
     """Why it may begin; empty: not so many people want that plan yet."""
-    found = in_favour(rollback, plan.header.fingerprint, people)
+    found = approvers(rollback, plan.header.fingerprint, people)
     return f"approved by {', '.join(found.values())}" if len(found) >= people else ""
 
 
-def begin(
+def begin_data_change(
     case: Case,
     plan: Plan,
-    behind: Around,
+    behind: FencePreparation,
     told: Mapping[str, Any],
     note: str,
     *,
@@ -42,7 +42,7 @@ def begin(
         if system.slot not in ("", name):
             return None
         theirs = {**system.suspended, **(suspended or {})}
-        return behind.with_window(replace(system, slot=name, suspended=theirs))
+        return behind.add_freeze_window(replace(system, slot=name, suspended=theirs))
 
     turn = Transition(
         event="rollback.decided",
@@ -56,15 +56,15 @@ def begin(
             **changes,
         },
         status=IncidentStatus.ROLLING_BACK,
-        writes=(*step_writes(case, plan), *behind.writes),
+        writes=(*build_step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )
-    if case.take(turn):
-        behind.begin(case)
+    if case.commit_transition(turn):
+        behind.start_fence(case)
     return True
 
 
-def let_go(
+def build_refusal_transition(
     case: Case,
     told: Mapping[str, Any],
     note: str,
@@ -81,7 +81,7 @@ def let_go(
         choices=() if is_over else ("retry", "accept"),
         facts=told,
         changes={
-            **ended(case, RollbackStatus.NOT_TAKEN, reason),
+            **ended_fields(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
         },
         status=IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED,

@@ -9,18 +9,18 @@ from msgspec.structs import replace
 
 from responders.scenarios.products import hosting
 from responders.scenarios.resource_plan import ResourceState
-from responders.support.inventory_reader import take_stock
+from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
-    ANSWER_SECONDS,
-    LONGEST_SECONDS,
-    Hold,
-    ask,
-    ask_all,
-    no_lease,
+    CALL_TIMEOUT_SECONDS,
+    MAX_TOTAL_SECONDS,
+    ExtendLease,
+    call_all,
+    call_one,
+    skip_lease,
 )
 from shared.core.errors import RollbackError
 from shared.core.store import Document
-from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import record_path
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
@@ -30,12 +30,12 @@ from shared.domain.policy.resources import Resources
 from shared.ports.groups import Ports
 
 
-def survey(
+def collect_resource_state(
     ports: Ports,
     policy: Policy,
     scenario: ScenarioName,
     target: str,
-    hold: Hold = no_lease,
+    hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
     """What was recorded of the target, and what is live; None: the scenario needs none of it.
 
@@ -43,18 +43,18 @@ def survey(
     `hold` is asked before each round of calls.
     Raises: Unavailable, when our own store does not tell; as `hold`.
     """
-    reach = REACHES[scenario].beside
+    reach = SCENARIO_SCOPES[scenario].beside
     if not target or not reach:
         return None
-    hold(ANSWER_SECONDS)
-    record: Document = ask(ports, partial(ports.store.get, record_path(policy.system, target)))
+    hold(CALL_TIMEOUT_SECONDS)
+    record: Document = call_one(ports, partial(ports.store.get, record_path(policy.system, target)))
     fields = record.fields
-    recorded = stocks.unpacked(fields["live"]) if fields is not None else WholeInventory()
-    hold(LONGEST_SECONDS)
-    live = take_stock(ports, replace(policy, resources=_within(policy.resources, reach)))
-    versions = hosting.needed(recorded, live)
-    hold(ANSWER_SECONDS)
-    statuses = ask_all(
+    recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
+    hold(MAX_TOTAL_SECONDS)
+    live = read_inventory(ports, replace(policy, resources=_select_parts(policy.resources, reach)))
+    versions = hosting.versions_to_check(recorded, live)
+    hold(CALL_TIMEOUT_SECONDS)
+    statuses = call_all(
         ports,
         {
             f"{site}/{version}": partial(
@@ -74,7 +74,7 @@ def survey(
     )
 
 
-def _within(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
+def _select_parts(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
     """Of what is protected, what these parts are about: nothing else need be looked at."""
     keys = {key for part in parts for key in PRODUCTS[part].keys}
     return Resources(**{key: getattr(resources, key) for key in keys})

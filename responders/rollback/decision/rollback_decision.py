@@ -9,33 +9,54 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import described, parked
+from responders.rollback.approval import build_approval_request, format_plan_changes
 from responders.rollback.case import Case, Transition
-from responders.rollback.completion import ended
-from responders.rollback.decision.fact_collection import Gathered, gather
-from responders.rollback.decision.plan import CANNOT_FIT, counted, people_needed, prepared
-from responders.rollback.decision.resource_collection import survey
-from responders.rollback.session_revocation import VERB, with_plan
+from responders.rollback.completion import ended_fields
+from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
+from responders.rollback.decision.plan import (
+    OVERLONG_PLAN_PREFIX,
+    describe_plan_size,
+    prepare_plan,
+    required_approvals,
+)
+from responders.rollback.decision.resource_collection import collect_resource_state
+from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
-from responders.support.parallel_calls import ANSWER_SECONDS, Hold, ask_all, no_lease, or_none
+from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
+    ExtendLease,
+    answer_or_none,
+    call_all,
+    skip_lease,
+)
 from shared.core import text, topics
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Write, written
-from shared.domain.commands.command import as_gcloud, as_shell
+from shared.core.store import Create, Write, conditional_write
+from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision import forecast
-from shared.domain.decision.facts import Facts, FunctionDifference, differences
-from shared.domain.decision.forecast import Outlook
-from shared.domain.decision.gate_evaluation import Decision, approved, evaluate, evaluate_order
+from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
+from shared.domain.decision.forecast import DurationForecast
+from shared.domain.decision.gate_evaluation import (
+    Decision,
+    evaluate_incident,
+    evaluate_request,
+    mark_approved,
+)
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.request_scope import ordered_change
-from shared.domain.deployments.deployment import by_function
-from shared.domain.incidents.incident import IncidentStatus, was_escalated
+from shared.domain.decision.request_scope import requested_change
+from shared.domain.deployments.deployment import counts_by_function
+from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
 from shared.domain.policy.model import Policy, ScenarioName
-from shared.domain.policy.signals import BREACH
+from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Order, Question, RollbackStatus, in_favour
+from shared.domain.rollback.rollback import (
+    ApprovalRequest,
+    RollbackRequest,
+    RollbackStatus,
+    approvers,
+)
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
@@ -43,32 +64,32 @@ from shared.domain.system import Budget, System
 from shared.ports.groups import Ports
 
 
-def decide(case: Case) -> bool:
+def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     target = case.rollback.order.target if case.rollback.order else ""
-    gathered = gather(
+    gathered = collect_facts(
         case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id, target
     )
-    if case.raised(gathered.alerts):
+    if case.raise_severity(gathered.alerts):
         return True
-    decision = _decision(case, gathered.facts)
-    decision, plan = planned(
+    decision = _evaluate(case, gathered.facts)
+    decision, plan = build_decided_plan(
         case.ports,
         case.policy,
         gathered.facts,
         decision,
         case.rollback.order,
         expired=case.now() >= case.decide_by,
-        hold=case.hold_for,
+        hold=case.extend_lease,
     )
     if plan is not None and case.policy.resources.identity:
-        plan = _told_of_sessions(plan, ends=_ends_sessions(case, gathered))
-    shown = differences(decision.change, gathered.facts.inventory or {}) if plan else []
-    needed = people_needed(case.policy, decision, plan.steps if plan else ())
+        plan = _add_session_line(plan, ends=_must_revoke_sessions(case, gathered))
+    shown = function_differences(decision.change, gathered.facts.inventory or {}) if plan else []
+    needed = required_approvals(case.policy, decision, plan.steps if plan else ())
     if plan is not None and decision.outcome is Outcome.ASK:
-        people = in_favour(case.rollback, plan.header.fingerprint, needed)
+        people = approvers(case.rollback, plan.header.fingerprint, needed)
         enough = len(people) >= needed
-        decision = approved(decision, people.values()) if enough else decision
+        decision = mark_approved(decision, people.values()) if enough else decision
     told = {
         "outcome": decision.outcome,
         "scenario": decision.scenario,
@@ -79,90 +100,94 @@ def decide(case: Case) -> bool:
         told["overridden"] = [encode(answer) for answer in decision.overridden]
     match decision.outcome:
         case Outcome.HOLD:
-            return not case.take(held(case, decision.reason, told))
+            return not case.commit_transition(build_hold_transition(case, decision.reason, told))
         case Outcome.ROLLBACK if plan is not None:
             before = _baseline(case, gathered.facts, decision)
-            case.take(_going_back(case, gathered, decision, plan, before, told))
+            case.commit_transition(
+                _build_start_transition(case, gathered, decision, plan, before, told)
+            )
             return True
         case Outcome.ASK if plan is not None:
-            question = Question(plan.header, needed, decision.reason, case.now())
-            turn = parked(case, question, shown, counted(plan, len(shown)), told)
+            question = ApprovalRequest(plan.header, needed, decision.reason, case.now())
+            turn = build_approval_request(
+                case, question, shown, describe_plan_size(plan, len(shown)), told
+            )
         case _:
-            turn = _let_go(case, decision, plan, shown, told)
-    return not case.end(turn, answered={alert.key for alert in gathered.alerts})
+            turn = _build_no_action_transition(case, decision, plan, shown, told)
+    return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def _baseline(case: Case, facts: Facts, decision: Decision) -> Baseline:
+def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> Baseline:
     """Return what routers and probes saw of the plan's functions in the hour before the onset.
 
     A service without an answer leaves its part unknown. Probe results are stored for half an hour,
     so they cover the last part.
     """
     onset = facts.onset if facts.alerts else case.now()
-    window = baseline.before(onset, decision.change.functions.values())
+    window = baseline.baseline_window(onset, decision.change.functions.values())
     ports, system = case.ports, case.policy.system
-    case.hold_for(ANSWER_SECONDS)
-    answers = ask_all(
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    answers = call_all(
         ports,
         {
             "metrics": partial(ports.system(system).metrics.requests, *window),
             "probes": partial(ports.store.get, probe_signals.probes_path(system)),
         },
     )
-    counted, probes = or_none(answers["metrics"]), or_none(answers["probes"])
+    counted, probes = answer_or_none(answers["metrics"]), answer_or_none(answers["probes"])
     looks = decode(ProbeRecord, probes.fields).looks if probes and probes.fields is not None else {}
     requests = None
     if counted is not None:
-        everything = by_function(counted, facts.inventory or {})
+        everything = counts_by_function(counted, facts.inventory or {})
         requests = {name: one for name, one in everything.items() if name in decision.scope}
-    return baseline.recorded(window, requests, looks)
+    return baseline.record_baseline(window, requests, looks)
 
 
-def planned(
+def build_decided_plan(
     ports: Ports,
     policy: Policy,
-    facts: Facts,
+    facts: DecisionFacts,
     decision: Decision,
-    order: Order | None,
+    order: RollbackRequest | None,
     *,
     expired: bool = True,
-    hold: Hold = no_lease,
+    hold: ExtendLease = skip_lease,
 ) -> tuple[Decision, Plan | None]:
     """The decision as its plan makes it, and that plan, over what is live now.
 
     Raises: Unavailable, when our own store does not tell what was recorded; as `hold`.
     """
-    sight = seen_beside(ports, policy, decision, order, hold)
-    return prepared(policy, facts, decision, sight, order, expired=expired)
+    sight = read_resource_state(ports, policy, decision, order, hold)
+    return prepare_plan(policy, facts, decision, sight, order, expired=expired)
 
 
-def seen_beside(
+def read_resource_state(
     ports: Ports,
     policy: Policy,
     decision: Decision,
-    order: Order | None,
-    hold: Hold = no_lease,
+    order: RollbackRequest | None,
+    hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
     """What lies beside the functions, where the decision's plan is about that.
 
-    Raises: as `planned`.
+    Raises: as `build_decided_plan`.
     """
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
     target = decision.target if looks and whole else ""
-    return survey(ports, policy, decision.scenario, target, hold)
+    return collect_resource_state(ports, policy, decision.scenario, target, hold)
 
 
-def _decision(case: Case, facts: Facts) -> Decision:
+def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
     rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
     order = rollback.order
     if order is None:
-        return evaluate(facts, policy, deadline, now, rollback.id)
-    return evaluate_order(
+        return evaluate_incident(facts, policy, deadline, now, rollback.id)
+    return evaluate_request(
         facts,
         policy,
-        ordered_change(order, facts, policy),
+        requested_change(order, facts, policy),
         deadline,
         now,
         rollback.id,
@@ -171,9 +196,9 @@ def _decision(case: Case, facts: Facts) -> Decision:
     )
 
 
-def _going_back(
+def _build_start_transition(
     case: Case,
-    gathered: Gathered,
+    gathered: CollectedFacts,
     decision: Decision,
     plan: Plan,
     before: Baseline,
@@ -183,7 +208,9 @@ def _going_back(
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
     pace = gathered.facts.pace
-    ahead = forecast.outlook(plan.steps, case.policy, order=rollback.order, left=pace, now=now)
+    ahead = forecast.forecast_duration(
+        plan.steps, case.policy, order=rollback.order, left=pace, now=now
+    )
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -193,8 +220,8 @@ def _going_back(
 
     return Transition(
         event="rollback.decided",
-        note=f"going back to {decision.target}: {counted(plan, len(decision.scope))}",
-        details=_before(plan, ahead),
+        note=f"going back to {decision.target}: {describe_plan_size(plan, len(decision.scope))}",
+        details=_format_warnings(plan, ahead),
         facts={
             **told,
             "plan": plan.header.fingerprint,
@@ -213,53 +240,59 @@ def _going_back(
         },
         status=IncidentStatus.ROLLING_BACK,
         writes=(
-            *case.absorbing(gathered.alerts),
-            *step_writes(case, plan),
-            *(_spent(gathered, case) if automatic else ()),
-            *((with_plan(rollback, case.policy, now),) if _ends_sessions(case, gathered) else ()),
+            *case.build_absorb_writes(gathered.alerts),
+            *build_step_writes(case, plan),
+            *(_build_budget_writes(gathered, case) if automatic else ()),
+            *(
+                (build_revocation_command(rollback, case.policy, now),)
+                if _must_revoke_sessions(case, gathered)
+                else ()
+            ),
         ),
         system=slot_taken,
     )
 
 
-def _before(plan: Plan, ahead: Outlook) -> tuple[str, ...]:
+def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
     """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
-    said = any(line.startswith(CANNOT_FIT) for line in plan.header.reported)
+    said = any(line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.header.reported)
     return (*(() if said else (str(ahead),)), *text.first_lines(plan.header.reported))
 
 
-def _ends_sessions(case: Case, gathered: Gathered) -> bool:
+def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
     """Whether everybody has to sign in again: somebody may have got in."""
-    breached = any(alert.signal == BREACH for alert in gathered.alerts)
+    breached = any(alert.signal == BREACH_SIGNAL for alert in gathered.alerts)
     return breached and case.policy.resources.identity
 
 
-def _told_of_sessions(plan: Plan, *, ends: bool) -> Plan:
+def _add_session_line(plan: Plan, *, ends: bool) -> Plan:
     """The plan, which says what becomes of sessions where that matters."""
     if ends:
-        return plans.reporting(plan, "every session of before it begins ends with it")
+        return plans.add_report_line(plan, "every session of before it begins ends with it")
     if plan.header.scenario is not ScenarioName.AUTH:
         return plan
-    return plans.reporting(plan, f"sessions stay; `rollback {VERB}` ends every one of them")
+    return plans.add_report_line(
+        plan, f"sessions stay; `rollback {REVOKE_SESSIONS_VERB}` ends every one of them"
+    )
 
 
-def step_writes(case: Case, plan: Plan) -> Iterable[Write]:
+def build_step_writes(case: Case, plan: Plan) -> Iterable[Write]:
     """The plan's steps, each a document that must not be there yet."""
     for step in plan.steps:
         expiring = replace(step, expires_at=case.rollback.expires_at)
         yield Create(plans.step_path(case.rollback.id, step.name), encode(expiring))
 
 
-def _spent(gathered: Gathered, case: Case) -> tuple[Write, ...]:
+def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, ...]:
     """One automatic rollback more in the global budget, unless somebody spent it since."""
     now = case.now()
     hour_ago = now - timedelta(hours=1)
     starts = (*(start for start in gathered.facts.budget.starts if start > hour_ago), now)
     fields = encode(Budget(starts))
-    return (written(gathered.budget, fields),)
+    return (conditional_write(gathered.budget, fields),)
 
 
-def held(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
+def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
     first = case.incident.status is IncidentStatus.DETECTED
     return Transition(
@@ -267,7 +300,7 @@ def held(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
         note=reason,
         facts=told,
         changes={
-            "due_at": case.look_after(case.policy.gates.judge_every),
+            "due_at": case.next_check_at(case.policy.gates.judge_every),
             "gates": tuple(told["gates"]),
             "lease": None,
         },
@@ -276,7 +309,7 @@ def held(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     )
 
 
-def _let_go(
+def _build_no_action_transition(
     case: Case,
     decision: Decision,
     plan: Plan | None,
@@ -286,7 +319,7 @@ def _let_go(
     """The turn that acts on nothing: over, or escalated with what was prepared."""
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
-        waits = rollback.order is None and was_escalated(case.incident, rollback.created_at)
+        waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
         note = f"no action: {decision.reason}"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
@@ -294,7 +327,7 @@ def _let_go(
             choices=("retry", "accept") if waits else (),
             facts=told,
             changes={
-                **ended(case, RollbackStatus.NOT_TAKEN, decision.reason),
+                **ended_fields(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
             status=IncidentStatus.ESCALATED if waits else IncidentStatus.RESOLVED,
@@ -303,20 +336,20 @@ def _let_go(
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
         reason = f"there is no plan of the scenario {decision.scenario}"
     command = _prepared_command(case, decision)
-    ways = (as_shell(command), as_gcloud(topics.COMMANDS, command))
+    ways = (format_shell_command(command), format_gcloud_command(topics.COMMANDS, command))
     prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}
     lines: tuple[str, ...] = ()
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
-        back = f"prepared: back to {plan.header.target}, {counted(plan, len(shown))}"
-        lines = (back, *described(shown), *plan.header.reported)
+        back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"
+        lines = (back, *format_plan_changes(shown), *plan.header.reported)
     return Transition(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",
         details=(*lines, *ways),
         facts={**told, **prepared},
         changes={
-            **ended(case, RollbackStatus.NOT_TAKEN, reason),
+            **ended_fields(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
             "scenario": decision.scenario,
         },
@@ -326,7 +359,7 @@ def _let_go(
 
 def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
     """The one command by which a person does what was prepared, and no more than was ordered."""
-    order = case.rollback.order or Order(command="", actor="", reason="")
+    order = case.rollback.order or RollbackRequest(command="", actor="", reason="")
     limits = {
         "groups": order.groups,
         "functions": decision.scope if decision.change.left else order.functions,

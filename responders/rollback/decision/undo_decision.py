@@ -11,45 +11,55 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure import FORGET
+from responders.data.erasure import ERASE_VERB
 from responders.data.repair import erasure_after_repair
-from responders.rollback.approval import parked
+from responders.rollback.approval import build_approval_request
 from responders.rollback.case import Case
-from responders.rollback.decision.data_requests import PREPARE_WITHIN
-from responders.rollback.decision.fact_collection import gather
-from responders.rollback.decision.repair_start import approved_by, begin, let_go
-from responders.rollback.decision.rollback_decision import held
-from responders.rollback.decision.undo_preview import UndoPreview, is_of_data, work_out
+from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
+from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.decision.repair_start import (
+    begin_data_change,
+    build_refusal_transition,
+    describe_approvals,
+)
+from responders.rollback.decision.rollback_decision import build_hold_transition
+from responders.rollback.decision.undo_preview import (
+    UndoPreview,
+    is_document_step,
+    preview_from_facts,
+)
 from responders.rollback.isolation import fence_guard
-from responders.rollback.isolation.fence_guard import Around
-from responders.support.parallel_calls import LONGEST_SECONDS
+from responders.rollback.isolation.fence_guard import FencePreparation
+from responders.support.parallel_calls import MAX_TOTAL_SECONDS
 from shared.core.codec import encode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Order, Question, Rollback
-from shared.engine.steps.resource_differences import all_of
+from shared.domain.rollback.rollback import ApprovalRequest, Rollback, RollbackRequest
+from shared.engine.steps.resource_differences import describe_steps
 
-REMOVES_COPIES: Final = (FORGET, erasure_after_repair.VERB)
-LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
+COPY_ERASURE_VERBS: Final = (ERASE_VERB, erasure_after_repair.ERASE_AFTER_REPAIR_VERB)
+EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
-def decide(case: Case) -> bool:
+def decide_undo(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     policy, rollback, now = case.policy, case.rollback, case.now()
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
     alerts = case.joined_alerts
-    gathered = gather(case.ports, policy, now, alerts, rollback.id, writing=True)
-    if case.raised(gathered.alerts):
+    gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
+    if case.raise_severity(gathered.alerts):
         return True
     deadline = case.decide_by
-    case.hold_for(LONGEST_SECONDS)
-    found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
-    found, behind = _behind(case, _agreed(rollback, found), deadline)
+    case.extend_lease(MAX_TOTAL_SECONDS)
+    found = preview_from_facts(
+        case.ports, policy, order, gathered.facts, deadline, now, rollback.id
+    )
+    found, behind = _add_fence(case, _apply_approvals(rollback, found), deadline)
     plan = found.reversal.plan
     told = {
         "outcome": found.outcome,
@@ -61,75 +71,83 @@ def decide(case: Case) -> bool:
     }
     match found.outcome:
         case Outcome.HOLD:
-            return not case.take(held(case, found.reason, told))
+            return not case.commit_transition(build_hold_transition(case, found.reason, told))
         case Outcome.ROLLBACK if plan is not None:
-            return _begun(case, order, found, plan, behind, told)
+            return _begin_undo(case, order, found, plan, behind, told)
         case Outcome.ASK if plan is not None:
-            question = Question(plan.header, found.people, found.reason, now)
+            question = ApprovalRequest(plan.header, found.people, found.reason, now)
             among = "documents" if found.writes else "rebuilds"
-            turn = parked(case, question, found.reversal.shown, f"{among} among it", told)
+            turn = build_approval_request(
+                case, question, found.reversal.shown, f"{among} among it", told
+            )
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
-            turn = let_go(case, told, "nothing was done", found.reason, details=details)
+            turn = build_refusal_transition(
+                case, told, "nothing was done", found.reason, details=details
+            )
     answered = {alert.key for alert in gathered.alerts}
-    return not case.end(turn, answered=answered)
+    return not case.commit_final_transition(turn, answered=answered)
 
 
-def _behind(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, Around]:
+def _add_fence(
+    case: Case, found: UndoPreview, deadline: datetime
+) -> tuple[UndoPreview, FencePreparation]:
     """What becomes of it, and what is raised with it; it waits for what falls.
 
     And for whoever removes copies just now of people who were erased.
     """
     plan = found.reversal.plan
     if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
-        return found, Around()
+        return found, FencePreparation()
     if case.ports.buckets.quarantine is None:
-        return replace(found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET), Around()
-    behind = fence_guard.around(case, found.takes)
-    why_not = behind.why_not or _copies_removed(case)
+        return replace(
+            found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET_REASON
+        ), FencePreparation()
+    behind = fence_guard.prepare_fence(case, found.takes)
+    why_not = behind.why_not or _find_copy_erasure(case)
     if why_not:
-        waits = case.now() < deadline + PREPARE_WITHIN
+        waits = case.now() < deadline + PREPARATION_TIMEOUT
         outcome = Outcome.HOLD if waits else Outcome.ESCALATE
         found = replace(found, outcome=outcome, reason=why_not)
     return found, behind
 
 
-def _copies_removed(case: Case) -> str:
+def _find_copy_erasure(case: Case) -> str:
     """Why the copies cannot be put back now; empty: nobody is about to remove any."""
-    due = (("system", "==", case.policy.system), ("due_at", ">", LONG_AGO))
+    due = (("system", "==", case.policy.system), ("due_at", ">", EPOCH))
     known = case.ports.store.query(Query("commands", where=due, order_by="due_at"))
-    if not any((one.fields or {})["command"] in REMOVES_COPIES for one in known):
+    if not any((one.fields or {})["command"] in COPY_ERASURE_VERBS for one in known):
         return ""
     return "copies of people who were erased are being removed"
 
 
-def _agreed(rollback: Rollback, found: UndoPreview) -> UndoPreview:
+def _apply_approvals(rollback: Rollback, found: UndoPreview) -> UndoPreview:
     """What becomes of a question once enough people want its plan."""
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    reason = approved_by(rollback, plan, found.people)
+    reason = describe_approvals(rollback, plan, found.people)
     return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
 
 
-def _begun(
+def _begin_undo(
     case: Case,
-    order: Order,
+    order: RollbackRequest,
     found: UndoPreview,
     plan: Plan,
-    behind: Around,
+    behind: FencePreparation,
     told: Mapping[str, Any],
 ) -> bool:
     """As `begin`; automation leaves alone for a while what is led anywhere."""
-    functions = sorted({one.target for one in plan.steps if not is_of_data(one)})
-    beside = [one.name for one in plan.steps if is_of_data(one)]
+    functions = sorted({one.target for one in plan.steps if not is_document_step(one)})
+    beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
-    return begin(
+    return begin_data_change(
         case,
         plan,
         behind,
         {**told, "suspended": until},
-        f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
+        f"{order.way}: {describe_steps(len(functions), beside)} to {order.target}",
         details=plan.header.reported,
         suspended=dict.fromkeys(functions, until),
         is_fenced=found.writes and case.policy.fence is not None,

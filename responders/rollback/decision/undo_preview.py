@@ -12,25 +12,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.repair.preview import (
-    Started,
-    Writes,
-    behind_a_fence,
-    changes,
-    started,
-    taking_out,
-    too_long,
-    why_not_started,
-    why_unknown,
-    written,
+    DocumentWriteCounts,
+    TriggeredTarget,
+    build_erasure_step,
+    count_document_events,
+    count_written_documents,
+    find_fence_duration_obstacle,
+    find_trigger_obstacle,
+    find_triggered_targets,
+    find_unknown_trigger_reason,
+    format_fence_lines,
 )
-from responders.rollback.decision.data_requests import PEOPLE, WORD_OF_TWO
-from responders.rollback.decision.fact_collection import gather
-from responders.rollback.pins import pins_of
+from responders.rollback.decision.data_requests import DATA_APPROVAL_REASON, REQUIRED_APPROVALS
+from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.pins import active_pins
 from responders.scenarios import undo as reversal
 from responders.scenarios import undo_targets
-from responders.scenarios.undo import Reversal
-from responders.scenarios.undo_targets import Wanted
-from responders.support.parallel_calls import ask_in_batches
+from responders.scenarios.undo import UndoPlan
+from responders.scenarios.undo_targets import UndoTarget
+from responders.support.parallel_calls import call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
@@ -38,10 +38,10 @@ from shared.core.store import Query, Store
 from shared.domain.data.events.triggers import DocumentEvent
 from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair import quarantine
-from shared.domain.decision.facts import Facts
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
-from shared.domain.deployments.build_config import Built
+from shared.domain.deployments.build_config import BuiltFunction
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
@@ -49,15 +49,15 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback import write_ramp
-from shared.domain.rollback.plan import Plan, Step, reporting
-from shared.domain.rollback.rollback import Direction, Order, Rollback, RollbackStatus
+from shared.domain.rollback.plan import Plan, Step, add_report_line
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.groups import Ports
 
-Piece = tuple[repair.RepairGoal, repair.Position]
+SurveyedPiece = tuple[repair.RepairGoal, repair.RepairPosition]
 """A piece that a repair has gone through, and how far."""
-WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
+REBUILD_WARNING: Final = "what is built again is not the artefact of old"
 
 
 class UndoPreview(Struct, frozen=True):
@@ -66,14 +66,16 @@ class UndoPreview(Struct, frozen=True):
     outcome: Outcome
     reason: str
     gates: tuple[GateAnswer, ...]
-    reversal: Reversal
+    reversal: UndoPlan
     takes: timedelta = timedelta()
     """How long documents are written."""
 
     @property
     def writes(self) -> bool:
         """Whether documents are among it."""
-        return self.reversal.plan is not None and any(map(is_of_data, self.reversal.plan.steps))
+        return self.reversal.plan is not None and any(
+            map(is_document_step, self.reversal.plan.steps)
+        )
 
     @property
     def of_documents(self) -> tuple[str, ...]:
@@ -85,57 +87,59 @@ class UndoPreview(Struct, frozen=True):
     @property
     def people(self) -> int:
         """How many different people must want it, where it asks."""
-        return PEOPLE if self.writes else 1
+        return REQUIRED_APPROVALS if self.writes else 1
 
 
-def worked_out(ports: Ports, policy: Policy, order: Order) -> UndoPreview:
+def preview_order(ports: Ports, policy: Policy, order: RollbackRequest) -> UndoPreview:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     now = ports.clock.now()
-    facts = gather(ports, policy, now, list, "", writing=True).facts
+    facts = collect_facts(ports, policy, now, list, "", writing=True).facts
     deadline = now + policy.gates.decide_within[Severity.LOW]
-    return work_out(ports, policy, order, facts, deadline, now, "")
+    return preview_from_facts(ports, policy, order, facts, deadline, now, "")
 
 
-def work_out(
+def preview_from_facts(
     ports: Ports,
     policy: Policy,
-    order: Order,
-    facts: Facts,
+    order: RollbackRequest,
+    facts: DecisionFacts,
     deadline: datetime,
     now: datetime,
     rollback: str,
 ) -> UndoPreview:
     """What the order does by these facts, and whether it may. Raises: Unavailable."""
     store, inventory = ports.store, facts.inventory or {}
-    functions, repaired = _taken_back(store, policy, order, inventory)
-    answers = _built(ports, policy, functions)
+    functions, repaired = _select_undo_targets(store, policy, order, inventory)
+    answers = _read_rebuilt_functions(ports, policy, functions)
     built = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
     unseen = answers.keys() - built.keys()
     allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
     outcome, reason = allowed.outcome, allowed.reason
     if outcome is Outcome.ROLLBACK and unseen:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
-        reason = f"no answer about what is deployed: {text.phrase(sorted(unseen))}"
+        reason = f"no answer about what is deployed: {text.join_names(sorted(unseen))}"
     seen = {name: one for name, one in functions.items() if name not in unseen}
-    planned = reversal.plan(policy, inventory, seen, order.target, built)
-    pieces = {name: _gone_through(store, name) for name in repaired}
-    documents = _put_back(policy, pieces, facts)
-    planned = reversal.with_documents(planned, documents, policy, order.target)
+    planned = reversal.plan_undo(policy, inventory, seen, order.target, built)
+    pieces = {name: _repaired_pieces(store, name) for name in repaired}
+    documents = _build_restore_steps(policy, pieces, facts)
+    planned = reversal.add_document_steps(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
-    takes = timedelta(seconds=write_ramp.seconds(writes))
+    takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
-    unknown = why_unknown(facts)
+    unknown = find_unknown_trigger_reason(facts)
     if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
-    starts = started(policy, _undone(chain.from_iterable(pieces.values())), facts)
-    return _asking(policy, order, worked, starts)
+    starts = find_triggered_targets(
+        policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts
+    )
+    return _build_preview(policy, order, worked, starts)
 
 
-def _asking(
-    policy: Policy, order: Order, worked: UndoPreview, starts: Iterable[Started]
+def _build_preview(
+    policy: Policy, order: RollbackRequest, worked: UndoPreview, starts: Iterable[TriggeredTarget]
 ) -> UndoPreview:
     """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
@@ -145,18 +149,20 @@ def _asking(
     if not worked.writes:
         if not found.rebuilt:
             return worked
-        return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
+        return replace(worked, outcome=Outcome.ASK, reason=REBUILD_WARNING)
     plan = found.plan
-    for line in (*_counted(plan), *map(str, starts), *behind_a_fence(policy)):
-        plan = reporting(plan, line)
+    for line in (*_format_document_counts(plan), *map(str, starts), *format_fence_lines(policy)):
+        plan = add_report_line(plan, line)
     worked = replace(worked, reversal=replace(found, plan=plan))
-    why_not = too_long(policy, worked.takes) or why_not_started(policy, starts)
+    why_not = find_fence_duration_obstacle(policy, worked.takes) or find_trigger_obstacle(
+        policy, starts
+    )
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
-    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO)
+    return replace(worked, outcome=Outcome.ASK, reason=DATA_APPROVAL_REASON)
 
 
-def _counted(plan: Plan) -> Iterator[str]:
+def _format_document_counts(plan: Plan) -> Iterator[str]:
     """How many documents of each repair are put back, at most: what was written since stays."""
     for step in plan.steps:
         if step.kind == restore.KIND:
@@ -164,18 +170,18 @@ def _counted(plan: Plan) -> Iterator[str]:
             yield f"{goal.documents} documents that {goal.rollback} has written"
 
 
-def is_of_data(step: Step) -> bool:
+def is_document_step(step: Step) -> bool:
     """Whether a step moves documents."""
     return step.kind in (restore.KIND, erase.KIND)
 
 
-def moved(store: Store, incident: Incident) -> dict[str, Wanted]:
+def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
     """The functions that an incident's rollbacks have moved, as they were found."""
     names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
-    return undo_targets.found_by([load_steps(store, name).values() for name in names])
+    return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
 
 
-def repairs(store: Store, incident: Incident) -> list[str]:
+def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
     """An incident's repairs that have written documents, the newest first.
 
     What an undo has put back is not put back again.
@@ -190,61 +196,70 @@ def repairs(store: Store, incident: Incident) -> list[str]:
         if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
         elif known.way is Direction.REPAIR and store.query(
-            Query(quarantine.journal(name), limit=1)
+            Query(quarantine.journal_path(name), limit=1)
         ):
             repaired.insert(0, name)
     return repaired
 
 
-def _taken_back(
-    store: Store, policy: Policy, order: Order, inventory: Inventory
-) -> tuple[dict[str, Wanted], list[str]]:
+def _select_undo_targets(
+    store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
+) -> tuple[dict[str, UndoTarget], list[str]]:
     """The functions that the order is about, and the repairs, the newest first."""
     if order.way is Direction.UNDO:
         document = store.get(incidents.incident_path(order.incident))
         incident = decode(Incident, document.fields)
-        return moved(store, incident), repairs(store, incident)
-    named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
-    return undo_targets.unpinned(named, inventory), []
+        return moved_functions(store, incident), repairs_with_writes(store, incident)
+    named = (one for one in active_pins(store, policy.system) if one.function in order.functions)
+    return undo_targets.collect_unpin_targets(named, inventory), []
 
 
-def _built(
-    ports: Ports, policy: Policy, functions: Mapping[str, Wanted]
-) -> dict[str, Built | RollbackError | None]:
+def _read_rebuilt_functions(
+    ports: Ports, policy: Policy, functions: Mapping[str, UndoTarget]
+) -> dict[str, BuiltFunction | RollbackError | None]:
     """What ours have built again, as it is now; None: it is gone."""
-    found = ports.system(policy.system).builder.found
+    found = ports.system(policy.system).builder.find_function
     calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
     unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
-    return {**unasked, **ask_in_batches(ports, calls)}
+    return {**unasked, **call_in_batches(ports, calls)}
 
 
-def _put_back(policy: Policy, repaired: Mapping[str, list[Piece]], facts: Facts) -> list[Step]:
+def _build_restore_steps(
+    policy: Policy, repaired: Mapping[str, list[SurveyedPiece]], facts: DecisionFacts
+) -> list[Step]:
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name, pieces in repaired.items():
-        names = tuple(sorted({one.name for one in started(policy, _undone(pieces), facts)}))
+        names = tuple(
+            sorted(
+                {
+                    one.name
+                    for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)
+                }
+            )
+        )
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
-        documents = sum(written(position.fates) for _, position in pieces)
+        documents = sum(count_written_documents(position.fates) for _, position in pieces)
         goal = restore.RestoreGoal(name, database, documents, names)
         step = Step(f"put back {name}", restore.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
-        steps.append(taking_out(policy, steps))
+        steps.append(build_erasure_step(policy, steps))
     return steps
 
 
-def _gone_through(store: Store, repaired: str) -> list[Piece]:
+def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
     """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
     return [
-        (decode(repair.RepairGoal, one.goal), repair.from_text(one.operation or one.seen))
+        (decode(repair.RepairGoal, one.goal), repair.decode_position(one.operation or one.seen))
         for one in steps
     ]
 
 
-def _undone(pieces: Iterable[Piece]) -> Writes:
+def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> DocumentWriteCounts:
     """The pieces of repairs, and what becomes of how many documents there once they are undone."""
     made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
-        was = changes(position.fates)
+        was = count_document_events(position.fates)
         yield goal, {**was, made: was[removed], removed: was[made]}

@@ -13,12 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case
-from responders.rollback.completion import fail
-from responders.rollback.isolation.fence_command import VERB
+from responders.rollback.completion import fail_rollback
+from responders.rollback.isolation.fence_command import FENCE_VERB
 from shared.core.codec import decode, encode
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.core.errors import Rejected
-from shared.core.store import Create, Document, Write, written
+from shared.core.store import Create, Document, Write, conditional_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.isolation import write_fence as fences
@@ -30,12 +30,12 @@ from shared.domain.system import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-AGAIN: Final = timedelta(seconds=5)
-GRACE: Final = timedelta(minutes=1)
+POLL_INTERVAL: Final = timedelta(seconds=5)
+RAISE_GRACE_PERIOD: Final = timedelta(minutes=1)
 """So much later than it was to stand a fence is given up that nobody has let fall."""
 
 
-class Around(Struct, frozen=True):
+class FencePreparation(Struct, frozen=True):
     """The fence that is raised with what writes documents, or why that cannot begin now."""
 
     fence: Fence | None = None
@@ -44,40 +44,44 @@ class Around(Struct, frozen=True):
     why_not: str = ""
     """Empty: it can begin."""
 
-    def with_window(self, system: System) -> System:
+    def add_freeze_window(self, system: System) -> System:
         """The system, in which automation does not answer what a fence brings about."""
         if self.fence is None:
             return system
         return replace(system, freezes=(*system.freezes, self.fence.window))
 
-    def begin(self, case: Case) -> None:
+    def start_fence(self, case: Case) -> None:
         """Have it raised at once, now that all is committed."""
         if self.fence is not None:
-            work_queue.publish(case.ports.bus, work_queue.COMMAND, self.fence.command, case.now())
+            work_queue.publish_work_item(
+                case.ports.bus, work_queue.COMMAND, self.fence.command, case.now()
+            )
 
 
-def around(case: Case, takes: timedelta) -> Around:
+def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
     """What the commit that begins to write documents, so long, needs beside it.
 
     Raises: Unavailable.
     """
     rules, now = case.policy.fence, case.now()
     if rules is None:
-        return Around()
+        return FencePreparation()
     document = case.ports.store.get(fences.fence_path(case.policy.system))
-    fence = _decoded(document)
+    fence = _decode_fence(document)
     if fence is None or fence.is_over:
-        return _raised(case, rules, document)
+        return _build_new_fence(case, rules, document)
     if fence.status is FenceStatus.FALLING:
-        return Around(why_not=f"a fence is falling: {fence.why}")
+        return FencePreparation(why_not=f"a fence is falling: {fence.why}")
     if fence.rollback:
-        return Around(why_not=f"the fence of {fence.rollback} falls with it")
+        return FencePreparation(why_not=f"the fence of {fence.rollback} falls with it")
     if fence.status is FenceStatus.RAISING:
         takes += rules.stands_within
     if now + takes > fence.until:
         ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
-        return Around(why_not=f"{ends}, and writing takes {in_words(takes)}: lift it, or wait")
-    return Around()
+        return FencePreparation(
+            why_not=f"{ends}, and writing takes {describe_duration(takes)}: lift it, or wait"
+        )
+    return FencePreparation()
 
 
 def is_awaited(case: Case) -> bool:
@@ -85,75 +89,77 @@ def is_awaited(case: Case) -> bool:
     rollback = case.rollback
     if not rollback.is_fenced or rollback.started_at is not None:
         return False
-    fence = read(case.ports, case.policy)
+    fence = read_fence(case.ports, case.policy)
     return fence is None or fence.status is not FenceStatus.STANDING
 
 
-def wait(case: Case) -> bool:
+def await_fence(case: Case) -> bool:
     """Look again soon; end it where the fence comes to nothing. Whether to go on now."""
-    rules, fence = case.policy.fence, read(case.ports, case.policy)
+    rules, fence = case.policy.fence, read_fence(case.ports, case.policy)
     if rules is None:
-        return fail(case, "no document was written: the policy declares no fence any more")
+        return fail_rollback(case, "no document was written: the policy declares no fence any more")
     if fence is None or fence.status in (FenceStatus.FALLING, FenceStatus.DOWN):
-        return fail(case, f"no document was written: {_gone(fence)}")
+        return fail_rollback(case, f"no document was written: {_describe_lost_fence(fence)}")
     if fence.status is FenceStatus.STANDING:
         return True
-    if case.now() >= fence.began_at + rules.stands_within + GRACE:
-        return fail(case, f"no document was written: the fence does not stand: {fence.waiting}")
-    case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + AGAIN)
+    if case.now() >= fence.began_at + rules.stands_within + RAISE_GRACE_PERIOD:
+        return fail_rollback(
+            case, f"no document was written: the fence does not stand: {fence.waiting}"
+        )
+    case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + POLL_INTERVAL)
     return False
 
 
-def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
+def require_fence(ports: Ports, policy: Policy, rollback: Rollback) -> None:
     """Return while the fence stands that the repair was begun behind, or where it needs none.
 
     Raises: Rejected, with why it has fallen; Unavailable.
     """
     if not rollback.is_fenced:
         return
-    fence, began = read(ports, policy), rollback.started_at
+    fence, began = read_fence(ports, policy), rollback.started_at
     if fence is None or fence.status is not FenceStatus.STANDING:
-        raise Rejected(f"nothing more is written: {_gone(fence)}")
+        raise Rejected(f"nothing more is written: {_describe_lost_fence(fence)}")
     if began is not None and fence.began_at > began:
         raise Rejected("nothing more is written: the fence has fallen, and another one stands")
 
 
-def falls_first(case: Case) -> bool:
+def await_fence_removal(case: Case) -> bool:
     """Whether a fence is up still: its fall is waited for as long as the repair is watched."""
     watch_until = case.rollback.watch_until
     if watch_until is not None and case.now() >= watch_until:
         return False
-    if not is_up(case.ports, case.policy):
+    if not is_fence_up(case.ports, case.policy):
         return False
-    case.wait("fence.waited", "for the fence to fall", case.now() + AGAIN)
+    case.wait("fence.waited", "for the fence to fall", case.now() + POLL_INTERVAL)
     return True
 
 
-def is_up(ports: Ports, policy: Policy) -> bool:
+def is_fence_up(ports: Ports, policy: Policy) -> bool:
     """Whether functions of the system may be stopped by a fence. Raises: Unavailable."""
-    fence = read(ports, policy)
+    fence = read_fence(ports, policy)
     return fence is not None and not fence.is_over
 
 
-def read(ports: Ports, policy: Policy) -> Fence | None:
+def read_fence(ports: Ports, policy: Policy) -> Fence | None:
     """The newest fence of a system, whatever its policy declares now. Raises: Unavailable."""
-    return _decoded(ports.store.get(fences.fence_path(policy.system)))
+    return _decode_fence(ports.store.get(fences.fence_path(policy.system)))
 
 
-def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
+def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> FencePreparation:
     """A new one, which a worker goes on with as with a person's command."""
     rollback, now, until = case.rollback, case.now(), case.now() + rules.longest
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
     record = CommandRecord(
-        id=f"{VERB}-{rollback.id}",
-        command=VERB,
+        id=f"{FENCE_VERB}-{rollback.id}",
+        command=FENCE_VERB,
         system=case.policy.system,
         actor=order.actor,
         reason=f"{rollback.id}: {order.reason}",
         received_at=now,
-        result=fences.promise(rules, until),
+        result=fences.describe_fence(rules, until),
         incident=rollback.incident,
         due_at=now,
     )
@@ -161,12 +167,12 @@ def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
         record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
     )
     begins = Create(commands.command_path(record.id), encode(record))
-    return Around(fence, (written(document, encode(fence)), begins))
+    return FencePreparation(fence, (conditional_write(document, encode(fence)), begins))
 
 
-def _decoded(document: Document) -> Fence | None:
+def _decode_fence(document: Document) -> Fence | None:
     return decode(Fence, document.fields) if document.fields else None
 
 
-def _gone(fence: Fence | None) -> str:
+def _describe_lost_fence(fence: Fence | None) -> str:
     return f"the fence has fallen: {fence.why}" if fence is not None else "there is no fence"

@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import answered, ask, ask_all
-from responders.support.stop_switches import is_stopped
+from responders.support.parallel_calls import call_all, call_one, require_answer
+from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document
@@ -27,11 +27,11 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.groups import Ports
 
-FRESH_SECONDS: Final = 20.0
+MAX_READ_AGE_SECONDS: Final = 20.0
 """Nothing is stopped by what was read longer ago."""
 
 
-class Looking:
+class FenceStep:
     """One look at a fence."""
 
     def __init__(self, ports: Ports, policy: Policy | None, fence: Fence, found: Document) -> None:
@@ -42,7 +42,7 @@ class Looking:
         self._now = found.read_at
         self._read = ports.clock.monotonic()
 
-    def after(self) -> Fence:
+    def advance(self) -> Fence:
         """The fence after it; what gives no answer is asked again."""
         fence = self._fence
         try:
@@ -60,14 +60,16 @@ class Looking:
             return replace(fence, waiting=str(failure))
 
     def _falls(self, why: str) -> Fence:
-        return fences.falls(self._fence, why, self._now)
+        return fences.start_lowering(self._fence, why, self._now)
 
     def _fallen(self, fence: Fence) -> Fence:
         """The fence with its writers asked for what they were, or down."""
         if not fence.writers:
-            return fences.down(fence, (), self._now)
+            return fences.mark_lowered(fence, (), self._now)
         services, unseen = self._seen(fence)
-        stand = fences.stand([one for one in fence.writers if one.service not in unseen], services)
+        stand = fences.writer_positions(
+            [one for one in fence.writers if one.service not in unseen], services
+        )
         if stand.to_free:
             self._scale({one: one.scaling for one in stand.to_free}, services)
             names = ", ".join(one.function for one in stand.to_free)
@@ -76,9 +78,9 @@ class Looking:
             raise failure
         if not stand.is_settled:
             return replace(fence, waiting="instances start")
-        if not fences.may_be_down(fence, self._now):
+        if not fences.may_be_lowered(fence, self._now):
             return replace(fence, waiting="")
-        return fences.down(fence, stand.theirs, self._now)
+        return fences.mark_lowered(fence, stand.theirs, self._now)
 
     def _seen(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
         """The services of its writers as they are now, without those that are gone.
@@ -87,7 +89,7 @@ class Looking:
         """
         names = [one.service for one in fence.writers]
         calls = {name: partial(self._ports.projects.services.service, name) for name in names}
-        answers = ask_all(self._ports, calls)
+        answers = call_all(self._ports, calls)
         services = {name: one for name, one in answers.items() if isinstance(one, Service)}
         failures = {name: one for name, one in answers.items() if isinstance(one, RollbackError)}
         return services, {name: no for name, no in failures.items() if not isinstance(no, Gone)}
@@ -104,13 +106,15 @@ class Looking:
             )
             for writer, scaling in wanted.items()
         }
-        for answer in ask_all(self._ports, calls).values():
-            answered(answer)
+        for answer in call_all(self._ports, calls).values():
+            require_answer(answer)
 
     def _why_it_falls(self, policy: Policy, rules: FenceRules) -> str:
         """Empty: its time is not over, and the policy knows it still."""
         fence, now = self._fence, self._now
-        if fence.writers and _declared(policy, rules) != [one.function for one in fence.writers]:
+        if fence.writers and _writer_functions(policy, rules) != [
+            one.function for one in fence.writers
+        ]:
             return "the policy declares other writers now"
         if now >= fence.until:
             return "its time is over"
@@ -129,7 +133,7 @@ class Looking:
         """Whether a switch is set that holds up what it is raised for, too."""
         order = self._rollback().order if self._fence.rollback else None
         overrides = order is not None and order.override
-        return is_stopped(self._ports, policy, overrides=overrides)
+        return is_change_blocked(self._ports, policy, overrides=overrides)
 
     def _rollback(self) -> Rollback:
         path = rollbacks.rollback_path(self._fence.rollback)
@@ -142,7 +146,7 @@ class Looking:
         services, unseen = self._seen(fence)
         for failure in unseen.values():
             raise failure
-        stand = fences.stand(fence.writers, services)
+        stand = fences.writer_positions(fence.writers, services)
         if stand.theirs:
             return self._falls(f"somebody has changed the instances of {', '.join(stand.theirs)}")
         if stand.to_stop and fence.status is FenceStatus.STANDING:
@@ -156,8 +160,8 @@ class Looking:
 
     def _looked(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with what the instances of its writers are; nothing is stopped yet."""
-        named = _declared(policy, rules)
-        inventory = ask(self._ports, self._ports.system(fence.system).platform.inventory)
+        named = _writer_functions(policy, rules)
+        inventory = call_one(self._ports, self._ports.system(fence.system).platform.inventory)
         missing = [name for name in named if name not in inventory]
         if missing:
             return self._falls(f"{', '.join(missing)} cannot be stopped: no service of Cloud Run")
@@ -175,7 +179,7 @@ class Looking:
         """The fence whose writers are asked to stop, once that is on record."""
         if not fences.may_send(fence, self._now):
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
-        if self._ports.clock.monotonic() - self._read > FRESH_SECONDS:
+        if self._ports.clock.monotonic() - self._read > MAX_READ_AGE_SECONDS:
             return replace(fence, waiting="it took too long to be sent")
         if self._is_stopped(policy):
             return self._falls("a person has stopped automation")
@@ -185,7 +189,7 @@ class Looking:
     def _proven(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence as the canary has it: what gives no answer at all was not refused."""
         [probe] = [one for one in policy.probes if one.name == rules.canary]
-        answer: ProbeAnswer = ask(self._ports, partial(self._ports.prober.ask, probe))
+        answer: ProbeAnswer = call_one(self._ports, partial(self._ports.prober.ask, probe))
         stands = fence.status is FenceStatus.STANDING
         if answer.passed and stands:
             return self._falls(f"the canary {rules.canary} writes again")
@@ -198,6 +202,6 @@ class Looking:
         return replace(fence, status=FenceStatus.STANDING, stood_at=self._now, waiting="")
 
 
-def _declared(policy: Policy, rules: FenceRules) -> list[str]:
+def _writer_functions(policy: Policy, rules: FenceRules) -> list[str]:
     """The functions that are to be stopped, in order."""
     return sorted(name for name, group in policy.functions.items() if group in rules.writers)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from responders.support.resumable_command import over
+from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
 from shared.core.store import Create, Document, Update
-from shared.domain.audit.chain import event
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.notices.notice import creates, loud
+from shared.domain.notices.notice import create_team_notices, notice_writes
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.groups import Ports
 
-SUPPRESSION: Final = "silence"
+SUPPRESSION_VERB: Final = "silence"
 """The command by which a worker went on with it."""
-ENDED: Final = "silence.ended"
-TO_DO: Final = (
+SUPPRESSION_ENDED_EVENT: Final = "silence.ended"
+MANUAL_RESTORE_TEXT: Final = (
     "The subscriptions below push nothing. Events that wait there, those of the repair as well,"
     " start their functions as soon as they push again. For each, run `gcloud pubsub subscriptions"
     " modify-push-config` with the options that stand as `by_hand` in this document of the state:"
@@ -34,15 +34,17 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
     found = ports.store.get(f"fences/{record.system}:silence")
     fields, now = found.fields or {}, document.read_at
     result = f"{record.system}: event suppression was removed in this version"
-    ended = over(record, now, result)
+    ended = completed_record(record, now, result)
     writes = [Update(document.path, encode(ended), document.version)]
     told: list[Create] = []
     if fields.get("command") == record.id and not fields["is_over"]:
         taken = [one["hearer"]["subscription"] for one in fields["listeners"] if one["by_hand"]]
-        text = "\n".join((f"{result}. {TO_DO}", found.path, *taken))
+        text = "\n".join((f"{result}. {MANUAL_RESTORE_TEXT}", found.path, *taken))
         writes.append(Update(found.path, {"is_over": True}, found.version))
-        happened = event(ENDED, now, "worker", subscriptions=taken)
-        said = loud(tell, record.id, Severity.CRITICAL, ENDED, text, now)
-        told = [write_down(record.system, f"{ENDED}:{record.id}", happened)]
-        told += creates(said) if taken else []
+        happened = create_event(SUPPRESSION_ENDED_EVENT, now, "worker", subscriptions=taken)
+        said = create_team_notices(
+            tell, record.id, Severity.CRITICAL, SUPPRESSION_ENDED_EVENT, text, now
+        )
+        told = [event_write(record.system, f"{SUPPRESSION_ENDED_EVENT}:{record.id}", happened)]
+        told += notice_writes(said) if taken else []
     ports.store.commit([*writes, *told])

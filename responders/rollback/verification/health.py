@@ -8,40 +8,51 @@ from functools import partial
 
 from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
-from responders.rollback.outcome_summary import shifted
-from responders.support.parallel_calls import ask_all, looking, or_none, seen
+from responders.rollback.outcome_summary import shifted_steps
+from responders.support.parallel_calls import (
+    answer_or_none,
+    build_health_calls,
+    call_all,
+    read_health_answers,
+)
 from shared.core.codec import decode
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import baseline, probe_signals, verification_checks
-from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests, judge
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    ProbeAnswer,
+    RouterRequests,
+    evaluate_health,
+)
 from shared.domain.signals.probe_signals import ProbeRecord
 
 
-def health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How the functions of the plan do, by points and probes of after `since`.
 
     Asked are the probes of these functions, and those that belong to none but the system.
     """
-    return _looked_at(case, steps, since)[0]
+    return _read_health(case, steps, since)[0]
 
 
-def in_the_watch(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How it does; while writers are stopped by a fence nobody can see that."""
-    if fence_guard.is_up(case.ports, case.policy):
+    if fence_guard.is_fence_up(case.ports, case.policy):
         return Health(
             HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well"
         )
-    return _against_before(case, steps, since)
+    return _compare_with_baseline(case, steps, since)
 
 
-def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+def _compare_with_baseline(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """The same, and beside how it was before the trouble: what is worse than that is ill."""
-    known, requests = _looked_at(case, steps, since)
+    known, requests = _read_health(case, steps, since)
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
     looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
-    found = baseline.compared(before, requests, looks, window, case.policy.gates)
+    found = baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
     if known.verdict is not HealthVerdict.ILL and found.verdict is HealthVerdict.ILL:
         return found
     if known.verdict is not HealthVerdict.WELL:
@@ -49,13 +60,13 @@ def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Healt
     return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
 
 
-def _looked_at(
+def _read_health(
     case: Case, steps: Iterable[Step], since: datetime
-) -> tuple[Health, dict[str, Requests] | None]:
+) -> tuple[Health, dict[str, RouterRequests] | None]:
     """That, and the requests of each function that went back; None: they could not be counted."""
     services = {
         step.goal["service"].rpartition("/")[2]: step.target
-        for step in shifted(steps)
+        for step in shifted_steps(steps)
         if "service" in step.goal
     }
     probes = [
@@ -65,28 +76,28 @@ def _looked_at(
     ]
     metrics, now = case.ports.system(case.policy.system).metrics, case.now()
     scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
-    calls = looking(case.ports, metrics, probes, since, now)
-    if verification_checks.counts_sign_ins(case.policy, scenario):
+    calls = build_health_calls(case.ports, metrics, probes, since, now)
+    if verification_checks.should_count_sign_ins(case.policy, scenario):
         calls["sign-ins"] = partial(metrics.sign_ins, since, now)
-    answers = ask_all(case.ports, calls)
-    look = seen(answers)
+    answers = call_all(case.ports, calls)
+    look = read_health_answers(answers)
     requests = (
         None
         if look.requests is None
         else {services[name]: count for name, count in look.requests.items() if name in services}
     )
-    known = judge(list(services.values()), requests, look.probes, case.policy.gates)
-    outside = _outside(look.probes.values(), len(probes))
-    counted = verification_checks.RequestCounts(requests, or_none(answers.get("sign-ins")))
-    found = verification_checks.checked(
+    known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
+    outside = _judge_probes(look.probes.values(), len(probes))
+    counted = verification_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))
+    found = verification_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
-    return verification_checks.together(
+    return verification_checks.combine_health(
         Health(known.verdict, known.reason, outside), found
     ), requests
 
 
-def _outside(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:
+def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:
     """What the probes alone say."""
     if not all(answer.passed for answer in answers):
         return HealthVerdict.ILL

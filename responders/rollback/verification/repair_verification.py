@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from responders.data.damage_record import known_damage, look_anew
+from responders.data.damage_record import read_known_damage, request_data_check
 from responders.rollback import derived_data
 from responders.rollback.case import Case, Transition
 from shared.core import text
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.data.repair import plan
 from shared.domain.incidents.incident import IncidentStatus
@@ -18,27 +18,29 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
 
-LOOKED_WITHIN: Final = timedelta(minutes=15)
+DATA_CHECK_TIMEOUT: Final = timedelta(minutes=15)
 """So long after the last document the data are waited for to have been looked through again."""
-AGAIN: Final = timedelta(seconds=30)
+POLL_INTERVAL: Final = timedelta(seconds=30)
 
 
-def concluded(case: Case, steps: Iterable[Step]) -> bool:
+def conclude_repair(case: Case, steps: Iterable[Step]) -> bool:
     """Every step is done: what was written is told, and the data are to be looked through again."""
-    derived_data.ask(case)
+    derived_data.request_regeneration(case)
     back, left = 0, list[str]()
-    for entry in derived_data.entries(case):
+    for entry in derived_data.iterate_journal_entries(case):
         back += len(entry.landed)
-        left += [f"{text.text(one.path)}: left: {one.why}" for one in entry.left]
+        left += [f"{text.shorten(one.path)}: left: {one.why}" for one in entry.left]
     now = case.now()
-    took = in_words(now - (case.rollback.started_at or now))
+    took = describe_duration(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
-    fates = plan.added(plan.from_text(one.operation or one.seen).fates for one in steps)
-    case.take(
+    fates = plan.sum_outcomes(
+        plan.decode_position(one.operation or one.seen).fates for one in steps
+    )
+    case.commit_transition(
         Transition(
             event="rollback.shifted",
             note=note,
-            details=(plan.worded(fates), *text.first_lines(left)),
+            details=(plan.describe_outcomes(fates), *text.first_lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
@@ -47,28 +49,34 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
     return True
 
 
-def verify(case: Case) -> bool:
+def verify_repair(case: Case) -> bool:
     """Wait until the data were looked through again; whether the worker goes on now."""
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
-    document, record = known_damage(case.ports, case.policy)
+    document, record = read_known_damage(case.ports, case.policy)
     last = record.last
     if last is None or last.at < shifted_at:  # a run looks at the whole minute that it began in
-        if now < shifted_at + LOOKED_WITHIN:
-            look_anew(case.ports, document, record, f"after {case.rollback.id}")
-            case.wait("data.looked", "the data are looked through again", now + AGAIN)
+        if now < shifted_at + DATA_CHECK_TIMEOUT:
+            request_data_check(case.ports, document, record, f"after {case.rollback.id}")
+            case.wait("data.looked", "the data are looked through again", now + POLL_INTERVAL)
             return False
-        case.take(_watching(case, "the data were not looked through again in time", ()))
+        case.commit_transition(
+            _build_monitoring_transition(case, "the data were not looked through again in time", ())
+        )
         return True
     faulty = sum(one.faulty for one in last.tallies.values())
     unknown = sum(one.unknown for one in last.tallies.values())
     why = f"{faulty} documents are still invalid" if faulty else ""
     if unknown and not faulty:
         why = f"{unknown} documents could not be judged"
-    case.take(_watching(case, why, tuple(_valid(case.policy, last.tallies))))
+    case.commit_transition(
+        _build_monitoring_transition(
+            case, why, tuple(_format_valid_counts(case.policy, last.tallies))
+        )
+    )
     return True
 
 
-def _watching(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
+def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
     """What the new look means."""
     now = case.now()
     note = f"NOT verified: {why_not}" if why_not else "verified: every document is valid"
@@ -83,11 +91,11 @@ def _watching(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
             "watch_until": now + case.policy.execution.watch,
         },
         status=IncidentStatus.WATCHING,
-        system=case.freed,
+        system=case.release_slot,
     )
 
 
-def _valid(policy: Policy, tallies: Mapping[str, CollectionTally]) -> Iterator[str]:
+def _format_valid_counts(policy: Policy, tallies: Mapping[str, CollectionTally]) -> Iterator[str]:
     """How many documents of what people call critical are valid."""
     for name, declared in policy.collections.items():
         tally = tallies.get(name)

@@ -9,37 +9,47 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision.rollback_decision import step_writes
+from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.scenarios import capacity, functions
-from responders.scenarios.function_steps import Ways
-from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all, select_named
+from responders.scenarios.function_steps import FunctionStepBuilder
+from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
+    call_all,
+    require_answer,
+    select_named,
+)
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain import system as systems
-from shared.domain.decision.facts import Change, compare, unrestorable, with_rebuilds
+from shared.domain.decision.facts import (
+    ChangeSet,
+    add_rebuilds,
+    compare_traffic,
+    unrestorable_functions,
+)
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
-from shared.domain.deployments.images import Stored, repositories, without_lost
+from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
 from shared.domain.deployments.inventory.traffic import Service
-from shared.domain.deployments.restorability import without_secrets
-from shared.domain.deployments.source_copies import carried
+from shared.domain.deployments.restorability import find_functions_without_secrets
+from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 
-FOLLOWING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+EXTENSIBLE_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """Scenarios that are about every function; the others leave a roll-out elsewhere alone."""
-LIMIT_EXTENSIONS = 3
+MAX_EXTENSIONS = 3
 """A roll-out that is not over after so many looks is left to a person."""
 
 
-def going_on(case: Case) -> Deployment | None:
+def find_ongoing_rollout(case: Case) -> Deployment | None:
     """The roll-out that began before the trouble and has not settled; None: there is none.
 
     Only automation follows one: what a person ordered or approved is what they were shown.
@@ -47,17 +57,17 @@ def going_on(case: Case) -> Deployment | None:
     rollback = case.rollback
     if rollback.order is not None or rollback.question is not None:
         return None
-    if rollback.plan is None or rollback.plan.scenario not in FOLLOWING:
+    if rollback.plan is None or rollback.plan.scenario not in EXTENSIBLE_SCENARIOS:
         return None
     rolling = [
         one
-        for one in Reading(case.ports.store).every_deployment(case.policy.system)
+        for one in StateReader(case.ports.store).every_deployment(case.policy.system)
         if one.status is DeploymentStatus.ROLLING_OUT and one.at <= case.incident.detected_at
     ]
     return max(rolling, key=lambda one: one.at, default=None)
 
 
-def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
+def extend_scope(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     """Whether the roll-out has changed more, and the plan now tells what becomes of that.
 
     Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
@@ -69,16 +79,18 @@ def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     if header is None:
         return False
     planned = {step.target for step in steps}
-    addition = _addition(case, header, rolling, planned)
+    addition = _build_additional_plan(case, header, rolling, planned)
     if addition is None:
         return False
-    case.take(_extension(case, rolling, header, addition))
+    case.commit_transition(_build_extension_transition(case, rolling, header, addition))
     return True
 
 
-def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Plan) -> Transition:
+def _build_extension_transition(
+    case: Case, rolling: Deployment, header: PlanHeader, addition: Plan
+) -> Transition:
     """The longer plan takes the place of the one before, and its new steps are there."""
-    plan = plans.extended(header, addition)
+    plan = plans.extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
     stay = f", {len(left)} stay as they are" if left else ""
@@ -100,28 +112,28 @@ def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Pl
         changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
-        writes=tuple(step_writes(case, plan)),
+        writes=tuple(build_step_writes(case, plan)),
     )
 
 
-def _addition(
+def _build_additional_plan(
     case: Case, header: PlanHeader, rolling: Deployment, planned: set[str]
 ) -> Plan | None:
     """The plan over what the roll-out has changed beyond `planned`; None: there is no more."""
-    policy, looked = case.policy, _look(case, header.target, planned)
+    policy, looked = case.policy, _compare_with_target(case, header.target, planned)
     if looked is None:
         return None
     change = looked.change
-    further = set(change.functions) - planned - _not_ours(case, looked)
+    further = set(change.functions) - planned - _functions_under_manual_control(case, looked)
     if not further:
         return None
-    left = _left(policy, header, rolling, planned, looked, further)
+    left = _exclusion_reasons(policy, header, rolling, planned, looked, further)
     more = further - left.keys()
-    case.hold_for(ANSWER_SECONDS)
-    made = functions.plan(
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    made = functions.plan_functions(
         policy,
         looked.inventory,
-        Change(
+        ChangeSet(
             change.target,
             {name: change.functions[name] for name in more},
             created=change.created,
@@ -134,15 +146,17 @@ def _addition(
         record=looked.record,
         seen=looked.seen,
     )
-    made = capacity.provided(made, policy, looked.inventory, change.target)
-    ways = Ways(looked.inventory, change, policy.execution, looked.seen, may_rebuild=False)
+    made = capacity.add_capacity(made, policy, looked.inventory, change.target)
+    ways = FunctionStepBuilder(
+        looked.inventory, change, policy.execution, looked.seen, may_rebuild=False
+    )
     stay = [
         replace(step, status=StepStatus.SKIPPED, note=f"it {why}", ended_at=case.now())
         for name, why in sorted(left.items())
-        for step in ways.back(name, ())
+        for step in ways.build_steps(name, ())
     ]
     lines = (f"{name} {why}: left as it is" for name, why in sorted(left.items()))
-    return plans.frozen(
+    return plans.freeze_plan(
         made.header.scenario,
         made.header.target,
         (*made.steps, *stay),
@@ -151,23 +165,25 @@ def _addition(
     )
 
 
-def _left(
+def _exclusion_reasons(
     policy: Policy,
     header: PlanHeader,
     rolling: Deployment,
     planned: set[str],
-    looked: _Looked,
+    looked: _RolloutComparison,
     further: set[str],
 ) -> dict[str, str]:
     """Why each of these functions stays as it is; what is not named goes back."""
     if rolling.barrier:
         return dict.fromkeys(further, f"lies behind a barrier of {rolling.id}")
-    if header.extensions >= LIMIT_EXTENSIONS:
-        return dict.fromkeys(further, f"was reached after {LIMIT_EXTENSIONS} extensions")
+    if header.extensions >= MAX_EXTENSIONS:
+        return dict.fromkeys(further, f"was reached after {MAX_EXTENSIONS} extensions")
     change = looked.change
-    lost = further & set(unrestorable(change, looked.inventory)) - change.rebuilt
+    lost = further & set(unrestorable_functions(change, looked.inventory)) - change.rebuilt
     if looked.record is not None:
-        lost |= further & {name for name, _ in without_secrets(looked.record, looked.seen)}
+        lost |= further & {
+            name for name, _ in find_functions_without_secrets(looked.record, looked.seen)
+        }
     if policy.gates.rebuilds is Rebuilds.ASK:
         lost |= further & change.rebuilt
     left = dict.fromkeys(lost, "has lost what it starts from")
@@ -177,16 +193,16 @@ def _left(
     return left
 
 
-class _Looked(Struct, frozen=True):
+class _RolloutComparison(Struct, frozen=True):
     """What is live, and how it differs from the target; as the first plan was made from it."""
 
     inventory: Inventory
-    change: Change
+    change: ChangeSet
     record: WholeInventory | None
     seen: WholeInventory
 
 
-def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
+def _compare_with_target(case: Case, target: str, planned: set[str]) -> _RolloutComparison | None:
     """What differs from the target now, and what of it only a rebuild brings back.
 
     A revision whose image is known to be gone is none that one can go back to. None: the target is
@@ -197,21 +213,27 @@ def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
     fields = ports.store.get(deployments.deployment_path(policy.system, target)).fields
     if fields is None:
         return None
-    case.hold_for(ANSWER_SECONDS)
-    answers = ask_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
-    inventory: Inventory = answered(answers["inventory"])
-    before = _looked_at(case)
-    seen = carried(replace(before, functions=answered(answers["functions"])), before)
-    change = compare(decode(Deployment, fields), inventory, (), policy)
-    inventory = without_lost(inventory, _stored(case, change, inventory, planned))
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    answers = call_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
+    inventory: Inventory = require_answer(answers["inventory"])
+    before = _last_inventory(case)
+    seen = carry_over_copies(
+        replace(before, functions=require_answer(answers["functions"])), before
+    )
+    change = compare_traffic(decode(Deployment, fields), inventory, (), policy)
+    inventory = exclude_lost_images(
+        inventory, _read_stored_images(case, change, inventory, planned)
+    )
     kept = ports.store.get(deployments.record_path(policy.system, target)).fields
-    record = stocks.unpacked(kept["live"]) if kept else None
+    record = stocks.unpack_inventory(kept["live"]) if kept else None
     if record is not None and record.functions is not None:
-        change = with_rebuilds(change, inventory, record.functions, seen)
-    return _Looked(inventory, change, record, seen)
+        change = add_rebuilds(change, inventory, record.functions, seen)
+    return _RolloutComparison(inventory, change, record, seen)
 
 
-def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str]) -> Stored:
+def _read_stored_images(
+    case: Case, change: ChangeSet, inventory: Inventory, planned: set[str]
+) -> StoredImages:
     """What lies where the images of the revisions lie that would be gone back to."""
     then = change.target.functions if change.target is not None else {}
     images = [
@@ -220,31 +242,31 @@ def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str])
         for revision in inventory[function].revisions
         if revision.name in then[function].revisions
     ]
-    stored = case.ports.system(case.policy.system).resources.images.stored
+    stored = case.ports.system(case.policy.system).resources.images.list_images
     calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
-    case.hold_for(ANSWER_SECONDS)
-    return select_named(ask_all(case.ports, calls), "images ")
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    return select_named(call_all(case.ports, calls), "images ")
 
 
-def _not_ours(case: Case, looked: _Looked) -> set[str]:
+def _functions_under_manual_control(case: Case, looked: _RolloutComparison) -> set[str]:
     """What is in a person's hands, or was led elsewhere by one."""
     system = decode(System, case.ports.store.get(systems.system_path(case.policy.system)).fields)
     in_hand = {name for name, until in system.suspended.items() if until > case.now()}
-    before = _looked_at(case).functions or {}
+    before = _last_inventory(case).functions or {}
     return in_hand | {
         name
         for name in looked.change.functions.keys() & looked.inventory.keys()
-        if _is_led_elsewhere(before.get(name), looked.inventory[name].service)
+        if _is_traffic_moved(before.get(name), looked.inventory[name].service)
     }
 
 
-def _looked_at(case: Case) -> WholeInventory:
+def _last_inventory(case: Case) -> WholeInventory:
     """What was live at the last look; nothing is known before the first one."""
     fields = case.ports.store.get(stocks.inventory_path(case.policy.system)).fields
     return stocks.decode(fields).live if fields else WholeInventory()
 
 
-def _is_led_elsewhere(looked_at: FunctionState | None, service: Service) -> bool:
+def _is_traffic_moved(looked_at: FunctionState | None, service: Service) -> bool:
     """Whether somebody has moved the requests since the last look, and deployed nothing.
 
     No roll-out does that, and no look has yet told automation to leave the function alone.

@@ -12,7 +12,7 @@ from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import LIVE, WholeInventory
+from shared.domain.deployments.inventory.state import LIVE_CHANNEL, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_hosting import (
     FINALIZED,
@@ -31,29 +31,31 @@ class _Channel(Struct, frozen=True):
     """None: the site or the channel is gone."""
 
     def __str__(self) -> str:
-        return self.site if self.name == LIVE else f"{self.site} ({self.name})"
+        return self.site if self.name == LIVE_CHANNEL else f"{self.site} ({self.name})"
 
 
-def needed(recorded: WholeInventory, live: WholeInventory) -> set[tuple[str, str]]:
+def versions_to_check(recorded: WholeInventory, live: WholeInventory) -> set[tuple[str, str]]:
     """The versions, by site, whose statuses must be known before a plan is made."""
     return {
-        (one.site, one.then) for one in _changed(recorded, live) if one.then and one.now is not None
+        (one.site, one.then)
+        for one in _changed_channels(recorded, live)
+        if one.then and one.now is not None
     }
 
 
-def portion(sight: ResourceState, within: timedelta) -> Portion:
+def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
     """One release for each channel that serves another version, where the old one is there."""
     recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.SITES, recorded, live)
     if unknown:
         return unknown
-    changed = list(_changed(recorded, live))
+    changed = list(_changed_channels(recorded, live))
     obstacles = {one: _obstacle(one, sight.statuses) for one in changed}
     return Portion(
         steps=tuple(_step(one, within) for one in changed if not obstacles[one]),
         reported=(
             *(f"{one}: {said}" for one, said in obstacles.items() if said),
-            *(f"{one} was made since: left as it is" for one in _created(recorded, live)),
+            *(f"{one} was made since: left as it is" for one in _new_channels(recorded, live)),
         ),
     )
 
@@ -64,7 +66,7 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
     Whether a version can be released its step's own look tells: without a step nothing would be
     refused.
     """
-    versions = needed(sight.recorded, sight.live)
+    versions = versions_to_check(sight.recorded, sight.live)
     return replace(sight, statuses=dict.fromkeys(versions, FINALIZED))
 
 
@@ -75,7 +77,7 @@ def _obstacle(channel: _Channel, statuses: Statuses) -> str:
         return "it was deleted since: not brought back"
     if not channel.then:
         return "nothing was released then: left as it is"
-    if not channel.now and channel.name == LIVE:
+    if not channel.now and channel.name == LIVE_CHANNEL:
         return "nothing is released now, perhaps because a person disabled it: left as it is"
     if key not in statuses:
         return f"whether {channel.then} can still be released cannot be seen: left as it is"
@@ -98,21 +100,21 @@ def _step(channel: _Channel, within: timedelta) -> Step:
     )
 
 
-def _changed(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:
+def _changed_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:
     """The channels that were there then and do not serve now what they served, by name."""
-    now = _channels(live)
-    for (site, name), version in sorted(_channels(recorded).items()):
+    now = _served_versions(live)
+    for (site, name), version in sorted(_served_versions(recorded).items()):
         found = now.get((site, name))
         if found != version:
             yield _Channel(site, name, version, found)
 
 
-def _created(recorded: WholeInventory, live: WholeInventory) -> Iterator[str]:
-    for site, name in sorted(_channels(live).keys() - _channels(recorded).keys()):
-        yield site if name == LIVE else f"{site} ({name})"
+def _new_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[str]:
+    for site, name in sorted(_served_versions(live).keys() - _served_versions(recorded).keys()):
+        yield site if name == LIVE_CHANNEL else f"{site} ({name})"
 
 
-def _channels(inventory: WholeInventory) -> dict[tuple[str, str], str]:
+def _served_versions(inventory: WholeInventory) -> dict[tuple[str, str], str]:
     """The version of each channel, the live one among them."""
     return {
         (name, channel): version

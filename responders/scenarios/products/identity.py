@@ -12,26 +12,26 @@ from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode, from_json
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory, has_secret
+from shared.domain.deployments.inventory.state import WholeInventory, is_secret_path
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.set_auth_config import (
     KIND,
     AuthConfigGoal,
-    Setting,
-    fields,
-    seen,
+    AuthSetting,
+    describe_origin,
+    mask_fields,
 )
 
 BLOCKING = "blockingFunctions.triggers"
 
-_SAID_BY_THE_SERVER = re.compile(
+_OUTPUT_ONLY_SETTINGS = re.compile(
     r"signIn\.hashConfig\b.*|client\.firebaseSubdomain|notification\.sendEmail\.dnsInfo\b.*"
     r"|notification\.sendEmail\.\w+Template\.customized|passwordPolicyConfig\.lastUpdateTime"
 )
 """Output only, as far as is known."""
 
 
-def portion(sight: ResourceState, within: timedelta) -> Portion:
+def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     """One step that sets what differs, and nothing else; secrets were never recorded.
 
     Settings that call functions which are not there now are left as they are.
@@ -42,9 +42,9 @@ def portion(sight: ResourceState, within: timedelta) -> Portion:
         return unknown
     if not recorded.identity:
         return Portion()
-    settings = [one for one in _differing(recorded, live) if not has_secret(one.path)]
-    said = [one for one in settings if _SAID_BY_THE_SERVER.fullmatch(one.path)]
-    called, missing = _called(settings, live)
+    settings = [one for one in _changed_settings(recorded, live) if not is_secret_path(one.path)]
+    said = [one for one in settings if _OUTPUT_ONLY_SETTINGS.fullmatch(one.path)]
+    called, missing = _find_blocking_functions(settings, live)
     settable = tuple(
         one for one in settings if one not in said and not (missing and one.path == BLOCKING)
     )
@@ -58,26 +58,28 @@ def portion(sight: ResourceState, within: timedelta) -> Portion:
     return Portion((_step(settable, () if missing else called, within),), tuple(reported))
 
 
-def _differing(recorded: WholeInventory, live: WholeInventory) -> list[Setting]:
-    then, now = fields(recorded.identity or {}), fields(live.identity or {})
+def _changed_settings(recorded: WholeInventory, live: WholeInventory) -> list[AuthSetting]:
+    then, now = mask_fields(recorded.identity or {}), mask_fields(live.identity or {})
     return [
-        Setting(path, then.get(path), now.get(path))
+        AuthSetting(path, then.get(path), now.get(path))
         for path in sorted(then.keys() | now.keys())
         if then.get(path) != now.get(path)
     ]
 
 
-def _called(settings: Iterable[Setting], live: WholeInventory) -> tuple[tuple[str, ...], list[str]]:
+def _find_blocking_functions(
+    settings: Iterable[AuthSetting], live: WholeInventory
+) -> tuple[tuple[str, ...], list[str]]:
     """The functions that restored triggers call, and the addresses at which there is none."""
     goal = next((one.goal for one in settings if one.path == BLOCKING), None)
     triggers = from_json(goal, dict[str, dict[str, Any]]) if goal else {}
     addresses = sorted({str(one.get("functionUri", "")) for one in triggers.values()})
-    found = {address: _function(address, live) for address in addresses}
+    found = {address: _function_at(address, live) for address in addresses}
     called = tuple(sorted({name for name in found.values() if name}))
     return called, [address or "a function" for address, name in found.items() if not name]
 
 
-def _function(address: str, live: WholeInventory) -> str:
+def _function_at(address: str, live: WholeInventory) -> str:
     """The live function behind an address: by the name in it, or by its service's; or empty.
 
     `https://REGION-PROJECT.cloudfunctions.net/NAME`, or `https://SERVICE-….run.app`.
@@ -93,7 +95,7 @@ def _function(address: str, live: WholeInventory) -> str:
     return ""
 
 
-def _step(settings: tuple[Setting, ...], functions: tuple[str, ...], within: timedelta) -> Step:
+def _step(settings: tuple[AuthSetting, ...], functions: tuple[str, ...], within: timedelta) -> Step:
     return Step(
         name="set identity",
         kind=KIND,
@@ -101,5 +103,5 @@ def _step(settings: tuple[Setting, ...], functions: tuple[str, ...], within: tim
         goal=encode(AuthConfigGoal(settings, functions)),
         writes=1,
         within_seconds=within.total_seconds(),
-        seen=seen(settings),
+        seen=describe_origin(settings),
     )

@@ -10,17 +10,17 @@ from shared.core.codec import encode
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     Index,
-    fingerprint,
     is_creatable,
+    json_fingerprint,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.create_index import ABSENT, KIND
+from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 
-BUILT_WITHIN = timedelta(hours=1)
+MAX_BUILD_DURATION = timedelta(hours=1)
 """How long an index may take: it depends on how many documents there are, and nobody says how."""
 
 
-def portion(sight: ResourceState, within: timedelta) -> Portion:
+def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
     recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.INDEXES, recorded, live)
@@ -46,11 +46,11 @@ def portion(sight: ResourceState, within: timedelta) -> Portion:
 
 def _step(index: Index) -> Step:
     return Step(
-        name=f"create index {index.group} {fingerprint(index.definition)[:8]}",
+        name=f"create index {index.group} {json_fingerprint(index.definition)[:8]}",
         kind=KIND,
         target=index.database,
         goal=encode(index),
         writes=1,
-        within_seconds=BUILT_WITHIN.total_seconds(),
-        seen=ABSENT,
+        within_seconds=MAX_BUILD_DURATION.total_seconds(),
+        seen=ABSENT_INDEX,
     )

@@ -16,15 +16,15 @@ from shared.engine.steps.resources.publish_remote_config import (
     KIND,
     RemoteConfigGoal,
     RemoteConfigOrigin,
-    packed,
+    compress_template,
 )
 
-CACHED = "clients ask again when their own cache is over, by default after 12 hours"
+CLIENT_CACHE_NOTE = "clients ask again when their own cache is over, by default after 12 hours"
 """https://firebase.google.com/docs/reference/js/remote-config.remoteconfigsettings
 (read 2026-11)."""
 
 
-def portion(sight: ResourceState, within: timedelta) -> Portion:
+def plan_remote_config(sight: ResourceState, within: timedelta) -> Portion:
     """One publication for each namespace that says something else, from our copy."""
     recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.REMOTE_CONFIG, recorded, live)
@@ -36,7 +36,7 @@ def portion(sight: ResourceState, within: timedelta) -> Portion:
         steps=tuple(
             _step(name, then[name], now[name], within) for name in differing if then[name].content
         ),
-        reported=tuple(_told(name, then[name]) for name in differing),
+        reported=tuple(_describe_template_change(name, then[name]) for name in differing),
     )
 
 
@@ -59,7 +59,7 @@ def _step(
         name=f"publish {name} template",
         kind=KIND,
         target=name,
-        goal=encode(RemoteConfigGoal(then.hash, packed(then.content))),
+        goal=encode(RemoteConfigGoal(then.hash, compress_template(then.content))),
         origin=encode(RemoteConfigOrigin(now.hash)),
         writes=1,
         within_seconds=within.total_seconds(),
@@ -67,9 +67,9 @@ def _step(
     )
 
 
-def _told(name: str, then: RemoteConfigTemplate) -> str:
+def _describe_template_change(name: str, then: RemoteConfigTemplate) -> str:
     if then.content:
-        return f"template {name}: {CACHED}"
+        return f"template {name}: {CLIENT_CACHE_NOTE}"
     return (
         f"template {name}: version {then.version} is larger than what is kept: left as it is;"
         " the console of Remote Config keeps 300 versions to go back to"

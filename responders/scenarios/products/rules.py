@@ -15,18 +15,18 @@ from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
 
-def portion(sight: ResourceState, within: timedelta) -> Portion:
+def plan_rules(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
     recorded, live = sight.recorded, sight.live
     unknown = unseen(InventoryPart.RULES, recorded, live)
     if unknown:
         return unknown
-    changed = list(_changed(recorded, live))
+    changed = list(_changed_releases(recorded, live))
     before, now = recorded.rules or {}, live.rules or {}
     return Portion(
         steps=tuple(_step(*one, within) for one in changed),
         reported=(
-            *(line for one in changed for line in _told(*one)),
+            *(line for one in changed for line in _format_release_change(*one)),
             *(
                 f"rules {name} were released for the first time since: left as they are"
                 for name in sorted(now.keys() - before.keys())
@@ -35,7 +35,7 @@ def portion(sight: ResourceState, within: timedelta) -> Portion:
     )
 
 
-def _changed(
+def _changed_releases(
     recorded: WholeInventory, live: WholeInventory
 ) -> Iterator[tuple[str, RulesRelease, RulesRelease | None]]:
     """The releases whose rules say something else now, or that are gone, by name.
@@ -64,12 +64,14 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
     )
 
 
-def _told(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:
+def _format_release_change(
+    name: str, then: RulesRelease, now: RulesRelease | None
+) -> Iterator[str]:
     if not then.source or (now is not None and not now.source):
         yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
         return
     source = now.source if now else ()
     for line in rules_diff.difference(source, then.source):
         yield f"rules {name}: {line}"
-    for path in rules_diff.touched(source, then.source):
+    for path in rules_diff.touched_paths(source, then.source):
         yield f"rules {name}: touches {path}"

@@ -7,16 +7,16 @@ from typing import Any
 
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.message import Message
+from shared.domain.notices.message import NoticeMessage
 from shared.domain.policy.channels import Channel
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Send the words to the addresses in the channel's secret. Raises: Rejected, Unavailable."""
-    tell(clients.read_secret(channel), message_of(notice), channel.name)
+    send_message(clients.read_secret(channel), message_of(notice), channel.name)
 
 
-def tell(addresses: str, worded: Message, name: str) -> None:
+def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
     """Hand the words to every address, one a line, as plain text.
 
     Whoever knows an address may write to it, so no error quotes one. Where one of several does not

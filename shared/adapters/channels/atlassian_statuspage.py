@@ -16,30 +16,30 @@ import msgspec
 from msgspec import Struct
 
 from shared.adapters.channels.base import ChannelClients, message_of
-from shared.adapters.http import exchange
+from shared.adapters.http import send_request
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.message import Message
-from shared.domain.notices.notice import Stage, stage
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.notice import IncidentStage, incident_stage
 from shared.domain.policy.channels import Channel
 
-BASE = "https://api.statuspage.io"
-CALL_SECONDS = 10.0
-LARGEST_ANSWER = 1024 * 1024
-STATUSES = {
-    Stage.BEGUN: "investigating",
-    Stage.UNDER_WAY: "identified",
-    Stage.BACK: "monitoring",
-    Stage.STUCK: "investigating",
-    Stage.OVER: "resolved",
+API_URL = "https://api.statuspage.io"
+CALL_TIMEOUT_SECONDS = 10.0
+MAX_ANSWER_BYTES = 1024 * 1024
+STATUS_BY_STAGE = {
+    IncidentStage.BEGUN: "investigating",
+    IncidentStage.UNDER_WAY: "identified",
+    IncidentStage.BACK: "monitoring",
+    IncidentStage.STUCK: "investigating",
+    IncidentStage.OVER: "resolved",
 }
-_LATER = frozenset({408, 420, 429})
+_RETRYABLE_STATUSES = frozenset({408, 420, 429})
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Show the words in the incident of the channel's page. Raises: Rejected, Unavailable."""
     page = Statuspage(channel.target or "", clients.read_secret(channel), clients.statuspage)
-    page.tell(notice["incident"], stage(notice["event"]), message_of(notice), key)
+    page.post_update(notice["incident"], incident_stage(notice["event"]), message_of(notice), key)
 
 
 class _Update(Struct, frozen=True):
@@ -55,14 +55,19 @@ class _Incident(Struct, frozen=True):
 class Statuspage:
     """One page."""
 
-    def __init__(self, page: str, key: str, base: str = BASE) -> None:
+    def __init__(self, page: str, key: str, base: str = API_URL) -> None:
         self._path = f"{base}/v1/pages/{page}/incidents"
         self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
 
-    def tell(self, incident: str, stage: Stage, worded: Message, key: str) -> None:
+    def post_update(
+        self, incident: str, stage: IncidentStage, worded: NoticeMessage, key: str
+    ) -> None:
         """The incident says these words, once. Raises: Rejected, Unavailable."""
         body = worded.body.strip()
-        said = {"body": body, **({"status": STATUSES[stage]} if stage in STATUSES else {})}
+        said = {
+            "body": body,
+            **({"status": STATUS_BY_STAGE[stage]} if stage in STATUS_BY_STAGE else {}),
+        }
         known = self._find(incident)
         if known is None:
             named = {**said, "name": f"{worded.subject} ({incident})"}
@@ -86,17 +91,19 @@ class Statuspage:
             headers["Idempotency-Key"] = key
         content = msgspec.json.encode(said) if said is not None else b""
         try:
-            status, body, _ = exchange(
+            status, body, _ = send_request(
                 method,
                 url,
-                seconds=CALL_SECONDS,
+                seconds=CALL_TIMEOUT_SECONDS,
                 headers=headers,
                 content=content,
-                reads=LARGEST_ANSWER,
+                reads=MAX_ANSWER_BYTES,
             )
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"statuspage: {type(error).__name__}") from error
         if 200 <= status < 300:
             return body
-        kind = Rejected if 400 <= status < 500 and status not in _LATER else Unavailable
+        kind = (
+            Rejected if 400 <= status < 500 and status not in _RETRYABLE_STATUSES else Unavailable
+        )
         raise kind(f"statuspage answered {status}")

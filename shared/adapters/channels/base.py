@@ -7,21 +7,23 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.adapters.prober import Resolve
-from shared.domain.notices.message import Message
-from shared.domain.notices.push_progress import PushFate
+from shared.adapters.prober import HostResolver
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 from shared.ports.identity import SecretValues
 
 
-class Push(Protocol):
+class PushChannel(Protocol):
     """Messages to devices."""
 
-    def tell(self, topic: str, worded: Message, key: str) -> None:
+    def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
         """Hand the words over. Raises: Rejected, Unavailable."""
         ...
 
-    def tell_each(self, tokens: Sequence[str], worded: Message, key: str) -> list[PushFate]:
+    def send_to_devices(
+        self, tokens: Sequence[str], worded: NoticeMessage, key: str
+    ) -> list[PushResult]:
         """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
         ...
 
@@ -29,11 +31,11 @@ class Push(Protocol):
 class ChannelClients(Struct, frozen=True):
     """The clients and settings that the senders share."""
 
-    resolve: Resolve
+    resolve: HostResolver
     """Returns the address of the embedded cloud that stands in for a host, or None."""
     secrets: SecretValues | None
     """None in a rehearsal."""
-    push: Mapping[str, Push]
+    push: Mapping[str, PushChannel]
     """By system."""
     statuspage: str
     """The base address of Atlassian's API."""
@@ -50,6 +52,6 @@ Raises: Rejected for an answer that will not change, Unavailable for any other.
 """
 
 
-def message_of(notice: Mapping[str, Any]) -> Message:
+def message_of(notice: Mapping[str, Any]) -> NoticeMessage:
     """Return the words of a notice."""
-    return Message(notice["subject"], notice["body"])
+    return NoticeMessage(notice["subject"], notice["body"])

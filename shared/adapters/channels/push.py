@@ -11,4 +11,4 @@ from shared.domain.policy.channels import Channel
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Send the words to the channel's topic. Raises: Rejected, Unavailable."""
-    clients.push[notice["system"]].tell(channel.target or "", message_of(notice), key)
+    clients.push[notice["system"]].send_to_topic(channel.target or "", message_of(notice), key)

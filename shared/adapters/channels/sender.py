@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.adapters.channels.atlassian_statuspage import BASE
-from shared.adapters.channels.base import ChannelClients, Push, message_of
+from shared.adapters.channels.atlassian_statuspage import API_URL
+from shared.adapters.channels.base import ChannelClients, PushChannel, message_of
 from shared.adapters.channels.registry import SENDERS
-from shared.adapters.prober import Resolve, resolve_publicly
-from shared.domain.notices.push_progress import PushFate
+from shared.adapters.prober import HostResolver, resolve_publicly
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.ports.identity import SecretValues
 
@@ -23,10 +23,10 @@ class ChannelSender:
 
     def __init__(
         self,
-        resolve: Resolve = resolve_publicly,
+        resolve: HostResolver = resolve_publicly,
         secrets: SecretValues | None = None,
-        push: Mapping[str, Push] | None = None,
-        statuspage: str = BASE,
+        push: Mapping[str, PushChannel] | None = None,
+        statuspage: str = API_URL,
     ) -> None:
         """`push` by system."""
         self._clients = ChannelClients(resolve, secrets, push or {}, statuspage)
@@ -42,8 +42,8 @@ class ChannelSender:
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[PushFate]:
+    ) -> list[PushResult]:
         """As the port says, by push, the one way that leads to a user."""
         if self._clients.secrets is None:  # a rehearsal
-            return [PushFate.TAKEN] * len(tokens)
-        return self._clients.push[notice["system"]].tell_each(tokens, message_of(notice), key)
+            return [PushResult.TAKEN] * len(tokens)
+        return self._clients.push[notice["system"]].send_to_devices(tokens, message_of(notice), key)

@@ -10,11 +10,11 @@ import httpx
 import msgspec
 
 from shared.adapters.channels.base import ChannelClients
-from shared.adapters.http import exchange
+from shared.adapters.http import send_request
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.channels import Channel
 
-SEND_SECONDS = 5.0
+SEND_TIMEOUT_SECONDS = 5.0
 _LATER = frozenset({408, 429})
 """Time-out and too many requests: the only client errors that pass by themselves."""
 
@@ -35,18 +35,22 @@ def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[st
     played = clients.resolve(url.hostname or "")
     if played is not None:
         url = url._replace(scheme="http", netloc=played)
-    _judge(channel, _answered(channel, url.geturl(), headers, msgspec.json.encode(notice)))
+    _raise_for_status(
+        channel, _post_content(channel, url.geturl(), headers, msgspec.json.encode(notice))
+    )
 
 
-def _answered(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
+def _post_content(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
     try:
-        status, *_ = exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
+        status, *_ = send_request(
+            "POST", url, seconds=SEND_TIMEOUT_SECONDS, headers=headers, content=content
+        )
     except (TimeoutError, httpx.TransportError) as error:
         raise Unavailable(f"channel {channel.name}: {type(error).__name__}") from error
     return status
 
 
-def _judge(channel: Channel, status: int) -> None:
+def _raise_for_status(channel: Channel, status: int) -> None:
     if 200 <= status < 300:
         return
     if 400 <= status < 500 and status not in _LATER:

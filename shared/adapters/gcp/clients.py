@@ -9,19 +9,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import BadConfiguration
-from shared.core.lazy import Once, alone
+from shared.core.lazy import LockedCachedProperty, synchronized
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.rest import Rest
 
-ANY_SIZE = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+UNLIMITED_MESSAGE_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
 """As each generated client asks for on a channel of its own: the services have their own limits."""
-UNREPEATED = (("grpc.enable_retries", 0),)
+NO_RETRY_OPTIONS = (("grpc.enable_retries", 0),)
 """Nothing is sent again beneath us: grpcio 1.85.3 may lose a streaming call that it would repeat.
 
 Its status came, UNAVAILABLE, but neither a message nor its end, and no deadline ended the wait.
 """
-EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
+CLOUD_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The scope that leaves the limits to IAM."""
 
 
@@ -47,63 +50,63 @@ class Clients:
         if faults:
             raise BadConfiguration(*faults)
 
-    @Once
+    @LockedCachedProperty
     def firestore(self) -> Any:
         """`google.firestore.v1.Firestore`."""
         from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
         return self._built(FirestoreClient, "firestore")
 
-    @Once
+    @LockedCachedProperty
     def publisher(self) -> Any:
         """`google.pubsub.v1.Publisher`."""
         from google.pubsub_v1.services.publisher import PublisherClient
 
         return self._built(PublisherClient, "pubsub")
 
-    @Once
+    @LockedCachedProperty
     def subscriber(self) -> Any:
         """`google.pubsub.v1.Subscriber`."""
         from google.pubsub_v1.services.subscriber import SubscriberClient
 
         return self._built(SubscriberClient, "pubsub")
 
-    @Once
+    @LockedCachedProperty
     def functions(self) -> Any:
         """`google.cloud.functions.v2.FunctionService`."""
         from google.cloud.functions_v2.services.function_service import FunctionServiceClient
 
         return self._built(FunctionServiceClient, "functions")
 
-    @Once
+    @LockedCachedProperty
     def services(self) -> Any:
         """`google.cloud.run.v2.Services`."""
         from google.cloud.run_v2.services.services import ServicesClient
 
         return self._built(ServicesClient, "run")
 
-    @Once
+    @LockedCachedProperty
     def revisions(self) -> Any:
         """`google.cloud.run.v2.Revisions`."""
         from google.cloud.run_v2.services.revisions import RevisionsClient
 
         return self._built(RevisionsClient, "run")
 
-    @Once
+    @LockedCachedProperty
     def monitoring(self) -> Any:
         """`google.monitoring.v3.MetricService`."""
         from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
 
         return self._built(MetricServiceClient, "monitoring")
 
-    @Once
+    @LockedCachedProperty
     def firestore_admin(self) -> Any:
         """`google.firestore.admin.v1.FirestoreAdmin`."""
         from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
 
         return self._built(FirestoreAdminClient, "firestore")
 
-    @alone
+    @synchronized
     def rest(self, host: str) -> Rest:
         """The REST API of a host that has no client, `firebasehosting.googleapis.com`."""
         from shared.adapters.gcp.rest import Rest
@@ -112,12 +115,12 @@ class Clients:
         base = f"http://{address}" if address else f"https://{host}"
         return Rest(self._session, self._once, base, host)
 
-    @Once
+    @LockedCachedProperty
     def _session(self) -> Any:
         """One session for every product."""
         return self._authorized()
 
-    @Once
+    @LockedCachedProperty
     def _once(self) -> Any:
         """Another, which takes no refusal for a reason to send again with a fresh token."""
         return self._authorized(refresh_status_codes=())
@@ -131,22 +134,22 @@ class Clients:
         self._transports.append(session)
         return session
 
-    @Once
+    @LockedCachedProperty
     def _credentials(self) -> Any:
         import google.auth
         from google.auth.credentials import AnonymousCredentials
 
         if "rest" in self._addresses:
             return AnonymousCredentials()
-        with _signed_in():
-            return google.auth.default(scopes=[EVERYTHING])[0]
+        with _require_credentials():
+            return google.auth.default(scopes=[CLOUD_PLATFORM_SCOPE])[0]
 
-    @Once
+    @LockedCachedProperty
     def storage(self) -> Any:
         """`google.cloud.storage.Client`, which speaks JSON over HTTP."""
         from google.cloud.storage import Client
 
-        with _signed_in():
+        with _require_credentials():
             built = Client(**self._storage_connection())
         # For its traces, which nobody collects, a thread would look each bucket up: with a retry
         # of its own, longer than any call of ours, and by a right that nothing else needs.
@@ -160,7 +163,7 @@ class Clients:
             transport.close()
 
     def _built(self, client: Any, service: str) -> Any:
-        with _signed_in():
+        with _require_credentials():
             built = client(**self._connection(client, service))
         self._transports.append(built.transport)
         return built
@@ -177,7 +180,7 @@ class Clients:
         import grpc
         from google.auth.credentials import AnonymousCredentials
 
-        channel = grpc.insecure_channel(address, (*ANY_SIZE, *UNREPEATED))
+        channel = grpc.insecure_channel(address, (*UNLIMITED_MESSAGE_OPTIONS, *NO_RETRY_OPTIONS))
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
 
     def _storage_connection(self) -> dict[str, Any]:
@@ -196,11 +199,11 @@ class Clients:
 
 def _channel(transport: Any, host: str, *, options: Sequence[Any], **said: Any) -> Any:
     """The channel that a transport would make for itself, but for what is sent again."""
-    return transport.create_channel(host, options=(*options, *UNREPEATED), **said)
+    return transport.create_channel(host, options=(*options, *NO_RETRY_OPTIONS), **said)
 
 
 @contextmanager
-def _signed_in() -> Iterator[None]:
+def _require_credentials() -> Iterator[None]:
     """The body. Raises: BadConfiguration, where nothing says as whom Google is to be asked."""
     from google.auth.exceptions import DefaultCredentialsError
 

@@ -20,7 +20,7 @@ from shared.core.errors import (
     Unavailable,
 )
 
-READ_SECONDS = 10.0
+READ_TIMEOUT_SECONDS = 10.0
 """Deadline of every read and commit. The clients' own are 60 to 300 s, or none at all."""
 
 
@@ -28,56 +28,58 @@ class Contended(Throttled):
     """Others were at the same documents; nothing was done."""
 
 
-Meanings = Mapping[str, type[RollbackError]]
+StatusErrors = Mapping[str, type[RollbackError]]
 """Status name to our error; a status that is absent means Rejected."""
 
 _NO_ANSWER = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED")
 
-READ: Meanings = {
+READ_ERRORS: StatusErrors = {
     **dict.fromkeys(_NO_ANSWER, Unavailable),
     "ABORTED": Contended,
     "RESOURCE_EXHAUSTED": Throttled,
     "NOT_FOUND": Gone,
 }
-EFFECT: Meanings = {**READ, **dict.fromkeys(_NO_ANSWER, Ambiguous)}
-COMMIT: Meanings = {
-    **EFFECT,
+EFFECT_ERRORS: StatusErrors = {**READ_ERRORS, **dict.fromkeys(_NO_ANSWER, Ambiguous)}
+COMMIT_ERRORS: StatusErrors = {
+    **EFFECT_ERRORS,
     "ALREADY_EXISTS": Exists,
     "FAILED_PRECONDITION": Moved,
     "NOT_FOUND": Moved,
 }
-SHIFT: Meanings = {**EFFECT, "ABORTED": Moved, "FAILED_PRECONDITION": Moved}
+SHIFT_ERRORS: StatusErrors = {**EFFECT_ERRORS, "ABORTED": Moved, "FAILED_PRECONDITION": Moved}
 """Which of the two a stale etag gets is not documented."""
 
-BUILD: Meanings = {
-    **EFFECT,
+BUILD_ERRORS: StatusErrors = {
+    **EFFECT_ERRORS,
     **dict.fromkeys(("ABORTED", "ALREADY_EXISTS", "FAILED_PRECONDITION", "NOT_FOUND"), Moved),
 }
 """Which of them a function gets that somebody else deploys meanwhile is not documented."""
 
 
-LOOK_AGAIN: Meanings = {**SHIFT, "ALREADY_EXISTS": Exists}
+RECHECKED_EFFECT_ERRORS: StatusErrors = {**SHIFT_ERRORS, "ALREADY_EXISTS": Exists}
 """Of effects whose refusal may be our own doing: the next look tells."""
 
 
 @contextmanager
-def translated(meanings: Meanings) -> Iterator[None]:
+def translate_errors(meanings: StatusErrors) -> Iterator[None]:
     """The body, with each status of the service raised as what it means."""
     try:
         yield
     except GoogleAPICallError as error:
-        raise _named(error, meanings) from error
+        raise _translate_error(error, meanings) from error
 
 
-def _named(error: GoogleAPICallError, meanings: Meanings) -> RollbackError:
+def _translate_error(error: GoogleAPICallError, meanings: StatusErrors) -> RollbackError:
     """Our error for a status; one without a status was no answer of the service."""
     status = error.grpc_status_code.name if error.grpc_status_code else "UNKNOWN"
     advice = [detail for detail in error.details if isinstance(detail, RetryInfo)]
     delay = advice[0].retry_delay.ToTimedelta() if advice else None
-    return meant(status, f"{status}: {error.message}", delay, meanings)
+    return error_for_status(status, f"{status}: {error.message}", delay, meanings)
 
 
-def meant(status: str, message: str, delay: timedelta | None, meanings: Meanings) -> RollbackError:
+def error_for_status(
+    status: str, message: str, delay: timedelta | None, meanings: StatusErrors
+) -> RollbackError:
     """Our error for a status by its name; `delay` is the service's advice when to come back."""
     kind = meanings.get(status, Rejected)
     if issubclass(kind, Throttled) and delay is not None:

@@ -7,37 +7,39 @@ from typing import Any
 
 from google.longrunning.operations_pb2 import ListOperationsRequest
 
-from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.core.errors import Unavailable
 
-PAGE = 100
-MOST_PAGES = 20
-DONE = "done:true"
+PAGE_SIZE = 100
+MAX_PAGES = 20
+DONE_FILTER = "done:true"
 
 
-def operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
+def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
     """Every operation of a region, in the service's order, read as it is asked for.
 
     Raises: Unavailable also when there are too many: what is not read is not absent.
     """
     token = ""
-    for _ in range(MOST_PAGES):
-        request = ListOperationsRequest(name=name, filter=only, page_size=PAGE, page_token=token)
-        with translated(READ):
-            page = client.list_operations(request, retry=None, timeout=READ_SECONDS)
+    for _ in range(MAX_PAGES):
+        request = ListOperationsRequest(
+            name=name, filter=only, page_size=PAGE_SIZE, page_token=token
+        )
+        with translate_errors(READ_ERRORS):
+            page = client.list_operations(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         yield from page.operations
         token = page.next_page_token
         if not token:
             return
-    raise Unavailable(f"{name}: more than {MOST_PAGES * PAGE} operations")
+    raise Unavailable(f"{name}: more than {MAX_PAGES * PAGE_SIZE} operations")
 
 
-def of_database(admin: Any, name: str) -> Iterator[Any]:
+def list_database_operations(admin: Any, name: str) -> Iterator[Any]:
     """Every operation of a Firestore database; one that ends meanwhile may come twice.
 
     Without a filter Firestore lists what is under way or has failed, and nothing that ended well
     (https://firebase.google.com/docs/firestore/reference/rpc/google.firestore.admin.v1, read
-    2026-11). Raises: as `operations`.
+    2026-11). Raises: as `list_operations`.
     """
-    yield from operations(admin, name)
-    yield from operations(admin, name, DONE)
+    yield from list_operations(admin, name)
+    yield from list_operations(admin, name, DONE_FILTER)

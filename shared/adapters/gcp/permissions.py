@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.core.topics import CONSOLE
+from shared.core.topics import CONSOLE_ENTRY_POINT
 from shared.domain.policy.channels import ChannelKind
 from shared.domain.policy.model import Policy
 
@@ -180,7 +180,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firebase.messaging.PERMISSIONS", PUSH),
         Grant("firestore.documents.PERMISSIONS", PUSHED_TO),
     ),
-    CONSOLE: (
+    CONSOLE_ENTRY_POINT: (
         Grant("firestore.store.READ_PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
         Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
         Grant("firebase.id_tokens.PERMISSIONS", GrantScope.IDENTITY_PROJECT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.core.lazy import Once
+from shared.core.lazy import LockedCachedProperty
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.clients import Clients
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.adapters.gcp.run.runtimes import FunctionRuntimes
 
 
-class CloudEstate:
+class CloudResources:
     """An Estate over one project and region, each part imported when it is asked for."""
 
     def __init__(self, clients: Clients, project: str, region: str) -> None:
@@ -30,14 +30,14 @@ class CloudEstate:
         self._project = project
         self._region = region
 
-    @Once
+    @LockedCachedProperty
     def hosting(self) -> FirebaseHosting:
         """Its sites."""
         from shared.adapters.gcp.firebase import hosting
 
         return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
 
-    @Once
+    @LockedCachedProperty
     def remote_config(self) -> FirebaseRemoteConfig:
         """Its client configuration."""
         from shared.adapters.gcp.firebase import remote_config
@@ -45,14 +45,14 @@ class CloudEstate:
         rest = self._clients.rest(remote_config.HOST)
         return remote_config.FirebaseRemoteConfig(rest, self._project)
 
-    @Once
+    @LockedCachedProperty
     def rules(self) -> FirebaseRules:
         """Its security rules."""
         from shared.adapters.gcp.firebase import rules
 
         return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
 
-    @Once
+    @LockedCachedProperty
     def identity(self) -> IdentityPlatform:
         """How people sign in to it."""
         from shared.adapters.gcp.firebase import auth_config
@@ -60,28 +60,28 @@ class CloudEstate:
         rest = self._clients.rest(auth_config.HOST)
         return auth_config.IdentityPlatform(rest, self._project)
 
-    @Once
+    @LockedCachedProperty
     def sessions(self) -> FirebaseSessions:
         """Of those who sign in to it."""
         from shared.adapters.gcp.firebase import sessions
 
         return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
 
-    @Once
+    @LockedCachedProperty
     def indexes(self) -> FirestoreIndexes:
         """Its indexes."""
         from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
 
-    @Once
+    @LockedCachedProperty
     def secrets(self) -> SecretManager:
         """Its secrets."""
         from shared.adapters.gcp.project import secrets
 
         return secrets.SecretManager(self._clients.rest(secrets.HOST), self._project)
 
-    @Once
+    @LockedCachedProperty
     def schedules(self) -> CloudScheduler:
         """Its jobs."""
         from shared.adapters.gcp.project import scheduler_jobs
@@ -89,7 +89,7 @@ class CloudEstate:
         rest = self._clients.rest(scheduler_jobs.HOST)
         return scheduler_jobs.CloudScheduler(rest, self._project, self._region)
 
-    @Once
+    @LockedCachedProperty
     def triggers(self) -> EventarcTriggers:
         """What brings it events."""
         from shared.adapters.gcp.pubsub import eventarc_triggers
@@ -98,7 +98,7 @@ class CloudEstate:
             self._clients.rest(eventarc_triggers.HOST), self._project
         )
 
-    @Once
+    @LockedCachedProperty
     def accounts(self) -> ProjectAccounts:
         """Its service accounts."""
         from shared.adapters.gcp.project import service_accounts
@@ -109,14 +109,14 @@ class CloudEstate:
         )
         return service_accounts.ProjectAccounts(rest, iam, self._project)
 
-    @Once
+    @LockedCachedProperty
     def images(self) -> ArtifactRegistry:
         """What its functions' revisions start from."""
         from shared.adapters.gcp.run import images
 
         return images.ArtifactRegistry(self._clients.rest(images.HOST))
 
-    @Once
+    @LockedCachedProperty
     def runtimes(self) -> FunctionRuntimes:
         """What its functions may be written for."""
         from shared.adapters.gcp.run import runtimes

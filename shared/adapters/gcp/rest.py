@@ -13,14 +13,20 @@ import requests
 from google.auth.exceptions import GoogleAuthError
 from msgspec import Struct
 
-from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, Meanings, meant
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    StatusErrors,
+    error_for_status,
+)
 from shared.core.codec import from_json
 from shared.core.errors import RollbackError, Unavailable
 
-ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Several times the largest answer that is read: a Remote Config template may have 1,000,000
 characters, a page of anything here 1,000 entries."""
-MOST_PAGES: Final = 50
+MAX_PAGES: Final = 50
 _CHUNK_BYTES = 64 * 1024
 
 T = TypeVar("T")
@@ -37,12 +43,12 @@ _BY_CODE: dict[int, str] = {
 }
 """For an answer without Google's error form (google/rpc/code.proto); of any other code nothing is
 known."""
-_KNOWN = {*_BY_CODE.values(), *READ, "ALREADY_EXISTS", "OUT_OF_RANGE"}
+_KNOWN = {*_BY_CODE.values(), *READ_ERRORS, "ALREADY_EXISTS", "OUT_OF_RANGE"}
 
 
-EFFECT_SECONDS: Final = 10.0
+EFFECT_TIMEOUT_SECONDS: Final = 10.0
 """Until then an effect's answer has come, or nothing is known of it."""
-_EFFECT_TIMEOUT = (3.0, EFFECT_SECONDS - 3.0)
+_CONNECT_AND_READ_TIMEOUT = (3.0, EFFECT_TIMEOUT_SECONDS - 3.0)
 """To connect, and to wait for the first byte."""
 
 
@@ -102,10 +108,11 @@ class Rest:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        meanings: Meanings = EFFECT,
+        meanings: StatusErrors = EFFECT_ERRORS,
     ) -> dict[str, Any]:
-        """The answer to a call that changes something, sent once, and here in `EFFECT_SECONDS`.
+        """Return the answer to a call that changes something, sent once.
 
+        It is here within `EFFECT_TIMEOUT_SECONDS`.
         Raises: Ambiguous when it may have taken effect; else what `meanings` says.
         """
         content, _ = self._asked(method, path, query, headers or {}, body, meanings)
@@ -117,14 +124,14 @@ class Rest:
         Raises: Unavailable also when there are too many: what is not read is not absent.
         """
         token = ""
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = {"pageSize": str(size), **({"pageToken": token} if token else {})}
             page = self.get(path, kind, query)
             yield page
             token = getattr(page, "next_page_token", "")
             if not token:
                 return
-        raise Unavailable(f"{self._host}{path}: more than {MOST_PAGES} pages")
+        raise Unavailable(f"{self._host}{path}: more than {MAX_PAGES} pages")
 
     def _asked(
         self,
@@ -133,10 +140,10 @@ class Rest:
         query: Mapping[str, str] | None,
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None = None,
-        meanings: Meanings = READ,
+        meanings: StatusErrors = READ_ERRORS,
     ) -> tuple[bytes, Mapping[str, str]]:
         """Content and headers of a good answer."""
-        reads = meanings is READ
+        reads = meanings is READ_ERRORS
         session = self._session if reads else self._once
         began = time.monotonic()
         try:
@@ -146,60 +153,64 @@ class Rest:
                 params=query,
                 json=body,
                 headers={"Host": self._host, **headers},
-                timeout=READ_SECONDS if reads else _EFFECT_TIMEOUT,
+                timeout=READ_TIMEOUT_SECONDS if reads else _CONNECT_AND_READ_TIMEOUT,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 since = time.monotonic() if reads else began
                 content = _content(response, meanings, since)
         except (requests.RequestException, GoogleAuthError) as error:
-            raise _unknown(meanings, f"{self._host}{path}: {error}") from error
+            raise _no_answer_error(meanings, f"{self._host}{path}: {error}") from error
         if response.status_code != HTTPStatus.OK:
-            raise _refused(response.status_code, content, meanings)
+            raise _refusal_error(response.status_code, content, meanings)
         return content, response.headers
 
-    def _read(self, content: bytes, kind: type[T], meanings: Meanings = READ) -> T:
+    def _read(self, content: bytes, kind: type[T], meanings: StatusErrors = READ_ERRORS) -> T:
         try:
             return from_json(content, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             said = f"{self._host}: an answer that cannot be read: {error}"
-            raise _unknown(meanings, said) from error
+            raise _no_answer_error(meanings, said) from error
 
 
-def _unknown(meanings: Meanings, said: str) -> RollbackError:
+def _no_answer_error(meanings: StatusErrors, said: str) -> RollbackError:
     """What it means that nothing is known of a call."""
-    return meant("UNKNOWN", said, None, meanings)
+    return error_for_status("UNKNOWN", said, None, meanings)
 
 
-def _content(response: requests.Response, meanings: Meanings, since: float) -> bytes:
+def _content(response: requests.Response, meanings: StatusErrors, since: float) -> bytes:
     """The body, whole. Raises: as no answer, when it is too long, or too long in coming.
 
     `since` is the moment of the monotonic clock from which its time counts.
     """
     content = bytearray()
-    give_up_at = since + (READ_SECONDS if meanings is READ else EFFECT_SECONDS)
+    give_up_at = since + (
+        READ_TIMEOUT_SECONDS if meanings is READ_ERRORS else EFFECT_TIMEOUT_SECONDS
+    )
     for chunk in response.iter_content(_CHUNK_BYTES):
         content += chunk
-        if len(content) > ANSWER_BYTES:
-            raise _unknown(meanings, f"{response.url}: more than {ANSWER_BYTES} bytes")
+        if len(content) > MAX_ANSWER_BYTES:
+            raise _no_answer_error(meanings, f"{response.url}: more than {MAX_ANSWER_BYTES} bytes")
         if time.monotonic() > give_up_at:
-            raise _unknown(meanings, f"{response.url}: not read in {give_up_at - since:.0f} s")
+            raise _no_answer_error(
+                meanings, f"{response.url}: not read in {give_up_at - since:.0f} s"
+            )
     return bytes(content)
 
 
-def _refused(code: int, content: bytes, meanings: Meanings) -> RollbackError:
+def _refusal_error(code: int, content: bytes, meanings: StatusErrors) -> RollbackError:
     """What a refusal means; without Google's error form its code alone counts."""
     try:
         error = from_json(content, _Refusal).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _Error()
     status = error.status if error.status in _KNOWN else _BY_CODE.get(code, "UNKNOWN")
-    delays = [_seconds(detail.retry_delay) for detail in error.details if detail.retry_delay]
+    delays = [_parse_duration(detail.retry_delay) for detail in error.details if detail.retry_delay]
     message = f"{status}: {error.message or f'HTTP {code}'}"
-    return meant(status, message, delays[0] if delays else None, meanings)
+    return error_for_status(status, message, delays[0] if delays else None, meanings)
 
 
-def _seconds(written: str) -> timedelta | None:
+def _parse_duration(written: str) -> timedelta | None:
     """A duration as JSON writes it, `3.5s`; None when it is none."""
     try:
         return timedelta(seconds=float(written.removesuffix("s")))

@@ -8,16 +8,18 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA, encode, from_json
+from shared.core.codec import SCHEMA_VERSION, encode, from_json
 from shared.core.store import Create
 from shared.domain.audit.chain import AuditEntry
 
-PREFIX = "heads/"
+ANCHOR_PREFIX = "heads/"
 """Of every anchor's name."""
-WAITING = "anchors"
+PENDING_ANCHORS = "anchors"
 """The collection of those that are still to be written."""
 
-_NAME = re.compile(r"heads/(?P<chain>[a-z]+/[^/]+)/(?P<sequence>\d{6,})-(?P<hash>[0-9a-f]{64})")
+_ANCHOR_NAME = re.compile(
+    r"heads/(?P<chain>[a-z]+/[^/]+)/(?P<sequence>\d{6,})-(?P<hash>[0-9a-f]{64})"
+)
 
 
 class Anchor(Struct, frozen=True):
@@ -33,34 +35,36 @@ class Anchor(Struct, frozen=True):
     @property
     def name(self) -> str:
         """The object's name, in which the head itself stands: it cannot be overwritten."""
-        return f"{prefix(self.chain)}{self.sequence:06d}-{self.hash}"
+        return f"{chain_anchor_prefix(self.chain)}{self.sequence:06d}-{self.hash}"
 
 
-class Waiting(Struct, frozen=True):
+class PendingAnchor(Struct, frozen=True):
     """An anchor that a commit asks for, until it is written."""
 
     name: str
     anchor: Anchor
     waiting: bool = True
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def asked(chain: str, entry: AuditEntry, expires_at: datetime | None) -> Create:
+def pending_anchor_write(chain: str, entry: AuditEntry, expires_at: datetime | None) -> Create:
     """The write, in the entry's own commit, that has its hash anchored soon after."""
     anchor = Anchor(chain, entry.sequence, entry.hash, expires_at)
-    waiting = Waiting(anchor.name, anchor, expires_at=expires_at)
-    return Create(f"{WAITING}/{chain.replace('/', ':')}:{entry.sequence:06d}", encode(waiting))
+    waiting = PendingAnchor(anchor.name, anchor, expires_at=expires_at)
+    return Create(
+        f"{PENDING_ANCHORS}/{chain.replace('/', ':')}:{entry.sequence:06d}", encode(waiting)
+    )
 
 
-def content(anchor: Anchor) -> bytes:
+def encode_anchor(anchor: Anchor) -> bytes:
     """The object's content."""
     return msgspec.json.encode(anchor)
 
 
 def parse_anchor_name(name: str) -> Anchor | None:
     """The anchor that an object's name tells of; None for the name of something else."""
-    found = _NAME.fullmatch(name)
+    found = _ANCHOR_NAME.fullmatch(name)
     if found is None:
         return None
     return Anchor(found["chain"], int(found["sequence"]), found["hash"])
@@ -75,6 +79,6 @@ def anchor_with_expiry(anchor: Anchor, content: bytes | None) -> Anchor:
     return msgspec.structs.replace(anchor, expires_at=said.expires_at)
 
 
-def prefix(chain: str) -> str:
+def chain_anchor_prefix(chain: str) -> str:
     """What the names of a chain's anchors begin with."""
-    return f"{PREFIX}{chain}/"
+    return f"{ANCHOR_PREFIX}{chain}/"

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
-from shared.core.redaction import redacted, without_secrets
+from shared.core.codec import SCHEMA_VERSION
+from shared.core.redaction import redact_secrets, redact_value
 
-MayBeGone = Callable[["AuditEntry | None"], bool]
+ExpiryPredicate = Callable[["AuditEntry | None"], bool]
 """Whether the entries just before this one (None: up to the end) may have expired."""
 
 
-def genesis(chain: str) -> str:
+def genesis_hash(chain: str) -> str:
     """What the first entry of a chain names as its predecessor: a chain is bound to its name."""
     return hashlib.sha256(chain.encode()).hexdigest()
 
@@ -41,21 +41,21 @@ class AuditEntry(Struct, frozen=True):
     fence: int
     events: list[Event]
     hash: str = ""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
+def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
     """An event with its facts as plain JSON values, without secrets; times become ISO texts."""
-    clean = redacted(msgspec.to_builtins(facts))
-    return Event(name, stamp(at), without_secrets(actor), clean)
+    clean = redact_value(msgspec.to_builtins(facts))
+    return Event(name, format_timestamp(at), redact_secrets(actor), clean)
 
 
-def stamp(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     """The time as it is written in the trail."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def link(
+def build_entry(
     previous: str, sequence: int, commit_id: str, fence: int, events: Iterable[Event]
 ) -> AuditEntry:
     """The entry that follows `previous` in its chain, sealed with its hash."""
@@ -69,17 +69,17 @@ def digest(entry: AuditEntry) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 
-def kept_whole(_next: AuditEntry | None) -> bool:
+def never_expires(_next: AuditEntry | None) -> bool:
     """None may be gone."""
     return False
 
 
-def faults(
+def find_chain_faults(
     chain: str,
     entries: Sequence[AuditEntry],
     head: str,
     length: int | None,
-    may_be_gone: MayBeGone = kept_whole,
+    may_be_gone: ExpiryPredicate = never_expires,
 ) -> list[str]:
     """What is wrong with a chain against its recorded head and length; empty: it is intact.
 
@@ -88,22 +88,22 @@ def faults(
     head, is consistent in itself: only a copy of the head kept elsewhere finds that.
     """
     found: list[str] = []
-    expected, previous = 1, genesis(chain)
+    expected, previous = 1, genesis_hash(chain)
     for entry in entries:
         if entry.sequence < expected:
             found.append(f"entry {entry.sequence}: stands where entry {expected} should")
         elif entry.sequence > expected and not may_be_gone(entry):
-            found.append(f"{_span(expected, entry.sequence - 1)} missing")
+            found.append(f"{_format_range(expected, entry.sequence - 1)} missing")
         elif entry.sequence == expected and entry.previous != previous:
             found.append(f"entry {entry.sequence}: does not follow the entry before it")
         if entry.hash != digest(entry):
             found.append(f"entry {entry.sequence}: its content is not what was sealed")
         expected, previous = entry.sequence + 1, entry.hash
-    return [*found, *_end_faults(expected - 1, previous, head, length, may_be_gone)]
+    return [*found, *_find_end_faults(expected - 1, previous, head, length, may_be_gone)]
 
 
-def _end_faults(
-    last: int, last_hash: str, head: str, length: int | None, may_be_gone: MayBeGone
+def _find_end_faults(
+    last: int, last_hash: str, head: str, length: int | None, may_be_gone: ExpiryPredicate
 ) -> Iterator[str]:
     """What is wrong with where a chain ends."""
     if length is None:
@@ -111,10 +111,10 @@ def _end_faults(
     if last > length:
         yield f"{last} entries where {length} were written"
     elif last < length and not may_be_gone(None):
-        yield f"{_span(last + 1, length)} missing"
+        yield f"{_format_range(last + 1, length)} missing"
     elif last == length and last_hash != head:
         yield "the last entry is not the recorded head"
 
 
-def _span(first: int, last: int) -> str:
+def _format_range(first: int, last: int) -> str:
     return f"entry {first} is" if first == last else f"entries {first} to {last} are"

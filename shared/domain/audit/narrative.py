@@ -10,14 +10,14 @@ from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry, Event
 
-RESPONDERS = {
+RESPONDER_NAMES = {
     "worker": "on_work",
     "on_alert": "on_alert",
     "on_clock": "on_clock",
     "on_deployment": "on_deployment",
 }
 """Who wrote it, by the actor; every other actor is a person, who speaks through on_command."""
-WHY = ("reason", "note", "why", "by")
+REASON_FIELDS = ("reason", "note", "why", "by")
 """Facts that say why, the best first."""
 
 
@@ -47,10 +47,12 @@ class AuditLine(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> list[AuditLine]:
+def audit_lines_of_entry(
+    entry: AuditEntry, rollback: str, incident: str, system: str
+) -> list[AuditLine]:
     """The events of one commit of a rollback."""
     return [
-        _told(
+        _audit_line(
             event,
             system,
             incident=incident,
@@ -62,13 +64,13 @@ def of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> li
     ]
 
 
-def of_single(event: Event, system: str, sequence: int = 0) -> AuditLine:
+def audit_line_of_event(event: Event, system: str, sequence: int = 0) -> AuditLine:
     """An event outside every rollback."""
-    return _told(event, system, sequence=sequence)
+    return _audit_line(event, system, sequence=sequence)
 
 
-def _told(event: Event, system: str, **where: Any) -> AuditLine:
-    before, after = _change(event)
+def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
+    before, after = _changed_values(event)
     topic = event.actor if "topic" in event.actor else ""
     command = event.facts.get("command")
     said = {**command, **event.facts} if isinstance(command, Mapping) else event.facts
@@ -76,8 +78,8 @@ def _told(event: Event, system: str, **where: Any) -> AuditLine:
         at=event.at,
         event=event.name,
         actor=event.actor,
-        origin=topic or RESPONDERS.get(event.actor, "on_command"),
-        why=next((str(said[fact]) for fact in WHY if said.get(fact)), ""),
+        origin=topic or RESPONDER_NAMES.get(event.actor, "on_command"),
+        why=next((str(said[fact]) for fact in REASON_FIELDS if said.get(fact)), ""),
         system=system,
         step=str(event.facts.get("step", "")),
         before=before,
@@ -88,7 +90,7 @@ def _told(event: Event, system: str, **where: Any) -> AuditLine:
     )
 
 
-def _change(event: Event) -> tuple[str, str]:
+def _changed_values(event: Event) -> tuple[str, str]:
     """What the event changed, before and after, where that is known."""
     kind, _, became = event.name.partition(".")
     if kind == "step" or (kind == "deployment" and "before" in event.facts):

@@ -8,23 +8,23 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA, decode, encode
+from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
-from shared.domain.audit.chain import AuditEntry, Event, event, genesis, link
-from shared.domain.retention import KEPT_FOR
+from shared.domain.audit.chain import AuditEntry, Event, build_entry, create_event, genesis_hash
+from shared.domain.retention import RECORD_RETENTION
 
-UNCLAIMED = "unclaimed"
+UNCLAIMED_SYSTEM = "unclaimed"
 """The chain of what no protected system claims."""
-LOOSE = 0
+UNSEALED = 0
 """The seal of an event that is in no chain yet."""
 
 
-SEALED = "chain.sealed"
+SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
 
 
-class Head(Struct, frozen=True):
+class ChainHead(Struct, frozen=True):
     """The end of a system's chain."""
 
     sequence: int = 0
@@ -32,16 +32,16 @@ class Head(Struct, frozen=True):
     sealed_at: datetime | None = None
     quarter: str = ""
     """The quarter of an hour in which it was last looked at."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def write_down(system: str, key: str, event: Event) -> Create:
+def event_write(system: str, key: str, event: Event) -> Create:
     """The write of one event; its key makes a repetition recognisable."""
-    kept = {"sealed": LOOSE, "expires_at": datetime.fromisoformat(event.at) + KEPT_FOR}
-    return Create(f"{events_of(system)}/{key}", {**encode(event), **kept})
+    kept = {"sealed": UNSEALED, "expires_at": datetime.fromisoformat(event.at) + RECORD_RETENTION}
+    return Create(f"{system_events_path(system)}/{key}", {**encode(event), **kept})
 
 
-def seal(
+def seal_events(
     system: str,
     head: Document,
     loose: Sequence[Document],
@@ -51,29 +51,32 @@ def seal(
     quarter: str,
 ) -> list[Write]:
     """The commit that chains these events, unless somebody else has moved the head."""
-    known = Head(hash=genesis(chain(system)))
+    known = ChainHead(hash=genesis_hash(chain_name(system)))
     if head.fields is not None:
-        known = decode(Head, head.fields)
+        known = decode(ChainHead, head.fields)
     moved = replace(known, quarter=quarter)
     writes: list[Write] = []
     if loose:
         number = known.sequence + 1
-        first = event(SEALED, now, "on_clock", follows=known.sealed_at)
+        first = create_event(SEAL_EVENT, now, "on_clock", follows=known.sealed_at)
         events = [first, *(decode(Event, document.fields) for document in loose)]
-        entry = link(known.hash, number, commit_id, 0, events)
-        moved = Head(number, entry.hash, now, quarter)
-        expires_at = now + KEPT_FOR
+        entry = build_entry(known.hash, number, commit_id, 0, events)
+        moved = ChainHead(number, entry.hash, now, quarter)
+        expires_at = now + RECORD_RETENTION
         writes = [
-            Create(f"{seals(system)}/{number:06d}", {**encode(entry), "expires_at": expires_at}),
+            Create(
+                f"{system_seals_path(system)}/{number:06d}",
+                {**encode(entry), "expires_at": expires_at},
+            ),
             *(Update(document.path, {"sealed": number}) for document in loose),
-            anchor.asked(chain(system), entry, expires_at),
+            anchor.pending_anchor_write(chain_name(system), entry, expires_at),
         ]
     if head.fields is None:
         return [Create(head_path(system), encode(moved)), *writes]
     return [Update(head_path(system), encode(moved), head.version), *writes]
 
 
-def faults(
+def find_seal_faults(
     entries: Iterable[AuditEntry], kept: Iterable[tuple[Event, int]], now: datetime | None = None
 ) -> list[str]:
     """Which single events differ from what was sealed of them; the chain is checked by itself.
@@ -81,11 +84,11 @@ def faults(
     What has expired by `now` may be gone, on either side; without a time nothing may.
     """
     sealed = {
-        entry.sequence: [one for one in entry.events if one.name != SEALED] for entry in entries
+        entry.sequence: [one for one in entry.events if one.name != SEAL_EVENT] for entry in entries
     }
     found = []
     for one, number in kept:
-        if number == LOOSE:
+        if number == UNSEALED:
             continue
         if one in sealed.get(number, []):
             sealed[number].remove(one)
@@ -95,18 +98,18 @@ def faults(
     return [*found, *(f"{one.name} at {one.at}: sealed, and gone" for one in gone)]
 
 
-def follows_at(entry: AuditEntry) -> datetime | None:
+def previous_seal_at(entry: AuditEntry) -> datetime | None:
     """When the seal before this one was made; None for the first, and for what is no seal."""
     said = entry.events[0].facts.get("follows") if entry.events else None
-    return _moment(said) if isinstance(said, str) else None
+    return _parse_time(said) if isinstance(said, str) else None
 
 
 def _has_expired(one: Event, now: datetime | None) -> bool:
-    at = _moment(one.at)
-    return now is not None and at is not None and at + KEPT_FOR <= now
+    at = _parse_time(one.at)
+    return now is not None and at is not None and at + RECORD_RETENTION <= now
 
 
-def _moment(written: str) -> datetime | None:
+def _parse_time(written: str) -> datetime | None:
     """A time of the trail; None for what somebody else has put in its place."""
     try:
         at = datetime.fromisoformat(written)
@@ -115,27 +118,27 @@ def _moment(written: str) -> datetime | None:
     return at if at.tzinfo else None
 
 
-def refused_key(topic: str, message: str) -> str:
+def refusal_event_key(topic: str, message: str) -> str:
     """The key of the event that tells of a refused message; the topic by its short name."""
     return f"refused:{topic}:{message}"
 
 
-def quarter_of(now: datetime) -> str:
+def quarter_hour_name(now: datetime) -> str:
     """The quarter of an hour, by name."""
     return f"{now:%Y%m%dT%H}{now.minute // 15}"
 
 
-def chain(system: str) -> str:
+def chain_name(system: str) -> str:
     """The name of a system's chain."""
     return f"systems/{system}"
 
 
-def events_of(system: str) -> str:
+def system_events_path(system: str) -> str:
     """The collection of a system's single events."""
     return f"systems/{system}/audit"
 
 
-def seals(system: str) -> str:
+def system_seals_path(system: str) -> str:
     """The collection of a system's chain."""
     return f"systems/{system}/seals"
 

@@ -19,9 +19,9 @@ from msgspec import Struct
 
 from shared.domain.audit.anchor import Anchor
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.audit.chain import faults as chain_faults
-from shared.domain.audit.system_chain import follows_at
-from shared.domain.retention import KEPT_FOR
+from shared.domain.audit.chain import find_chain_faults as chain_faults
+from shared.domain.audit.system_chain import previous_seal_at
+from shared.domain.retention import RECORD_RETENTION
 
 
 class ChainVerdict(StrEnum):
@@ -62,7 +62,9 @@ class ChainFinding(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def of_rollback(kept: StoredChain, anchors: Sequence[Anchor] | None, now: datetime) -> ChainFinding:
+def verify_rollback_chain(
+    kept: StoredChain, anchors: Sequence[Anchor] | None, now: datetime
+) -> ChainFinding:
     """The trail of a rollback; the last of the anchors with its expiry. None: no bucket is known.
 
     It has expired when every record of its expiry that there is says so: whoever moves the one in
@@ -74,13 +76,13 @@ def of_rollback(kept: StoredChain, anchors: Sequence[Anchor] | None, now: dateti
     found = [
         *kept.faults,
         *chain_faults(kept.chain, kept.entries, kept.head, kept.length, lambda _: expired),
-        *_missing(kept, anchors or (), expired=expired),
-        *_against(kept, anchors or ()),
+        *_find_missing_entries(kept, anchors or (), expired=expired),
+        *_find_anchor_conflicts(kept, anchors or ()),
     ]
     return _finding(kept, anchors, found)
 
 
-def of_system(
+def verify_system_chain(
     kept: StoredChain,
     anchors: Sequence[Anchor] | None,
     now: datetime,
@@ -94,19 +96,21 @@ def of_system(
     """
 
     def may_be_gone(behind: AuditEntry | None) -> bool:
-        at = sealed_at if behind is None else follows_at(behind)
-        return at is not None and at + KEPT_FOR <= now
+        at = sealed_at if behind is None else previous_seal_at(behind)
+        return at is not None and at + RECORD_RETENTION <= now
 
     found = [
         *kept.faults,
         *chain_faults(kept.chain, kept.entries, kept.head, kept.length, may_be_gone),
-        *_against(kept, anchors or ()),
+        *_find_anchor_conflicts(kept, anchors or ()),
         *singles,
     ]
     return _finding(kept, anchors, found)
 
 
-def _missing(kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool) -> Iterator[str]:
+def _find_missing_entries(
+    kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool
+) -> Iterator[str]:
     """Whether what the entries, or the anchors, speak of is not there before its time."""
     if kept.length is not None or expired:
         return
@@ -116,7 +120,7 @@ def _missing(kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool) -> 
         yield f"{len(anchors)} heads of it are anchored, and none of it is there"
 
 
-def _against(kept: StoredChain, anchors: Sequence[Anchor]) -> Iterator[str]:
+def _find_anchor_conflicts(kept: StoredChain, anchors: Sequence[Anchor]) -> Iterator[str]:
     """Where the chain is not what was anchored of it."""
     hashes = {entry.sequence: entry.hash for entry in kept.entries}
     anchored: dict[int, str] = {}
@@ -140,11 +144,13 @@ def _finding(kept: StoredChain, anchors: Sequence[Anchor] | None, found: list[st
         entries=len(kept.entries),
         anchored=anchored,
         faults=tuple(found),
-        notes=tuple(_notes(kept, anchors, anchored)),
+        notes=tuple(_describe_unproven(kept, anchors, anchored)),
     )
 
 
-def _notes(kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
+def _describe_unproven(
+    kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int
+) -> Iterator[str]:
     """What this does not prove."""
     last = kept.entries[-1].sequence if kept.entries else 0
     if anchors is None:

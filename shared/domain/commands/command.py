@@ -16,22 +16,22 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA, from_builtins, from_json
+from shared.core.codec import SCHEMA_VERSION, from_builtins, from_json
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
-from shared.core.redaction import redacted
-from shared.core.text import nearest
-from shared.domain.commands.console_operator import OPERATOR
-from shared.domain.commands.credential import TOKEN
+from shared.core.redaction import redact_value
+from shared.core.text import suggest_names
+from shared.domain.commands.console_operator import OPERATOR_KEY
+from shared.domain.commands.credential import TOKEN_KEY
 from shared.domain.data.repair import plan as repair
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.rollback import LAST_STABLE, Order
+from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
-LIMIT_BYTES = 64 * 1024
-Moment = Annotated[datetime, Meta(tz=True)]
-MOMENTS = ("at", "begins_at", "since", "until")
+MAX_COMMAND_BYTES = 64 * 1024
+AwareTime = Annotated[datetime, Meta(tz=True)]
+TIME_FIELDS = ("at", "begins_at", "since", "until")
 """The fields of a command that are times."""
 
 
@@ -67,11 +67,11 @@ class Command(Struct, frozen=True, omit_defaults=True):
     mode: str = ""
     expires: str = ""
     """A time or a span."""
-    at: Moment | None = None
+    at: AwareTime | None = None
     """When a planned rollback is to begin; None: at once."""
-    begins_at: Moment | None = field(default=None, name="from")
-    since: Moment | None = None
-    until: Moment | None = None
+    begins_at: AwareTime | None = field(default=None, name="from")
+    since: AwareTime | None = None
+    until: AwareTime | None = None
     format: str = ""
     backup: str = ""
     """The export that is held or released."""
@@ -88,10 +88,10 @@ class Command(Struct, frozen=True, omit_defaults=True):
     """The hash of whom to erase (`shared.domain.data.erasure.ledger`)."""
 
 
-class Planned(Struct, frozen=True):
+class ScheduledRollback(Struct, frozen=True):
     """A rollback that begins at its time."""
 
-    order: Order
+    order: RollbackRequest
     severity: Severity
     begins_at: datetime
 
@@ -108,11 +108,11 @@ class CommandRecord(Struct, frozen=True):
     result: str
     incident: str = ""
     """The one that it opened or concerns; empty: none."""
-    order: Order | None = None
+    order: RollbackRequest | None = None
     """What is to be rehearsed: decided and planned, and nothing of it done."""
     drills: bool = False
     """Whether that is a drill: dry-run as well, and recorded."""
-    planned: Planned | None = None
+    planned: ScheduledRollback | None = None
     """What is to begin later; None: nothing."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
@@ -124,45 +124,49 @@ class CommandRecord(Struct, frozen=True):
     told: tuple[str, ...] = ()
     """The rollbacks whose trails have it."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
     """The command in a message. Raises: Refused, with every fault in its reason."""
-    if len(data) > LIMIT_BYTES:
-        raise Refused(f"a command of {len(data)} bytes; at most {LIMIT_BYTES} are read")
+    if len(data) > MAX_COMMAND_BYTES:
+        raise Refused(f"a command of {len(data)} bytes; at most {MAX_COMMAND_BYTES} are read")
     try:
         content = from_json(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as unreadable:
         raise Refused(f"not JSON: {unreadable}") from unreadable
     if not isinstance(content, dict):
         raise Refused("not a JSON object")
-    faults = [*_faults(content), *_unknown_names(content, policies), *_unselectable(content)]
+    faults = [
+        *_find_schema_faults(content),
+        *_find_unknown_names(content, policies),
+        *_find_selection_faults(content),
+    ]
     if faults:
         raise Refused("; ".join(faults))
-    unkept = ("version", TOKEN, OPERATOR)
-    given = {key: redacted(value) for key, value in content.items() if key not in unkept}
+    unkept = ("version", TOKEN_KEY, OPERATOR_KEY)
+    given = {key: redact_value(value) for key, value in content.items() if key not in unkept}
     try:
         command = from_builtins({"id": message_id, "actor": "not named", **given}, Command)
     except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
         raise Refused(str(unlike)) from unlike
-    times = {name: getattr(command, name) for name in MOMENTS}
-    return replace(command, **{name: _utc(at) for name, at in times.items() if at is not None})
+    times = {name: getattr(command, name) for name in TIME_FIELDS}
+    return replace(command, **{name: _to_utc(at) for name, at in times.items() if at is not None})
 
 
-def _faults(content: Mapping[str, Any]) -> list[str]:
+def _find_schema_faults(content: Mapping[str, Any]) -> list[str]:
     """What the schema says against it."""
     verb = content.get("command")
-    shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
-    return [_said(error, shape) for error in _validator(shape).iter_errors(content)]
+    shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
+    return [_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)]
 
 
-def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
+def _describe_fault(error: jsonschema_rs.ValidationError, shape: str) -> str:
     """What is wrong, in words; with what it should be, where the schema has a title for that."""
     details: Mapping[str, Any] = error.kind.as_dict()
     if error.kind.name == "additionalProperties":
         known = _schema(shape)["properties"]
-        unexpected = [f"{key}{nearest(key, known)}" for key in details["unexpected"]]
+        unexpected = [f"{key}{suggest_names(key, known)}" for key in details["unexpected"]]
         return f"not an option here: {', '.join(unexpected)}"
     command_path = list(error.instance_path)
     if command_path == ["token"]:
@@ -176,13 +180,13 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
     elif error.kind.name == "required":
         said = f"{details['property']} is missing"
     elif error.kind.name == "enum":
-        said += nearest(error.instance, details["options"])
+        said += suggest_names(error.instance, details["options"])
     where = ".".join(map(str, command_path))
     return f"{where}: {said}" if where else said
 
 
 @cache
-def _shapes() -> dict[str, str]:
+def _shape_by_verb() -> dict[str, str]:
     """Each verb, and the first verb of its shape, by which that is called."""
     shapes = [_verbs(one) for one in json.loads(SCHEMA_FILE.read_text())["oneOf"]]
     return {verb: verbs[0] for verbs in shapes for verb in verbs}
@@ -217,7 +221,9 @@ def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
 
 
-def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Iterator[str]:
+def _find_unknown_names(
+    content: Mapping[str, Any], policies: Mapping[str, Policy]
+) -> Iterator[str]:
     """The names that no policy has, whatever else may be wrong with the command."""
     name = content.get("system")
     if not isinstance(name, str) or not name:
@@ -225,45 +231,45 @@ def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -
     policy = policies.get(name)
     if policy is None:
         known = ", ".join(sorted(policies))
-        yield f"system {name[:80]} is not known{nearest(name, policies)}; there is {known}"
+        yield f"system {name[:80]} is not known{suggest_names(name, policies)}; there is {known}"
         return
     groups = [*policy.groups, *policy.group_aliases]
-    for one in _texts(content.get("groups")):
-        if not policy.groups_called(one):
-            yield f"group {one} is not known in {name}{nearest(one, groups)}"
-    for one in _texts(content.get("functions")):
+    for one in _list_texts(content.get("groups")):
+        if not policy.groups_by_name(one):
+            yield f"group {one} is not known in {name}{suggest_names(one, groups)}"
+    for one in _list_texts(content.get("functions")):
         if one not in policy.functions:
-            yield f"function {one} is not known in {name}{nearest(one, policy.functions)}"
+            yield f"function {one} is not known in {name}{suggest_names(one, policy.functions)}"
 
 
-def _unselectable(content: Mapping[str, Any]) -> Iterator[str]:
+def _find_selection_faults(content: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a choice of documents, beyond its shape."""
     said = content.get("select")
     if isinstance(said, str):
         try:
-            repair.parse_scope(said)
+            repair.parse_selection(said)
         except ValueError as none:
             yield str(none)
 
 
-def _texts(value: object) -> list[str]:
+def _list_texts(value: object) -> list[str]:
     """The texts of a list; what else is in it, or in its place, is a fault of the shape."""
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
-def moment(text: str, said_at: datetime) -> datetime | None:
+def parse_time(text: str, said_at: datetime) -> datetime | None:
     """When a time or a span, said then, is; None for none. Raises: Refused, when it is neither."""
     if not text:
         return None
     with suppress(ValueError, OverflowError):  # then it is a time, or nothing
         return said_at + parse_duration(text)
     try:
-        return _utc(from_builtins(text, Moment))
+        return _to_utc(from_builtins(text, AwareTime))
     except msgspec.ValidationError as neither:
         raise Refused(f"expires: {text!r} is no time") from neither
 
 
-def _utc(at: datetime) -> datetime:
+def _to_utc(at: datetime) -> datetime:
     """The same time in UTC. Raises: Refused, where an offset leads out of the calendar."""
     try:
         return at.astimezone(UTC)
@@ -271,7 +277,7 @@ def _utc(at: datetime) -> datetime:
         raise Refused(f"{at.isoformat()} is no time in UTC") from outside
 
 
-def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
+def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
     """The command as one line for a shell; whoever pastes it signs it (docs/identity.md).
 
     No name in it can end the quotes and become a command of the shell's.
@@ -280,7 +286,7 @@ def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 
 
-def as_shell(command: Mapping[str, Any]) -> str:
+def format_shell_command(command: Mapping[str, Any]) -> str:
     """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
     words = ["rollback", "run", "--system", command["system"], "--target", command["target"]]
     if "scenario" in command:

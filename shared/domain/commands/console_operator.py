@@ -19,7 +19,7 @@ from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.policy.roles import Role
 
-OPERATOR = "operator"
+OPERATOR_KEY = "operator"
 """The field of a command that names them."""
 
 
@@ -34,7 +34,7 @@ class Operator(Struct, frozen=True):
     """When they entered password and second factor."""
 
 
-class Person(Struct, frozen=True):
+class OperatorAccount(Struct, frozen=True):
     """What is known of a person who may still sign in."""
 
     role: Role | None
@@ -42,7 +42,7 @@ class Person(Struct, frozen=True):
     """Whatever was signed in before is revoked."""
 
 
-def operator(session: Credential) -> dict[str, Any]:
+def operator_fields(session: Credential) -> dict[str, Any]:
     """What a command says of the person of a session."""
     said: dict[str, Any] = msgspec.to_builtins(
         Operator(
@@ -56,7 +56,7 @@ def operator(session: Credential) -> dict[str, Any]:
     return said
 
 
-def named_operator(
+def parse_operator(
     content: Mapping[str, Any], speaker: Credential, console: str
 ) -> Operator | None:
     """The operator that a command names; None: its speaker speaks for themselves.
@@ -64,17 +64,19 @@ def named_operator(
     `console` is the address of the console's account; "" where there is no console.
     Raises: Rejected, where the speaker is somebody else.
     """
-    if OPERATOR not in content:
+    if OPERATOR_KEY not in content:
         return None
     if speaker.kind is not CredentialKind.SERVICE or not console or speaker.name != console:
         raise Rejected(f"{speaker.name} may not speak for an operator: only the console does")
     try:
-        return from_builtins(content[OPERATOR], Operator)
+        return from_builtins(content[OPERATOR_KEY], Operator)
     except msgspec.ValidationError as unlike:
         raise Rejected(f"the operator is not named whole: {unlike}") from None
 
 
-def credential(said: Operator, known: Person, speaker: Credential, hashed: str) -> Credential:
+def operator_credential(
+    said: Operator, known: OperatorAccount, speaker: Credential, hashed: str
+) -> Credential:
     """What the operator's word is worth: what the session showed, as far as it still holds.
 
     `hashed` is the fingerprint of the command, which the console's token must be for.
@@ -89,12 +91,12 @@ def credential(said: Operator, known: Person, speaker: Credential, hashed: str) 
         subject=said.uid,
         name=said.name,
         kind=CredentialKind.PERSON,
-        role=_lower(Role.named(said.role), known.role),
+        role=_lower_role(Role.named(said.role), known.role),
         second_factor=said.second_factor,
         authenticated_at=said.auth_time,
     )
 
 
-def _lower(shown: Role | None, known: Role | None) -> Role | None:
+def _lower_role(shown: Role | None, known: Role | None) -> Role | None:
     """The lower of the two; none, where one of them is none."""
     return None if shown is None or known is None else min(shown, known)

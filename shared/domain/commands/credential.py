@@ -15,19 +15,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA, from_json
+from shared.core.codec import SCHEMA_VERSION, from_json
 from shared.core.errors import Rejected
 from shared.domain.policy.roles import Role
 
-TOKEN = "token"  # noqa: S105 - the field's name
+TOKEN_KEY = "token"  # noqa: S105 - the field's name
 """The field of a command that holds the token."""
 ROLE_CLAIM = "rollback_role"
 """The custom claim that gives a person a role."""
-PERSONS = "https://securetoken.google.com/"
+PERSON_ISSUER_PREFIX = "https://securetoken.google.com/"
 """Issuer of Firebase ID tokens, followed by the project (firebase_admin/_token_gen.py 7.7.0)."""
-SERVICES = "https://accounts.google.com"
+SERVICE_ACCOUNT_ISSUER = "https://accounts.google.com"
 """Issuer of the ID tokens of service accounts (google/oauth2/id_token.py 2.63.0)."""
-LONGEST_TOKEN = 16 * 1024
+MAX_TOKEN_CHARACTERS = 16 * 1024
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -66,32 +66,32 @@ class UsedToken(Struct, frozen=True):
     used_at: datetime
     expires_at: datetime
     """When the token itself is worth nothing any more."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def fingerprint(command: Mapping[str, Any]) -> str:
+def command_fingerprint(command: Mapping[str, Any]) -> str:
     """The hash of a command: SHA-256, in hex, over its canonical JSON without the token.
 
     Canonical: keys sorted, no white space, UTF-8 without escapes, numbers as they are written. The
     same as `json.dumps(command, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` of
     Python, or `jq -cjS .` for a command whose numbers are whole.
     """
-    content = {name: value for name, value in command.items() if name != TOKEN}
+    content = {name: value for name, value in command.items() if name != TOKEN_KEY}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def decode_unverified_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a token that is written in the one way there is. Nothing is verified.
 
     Base64 leaves bits of its last sign unused and decoders are lenient: one signature has many
     spellings. All but the canonical one are refused, else a used token would come again as another.
     Raises: Rejected.
     """
-    if len(token) > LONGEST_TOKEN or not _PARTS.fullmatch(token):
+    if len(token) > MAX_TOKEN_CHARACTERS or not _PARTS.fullmatch(token):
         raise Rejected("the token is malformed")
     try:
-        header, claims, _ = (_canonical(part) for part in token.split("."))
+        header, claims, _ = (_decode_canonical_base64(part) for part in token.split("."))
         found = from_json(header), from_json(claims)
     except (ValueError, RecursionError):
         raise Rejected("the token is malformed") from None
@@ -100,25 +100,25 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return found
 
 
-def kind_of(token: str, project: str) -> CredentialKind:
+def claimed_credential_kind(token: str, project: str) -> CredentialKind:
     """Whose token it says to be, which tells who must verify it. Nothing is verified.
 
     `project` is where people sign in. Raises: Rejected for every other issuer.
     """
-    header, claims = unverified(token)
+    header, claims = decode_unverified_token(token)
     if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
         raise Rejected("the token is not signed with RS256 and a named key")
     issuer = claims.get("iss")
-    if issuer == SERVICES:
+    if issuer == SERVICE_ACCOUNT_ISSUER:
         return CredentialKind.SERVICE
-    if issuer == PERSONS + project and claims.get("aud") == project:
+    if issuer == PERSON_ISSUER_PREFIX + project and claims.get("aud") == project:
         return CredentialKind.PERSON
     raise Rejected("the token is of a foreign issuer or project")
 
 
-def of_person(claims: Mapping[str, Any], token: str) -> Credential:
+def person_credential(claims: Mapping[str, Any], token: str) -> Credential:
     """What the verified claims of a Firebase ID token prove. Raises: Rejected."""
-    with _well_formed():
+    with _require_well_formed_claims():
         firebase = claims["firebase"]
         if "tenant" in firebase:
             raise Rejected("the token is of a tenant")
@@ -129,17 +129,17 @@ def of_person(claims: Mapping[str, Any], token: str) -> Credential:
             kind=CredentialKind.PERSON,
             role=Role.named(claims.get(ROLE_CLAIM)),
             second_factor=bool(firebase.get("sign_in_second_factor")),
-            authenticated_at=_moment(claims, "auth_time"),
-            issued_at=_moment(claims, "iat"),
-            expires_at=_moment(claims, "exp"),
+            authenticated_at=_claim_time(claims, "auth_time"),
+            issued_at=_claim_time(claims, "iat"),
+            expires_at=_claim_time(claims, "exp"),
             audience=claims["aud"],
-            token_hash=hashed(token),
+            token_hash=hash_token(token),
         )
 
 
-def of_service(claims: Mapping[str, Any], token: str) -> Credential:
+def service_account_credential(claims: Mapping[str, Any], token: str) -> Credential:
     """What the verified claims of a service account's ID token prove. Raises: Rejected."""
-    with _well_formed():
+    with _require_well_formed_claims():
         if claims.get("email_verified") is not True:
             raise Rejected("the token has no verified e-mail address")
         return Credential(
@@ -148,16 +148,16 @@ def of_service(claims: Mapping[str, Any], token: str) -> Credential:
             kind=CredentialKind.SERVICE,
             role=None,
             second_factor=False,
-            authenticated_at=_moment(claims, "iat"),
-            issued_at=_moment(claims, "iat"),
-            expires_at=_moment(claims, "exp"),
+            authenticated_at=_claim_time(claims, "iat"),
+            issued_at=_claim_time(claims, "iat"),
+            expires_at=_claim_time(claims, "exp"),
             audience=claims["aud"],
-            token_hash=hashed(token),
+            token_hash=hash_token(token),
         )
 
 
 @contextmanager
-def _well_formed() -> Iterator[None]:
+def _require_well_formed_claims() -> Iterator[None]:
     """The body; claims that are absent or of the wrong kind make the token malformed."""
     try:
         yield
@@ -165,11 +165,11 @@ def _well_formed() -> Iterator[None]:
         raise Rejected("the token is malformed") from None
 
 
-def _moment(claims: Mapping[str, Any], name: str) -> datetime:
+def _claim_time(claims: Mapping[str, Any], name: str) -> datetime:
     return datetime.fromtimestamp(int(claims[name]), UTC)
 
 
-def _canonical(part: str) -> bytes:
+def _decode_canonical_base64(part: str) -> bytes:
     """Raises: ValueError."""
     try:
         decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
@@ -180,7 +180,7 @@ def _canonical(part: str) -> bytes:
     return decoded
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token: its SHA-256, in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 

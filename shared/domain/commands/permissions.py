@@ -9,13 +9,13 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.durations import format_duration
-from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
+from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import IdentityRules, Policy, Principal, ScenarioName
 from shared.domain.policy.roles import Role
 from shared.domain.policy.severity import Severity
 
-SKEW = timedelta(seconds=10)
+CLOCK_SKEW_TOLERANCE = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
 
@@ -24,7 +24,7 @@ class PermissionRequest(Struct, frozen=True):
 
     verb: str
     fingerprint: str
-    """`shared.domain.commands.credential.fingerprint`."""
+    """`shared.domain.commands.credential.command_fingerprint`."""
     override: bool = False
     """Break-glass: approval, freeze and budget are skipped."""
     auto_confirm: bool = False
@@ -46,7 +46,7 @@ class PermissionRequest(Struct, frozen=True):
         """
         return cls(
             verb=str(content.get("command")),
-            fingerprint=fingerprint(content),
+            fingerprint=command_fingerprint(content),
             override=bool(content.get("override")),
             auto_confirm=bool(content.get("auto_confirm")),
             public=bool(content.get("public")),
@@ -87,22 +87,22 @@ def objections(
 
     `policies` are those of the systems that the command concerns: all, where it names none.
     """
-    found = list(_of_time(credential, said_at))
+    found = list(_time_objections(credential, said_at))
     if credential.kind is CredentialKind.PERSON:
-        found += _of_a_person(asked, credential, policies, said_at)
+        found += _person_objections(asked, credential, policies, said_at)
     else:
-        found += _of_a_service(asked, credential, policies)
+        found += _service_account_objections(asked, credential, policies)
     return found
 
 
-def _of_time(credential: Credential, said_at: datetime) -> Iterator[str]:
+def _time_objections(credential: Credential, said_at: datetime) -> Iterator[str]:
     if credential.expires_at <= said_at:
         yield "the token has expired"
-    if credential.issued_at > said_at + SKEW:
+    if credential.issued_at > said_at + CLOCK_SKEW_TOLERANCE:
         yield "the token was issued in the future"
 
 
-def _of_a_person(
+def _person_objections(
     asked: PermissionRequest,
     credential: Credential,
     policies: Collection[Policy],
@@ -110,10 +110,11 @@ def _of_a_person(
 ) -> Iterator[str]:
     needed = needed_role(asked, policies)
     if credential.role is None:
-        yield f"{credential.name} has no role; {_what(asked)} needs {needed.name.lower()}"
+        role = needed.name.lower()
+        yield f"{credential.name} has no role; {_describe_request(asked)} needs {role}"
     elif credential.role < needed:
         has = credential.role.name.lower()
-        yield f"{credential.name} is {has}; {_what(asked)} needs {needed.name.lower()}"
+        yield f"{credential.name} is {has}; {_describe_request(asked)} needs {needed.name.lower()}"
     if not credential.second_factor:
         yield "signed in without a second factor"
     within = min(
@@ -121,11 +122,11 @@ def _of_a_person(
     )
     if said_at - credential.authenticated_at > within:
         yield f"signed in more than {format_duration(within)} ago: sign in again"
-    if credential.authenticated_at > said_at + SKEW:
+    if credential.authenticated_at > said_at + CLOCK_SKEW_TOLERANCE:
         yield "signed in in the future"
 
 
-def _of_a_service(
+def _service_account_objections(
     asked: PermissionRequest, credential: Credential, policies: Collection[Policy]
 ) -> Iterator[str]:
     if credential.audience != asked.fingerprint:
@@ -141,10 +142,12 @@ def _of_a_service(
         if principal is None:
             yield f"{credential.name} is not allow-listed for {policy.system}"
         else:
-            yield from _beyond(principal, asked, policy)
+            yield from _principal_limit_objections(principal, asked, policy)
 
 
-def _beyond(principal: Principal, asked: PermissionRequest, policy: Policy) -> Iterator[str]:
+def _principal_limit_objections(
+    principal: Principal, asked: PermissionRequest, policy: Policy
+) -> Iterator[str]:
     """How the command exceeds a principal's limits in one system."""
     who = f"{principal.email} in {policy.system}"
     for verb in _verbs(asked):
@@ -152,25 +155,25 @@ def _beyond(principal: Principal, asked: PermissionRequest, policy: Policy) -> I
             yield f"{who} may not say {verb}"
     if principal.groups and asked.scenario != ScenarioName.FUNCTIONS:
         yield f"{who} is limited to groups of functions: not the scenario {asked.scenario}"
-    if principal.groups and (beyond := _groups(asked, policy) - set(principal.groups)):
+    if principal.groups and (beyond := _touched_groups(asked, policy) - set(principal.groups)):
         yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
     if asked.severity is not None and asked.severity not in principal.severities:
         limits = ", ".join(principal.severities)
         yield f"{who} is limited to {limits}: not {asked.severity}"
 
 
-def _groups(asked: PermissionRequest, policy: Policy) -> set[str]:
+def _touched_groups(asked: PermissionRequest, policy: Policy) -> set[str]:
     """The groups that a command touches, by their own names: all, where it names nothing.
 
     A name that the policy does not know stands for itself, and so exceeds every limit.
     """
     if not asked.groups and not asked.functions:
         return set(policy.groups)
-    named = {own for name in asked.groups for own in policy.groups_called(name) or (name,)}
+    named = {own for name in asked.groups for own in policy.groups_by_name(name) or (name,)}
     return named | {policy.functions.get(one, one) for one in asked.functions}
 
 
-def _what(asked: PermissionRequest) -> str:
+def _describe_request(asked: PermissionRequest) -> str:
     return f"an override of {asked.verb}" if asked.override else asked.verb
 
 

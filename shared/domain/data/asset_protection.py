@@ -8,16 +8,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import Policy
 from shared.domain.signals.health import ProbeAnswer
 
-LOOK_EVERY: Final = timedelta(days=1)
-AGAIN: Final = timedelta(hours=1)
+CHECK_INTERVAL: Final = timedelta(days=1)
+RETRY_INTERVAL: Final = timedelta(hours=1)
 """So long after a look that did not see everything there is another one."""
-ABSENT: Final = -1
+ABSENT_TOPIC_COUNT: Final = -1
 """In the place of how many listen to a topic that is not there."""
-REPLICATED: Final = ("dual-region", "multi-region")
+REPLICATED_LOCATION_TYPES: Final = ("dual-region", "multi-region")
 """Location types of buckets that lie in more than one region
 (https://cloud.google.com/storage/docs/locations, read 2026-11)."""
 
@@ -34,7 +34,7 @@ class ObservedAssets(Struct, frozen=True):
     """How many subscriptions each topic has; -1: there is no such topic."""
 
 
-class Posture(Struct, frozen=True):
+class AssetProtectionStatus(Struct, frozen=True):
     """What was found the last time, `assets/{system}`."""
 
     system: str
@@ -45,15 +45,15 @@ class Posture(Struct, frozen=True):
     """Assets without an answer at this look."""
     unknown: tuple[str, ...] = ()
     """Those of them that people are told of: once may be a moment's trouble."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def due_at(self) -> datetime:
         """When the next look is due."""
-        return self.looked_at + (AGAIN if self.unseen else LOOK_EVERY)
+        return self.looked_at + (RETRY_INTERVAL if self.unseen else CHECK_INTERVAL)
 
     @property
-    def amiss(self) -> frozenset[tuple[str, str]]:
+    def notified_faults(self) -> frozenset[tuple[str, str]]:
         """What people are told of, without the details that change by themselves."""
         faulty = {(name, "fault") for name in self.faults}
         return frozenset(faulty | {(name, "unknown") for name in self.unknown})
@@ -70,7 +70,7 @@ def assets_path(system: str) -> str:
     return f"assets/{system}"
 
 
-def topics(policy: Policy, collection: str) -> tuple[str, ...]:
+def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:
     """The topics where a message asks for what a collection has to be made again."""
     derived = policy.collections[collection].derived
     return tuple(dict.fromkeys(one.topic for one in derived))
@@ -78,35 +78,39 @@ def topics(policy: Policy, collection: str) -> tuple[str, ...]:
 
 def derived_topics(policy: Policy) -> frozenset[str]:
     """Every topic of a system where somebody may be asked to make data again."""
-    return frozenset(topic for name in policy.collections for topic in topics(policy, name))
+    return frozenset(
+        topic for name in policy.collections for topic in regeneration_topics(policy, name)
+    )
 
 
-def judge(policy: Policy, seen: ObservedAssets, before: Posture | None, now: datetime) -> Posture:
+def evaluate_assets(
+    policy: Policy, seen: ObservedAssets, before: AssetProtectionStatus | None, now: datetime
+) -> AssetProtectionStatus:
     """The posture after a look: what is unseen is unknown, and stays what it was known to be."""
     known = before.faults if before else {}
     missed = before.unseen if before else ()
-    found = dict(_found(policy, seen))
+    found = dict(_find_asset_faults(policy, seen))
     faults = {name: known.get(name, "") if what is None else what for name, what in found.items()}
     faults = {name: what for name, what in faults.items() if what}
     unseen = tuple(name for name, what in found.items() if what is None)
-    recovering = before is not None and bool(before.amiss) and not faults
+    recovering = before is not None and bool(before.notified_faults) and not faults
     unknown = tuple(name for name in unseen if recovering or name in missed)
-    return Posture(policy.system, now, faults, unseen, unknown)
+    return AssetProtectionStatus(policy.system, now, faults, unseen, unknown)
 
 
-def _found(policy: Policy, seen: ObservedAssets) -> Iterator[tuple[str, str | None]]:
+def _find_asset_faults(policy: Policy, seen: ObservedAssets) -> Iterator[tuple[str, str | None]]:
     """What is wrong with each declared asset; empty: nothing, None: not known."""
     for one in policy.assets.static:
         answers = (seen.first.get(one.name), seen.fallback.get(one.name))
-        yield f"static {one.name}", _static(*answers)
+        yield f"static {one.name}", _static_asset_fault(*answers)
     for bucket in policy.assets.replicated:
-        yield f"replicated {bucket}", _replicated(seen.places.get(bucket))
+        yield f"replicated {bucket}", _replication_fault(seen.places.get(bucket))
     for name in policy.assets.regenerated:
-        asked = {topic: seen.listeners.get(topic) for topic in topics(policy, name)}
-        yield f"regenerated {name}", _regenerated(asked)
+        asked = {topic: seen.listeners.get(topic) for topic in regeneration_topics(policy, name)}
+        yield f"regenerated {name}", _regeneration_fault(asked)
 
 
-def _static(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | None:
+def _static_asset_fault(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | None:
     origins = {"its first origin": first, "its fallback": fallback}
     bad = [
         f"{name} answers {one.status or 'nothing'}"
@@ -124,20 +128,20 @@ def _static(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | No
     return ""
 
 
-def _replicated(place: str | None) -> str | None:
+def _replication_fault(place: str | None) -> str | None:
     if not place:
         return place if place is None else "there is no such bucket"
-    return "" if place in REPLICATED else f"it lies in one place ({place})"
+    return "" if place in REPLICATED_LOCATION_TYPES else f"it lies in one place ({place})"
 
 
-def _regenerated(asked: Mapping[str, int | None]) -> str | None:
-    absent, deaf = _named(asked, ABSENT), _named(asked, 0)
+def _regeneration_fault(asked: Mapping[str, int | None]) -> str | None:
+    absent, deaf = _topics_with_answer(asked, ABSENT_TOPIC_COUNT), _topics_with_answer(asked, 0)
     if absent:
         return f"nobody can be asked for it: there is no topic {', '.join(absent)}"
     if deaf:
         return f"nobody hears that it is asked for: no subscription of {', '.join(deaf)}"
-    return None if _named(asked, None) else ""
+    return None if _topics_with_answer(asked, None) else ""
 
 
-def _named(asked: Mapping[str, int | None], answer: int | None) -> list[str]:
+def _topics_with_answer(asked: Mapping[str, int | None], answer: int | None) -> list[str]:
     return [topic for topic, listeners in asked.items() if listeners == answer]

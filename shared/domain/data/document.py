@@ -47,7 +47,7 @@ class GeoPoint(Struct, frozen=True):
     longitude: float
 
 
-class Version(Struct, frozen=True):
+class DocumentSnapshot(Struct, frozen=True):
     """One document as it was at the moment that was asked for."""
 
     path: str
@@ -68,28 +68,28 @@ class Rewrite(Struct, frozen=True):
     """When it was written as it was read; None: it was not there."""
 
 
-Landed = datetime | RollbackError | None
+RewriteResult = datetime | RollbackError | None
 """What became of one rewrite: when it was written, None where it is gone since; or why it is not:
 Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
 known)."""
 
 
-REWRITE_SECONDS: Final = 10.0
+REWRITE_TIMEOUT_SECONDS: Final = 10.0
 """A request that writes documents back has landed after so long, or never does."""
-REWRITE_BYTES: Final = 2 * 2**20
+MAX_REWRITE_BYTES: Final = 2 * 2**20
 """So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
 times as much there, and a request at most 10 MiB."""
 
 
-def order(path: str) -> tuple[bytes, ...]:
+def path_sort_key(path: str) -> tuple[bytes, ...]:
     """What sorts paths as the database does."""
     parts = path.split("/")
     if "__id" in path:
-        return tuple(it for part in parts for it in _place(part))
+        return tuple(it for part in parts for it in _part_sort_key(part))
     return tuple(part.encode() for part in parts)
 
 
-def _place(part: str) -> tuple[bytes, ...]:
+def _part_sort_key(part: str) -> tuple[bytes, ...]:
     """What sorts one part: an empty one, which no other is, and the number; else its text."""
     found = _NUMBER.fullmatch(part)
     if found is None or int(found[1]) not in _NUMBERS:
@@ -97,17 +97,21 @@ def _place(part: str) -> tuple[bytes, ...]:
     return b"", (int(found[1]) - _NUMBERS.start).to_bytes(8)
 
 
-def is_id(text: str) -> bool:
+def is_document_id(text: str) -> bool:
     """Whether a document may be called so; a whole request is refused that asks for another one."""
     if not text or "/" in text or len(text.encode()) > _LONGEST_ID:
         return False
     return not _NO_ID.fullmatch(text) or bool(_NUMBER.fullmatch(text))
 
 
-def is_path(text: str) -> bool:
+def is_document_path(text: str) -> bool:
     """Whether there may be a document of that path."""
     parts = text.split("/")
-    return len(parts) % 2 == 0 and all(map(is_id, parts)) and len(text.encode()) <= _LONGEST_PATH
+    return (
+        len(parts) % 2 == 0
+        and all(map(is_document_id, parts))
+        and len(text.encode()) <= _LONGEST_PATH
+    )
 
 
 def collection_of(path: str) -> str:
@@ -121,7 +125,7 @@ def documents_above(path: str) -> list[str]:
     return ["/".join(parts[:end]) for end in range(2, len(parts), 2)]
 
 
-def covers(scope: Scope, path: str) -> bool:
+def is_in_scope(scope: Scope, path: str) -> bool:
     """Whether a document is one of those that are meant."""
     collection = collection_of(path)
     if scope.everywhere:
@@ -129,15 +133,17 @@ def covers(scope: Scope, path: str) -> bool:
     return scope.collection == collection
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same_value(one: Any, other: Any) -> bool:
     """Whether two values are stored alike: 1 is not 1.0, and what is not a number equals itself."""
     if type(one) is not type(other):
         return False
     match one:
         case dict():
-            return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+            return one.keys() == other.keys() and all(
+                is_same_value(one[key], other[key]) for key in one
+            )
         case list():
-            return len(one) == len(other) and all(map(same, one, other))
+            return len(one) == len(other) and all(map(is_same_value, one, other))
         case float():
             return repr(one) == repr(other)
     return bool(one == other)

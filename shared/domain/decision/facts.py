@@ -10,20 +10,30 @@ from msgspec.structs import replace
 
 from shared.core.errors import RollbackError
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.integrity.damage import DamageFinding, writing
-from shared.domain.deployments.build_config import Recipe, recipe, runs_as_recorded
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory, Live
+from shared.domain.data.integrity.damage import DamageFinding, writer_functions
+from shared.domain.deployments.build_config import Recipe, derive_recipe, is_running_as_recorded
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    LiveFunction,
+)
 from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
-from shared.domain.deployments.inventory.traffic import Revision, follows_latest, served_by, shares
+from shared.domain.deployments.inventory.traffic import (
+    Revision,
+    describe_served_revisions,
+    is_following_latest,
+    traffic_shares,
+)
 from shared.domain.policy.model import Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
-from shared.domain.signals.health import ProbeAnswer, Requests, failing
+from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
 from shared.domain.system import Budget, Controls, System
 
 
-class Facts(Struct, frozen=True):
+class DecisionFacts(Struct, frozen=True):
     """Everything a decision is made from, gathered before it. None: it could not be read."""
 
     alerts: tuple[AlertFact, ...]
@@ -33,7 +43,7 @@ class Facts(Struct, frozen=True):
     deployments: tuple[Deployment, ...]
     """Newest first."""
     inventory: Inventory | None
-    requests: Mapping[str, Requests] | None
+    requests: Mapping[str, RouterRequests] | None
     """Per function, over the newest minutes that the metrics show."""
     probes: Mapping[str, ProbeAnswer]
     other_incidents: Mapping[str, datetime]
@@ -48,7 +58,7 @@ class Facts(Struct, frozen=True):
     """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
     damage: tuple[DamageFinding, ...] = ()
     """What our own look through the data found and has not seen mended."""
-    pace: PaceLeft | None = None
+    pace: SavedPace | None = None
     """How fast the next worker may write; None: nobody has written yet."""
 
     @property
@@ -64,12 +74,12 @@ class Facts(Struct, frozen=True):
     def failing(self, policy: Policy) -> set[str]:
         """Functions that are seen to fail, or write what is damaged."""
         collections = {name for one in self.damaged for name in one.collections}
-        return self.seen_failing(policy) | writing(policy, collections)
+        return self.seen_failing(policy) | writer_functions(policy, collections)
 
     def seen_failing(self, policy: Policy) -> set[str]:
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
-        return named | failing(self.requests or {}, policy.gates)
+        return named | failing_functions(self.requests or {}, policy.gates)
 
     @property
     def damaged(self) -> list[DamageFinding]:
@@ -83,7 +93,7 @@ class Facts(Struct, frozen=True):
         return self.system.suspended
 
 
-class Change(Struct, frozen=True):
+class ChangeSet(Struct, frozen=True):
     """What differs between what is live and the deployment to go back to."""
 
     target: Deployment | None
@@ -122,14 +132,16 @@ class FunctionDifference(Struct, frozen=True):
     """Whether it is built again, from our copy of its source."""
 
     def __str__(self) -> str:
-        then = "built again from our copy" if self.rebuilt else served_by(self.target)
+        then = (
+            "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
+        )
         return (
-            f"{self.function}: {served_by(self.live)} → {then}, "
+            f"{self.function}: {describe_served_revisions(self.live)} → {then}, "
             f"changed {self.since:%Y-%m-%d %H:%M} UTC"
         )
 
 
-def worst_signal(facts: Facts, policy: Policy) -> Signal:
+def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
     """The signal of the severest alert; of several as bad one that asks for everything, if any.
 
     Else the first of them.
@@ -141,41 +153,45 @@ def worst_signal(facts: Facts, policy: Policy) -> Signal:
     )
 
 
-def changed(facts: Facts, policy: Policy) -> Change:
+def change_since_stable(facts: DecisionFacts, policy: Policy) -> ChangeSet:
     """What differs from the newest STABLE deployment.
 
     Without an inventory nothing can be compared, and nothing is changed.
     """
     stable = next((one for one in facts.deployments if one.status is DeploymentStatus.STABLE), None)
     if stable is None or facts.inventory is None:
-        return Change(stable, {})
-    return compared(stable, facts.inventory, facts, policy)
+        return ChangeSet(stable, {})
+    return detailed_change(stable, facts.inventory, facts, policy)
 
 
-def compared(target: Deployment, inventory: Inventory, facts: Facts, policy: Policy) -> Change:
+def detailed_change(
+    target: Deployment, inventory: Inventory, facts: DecisionFacts, policy: Policy
+) -> ChangeSet:
     """What differs from `target`, with what is known of its functions beyond their traffic."""
     record = facts.records.get(target.id)
-    change = compare(target, inventory, facts.deployments, policy)
+    change = compare_traffic(target, inventory, facts.deployments, policy)
     if record is None or record.functions is None:
         return change
-    return with_rebuilds(change, inventory, record.functions, facts.seen)
+    return add_rebuilds(change, inventory, record.functions, facts.seen)
 
 
-def with_rebuilds(
-    change: Change,
+def add_rebuilds(
+    change: ChangeSet,
     inventory: Inventory,
     recorded: Mapping[str, FunctionState],
     seen: WholeInventory | None,
-) -> Change:
+) -> ChangeSet:
     """The change with what only a rebuild brings back, as far as a rebuild can.
 
     What was deleted stays out of `functions`: automation leaves that alone.
     """
     if change.target is None:
         return change
-    recipes = {name: made for name, one in recorded.items() if (made := recipe(one)) is not None}
-    older = dict(_of_first_generation(change, recipes, seen))
-    lost = set(unrestorable(change, inventory)) | set(older)
+    recipes = {
+        name: made for name, one in recorded.items() if (made := derive_recipe(one)) is not None
+    }
+    older = dict(_first_generation_changes(change, recipes, seen))
+    lost = set(unrestorable_functions(change, inventory)) | set(older)
     known = set((seen.functions or {}) if seen is not None else {})
     again = (lost & known) | set(change.deleted) - known
     return replace(
@@ -187,26 +203,26 @@ def with_rebuilds(
     )
 
 
-def _of_first_generation(
-    change: Change, recipes: Mapping[str, Recipe], seen: WholeInventory | None
+def _first_generation_changes(
+    change: ChangeSet, recipes: Mapping[str, Recipe], seen: WholeInventory | None
 ) -> Iterator[tuple[str, datetime]]:
     """The functions without a service that run something else than they did, and since when."""
     live = (seen.functions or {}) if seen is not None else {}
     for name, made in recipes.items():
         now = live.get(name)
         older = now is not None and now.generation is Generation.FIRST
-        if now is None or not older or runs_as_recorded(now, made) or change.target is None:
+        if now is None or not older or is_running_as_recorded(now, made) or change.target is None:
             continue
         changed_by = [one.at for one in change.skipped if name in one.deployed]
         yield name, min(changed_by, default=change.target.at)
 
 
-def compare(
+def compare_traffic(
     target: Deployment,
     inventory: Inventory,
     deployments: tuple[Deployment, ...],
     policy: Policy,
-) -> Change:
+) -> ChangeSet:
     """What differs between what is live and `target`, over the functions of the policy.
 
     `deployments` are newest first.
@@ -216,13 +232,17 @@ def compare(
     served_by: dict[str, datetime | None] = {}
     for function in policy.functions:
         live, placed = inventory.get(function), target.functions.get(function)
-        if live is None or placed is None or served(live) == placed.revisions:
+        if live is None or placed is None or live_shares(live) == placed.revisions:
             continue
-        since[function] = _since(live, target, newer)
-        if not follows_latest(live.service.traffic):
-            seen = [one.observed_at.get(function, one.at) for one in newer if _shows(one, live)]
+        since[function] = _serving_since(live, target, newer)
+        if not is_following_latest(live.service.traffic):
+            seen = [
+                one.observed_at.get(function, one.at)
+                for one in newer
+                if _is_same_placement(one, live)
+            ]
             served_by[function] = min((at for at in seen if at >= since[function]), default=None)
-    return Change(
+    return ChangeSet(
         target=target,
         functions=since,
         served_by=served_by,
@@ -232,40 +252,42 @@ def compare(
     )
 
 
-def served(live: Live) -> dict[str, int]:
+def live_shares(live: LiveFunction) -> dict[str, int]:
     """Percent per revision that a function serves now."""
-    return shares(live.service.traffic, live.service.latest_ready)
+    return traffic_shares(live.service.traffic, live.service.latest_ready)
 
 
-def _shows(deployment: Deployment, live: Live) -> bool:
+def _is_same_placement(deployment: Deployment, live: LiveFunction) -> bool:
     """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
-    return placed is not None and placed.revisions == served(live)
+    return placed is not None and placed.revisions == live_shares(live)
 
 
-def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:
+def _serving_since(
+    live: LiveFunction, target: Deployment, newer: tuple[Deployment, ...]
+) -> datetime:
     """The earliest moment at which it can have begun to serve what it serves now.
 
     Not before its revisions were made; and, where traffic may have been moved to them later, not
     before the newest deployment that shows something else.
     """
     then = target.functions[live.function].revisions
-    fresh = [live.revision(name) for name in served(live) if name not in then]
+    fresh = [live.revision(name) for name in live_shares(live) if name not in then]
     made = [revision.created_at for revision in fresh if revision is not None]
-    if follows_latest(live.service.traffic):
+    if is_following_latest(live.service.traffic):
         return max(made, default=target.at)
-    others = [one.at for one in newer if not _shows(one, live)]
+    others = [one.at for one in newer if not _is_same_placement(one, live)]
     return max([*made, *others], default=target.at)
 
 
-def differences(change: Change, inventory: Inventory) -> list[FunctionDifference]:
+def function_differences(change: ChangeSet, inventory: Inventory) -> list[FunctionDifference]:
     """What going back changes, function by function."""
     if change.target is None:
         return []
     return [
         FunctionDifference(
             function=function,
-            live=served(inventory[function]) if function in inventory else {},
+            live=live_shares(inventory[function]) if function in inventory else {},
             target=placed.revisions
             if (placed := change.target.functions.get(function)) is not None
             else {},
@@ -276,7 +298,7 @@ def differences(change: Change, inventory: Inventory) -> list[FunctionDifference
     ]
 
 
-def unrestorable(change: Change, inventory: Inventory) -> dict[str, str]:
+def unrestorable_functions(change: ChangeSet, inventory: Inventory) -> dict[str, str]:
     """The changed functions that have a revision to go back to which would not serve, and why."""
     if change.target is None:
         return {}
@@ -284,11 +306,11 @@ def unrestorable(change: Change, inventory: Inventory) -> dict[str, str]:
         function: why
         for function in change.functions.keys() & inventory.keys() & change.target.functions.keys()
         for name in change.target.functions[function].revisions
-        if (why := _why_not(name, inventory[function].revision(name)))
+        if (why := _unusable_reason(name, inventory[function].revision(name)))
     }
 
 
-def _why_not(name: str, revision: Revision | None) -> str:
+def _unusable_reason(name: str, revision: Revision | None) -> str:
     """Why a revision of that name would not serve; empty: it would."""
     if revision is None:
         return f"revision {name} is gone"

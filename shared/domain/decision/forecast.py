@@ -9,22 +9,22 @@ from math import ceil
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.data.repair.plan import from_text
-from shared.domain.deployments.build_config import REBUILD_SECONDS, REDEPLOY
-from shared.domain.deployments.inventory.traffic import SHIFT_SECONDS
+from shared.domain.data.repair.plan import decode_position
+from shared.domain.deployments.build_config import EXPECTED_REBUILD_SECONDS, REDEPLOY
+from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
 from shared.domain.policy.execution import Execution
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.plan import ENDED, Step, StepStatus
-from shared.domain.rollback.rollback import Order
-from shared.domain.rollback.write_quota import PaceLeft, resumed
-from shared.domain.rollback.write_ramp import FIRST_PER_SECOND
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
+from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.write_quota import SavedPace, resume_pace
+from shared.domain.rollback.write_ramp import INITIAL_WRITES_PER_SECOND
 
-CALL_SECONDS = 0.2
-REFUSED_SHARE = 0.05
+EXPECTED_CALL_SECONDS = 0.2
+EXPECTED_REFUSAL_RATIO = 0.05
 """Calls that are answered 429 or 503 and made again (the assumption of the bound)."""
 
 
-class Outlook(Struct, frozen=True):
+class DurationForecast(Struct, frozen=True):
     """How long it will take yet, and whether that is in time."""
 
     seconds: float
@@ -50,15 +50,15 @@ class Outlook(Struct, frozen=True):
         return self.seconds == self.whole_seconds
 
 
-def outlook(
+def forecast_duration(
     steps: Iterable[Step],
     policy: Policy,
     *,
-    order: Order | None = None,
-    left: PaceLeft | None = None,
+    order: RollbackRequest | None = None,
+    left: SavedPace | None = None,
     began: datetime | None = None,
     now: datetime | None = None,
-) -> Outlook:
+) -> DurationForecast:
     """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
 
     `left` is the pace as its worker last kept it; None: a full bucket.
@@ -67,10 +67,10 @@ def outlook(
     execution, quota = policy.execution, policy.execution.write_quota.ours
     tokens = float(quota.burst)
     if left is not None and now is not None:
-        bucket = resumed(left, quota, now, 0.0).bucket
+        bucket = resume_pace(left, quota, now, 0.0).bucket
         tokens = bucket.level(0.0) + left.set_apart
         quota = replace(quota, per_second=bucket.rate)
-    took = remaining(
+    took = remaining_duration(
         steps,
         replace(execution, write_quota=quota),
         tokens=tokens,
@@ -79,15 +79,15 @@ def outlook(
         now=now,
     ).total_seconds()
     spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
-    moves = any(map(_documents, steps))
-    took = max(took, documents_left(steps)) if moves else took
+    moves = any(map(_expected_documents, steps))
+    took = max(took, remaining_document_seconds(steps)) if moves else took
     target = policy.targets.database if moves else policy.targets.functions
     whole, within = spent + took, target.total_seconds()
     last = "document" if moves else "shift"
-    return Outlook(took, whole, within, fits=whole <= within, last=last)
+    return DurationForecast(took, whole, within, fits=whole <= within, last=last)
 
 
-def remaining(
+def remaining_duration(
     steps: Iterable[Step],
     execution: Execution,
     *,
@@ -111,30 +111,34 @@ def remaining(
     if not any(one.writes for one in left):
         return timedelta(0)
     writes = sum(one.writes for one in left if not one.attempts)
-    round_trip = 2 * CALL_SECONDS + SHIFT_SECONDS
+    round_trip = 2 * EXPECTED_CALL_SECONDS + EXPECTED_SHIFT_SECONDS
     chain = _chain_seconds(left, now)
     if batch_size is not None:
         batches = max(1, ceil(writes / batch_size))
         paused = (batches - 1) * delay.total_seconds()
         return timedelta(seconds=max(batches * round_trip, chain) + paused)
     quota = execution.write_quota
-    throttled = max(0.0, (writes / (1 - REFUSED_SHARE) - tokens) / quota.per_second)
+    throttled = max(0.0, (writes / (1 - EXPECTED_REFUSAL_RATIO) - tokens) / quota.per_second)
     return timedelta(seconds=throttled + chain)
 
 
-def documents_left(steps: Iterable[Step]) -> float:
+def remaining_document_seconds(steps: Iterable[Step]) -> float:
     """Seconds to the last document, of which each step goes on as its portions have gone so far.
 
     Before any portion was timed, each document is taken for one that is written, as fast as that
     may begin. Not counted is what lies between portions, deaths above all, nor that in the end
     whoever was erased meanwhile is taken out.
     """
-    known = [(one, from_text(one.operation or one.seen)) for one in steps if _documents(one)]
-    going = [(one, there) for one, there in known if one.status not in ENDED]
-    left = [max(_documents(one) - there.seen, 0) for one, there in going]
+    known = [
+        (one, decode_position(one.operation or one.seen))
+        for one in steps
+        if _expected_documents(one)
+    ]
+    going = [(one, there) for one, there in known if one.status not in ENDED_STEP_STATUSES]
+    left = [max(_expected_documents(one) - there.seen, 0) for one, there in going]
     timed = [there for _, there in known if there.seen and there.seconds]
     if not timed:
-        return sum(left) / FIRST_PER_SECOND
+        return sum(left) / INITIAL_WRITES_PER_SECOND
     usual = sum(there.seconds for there in timed) / sum(there.seen for there in timed)
     paces = [there.seconds / there.seen if there in timed else usual for _, there in going]
     takes = [number * pace for number, pace in zip(left, paces, strict=True)]
@@ -142,7 +146,7 @@ def documents_left(steps: Iterable[Step]) -> float:
     return max([sum(takes) / max(beside, 1), *takes])
 
 
-def _documents(step: Step) -> int:
+def _expected_documents(step: Step) -> int:
     """How many documents a step goes through, as was known beforehand."""
     return int(step.goal.get("documents", 0))
 
@@ -155,13 +159,13 @@ def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
     ends: dict[str, float] = {}
     for one in steps:  # the plan's order: predecessors come first
         before = max((ends.get(name, 0.0) for name in one.after), default=0.0)
-        takes = REBUILD_SECONDS if one.kind == REDEPLOY else SHIFT_SECONDS
-        takes = max(0.0, takes + 2 * CALL_SECONDS - _under_way(one, now))
+        takes = EXPECTED_REBUILD_SECONDS if one.kind == REDEPLOY else EXPECTED_SHIFT_SECONDS
+        takes = max(0.0, takes + 2 * EXPECTED_CALL_SECONDS - _in_flight_seconds(one, now))
         ends[one.name] = before + (takes if one.writes else 0.0)
     return max(ends.values(), default=0.0)
 
 
-def _under_way(step: Step, now: datetime | None) -> float:
+def _in_flight_seconds(step: Step, now: datetime | None) -> float:
     """For how many seconds an effect that was sent has been on its way."""
     if now is None or step.begun_at is None or not step.attempts:
         return 0.0

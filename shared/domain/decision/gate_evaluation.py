@@ -8,15 +8,15 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Change, Facts, worst_signal
+from shared.domain.decision.facts import ChangeSet, DecisionFacts, worst_signal
 from shared.domain.decision.gates.base import Gate, GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.gates.registry import RequestKind, gates_for, overridable_gates
-from shared.domain.decision.scenario_scope import widened, within
-from shared.domain.decision.target_selection import suspected
+from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
+from shared.domain.decision.target_selection import change_since_target
 from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 
-ASKS_FIRST = "asks first"
+APPROVAL_REQUIRED_GATE = "asks first"
 """The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""
 
 
@@ -29,7 +29,7 @@ class Decision(Struct, frozen=True):
     target: str
     scope: tuple[str, ...]
     answers: tuple[GateAnswer, ...]
-    change: Change
+    change: ChangeSet
     """What would go back, over `scope` alone."""
     overridden: tuple[GateAnswer, ...] = ()
     """What would have held it up, had the person not overridden it."""
@@ -45,25 +45,27 @@ class Permission(Struct, frozen=True):
     """As in Decision."""
 
 
-def evaluate(
-    facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+def evaluate_incident(
+    facts: DecisionFacts, policy: Policy, deadline: datetime, now: datetime, rollback: str
 ) -> Decision:
     """The decision for one incident at this moment.
 
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks.
     """
-    signal = widened(worst_signal(facts, policy), facts, policy)
-    change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
+    signal = widen_scenario(worst_signal(facts, policy), facts, policy)
+    change = restrict_to_scenario(
+        change_since_target(facts, policy), signal.scenario, policy, facts.failing(policy)
+    )
     case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
-    return _decided(case, answers, *_concluded(answers, expired=now >= deadline))
+    return _build_decision(case, answers, *_conclude(answers, expired=now >= deadline))
 
 
-def evaluate_order(
-    facts: Facts,
+def evaluate_request(
+    facts: DecisionFacts,
     policy: Policy,
-    change: Change,
+    change: ChangeSet,
     deadline: datetime,
     now: datetime,
     rollback: str,
@@ -79,18 +81,18 @@ def evaluate_order(
     case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
     gates = gates_for(RequestKind.MANUAL, override=override)
     answers = tuple(gate(case) for gate in gates)
-    outcome, reason = _concluded(answers, expired=now >= deadline)
+    outcome, reason = _conclude(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions and not case.beside:
-        outcome, reason = _nothing_to_shift(change)
-    decision = _decided(case, answers, outcome, reason)
+        outcome, reason = _conclude_without_shift(change)
+    decision = _build_decision(case, answers, outcome, reason)
     if not override:
         return decision
     skipped = overridable_gates(RequestKind.ALERT | RequestKind.MANUAL)
-    return replace(decision, overridden=_held_up(case, skipped))
+    return replace(decision, overridden=_overridden_answers(case, skipped))
 
 
 def evaluate_reversal(
-    facts: Facts,
+    facts: DecisionFacts,
     policy: Policy,
     deadline: datetime,
     now: datetime,
@@ -105,17 +107,17 @@ def evaluate_reversal(
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
     case = GateInput(
-        facts, policy, ordered, Change(None, {}), now, rollback, ordered=True, is_undo=True
+        facts, policy, ordered, ChangeSet(None, {}), now, rollback, ordered=True, is_undo=True
     )
     answers = tuple(gate(case) for gate in gates_for(RequestKind.UNDO, override=override))
-    outcome, reason = _concluded(answers, expired=now >= deadline)
-    skipped = _held_up(case, overridable_gates(RequestKind.UNDO)) if override else ()
+    outcome, reason = _conclude(answers, expired=now >= deadline)
+    skipped = _overridden_answers(case, overridable_gates(RequestKind.UNDO)) if override else ()
     return Permission(outcome, reason, answers, skipped)
 
 
-def asking(decision: Decision, reason: str) -> Decision:
+def require_approval(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
-    gate = GateAnswer(ASKS_FIRST, GateResult.STOP, reason, Outcome.ASK)
+    gate = GateAnswer(APPROVAL_REQUIRED_GATE, GateResult.STOP, reason, Outcome.ASK)
     return replace(
         decision,
         outcome=Outcome.ASK,
@@ -124,7 +126,7 @@ def asking(decision: Decision, reason: str) -> Decision:
     )
 
 
-def approved(decision: Decision, people: Iterable[str]) -> Decision:
+def mark_approved(decision: Decision, people: Iterable[str]) -> Decision:
     """The decision once enough people want its plan: what has asked them passes."""
     by = ", ".join(people)
     answers = tuple(
@@ -133,11 +135,11 @@ def approved(decision: Decision, people: Iterable[str]) -> Decision:
         else one
         for one in decision.answers
     )
-    outcome, reason = _concluded(answers, expired=False)
+    outcome, reason = _conclude(answers, expired=False)
     return replace(decision, outcome=outcome, reason=reason, answers=answers)
 
 
-def _decided(
+def _build_decision(
     case: GateInput, answers: tuple[GateAnswer, ...], outcome: Outcome, reason: str
 ) -> Decision:
     change = case.change
@@ -151,18 +153,18 @@ def _decided(
         change=replace(
             change,
             functions={name: at for name, at in change.functions.items() if name in case.scope},
-            left=tuple(sorted(case.in_hand)),
+            left=tuple(sorted(case.manually_changed)),
         ),
     )
 
 
-def _held_up(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
+def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
     """What of these would have held up what a person has overridden."""
     answers = (gate(case) for gate in gates)
     return tuple(one for one in answers if one.answer in (GateResult.STOP, GateResult.UNKNOWN))
 
 
-def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
+def _conclude_without_shift(change: ChangeSet) -> tuple[Outcome, str]:
     """What becomes of an order that differs in nothing that can be shifted."""
     lost = [*change.created, *change.deleted]
     if lost:
@@ -170,7 +172,7 @@ def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
     return Outcome.IGNORE, "everything asked for is at its target already"
 
 
-def _concluded(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
+def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
     stops = [one for one in answers if one.answer is GateResult.STOP]
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:

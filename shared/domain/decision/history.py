@@ -8,13 +8,13 @@ from typing import Any
 from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.decision.gate_evaluation import ASKS_FIRST
+from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.rollback import Rollback
 
 
-def suspected(rollback: Rollback | None) -> str:
+def suspected_cause(rollback: Rollback | None) -> str:
     """What the newest decision took for the cause; empty: it took nothing for it."""
     for gate in rollback.gates if rollback else ():
         if gate.get("gate") == "cause" and gate.get("answer") == GateResult.PASS:
@@ -22,7 +22,7 @@ def suspected(rollback: Rollback | None) -> str:
     return ""
 
 
-DECISIONS = {
+DECISION_LABELS = {
     "decision.held": "held: looked again later",
     "rollback.decided": "decided to roll back",
     "rollback.parked": "asked a person",
@@ -62,15 +62,15 @@ class RecordedDecision(Struct, frozen=True):
     @property
     def said(self) -> str:
         """What became of it, in words."""
-        return DECISIONS[self.event]
+        return DECISION_LABELS[self.event]
 
 
-def newest(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
+def newest_decision(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
     """The newest decision of a rollback's trail; None: there was none yet."""
     decision = None
     for entry in trail:
         for event in entry.events:
-            if event.name in DECISIONS:
+            if event.name in DECISION_LABELS:
                 facts = event.facts
                 decision = RecordedDecision(
                     at=event.at,
@@ -88,15 +88,15 @@ def newest(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
     return decision
 
 
-def needed(gate: Mapping[str, Any]) -> str:
+def gate_requirement(gate: Mapping[str, Any]) -> str:
     """What a gate that is in the way would have had to find, in words."""
     name = gate["gate"]
-    found = NEEDED_UNASKED if name == ASKS_FIRST else GATES[name].needed
+    found = NEEDED_UNASKED if name == APPROVAL_REQUIRED_GATE else GATES[name].needed
     is_question = gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK
     return f"{found}, or people who approve" if is_question else found
 
 
-def shares(revisions: Mapping[str, int]) -> str:
+def describe_shares(revisions: Mapping[str, int]) -> str:
     """Percent per revision in words: `a`, or `90 % a + 10 % b`."""
     return " + ".join(
         name if percent == 100 else f"{percent} % {name}" for name, percent in revisions.items()

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Change, Facts, changed, compared
-from shared.domain.decision.scenario_scope import of_functions, within
+from shared.domain.decision.facts import (
+    ChangeSet,
+    DecisionFacts,
+    change_since_stable,
+    detailed_change,
+)
+from shared.domain.decision.scenario_scope import restrict_to_functions, restrict_to_scenario
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import LAST_STABLE, Order
+from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 
-def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
+def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Policy) -> ChangeSet:
     """What differs from the deployment that a person named, over what they named of it.
 
     Where they named nothing, over what the scenario is about; of a feature that is no function.
     """
-    everything = changed(facts, policy)
+    everything = change_since_stable(facts, policy)
     if order.target != LAST_STABLE:
         named = next((one for one in facts.deployments if one.id == order.target), None)
         everything = (
-            compared(named, facts.inventory, facts, policy)
+            detailed_change(named, facts.inventory, facts, policy)
             if named is not None and facts.inventory is not None
-            else Change(named, {})
+            else ChangeSet(named, {})
         )
     if not (order.groups or order.functions):
-        return within(everything, order.scenario, policy, ())
+        return restrict_to_scenario(everything, order.scenario, policy, ())
     if everything.target is not None:
         gone = everything.rebuilt & set(everything.deleted)
         back = dict.fromkeys(gone, everything.target.at)
         everything = replace(everything, functions={**everything.functions, **back})
-    return of_functions(everything, named_by(order, policy))
+    return restrict_to_functions(everything, requested_functions(order, policy))
 
 
-def named_by(order: Order, policy: Policy) -> set[str]:
+def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
     """The functions that an order is about: all, where it names none and no group."""
     return {
         function

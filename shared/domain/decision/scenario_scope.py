@@ -7,15 +7,15 @@ from collections.abc import Collection
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Change, Facts
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, ScenarioName, Signal
-from shared.domain.policy.signals import AUTHENTICATION
-from shared.domain.signals.health import share
+from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
+from shared.domain.signals.health import failure_ratio
 from shared.domain.signals.registry import SignalSource, has_source
 
 
-class Reach(Struct, frozen=True):
+class ScenarioScope(Struct, frozen=True):
     """The parts of an inventory that a scenario brings back. Data is in none of them."""
 
     acts: frozenset[InventoryPart] = frozenset()
@@ -29,82 +29,84 @@ class Reach(Struct, frozen=True):
         return (self.acts | self.asks) - {InventoryPart.FUNCTIONS}
 
 
-REACHES: dict[ScenarioName, Reach] = {
-    ScenarioName.FUNCTIONS: Reach(frozenset({InventoryPart.FUNCTIONS})),
-    ScenarioName.COMPLETE: Reach(
+SCENARIO_SCOPES: dict[ScenarioName, ScenarioScope] = {
+    ScenarioName.FUNCTIONS: ScenarioScope(frozenset({InventoryPart.FUNCTIONS})),
+    ScenarioName.COMPLETE: ScenarioScope(
         frozenset({InventoryPart.FUNCTIONS, InventoryPart.SITES, InventoryPart.REMOTE_CONFIG}),
         frozenset({InventoryPart.RULES, InventoryPart.IDENTITY}),
     ),
-    ScenarioName.AUTH: Reach(
+    ScenarioName.AUTH: ScenarioScope(
         frozenset({InventoryPart.FUNCTIONS}), frozenset({InventoryPart.IDENTITY})
     ),
-    ScenarioName.DATABASE: Reach(
+    ScenarioName.DATABASE: ScenarioScope(
         frozenset({InventoryPart.FUNCTIONS, InventoryPart.INDEXES}),
         frozenset({InventoryPart.RULES}),
     ),
-    ScenarioName.FEATURE: Reach(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG})),
-    ScenarioName.NONE: Reach(),
+    ScenarioName.FEATURE: ScenarioScope(
+        frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG})
+    ),
+    ScenarioName.NONE: ScenarioScope(),
 }
 
 
-PARTS = frozenset({ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.DATABASE})
+PART_SCENARIOS = frozenset({ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.DATABASE})
 """The scenarios of one part of a system, each of which the runbook takes for a sign of the whole
 being down."""
 
 
-def widened(signal: Signal, facts: Facts, policy: Policy) -> Signal:
+def widen_scenario(signal: Signal, facts: DecisionFacts, policy: Policy) -> Signal:
     """The signal, where more than its part is bad as one of everything.
 
     That is where every function fails, or as grave alerts tell of several parts at once. Not where
     it would act less readily than it does.
     """
     everything = replace(signal, scenario=ScenarioName.COMPLETE)
-    more = signal.scenario is ScenarioName.FUNCTIONS and _all_fail(facts, policy)
-    if not more and len(_parts(signal, facts, policy)) < 2:
+    more = signal.scenario is ScenarioName.FUNCTIONS and _is_total_failure(facts, policy)
+    if not more and len(_affected_parts(signal, facts, policy)) < 2:
         return signal
-    slower = policy.strictest(everything) < policy.strictest(signal)
+    slower = policy.strictest_mode(everything) < policy.strictest_mode(signal)
     return signal if slower else everything
 
 
-def _parts(signal: Signal, facts: Facts, policy: Policy) -> set[ScenarioName]:
+def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set[ScenarioName]:
     """The parts that alerts as grave as this signal tell of; none where data is not as it was."""
     open_ones = {alert.signal for alert in facts.alerts if not alert.is_over}
     of_data = any(has_source(name, SignalSource.DATA) for name in open_ones)
-    if signal.scenario not in PARTS or of_data:
+    if signal.scenario not in PART_SCENARIOS or of_data:
         return set()
     signals = (policy.signals[name] for name in open_ones)
-    return {one.scenario for one in signals if one.severity is signal.severity} & PARTS
+    return {one.scenario for one in signals if one.severity is signal.severity} & PART_SCENARIOS
 
 
-def _all_fail(facts: Facts, policy: Policy) -> bool:
+def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:
     """Whether each function has enough requests to say so, and every one of them failed."""
     counted, enough = facts.requests or {}, policy.gates.minimum_requests
     return all(
-        name in counted and counted[name].total >= enough and share(counted[name]) == 1
+        name in counted and counted[name].total >= enough and failure_ratio(counted[name]) == 1
         for name in policy.functions
     )
 
 
-def within(
-    change: Change, scenario: ScenarioName, policy: Policy, failing: Collection[str]
-) -> Change:
+def restrict_to_scenario(
+    change: ChangeSet, scenario: ScenarioName, policy: Policy, failing: Collection[str]
+) -> ChangeSet:
     """The change over the functions that a scenario is about.
 
     Authentication: those by which people sign in. A feature: the groups of what fails. Every
     other one: all of them.
     """
     if scenario is ScenarioName.AUTH:
-        groups = _signing_in(policy)
+        groups = _sign_in_functions(policy)
     elif scenario is ScenarioName.FEATURE:
         groups = {policy.functions[one] for one in failing if one in policy.functions}
     else:
         return change
-    return of_functions(
+    return restrict_to_functions(
         change, {name for name, group in policy.functions.items() if group in groups}
     )
 
 
-def of_functions(change: Change, wanted: Collection[str]) -> Change:
+def restrict_to_functions(change: ChangeSet, wanted: Collection[str]) -> ChangeSet:
     """The change over these functions alone."""
     return replace(
         change,
@@ -114,6 +116,6 @@ def of_functions(change: Change, wanted: Collection[str]) -> Change:
     )
 
 
-def _signing_in(policy: Policy) -> set[str]:
-    found = (policy.groups_called(name) for name in AUTHENTICATION)
+def _sign_in_functions(policy: Policy) -> set[str]:
+    found = (policy.groups_by_name(name) for name in AUTHENTICATION_SIGNALS)
     return set(next((groups for groups in found if groups), ()))

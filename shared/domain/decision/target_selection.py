@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Set
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Change, Facts, compared
+from shared.domain.decision.facts import ChangeSet, DecisionFacts, detailed_change
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
 
-def suspected(facts: Facts, policy: Policy) -> Change:
+def change_since_target(facts: DecisionFacts, policy: Policy) -> ChangeSet:
     """What differs from the newest STABLE deployment that does not serve what fails.
 
     Where each of them serves it, or none is told apart, from the newest. With every reason why it
@@ -20,16 +20,19 @@ def suspected(facts: Facts, policy: Policy) -> Change:
     """
     stable = [one for one in facts.deployments if one.status is DeploymentStatus.STABLE]
     if not stable or facts.inventory is None:
-        return Change(stable[0] if stable else None, {})
+        return ChangeSet(stable[0] if stable else None, {})
     failing = facts.failing(policy)
     changes = [
-        compared(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
+        detailed_change(one, facts.inventory, facts, policy)
+        for one in _candidates(stable, facts, policy)
     ]
-    chosen = next((one for one in changes if failing & suspects(one, facts, policy)), changes[0])
-    return replace(chosen, doubts=tuple(_doubts(chosen, stable, facts, policy)))
+    chosen = next(
+        (one for one in changes if failing & suspect_functions(one, facts, policy)), changes[0]
+    )
+    return replace(chosen, doubts=tuple(_target_doubts(chosen, stable, facts, policy)))
 
 
-def suspects(change: Change, facts: Facts, policy: Policy) -> set[str]:
+def suspect_functions(change: ChangeSet, facts: DecisionFacts, policy: Policy) -> set[str]:
     """The functions that serve something else since shortly before their trouble began."""
     window = policy.gates.suspect_window
     return {
@@ -40,8 +43,8 @@ def suspects(change: Change, facts: Facts, policy: Policy) -> set[str]:
     }
 
 
-def suspects_beside(
-    change: Change, facts: Facts, policy: Policy, parts: Collection[InventoryPart]
+def suspect_resources(
+    change: ChangeSet, facts: DecisionFacts, policy: Policy, parts: Collection[InventoryPart]
 ) -> tuple[list[str], list[str]]:
     """What of these parts was changed shortly before the trouble; and what perhaps was.
 
@@ -59,7 +62,7 @@ def suspects_beside(
     return surely, perhaps
 
 
-def _candidates(stable: list[Deployment], facts: Facts, policy: Policy) -> list[Deployment]:
+def _candidates(stable: list[Deployment], facts: DecisionFacts, policy: Policy) -> list[Deployment]:
     """The newest, and those before it up to the first that is too old to be a suspect itself."""
     young = 0
     while young < len(stable) - 1 and _is_young(stable[young], facts, policy):
@@ -67,13 +70,13 @@ def _candidates(stable: list[Deployment], facts: Facts, policy: Policy) -> list[
     return stable[: young + 1]
 
 
-def _is_young(deployment: Deployment, facts: Facts, policy: Policy) -> bool:
+def _is_young(deployment: Deployment, facts: DecisionFacts, policy: Policy) -> bool:
     """Whether it began so shortly before the trouble that it may be the cause."""
     return deployment.at >= facts.onset - policy.gates.suspect_window
 
 
-def _doubts(
-    change: Change, stable: list[Deployment], facts: Facts, policy: Policy
+def _target_doubts(
+    change: ChangeSet, stable: list[Deployment], facts: DecisionFacts, policy: Policy
 ) -> Iterator[str]:
     target = change.target
     if target is None:
@@ -83,18 +86,24 @@ def _doubts(
     for one in stable[:place]:
         yield f"{one.id} is stable too, and serves what fails"
     before = stable[place + 1 : place + 2]
-    if _is_young(target, facts, policy) and any(_differ(one, target, failing) for one in before):
+    if _is_young(target, facts, policy) and any(
+        _is_different_placement(one, target, failing) for one in before
+    ):
         yield f"{target.id} is younger than the suspect window, and changed what fails"
     for one in stable:
-        if one.id != target.id and one.at == target.at and _differ(one, target, set(one.functions)):
+        if (
+            one.id != target.id
+            and one.at == target.at
+            and _is_different_placement(one, target, set(one.functions))
+        ):
             yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
     for one in change.skipped:
         untested = one.status is DeploymentStatus.LIVE and not _is_young(one, facts, policy)
-        if untested and _differ(one, target, set(change.functions)):
+        if untested and _is_different_placement(one, target, set(change.functions)):
             yield f"{one.id} served between, for long, and nobody called it stable or bad"
 
 
-def _differ(one: Deployment, other: Deployment, functions: Set[str]) -> bool:
+def _is_different_placement(one: Deployment, other: Deployment, functions: Set[str]) -> bool:
     """Whether two deployments place one of these functions differently."""
     return any(
         function in one.functions

@@ -10,45 +10,55 @@ from shared.core.errors import Refused
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
-    default_id,
+    default_deployment_id,
     placements,
     whole_minute_before,
 )
-from shared.domain.deployments.rollout import Said, Situation, changed, recorded, settled
+from shared.domain.deployments.rollout import (
+    DeploymentAnnouncement,
+    RolloutObservation,
+    set_status,
+    settle_rollout,
+    update_rollout,
+)
 
-SKEW = timedelta(seconds=5)
+CLOCK_SKEW_TOLERANCE = timedelta(seconds=5)
 """How far the clocks of CI and of Cloud Run may differ."""
 
 
-def after(situation: Situation) -> list[Deployment]:
+def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     """The deployments that are new or other than they were, once this look is taken in.
 
     Raises: Refused, when what is said cannot be so.
     """
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
-    current = changed(situation) or settled(situation)
+    current = update_rollout(situation) or settle_rollout(situation)
     if situation.said is None:
         return [current] if current else []
-    return _announced(situation, situation.said, current)
+    return _apply_announcement(situation, situation.said, current)
 
 
-def _announced(situation: Situation, said: Said, current: Deployment | None) -> list[Deployment]:
+def _apply_announcement(
+    situation: RolloutObservation, said: DeploymentAnnouncement, current: Deployment | None
+) -> list[Deployment]:
     """The deployments, once what was said of them is taken in; again: nothing more."""
     others = [current] if current else []
     if any(one.announced_by == said.message for one in situation.known):
         return others
     named = next((one for one in situation.known if one.id == said.deployment), None)
     if named is not None and (current is None or named.id != current.id):
-        told = _known(situation, said, named)
+        told = _update_known_deployment(situation, said, named)
         return [*others, told] if told != named else others
-    base = current or _unannounced(situation)
+    base = current or _newest_unannounced(situation)
     if base is None:
-        return [_first_heard(situation, said)]
-    return _named(situation, said, base)
+        return [_create_announced_deployment(situation, said)]
+    return _rename_deployment(situation, said, base)
 
 
-def _named(situation: Situation, said: Said, base: Deployment) -> list[Deployment]:
+def _rename_deployment(
+    situation: RolloutObservation, said: DeploymentAnnouncement, base: Deployment
+) -> list[Deployment]:
     """The deployment that was found, under the name that it was announced by."""
     told = replace(
         base,
@@ -58,14 +68,16 @@ def _named(situation: Situation, said: Said, base: Deployment) -> list[Deploymen
         barrier=said.barrier or base.barrier,
     )
     if said.stable:
-        told = _called_stable(recorded(told, DeploymentStatus.STABLE, situation))
+        told = _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
     was_kept = any(one.id == base.id for one in situation.known)
     if told.id == base.id or not was_kept:
         return [told]
     return [told, replace(base, status=DeploymentStatus.LIVE, named=told.id, due_at=None)]
 
 
-def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
+def _update_known_deployment(
+    situation: RolloutObservation, said: DeploymentAnnouncement, named: Deployment
+) -> Deployment:
     """A deployment of which more is said. Raises: Refused."""
     told = replace(
         named,
@@ -78,17 +90,19 @@ def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
         raise Refused(f"{named.id} is not what is live: it cannot be called stable")
     if named.status is DeploymentStatus.BAD:
         raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
-    return _called_stable(recorded(told, DeploymentStatus.STABLE, situation))
+    return _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
 
 
-def _first_heard(situation: Situation, said: Said) -> Deployment:
+def _create_announced_deployment(
+    situation: RolloutObservation, said: DeploymentAnnouncement
+) -> Deployment:
     """A deployment of which nothing is known but what is live, and that somebody tells of it."""
     ids = {one.id for one in situation.known}
     at = said.at
-    while not said.deployment and default_id(at) in ids:
+    while not said.deployment and default_deployment_id(at) in ids:
         at += timedelta(seconds=1)
     deployment = Deployment(
-        id=said.deployment or default_id(at),
+        id=said.deployment or default_deployment_id(at),
         system=situation.policy.system,
         at=at,
         status=DeploymentStatus.LIVE,
@@ -99,15 +113,15 @@ def _first_heard(situation: Situation, said: Said) -> Deployment:
         backup_at=whole_minute_before(at),
     )
     if said.stable:
-        return _called_stable(recorded(deployment, DeploymentStatus.STABLE, situation))
-    return recorded(deployment, DeploymentStatus.LIVE, situation)
+        return _mark_announced_stable(set_status(deployment, DeploymentStatus.STABLE, situation))
+    return set_status(deployment, DeploymentStatus.LIVE, situation)
 
 
-def _called_stable(deployment: Deployment) -> Deployment:
+def _mark_announced_stable(deployment: Deployment) -> Deployment:
     return replace(deployment, reason="announced as stable", untested=())
 
 
-def _unannounced(situation: Situation) -> Deployment | None:
+def _newest_unannounced(situation: RolloutObservation) -> Deployment | None:
     """The newest deployment, if nobody has told of it and it is what is live."""
     mine = [one for one in situation.known if not one.named]
     newest = max(mine, key=lambda one: one.at, default=None)
@@ -118,7 +132,7 @@ def _unannounced(situation: Situation) -> Deployment | None:
     return newest if rolling or same else None
 
 
-def _refuse_unstable(situation: Situation, said: Said) -> None:
+def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement) -> None:
     """Raises: Refused, when what is live cannot be what was called stable."""
     if not said.stable or any(one.announced_by == said.message for one in situation.known):
         return
@@ -126,7 +140,7 @@ def _refuse_unstable(situation: Situation, said: Said) -> None:
     for name, placed in sorted(placements(functions).items()):
         for revision in placed.revisions:
             state = functions[name].revisions.get(revision)
-            if state is not None and state.created_at > said.at + SKEW:
+            if state is not None and state.created_at > said.at + CLOCK_SKEW_TOLERANCE:
                 raise Refused(f"not what was called stable: {name} serves a newer revision")
     if situation.system.open_incident:
         raise Refused(f"nothing is stable during {situation.system.open_incident}")

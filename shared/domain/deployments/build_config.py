@@ -12,16 +12,16 @@ from shared.domain.deployments.inventory.state import (
     FunctionState,
     Generation,
     SourceObject,
-    fingerprint,
+    json_fingerprint,
 )
 
 REDEPLOY = "redeploy"
 """The kind of step that builds."""
-REBUILD_SECONDS = 90.0
+EXPECTED_REBUILD_SECONDS = 90.0
 """How long a build usually takes."""
 
 
-class Built(Struct, frozen=True):
+class BuiltFunction(Struct, frozen=True):
     """A function as the platform shows it now."""
 
     state: FunctionState
@@ -35,7 +35,7 @@ class Built(Struct, frozen=True):
     deploying: bool = False
 
 
-class Running(Struct, frozen=True):
+class RunningDeployment(Struct, frozen=True):
     """A deployment of a function that has not ended."""
 
     operation: str
@@ -58,7 +58,7 @@ class Recipe(Struct, frozen=True):
     """What our copy is a copy of."""
 
 
-def recipe(recorded: FunctionState) -> Recipe | None:
+def derive_recipe(recorded: FunctionState) -> Recipe | None:
     """How to build a function again as it was recorded; None: what is kept does not suffice.
 
     Without our copy of its source, or of the values of its variables, it cannot be.
@@ -83,25 +83,27 @@ def is_built_from(state: FunctionState, wanted: Recipe) -> bool:
     return state.source == wanted.source and _is_configured_as(state, wanted)
 
 
-def runs_as_recorded(state: FunctionState, wanted: Recipe) -> bool:
+def is_running_as_recorded(state: FunctionState, wanted: Recipe) -> bool:
     """The same, or of the very source that ours is a copy of."""
     return state.source in (wanted.source, wanted.original) and _is_configured_as(state, wanted)
 
 
 def _is_configured_as(state: FunctionState, wanted: Recipe) -> bool:
-    return (_said(state.configuration), state.build_variables_hash) == (
-        _said(wanted.configuration),
+    return (_without_stored_copies(state.configuration), state.build_variables_hash) == (
+        _without_stored_copies(wanted.configuration),
         wanted.build_variables_hash,
     )
 
 
-def mark(state: FunctionState | None) -> str:
+def deployment_marker(state: FunctionState | None) -> str:
     """What tells one deployment of a function from another; of one that is not there, too."""
     if state is None:
         return "absent"
-    return fingerprint((state.source, _said(state.configuration), state.build_variables_hash))
+    return json_fingerprint(
+        (state.source, _without_stored_copies(state.configuration), state.build_variables_hash)
+    )
 
 
-def _said(configuration: Configuration) -> Configuration:
+def _without_stored_copies(configuration: Configuration) -> Configuration:
     """Without where we keep its values: what runs does not know of that."""
     return replace(configuration, values=None)

@@ -10,16 +10,16 @@ from msgspec import Struct
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
-from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
-from shared.domain.deployments.inventory.traffic import Traffic, shares
+from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
 from shared.domain.system import System
 
 _SHIFTED = frozenset({"traffic", "revisions"})
 """What differs of a function when its requests are led elsewhere, and nothing was deployed."""
 
 
-class Wrote(Struct, frozen=True):
+class OwnWrite(Struct, frozen=True):
     """What a rollback of ours has led, or may have led, a function's requests to."""
 
     rollback: str
@@ -31,7 +31,7 @@ class Wrote(Struct, frozen=True):
     """Our copy that it was, or may have been, built from; None: it was not built."""
 
 
-class Compared(Struct, frozen=True):
+class AttributedChanges(Struct, frozen=True):
     """What differs from the last look."""
 
     changes: tuple[Difference, ...] = ()
@@ -42,19 +42,19 @@ class Compared(Struct, frozen=True):
     by_hand: tuple[str, ...] = ()
     """What a person has changed where automation was at work: functions, and by part and name what
     lies beside them."""
-    taken_back: dict[str, Wrote] = {}
+    taken_back: dict[str, OwnWrite] = {}
     """Functions that others have deployed, and that we had led back before that was seen."""
 
 
-def compare(
+def attribute_changes(
     found: Iterable[Difference],
-    stock: Stock,
+    stock: InventoryRecord,
     live: WholeInventory,
-    wrote: Mapping[str, Wrote],
+    wrote: Mapping[str, OwnWrite],
     system: System,
     *,
     rolls_on: Collection[str] = (),
-) -> Compared:
+) -> AttributedChanges:
     """What has changed since the last look, told apart by who changed it.
 
     `rolls_on` names what a roll-out went on to deploy, as `by_hand` would: that is nobody's cure.
@@ -63,9 +63,9 @@ def compare(
     for difference in found:
         function = difference.name
         mine = wrote.get(function) if difference.part is InventoryPart.FUNCTIONS else None
-        if mine is not None and _is_there(difference, live, mine):
+        if mine is not None and _is_own_change(difference, live, mine):
             ours[function] = mine.rollback
-            if _is_built(difference, live, mine):
+            if _is_own_build(difference, live, mine):
                 continue
             if is_shift(difference):
                 continue
@@ -73,17 +73,17 @@ def compare(
             changes.append(difference)
             continue
         changes.append(difference)
-        name = called(difference.part, function)
+        name = suspension_name(difference.part, function)
         if name in rolls_on and not is_shift(difference):
             continue
-        if _by_hand(difference, stock, live, mine, system):
+        if _is_manual_change(difference, stock, live, mine, system):
             by_hand.append(name)
-    return Compared(tuple(changes), ours, tuple(by_hand), taken)
+    return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken)
 
 
-def rolled_on(
+def rollout_changes(
     found: Iterable[Difference],
-    stock: Stock,
+    stock: InventoryRecord,
     live: WholeInventory,
     wrote: Container[str],
     system: System,
@@ -104,14 +104,16 @@ def rolled_on(
     moments = []
     for one in found:
         if one.part is InventoryPart.FUNCTIONS and not is_shift(one):
-            made = made_at(before.get(one.name), after.get(one.name))
+            made = new_revision_times(before.get(one.name), after.get(one.name))
             at = detected if one.name in wrote else min(made, default=None)
             moments += [(at, one.name)] if at else []
     last: datetime | None = None
     reached = set()
     if rolling is not None and rolling.at <= detected:
-        reached |= {called(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored}
-        seen = (at for one in before.values() for at in made_at(None, one))
+        reached |= {
+            suspension_name(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored
+        }
+        seen = (at for one in before.values() for at in new_revision_times(None, one))
         last = max(seen, default=rolling.at)
     for at, function in sorted(moments):
         if at <= detected or (last is not None and at - last <= quiet):
@@ -120,7 +122,7 @@ def rolled_on(
     return reached
 
 
-def called(part: InventoryPart, name: str) -> str:
+def suspension_name(part: InventoryPart, name: str) -> str:
     """What a thing is called when it is left to a person: of functions its name alone."""
     return name if part is InventoryPart.FUNCTIONS else f"{part} {name}"
 
@@ -130,36 +132,40 @@ def is_shift(difference: Difference) -> bool:
     return difference.change is ChangeKind.CHANGED and _SHIFTED.issuperset(difference.aspects)
 
 
-def same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
+def is_same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
     """Whether two lists lead the same requests and the same tags to the same revisions."""
-    return shares(one, latest) == shares(other, latest) and _tags(one, latest) == _tags(
-        other, latest
-    )
+    return traffic_shares(one, latest) == traffic_shares(other, latest) and _tags(
+        one, latest
+    ) == _tags(other, latest)
 
 
 def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:
     return {(entry.tag, entry.revision or latest) for entry in traffic if entry.tag}
 
 
-def _is_built(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
+def _is_own_build(difference: Difference, live: WholeInventory, wrote: OwnWrite) -> bool:
     """Whether a function is built from our copy: changed so, or created again."""
     if wrote.source is None or difference.change is ChangeKind.DELETED:
         return False
     return (live.functions or {})[difference.name].source == wrote.source
 
 
-def _is_there(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
+def _is_own_change(difference: Difference, live: WholeInventory, wrote: OwnWrite) -> bool:
     """Whether a changed function is what we have built, or its traffic where we have led it."""
-    if _is_built(difference, live, wrote):
+    if _is_own_build(difference, live, wrote):
         return True
     if difference.change is not ChangeKind.CHANGED or "traffic" not in difference.aspects:
         return False
     function = (live.functions or {})[difference.name]
-    return same_traffic(function.traffic, wrote.goal, function.latest)
+    return is_same_traffic(function.traffic, wrote.goal, function.latest)
 
 
-def _by_hand(
-    difference: Difference, stock: Stock, live: WholeInventory, wrote: Wrote | None, system: System
+def _is_manual_change(
+    difference: Difference,
+    stock: InventoryRecord,
+    live: WholeInventory,
+    wrote: OwnWrite | None,
+    system: System,
 ) -> bool:
     """Whether a person has changed something where automation works, or has worked.
 
@@ -168,40 +174,40 @@ def _by_hand(
     may have been changed before was perhaps its cause.
     """
     if difference.part is not InventoryPart.FUNCTIONS:
-        told = told_at(difference, live)
+        told = reported_change_times(difference, live)
         at = min(told, default=stock.read_at)
-        return PRODUCTS[difference.part].is_restored and _during_an_incident(system, at)
+        return PRODUCTS[difference.part].is_restored and _is_during_incident(system, at)
     before = (stock.live.functions or {}).get(difference.name)
     now = (live.functions or {}).get(difference.name)
     shifted = is_shift(difference)
     if shifted and difference.name in stock.wrote:
         return True
     if shifted and wrote is not None and now is not None:
-        return not same_traffic(now.traffic, wrote.origin, now.latest)
-    return _during_an_incident(system, _earliest(before, now, stock.read_at))
+        return not is_same_traffic(now.traffic, wrote.origin, now.latest)
+    return _is_during_incident(system, _earliest_change_at(before, now, stock.read_at))
 
 
-def _during_an_incident(system: System, changed_at: datetime) -> bool:
+def _is_during_incident(system: System, changed_at: datetime) -> bool:
     """Whether it was surely changed after the open incident was detected."""
     detected = system.incident_detected_at
     return bool(system.open_incident) and detected is not None and changed_at > detected
 
 
-def _earliest(
+def _earliest_change_at(
     before: FunctionState | None, now: FunctionState | None, seen_unchanged_at: datetime
 ) -> datetime:
     """The earliest moment at which a function can have changed as it did."""
-    return max(made_at(before, now), default=seen_unchanged_at)
+    return max(new_revision_times(before, now), default=seen_unchanged_at)
 
 
-def made_at(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:
+def new_revision_times(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:
     """When the revisions were made that were not reached before."""
     known = before.revisions if before else {}
     reached = now.revisions if now else {}
     return [one.created_at for name, one in reached.items() if name not in known]
 
 
-def told_at(change: Difference, live: WholeInventory) -> list[datetime]:
+def reported_change_times(change: Difference, live: WholeInventory) -> list[datetime]:
     """When the platform says that something beside the functions was changed; most do not say."""
     thing = (getattr(live, change.part) or {}).get(change.name)
     dated = PRODUCTS[change.part].dated

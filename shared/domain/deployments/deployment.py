@@ -9,11 +9,17 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import FunctionState
-from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, shares
+from shared.domain.deployments.inventory.traffic import (
+    Revision,
+    Scaling,
+    Service,
+    Traffic,
+    traffic_shares,
+)
 
 T = TypeVar("T")
 
@@ -27,11 +33,11 @@ class DeploymentStatus(StrEnum):
     BAD = "BAD"
 
 
-MARKED = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
+MARKED_STATUSES = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 
 
-class Live(Struct, frozen=True):
+class LiveFunction(Struct, frozen=True):
     """A function as found: the service behind it and the revisions that it has."""
 
     function: str
@@ -43,7 +49,7 @@ class Live(Struct, frozen=True):
         return next((known for known in self.revisions if known.name == name), None)
 
 
-Inventory = dict[str, Live]
+Inventory = dict[str, LiveFunction]
 """What is really live, by function name."""
 
 
@@ -111,7 +117,7 @@ class Deployment(Struct, frozen=True):
     due_at: datetime | None = None
     """When it is to settle, to be judged, or proven restorable; None: nothing more is due."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def deployed(self) -> tuple[str, ...]:
@@ -125,13 +131,15 @@ def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
     A function without a service has no traffic to place.
     """
     return {
-        name: Placement(one.service, one.traffic, shares(one.traffic, one.latest), one.scaling)
+        name: Placement(
+            one.service, one.traffic, traffic_shares(one.traffic, one.latest), one.scaling
+        )
         for name, one in functions.items()
         if one.service
     }
 
 
-def returnable(deployments: Iterable[Deployment], most: int) -> list[Deployment]:
+def rollback_targets(deployments: Iterable[Deployment], most: int) -> list[Deployment]:
     """Those that a person or automation may go back to, newest first: as many as are kept.
 
     The newest stable one is among them, however old it is.
@@ -149,7 +157,7 @@ def returnable(deployments: Iterable[Deployment], most: int) -> list[Deployment]
     return found[:most] + [one for one in stable if one not in found[:most]]
 
 
-def taken_back(
+def undone_deployments(
     deployments: Iterable[Deployment], target: Deployment, functions: Collection[str]
 ) -> list[Deployment]:
     """The deployments since `target` that served of `functions` what it does not."""
@@ -167,19 +175,19 @@ def taken_back(
     ]
 
 
-def by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:
+def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:
     """What was counted per service (short name), told per function instead."""
     services = {name: live.service.name for name, live in inventory.items()}
-    return by_service(counts, services)
+    return counts_from_services(counts, services)
 
 
-def by_service(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:
+def counts_from_services(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:
     """What was counted per service (short name), told per function; `services` by full name."""
     functions = {service.rpartition("/")[2]: name for name, service in services.items()}
     return {functions[service]: count for service, count in counts.items() if service in functions}
 
 
-def default_id(at: datetime) -> str:
+def default_deployment_id(at: datetime) -> str:
     """The runbook's id: deploy_YYYYMMDD_HHMMSS, UTC."""
     return at.astimezone(UTC).strftime("deploy_%Y%m%d_%H%M%S")
 

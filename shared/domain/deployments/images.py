@@ -13,11 +13,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import Revision
 
-Stored = Mapping[str, frozenset[str] | None]
+StoredImages = Mapping[str, frozenset[str] | None]
 """Every image of a repository as it is pulled, by digest and by tag, per repository; None: no
 answer."""
 
@@ -42,19 +42,24 @@ def images_of(whole: WholeInventory) -> list[str]:
     return [one.image for function in functions for one in function.revisions.values()]
 
 
-def is_there(image: str, stored: Stored) -> bool | None:
+def is_image_stored(image: str, stored: StoredImages) -> bool | None:
     """Whether an image can be pulled; None: nobody can tell."""
     known = stored.get(repository(image))
     return None if known is None else image in known
 
 
-def without_lost(inventory: Inventory, stored: Stored) -> Inventory:
+def exclude_lost_images(inventory: Inventory, stored: StoredImages) -> Inventory:
     """The inventory in which no revision is ready whose image is known to be gone."""
-    return {name: replace(live, revisions=_told(live, stored)) for name, live in inventory.items()}
+    return {
+        name: replace(live, revisions=_mark_lost_images(live, stored))
+        for name, live in inventory.items()
+    }
 
 
-def _told(live: Live, stored: Stored) -> tuple[Revision, ...]:
+def _mark_lost_images(live: LiveFunction, stored: StoredImages) -> tuple[Revision, ...]:
     return tuple(
-        replace(one, ready=False, lost_image=True) if is_there(one.image, stored) is False else one
+        replace(one, ready=False, lost_image=True)
+        if is_image_stored(one.image, stored) is False
+        else one
         for one in live.revisions
     )

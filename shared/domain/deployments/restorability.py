@@ -13,9 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core import text
-from shared.domain.deployments.build_config import recipe
+from shared.domain.deployments.build_config import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
-from shared.domain.deployments.images import Stored, images_of, is_there
+from shared.domain.deployments.images import StoredImages, images_of, is_image_stored
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
     AccountState,
@@ -25,23 +25,23 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
     accounts_of,
 )
-from shared.domain.deployments.source_copies import without_rebuild
+from shared.domain.deployments.source_copies import rebuild_obstacles
 
-IMAGES = "images"
+IMAGES_PART = "images"
 """Some of them nobody could look for: a revision that is ready had its image when it started."""
 FINALIZED: Final = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
-LOOKED_AT: Final = (
+CHECK_SUMMARY: Final = (
     "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
     "versions of Hosting, rulesets, indexes; no revision was started"
 )
 """What a proof looks at, in words for people."""
-REASONS_KEPT: Final = 50
+MAX_STORED_REASONS: Final = 50
 """Of why functions could not be built again, so many lines are kept with a deployment."""
 
 
-class Beside(Struct, frozen=True):
+class CheckedResources(Struct, frozen=True):
     """What was asked of the things of a deployment that are not live now; None: no answer."""
 
     versions: dict[str, str | None] = {}
@@ -52,22 +52,22 @@ class Beside(Struct, frozen=True):
     """Of the accounts in the project, where some run nothing that is live."""
     accounts: dict[str, AccountState | None] = {}
     """What is known of those that functions run as, by address."""
-    images: Stored = {}
+    images: StoredImages = {}
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept
-    (`shared.domain.deployments.inventory.record.Stock.unkept`).
+    (`shared.domain.deployments.inventory.record.InventoryRecord.unkept`).
     """
 
 
-def restorability(
+def check_restorability(
     deployment: Deployment,
     record: WholeInventory,
     live: WholeInventory,
     inventory: Inventory | None,
     now: datetime,
-    beside: Beside = Beside(),  # noqa: B008 - frozen
+    beside: CheckedResources = CheckedResources(),  # noqa: B008 - frozen
 ) -> Restorability:
     """What stands in the way of going back, and what could not be looked at.
 
@@ -75,35 +75,35 @@ def restorability(
     it gave no answer; `inventory` has every revision that there is, `beside` what else was asked.
     """
     faults = [
-        *(line for _, line in without_secrets(record, live)),
-        *_of_accounts(record, live, beside),
-        *_of_indexes(record, live),
-        *_of_sites(record, beside),
-        *_of_rules(record, beside),
-        *_of_images(deployment, record, beside),
-        *_of_runtimes(record, beside),
+        *(line for _, line in find_functions_without_secrets(record, live)),
+        *_find_account_faults(record, live, beside),
+        *_find_index_faults(record, live),
+        *_find_site_faults(record, beside),
+        *_find_rules_faults(record, beside),
+        *_find_image_faults(deployment, record, beside),
+        *_find_runtime_faults(record, beside),
     ]
-    unknown = [part.value for part in _looked_at(record) if getattr(live, part) is None]
+    unknown = [part.value for part in _checked_parts(record) if getattr(live, part) is None]
     unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
     unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
     unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
-    unknown += _of_roles(record, live, beside)
+    unknown += _find_role_faults(record, live, beside)
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:
         unknown.append("revisions")
     else:
-        faults += _of_revisions(deployment, inventory)
-    unseen = any(is_there(image, beside.images) is None for image in images_of(record))
+        faults += _find_revision_faults(deployment, inventory)
+    unseen = any(is_image_stored(image, beside.images) is None for image in images_of(record))
     return Restorability(
         now,
         tuple(sorted(set(faults))),
-        (*sorted(unknown), *([IMAGES] if unseen else [])),
-        rebuild_faults(record, beside.unkept),
+        (*sorted(unknown), *([IMAGES_PART] if unseen else [])),
+        find_rebuild_faults(record, beside.unkept),
     )
 
 
-def missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
+def describe_missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
     """What the last proof found to be missing of these functions, one line each, and when."""
     proof = deployment.restorable
     if proof is None:
@@ -113,20 +113,20 @@ def missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
     return [f"{one} ({seen_at})" for one in found]
 
 
-def rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
+def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
-    every = list(without_rebuild((record.functions or {}).values(), unkept))
-    return tuple(text.first_lines(every, REASONS_KEPT))
+    every = list(rebuild_obstacles((record.functions or {}).values(), unkept))
+    return tuple(text.first_lines(every, MAX_STORED_REASONS))
 
 
-def _looked_at(record: WholeInventory) -> Iterator[InventoryPart]:
+def _checked_parts(record: WholeInventory) -> Iterator[InventoryPart]:
     """The parts that matter here and that the deployment had something of."""
     for part in (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS):
         if getattr(record, part):
             yield part
 
 
-def _of_revisions(deployment: Deployment, inventory: Inventory) -> Iterator[str]:
+def _find_revision_faults(deployment: Deployment, inventory: Inventory) -> Iterator[str]:
     for function, placed in deployment.functions.items():
         found = inventory.get(function)
         if found is None:
@@ -140,19 +140,21 @@ def _of_revisions(deployment: Deployment, inventory: Inventory) -> Iterator[str]
                 yield f"{function}: revision {name} is not ready"
 
 
-def _of_images(deployment: Deployment, record: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_image_faults(
+    deployment: Deployment, record: WholeInventory, beside: CheckedResources
+) -> Iterator[str]:
     """The images that are gone of functions that cannot be built again either."""
     for name, function in (record.functions or {}).items():
         placed = deployment.functions.get(name)
-        if placed is None or recipe(function) is not None:
+        if placed is None or derive_recipe(function) is not None:
             continue
         for revision in placed.revisions:
             known = function.revisions.get(revision)
-            if known is not None and is_there(known.image, beside.images) is False:
+            if known is not None and is_image_stored(known.image, beside.images) is False:
                 yield f"{name}: the image of {revision} is gone, and it cannot be built again"
 
 
-def _of_runtimes(record: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
     """The runtimes with which nothing is deployed any more, and what runs may be disabled."""
     if beside.runtimes is None:
         return
@@ -161,7 +163,9 @@ def _of_runtimes(record: WholeInventory, beside: Beside) -> Iterator[str]:
             yield f"{name}: runtime {one.runtime} is decommissioned"
 
 
-def without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
+def find_functions_without_secrets(
+    record: WholeInventory, live: WholeInventory
+) -> Iterator[tuple[str, str]]:
     """The functions of which a bound version of a secret is gone or not enabled, and why.
 
     What of the secrets gave no answer, or is not watched, is in nobody's way.
@@ -169,14 +173,14 @@ def without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tu
     if live.secrets is None or not record.secrets:
         return
     for function in (record.functions or {}).values():
-        for secret, version in sorted(_bound(function)):
+        for secret, version in sorted(_bound_secrets(function)):
             if f"{secret}/{version}" in record.secrets or version == "latest":
-                state = _state(secret, version, live.secrets)
+                state = _secret_version_state(secret, version, live.secrets)
                 if state != "ENABLED":
                     yield function.name, f"{function.name}: secret {secret}/{version} is {state}"
 
 
-def _bound(function: FunctionState) -> set[tuple[str, str]]:
+def _bound_secrets(function: FunctionState) -> set[tuple[str, str]]:
     """The secrets that its revisions, or its code where it has none, find at their start."""
     several = [one.configuration for one in function.revisions.values()]
     return {
@@ -186,7 +190,7 @@ def _bound(function: FunctionState) -> set[tuple[str, str]]:
     }
 
 
-def _state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str:
+def _secret_version_state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str:
     """The state of a version; `latest` is enabled as long as any version is."""
     if version != "latest":
         found = versions.get(f"{secret}/{version}")
@@ -195,12 +199,14 @@ def _state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str
     return "ENABLED" if "ENABLED" in states else "gone or disabled"
 
 
-def _of_accounts(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_account_faults(
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+) -> Iterator[str]:
     """The functions whose runtime account can do nothing any more.
 
     It is disabled or deleted, or has no role.
     """
-    held = _held(record, live, beside)
+    held = _current_roles(record, live, beside)
     for name, function in (record.functions or {}).items():
         for account in sorted(accounts_of([function])):
             state = beside.accounts.get(account)
@@ -212,15 +218,17 @@ def _of_accounts(record: WholeInventory, live: WholeInventory, beside: Beside) -
                 yield f"{name}: account {account} {has} no role any more"
 
 
-def _of_roles(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_role_faults(
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+) -> Iterator[str]:
     """Roles that an account has lost while it kept or got others: it may have needed them."""
-    for account, roles in _held(record, live, beside).items():
+    for account, roles in _current_roles(record, live, beside).items():
         for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
             yield f"whether {account} needs {lost}, which it has lost (then grant it again)"
 
 
-def _held(
-    record: WholeInventory, live: WholeInventory, beside: Beside
+def _current_roles(
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> dict[str, tuple[str, ...]]:
     """What each account that had roles in the project has now; left out: it is not known."""
     if live.accounts is None:
@@ -234,7 +242,7 @@ def _held(
     }
 
 
-def _of_indexes(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
+def _find_index_faults(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
     if live.indexes is None:
         return
     for definition in record.indexes or {}:
@@ -242,7 +250,7 @@ def _of_indexes(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
             yield f"index {definition} is gone"
 
 
-def _of_sites(record: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_site_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
     """Versions that cannot be released any more."""
     for site, one in (record.sites or {}).items():
         state = beside.versions.get(f"{site}/{one.version}", FINALIZED)
@@ -250,7 +258,7 @@ def _of_sites(record: WholeInventory, beside: Beside) -> Iterator[str]:
             yield f"site {site}: version {one.version} is {state or 'gone'}"
 
 
-def _of_rules(record: WholeInventory, beside: Beside) -> Iterator[str]:
+def _find_rules_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
     for release, one in (record.rules or {}).items():
         if beside.rulesets.get(one.ruleset) is False:
             yield f"rules {release}: ruleset {one.ruleset} is gone"

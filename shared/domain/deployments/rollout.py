@@ -12,30 +12,34 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.deployments.change_attribution import Compared, made_at, told_at
+from shared.domain.deployments.change_attribution import (
+    AttributedChanges,
+    new_revision_times,
+    reported_change_times,
+)
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Placement,
-    default_id,
+    default_deployment_id,
     placements,
     whole_minute_before,
 )
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.deployments.inventory.traffic import follows_latest, shares
+from shared.domain.deployments.inventory.traffic import is_following_latest, traffic_shares
 from shared.domain.policy.model import Policy
 from shared.domain.system import System
 
-PROVE_EVERY = timedelta(days=1)
+RESTORABILITY_CHECK_INTERVAL = timedelta(days=1)
 """So often each deployment that is kept to be gone back to is proven anew."""
 _NEXT = timedelta(microseconds=1)
 """A deployment comes after those that are known, however their times were told."""
 
 
-class Said(Struct, frozen=True):
+class DeploymentAnnouncement(Struct, frozen=True):
     """What somebody says of a deployment, in one message."""
 
     message: str
@@ -47,22 +51,22 @@ class Said(Struct, frozen=True):
     barrier: str = ""
 
 
-class Situation(Struct, frozen=True):
+class RolloutObservation(Struct, frozen=True):
     """One look, whole."""
 
     policy: Policy
-    stock: Stock | None
+    stock: InventoryRecord | None
     """What was seen before; None: this is the first look."""
     live: WholeInventory
     """Parts without an answer as they were before."""
-    compared: Compared
+    compared: AttributedChanges
     known: tuple[Deployment, ...]
     system: System
     now: datetime
     """When the look began."""
     observed_at: datetime
     """When the last answer had arrived: `live` holds no change newer than this."""
-    said: Said | None = None
+    said: DeploymentAnnouncement | None = None
 
     @property
     def open(self) -> Deployment | None:
@@ -72,12 +76,12 @@ class Situation(Struct, frozen=True):
         return found if found and found.status is DeploymentStatus.ROLLING_OUT else None
 
 
-def changed(situation: Situation) -> Deployment | None:
+def update_rollout(situation: RolloutObservation) -> Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
     stock, now, changes = situation.stock, situation.now, situation.compared.changes
     if stock is None or not changes:
         return None
-    rolling, live = situation.open, _placed(situation)
+    rolling, live = situation.open, _current_placements(situation)
     due_at = now + situation.policy.deployments.quiet
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
@@ -85,16 +89,19 @@ def changed(situation: Situation) -> Deployment | None:
         return replace(
             rolling,
             functions={**live, **kept},
-            changes=merged(rolling.changes, changes),
+            changes=merge_changes(rolling.changes, changes),
             changed_at=now,
-            observed_at={**rolling.observed_at, **_observed(situation, rolling.functions, live)},
+            observed_at={
+                **rolling.observed_at,
+                **_observation_times(situation, rolling.functions, live),
+            },
             due_at=due_at,
         )
-    at, first = _began(situation, stock, changes)
+    at, first = _change_start_times(situation, stock, changes)
     before = [one.at for one in situation.known if one.at <= now]
     at = max([at, *(one + _NEXT for one in before)])
     deployment = Deployment(
-        id=free_id(at, {one.id for one in situation.known}),
+        id=unused_deployment_id(at, {one.id for one in situation.known}),
         system=situation.policy.system,
         at=at,
         status=DeploymentStatus.ROLLING_OUT,
@@ -102,19 +109,19 @@ def changed(situation: Situation) -> Deployment | None:
         not_before=stock.read_at,
         changes=changes,
         changed_at=now,
-        observed_at=_observed(situation, {}, live),
+        observed_at=_observation_times(situation, {}, live),
         backup_at=whole_minute_before(first),
         due_at=due_at,
     )
     helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
     if not helped:
         return deployment
-    bad = recorded(deployment, DeploymentStatus.BAD, situation)
+    bad = set_status(deployment, DeploymentStatus.BAD, situation)
     return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
 
 
-def _observed(
-    situation: Situation, before: Mapping[str, Placement], now: Mapping[str, Placement]
+def _observation_times(
+    situation: RolloutObservation, before: Mapping[str, Placement], now: Mapping[str, Placement]
 ) -> dict[str, datetime]:
     """Return the time of this look for each function whose traffic others have changed."""
     changed = {
@@ -127,22 +134,24 @@ def _observed(
     }
 
 
-def _placed(situation: Situation) -> dict[str, Placement]:
+def _current_placements(situation: RolloutObservation) -> dict[str, Placement]:
     """What the functions serve; those that we have led back, what they served before that."""
     functions = situation.live.functions or {}
     return {
         **placements(functions),
         **{
             name: Placement(
-                functions[name].service, one.origin, shares(one.origin, functions[name].latest)
+                functions[name].service,
+                one.origin,
+                traffic_shares(one.origin, functions[name].latest),
             )
             for name, one in situation.compared.taken_back.items()
         },
     }
 
 
-def _began(
-    situation: Situation, stock: Stock, changes: Iterable[Difference]
+def _change_start_times(
+    situation: RolloutObservation, stock: InventoryRecord, changes: Iterable[Difference]
 ) -> tuple[datetime, datetime]:
     """When the first change was made as near as is known, and the earliest that it can have been.
 
@@ -158,10 +167,10 @@ def _began(
         if change.part is InventoryPart.FUNCTIONS:
             before = (stock.live.functions or {}).get(change.name)
             after_it = (live.functions or {}).get(change.name)
-            if after_it is not None and follows_latest(after_it.traffic):
-                made = made_at(before, after_it)
+            if after_it is not None and is_following_latest(after_it.traffic):
+                made = new_revision_times(before, after_it)
         else:
-            made = told_at(change, live)
+            made = reported_change_times(change, live)
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:
@@ -170,20 +179,20 @@ def _began(
     return first, first if certain else stock.read_at
 
 
-def merged(
+def merge_changes(
     before: Collection[Difference], changes: Collection[Difference]
 ) -> tuple[Difference, ...]:
     """All that a deployment has changed, each thing once."""
     found = {(one.part, one.name): one for one in before}
     for one in changes:
         known = found.pop((one.part, one.name), None)
-        told = one if known is None else _both(known, one)
+        told = one if known is None else _merge_pair(known, one)
         if told is not None:
             found[one.part, one.name] = told
     return tuple(sorted(found.values()))
 
 
-def _both(first: Difference, second: Difference) -> Difference | None:
+def _merge_pair(first: Difference, second: Difference) -> Difference | None:
     """What became of one thing by two changes; None when it came and went."""
     if first.change is ChangeKind.CREATED:
         return None if second.change is ChangeKind.DELETED else first
@@ -193,25 +202,27 @@ def _both(first: Difference, second: Difference) -> Difference | None:
     return replace(first, change=ChangeKind.CHANGED, aspects=aspects)
 
 
-def settled(situation: Situation) -> Deployment | None:
+def settle_rollout(situation: RolloutObservation) -> Deployment | None:
     """The deployment that was rolling out, live; None while it is not quiet for long enough."""
     rolling, now = situation.open, situation.now
     if rolling is None or rolling.changed_at is None:
         return None
     if now < rolling.changed_at + situation.policy.deployments.quiet:
         return None
-    return recorded(rolling, DeploymentStatus.LIVE, situation)
+    return set_status(rolling, DeploymentStatus.LIVE, situation)
 
 
-def recorded(deployment: Deployment, status: DeploymentStatus, situation: Situation) -> Deployment:
+def set_status(
+    deployment: Deployment, status: DeploymentStatus, situation: RolloutObservation
+) -> Deployment:
     """The deployment as it is kept from now on; judged, or proven, when that is due."""
     bake = situation.policy.execution.bake
-    wait = PROVE_EVERY if status is DeploymentStatus.STABLE else bake
+    wait = RESTORABILITY_CHECK_INTERVAL if status is DeploymentStatus.STABLE else bake
     return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
 
 
-def free_id(at: datetime, taken: Collection[str]) -> str:
+def unused_deployment_id(at: datetime, taken: Collection[str]) -> str:
     """The id of a deployment of that second, or of the next one that has none."""
-    while default_id(at) in taken:
+    while default_deployment_id(at) in taken:
         at += timedelta(seconds=1)
-    return default_id(at)
+    return default_deployment_id(at)

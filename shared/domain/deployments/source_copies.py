@@ -13,12 +13,12 @@ from shared.domain.deployments.build_config import Recipe
 from shared.domain.deployments.inventory.state import (
     FunctionState,
     WholeInventory,
-    fingerprint,
+    json_fingerprint,
     values_hash,
 )
 
 
-class Values(Struct, frozen=True):
+class VariableValues(Struct, frozen=True):
     """The values of a function's plain variables. Shown nowhere: its text does not hold them."""
 
     variables: dict[str, str] = {}
@@ -36,18 +36,18 @@ class Values(Struct, frozen=True):
         )
 
 
-def written(values: Values) -> bytes:
+def encode_values(values: VariableValues) -> bytes:
     """The content of their object."""
     return msgspec.json.encode(values)
 
 
-def read(content: bytes, function: FunctionState | Recipe) -> Values:
+def decode_values(content: bytes, function: FunctionState | Recipe) -> VariableValues:
     """The values that a function was recorded with.
 
     Raises: ValueError when the content is not of them; it does not say what it is.
     """
     try:
-        values = from_json(content, Values)
+        values = from_json(content, VariableValues)
     except msgspec.MsgspecError:
         raise ValueError("what is kept are no values") from None
     if not values.are_of(function):
@@ -55,65 +55,69 @@ def read(content: bytes, function: FunctionState | Recipe) -> Values:
     return values
 
 
-def source_name(system: str, function: FunctionState) -> str:
+def source_object_name(system: str, function: FunctionState) -> str:
     """Where its source is kept: another one, or another generation of it, has another name."""
-    return f"{system}/{function.name}/{fingerprint(function.source)}.zip"
+    return f"{system}/{function.name}/{json_fingerprint(function.source)}.zip"
 
 
-def values_name(system: str, function: FunctionState) -> str:
+def values_object_name(system: str, function: FunctionState) -> str:
     """Where the values of its plain variables are kept: other values have another name."""
     hashes = (function.configuration.variables_hash, function.build_variables_hash)
-    return f"{system}/{function.name}/{fingerprint(hashes)}.json"
+    return f"{system}/{function.name}/{json_fingerprint(hashes)}.json"
 
 
-def lacks_copy(function: FunctionState) -> bool:
+def is_missing_source_copy(function: FunctionState) -> bool:
     """Whether there is a source of which we have none."""
     return function.source is not None and function.copy is None
 
 
-def lacks_values(function: FunctionState) -> bool:
+def is_missing_values(function: FunctionState) -> bool:
     """Whether there are values of plain variables which we do not keep."""
     has_some = bool(function.configuration.variables or function.build_variables)
     return has_some and function.configuration.values is None
 
 
-def without_rebuild(functions: Iterable[FunctionState], unkept: Mapping[str, str]) -> Iterator[str]:
+def rebuild_obstacles(
+    functions: Iterable[FunctionState], unkept: Mapping[str, str]
+) -> Iterator[str]:
     """Why functions could not be built again, one line each; `unkept` has the reasons by what."""
     for one in sorted(functions, key=lambda function: function.name):
         if not one.definition:
             yield f"{one.name}: what it was deployed with is not recorded"
         if one.source is None:
             yield f"{one.name}: its source is not in Cloud Storage"
-        if lacks_copy(one):
-            yield _because(f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}"))
-        if lacks_values(one):
+        if is_missing_source_copy(one):
+            yield _append_reason(
+                f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}")
+            )
+        if is_missing_values(one):
             told = f"{one.name}: the values of its variables are not kept"
-            yield _because(told, unkept.get(f"values {one.name}"))
+            yield _append_reason(told, unkept.get(f"values {one.name}"))
 
 
-def lacking(function: FunctionState) -> str:
+def rebuild_obstacle(function: FunctionState) -> str:
     """Why a function could not be built again as it is, in words; empty: it could."""
-    lines = without_rebuild([function], {})
+    lines = rebuild_obstacles([function], {})
     return ", ".join(line.removeprefix(f"{function.name}: ") for line in lines)
 
 
-def _because(told: str, reason: str | None) -> str:
+def _append_reason(told: str, reason: str | None) -> str:
     return f"{told}: {reason}" if reason else told
 
 
-def carried(whole: WholeInventory, before: WholeInventory) -> WholeInventory:
+def carry_over_copies(whole: WholeInventory, before: WholeInventory) -> WholeInventory:
     """The inventory with what `before` knows to be kept of just these sources and values."""
     if not whole.functions or not before.functions:
         return whole
     kept = before.functions
     found = {
-        name: _carried(one, kept[name]) if name in kept else one
+        name: _carry_over_copy(one, kept[name]) if name in kept else one
         for name, one in whole.functions.items()
     }
     return replace(whole, functions=found)
 
 
-def present(
+def exclude_absent_copies(
     whole: WholeInventory, sources: Container[str] | None, values: Container[str] | None
 ) -> WholeInventory:
     """The inventory without what is kept under no name any more; None: it could not be looked."""
@@ -128,7 +132,7 @@ def present(
     return replace(whole, functions=functions) if functions else whole
 
 
-def stored_names(whole: WholeInventory) -> Iterator[str]:
+def stored_object_names(whole: WholeInventory) -> Iterator[str]:
     """The names of all that is said to be kept, of sources and of values alike."""
     for one in (whole.functions or {}).values():
         for kept in (one.copy, one.configuration.values):
@@ -136,10 +140,10 @@ def stored_names(whole: WholeInventory) -> Iterator[str]:
                 yield kept.object
 
 
-def _carried(one: FunctionState, before: FunctionState) -> FunctionState:
-    if lacks_copy(one) and one.source == before.source:
+def _carry_over_copy(one: FunctionState, before: FunctionState) -> FunctionState:
+    if is_missing_source_copy(one) and one.source == before.source:
         one = replace(one, copy=before.copy)
-    if lacks_values(one) and _hashes(one) == _hashes(before):
+    if is_missing_values(one) and _hashes(one) == _hashes(before):
         values = before.configuration.values
         one = replace(one, configuration=replace(one.configuration, values=values))
     return one

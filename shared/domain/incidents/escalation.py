@@ -6,12 +6,12 @@ from datetime import datetime
 
 from shared.core.durations import format_duration
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, Unless, scheduled
+from shared.domain.notices.notice import Notice, WithdrawalCondition, create_scheduled_notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 
 
-def timers(
+def create_escalation_notices(
     policy: Policy,
     incident: Incident,
     now: datetime,
@@ -24,12 +24,12 @@ def timers(
     paged for that already is not paged twice. The older response time withdraws itself.
     """
     return [
-        *_ladder(policy, incident, now, since, instead_of),
-        *_response_time(policy, incident, now),
+        *_on_call_notices(policy, incident, now, since, instead_of),
+        *_response_time_notices(policy, incident, now),
     ]
 
 
-def _ladder(
+def _on_call_notices(
     policy: Policy,
     incident: Incident,
     now: datetime,
@@ -40,40 +40,40 @@ def _ladder(
     return [
         notice
         for number, rung in enumerate(policy.on_call, 1)
-        for notice in scheduled(
+        for notice in create_scheduled_notices(
             policy,
-            [one for one in policy.reached_by(rung) if instead_of not in one.severities],
+            [one for one in policy.channels_of_step(rung) if instead_of not in one.severities],
             incident.id,
             incident.severity,
-            f"on-call-{number}-{incident.severity.lower()}{_response(incident)}",
+            f"on-call-{number}-{incident.severity.lower()}{_response_key(incident)}",
             f"{said} {format_duration(rung.after)}",
             now,
             max(now, since + rung.after),
-            Unless.ACKNOWLEDGED,
+            WithdrawalCondition.ACKNOWLEDGED,
             rung=number,
             called=rung.contact or rung.channel,
         )
     ]
 
 
-def _response_time(policy: Policy, incident: Incident, now: datetime) -> list[Notice]:
+def _response_time_notices(policy: Policy, incident: Incident, now: datetime) -> list[Notice]:
     if incident.respond_by is None:
         return []
     within = format_duration(policy.targets.by_severity[incident.severity])
-    return scheduled(
+    return create_scheduled_notices(
         policy,
         policy.channels,
         incident.id,
         incident.severity,
-        f"response-time-{incident.severity.lower()}{_response(incident)}",
+        f"response-time-{incident.severity.lower()}{_response_key(incident)}",
         f"{incident.id} {incident.severity}: response time breached, not restored within {within}",
         now,
         max(now, incident.respond_by),
-        Unless.RESTORED,
+        WithdrawalCondition.RESTORED,
         respond_by=incident.respond_by,
     )
 
 
-def _response(incident: Incident) -> str:
+def _response_key(incident: Incident) -> str:
     """What tells the timers of a further response from those of the first."""
     return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

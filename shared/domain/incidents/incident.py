@@ -8,10 +8,10 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
 
 class IncidentStatus(StrEnum):
@@ -26,7 +26,7 @@ class IncidentStatus(StrEnum):
     ESCALATED = "ESCALATED"
 
 
-PUBLIC_WORDS = {
+PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
@@ -38,7 +38,7 @@ PUBLIC_WORDS = {
 """What the status page says."""
 
 
-class Moment(Struct, frozen=True):
+class TimelineEvent(Struct, frozen=True):
     """One line of an incident's time line."""
 
     status: IncidentStatus
@@ -46,7 +46,7 @@ class Moment(Struct, frozen=True):
     note: str
 
 
-class Analysis(Struct, frozen=True):
+class RootCauseAnalysis(Struct, frozen=True):
     """What a person found an incident to come from."""
 
     cause: str
@@ -71,7 +71,7 @@ class Incident(Struct, frozen=True):
     """When the trouble began, as the alert or the person says."""
     detected_at: datetime
     """When we committed it: the runbook's times count from here."""
-    timeline: list[Moment]
+    timeline: list[TimelineEvent]
     rollbacks: int = 1
     """How many responses it has had; further ones are numbered from 2."""
     respond_by: datetime | None = None
@@ -81,16 +81,16 @@ class Incident(Struct, frozen=True):
     acknowledged_at: datetime | None = None
     published_by: str = ""
     """Who has shown it on the status page; empty: nobody, and the policy says when it is."""
-    analysis: Analysis | None = None
+    analysis: RootCauseAnalysis | None = None
     """None: nobody has recorded the root cause."""
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-class PublicTurn(Struct, frozen=True):
+class PublicStatusChange(Struct, frozen=True):
     """When an incident came to be what the public word says."""
 
     word: str
@@ -110,7 +110,7 @@ class PublicState(Struct, frozen=True):
     signal: str = ""
     onset_at: datetime | None = None
     """When the trouble began; None, where an earlier version wrote this: `since`."""
-    turns: list[PublicTurn] = []
+    turns: list[PublicStatusChange] = []
     """One for each change of the word, the first first."""
     ended_at: datetime | None = None
     published: bool = False
@@ -119,24 +119,24 @@ class PublicState(Struct, frozen=True):
     """What a person has written for the public of where it came from; empty: nothing."""
     expires_at: datetime | None = None
     """Of the copy that is kept for each incident."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-PUBLIC_KEPT_FOR = timedelta(days=91)
+PUBLIC_RETENTION = timedelta(days=91)
 """The status page shows 90 days."""
 
 
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
     """What the status page may say of the incident now."""
-    turns: list[PublicTurn] = []
+    turns: list[PublicStatusChange] = []
     for moment in incident.timeline:
-        word = PUBLIC_WORDS[moment.status]
+        word = PUBLIC_STATUS_NAMES[moment.status]
         if not turns or turns[-1].word != word:
-            turns.append(PublicTurn(word, moment.at))
+            turns.append(PublicStatusChange(word, moment.at))
     return PublicState(
         system=policy.system,
         display_name=policy.display_name or policy.system,
-        word=PUBLIC_WORDS[incident.status],
+        word=PUBLIC_STATUS_NAMES[incident.status],
         incident=incident.id,
         severity=incident.severity,
         since=incident.detected_at,
@@ -150,7 +150,7 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
     )
 
 
-def moved(
+def change_status(
     incident: Incident,
     status: IncidentStatus,
     now: datetime,
@@ -162,26 +162,28 @@ def moved(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[*incident.timeline, Moment(status, now, note)],
+        timeline=[*incident.timeline, TimelineEvent(status, now, note)],
     )
     if status is not IncidentStatus.RESOLVED:
         return became
-    return replace(became, ended_at=now, expires_at=None if incident.held_by else now + KEPT_FOR)
+    return replace(
+        became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION
+    )
 
 
-def respond_by(policy: Policy, severity: Severity, since: datetime) -> datetime:
+def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
     """When the system must be back: the target of the severity, counted from the detection."""
     return since + policy.targets.by_severity[severity]
 
 
-def was_over_since(incident: Incident, moment: datetime) -> bool:
+def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
     return any(
         one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline
     )
 
 
-def was_escalated(incident: Incident, reopened_at: datetime) -> bool:
+def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     """Whether it waited for a person when it came to be judged again at that moment."""
     before = [*incident.timeline]
     while before and (before[-1].at, before[-1].status) != (
@@ -192,7 +194,7 @@ def was_escalated(incident: Incident, reopened_at: datetime) -> bool:
     return len(before) > 1 and before[-2].status is IncidentStatus.ESCALATED
 
 
-def public_id(day: str, number: int) -> str:
+def format_incident_id(day: str, number: int) -> str:
     """INC-YYYYMMDD-NNN; from the thousandth of a day on with four digits."""
     return f"INC-{day}-{number:03d}"
 
@@ -207,11 +209,11 @@ def incident_path(incident: str) -> str:
     return f"incidents/{incident}"
 
 
-def public_path(system: str) -> str:
+def public_state_path(system: str) -> str:
     """Where the public state of a system is kept."""
     return f"public/{system}"
 
 
-def public_history(system: str) -> str:
+def public_history_path(system: str) -> str:
     """The collection of the public states of a system's incidents, by incident."""
-    return f"{public_path(system)}/incidents"
+    return f"{public_state_path(system)}/incidents"

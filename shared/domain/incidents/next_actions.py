@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.core import topics
-from shared.domain.commands.command import as_gcloud
+from shared.domain.commands.command import format_gcloud_command
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.rollback.rollback import ENDED, Direction, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    Direction,
+    Rollback,
+    RollbackStatus,
+)
 
 
-def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
+def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
     """The verbs that do something about an incident, whose newest rollback is given; () at its end.
 
     One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
@@ -28,16 +33,16 @@ def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
         rollback.status is RollbackStatus.DECIDING and asked
     ):
         verbs += ["approve", "reject"]
-    if rollback.status not in ENDED:
+    if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs.append("cancel")
     elif incident.status is IncidentStatus.ESCALATED:
-        verbs += after_the_end(rollback)
+        verbs += closing_verbs(rollback)
     if not incident.acknowledged_by:
         verbs.append("ack")
     return tuple(verbs)
 
 
-def after_the_end(rollback: Rollback) -> tuple[str, ...]:
+def closing_verbs(rollback: Rollback) -> tuple[str, ...]:
     """The verbs that end an incident which waits for a person after this rollback of it.
 
     One that failed before its first step offers the undo too: an earlier one of the incident may
@@ -49,10 +54,12 @@ def after_the_end(rollback: Rollback) -> tuple[str, ...]:
     return ("retry", "undo", "accept") if moved else ("retry", "accept")
 
 
-def shell_lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
+def format_shell_lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
     """Each of these verbs as one line for a shell; `more` goes into each of them."""
     about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
     return tuple(
-        as_gcloud(topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"})
+        format_gcloud_command(
+            topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"}
+        )
         for verb in verbs
     )

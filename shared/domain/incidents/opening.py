@@ -9,28 +9,28 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Put, Reader, Update, Write, written
+from shared.core.store import Create, Document, Put, Reader, Update, Write, conditional_write
 from shared.domain import system as systems
-from shared.domain.audit.chain import Event, genesis, link
+from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.escalation import timers
+from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.incidents.incident import (
-    PUBLIC_KEPT_FOR,
+    PUBLIC_RETENTION,
     Incident,
     IncidentStatus,
-    Moment,
-    public_id,
+    TimelineEvent,
+    format_incident_id,
     public_state,
 )
-from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.notices.notice import Notice, create_notices, notice_writes
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Order, Rollback
+from shared.domain.rollback.rollback import Rollback, RollbackRequest
 
 
-class Opening(Struct, frozen=True):
+class IncidentOpening(Struct, frozen=True):
     """What is to be committed, and what is to be published once it is."""
 
     incident: Incident
@@ -49,8 +49,8 @@ def open_incident(
     onset: datetime | None = None,
     commit_id: str,
     events: Sequence[Event],
-    order: Order | None = None,
-) -> Opening:
+    order: RollbackRequest | None = None,
+) -> IncidentOpening:
     """A new incident with its number, its undecided rollback, public state and notices.
 
     It is detected when the system's document was read, on which time all instances agree; without
@@ -61,19 +61,19 @@ def open_incident(
     counter = reader.get(counter_path(now))
     number = (counter.fields or {"number": 0})["number"] + 1
     incident = Incident(
-        id=public_id(counter.path.rpartition("/")[2], number),
+        id=format_incident_id(counter.path.rpartition("/")[2], number),
         system=policy.system,
         severity=severity,
         signal=signal,
         status=IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[Moment(IncidentStatus.DETECTED, now, f"{signal} detected")],
-        respond_by=incidents.respond_by(policy, severity, now),
+        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, f"{signal} detected")],
+        respond_by=incidents.response_deadline(policy, severity, now),
     )
-    counted = written(counter, {"number": number, "expires_at": now + KEPT_FOR})
+    counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
-    said = notices(
+    said = create_notices(
         policy,
         incident.id,
         severity,
@@ -83,9 +83,9 @@ def open_incident(
         signal=signal,
         respond_by=incident.respond_by,
     )
-    said += timers(policy, incident, now, now)
-    rollback = _undecided(policy, incident, now, commit_id, events, order)
-    return _opened(policy, system, incident, rollback, events, said, (counted, first))
+    said += create_escalation_notices(policy, incident, now, now)
+    rollback = _undecided_rollback(policy, incident, now, commit_id, events, order)
+    return _build_opening(policy, system, incident, rollback, events, said, (counted, first))
 
 
 def reopen_incident(
@@ -97,8 +97,8 @@ def reopen_incident(
     commit_id: str,
     events: Sequence[Event],
     severity: Severity | None = None,
-    order: Order | None = None,
-) -> Opening:
+    order: RollbackRequest | None = None,
+) -> IncidentOpening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
     A person has ordered it; or an alert has joined. Then the incident ended a short while ago, or
@@ -109,12 +109,12 @@ def reopen_incident(
     why = "a further alert joined" if order is None else f"ordered by {order.actor}"
     if order is not None and order.rest:
         why = "people are asked about the rest"
-    again, later = _again(policy, known, severity or known.severity, now)
-    again = incidents.moved(again, IncidentStatus.INVESTIGATING, now, why)
+    again, later = _reopen(policy, known, severity or known.severity, now)
+    again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
     waits = order is None and known.status is IncidentStatus.ESCALATED
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)
-    said = notices(
+    said = create_notices(
         policy,
         again.id,
         again.severity,
@@ -123,11 +123,13 @@ def reopen_incident(
         now,
     )
     said += later
-    rollback = replace(_undecided(policy, again, now, commit_id, events, order), due_at=due_at)
-    return _opened(policy, system, again, rollback, events, said, (written,))
+    rollback = replace(
+        _undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at
+    )
+    return _build_opening(policy, system, again, rollback, events, said, (written,))
 
 
-def _again(
+def _reopen(
     policy: Policy, known: Incident, severity: Severity, now: datetime
 ) -> tuple[Incident, list[Notice]]:
     """The incident open again, and its timers where they begin anew or run faster."""
@@ -135,24 +137,26 @@ def _again(
         known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None
     )
     if known.ended_at is not None:
-        by = incidents.respond_by(policy, severity, now)
+        by = incidents.response_deadline(policy, severity, now)
         again = replace(again, respond_by=by, acknowledged_by="", acknowledged_at=None)
-        return again, timers(policy, again, now, now)
-    return raised(policy, again, known.severity, now)
+        return again, create_escalation_notices(policy, again, now, now)
+    return raise_severity(policy, again, known.severity, now)
 
 
-def raised(
+def raise_severity(
     policy: Policy, incident: Incident, was: Severity, now: datetime
 ) -> tuple[Incident, list[Notice]]:
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
-    by = incidents.respond_by(policy, incident.severity, incident.detected_at)
+    by = incidents.response_deadline(policy, incident.severity, incident.detected_at)
     faster = replace(incident, respond_by=by)
-    return faster, timers(policy, faster, now, incident.detected_at, instead_of=was)
+    return faster, create_escalation_notices(
+        policy, faster, now, incident.detected_at, instead_of=was
+    )
 
 
-def _opened(
+def _build_opening(
     policy: Policy,
     system: Document,
     incident: Incident,
@@ -160,9 +164,11 @@ def _opened(
     events: Sequence[Event],
     said: list[Notice],
     writes: tuple[Write, ...],
-) -> Opening:
-    entry = link(genesis(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
-    known = systems.stored(system.fields, policy.system)
+) -> IncidentOpening:
+    entry = build_entry(
+        genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events
+    )
+    known = systems.decode_system(system.fields, policy.system)
     current = replace(
         known,
         incident=incident.id,
@@ -171,31 +177,31 @@ def _opened(
         incident_ended_at=None,
         rollback_ended=False,
     )
-    return Opening(
+    return IncidentOpening(
         incident,
         rollback,
         tuple(said),
         (
-            written(system, encode(current)),
+            conditional_write(system, encode(current)),
             *writes,
             Create(rollbacks.rollback_path(rollback.id), encode(rollback)),
             Create(
-                rollbacks.entry_path(rollback.id, 1),
+                rollbacks.audit_entry_path(rollback.id, 1),
                 {**encode(entry), "expires_at": rollback.expires_at},
             ),
-            *shown(policy, incident, rollback.created_at, newest=True),
-            *creates(said),
+            *public_state_writes(policy, incident, rollback.created_at, newest=True),
+            *notice_writes(said),
         ),
     )
 
 
-def _undecided(
+def _undecided_rollback(
     policy: Policy,
     incident: Incident,
     now: datetime,
     commit_id: str,
     events: Sequence[Event],
-    order: Order | None = None,
+    order: RollbackRequest | None = None,
 ) -> Rollback:
     name = incidents.rollback_id(incident.id, incident.rollbacks)
     return Rollback(
@@ -208,21 +214,25 @@ def _undecided(
         order=order,
         commit_id=commit_id,
         sequence=1,
-        audit_head=link(genesis(rollbacks.rollback_path(name)), 1, commit_id, 0, events).hash,
+        audit_head=build_entry(
+            genesis_hash(rollbacks.rollback_path(name)), 1, commit_id, 0, events
+        ).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         overrides=order.overrides(now) if order is not None else (),
-        expires_at=now + KEPT_FOR,
+        expires_at=now + RECORD_RETENTION,
     )
 
 
-def shown(policy: Policy, incident: Incident, now: datetime, *, newest: bool) -> list[Write]:
+def public_state_writes(
+    policy: Policy, incident: Incident, now: datetime, *, newest: bool
+) -> list[Write]:
     """The writes of what is public of an incident: its own copy, and the system's of the newest."""
     state = public_state(policy, incident, now)
-    kept = replace(state, expires_at=now + PUBLIC_KEPT_FOR)
-    history = incidents.public_history(policy.system)
+    kept = replace(state, expires_at=now + PUBLIC_RETENTION)
+    history = incidents.public_history_path(policy.system)
     writes: list[Write] = [Put(f"{history}/{incident.id}", encode(kept))]
     if newest:
-        writes.append(Put(incidents.public_path(policy.system), encode(state)))
+        writes.append(Put(incidents.public_state_path(policy.system), encode(state)))
     return writes
 
 

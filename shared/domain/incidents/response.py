@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, NoticeStatus, Unless
+from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 
-class Call(Struct, frozen=True):
+class EscalationStep(Struct, frozen=True):
     """The next rung of the on-call ladder, which is climbed unless somebody acknowledges."""
 
     rung: int
@@ -23,7 +23,7 @@ class Call(Struct, frozen=True):
     at: datetime
 
 
-class Response(Struct, frozen=True):
+class ResponseStatus(Struct, frozen=True):
     """How a response stands at a moment."""
 
     respond_by: datetime | None
@@ -34,7 +34,7 @@ class Response(Struct, frozen=True):
     """Until then, or when it was restored; below zero: breached by so much."""
     acknowledged_by: str
     acknowledged_at: datetime | None
-    next_call: Call | None
+    next_call: EscalationStep | None
     """None: somebody has it in hand, or nobody further is to be called."""
 
     @property
@@ -43,12 +43,12 @@ class Response(Struct, frozen=True):
         return self.seconds_left is not None and self.seconds_left < 0
 
 
-def response(
+def evaluate_response(
     incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime
-) -> Response:
+) -> ResponseStatus:
     """How the response to an incident stands, with its newest rollback and all its notices."""
     by, restored = incident.respond_by, _restored_at(incident, rollback)
-    return Response(
+    return ResponseStatus(
         respond_by=by,
         restored_at=restored,
         seconds_left=(by - (restored or now)).total_seconds() if by else None,
@@ -65,20 +65,20 @@ def _restored_at(incident: Incident, rollback: Rollback | None) -> datetime | No
     return incident.ended_at
 
 
-def _next_call(incident: Incident, notices: Iterable[Notice]) -> Call | None:
+def _next_call(incident: Incident, notices: Iterable[Notice]) -> EscalationStep | None:
     if incident.ended_at is not None or incident.acknowledged_by:
         return None
     ahead = [
         (one.due_at, one)
         for one in notices
-        if one.unless is Unless.ACKNOWLEDGED
+        if one.unless is WithdrawalCondition.ACKNOWLEDGED
         and one.status is NoticeStatus.PENDING
         and one.due_at is not None
-        and not incidents.was_over_since(incident, one.created_at)
+        and not incidents.has_ended_since(incident, one.created_at)
     ]
     if not ahead:
         return None
     due_at, first = min(ahead, key=lambda pair: pair[0])
     together = sorted(one.channel for moment, one in ahead if moment == due_at)
     called = str(first.facts.get("called", first.channel))
-    return Call(int(first.facts.get("rung", 1)), called, together, due_at)
+    return EscalationStep(int(first.facts.get("rung", 1)), called, together, due_at)

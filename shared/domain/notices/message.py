@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Message(Struct, frozen=True):
+class NoticeMessage(Struct, frozen=True):
     """What a channel hands over."""
 
     subject: str

@@ -11,14 +11,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA, encode
-from shared.core.redaction import redacted, without_personal
+from shared.core.codec import SCHEMA_VERSION, encode
+from shared.core.redaction import redact_personal_data, redact_value
 from shared.core.store import Create
-from shared.domain.notices.push_progress import Spread
+from shared.domain.notices.push_progress import PushProgress
 from shared.domain.policy.channels import Audience, Channel
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
 
 class NoticeStatus(StrEnum):
@@ -31,7 +31,7 @@ class NoticeStatus(StrEnum):
     """What it was to warn of was prevented before it was due."""
 
 
-class Unless(StrEnum):
+class WithdrawalCondition(StrEnum):
     """What makes a scheduled notice pointless before it is due."""
 
     NOTHING = ""
@@ -49,15 +49,15 @@ class Unless(StrEnum):
     """The public may not see the incident: the policy waits, or asks a person."""
 
 
-OUTSIDE = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
+EXTERNAL_AUDIENCES = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
 """Who hears no word of ours, and nothing of what the status page does not show, but for those whose
 own documents have been written."""
-SETTLED = timedelta(minutes=1)
+CONCERNED_NOTICE_DELAY = timedelta(minutes=1)
 """So long after the end of a repair those concerned are told: they are looked up as of a whole
 minute, which is then behind that end."""
 
 
-class Stage(StrEnum):
+class IncidentStage(StrEnum):
     """What an event is in the course of its incident."""
 
     BEGUN = "begun"
@@ -89,20 +89,22 @@ class Notice(Struct, frozen=True):
     facts: dict[str, Any] = {}
     commands: tuple[str, ...] = ()
     """Lines of its text that are commands of ours, to be pasted."""
-    unless: Unless = Unless.NOTHING
+    unless: WithdrawalCondition = WithdrawalCondition.NOTHING
     status: NoticeStatus = NoticeStatus.PENDING
     attempts: int = 0
-    spread: Spread | None = None
+    spread: PushProgress | None = None
     """How far it has come, where the channel looks users up."""
     sent_at: datetime | None = None
     last_error: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def is_waiting(self) -> bool:
         """Whether it is to be said, or said again; not one that only may have to be, later."""
-        return self.due_at is not None and (self.unless is Unless.NOTHING or self.attempts > 0)
+        return self.due_at is not None and (
+            self.unless is WithdrawalCondition.NOTHING or self.attempts > 0
+        )
 
     @property
     def may_repeat(self) -> bool:
@@ -110,7 +112,7 @@ class Notice(Struct, frozen=True):
         return self.attempts > 0 if self.spread is None else self.spread.is_begun
 
 
-def notices(
+def create_notices(
     policy: Policy,
     incident: str,
     severity: Severity,
@@ -125,16 +127,16 @@ def notices(
 
     `to_paste`: lines of the text that are commands of ours.
     """
-    wanting = _wanting(policy.channels, severity, event)
-    ours = tuple(map(without_personal, to_paste))
-    for_us = [one for one in wanting if one.audience not in OUTSIDE]
-    others = [one for one in wanting if one.audience in OUTSIDE]
-    said = _for_each(policy, for_us, incident, severity, event, text, now, now, facts=facts)
-    public = _outside(policy, others, incident, severity, event, now)
+    wanting = _subscribed_channels(policy.channels, severity, event)
+    ours = tuple(map(redact_personal_data, to_paste))
+    for_us = [one for one in wanting if one.audience not in EXTERNAL_AUDIENCES]
+    others = [one for one in wanting if one.audience in EXTERNAL_AUDIENCES]
+    said = _channel_notices(policy, for_us, incident, severity, event, text, now, now, facts=facts)
+    public = _external_notices(policy, others, incident, severity, event, now)
     return [*(replace(notice, commands=ours) for notice in said), *public]
 
 
-def _outside(
+def _external_notices(
     policy: Policy,
     channels: Iterable[Channel],
     incident: str,
@@ -145,11 +147,11 @@ def _outside(
     """Notices to people outside: when the policy shows the incident, and without a word of ours."""
     after = policy.status_page.publish_after.get(severity, timedelta(0))
     due_at = now + after if event == "detected" else now
-    said = _for_each(policy, channels, incident, severity, event, "", now, due_at, facts={})
-    return [replace(notice, unless=Unless.HELD_BACK) for notice in said]
+    said = _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts={})
+    return [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in said]
 
 
-def to_concerned(
+def create_concerned_notices(
     policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
 ) -> list[Notice]:
     """The notices of the end of a rollback to those whose documents it has written or left."""
@@ -158,11 +160,13 @@ def to_concerned(
         for one in policy.channels
         if one.audience is Audience.CONCERNED and severity in one.severities
     ]
-    due_at, facts = now + SETTLED, {"rollback": rollback}
-    return _for_each(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
+    due_at, facts = now + CONCERNED_NOTICE_DELAY, {"rollback": rollback}
+    return _channel_notices(
+        policy, channels, incident, severity, event, "", now, due_at, facts=facts
+    )
 
 
-def loud(
+def create_team_notices(
     policy: Policy,
     incident: str,
     severity: Severity,
@@ -173,16 +177,18 @@ def loud(
 ) -> list[Notice]:
     """The notices of one event that every channel of the team hears, whatever it wants."""
     channels = [one for one in policy.channels if one.audience is Audience.TEAM]
-    return _for_each(policy, channels, incident, severity, event, text, now, now, facts=facts)
+    return _channel_notices(
+        policy, channels, incident, severity, event, text, now, now, facts=facts
+    )
 
 
-def trial(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
+def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
     """A test of every channel, whatever it wants; none of those that people outside hear."""
-    channels = [one for one in policy.channels if one.audience not in OUTSIDE]
-    return _for_each(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
+    channels = [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES]
+    return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
 
 
-def scheduled(
+def create_scheduled_notices(
     policy: Policy,
     channels: Iterable[Channel],
     incident: str,
@@ -191,7 +197,7 @@ def scheduled(
     text: str,
     now: datetime,
     due_at: datetime,
-    unless: Unless,
+    unless: WithdrawalCondition,
     *,
     to_paste: Iterable[str] = (),
     **facts: Any,
@@ -200,13 +206,15 @@ def scheduled(
 
     `to_paste`: lines of the text that are commands of ours.
     """
-    wanting = _wanting(channels, severity, event)
-    ours = tuple(map(without_personal, to_paste))
-    said = _for_each(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
+    wanting = _subscribed_channels(channels, severity, event)
+    ours = tuple(map(redact_personal_data, to_paste))
+    said = _channel_notices(
+        policy, wanting, incident, severity, event, text, now, due_at, facts=facts
+    )
     return [replace(notice, unless=unless, commands=ours) for notice in said]
 
 
-def _for_each(
+def _channel_notices(
     policy: Policy,
     channels: Iterable[Channel],
     incident: str,
@@ -226,66 +234,83 @@ def _for_each(
             event=event,
             channel=channel.name,
             severity=severity,
-            text=without_personal(text),
+            text=redact_personal_data(text),
             created_at=now,
             due_at=due_at,
             since=due_at,
             lane=f"{incident}:{channel.name}",
-            facts=redacted(msgspec.to_builtins(facts), without_personal),
-            expires_at=now + KEPT_FOR,
+            facts=redact_value(msgspec.to_builtins(facts), redact_personal_data),
+            expires_at=now + RECORD_RETENTION,
         )
         for channel in channels
     ]
 
 
-def _wanting(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
+def _subscribed_channels(
+    channels: Iterable[Channel], severity: Severity, event: str
+) -> list[Channel]:
     return [
         channel
         for channel in channels
-        if severity in channel.severities and is_heard(event, channel.audience)
+        if severity in channel.severities and is_for_audience(event, channel.audience)
     ]
 
 
-def is_heard(event: str, audience: Audience) -> bool:
+def is_for_audience(event: str, audience: Audience) -> bool:
     """Whether an event is for these people."""
-    return audience is Audience.TEAM or stage(event) in _HEARD[audience]
+    return audience is Audience.TEAM or incident_stage(event) in _STAGES_BY_AUDIENCE[audience]
 
 
-def stage(event: str) -> Stage:
+def incident_stage(event: str) -> IncidentStage:
     """What an event is in the course of its incident; its name may end in a number."""
-    return next((one for name, one in _STAGES.items() if event.startswith(name)), Stage.OTHER)
+    return next(
+        (one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)),
+        IncidentStage.OTHER,
+    )
 
 
-_STAGES = {
-    "detected": Stage.BEGUN,
-    "reopened": Stage.BEGUN,
-    "published": Stage.BEGUN,
-    "rollback.decided": Stage.UNDER_WAY,
-    "rollback.verified": Stage.BACK,
-    "rollback.unverified": Stage.BACK,
-    "rollback.escalated": Stage.STUCK,
-    "alerts.escalated": Stage.STUCK,
-    "rollback.failed": Stage.STUCK,
-    "rollback.cancelled": Stage.STUCK,
-    "rollback.expired": Stage.STUCK,
-    "rollback.rejected": Stage.STUCK,
-    "rollback.succeeded": Stage.OVER,
-    "rollback.not-taken": Stage.OVER,
-    "accepted": Stage.OVER,
-    "report": Stage.REPORTED,
-    "analysed": Stage.REPORTED,
+_STAGE_BY_EVENT = {
+    "detected": IncidentStage.BEGUN,
+    "reopened": IncidentStage.BEGUN,
+    "published": IncidentStage.BEGUN,
+    "rollback.decided": IncidentStage.UNDER_WAY,
+    "rollback.verified": IncidentStage.BACK,
+    "rollback.unverified": IncidentStage.BACK,
+    "rollback.escalated": IncidentStage.STUCK,
+    "alerts.escalated": IncidentStage.STUCK,
+    "rollback.failed": IncidentStage.STUCK,
+    "rollback.cancelled": IncidentStage.STUCK,
+    "rollback.expired": IncidentStage.STUCK,
+    "rollback.rejected": IncidentStage.STUCK,
+    "rollback.succeeded": IncidentStage.OVER,
+    "rollback.not-taken": IncidentStage.OVER,
+    "accepted": IncidentStage.OVER,
+    "report": IncidentStage.REPORTED,
+    "analysed": IncidentStage.REPORTED,
 }
-_HEARD = {
+_STAGES_BY_AUDIENCE = {
     Audience.STAKEHOLDERS: {
-        *(Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.STUCK, Stage.OVER, Stage.REPORTED)
+        *(
+            IncidentStage.BEGUN,
+            IncidentStage.UNDER_WAY,
+            IncidentStage.BACK,
+            IncidentStage.STUCK,
+            IncidentStage.OVER,
+            IncidentStage.REPORTED,
+        )
     },
-    Audience.USERS: {Stage.BEGUN, Stage.OVER},
+    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.OVER},
     Audience.CONCERNED: frozenset(),
-    Audience.PUBLIC: {Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.OVER},
+    Audience.PUBLIC: {
+        IncidentStage.BEGUN,
+        IncidentStage.UNDER_WAY,
+        IncidentStage.BACK,
+        IncidentStage.OVER,
+    },
 }
 
 
-def creates(notices: Iterable[Notice]) -> list[Create]:
+def notice_writes(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
     return [Create(notice_path(notice.id), encode(notice)) for notice in notices]
 

@@ -13,16 +13,16 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 
-SENDING_TAKES = timedelta(minutes=1)
+MAX_SEND_DURATION = timedelta(minutes=1)
 """Longer than any channel may take: until then nobody else sends it."""
 GIVE_UP_AFTER = timedelta(hours=6)
 """What could not be said for so long is old news."""
-A_MOMENT = timedelta(seconds=1)
-ROUNDING = 1e-9
+RECHECK_DELAY = timedelta(seconds=1)
+ROUNDING_TOLERANCE = 1e-9
 """What binary fractions lose: whoever waited as told must not find the bucket just short."""
 
 
@@ -50,44 +50,44 @@ class ChannelState(Struct, frozen=True):
     """Attempts in a row without an answer."""
     rests_until: datetime | None = None
     """Until then no notice is tried: it did not answer, or one is just being tried."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def fresh(system: str, channel: Channel, now: datetime) -> ChannelState:
+def new_channel_state(system: str, channel: Channel, now: datetime) -> ChannelState:
     """A channel on which nothing was said yet."""
     return ChannelState(system, channel.name, channel.per_minute, now)
 
 
-def admitted(state: ChannelState, channel: Channel, now: datetime) -> ChannelState | datetime:
+def admit_notice(state: ChannelState, channel: Channel, now: datetime) -> ChannelState | datetime:
     """The channel once one notice more may leave on it; or when to ask again."""
     if state.rests_until is not None and now < state.rests_until:
         return state.rests_until
     per_second = channel.per_minute / 60
     since = max(0.0, (now - state.at).total_seconds())
     tokens = min(float(channel.per_minute), state.tokens + since * per_second)
-    if tokens < 1 - ROUNDING:
+    if tokens < 1 - ROUNDING_TOLERANCE:
         return now + timedelta(seconds=(1 - tokens) / per_second)
-    tried_alone = now + SENDING_TAKES if state.failures else None
+    tried_alone = now + MAX_SEND_DURATION if state.failures else None
     return replace(state, tokens=tokens - 1, at=now, rests_until=tried_alone)
 
 
-def answered(
+def record_answer(
     state: ChannelState, channel: Channel, answer: DeliveryResult, now: datetime
 ) -> ChannelState:
     """The channel after an attempt: it rests longer each time that it does not answer."""
     if answer is not DeliveryResult.NONE:
         return replace(state, failures=0, rests_until=None)
     failures = state.failures + 1
-    return replace(state, failures=failures, rests_until=now + rest_after(failures, channel))
+    return replace(state, failures=failures, rests_until=now + rest_duration(failures, channel))
 
 
-def rest_after(failures: int, channel: Channel) -> timedelta:
+def rest_duration(failures: int, channel: Channel) -> timedelta:
     """How long a channel rests after so many failures in a row: doubling, bounded."""
     doubled = channel.first_retry * float(2 ** min(failures - 1, 30))
     return min(doubled, channel.longest_retry)
 
 
-def concluded(
+def conclude_attempt(
     notice: Notice,
     channel: Channel,
     answer: DeliveryResult,
@@ -102,34 +102,36 @@ def concluded(
         return replace(notice, attempts=1, due_at=now)
     late = now - (notice.since or notice.created_at) > GIVE_UP_AFTER
     if answer is DeliveryResult.REFUSED or late or notice.attempts >= channel.attempts:
-        return given_up(notice, error)
+        return mark_undeliverable(notice, error)
     return replace(notice, due_at=state.rests_until, last_error=error)
 
 
-def given_up(notice: Notice, why: str) -> Notice:
+def mark_undeliverable(notice: Notice, why: str) -> Notice:
     """The notice that nobody will try again."""
     return replace(notice, status=NoticeStatus.UNDELIVERABLE, due_at=None, last_error=why)
 
 
-def ahead_of(notice: Notice, lane: Iterable[Notice], now: datetime) -> Notice | None:
+def notice_ahead(notice: Notice, lane: Iterable[Notice], now: datetime) -> Notice | None:
     """The notice that is to be said before this one, of those on its lane; None: it is the next."""
-    earlier = [one for one in waiting(lane, now) if _place(one) < _place(notice)]
-    return min(earlier, key=_place, default=None)
+    earlier = [
+        one for one in waiting_notices(lane, now) if _lane_position(one) < _lane_position(notice)
+    ]
+    return min(earlier, key=_lane_position, default=None)
 
 
-def next_of(lane: Iterable[Notice], now: datetime) -> Notice | None:
+def next_notice(lane: Iterable[Notice], now: datetime) -> Notice | None:
     """The notice of a lane that is to be said now; None: none is."""
-    return min(waiting(lane, now), key=_place, default=None)
+    return min(waiting_notices(lane, now), key=_lane_position, default=None)
 
 
-def waiting(lane: Iterable[Notice], now: datetime) -> list[Notice]:
+def waiting_notices(lane: Iterable[Notice], now: datetime) -> list[Notice]:
     """What is to be said, or said again; not what only may have to be, later."""
     return [one for one in lane if one.is_waiting and (one.since or one.created_at) <= now]
 
 
-def deferred(notice: Notice, before: Notice, now: datetime) -> Notice:
+def defer_notice(notice: Notice, before: Notice, now: datetime) -> Notice:
     """The notice, to be looked at again when the one before it may be over."""
-    return replace(notice, due_at=max(before.due_at or now, now) + A_MOMENT)
+    return replace(notice, due_at=max(before.due_at or now, now) + RECHECK_DELAY)
 
 
 def channel_path(system: str, channel: str) -> str:
@@ -137,5 +139,5 @@ def channel_path(system: str, channel: str) -> str:
     return f"channels/{system}:{channel}"
 
 
-def _place(notice: Notice) -> tuple[datetime, str]:
+def _lane_position(notice: Notice) -> tuple[datetime, str]:
     return (notice.since or notice.created_at, notice.id)

@@ -14,13 +14,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-BATCH: Final = 100
+MAX_DEVICES_PER_BATCH: Final = 100
 """Messages that are handed over together, and at most repeated after a death. Firebase takes 500
 (https://firebase.google.com/docs/cloud-messaging/send/admin-sdk, read 2026-11); its client keeps
 100 connections."""
 
 
-class PushFate(StrEnum):
+class PushResult(StrEnum):
     """What becomes of the message to one device."""
 
     TAKEN = "taken"
@@ -31,7 +31,7 @@ class PushFate(StrEnum):
     """No answer: tried again."""
 
 
-class Spread(Struct, frozen=True):
+class PushProgress(Struct, frozen=True):
     """How far one notice has come."""
 
     at: datetime
@@ -58,7 +58,7 @@ class Spread(Struct, frozen=True):
     """Whether the next batch may have left already."""
 
     @property
-    def untold(self) -> int:
+    def undelivered(self) -> int:
         """Devices that had no turn, or gave no answer."""
         return self.devices - self.upto + len(self.again)
 
@@ -68,7 +68,7 @@ class Spread(Struct, frozen=True):
 
         Where no device took it, all those tokens together are a sign that something is wrong.
         """
-        left_out = self.beyond or self.unknown or self.untold or self.refused
+        left_out = self.beyond or self.unknown or self.undelivered or self.refused
         return bool(left_out or (self.gone and not self.taken))
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Spread(Struct, frozen=True):
             "have it": self.taken,
             "lead nowhere any more": self.gone,
             "refused": self.refused,
-            "not reached": self.untold,
+            "not reached": self.undelivered,
         }
         told = ", ".join(f"{what}: {number}" for what, number in counts.items() if number)
         beyond = f"; users beyond at_most, not told: {self.beyond}" if self.beyond else ""
@@ -85,31 +85,31 @@ class Spread(Struct, frozen=True):
         return f"devices of {self.users} users: {told or 'none'}{beyond}{unknown}"
 
 
-def begun(spread: Spread | None, now: datetime) -> Spread:
+def begin_batch(spread: PushProgress | None, now: datetime) -> PushProgress:
     """The spread once the next batch is about to leave."""
     moment = now.replace(second=0, microsecond=0)
-    return replace(spread or Spread(moment), is_begun=True)
+    return replace(spread or PushProgress(moment), is_begun=True)
 
 
-def places(spread: Spread) -> list[int]:
+def next_device_positions(spread: PushProgress) -> list[int]:
     """Whose turn it is: those who had none, then those who gave no answer."""
     return [*range(spread.upto, spread.devices), *spread.again]
 
 
-def advanced(
-    spread: Spread, turn: Sequence[int], fates: Iterable[PushFate], *, goes_on: bool
-) -> Spread:
+def record_batch(
+    spread: PushProgress, turn: Sequence[int], fates: Iterable[PushResult], *, goes_on: bool
+) -> PushProgress:
     """The spread after one batch; `goes_on`: the next one is about to leave."""
     known = dict(zip(turn, fates, strict=True))
-    counts = {fate: list(known.values()).count(fate) for fate in PushFate}
-    silent = [place for place, fate in known.items() if fate is PushFate.NONE]
+    counts = {fate: list(known.values()).count(fate) for fate in PushResult}
+    silent = [place for place, fate in known.items() if fate is PushResult.NONE]
     again = sorted({*spread.again} - known.keys() | {*silent})
     return replace(
         spread,
         upto=max(spread.upto, max(turn) + 1),
         again=tuple(again),
-        taken=spread.taken + counts[PushFate.TAKEN],
-        gone=spread.gone + counts[PushFate.GONE],
-        refused=spread.refused + counts[PushFate.REFUSED],
+        taken=spread.taken + counts[PushResult.TAKEN],
+        gone=spread.gone + counts[PushResult.GONE],
+        refused=spread.refused + counts[PushResult.REFUSED],
         is_begun=goes_on or bool(again),
     )

@@ -87,7 +87,7 @@ class Collection(Struct, frozen=True):
     on_repair: OnRepair = OnRepair.REFUSE
 
 
-def declared_as(collections: Mapping[str, Collection], path: str) -> str:
+def declared_collection_name(collections: Mapping[str, Collection], path: str) -> str:
     """The name under which a collection is declared, its own or that of all like it; empty: none.
 
     `path` is that of one collection, or the id of those that are meant everywhere.

@@ -124,7 +124,7 @@ class Signal(Struct, frozen=True):
     """Ids of alert policies that carry this signal but not our labels."""
 
 
-def _decide_within() -> dict[Severity, timedelta]:
+def _default_decision_times() -> dict[Severity, timedelta]:
     return {
         Severity.CRITICAL: timedelta(minutes=3),
         Severity.HIGH: timedelta(minutes=5),
@@ -150,7 +150,7 @@ class Gates(Struct, frozen=True):
     auto_close: timedelta = timedelta(days=7)
     """What Cloud Monitoring closes by itself after: such a close is not a recovery."""
     judge_every: timedelta = timedelta(seconds=30)
-    decide_within: dict[Severity, timedelta] = field(default_factory=_decide_within)
+    decide_within: dict[Severity, timedelta] = field(default_factory=_default_decision_times)
     cool_down: timedelta = timedelta(minutes=60)
     automatic_per_hour: int = 3
     """Automatic rollbacks in an hour over all systems; the strictest policy wins."""
@@ -199,7 +199,7 @@ class DeploymentRules(Struct, frozen=True):
     """A secret in use whose newest enabled version is older is told, once."""
 
 
-def _restored_within() -> dict[Severity, timedelta]:
+def _default_restoration_times() -> dict[Severity, timedelta]:
     return {
         Severity.CRITICAL: timedelta(minutes=5),
         Severity.HIGH: timedelta(minutes=15),
@@ -211,7 +211,7 @@ def _restored_within() -> dict[Severity, timedelta]:
 class Targets(Struct, frozen=True):
     """The runbook's times, from detection to the last shift confirmed by probes."""
 
-    by_severity: dict[Severity, timedelta] = field(default_factory=_restored_within)
+    by_severity: dict[Severity, timedelta] = field(default_factory=_default_restoration_times)
     functions: timedelta = timedelta(minutes=10)
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
@@ -331,18 +331,18 @@ class Policy(Struct, frozen=True):
             function: name for name, group in self.groups.items() for function in group.functions
         }
 
-    def strictest(self, signal: Signal) -> Mode:
+    def strictest_mode(self, signal: Signal) -> Mode:
         """How far automation may go after a signal, by the signal and by its scenario."""
         if signal.scenario is ScenarioName.NONE:
             return Mode.OBSERVE
         return min(signal.mode, self.scenarios.get(signal.scenario, Mode.OBSERVE))
 
-    def reached_by(self, rung: Rung) -> list[Channel]:
+    def channels_of_step(self, rung: Rung) -> list[Channel]:
         """The channels that a step of the on-call ladder speaks on."""
         people = next((one for one in self.contacts if one.name == rung.contact), None)
         names = {rung.channel, *(people.channels if people else ())}
         return [channel for channel in self.channels if channel.name in names]
 
-    def groups_called(self, name: str) -> tuple[str, ...]:
+    def groups_by_name(self, name: str) -> tuple[str, ...]:
         """The groups that people mean by `name`: a group's own name or an alias; () if unknown."""
         return (name,) if name in self.groups else self.group_aliases.get(name, ())

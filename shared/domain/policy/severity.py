@@ -16,9 +16,9 @@ class Severity(StrEnum):
 
 def is_worse(one: Severity, other: Severity) -> bool:
     """Whether it is worse than the other, not as bad."""
-    return one is not other and worse(one, other) is one
+    return one is not other and worse_severity(one, other) is one
 
 
-def worse(one: Severity, other: Severity) -> Severity:
+def worse_severity(one: Severity, other: Severity) -> Severity:
     """The worse of two."""
     return min(one, other, key=list(Severity).index)

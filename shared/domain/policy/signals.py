@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-AUTHENTICATION = ("authentication", "auth")
+AUTHENTICATION_SIGNALS = ("authentication", "auth")
 """What a policy may call the functions by which people sign in, as a group or an alias."""
 
 
-BREACH = "security_breach"
+BREACH_SIGNAL = "security_breach"
 """The signal that somebody declares: no router counts it, and no change need explain it."""

@@ -9,52 +9,55 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.core.durations import in_words
-from shared.domain.decision.history import needed, shares
-from shared.domain.presentation.html_templates import Filters, environment
+from shared.core.durations import describe_duration
+from shared.domain.decision.history import describe_shares, gate_requirement
+from shared.domain.presentation.html_templates import TemplateFilters, create_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).with_name("templates") / "console"
-ASSETS = {"console.css": "text/css; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8"}
+TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "console"
+ASSET_CONTENT_TYPES = {
+    "console.css": "text/css; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+}
 """What pages load, and as what."""
-MARK_SIGNS = 12
-NOTHING = "-"
+ASSET_HASH_CHARACTERS = 12
+EMPTY_VALUE = "-"
 
 
-def rendered(template: str, facts: Mapping[str, Any]) -> str:
+def render_page(template: str, facts: Mapping[str, Any]) -> str:
     """A page by its template."""
     return _environment().get_template(f"{template}.html").render(facts)
 
 
 @cache
-def asset(name: str) -> bytes:
+def read_asset(name: str) -> bytes:
     """The content of a file that pages load. Raises: KeyError, where there is no such file."""
-    if name not in ASSETS:
+    if name not in ASSET_CONTENT_TYPES:
         raise KeyError(name)
-    return (TEMPLATES / name).read_bytes()
+    return (TEMPLATE_FOLDER / name).read_bytes()
 
 
 @cache
-def address(name: str) -> str:
+def asset_url(name: str) -> str:
     """Where pages load it from: another content has another address."""
-    return f"/assets/{hashlib.sha256(asset(name)).hexdigest()[:MARK_SIGNS]}/{name}"
+    return f"/assets/{hashlib.sha256(read_asset(name)).hexdigest()[:ASSET_HASH_CHARACTERS]}/{name}"
 
 
 @cache
 def _environment() -> Environment:
-    filters: Filters = {
+    filters: TemplateFilters = {
         "utc": _utc,
         "span": _span,
         "seconds": _seconds,
-        "needed": needed,
-        "shares": shares,
+        "needed": gate_requirement,
+        "shares": describe_shares,
         "slug": _slug,
         "percent": _percent,
     }
-    made = environment(TEMPLATES, filters)
-    made.globals["asset"] = address
+    made = create_environment(TEMPLATE_FOLDER, filters)
+    made.globals["asset"] = asset_url
     return made
 
 
@@ -69,11 +72,11 @@ def _utc(at: datetime | str | None) -> str:
 
 
 def _span(span: timedelta) -> str:
-    return in_words(max(timedelta(0), span))
+    return describe_duration(max(timedelta(0), span))
 
 
 def _seconds(seconds: float | None) -> str:
-    return NOTHING if seconds is None else _span(timedelta(seconds=seconds))
+    return EMPTY_VALUE if seconds is None else _span(timedelta(seconds=seconds))
 
 
 def _slug(word: str) -> str:
@@ -82,4 +85,4 @@ def _slug(word: str) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{share:.0%}"
+    return EMPTY_VALUE if share is None else f"{share:.0%}"

@@ -16,13 +16,13 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
-SESSION = "__Host-rollback"
+SESSION_COOKIE = "__Host-rollback"
 """The cookie that holds the ID token of whoever has signed in."""
-VISITOR = "__Host-rollback-visitor"
+VISITOR_COOKIE = "__Host-rollback-visitor"
 """The cookie of whoever has not: random, for the form of signing in."""
-MARK = "mark"
+CSRF_FIELD = "mark"
 """The field of a form that shows which session it was made for."""
-POLICY = "; ".join(
+CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -34,8 +34,8 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -80,7 +80,7 @@ class ConsoleRequest(Struct, frozen=True):
         return f"{self.path}?{words}" if words else self.path
 
 
-class Page(Struct, frozen=True):
+class ConsoleResponse(Struct, frozen=True):
     """What is sent back."""
 
     status: HTTPStatus
@@ -88,44 +88,52 @@ class Page(Struct, frozen=True):
     body: bytes = b""
 
 
-def shown(html: str, status: HTTPStatus = HTTPStatus.OK, cookie: str = "") -> Page:
+def html_response(
+    html: str, status: HTTPStatus = HTTPStatus.OK, cookie: str = ""
+) -> ConsoleResponse:
     """A page of HTML, kept nowhere."""
-    headers = {**HEADERS, "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
-    return Page(status, {**headers, **_set(cookie)}, html.encode())
+    headers = {
+        **SECURITY_HEADERS,
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+    }
+    return ConsoleResponse(status, {**headers, **_cookie_header(cookie)}, html.encode())
 
 
-def document(html: str, style: str) -> Page:
+def self_contained_response(html: str, style: str) -> ConsoleResponse:
     """One whole file of HTML with a style of its own, named by its hash; nothing in it runs."""
-    page = shown(html)
-    let_be = POLICY.replace("style-src 'self'", f"style-src '{style}'")
+    page = html_response(html)
+    let_be = CONTENT_SECURITY_POLICY.replace("style-src 'self'", f"style-src '{style}'")
     alone = let_be.replace("script-src 'self'", "script-src 'none'")
-    return Page(page.status, {**page.headers, "Content-Security-Policy": alone}, page.body)
+    return ConsoleResponse(
+        page.status, {**page.headers, "Content-Security-Policy": alone}, page.body
+    )
 
 
-def asset(content: bytes, content_type: str) -> Page:
+def asset_response(content: bytes, content_type: str) -> ConsoleResponse:
     """A file of ours, which its address names by its content."""
     session_cookie = {
         "Content-Type": content_type,
         "Cache-Control": "public, max-age=31536000, immutable",
     }
-    return Page(HTTPStatus.OK, {**HEADERS, **session_cookie}, content)
+    return ConsoleResponse(HTTPStatus.OK, {**SECURITY_HEADERS, **session_cookie}, content)
 
 
-def sent_on(visit: ConsoleRequest, address: str, cookie: str = "") -> Page:
+def redirect_response(visit: ConsoleRequest, address: str, cookie: str = "") -> ConsoleResponse:
     """The browser goes to another page of ours; where htmx asks, the whole page does."""
-    session_cookie = {**HEADERS, "Cache-Control": "no-store", **_set(cookie)}
+    session_cookie = {**SECURITY_HEADERS, "Cache-Control": "no-store", **_cookie_header(cookie)}
     if visit.is_a_part:
-        return Page(HTTPStatus.OK, {**session_cookie, "HX-Redirect": address})
-    return Page(HTTPStatus.SEE_OTHER, {**session_cookie, "Location": address})
+        return ConsoleResponse(HTTPStatus.OK, {**session_cookie, "HX-Redirect": address})
+    return ConsoleResponse(HTTPStatus.SEE_OTHER, {**session_cookie, "Location": address})
 
 
-def own(address: str) -> str:
+def own_path(address: str) -> str:
     """The address, where it is a path of ours; else the first page."""
     is_a_path = address.startswith("/") and not address.startswith("//") and "\\" not in address
     return address if is_a_path and address.isprintable() else "/"
 
 
-def is_token(value: str) -> bool:
+def is_cookie_value(value: str) -> bool:
     """Whether a cookie can hold it as it is; what a browser sends back may be somebody else's."""
     return _TOKEN.fullmatch(value) is not None
 
@@ -135,25 +143,25 @@ def session_cookie(name: str, value: str, seconds: int) -> str:
 
     Raises: ValueError for a value that is no token.
     """
-    if value and not is_token(value):
+    if value and not is_cookie_value(value):
         raise ValueError("a cookie of other signs than a token has")
     return f"{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict"
 
 
-def mark(secret: str) -> str:
+def csrf_token(secret: str) -> str:
     """What a form shows to be of a session, which only the session's pages know."""
     return hashlib.sha256(f"form of {secret}".encode()).hexdigest()
 
 
-def is_marked(visit: ConsoleRequest, secret: str) -> bool:
+def has_csrf_token(visit: ConsoleRequest, secret: str) -> bool:
     """Whether a form is of that session, and of a page of ours."""
-    said = visit.form.get(MARK, "")
+    said = visit.form.get(CSRF_FIELD, "")
     return (
         bool(secret)
         and not visit.is_from_elsewhere
-        and hmac.compare_digest(said.encode(), mark(secret).encode())
+        and hmac.compare_digest(said.encode(), csrf_token(secret).encode())
     )
 
 
-def _set(cookie: str) -> dict[str, str]:
+def _cookie_header(cookie: str) -> dict[str, str]:
     return {"Set-Cookie": cookie} if cookie else {}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-Filters = Mapping[str, Callable[..., Any]]
+TemplateFilters = Mapping[str, Callable[..., Any]]
 """By the names that templates call them by."""
 
 
-def environment(folder: Path, filters: Filters) -> Environment:
+def create_environment(folder: Path, filters: TemplateFilters) -> Environment:
     """The templates of a folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -30,16 +30,16 @@ def environment(folder: Path, filters: Filters) -> Environment:
     return made
 
 
-def with_style(made: Environment, file: Path) -> Environment:
+def add_style(made: Environment, file: Path) -> Environment:
     """For pages that load nothing: a style, and its hash for a content security policy."""
     from markupsafe import Markup
 
     style = file.read_text()
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    made.globals["style_hash"] = Markup(hash_of(style))  # noqa: S704 - base64
+    made.globals["style_hash"] = Markup(style_hash(style))  # noqa: S704 - base64
     return made
 
 
-def hash_of(style: str) -> str:
+def style_hash(style: str) -> str:
     """By which a content security policy lets a style be, and no other."""
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"

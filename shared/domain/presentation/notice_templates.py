@@ -18,15 +18,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from shared.core import log
 from shared.core.text import one_line
-from shared.domain.notices.message import Message
-from shared.domain.presentation.notice_text import Ours
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.presentation.notice_text import TrustedText
 
-TEMPLATES = Path(__file__).with_name("templates") / "notices"
-NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")
-LIMIT_SUBJECT = 150
-LIMIT_VALUE = 500
+TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "notices"
+TEMPLATE_NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")
+MAX_SUBJECT_CHARACTERS = 150
+MAX_VALUE_CHARACTERS = 500
 """Signs of one foreign value."""
-LIMIT_BODY = 12_000
+MAX_BODY_CHARACTERS = 12_000
 
 _ALIKE = str.maketrans("<>&@#$`*~|[]\\", "‹›＆＠＃＄ˋ∗∼¦［］＼")
 _UNDERSCORE_BESIDE_A_WORD = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -38,44 +38,54 @@ _BROKEN = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
 """What a template raises that is not well made."""
 
 
-class Templates:
+class NoticeTemplates:
     """A Forms: the templates of a folder where it has them, else our own."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Folder: files such as `users.txt`, in place of ours."""
         self._folder = folder
 
-    def written(self, template: str, facts: Mapping[str, Any]) -> Message:
+    def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
         name = f"{template}.txt"
         if self._folder is None or not (self._folder / name).is_file():
-            return _worded(_environment(TEMPLATES).get_template(name).render(facts))
+            return _parse_message(
+                _sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts)
+            )
         try:
-            return _worded(_environment(self._folder).get_template(name).render(facts))
+            return _parse_message(
+                _sandboxed_environment(self._folder).get_template(name).render(facts)
+            )
         except _BROKEN as broken:
             log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
-        return _worded(_environment(TEMPLATES).get_template(name).render(facts))
+        return _parse_message(
+            _sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts)
+        )
 
 
-def _worded(text: str) -> Message:
+def _parse_message(text: str) -> NoticeMessage:
     """The first line is the subject."""
     subject, _, body = text.strip().partition("\n")
     body = re.sub(r"\n{3,}", "\n\n", body.strip())
-    return Message(one_line(subject)[:LIMIT_SUBJECT], f"{body[:LIMIT_BODY]}\n")
+    return NoticeMessage(
+        one_line(subject)[:MAX_SUBJECT_CHARACTERS], f"{body[:MAX_BODY_CHARACTERS]}\n"
+    )
 
 
 @cache
-def _environment(folder: Path) -> Environment:
+def _sandboxed_environment(folder: Path) -> Environment:
     """Templates that reach nothing but what they are given: they may be somebody else's."""
-    return of_text(ImmutableSandboxedEnvironment, folder, LIMIT_VALUE)
+    return create_text_environment(ImmutableSandboxedEnvironment, folder, MAX_VALUE_CHARACTERS)
 
 
-def of_text(kind: type[Environment], folder: Path, limit: int) -> Environment:
+def create_text_environment(kind: type[Environment], folder: Path, limit: int) -> Environment:
     """Templates of text for people, with `limit` signs of a foreign value."""
     return kind(
         loader=FileSystemLoader(folder),
         autoescape=False,  # no HTML: `finalize` makes every value harmless
-        finalize=lambda value: value if isinstance(value, Ours) else harmless(str(value), limit),
+        finalize=lambda value: (
+            value if isinstance(value, TrustedText) else neutralize_text(str(value), limit)
+        ),
         undefined=StrictUndefined,
         auto_reload=False,
         trim_blocks=True,
@@ -83,7 +93,7 @@ def of_text(kind: type[Environment], folder: Path, limit: int) -> Environment:
     )
 
 
-def harmless(text: str, limit: int = LIMIT_VALUE) -> str:
+def neutralize_text(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
     """One line that no channel takes for markup, a mention, an address or a header."""
     line = one_line(text)[:limit].lstrip(_MARKS_OF_A_LINE).translate(_ALIKE)
     if "_" in line:

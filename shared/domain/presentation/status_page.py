@@ -10,37 +10,39 @@ from functools import reduce
 from msgspec import Struct
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import PUBLIC_WORDS, IncidentStatus, PublicState
+from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus, PublicState
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.model import Policy
-from shared.domain.policy.severity import Severity, worse
+from shared.domain.policy.severity import Severity, worse_severity
 
-DAYS = 90
+UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-BACK = frozenset({PUBLIC_WORDS[IncidentStatus.WATCHING], PUBLIC_WORDS[IncidentStatus.RESOLVED]})
+RESTORED_STATUS_NAMES = frozenset(
+    {PUBLIC_STATUS_NAMES[IncidentStatus.WATCHING], PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED]}
+)
 """Words that say that the system works again."""
-COUNTED = frozenset({Severity.CRITICAL, Severity.HIGH})
+UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH})
 """Severities whose incidents count against the uptime."""
-HOW_BAD = {
+SEVERITY_LABELS = {
     Severity.CRITICAL: "Not working",
     Severity.HIGH: "Disrupted",
     Severity.MEDIUM: "Partly disrupted",
     Severity.LOW: "Small trouble",
 }
-MAINTENANCE = "maintenance"
+MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
-IN_WORDS = {
+STATUS_SENTENCES = {
     "detected": "We have seen trouble and look into it.",
     "investigating": "We look for the cause.",
     "rolling back": "We bring back the last version that worked.",
     "rolling back (monitoring)": "It works again. We watch it for a while.",
     "resolved": "It is over.",
-    MAINTENANCE: "Some of it is stopped for a short while, so that nothing is lost.",
+    MAINTENANCE_STATUS_NAME: "Some of it is stopped for a short while, so that nothing is lost.",
 }
 """The public words, as whole sentences."""
 
 
-class Mood(StrEnum):
+class ComponentStatus(StrEnum):
     """How a part of the system or a day is to look."""
 
     WORKING = "working"
@@ -57,7 +59,7 @@ class StatusPageLine(Struct, frozen=True):
     words: str
 
 
-class Shown(Struct, frozen=True):
+class StatusPageIncident(Struct, frozen=True):
     """One incident, as it is shown."""
 
     id: str
@@ -72,76 +74,82 @@ class Shown(Struct, frozen=True):
     """Where it came from, in the words of a person; empty: nobody has said."""
 
 
-class Day(Struct, frozen=True):
+class StatusPageDay(Struct, frozen=True):
     """One day of a part, in UTC."""
 
     day: date
     down: timedelta | None
     """None: nothing was watched then."""
-    mood: Mood
+    mood: ComponentStatus
 
 
 class StatusPagePart(Struct, frozen=True):
     """One part of the system, as it is shown."""
 
     name: str
-    mood: Mood
+    mood: ComponentStatus
     words: str
     uptime: float | None
     """Of the days that were watched, 0 to 1; None: none was."""
-    days: tuple[Day, ...]
+    days: tuple[StatusPageDay, ...]
     """The oldest first."""
 
 
-class View(Struct, frozen=True):
+class StatusPageView(Struct, frozen=True):
     """The whole page."""
 
     system: str
     title: str
     written_at: datetime
-    mood: Mood
+    mood: ComponentStatus
     words: str
     parts: tuple[StatusPagePart, ...]
-    active: tuple[Shown, ...]
-    past: tuple[Shown, ...]
+    active: tuple[StatusPageIncident, ...]
+    past: tuple[StatusPageIncident, ...]
     """The newest first."""
     since: datetime | None = None
     """From when on uptime is counted, where that is later than 90 days ago."""
 
 
-Span = tuple[datetime, datetime]
+TimeSpan = tuple[datetime, datetime]
 
 
-def view(policy: Policy, states: Iterable[PublicState], since: datetime, now: datetime) -> View:
+def build_status_page(
+    policy: Policy, states: Iterable[PublicState], since: datetime, now: datetime
+) -> StatusPageView:
     """The page of a system now, from what is public of its incidents.
 
     `since`: from when on it was watched at all. What the policy does not show yet is not there.
     """
     rules = policy.status_page
     told = [
-        one for one in states if is_shown(one, rules, now) and one.updated_at > now - DAYS * DAY
+        one
+        for one in states
+        if is_public(one, rules, now) and one.updated_at > now - UPTIME_DAYS * DAY
     ]
     told.sort(key=lambda one: one.since, reverse=True)
     components = rules.components or (Component(policy.display_name or policy.system),)
-    parts = tuple(_part(one, told, since, now) for one in components)
-    mood = max((one.mood for one in parts), key=_GRAVITY.index, default=Mood.WORKING)
-    active = tuple(_shown(one, components) for one in told if one.ended_at is None)
-    if active and mood is Mood.WORKING:  # it concerns no part that is named here
-        mood = Mood.TROUBLED
-    return View(
+    parts = tuple(_build_part(one, told, since, now) for one in components)
+    mood = max(
+        (one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING
+    )
+    active = tuple(_build_incident(one, components) for one in told if one.ended_at is None)
+    if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
+        mood = ComponentStatus.TROUBLED
+    return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
         written_at=now,
         mood=mood,
-        words=_OVERALL[mood],
+        words=_OVERALL_SENTENCES[mood],
         parts=parts,
         active=active,
-        past=tuple(_shown(one, components) for one in told if one.ended_at is not None),
+        past=tuple(_build_incident(one, components) for one in told if one.ended_at is not None),
         since=since if since > _first_day(now) else None,
     )
 
 
-def is_shown(state: PublicState, rules: StatusPage, now: datetime) -> bool:
+def is_public(state: PublicState, rules: StatusPage, now: datetime) -> bool:
     """Whether the public may see an incident now: a person says so, or the policy's time is over.
 
     What ended before its time is not shown: it was no trouble, or none that anybody has to know.
@@ -152,18 +160,18 @@ def is_shown(state: PublicState, rules: StatusPage, now: datetime) -> bool:
     return after is not None and (state.ended_at or now) >= state.since + after
 
 
-def concerned(state: PublicState, policy: Policy) -> tuple[str, ...]:
+def affected_components(state: PublicState, policy: Policy) -> tuple[str, ...]:
     """The parts of the system that an incident concerns; () where it is one."""
     parts = policy.status_page.components
-    return tuple(one.name for one in parts if _concerns(state, one))
+    return tuple(one.name for one in parts if _is_component_affected(state, one))
 
 
-def disruptions(state: PublicState, now: datetime) -> list[Span]:
+def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
     """When an incident kept the system from working: from its onset until it was back."""
-    spans: list[Span] = []
+    spans: list[TimeSpan] = []
     began: datetime | None = state.onset_at or state.since
     for turn in state.turns:
-        if turn.word in BACK:
+        if turn.word in RESTORED_STATUS_NAMES:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
@@ -174,7 +182,7 @@ def disruptions(state: PublicState, now: datetime) -> list[Span]:
     return spans
 
 
-def downtime(spans: Iterable[Span], start: datetime, end: datetime) -> timedelta:
+def downtime(spans: Iterable[TimeSpan], start: datetime, end: datetime) -> timedelta:
     """How much of the time between the two the spans cover; what overlaps counts once."""
     total, until = timedelta(0), start
     for began, ended in sorted(spans):
@@ -185,79 +193,92 @@ def downtime(spans: Iterable[Span], start: datetime, end: datetime) -> timedelta
     return total
 
 
-def _part(
+def _build_part(
     component: Component, told: Sequence[PublicState], since: datetime, now: datetime
 ) -> StatusPagePart:
-    mine = [one for one in told if _concerns(one, component)]
-    spans = [span for one in mine if one.severity in COUNTED for span in disruptions(one, now)]
-    starts = [_first_day(now) + ahead * DAY for ahead in range(DAYS)]
-    days = tuple(_day(start, spans, since, now) for start in starts)
+    mine = [one for one in told if _is_component_affected(one, component)]
+    spans = [
+        span
+        for one in mine
+        if one.severity in UPTIME_SEVERITIES
+        for span in disruption_spans(one, now)
+    ]
+    starts = [_first_day(now) + ahead * DAY for ahead in range(UPTIME_DAYS)]
+    days = tuple(_build_day(start, spans, since, now) for start in starts)
     watched = now - max(since, starts[0])
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
-    mood, words = _state([one for one in mine if one.ended_at is None])
+    mood, words = _component_status([one for one in mine if one.ended_at is None])
     return StatusPagePart(component.name, mood, words, uptime, days)
 
 
 def _first_day(now: datetime) -> datetime:
     """When the oldest of the days that are shown began."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return today - (DAYS - 1) * DAY
+    return today - (UPTIME_DAYS - 1) * DAY
 
 
-def _concerns(state: PublicState, component: Component) -> bool:
+def _is_component_affected(state: PublicState, component: Component) -> bool:
     return not component.signals or state.signal in component.signals
 
 
-def _state(active: Sequence[PublicState]) -> tuple[Mood, str]:
+def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
     """How a part is, by the incidents that concern it."""
-    troubled = [one for one in active if one.word not in BACK]
+    troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
     if troubled:
-        worst = reduce(worse, (one.severity or Severity.LOW for one in troubled))
-        mood = Mood.DOWN if worst is Severity.CRITICAL else Mood.TROUBLED
-        return mood, f"{_title(troubled[0], worst)}. {IN_WORDS[troubled[0].word]}"
+        worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
+        mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
+        return mood, f"{_incident_title(troubled[0], worst)}. {STATUS_SENTENCES[troubled[0].word]}"
     if active:
-        return Mood.WATCHED, IN_WORDS[active[0].word]
-    return Mood.WORKING, "Working."
+        return ComponentStatus.WATCHED, STATUS_SENTENCES[active[0].word]
+    return ComponentStatus.WORKING, "Working."
 
 
-def _day(start: datetime, spans: Sequence[Span], since: datetime, now: datetime) -> Day:
+def _build_day(
+    start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime
+) -> StatusPageDay:
     begin, end = max(start, since), min(start + DAY, now)
     if end <= begin and start + DAY <= since:
-        return Day(start.date(), None, Mood.UNKNOWN)
+        return StatusPageDay(start.date(), None, ComponentStatus.UNKNOWN)
     down = downtime(spans, begin, end)
-    mood = Mood.WORKING
+    mood = ComponentStatus.WORKING
     if down:
-        mood = Mood.DOWN if down >= timedelta(hours=1) else Mood.TROUBLED
-    return Day(start.date(), down, mood)
+        mood = ComponentStatus.DOWN if down >= timedelta(hours=1) else ComponentStatus.TROUBLED
+    return StatusPageDay(start.date(), down, mood)
 
 
-def _shown(state: PublicState, components: Sequence[Component]) -> Shown:
+def _build_incident(state: PublicState, components: Sequence[Component]) -> StatusPageIncident:
     severity = state.severity or Severity.LOW
-    lines = [StatusPageLine(turn.at, IN_WORDS[turn.word]) for turn in reversed(state.turns)]
-    return Shown(
+    lines = [StatusPageLine(turn.at, STATUS_SENTENCES[turn.word]) for turn in reversed(state.turns)]
+    return StatusPageIncident(
         id=state.incident or "",
-        title=_title(state, severity),
+        title=_incident_title(state, severity),
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
-        parts=tuple(one.name for one in components if _concerns(state, one)),
+        parts=tuple(one.name for one in components if _is_component_affected(state, one)),
         lines=tuple(lines),
         cause=one_line(state.cause),
     )
 
 
-def _title(state: PublicState, severity: Severity) -> str:
+def _incident_title(state: PublicState, severity: Severity) -> str:
     """What is the matter, in a word or two."""
-    planned = any(turn.word == MAINTENANCE for turn in state.turns)
-    return "Maintenance" if planned else HOW_BAD[severity]
+    planned = any(turn.word == MAINTENANCE_STATUS_NAME for turn in state.turns)
+    return "Maintenance" if planned else SEVERITY_LABELS[severity]
 
 
-_GRAVITY = [Mood.UNKNOWN, Mood.WORKING, Mood.WATCHED, Mood.TROUBLED, Mood.DOWN]
-_OVERALL = {
-    Mood.WORKING: "All parts work.",
-    Mood.WATCHED: "All parts work again. We watch them for a while.",
-    Mood.TROUBLED: "Some parts are disrupted.",
-    Mood.DOWN: "Some parts do not work.",
-    Mood.UNKNOWN: "Nothing is known.",
+_STATUSES_BY_GRAVITY = [
+    ComponentStatus.UNKNOWN,
+    ComponentStatus.WORKING,
+    ComponentStatus.WATCHED,
+    ComponentStatus.TROUBLED,
+    ComponentStatus.DOWN,
+]
+_OVERALL_SENTENCES = {
+    ComponentStatus.WORKING: "All parts work.",
+    ComponentStatus.WATCHED: "All parts work again. We watch them for a while.",
+    ComponentStatus.TROUBLED: "Some parts are disrupted.",
+    ComponentStatus.DOWN: "Some parts do not work.",
+    ComponentStatus.UNKNOWN: "Nothing is known.",
 }

@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from shared.domain.presentation.html_templates import Filters, environment, with_style
-from shared.domain.presentation.status_page import Shown, View
+from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
+from shared.domain.presentation.status_page import StatusPageIncident, StatusPageView
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).with_name("templates") / "status"
+TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "status"
 PAGE, ATOM, JSON = "index.html", "feed.atom", "feed.json"
-NAMES = (PAGE, ATOM, JSON)
-HTML = "text/html; charset=utf-8"
+OBJECT_NAMES = (PAGE, ATOM, JSON)
+HTML_CONTENT_TYPE = "text/html; charset=utf-8"
 """What a page is served as."""
 
 
-class Rendered(Struct, frozen=True):
+class RenderedObject(Struct, frozen=True):
     """One object."""
 
     content: bytes
     content_type: str
 
 
-def folder(system: str) -> str:
+def system_folder(system: str) -> str:
     """Where the objects of a system stand: below what everybody may read."""
     return f"public/{system}"
 
 
-def rendered(view: View, address: str) -> dict[str, Rendered]:
+def render_objects(view: StatusPageView, address: str) -> dict[str, RenderedObject]:
     """The objects by their names in the system's folder; `address` is the folder's own."""
     incidents = (*view.active, *view.past)
     updated_at = max((one.updated_at for one in incidents), default=view.written_at)
@@ -47,13 +47,15 @@ def rendered(view: View, address: str) -> dict[str, Rendered]:
     )
     feed = msgspec.json.encode(_json_feed(view, incidents, address))
     return {
-        PAGE: Rendered(page.encode(), HTML),
-        ATOM: Rendered(atom.encode(), "application/atom+xml; charset=utf-8"),
-        JSON: Rendered(feed, "application/feed+json; charset=utf-8"),
+        PAGE: RenderedObject(page.encode(), HTML_CONTENT_TYPE),
+        ATOM: RenderedObject(atom.encode(), "application/atom+xml; charset=utf-8"),
+        JSON: RenderedObject(feed, "application/feed+json; charset=utf-8"),
     }
 
 
-def _json_feed(view: View, incidents: tuple[Shown, ...], address: str) -> dict[str, Any]:
+def _json_feed(
+    view: StatusPageView, incidents: tuple[StatusPageIncident, ...], address: str
+) -> dict[str, Any]:
     """https://www.jsonfeed.org/version/1.1/ (read 2026-11), and the state of each part."""
     return {
         "version": "https://jsonfeed.org/version/1.1",
@@ -82,19 +84,19 @@ def _json_feed(view: View, incidents: tuple[Shown, ...], address: str) -> dict[s
     }
 
 
-def _lines(incident: Shown) -> list[str]:
+def _lines(incident: StatusPageIncident) -> list[str]:
     told = [f"{_minute(one.at)} UTC: {one.words}" for one in incident.lines]
     return [*told, f"What it came from: {incident.cause}"] if incident.cause else told
 
 
-def _title(incident: Shown) -> str:
+def _title(incident: StatusPageIncident) -> str:
     return f"{incident.title}: {', '.join(incident.parts)}" if incident.parts else incident.title
 
 
 @cache
 def _environment() -> Environment:
-    filters: Filters = {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
-    return with_style(environment(TEMPLATES, filters), TEMPLATES / "page.css")
+    filters: TemplateFilters = {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
+    return add_style(create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "page.css")
 
 
 def _utc(at: datetime) -> str:

@@ -8,21 +8,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.incidents.incident import Incident
-from shared.domain.reports.impact import Counts
+from shared.domain.reports.impact import ImpactCounts
 
-AFTER: Final = timedelta(minutes=4)
+FILING_DELAY: Final = timedelta(minutes=4)
 """So long after the end: what routers count is visible up to 3 minutes later
 (shared.ports.platform).
 """
-COUNTED_WITHIN: Final = timedelta(minutes=15)
+MAX_METRICS_WAIT: Final = timedelta(minutes=15)
 """So long after the end it waits for metrics that give no answer; then it is filed without."""
-REMINDED_AFTER: Final = timedelta(hours=24)
+ROOT_CAUSE_REMINDER_DELAY: Final = timedelta(hours=24)
 """The runbook's time for a root cause, here from the end on."""
 
 
-class Filed(Struct, frozen=True):
+class FiledReport(Struct, frozen=True):
     """One report, as whoever reads it later finds it."""
 
     incident: str
@@ -32,32 +32,32 @@ class Filed(Struct, frozen=True):
     """When it is to be written next; None: it stands as it is."""
     written_at: datetime | None = None
     """When it was first; None: it was not yet."""
-    counts: Counts = Counts()
+    counts: ImpactCounts = ImpactCounts()
     markdown: bytes = b""
-    """As `packed` has made it."""
+    """As `compress_text` has made it."""
     html: bytes = b""
     """The same as a page for a browser."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def begun(incident: Incident, ended_at: datetime) -> Filed:
+def create_pending_report(incident: Incident, ended_at: datetime) -> FiledReport:
     """The report that is to be written of an incident that is over since then."""
-    return Filed(
+    return FiledReport(
         incident=incident.id,
         system=incident.system,
         ended_at=ended_at,
-        due_at=ended_at + AFTER,
+        due_at=ended_at + FILING_DELAY,
         expires_at=incident.expires_at,
     )
 
 
-def packed(text: str) -> bytes:
+def compress_text(text: str) -> bytes:
     """A text in the room that a document has."""
     return zlib.compress(text.encode())
 
 
-def unpacked(content: bytes) -> str:
+def decompress_text(content: bytes) -> str:
     """The text again. Raises: zlib.error."""
     return zlib.decompress(content).decode()
 

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import Incident, public_state
 from shared.domain.policy.model import Outage, Policy
-from shared.domain.presentation.status_page import disruptions, downtime
-from shared.domain.signals.health import Requests
+from shared.domain.presentation.status_page import disruption_spans, downtime
+from shared.domain.signals.health import RouterRequests
 
 NO_USERS = "not measured: the policy names no counter of users who meet a failure (outage.users)"
 UNCOUNTED_USERS = "not counted: the counter that the policy names (outage.users) has shown nothing"
@@ -18,10 +18,10 @@ NO_REQUESTS = "not counted: the routers have given whoever has written this no a
 NO_PRICE = "not known: the policy does not say what a minute costs (outage.per_minute)"
 
 
-class Counts(Struct, frozen=True):
+class ImpactCounts(Struct, frozen=True):
     """What was counted while it did not work."""
 
-    requests: Requests | None = None
+    requests: RouterRequests | None = None
     """Of the system's functions, from its beginning until it worked again; None: nobody knows."""
     users: int | None = None
     """Who has met a failure; None: nobody knows."""
@@ -34,15 +34,17 @@ class Impact(Struct, frozen=True):
     restored_at: datetime | None
     """When it worked again for the last time; None: it does not yet."""
     downtime_seconds: float
-    counts: Counts
+    counts: ImpactCounts
     cost: float | None
     """By the declared value of a minute; None: none is declared."""
     currency: str
 
 
-def impact(policy: Policy, incident: Incident, counts: Counts, now: datetime) -> Impact:
+def measure_impact(
+    policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime
+) -> Impact:
     """What is known of it now."""
-    spans = disruptions(public_state(policy, incident, now), now)
+    spans = disruption_spans(public_state(policy, incident, now), now)
     down = downtime(spans, incident.onset_at, now)
     is_back = incident.ended_at is not None or (bool(spans) and spans[-1][1] < now)
     outage = policy.outage or Outage()
@@ -57,7 +59,7 @@ def impact(policy: Policy, incident: Incident, counts: Counts, now: datetime) ->
     )
 
 
-def unknown(found: Impact, policy: Policy) -> dict[str, str]:
+def unknown_impact(found: Impact, policy: Policy) -> dict[str, str]:
     """What of it nobody can tell, and why."""
     has_counter = policy.outage is not None and bool(policy.outage.users)
     users = UNCOUNTED_USERS if has_counter else NO_USERS
@@ -68,10 +70,10 @@ def unknown(found: Impact, policy: Policy) -> dict[str, str]:
     }
 
 
-def in_one_line(found: Impact) -> str:
+def summarize_impact(found: Impact) -> str:
     """What is known of it, as a sentence without its full stop."""
     requests, users = found.counts.requests, found.counts.users
-    said = [f"it did not work for {in_words(timedelta(seconds=found.downtime_seconds))}"]
+    said = [f"it did not work for {describe_duration(timedelta(seconds=found.downtime_seconds))}"]
     if requests is not None:
         said.append(f"{requests.failed} of {requests.total} requests failed")
     if users is not None:

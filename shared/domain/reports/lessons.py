@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.deployments.build_config import REDEPLOY
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.phases import Phase
 from shared.domain.rollback.plan import Step, StepStatus
 
-ENDS = {
+WAIT_END_EVENTS = {
     "rollback.parked": ("rollback.approved", "rollback.rejected", "rollback.expired"),
     "rollback.paused": ("rollback.resumed", "rollback.unfrozen"),
 }
 """What ends a wait that a rollback went into, by the event that began it."""
-WAITED = {
+WAIT_LESSONS = {
     "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
     "rollback.paused": "It stood still for {span}, because a person had stopped it.",
 }
-LATE = {
+DELAY_LESSONS = {
     "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a "
     "minute.",
     "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
@@ -32,7 +32,7 @@ LATE = {
 """What is said of a phase that took longer than it may."""
 
 
-def lessons(
+def derive_lessons(
     incident: Incident,
     trail: Iterable[AuditEntry],
     steps: Sequence[Step],
@@ -40,43 +40,48 @@ def lessons(
     now: datetime,
 ) -> Iterator[str]:
     """Each in a sentence; nothing where nothing stood in the way."""
-    yield from _waits(trail, now)
-    yield from _late(phases)
-    yield from _slow(steps)
+    yield from _wait_lessons(trail, now)
+    yield from _delay_lessons(phases)
+    yield from _slow_step_lessons(steps)
     if not incident.acknowledged_by:
         yield "Nobody has acknowledged it: `rollback ack` tells everybody else who has it."
 
 
-def _waits(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
+def _wait_lessons(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
     """How long it waited for somebody, wait by wait; one that goes on counts until now."""
     events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
     for began, name in events:
-        if name in ENDS:
-            ended = (at for at, other in events if at >= began and other in ENDS[name])
-            yield WAITED[name].format(span=in_words(next(ended, now) - began))
+        if name in WAIT_END_EVENTS:
+            ended = (at for at, other in events if at >= began and other in WAIT_END_EVENTS[name])
+            yield WAIT_LESSONS[name].format(span=describe_duration(next(ended, now) - began))
     held = sum(name == "decision.held" for _, name in events)
     if held:
         yield f"It was decided only at look {held + 1}: a gate had too little to go by before."
 
 
-def _late(phases: Iterable[Phase]) -> Iterator[str]:
+def _delay_lessons(phases: Iterable[Phase]) -> Iterator[str]:
     for one in phases:
-        if one.name in LATE and one.target is not None and one.took is not None and not one.kept:
-            yield LATE[one.name].format(late=in_words(one.took - one.target))
+        if (
+            one.name in DELAY_LESSONS
+            and one.target is not None
+            and one.took is not None
+            and not one.kept
+        ):
+            yield DELAY_LESSONS[one.name].format(late=describe_duration(one.took - one.target))
 
 
-def _slow(steps: Sequence[Step]) -> Iterator[str]:
+def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
     """What was built anew, and the step that took longest."""
     built = [step for step in steps if step.kind == REDEPLOY and step.begun_at is not None]
     if built:
         yield f"{len(built)} functions were built again: their revisions or images were gone."
-    took = [(_span(step), step.name) for step in steps if step.status is StepStatus.DONE]
+    took = [(_step_duration(step), step.name) for step in steps if step.status is StepStatus.DONE]
     longest = max(took, default=(timedelta(0), ""))
     if longest[0] > timedelta(minutes=1):
-        yield f"The longest step, {longest[1]}, took {in_words(longest[0])}."
+        yield f"The longest step, {longest[1]}, took {describe_duration(longest[0])}."
 
 
-def _span(step: Step) -> timedelta:
+def _step_duration(step: Step) -> timedelta:
     if step.begun_at is None or step.ended_at is None:
         return timedelta(0)
     return step.ended_at - step.begun_at

@@ -9,40 +9,40 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from shared.core.durations import in_words
+from shared.core.durations import describe_duration
 from shared.core.text import one_line
-from shared.domain.presentation.notice_templates import of_text
-from shared.domain.presentation.notice_text import Ours
-from shared.domain.reports.report import Report
-from shared.domain.rollback.pins import command
+from shared.domain.presentation.notice_templates import create_text_environment
+from shared.domain.presentation.notice_text import TrustedText
+from shared.domain.reports.report import IncidentReport
+from shared.domain.rollback.pins import unpin_command
 
-TEMPLATES = Path(__file__).with_name("templates") / "report"
-LIMIT_VALUE = 4000
+TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "report"
+MAX_VALUE_CHARACTERS = 4000
 """Signs of one foreign value; a reason has at most a thousand."""
 _SIGNS = str.maketrans("_.", "  ")
 _MANY_LINES = re.compile(r"\n{3,}")
 
 
-def markdown(report: Report) -> str:
+def render_markdown(report: IncidentReport) -> str:
     """The whole report, ending in a line break."""
-    lifting = command(report.incident.system, (pin.function for pin in report.pins))
-    unpin = Ours(one_line(lifting))
+    lifting = unpin_command(report.incident.system, (pin.function for pin in report.pins))
+    unpin = TrustedText(one_line(lifting))
     text = _environment().get_template("report.md").render(report=report, unpin=unpin)
     return _MANY_LINES.sub("\n\n", text).strip() + "\n"
 
 
 @cache
 def _environment() -> Environment:
-    made = of_text(Environment, TEMPLATES, LIMIT_VALUE)
-    made.filters |= {"utc": _utc, "moment": _moment, "span": _span, "words": _words}
+    made = create_text_environment(Environment, TEMPLATE_FOLDER, MAX_VALUE_CHARACTERS)
+    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": _span, "words": _words}
     return made
 
 
-def _utc(at: datetime | None) -> Ours:
-    return Ours(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else "")
+def _utc(at: datetime | None) -> TrustedText:
+    return TrustedText(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else "")
 
 
-def _moment(stamp: str) -> str | Ours:
+def _format_timestamp(stamp: str) -> str | TrustedText:
     """The trail's own text, where somebody has put another thing into it."""
     try:
         return _utc(datetime.fromisoformat(stamp))
@@ -50,8 +50,8 @@ def _moment(stamp: str) -> str | Ours:
         return stamp
 
 
-def _span(seconds: float) -> Ours:
-    return Ours(in_words(timedelta(seconds=max(0.0, seconds))))
+def _span(seconds: float) -> TrustedText:
+    return TrustedText(describe_duration(timedelta(seconds=max(0.0, seconds))))
 
 
 def _words(name: str) -> str:

@@ -13,16 +13,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 NO_SCENARIO = "none"
-FINAL_AFTER = timedelta(hours=1)
+TALLY_DELAY = timedelta(hours=1)
 """An alert may bring an incident back until well before that."""
-TALLIED_WITHIN = timedelta(days=8)
+TALLY_SEARCH_WINDOW = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
 
 
@@ -48,10 +48,10 @@ class IncidentTally(Struct, frozen=True):
     """From its detection to the last shift that a rollback made; None: none did."""
     took_seconds: float | None
     """What that rollback took, from its first intent to its last shift."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-class Month(Struct, frozen=True):
+class MonthlyStats(Struct, frozen=True):
     """The incidents of one month and scenario; times are medians, None where there is none."""
 
     month: str
@@ -72,10 +72,10 @@ class Month(Struct, frozen=True):
         return self.succeeded / self.rollbacks if self.rollbacks else None
 
 
-WENT_BACK = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
+EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
-def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
+def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
     """What is kept of an incident with its rollbacks, the first first; None while it is open."""
     if incident.ended_at is None:
         return None
@@ -91,22 +91,24 @@ def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | 
         ended_at=incident.ended_at,
         ordered=ordered,
         outcome=newest.status if newest is not None else "",
-        false_alarm=bool(rollbacks) and all(map(_was_ignored, rollbacks)),
-        detect_seconds=None if ordered else _between(incident.onset_at, incident.detected_at),
-        restore_seconds=_between(incident.detected_at, moved.shifted_at) if moved else None,
-        took_seconds=_between(moved.started_at, moved.shifted_at) if moved else None,
+        false_alarm=bool(rollbacks) and all(map(_is_ignored, rollbacks)),
+        detect_seconds=None
+        if ordered
+        else _seconds_between(incident.onset_at, incident.detected_at),
+        restore_seconds=_seconds_between(incident.detected_at, moved.shifted_at) if moved else None,
+        took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,
     )
 
 
-def months(tallies: Iterable[IncidentTally]) -> list[Month]:
+def compute_monthly_stats(tallies: Iterable[IncidentTally]) -> list[MonthlyStats]:
     """By month, the newest first, and scenario."""
     found: dict[tuple[str, str], list[IncidentTally]] = {}
     for one in tallies:
         found.setdefault((f"{one.detected_at:%Y-%m}", one.scenario), []).append(one)
-    return [_month(*key, found[key]) for key in sorted(found, reverse=True)]
+    return [_summarize_month(*key, found[key]) for key in sorted(found, reverse=True)]
 
 
-def facts(one: IncidentTally) -> dict[str, Any]:
+def tally_facts(one: IncidentTally) -> dict[str, Any]:
     """As an event has them, for metrics: what is not known is left out."""
     said: dict[str, Any] = msgspec.to_builtins(one)
     return {name: value for name, value in said.items() if value is not None and name != "schema"}
@@ -117,9 +119,9 @@ def tally_path(incident: str) -> str:
     return f"tallies/{incident}"
 
 
-def _month(month: str, scenario: str, several: Sequence[IncidentTally]) -> Month:
-    went_back = [one for one in several if one.outcome in WENT_BACK]
-    return Month(
+def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]) -> MonthlyStats:
+    went_back = [one for one in several if one.outcome in EXECUTED_STATUSES]
+    return MonthlyStats(
         month=month,
         scenario=scenario,
         incidents=len(several),
@@ -143,7 +145,7 @@ def _scenario(rollbacks: Sequence[Rollback]) -> str:
     return next(filter(None, named), NO_SCENARIO)
 
 
-def _was_ignored(rollback: Rollback) -> bool:
+def _is_ignored(rollback: Rollback) -> bool:
     """Whether its gates said that there was no trouble, or none any more."""
     return rollback.status is RollbackStatus.NOT_TAKEN and any(
         gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.IGNORE
@@ -151,7 +153,7 @@ def _was_ignored(rollback: Rollback) -> bool:
     )
 
 
-def _between(since: datetime | None, until: datetime | None) -> float | None:
+def _seconds_between(since: datetime | None, until: datetime | None) -> float | None:
     if since is None or until is None:
         return None
     return max(0.0, (until - since).total_seconds())

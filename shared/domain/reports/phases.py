@@ -14,14 +14,14 @@ from shared.domain.policy.model import Policy, Targets
 from shared.domain.rollback.rollback import Rollback
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
-DETECTION = timedelta(minutes=2)
-DECISION = timedelta(minutes=3)
-EXECUTION = timedelta(minutes=10)
-VERIFICATION = timedelta(minutes=15)
-COMMUNICATION = timedelta(minutes=20)
-CONFIRMATION = timedelta(minutes=3)
+DETECTION_TARGET = timedelta(minutes=2)
+DECISION_TARGET = timedelta(minutes=3)
+EXECUTION_TARGET = timedelta(minutes=10)
+VERIFICATION_TARGET = timedelta(minutes=15)
+COMMUNICATION_TARGET = timedelta(minutes=20)
+CONFIRMATION_TARGET = timedelta(minutes=3)
 """Scenario 1: "confirm system restoration within 3 minutes"."""
-DECIDED = frozenset({"rollback.decided", "rollback.escalated", "rollback.not-taken"})
+DECISION_EVENTS = frozenset({"rollback.decided", "rollback.escalated", "rollback.not-taken"})
 """What ends the decision: it goes back, or a person is called, or nothing is done."""
 
 
@@ -45,7 +45,7 @@ class Phase(Struct, frozen=True):
         return self.took is not None and (self.target is None or self.took < self.target)
 
 
-def phases(
+def rollback_phases(
     incident: Incident,
     rollback: Rollback,
     trail: Iterable[AuditEntry],
@@ -64,20 +64,20 @@ def phases(
     asked = detected if first else rollback.created_at
     decided = _decided_at(trail)
     if first and began_at is not None:
-        yield Phase("detection", began_at, detected, DETECTION)
-    yield Phase("decision", asked, decided, DECISION)
-    yield Phase("execution", decided or asked, restored, EXECUTION)
+        yield Phase("detection", began_at, detected, DETECTION_TARGET)
+    yield Phase("decision", asked, decided, DECISION_TARGET)
+    yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
     if any(not one.external for one in policy.probes):
         at = rollback.confirmed_at
-        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION)
-    yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION)
+        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
+    yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
-        yield Phase("communication", detected, told_at, COMMUNICATION)
+        yield Phase("communication", detected, told_at, COMMUNICATION_TARGET)
     watched = rollback.ended_at if rollback.watch_until is not None else None
     yield Phase("watch", rollback.verified_at or asked, watched, None)
 
 
-def totals(incident: Incident, rollback: Rollback, targets: Targets) -> Iterator[Phase]:
+def incident_totals(incident: Incident, rollback: Rollback, targets: Targets) -> Iterator[Phase]:
     """What the runbook counts from the detection."""
     detected, severity = incident.detected_at, incident.severity
     within = targets.by_severity[severity]
@@ -97,6 +97,6 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
 
 
 def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:
-    moments = (one.at for entry in trail for one in entry.events if one.name in DECIDED)
+    moments = (one.at for entry in trail for one in entry.events if one.name in DECISION_EVENTS)
     first = next(moments, None)
     return datetime.fromisoformat(first) if first else None

@@ -17,25 +17,25 @@ from msgspec.structs import replace
 from shared.domain.audit import narrative
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.audit.narrative import AuditLine
-from shared.domain.data.document import order as order_of
+from shared.domain.data.document import path_sort_key as order_of
 from shared.domain.data.repair.quarantine import JournalEntry as Batch
-from shared.domain.decision.history import suspected
+from shared.domain.decision.history import suspected_cause
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.response import Response, response
+from shared.domain.incidents.response import ResponseStatus, evaluate_response
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.model import Policy
 from shared.domain.reports import phases
-from shared.domain.reports.impact import Counts, Impact, impact, unknown
-from shared.domain.reports.lessons import lessons
+from shared.domain.reports.impact import Impact, ImpactCounts, measure_impact, unknown_impact
+from shared.domain.reports.lessons import derive_lessons
 from shared.domain.reports.phases import Phase
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.domain.rollback.rollback import ENDED, Override, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Override, Rollback
 from shared.domain.signals.alert import Alert
 
-QUIET = ("step.", "lease.", "health.", "rollback.claimed")
+TIMELINE_EXCLUDED_PREFIXES = ("step.", "lease.", "health.", "rollback.claimed")
 """How the names of events begin that a time line leaves to the trail."""
-OVERRIDDEN = "overridden"
+OVERRIDDEN_FIELD = "overridden"
 """The fact of a decision that tells which gates an override has skipped."""
 NO_CAUSE = "nobody has recorded it"
 NO_PREVENTION = "nobody has said what keeps it from coming again"
@@ -67,7 +67,7 @@ class ReportFacts(Struct, frozen=True):
     pins: Sequence[Pin]
     """All that hold in the system."""
     now: datetime
-    counts: Counts = Counts()
+    counts: ImpactCounts = ImpactCounts()
 
 
 class TimelineEntry(Struct, frozen=True):
@@ -94,7 +94,7 @@ class ReportedAlert(Struct, frozen=True):
     verdict: str
 
 
-class Took(Struct, frozen=True):
+class ReportedPhase(Struct, frozen=True):
     """One phase beside its target."""
 
     phase: str
@@ -105,7 +105,7 @@ class Took(Struct, frozen=True):
     kept: bool
 
 
-class Done(Struct, frozen=True):
+class ReportedStep(Struct, frozen=True):
     """What became of one step: what is where."""
 
     step: str
@@ -114,7 +114,7 @@ class Done(Struct, frozen=True):
     note: str
 
 
-class Changed(Struct, frozen=True):
+class ReportedDocument(Struct, frozen=True):
     """One document that was written, or was to be."""
 
     path: str
@@ -124,7 +124,7 @@ class Changed(Struct, frozen=True):
     """Why it was left; empty: it was not."""
 
 
-class Course(Struct, frozen=True):
+class RollbackReport(Struct, frozen=True):
     """One rollback: what was decided and done, and how long each phase took."""
 
     rollback: str
@@ -142,14 +142,14 @@ class Course(Struct, frozen=True):
     """What the plan has reported and not touched."""
     counts: dict[str, int]
     """Steps by how far they have come."""
-    steps: tuple[Done, ...]
+    steps: tuple[ReportedStep, ...]
     """But for those that nothing called for."""
-    took: tuple[Took, ...]
-    documents: tuple[Changed, ...] = ()
+    took: tuple[ReportedPhase, ...]
+    documents: tuple[ReportedDocument, ...] = ()
     """By path."""
 
 
-class Review(Struct, frozen=True):
+class OverrideReview(Struct, frozen=True):
     """One use of break-glass, with all that whoever reviews it must know."""
 
     override: Override
@@ -161,7 +161,7 @@ class Review(Struct, frozen=True):
     """Whether the gates have been asked yet."""
 
 
-class Report(Struct, frozen=True):
+class IncidentReport(Struct, frozen=True):
     """All of it."""
 
     incident: Incident
@@ -172,13 +172,13 @@ class Report(Struct, frozen=True):
     left_out: int
     """Events that the time line leaves to the trail."""
     seen: tuple[ReportedAlert, ...]
-    rollbacks: tuple[Course, ...]
-    response: Response
+    rollbacks: tuple[RollbackReport, ...]
+    response: ResponseStatus
     acknowledged_after_seconds: float | None
     """Counted from the detection; None: nobody has."""
     pins: tuple[Pin, ...]
     """What its rollbacks hold on old revisions still."""
-    overrides: tuple[Review, ...]
+    overrides: tuple[OverrideReview, ...]
     suspected: str
     """What the newest decision that asked for one took for the cause; empty: none did."""
     unrecorded: dict[str, str]
@@ -187,35 +187,35 @@ class Report(Struct, frozen=True):
     """What would have shortened it, one sentence each."""
 
 
-def report(facts: ReportFacts) -> Report:
+def build_report(facts: ReportFacts) -> IncidentReport:
     """The report as far as what is recorded carries it."""
     incident, policy = facts.incident, facts.policy
     newest = facts.rollbacks[-1].rollback if facts.rollbacks else None
-    every = _events(facts)
+    every = _incident_events(facts)
     timeline = tuple(_timeline(every))
-    causes = [suspected(one.rollback) for one in facts.rollbacks]
+    causes = [suspected_cause(one.rollback) for one in facts.rollbacks]
     names = {one.rollback.id for one in facts.rollbacks}
-    meant = impact(policy, incident, facts.counts, facts.now)
-    return Report(
+    meant = measure_impact(policy, incident, facts.counts, facts.now)
+    return IncidentReport(
         incident=incident,
         system=policy.display_name or policy.system,
         written_at=facts.now,
         timeline=timeline,
         left_out=len(every) - len(timeline),
-        seen=tuple(map(_seen, facts.alerts)),
-        rollbacks=tuple(_course(one, facts) for one in facts.rollbacks),
-        response=response(incident, newest, facts.notices, facts.now),
+        seen=tuple(map(_report_alert, facts.alerts)),
+        rollbacks=tuple(_report_rollback(one, facts) for one in facts.rollbacks),
+        response=evaluate_response(incident, newest, facts.notices, facts.now),
         acknowledged_after_seconds=_acknowledged_after(incident),
         pins=tuple(one for one in facts.pins if one.rollback in names),
-        overrides=tuple(_reviews(facts)),
+        overrides=tuple(_override_reviews(facts)),
         suspected=next(filter(None, reversed(causes)), ""),
-        unrecorded={**_unanalysed(incident), **unknown(meant, policy)},
+        unrecorded={**_missing_analysis(incident), **unknown_impact(meant, policy)},
         impact=meant,
-        shortened=tuple(_lessons(facts)),
+        shortened=tuple(_all_lessons(facts)),
     )
 
 
-def _unanalysed(incident: Incident) -> dict[str, str]:
+def _missing_analysis(incident: Incident) -> dict[str, str]:
     """What a person is to say of it, and has not said."""
     known = incident.analysis
     if known is None:
@@ -223,12 +223,12 @@ def _unanalysed(incident: Incident) -> dict[str, str]:
     return {} if known.prevention else {"prevention": NO_PREVENTION}
 
 
-def _lessons(facts: ReportFacts) -> Iterator[str]:
+def _all_lessons(facts: ReportFacts) -> Iterator[str]:
     """Of each rollback, each sentence once."""
     said: dict[str, None] = {}
     for kept in facts.rollbacks:
-        found = lessons(
-            facts.incident, kept.trail, kept.steps, list(_phases(kept, facts)), facts.now
+        found = derive_lessons(
+            facts.incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
         )
         said |= dict.fromkeys(found)
     yield from said
@@ -239,13 +239,15 @@ def _acknowledged_after(incident: Incident) -> float | None:
     return None if at is None else (at - incident.detected_at).total_seconds()
 
 
-def _events(facts: ReportFacts) -> list[AuditLine]:
+def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     """What the trail tells of the incident, the oldest first."""
     incident = facts.incident
     every = [one for one in facts.outside if _is_about(one, incident.id)]
     for kept in facts.rollbacks:
         for entry in kept.trail:
-            every += narrative.of_entry(entry, kept.rollback.id, incident.id, incident.system)
+            every += narrative.audit_lines_of_entry(
+                entry, kept.rollback.id, incident.id, incident.system
+            )
     return sorted(every, key=lambda one: one.at)
 
 
@@ -260,19 +262,19 @@ def _timeline(every: Iterable[AuditLine]) -> Iterator[TimelineEntry]:
     lines = [
         TimelineEntry(one.at, one.event, one.actor, one.why, one.rollback)
         for one in every
-        if not one.event.startswith(QUIET)
+        if not one.event.startswith(TIMELINE_EXCLUDED_PREFIXES)
     ]
     yield from lines[:1]
     for before, line in pairwise(lines):
-        if _told(line) != _told(before):
+        if _timeline_key(line) != _timeline_key(before):
             yield line
 
 
-def _told(line: TimelineEntry) -> tuple[str, ...]:
+def _timeline_key(line: TimelineEntry) -> tuple[str, ...]:
     return line.what, line.who, line.why, line.rollback
 
 
-def _seen(alert: Alert) -> ReportedAlert:
+def _report_alert(alert: Alert) -> ReportedAlert:
     return ReportedAlert(
         received_at=alert.received_at,
         started_at=alert.started_at,
@@ -283,14 +285,14 @@ def _seen(alert: Alert) -> ReportedAlert:
     )
 
 
-def _course(kept: ReportedRollback, facts: ReportFacts) -> Course:
+def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackReport:
     rollback, plan = kept.rollback, kept.rollback.plan
     order = rollback.order
     called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
-    return Course(
+    return RollbackReport(
         rollback=rollback.id,
         status=rollback.status,
-        ended=rollback.status in ENDED,
+        ended=rollback.status in ENDED_ROLLBACK_STATUSES,
         ordered_by=order.actor if order else "",
         reason=order.reason if order else "",
         scenario=plan.scenario if plan else rollback.scenario,
@@ -299,30 +301,34 @@ def _course(kept: ReportedRollback, facts: ReportFacts) -> Course:
         gates=rollback.gates,
         left_alone=plan.reported if plan else (),
         counts=dict(Counter(str(one.status) for one in called)),
-        steps=tuple(Done(one.name, one.status, one.ended_at, one.note) for one in called),
-        took=tuple(map(_took, _phases(kept, facts))),
-        documents=tuple(sorted(_documents(kept.journal), key=lambda one: order_of(one.path))),
+        steps=tuple(ReportedStep(one.name, one.status, one.ended_at, one.note) for one in called),
+        took=tuple(map(_report_phase, _reported_phases(kept, facts))),
+        documents=tuple(
+            sorted(_report_documents(kept.journal), key=lambda one: order_of(one.path))
+        ),
     )
 
 
-def _documents(journal: Iterable[Batch]) -> Iterator[Changed]:
+def _report_documents(journal: Iterable[Batch]) -> Iterator[ReportedDocument]:
     for batch in journal:
-        yield from (Changed(one.path, one.at) for one in batch.landed)
-        yield from (Changed(one.path, None, one.why) for one in batch.left)
+        yield from (ReportedDocument(one.path, one.at) for one in batch.landed)
+        yield from (ReportedDocument(one.path, None, one.why) for one in batch.left)
 
 
-def _phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
+def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
     """Those of a rollback; what counts from the detection stands at the incident's first."""
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.all_notified_at(facts.notices)
-    yield from phases.phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
+    yield from phases.rollback_phases(
+        incident, rollback, kept.trail, began_at, said_at, facts.policy
+    )
     if rollback.id == incident.id:
-        yield from phases.totals(incident, rollback, facts.policy.targets)
+        yield from phases.incident_totals(incident, rollback, facts.policy.targets)
 
 
-def _took(phase: Phase) -> Took:
-    return Took(
+def _report_phase(phase: Phase) -> ReportedPhase:
+    return ReportedPhase(
         phase=phase.name,
         took_seconds=None if phase.took is None else phase.took.total_seconds(),
         target_seconds=None if phase.target is None else phase.target.total_seconds(),
@@ -330,22 +336,22 @@ def _took(phase: Phase) -> Took:
     )
 
 
-def _reviews(facts: ReportFacts) -> Iterator[Review]:
+def _override_reviews(facts: ReportFacts) -> Iterator[OverrideReview]:
     """Each override that was said to a rollback of the incident, or for it to another's."""
     for kept in facts.rollbacks:
         for one in kept.rollback.overrides:
-            yield _review(kept, one)
+            yield _review_override(kept, one)
     for kept in facts.elsewhere:
         for one in kept.rollback.overrides:
             if one.incident == facts.incident.id:
-                yield _review(kept, one)
+                yield _review_override(kept, one)
 
 
-def _review(kept: ReportedRollback, override: Override) -> Review:
+def _review_override(kept: ReportedRollback, override: Override) -> OverrideReview:
     """As kept with the rollback; where that did not go ahead, as its trail tells."""
-    answers = _overridden(kept.trail)
+    answers = _overridden_gates(kept.trail)
     skipped = override.skipped or answers or ()
-    return Review(
+    return OverrideReview(
         override=replace(override, skipped=tuple(skipped)),
         rollback=kept.rollback.id,
         status=kept.rollback.status,
@@ -353,12 +359,12 @@ def _review(kept: ReportedRollback, override: Override) -> Review:
     )
 
 
-def _overridden(trail: Iterable[AuditEntry]) -> list[dict[str, Any]] | None:
+def _overridden_gates(trail: Iterable[AuditEntry]) -> list[dict[str, Any]] | None:
     """What the newest decision would have been held up by; None: there was none yet."""
     found = [
-        event.facts[OVERRIDDEN]
+        event.facts[OVERRIDDEN_FIELD]
         for entry in trail
         for event in entry.events
-        if OVERRIDDEN in event.facts
+        if OVERRIDDEN_FIELD in event.facts
     ]
     return found[-1] if found else None

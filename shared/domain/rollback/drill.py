@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import ScenarioName
 
-PROMOTING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """A promotion counts drills of these: of the functions, alone or with all else."""
 
 
-class Count(Struct, frozen=True):
+class DrillStepCount(Struct, frozen=True):
     """Of the steps of one kind, what became of so many."""
 
     validated: int = 0
@@ -57,11 +57,11 @@ class Drill(Struct, frozen=True):
     """What the whole rollback would take to its last shift, from a full quota."""
     looked_at: dict[str, float] = {}
     """Seconds that it took to look at each step that cannot be validated."""
-    kinds: dict[str, Count] = {}
+    kinds: dict[str, DrillStepCount] = {}
     """By the kind of step."""
     reported: tuple[str, ...] = ()
     """What the plan leaves alone, and what is to be known of it, one line each."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 def drill_path(drill: str) -> str:

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.traffic import (
     Service,
     Traffic,
-    asked_shares,
-    follows_latest,
-    moved_to,
+    apply_shares,
+    is_following_latest,
+    requested_shares,
 )
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
-AUTOMATION = "automation"
+AUTOMATION_ACTOR = "automation"
 
 
 class Pin(Struct, frozen=True):
@@ -46,28 +46,28 @@ class Pin(Struct, frozen=True):
     """None: it holds."""
     ended_by: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def revisions(self) -> dict[str, int]:
         """Percent per revision that it holds."""
-        return asked_shares(self.held)
+        return requested_shares(self.held)
 
     @property
     def command(self) -> str:
         """The one line that lifts it."""
-        return command(self.system, [self.function])
+        return unpin_command(self.system, [self.function])
 
     def holds(self, traffic: Traffic) -> bool:
         """Whether a list still leads the requests where it holds them."""
-        return asked_shares(traffic) == self.revisions
+        return requested_shares(traffic) == self.revisions
 
     def lifted(self, service: Service) -> Traffic:
         """The list without it: the shares of before, with all tags that there are now."""
-        return moved_to(service.traffic, asked_shares(self.before))
+        return apply_shares(service.traffic, requested_shares(self.before))
 
 
-class Shifted(Struct, frozen=True):
+class CompletedShift(Struct, frozen=True):
     """A shift that is done, as far as a pin goes."""
 
     system: str
@@ -82,16 +82,18 @@ class Shifted(Struct, frozen=True):
     at: datetime
 
 
-def after(shifted: Shifted, known: Pin | None) -> Pin | None:
+def pin_after_shift(shifted: CompletedShift, known: Pin | None) -> Pin | None:
     """The function's pin after a shift of ours; None when there is none, and never was.
 
     A further rollback moves the pin that holds and keeps what is to come after it; where the
     requests go where they went before it, or to the newest revision, it ends.
     """
     open_one = known if known is not None and known.ended_at is None else None
-    back = open_one is not None and asked_shares(shifted.goal) == asked_shares(open_one.before)
-    if follows_latest(shifted.goal) or back:
-        return known if open_one is None else ended(open_one, shifted.rollback, shifted.at)
+    back = open_one is not None and requested_shares(shifted.goal) == requested_shares(
+        open_one.before
+    )
+    if is_following_latest(shifted.goal) or back:
+        return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.at)
     pin = Pin(
         system=shifted.system,
         function=shifted.function,
@@ -106,23 +108,23 @@ def after(shifted: Shifted, known: Pin | None) -> Pin | None:
     return pin if open_one is None else replace(pin, before=open_one.before)
 
 
-def ended(pin: Pin, by: str, at: datetime) -> Pin:
+def end_pin(pin: Pin, by: str, at: datetime) -> Pin:
     """The pin as it is kept once nothing is held any more."""
-    return replace(pin, ended_at=at, ended_by=by, expires_at=at + KEPT_FOR)
+    return replace(pin, ended_at=at, ended_by=by, expires_at=at + RECORD_RETENTION)
 
 
-def holding(pins: Iterable[Pin]) -> list[Pin]:
+def active_pins(pins: Iterable[Pin]) -> list[Pin]:
     """Those that hold, by function."""
     return sorted((one for one in pins if one.ended_at is None), key=lambda one: one.function)
 
 
-def older(pins: Iterable[Pin], span: timedelta, now: datetime) -> list[Pin]:
+def pins_older_than(pins: Iterable[Pin], span: timedelta, now: datetime) -> list[Pin]:
     """Those that hold for longer than that, the oldest first."""
     old = (one for one in pins if one.ended_at is None and now - one.since > span)
     return sorted(old, key=lambda one: (one.since, one.function))
 
 
-def command(system: str, functions: Iterable[str]) -> str:
+def unpin_command(system: str, functions: Iterable[str]) -> str:
     """The one line for a shell that lifts the pins of these functions."""
     names = [word for function in functions for word in ("--function", function)]
     words = ("rollback", "unpin", "--system", system, *names, "--reason", "it may go on")

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import ScenarioName
 
 
@@ -31,7 +31,7 @@ class StepStatus(StrEnum):
     """Never begun, because what it stands in for did not fail."""
 
 
-ENDED = frozenset(
+ENDED_STEP_STATUSES = frozenset(
     {
         StepStatus.DONE,
         StepStatus.STOPPED,
@@ -83,7 +83,7 @@ class Step(Struct, frozen=True):
     ended_at: datetime | None = None
     note: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def may_be_in_flight(self) -> bool:
@@ -116,7 +116,7 @@ class Plan(Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def frozen(
+def freeze_plan(
     scenario: ScenarioName,
     target: str,
     steps: Iterable[Step],
@@ -139,12 +139,12 @@ def frozen(
     return Plan(header, ordered)
 
 
-def reporting(plan: Plan, line: str) -> Plan:
+def add_report_line(plan: Plan, line: str) -> Plan:
     """The plan with one line more that is said of it."""
     return Plan(replace(plan.header, reported=(line, *plan.header.reported)), plan.steps)
 
 
-def extended(header: PlanHeader, addition: Plan) -> Plan:
+def extend_plan(header: PlanHeader, addition: Plan) -> Plan:
     """The header of the longer plan, and the steps that are new to it.
 
     Their names and numbers are none of the steps before; the fingerprint is over both plans'.
@@ -172,52 +172,52 @@ def extended(header: PlanHeader, addition: Plan) -> Plan:
     return Plan(longer, steps)
 
 
-def ready(steps: Mapping[str, Step]) -> list[Step]:
+def ready_steps(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps whose predecessors allow it, in the plan's order."""
     pending = [step for step in steps.values() if step.status is StepStatus.PENDING]
     if not pending:
         return []
-    speaking = _speaking(steps)
+    speaking = _deciding_steps(steps)
     return [
         step
         for step in pending
         if (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
-        and all(_allows(speaking[name], step) for name in step.after)
+        and all(_is_satisfied(speaking[name], step) for name in step.after)
     ]
 
 
-def unneeded(steps: Mapping[str, Step]) -> list[Step]:
+def unneeded_steps(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps that stand in for one which has ended, and has not failed."""
     return [
         step
         for step in steps.values()
         if step.status is StepStatus.PENDING
         and step.instead_of
-        and steps[step.instead_of].status in ENDED - {StepStatus.FAILED}
+        and steps[step.instead_of].status in ENDED_STEP_STATUSES - {StepStatus.FAILED}
     ]
 
 
-def blocked(steps: Mapping[str, Step]) -> list[Step]:
+def blocked_steps(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps that can never begin, because one before them ended badly."""
-    speaking = _speaking(steps)
+    speaking = _deciding_steps(steps)
     bad: set[str] = set()
     for step in steps.values():  # the plan's order: predecessors come first
         before = [speaking[name] for name in step.after]
         if step.status is StepStatus.PENDING and any(
             (one.name in bad and not step.despite_failed)
-            or (one.status in ENDED and not _allows(one, step))
+            or (one.status in ENDED_STEP_STATUSES and not _is_satisfied(one, step))
             for one in before
         ):
             bad.add(step.name)
     return [steps[name] for name in steps if name in bad]
 
 
-def undone(steps: Mapping[str, Step]) -> list[Step]:
+def unreached_steps(steps: Mapping[str, Step]) -> list[Step]:
     """The steps whose goals were not reached: not by themselves, nor by what stood in for them.
 
     What stands in for a step is none of them until that one has failed.
     """
-    speaking = _speaking(steps)
+    speaking = _deciding_steps(steps)
     return [
         step
         for step in steps.values()
@@ -226,7 +226,7 @@ def undone(steps: Mapping[str, Step]) -> list[Step]:
     ]
 
 
-def _speaking(steps: Mapping[str, Step]) -> Mapping[str, Step]:
+def _deciding_steps(steps: Mapping[str, Step]) -> Mapping[str, Step]:
     """By the name of each step, the one that tells how it ended.
 
     That is itself; of one that has failed, the last of those that stand in for it.
@@ -238,7 +238,7 @@ def _speaking(steps: Mapping[str, Step]) -> Mapping[str, Step]:
     return {**steps, **{step.instead_of: step for step in stand_ins}}
 
 
-def _allows(before: Step, step: Step) -> bool:
+def _is_satisfied(before: Step, step: Step) -> bool:
     match before.status:
         case StepStatus.DONE:
             return True
@@ -249,10 +249,10 @@ def _allows(before: Step, step: Step) -> bool:
     return False
 
 
-def progress(steps: Iterable[Step]) -> tuple[int, int]:
+def count_progress(steps: Iterable[Step]) -> tuple[int, int]:
     """How many steps have ended, of how many; a stand-in counts once it is called for."""
     called = [step for step in steps if not step.instead_of or step.begun_at is not None]
-    return sum(step.status in ENDED for step in called), len(called)
+    return sum(step.status in ENDED_STEP_STATUSES for step in called), len(called)
 
 
 def step_path(rollback: str, step: str) -> str:

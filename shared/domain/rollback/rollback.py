@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
 
 LAST_STABLE = "last-stable"
 """What people call the newest stable deployment."""
-LEASE = timedelta(seconds=30)
+LEASE_DURATION = timedelta(seconds=30)
 
 
 class RollbackStatus(StrEnum):
@@ -32,7 +32,7 @@ class RollbackStatus(StrEnum):
     NOT_TAKEN = "NOT_TAKEN"
 
 
-ENDED = frozenset(
+ENDED_ROLLBACK_STATUSES = frozenset(
     {
         RollbackStatus.SUCCEEDED,
         RollbackStatus.FAILED,
@@ -40,7 +40,7 @@ ENDED = frozenset(
         RollbackStatus.NOT_TAKEN,
     }
 )
-IN_EFFECT = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
+SLOT_HOLDING_STATUSES = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
 """Holds its system's slot."""
 
 
@@ -65,7 +65,7 @@ class Direction(StrEnum):
     """To the newest revisions, or to what was asked for before the pins."""
 
 
-class Order(Struct, frozen=True):
+class RollbackRequest(Struct, frozen=True):
     """What a person asked for, when a person and not an alert began this."""
 
     command: str
@@ -89,8 +89,8 @@ class Order(Struct, frozen=True):
     """By what they might say it, in words."""
     way: Direction = Direction.BACK
     select: str = ""
-    """Which documents are brought back (`shared.domain.data.repair.plan.Select`); empty: no data
-    are moved.
+    """Which documents are brought back (`shared.domain.data.repair.plan.DocumentSelection`); empty:
+    no data are moved.
     """
     restore_point: str = ""
     """How old they may be, as a person has said it; empty: the minute before damage began."""
@@ -120,7 +120,7 @@ class Override(Struct, frozen=True):
     """The gates that would have held it up, as they answered when it went ahead."""
 
 
-class Word(Struct, frozen=True):
+class ApprovalAnswer(Struct, frozen=True):
     """One person's answer to a question."""
 
     actor: str
@@ -133,7 +133,7 @@ class Word(Struct, frozen=True):
     """Who that is, whatever they are called; empty: no person is proven to have said it."""
 
 
-class Question(Struct, frozen=True):
+class ApprovalRequest(Struct, frozen=True):
     """What people are asked: whether exactly this plan may be carried out."""
 
     plan: PlanHeader
@@ -154,7 +154,7 @@ class Rollback(Struct, frozen=True):
     created_at: datetime
     due_at: datetime | None
     """When somebody must look next; None: never."""
-    order: Order | None = None
+    order: RollbackRequest | None = None
     fence: int = 0
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
@@ -170,10 +170,10 @@ class Rollback(Struct, frozen=True):
     """When the question to a person expires."""
     held_since: datetime | None = None
     """Since when a switch has kept its plan from going on; None while it goes on."""
-    question: Question | None = None
+    question: ApprovalRequest | None = None
     """The newest one; answers to an older one count for nothing."""
-    approvals: tuple[Word, ...] = ()
-    rejected: Word | None = None
+    approvals: tuple[ApprovalAnswer, ...] = ()
+    rejected: ApprovalAnswer | None = None
     plan: PlanHeader | None = None
     is_fenced: bool = False
     """Whether it writes documents behind a fence alone, whatever its policy declares later."""
@@ -208,7 +208,7 @@ class Rollback(Struct, frozen=True):
     overrides: tuple[Override, ...] = ()
     """Each use of break-glass for it, to be reviewed."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def way(self) -> Direction:
@@ -216,12 +216,12 @@ class Rollback(Struct, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
-    def words(self) -> tuple[str | tuple[Word, ...] | Word | None, ...]:
+    def words(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
         """What people have said to it: whoever decides must know all of it."""
         return (self.cancel_requested, self.approvals, self.rejected)
 
 
-def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
+def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
     """The different people who want the plan of that fingerprint: who they are, and their names.
 
     Who ordered the rollback is among them where a second person is needed anyway, or where the
@@ -240,6 +240,6 @@ def rollback_path(rollback: str) -> str:
     return f"rollbacks/{rollback}"
 
 
-def entry_path(rollback: str, sequence: int) -> str:
+def audit_entry_path(rollback: str, sequence: int) -> str:
     """Where an entry of its trail is kept; sorts by number."""
     return f"rollbacks/{rollback}/audit/{sequence:06d}"

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.execution import WriteQuota
 
-ROUNDING = 1e-9
+ROUNDING_TOLERANCE = 1e-9
 """What binary fractions lose: a caller that waited as told must not find the bucket just short."""
 
 
-class PaceLeft(Struct, frozen=True):
+class SavedPace(Struct, frozen=True):
     """How fast a system's next worker may go on, as its last one left it."""
 
     level: float
@@ -26,7 +26,7 @@ class PaceLeft(Struct, frozen=True):
     its tokens back."""
     per_second: float | None = None
     """The rate that the last one had learnt; None: the declared one."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 class TokenBucket:
@@ -85,7 +85,10 @@ class TokenBucket:
 
     def take(self, tokens: float, now: float) -> bool:
         """Whether that many were there; they are spent then."""
-        if now < self._closed_until - ROUNDING or self.level(now) < tokens - ROUNDING:
+        if (
+            now < self._closed_until - ROUNDING_TOLERANCE
+            or self.level(now) < tokens - ROUNDING_TOLERANCE
+        ):
             return False
         self._level -= tokens
         return True
@@ -122,7 +125,7 @@ class Pace(Struct, frozen=True):
     """By the monotonic clock; minus infinity: there was none."""
 
 
-def resumed(left: PaceLeft | None, quota: WriteQuota, now: datetime, monotonic: float) -> Pace:
+def resume_pace(left: SavedPace | None, quota: WriteQuota, now: datetime, monotonic: float) -> Pace:
     """The pace of a new worker: tokens that were left, refilled since; else a full bucket."""
     burst, rate = quota.burst, quota.per_second
     if left is None:

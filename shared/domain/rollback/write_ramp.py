@@ -5,23 +5,23 @@ from __future__ import annotations
 from threading import Lock
 from typing import Final
 
-FIRST_PER_SECOND: Final = 500.0
-GROWTH: Final = 1.5
-EVERY_SECONDS: Final = 300.0
+INITIAL_WRITES_PER_SECOND: Final = 500.0
+GROWTH_FACTOR: Final = 1.5
+GROWTH_INTERVAL_SECONDS: Final = 300.0
 """500 operations a second, and half as much again every five minutes
 (https://cloud.google.com/firestore/docs/best-practices#ramping_up_traffic, read 2026-11-26)."""
 
 
-def seconds(writes: float) -> float:
+def ramp_seconds(writes: float) -> float:
     """How long so many writes take from the first to the last, as fast as they may be."""
-    ramped, rate = 0.0, FIRST_PER_SECOND
-    while writes > rate * EVERY_SECONDS:
-        ramped, writes = ramped + EVERY_SECONDS, writes - rate * EVERY_SECONDS
-        rate *= GROWTH
+    ramped, rate = 0.0, INITIAL_WRITES_PER_SECOND
+    while writes > rate * GROWTH_INTERVAL_SECONDS:
+        ramped, writes = ramped + GROWTH_INTERVAL_SECONDS, writes - rate * GROWTH_INTERVAL_SECONDS
+        rate *= GROWTH_FACTOR
     return ramped + writes / rate
 
 
-class Ramp:
+class WriteRamp:
     """Writes of one repair in one worker's hands. Bare times are seconds of its monotonic clock.
 
     Safe for threads.
@@ -35,7 +35,10 @@ class Ramp:
 
     def per_second(self, now: float) -> float:
         """How many writes a second may be sent by then."""
-        return float(FIRST_PER_SECOND * GROWTH ** ((now - self._began) // EVERY_SECONDS))
+        return float(
+            INITIAL_WRITES_PER_SECOND
+            * GROWTH_FACTOR ** ((now - self._began) // GROWTH_INTERVAL_SECONDS)
+        )
 
     def delay(self, writes: int, now: float) -> float:
         """Seconds until so many writes may be sent; they are booked."""

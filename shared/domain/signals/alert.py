@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
-from shared.domain.retention import KEPT_FOR
-from shared.domain.signals.monitoring_notification import key_of
+from shared.core.codec import SCHEMA_VERSION
+from shared.domain.retention import RECORD_RETENTION
+from shared.domain.signals.monitoring_notification import alert_key
 
 
 class AlertFact(Struct, frozen=True):
@@ -30,9 +30,9 @@ class AlertFact(Struct, frozen=True):
         return self.closed if self.still_open is None else not self.still_open
 
 
-DECLARED = "declared:"
+DECLARED_PREFIX = "declared:"
 """How the id of an alert begins that a person has declared."""
-OURS = ("probe:", "integrity:", "finding:", DECLARED)
+OWN_ALERT_PREFIXES = ("probe:", "integrity:", "finding:", DECLARED_PREFIX)
 """How the ids of alerts begin that Cloud Monitoring knows nothing of."""
 
 
@@ -59,7 +59,7 @@ class Alert(Struct, frozen=True):
     absorbed_by: str = ""
     """The rollback whose decision has taken it in; empty: none has, yet."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +69,7 @@ class Alert(Struct, frozen=True):
     @property
     def is_of_monitoring(self) -> bool:
         """Whether Cloud Monitoring tells of it, and neither a look of our own nor a person."""
-        return not self.monitoring_id.startswith(OURS)
+        return not self.monitoring_id.startswith(OWN_ALERT_PREFIXES)
 
     def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
         """What a decision needs of it; `still_open` as AlertFact has it."""
@@ -84,7 +84,7 @@ class Alert(Struct, frozen=True):
         )
 
 
-def received(
+def create_alert(
     name: str,
     state: str,
     system: str,
@@ -102,7 +102,7 @@ def received(
     A verdict that is not given is the state; what was not published by others is published now.
     """
     return Alert(
-        key=key_of(name, state),
+        key=alert_key(name, state),
         monitoring_id=name,
         state=state,
         verdict=verdict or state,
@@ -114,7 +114,7 @@ def received(
         received_at=now,
         function=function,
         notification=notification,
-        expires_at=now + KEPT_FOR,
+        expires_at=now + RECORD_RETENTION,
     )
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from shared.core import text
 from shared.domain.policy.model import Gates
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import Requests, share, summed
+from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
 from shared.domain.signals.registry import SignalSource, has_source
 
 
@@ -20,10 +20,10 @@ class ConditionState(StrEnum):
     UNKNOWN = "not known"
 
 
-def condition(
+def evaluate_condition(
     alert: Alert,
     states: Mapping[str, bool],
-    requests: Mapping[str, Requests] | None,
+    requests: Mapping[str, RouterRequests] | None,
     gates: Gates,
     *,
     closed: bool,
@@ -41,10 +41,12 @@ def condition(
         return ConditionState.STANDS if said else ConditionState.OVER
     if requests is None or not has_source(alert.signal, SignalSource.REQUESTS):
         return ConditionState.UNKNOWN
-    whole = summed(one for name, one in requests.items() if alert.function in (None, name))
+    whole = sum_requests(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:
         return ConditionState.UNKNOWN
-    return ConditionState.STANDS if share(whole) > gates.failing_above else ConditionState.OVER
+    return (
+        ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
+    )
 
 
 def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list[str]:
@@ -59,6 +61,6 @@ def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list
             if one is wanted:
                 signals.setdefault(alert.signal, []).extend(filter(None, [alert.function]))
         for signal, functions in sorted(signals.items()):
-            shown = text.phrase(sorted(functions))
+            shown = text.join_names(sorted(functions))
             lines.append(f"{words}: {signal}{f' of {shown}' if shown else ''}")
     return lines

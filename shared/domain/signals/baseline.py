@@ -9,15 +9,21 @@ from statistics import median
 from msgspec import Struct
 
 from shared.domain.policy.model import Gates
-from shared.domain.signals.health import Health, HealthVerdict, Requests, share, summed
-from shared.domain.signals.probe_history import QUICK_SECONDS, ProbeLook
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    RouterRequests,
+    failure_ratio,
+    sum_requests,
+)
+from shared.domain.signals.probe_history import QUICK_ANSWER_SECONDS, ProbeResult
 
-SPAN = timedelta(hours=1)
+BASELINE_DURATION = timedelta(hours=1)
 """What came before the trouble and counts as how it was."""
-ENOUGH_LOOKS = 5
+MIN_PROBE_RESULTS = 5
 """With fewer good looks of a probe nobody knows what it takes."""
 
-Window = tuple[datetime, datetime]
+TimeWindow = tuple[datetime, datetime]
 
 
 class Baseline(Struct, frozen=True):
@@ -25,36 +31,36 @@ class Baseline(Struct, frozen=True):
 
     since: datetime
     until: datetime
-    requests: Requests | None
+    requests: RouterRequests | None
     """Of the plan's functions together, by the routers; None: they could not be read."""
     seconds: dict[str, float] = {}
     """The median of what each probe took; without those that too few looks tell of."""
 
 
-def before(onset: datetime, changes: Iterable[datetime]) -> Window:
+def baseline_window(onset: datetime, changes: Iterable[datetime]) -> TimeWindow:
     """The hour that ends where the first change of the hour before the trouble began."""
-    until = min([onset, *(at for at in changes if onset - SPAN < at)])
-    return until - SPAN, until
+    until = min([onset, *(at for at in changes if onset - BASELINE_DURATION < at)])
+    return until - BASELINE_DURATION, until
 
 
-def recorded(
-    window: Window,
-    requests: Mapping[str, Requests] | None,
-    looks: Mapping[str, Sequence[ProbeLook]],
+def record_baseline(
+    window: TimeWindow,
+    requests: Mapping[str, RouterRequests] | None,
+    looks: Mapping[str, Sequence[ProbeResult]],
 ) -> Baseline:
     """What is kept of that hour; `requests` are per function, `looks` per probe."""
     return Baseline(
         *window,
-        requests=None if requests is None else summed(requests.values()),
-        seconds=_took(looks, *window),
+        requests=None if requests is None else sum_requests(requests.values()),
+        seconds=_median_seconds(looks, *window),
     )
 
 
-def compared(
+def compare_with_baseline(
     baseline: Baseline | None,
-    requests: Mapping[str, Requests] | None,
-    looks: Mapping[str, Sequence[ProbeLook]],
-    window: Window,
+    requests: Mapping[str, RouterRequests] | None,
+    looks: Mapping[str, Sequence[ProbeResult]],
+    window: TimeWindow,
     gates: Gates,
 ) -> Health:
     """Whether the present window is worse than the hour before the trouble.
@@ -64,35 +70,38 @@ def compared(
     """
     if baseline is None:
         return Health(HealthVerdict.INCONCLUSIVE, "how it was before the trouble is not known")
-    slower = list(_slower(baseline, _took(looks, *window), gates))
+    slower = list(_slower_probes(baseline, _median_seconds(looks, *window), gates))
     if slower:
         return Health(HealthVerdict.ILL, f"slower than before the trouble: {', '.join(slower)}")
-    was, now = baseline.requests, None if requests is None else summed(requests.values())
+    was, now = baseline.requests, None if requests is None else sum_requests(requests.values())
     if was is None or was.total < gates.minimum_requests:
         return Health(
             HealthVerdict.INCONCLUSIVE, "too few requests are known of before the trouble"
         )
     if now is None or now.total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, "too few requests are known of now")
-    told = f"{share(now):.1%} of the requests fail, {share(was):.1%} before the trouble"
-    if share(now) > share(was) + gates.worse_by:
+    before, after = failure_ratio(was), failure_ratio(now)
+    told = f"{after:.1%} of the requests fail, {before:.1%} before the trouble"
+    if after > before + gates.worse_by:
         return Health(HealthVerdict.ILL, f"worse than before: {told}")
     return Health(HealthVerdict.WELL, told)
 
 
-def _slower(baseline: Baseline, took: Mapping[str, float], gates: Gates) -> Iterable[str]:
+def _slower_probes(baseline: Baseline, took: Mapping[str, float], gates: Gates) -> Iterable[str]:
     for probe, seconds in sorted(took.items()):
         usual = baseline.seconds.get(probe)
-        if usual is not None and seconds > max(QUICK_SECONDS, usual * (1 + gates.slower_by)):
+        if usual is not None and seconds > max(QUICK_ANSWER_SECONDS, usual * (1 + gates.slower_by)):
             yield f"{probe} takes {seconds:.1f} s, {usual:.1f} s then"
 
 
-def _took(
-    looks: Mapping[str, Sequence[ProbeLook]], since: datetime, until: datetime
+def _median_seconds(
+    looks: Mapping[str, Sequence[ProbeResult]], since: datetime, until: datetime
 ) -> dict[str, float]:
     """The median of each probe's good looks in [since, until)."""
     good = {
         probe: [one.seconds for one in several if one.passed and since <= one.at < until]
         for probe, several in looks.items()
     }
-    return {probe: median(found) for probe, found in good.items() if len(found) >= ENOUGH_LOOKS}
+    return {
+        probe: median(found) for probe, found in good.items() if len(found) >= MIN_PROBE_RESULTS
+    }

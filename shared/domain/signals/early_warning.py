@@ -16,33 +16,33 @@ from msgspec import Struct
 
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import (
-    HALF_MINUTE,
-    ProbeLook,
-    ProbeWindow,
-    SignalWay,
+    PROBE_INTERVAL,
+    CriterionKind,
+    ProbeResult,
+    SignalCriterion,
     is_fresh,
-    usual,
-    ways,
+    signal_criteria,
+    typical_seconds,
 )
-from shared.domain.signals.probe_signals import ProbeRecord, feeding
+from shared.domain.signals.probe_signals import ProbeRecord, probes_by_signal
 
-LOOKED_AT = timedelta(minutes=15)
+TREND_WINDOW = timedelta(minutes=15)
 """The looks that a trend of time is seen in."""
-POINTS = 12
+MIN_TREND_POINTS = 12
 """Fewer looks than this show no trend."""
-BIN = 5
+RESULTS_PER_POINT = 5
 """Looks whose failures make one point of a ratio."""
-BINS = 6
-STEADY = 0.75
+MIN_RATIO_POINTS = 6
+MIN_RISING_SLOPE_RATIO = 0.75
 """This part of all slopes must point upwards."""
-HORIZON = timedelta(hours=1)
+WARNING_HORIZON = timedelta(hours=1)
 """What is further away than this is no warning."""
-WARNED_FOR = timedelta(hours=1)
+WARNING_INTERVAL = timedelta(hours=1)
 """Nobody is warned of the same more often."""
 BLIND_AFTER = timedelta(minutes=10)
 """A probe that could not be asked for so long is told of: what it feeds is not watched."""
 
-Points = Sequence[tuple[datetime, float]]
+TrendPoints = Sequence[tuple[datetime, float]]
 
 
 class EarlyWarning(Struct, frozen=True):
@@ -54,17 +54,17 @@ class EarlyWarning(Struct, frozen=True):
     text: str
 
 
-def warnings(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[EarlyWarning, ...]:
+def due_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[EarlyWarning, ...]:
     """What to warn of now, each at most once an hour."""
-    found = {one.about: one for one in _found(record, policy, now)}
+    found = {one.about: one for one in _find_warnings(record, policy, now)}
     return tuple(
         one
         for about, one in found.items()
-        if about not in record.warned or now - record.warned[about] >= WARNED_FOR
+        if about not in record.warned or now - record.warned[about] >= WARNING_INTERVAL
     )
 
 
-def crosses_at(points: Points, limit: float, now: datetime) -> datetime | None:
+def limit_crossing_at(points: TrendPoints, limit: float, now: datetime) -> datetime | None:
     """When the line through the points reaches the limit; None: not soon, or there is no trend.
 
     None as well for a level that is there already: that is no trend any more.
@@ -73,19 +73,19 @@ def crosses_at(points: Points, limit: float, now: datetime) -> datetime | None:
         (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
         for earlier, later in combinations(points, 2)
     ]
-    if not slopes or sum(slope > 0 for slope in slopes) < STEADY * len(slopes):
+    if not slopes or sum(slope > 0 for slope in slopes) < MIN_RISING_SLOPE_RATIO * len(slopes):
         return None
     slope = median(slopes)
     level = median(value + slope * (now - at).total_seconds() for at, value in points)
     if level >= limit:
         return None
-    left = timedelta(seconds=min((limit - level) / slope, 2 * HORIZON.total_seconds()))
-    return now + left if left <= HORIZON else None
+    left = timedelta(seconds=min((limit - level) / slope, 2 * WARNING_HORIZON.total_seconds()))
+    return now + left if left <= WARNING_HORIZON else None
 
 
-def _found(record: ProbeRecord, policy: Policy, now: datetime) -> Iterator[EarlyWarning]:
+def _find_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> Iterator[EarlyWarning]:
     open_ones = {one.signal for one in record.findings if one.closed_at is None}
-    for name, probes in feeding(policy).items():
+    for name, probes in probes_by_signal(policy).items():
         for probe in probes:
             looks = record.looks.get(probe.name, ())
             newest = looks[-1].at if looks else record.since
@@ -94,32 +94,44 @@ def _found(record: ProbeRecord, policy: Policy, now: datetime) -> Iterator[Early
                 yield EarlyWarning(f"blind-{probe.name}", name, f"{text}: {name} is not watched")
             if name in open_ones or not is_fresh(looks, now):
                 continue
-            for way in ways(name, policy.signals[name]):
-                text = _heading(way, looks, now)
+            for way in signal_criteria(name, policy.signals[name]):
+                text = _describe_trend(way, looks, now)
                 if text:
                     yield EarlyWarning(
                         name, name, f"at this rate {name} {text}; probe {probe.name}"
                     )
 
 
-def _heading(way: SignalWay, looks: Sequence[ProbeLook], now: datetime) -> str:
+def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime) -> str:
     """Which limit is crossed when, in words; empty: none, or not soon."""
-    if way.kind is ProbeWindow.SHARE:
-        crossing = crosses_at(_shares(way, looks, now), way.limit, now)
+    if way.kind is CriterionKind.SHARE:
+        crossing = limit_crossing_at(_failure_ratios(way, looks, now), way.limit, now)
         return f"crosses {way.limit:.0%} at {crossing:%H:%M} UTC" if crossing else ""
-    limit = way.too_long(usual(looks, now))
-    points = [(one.at, one.seconds) for one in looks if one.passed and one.at > now - LOOKED_AT]
-    if limit is None or len(points) < POINTS:
+    limit = way.too_long(typical_seconds(looks, now))
+    points = [(one.at, one.seconds) for one in looks if one.passed and one.at > now - TREND_WINDOW]
+    if limit is None or len(points) < MIN_TREND_POINTS:
         return ""
-    crossing = crosses_at(points, limit, now)
+    crossing = limit_crossing_at(points, limit, now)
     return f"crosses {limit:g} s at {crossing:%H:%M} UTC" if crossing else ""
 
 
-def _shares(way: SignalWay, looks: Sequence[ProbeLook], now: datetime) -> Points:
+def _failure_ratios(
+    way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime
+) -> TrendPoints:
     """The part of the looks that failed, for each few of them up to the newest, oldest first."""
-    bins = [looks[max(0, end - BIN) : end] for end in range(len(looks), 0, -BIN)]
-    longest = 2 * BIN * HALF_MINUTE
-    whole = [few for few in reversed(bins) if len(few) == BIN and few[-1].at - few[0].at < longest]
-    if len(whole) < BINS:
+    bins = [
+        looks[max(0, end - RESULTS_PER_POINT) : end]
+        for end in range(len(looks), 0, -RESULTS_PER_POINT)
+    ]
+    longest = 2 * RESULTS_PER_POINT * PROBE_INTERVAL
+    whole = [
+        few
+        for few in reversed(bins)
+        if len(few) == RESULTS_PER_POINT and few[-1].at - few[0].at < longest
+    ]
+    if len(whole) < MIN_RATIO_POINTS:
         return ()
-    return [(few[-1].at, sum(way.is_bad(look, None) for look in few) / BIN) for few in whole]
+    return [
+        (few[-1].at, sum(way.is_bad(look, None) for look in few) / RESULTS_PER_POINT)
+        for few in whole
+    ]

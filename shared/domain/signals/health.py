@@ -9,21 +9,21 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from shared.core import text
-from shared.core.redaction import without_secrets
+from shared.core.redaction import redact_secrets
 from shared.domain.policy.model import Gates
 
 
-class Requests(Struct, frozen=True):
+class RouterRequests(Struct, frozen=True):
     """Requests of one function in a window, as the routers counted them."""
 
     total: int
     failed: int
 
 
-def summed(requests: Iterable[Requests]) -> Requests:
+def sum_requests(requests: Iterable[RouterRequests]) -> RouterRequests:
     """Those of several functions together; of none, none."""
     counts = list(requests)
-    return Requests(sum(one.total for one in counts), sum(one.failed for one in counts))
+    return RouterRequests(sum(one.total for one in counts), sum(one.failed for one in counts))
 
 
 class ProbeAnswer(Struct, frozen=True):
@@ -40,7 +40,7 @@ class ProbeAnswer(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Clean what is quoted, before anybody keeps or says it."""
-        force_setattr(self, "detail", without_secrets(self.detail))
+        force_setattr(self, "detail", redact_secrets(self.detail))
 
 
 class HealthVerdict(StrEnum):
@@ -60,23 +60,23 @@ class Health(Struct, frozen=True):
     """What the probes alone say; not known without any, or when one could not be asked."""
 
 
-def failing(requests: Mapping[str, Requests], gates: Gates) -> set[str]:
+def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:
     """The functions with enough requests to say so, and too many of them failed."""
     return {
         name
         for name, count in requests.items()
-        if count.total >= gates.minimum_requests and share(count) > gates.failing_above
+        if count.total >= gates.minimum_requests and failure_ratio(count) > gates.failing_above
     }
 
 
-def share(count: Requests) -> float:
+def failure_ratio(count: RouterRequests) -> float:
     """Failed requests per request; 0 without any."""
     return count.failed / count.total if count.total else 0.0
 
 
-def judge(
+def evaluate_health(
     functions: Collection[str],
-    requests: Mapping[str, Requests] | None,
+    requests: Mapping[str, RouterRequests] | None,
     probes: Mapping[str, ProbeAnswer],
     gates: Gates,
 ) -> Health:
@@ -89,17 +89,18 @@ def judge(
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
         return Health(
-            HealthVerdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.phrase(failed)}"
+            HealthVerdict.ILL,
+            f"{len(failed)} of {len(probes)} probes fail: {text.join_names(failed)}",
         )
     if probes and not functions:
         return Health(HealthVerdict.WELL, f"{len(probes)} probes, none failing")
     if requests is None:
         return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
-    ill = sorted(failing(counted, gates))
+    ill = sorted(failing_functions(counted, gates))
     if ill:
-        return Health(HealthVerdict.ILL, f"{len(ill)} functions fail: {text.phrase(ill)}")
-    total = summed(counted.values()).total
+        return Health(HealthVerdict.ILL, f"{len(ill)} functions fail: {text.join_names(ill)}")
+    total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, f"only {total} requests were counted")
     return Health(HealthVerdict.WELL, f"{total} requests, {len(probes)} probes, none failing")

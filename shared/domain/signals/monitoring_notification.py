@@ -22,9 +22,9 @@ from shared.core.codec import read_object
 from shared.core.errors import Refused
 from shared.domain.policy.model import Gates, Policy, service_of
 
-MAX_BYTES = 256 * 1024
-MAX_ID_BYTES = 200
-AUTO_CLOSE = Gates().auto_close
+MAX_NOTIFICATION_BYTES = 256 * 1024
+MAX_INCIDENT_ID_BYTES = 200
+DEFAULT_AUTO_CLOSE = Gates().auto_close
 
 _VERSIONS = ("1.2", "1.1", "test")
 _ALERT_POLICY = re.compile(r"projects/[^/]+/alertPolicies/([^/]+)/conditions/[^/]+")
@@ -42,7 +42,7 @@ _FUNCTION_LABELS = {
 """Which label of a monitored resource names the function."""
 
 
-class State(StrEnum):
+class NotificationState(StrEnum):
     """What Cloud Monitoring says of its incident."""
 
     OPEN = "OPEN"
@@ -64,7 +64,7 @@ class Notification(Struct, frozen=True):
 
     version: str
     incident_id: str
-    state: State
+    state: NotificationState
     started_at: datetime | None
     ended_at: datetime | None
     project: str | None
@@ -81,18 +81,18 @@ class Notification(Struct, frozen=True):
     """As sent, such as "Critical" or "No severity"; what counts is the severity of our policy."""
     url: str
     document: str
-    """The JSON as it came, at most `MAX_BYTES` long."""
+    """The JSON as it came, at most `MAX_NOTIFICATION_BYTES` long."""
 
     @property
     def verdict(self) -> NotificationMeaning:
         """What it means where incidents close after Cloud Monitoring's own 7 days."""
-        return self.verdict_after(AUTO_CLOSE)
+        return self.verdict_after(DEFAULT_AUTO_CLOSE)
 
     def verdict_after(self, auto_close: timedelta) -> NotificationMeaning:
         """What it means where incidents without data close after `auto_close`."""
         if self.version == "test":
             return NotificationMeaning.TEST
-        if self.state is State.OPEN:
+        if self.state is NotificationState.OPEN:
             return NotificationMeaning.OPEN
         if _EDITED.search(self.observed_value) or _EDITED.search(self.summary):
             return NotificationMeaning.CANCELLED
@@ -106,7 +106,7 @@ def parse_notification(data: bytes) -> Notification:
 
     Raises: Refused with the reason when it is no notification, or one that nobody could act on.
     """
-    document = read_object(data, MAX_BYTES)
+    document = read_object(data, MAX_NOTIFICATION_BYTES)
     incident = _part(document, "incident")
     if not incident:
         raise Refused("no incident: not a notification of Cloud Monitoring")
@@ -131,37 +131,39 @@ def parse_notification(data: bytes) -> Notification:
     )
 
 
-def key(notification: Notification) -> str:
+def notification_key(notification: Notification) -> str:
     """The name under which it is kept: once per incident and state, however often it comes.
 
-    Raises: Refused when the incident's id is empty or longer than `MAX_ID_BYTES`.
+    Raises: Refused when the incident's id is empty or longer than `MAX_INCIDENT_ID_BYTES`.
     """
-    return key_of(_incident_id(notification.incident_id), notification.state.lower())
+    return alert_key(_incident_id(notification.incident_id), notification.state.lower())
 
 
-def key_of(incident_id: str, state: str) -> str:
+def alert_key(incident_id: str, state: str) -> str:
     """The same for an incident of any source; `state` is open or closed."""
     return f"{quote(incident_id, safe='')}:{state}"
 
 
-def claim(notification: Notification, policies: Mapping[str, Policy]) -> tuple[Policy, str] | None:
+def match_policy(
+    notification: Notification, policies: Mapping[str, Policy]
+) -> tuple[Policy, str] | None:
     """The policy that the notification concerns, and its signal there; None: nobody's.
 
     The alert policy's user labels say so; without any of the two, its id where a policy lists it.
     Never a name or prose: both are edited at will.
     """
-    system, signal = _claimed(notification)
+    system, signal = _claimed_labels(notification)
     if system is None and signal is None:
-        return _claim_by_id(notification.policy_id, policies)
+        return _match_policy_by_id(notification.policy_id, policies)
     policy = policies.get(system or "")
     if policy is None or signal is None or signal not in policy.signals:
         return None
     return policy, signal
 
 
-def why_unclaimed(notification: Notification, policies: Mapping[str, Policy]) -> str:
-    """Why `claim` found nobody, to be said to people."""
-    system, signal = _claimed(notification)
+def unmatched_reason(notification: Notification, policies: Mapping[str, Policy]) -> str:
+    """Why `match_policy` found nobody, to be said to people."""
+    system, signal = _claimed_labels(notification)
     if system is None and signal is None and notification.policy_id is None:
         return "neither labels of ours nor an alert policy's id"
     if system is None and signal is None:
@@ -173,25 +175,25 @@ def why_unclaimed(notification: Notification, policies: Mapping[str, Policy]) ->
     return f"the policy of {system!r} has no signal {signal!r}"
 
 
-def is_foreign(notification: Notification, policy: Policy) -> bool:
+def is_of_foreign_project(notification: Notification, policy: Policy) -> bool:
     """Does the trouble lie in a project whose alerts do not count? No where none is named."""
     counted = policy.alert_projects or (policy.project,)
     return notification.project is not None and notification.project not in counted
 
 
-def function_of(notification: Notification, policy: Policy) -> str | None:
+def affected_function(notification: Notification, policy: Policy) -> str | None:
     """The policy's function that the resource labels name; None: none, or none of its own."""
     label = _FUNCTION_LABELS.get(notification.resource_type)
     service = service_of(notification.resource_labels.get(label, "")) if label else ""
     return next((name for name in policy.functions if service_of(name) == service), None)
 
 
-def _claimed(notification: Notification) -> tuple[str | None, str | None]:
+def _claimed_labels(notification: Notification) -> tuple[str | None, str | None]:
     labels = notification.user_labels
     return labels.get(SYSTEM_LABEL), labels.get(SIGNAL_LABEL)
 
 
-def _claim_by_id(
+def _match_policy_by_id(
     policy_id: str | None, policies: Mapping[str, Policy]
 ) -> tuple[Policy, str] | None:
     for policy in policies.values():
@@ -208,18 +210,18 @@ def _version(document: Mapping[str, Any]) -> str:
     return version
 
 
-def _state(incident: Mapping[str, Any]) -> State:
+def _state(incident: Mapping[str, Any]) -> NotificationState:
     state = _text(incident, "state")
-    if state.upper() not in tuple(State):
+    if state.upper() not in tuple(NotificationState):
         raise Refused(f"unknown state {state[:80]!r}: neither open nor closed")
-    return State(state.upper())
+    return NotificationState(state.upper())
 
 
 def _incident_id(incident_id: str) -> str:
     if not incident_id:
         raise Refused("no incident_id")
-    if len(incident_id.encode()) > MAX_ID_BYTES:
-        raise Refused(f"an incident_id of more than {MAX_ID_BYTES} bytes")
+    if len(incident_id.encode()) > MAX_INCIDENT_ID_BYTES:
+        raise Refused(f"an incident_id of more than {MAX_INCIDENT_ID_BYTES} bytes")
     return incident_id
 
 

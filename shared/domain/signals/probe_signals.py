@@ -13,20 +13,20 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.model import Policy, Probe, Signal, Unit
 from shared.domain.signals.probe_history import (
-    KEPT,
-    LONGEST_SECONDS,
-    ProbeLook,
+    MAX_PROBE_SECONDS,
+    MAX_STORED_RESULTS,
+    ProbeResult,
+    detect_trouble,
     is_fresh,
-    shows,
-    usual,
-    ways,
+    signal_criteria,
+    typical_seconds,
 )
 from shared.domain.signals.registry import SIGNALS
 
-PASSES_TO_CLOSE = 3
+MIN_PASSES_TO_CLOSE = 3
 """So many good looks in a row close a signal."""
 
 
@@ -66,7 +66,7 @@ class ProbeRecord(Struct, frozen=True):
     system: str
     since: datetime
     """When it was begun."""
-    looks: dict[str, tuple[ProbeLook, ...]] = {}
+    looks: dict[str, tuple[ProbeResult, ...]] = {}
     """By probe, oldest first."""
     findings: tuple[ProbeFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
@@ -74,7 +74,7 @@ class ProbeRecord(Struct, frozen=True):
     """When each signal closed the last time: looks until then open nothing."""
     warned: dict[str, datetime] = {}
     """When people were warned of each signal the last time."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 def probes_path(system: str) -> str:
@@ -82,7 +82,7 @@ def probes_path(system: str) -> str:
     return f"probes/{system}"
 
 
-def feeding(policy: Policy) -> dict[str, list[Probe]]:
+def probes_by_signal(policy: Policy) -> dict[str, list[Probe]]:
     """The probes that feed each signal; a probe that feeds none is not asked by the clock."""
     fed: dict[str, list[Probe]] = {}
     for probe in policy.probes:
@@ -91,42 +91,42 @@ def feeding(policy: Policy) -> dict[str, list[Probe]]:
     return fed
 
 
-def patience(probe: Probe, policy: Policy) -> Probe:
+def extend_timeout(probe: Probe, policy: Policy) -> Probe:
     """The probe as the clock asks it: a threshold in seconds must have time to be crossed."""
     signal = policy.signals[probe.signal or ""]
     seconds = probe.timeout.total_seconds()
     if SIGNALS[probe.signal or ""].unit is Unit.SECONDS and signal.threshold is not None:
         seconds = signal.threshold + 1.0
-    return replace(probe, timeout=timedelta(seconds=min(seconds, LONGEST_SECONDS)))
+    return replace(probe, timeout=timedelta(seconds=min(seconds, MAX_PROBE_SECONDS)))
 
 
-def seen(
-    record: ProbeRecord, looks: Mapping[str, Iterable[ProbeLook]], policy: Policy
+def record_results(
+    record: ProbeRecord, looks: Mapping[str, Iterable[ProbeResult]], policy: Policy
 ) -> ProbeRecord:
     """The record with these looks in it: one for each half minute, the newest of them.
 
     Probes that feed no signal any more are forgotten.
     """
     kept = {}
-    for probes in feeding(policy).values():
+    for probes in probes_by_signal(policy).values():
         for probe in probes:
             known = {look.at: look for look in looks.get(probe.name, ())}
             known |= {look.at: look for look in record.looks.get(probe.name, ())}
-            kept[probe.name] = tuple(known[at] for at in sorted(known)[-KEPT:])
+            kept[probe.name] = tuple(known[at] for at in sorted(known)[-MAX_STORED_RESULTS:])
     return replace(record, looks=kept)
 
 
-def judge(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[ProbeFinding, ...]:
+def detect_changes(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[ProbeFinding, ...]:
     """The signals that open and those that close now, each with its reason; empty: no change."""
     open_ones = {one.signal: one for one in record.findings if one.closed_at is None}
-    fed = feeding(policy)
+    fed = probes_by_signal(policy)
     changes = []
     for name, probes in fed.items():
         found = open_ones.get(name)
         if found is None:
-            changes.append(_opening(record, policy, name, probes, now))
+            changes.append(_find_opening(record, policy, name, probes, now))
         elif _is_over(record, policy.signals[name], probes, found, now):
-            reason = f"{PASSES_TO_CLOSE} good looks in a row"
+            reason = f"{MIN_PASSES_TO_CLOSE} good looks in a row"
             changes.append(replace(found, closed_at=now, reason=reason))
     for name in open_ones.keys() - fed.keys():
         reason = "no probe feeds it any more"
@@ -134,7 +134,7 @@ def judge(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[ProbeFind
     return tuple(change for change in changes if change is not None)
 
 
-def after(record: ProbeRecord, changes: Iterable[ProbeFinding]) -> ProbeRecord:
+def apply_changes(record: ProbeRecord, changes: Iterable[ProbeFinding]) -> ProbeRecord:
     """The record once these changes are made."""
     kept = {one.id(record.system): one for one in record.findings}
     kept |= {one.id(record.system): one for one in changes}
@@ -142,17 +142,17 @@ def after(record: ProbeRecord, changes: Iterable[ProbeFinding]) -> ProbeRecord:
     return replace(record, findings=tuple(kept.values()), closed=record.closed | closed)
 
 
-def _opening(
+def _find_opening(
     record: ProbeRecord, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
 ) -> ProbeFinding | None:
     """The signal as found through the first probe, and in the first way, that shows it."""
     closed = record.closed.get(name)
     for probe in probes:
         everything = record.looks.get(probe.name, ())
-        known = usual(everything, now)
+        known = typical_seconds(everything, now)
         looks = [look for look in everything if closed is None or look.at > closed]
-        for way in ways(name, policy.signals[name]) if is_fresh(looks, now) else ():
-            first, how = shows(way, looks, known)
+        for way in signal_criteria(name, policy.signals[name]) if is_fresh(looks, now) else ():
+            first, how = detect_trouble(way, looks, known)
             if first is not None:
                 return ProbeFinding(
                     signal=name,
@@ -180,10 +180,14 @@ def _is_over(
                 return False
             continue
         mine = probe.name == found.probe
-        known = found.usual_seconds if mine else usual(looks, now)
-        newest = looks[-PASSES_TO_CLOSE:]
-        in_a_row = len(newest) == PASSES_TO_CLOSE and newest[0].at > found.since
-        bad = any(way.is_bad(look, known) for way in ways(found.signal, signal) for look in newest)
+        known = found.usual_seconds if mine else typical_seconds(looks, now)
+        newest = looks[-MIN_PASSES_TO_CLOSE:]
+        in_a_row = len(newest) == MIN_PASSES_TO_CLOSE and newest[0].at > found.since
+        bad = any(
+            way.is_bad(look, known)
+            for way in signal_criteria(found.signal, signal)
+            for look in newest
+        )
         if bad or not in_a_row:
             return False
     return True

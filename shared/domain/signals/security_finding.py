@@ -19,12 +19,16 @@ from msgspec import Struct
 from shared.core.codec import read_object
 from shared.core.errors import Refused
 from shared.domain.policy.model import Policy
-from shared.domain.policy.signals import BREACH
-from shared.domain.signals.monitoring_notification import MAX_BYTES, MAX_ID_BYTES, State
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.signals.monitoring_notification import (
+    MAX_INCIDENT_ID_BYTES,
+    MAX_NOTIFICATION_BYTES,
+    NotificationState,
+)
 
-PREFIX: Final = "finding:"
+FINDING_ALERT_PREFIX: Final = "finding:"
 """How the id of an alert begins that a finding makes."""
-CONFIG: Final = "notificationConfigName"
+CONFIG_FIELD: Final = "notificationConfigName"
 _NAME = re.compile(r"(?:organizations|folders|projects)/[^/\s]+/sources/[^/\s]+/\S*[^/\s]")
 _PROJECT = re.compile(r"//[a-z0-9.-]+/projects/([a-z][a-z0-9-]{4,28}[a-z0-9])(?:/.*)?")
 _MUTED: Final = "MUTED"
@@ -34,7 +38,7 @@ class SecurityFinding(Struct, frozen=True):
     """One finding, as far as it is understood."""
 
     name: str
-    state: State
+    state: NotificationState
     """OPEN: it is active, and nobody has muted it."""
     category: str
     kind: str
@@ -49,28 +53,30 @@ class SecurityFinding(Struct, frozen=True):
     @property
     def id(self) -> str:
         """Of the alert that it makes."""
-        return f"{PREFIX}{self.name}"
+        return f"{FINDING_ALERT_PREFIX}{self.name}"
 
 
-def is_one(data: bytes) -> bool:
+def is_security_finding(data: bytes) -> bool:
     """Whether a message says that it comes from Security Command Center, whatever else it says.
 
     Raises: Refused, for what cannot be read.
     """
-    if CONFIG.encode() not in data:
+    if CONFIG_FIELD.encode() not in data:
         return False
-    document = read_object(data, MAX_BYTES)
-    return CONFIG in document and "incident" not in document
+    document = read_object(data, MAX_NOTIFICATION_BYTES)
+    return CONFIG_FIELD in document and "incident" not in document
 
 
 def parse_security_finding(data: bytes) -> SecurityFinding:
     """The finding that a message's data tells of. Raises: Refused, with the reason."""
-    document = read_object(data, MAX_BYTES)
+    document = read_object(data, MAX_NOTIFICATION_BYTES)
     finding, resource = _part(document, "finding"), _part(document, "resource")
     if not finding:
         raise Refused("no finding: not a notification of Security Command Center")
     name = _text(finding, "name")
-    if len(f"{PREFIX}{name}".encode()) > MAX_ID_BYTES or not _NAME.fullmatch(name):
+    if len(f"{FINDING_ALERT_PREFIX}{name}".encode()) > MAX_INCIDENT_ID_BYTES or not _NAME.fullmatch(
+        name
+    ):
         raise Refused(f"{name[:80]!r} is no finding's name")
     return SecurityFinding(
         name=name,
@@ -84,12 +90,12 @@ def parse_security_finding(data: bytes) -> SecurityFinding:
     )
 
 
-def claim(finding: SecurityFinding, policies: Mapping[str, Policy]) -> Policy:
+def match_breach_policy(finding: SecurityFinding, policies: Mapping[str, Policy]) -> Policy:
     """The policy that takes it for a breach. Raises: Refused, where none does, with the reason."""
     theirs = [one for one in policies.values() if one.project == finding.project]
     if not theirs:
         raise Refused(f"a finding in the project {finding.project or 'of nobody knows whom'}")
-    asking = [one for one in theirs if one.findings is not None and BREACH in one.signals]
+    asking = [one for one in theirs if one.findings is not None and BREACH_SIGNAL in one.signals]
     for policy in asking:
         rules = policy.findings
         if rules and finding.kind in rules.classes and finding.severity in rules.severities:
@@ -100,12 +106,12 @@ def claim(finding: SecurityFinding, policies: Mapping[str, Policy]) -> Policy:
     raise Refused(f"{what}, which the policy of {asking[0].system} takes for no breach")
 
 
-def _state(finding: Mapping[str, Any]) -> State:
+def _state(finding: Mapping[str, Any]) -> NotificationState:
     state = _text(finding, "state")
     if state == "INACTIVE" or (state == "ACTIVE" and _text(finding, "mute") == _MUTED):
-        return State.CLOSED
+        return NotificationState.CLOSED
     if state == "ACTIVE":
-        return State.OPEN
+        return NotificationState.OPEN
     raise Refused(f"unknown state {state[:80]!r}: neither ACTIVE nor INACTIVE")
 
 

@@ -7,25 +7,32 @@ from collections.abc import Collection, Iterator, Mapping
 from msgspec import Struct
 
 from shared.domain.policy.model import Policy, ScenarioName, VerificationCheck
-from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests, share, summed
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    ProbeAnswer,
+    RouterRequests,
+    failure_ratio,
+    sum_requests,
+)
 
 
 class RequestCounts(Struct, frozen=True):
     """What was counted since the last shift; None: it could not be read."""
 
-    requests: Mapping[str, Requests] | None
+    requests: Mapping[str, RouterRequests] | None
     """Per function."""
-    sign_ins: Requests | None = None
+    sign_ins: RouterRequests | None = None
 
 
-def counts_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:
+def should_count_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:
     """Whether sign-ins are what was to come back, and a check counts them."""
     return scenario is ScenarioName.AUTH and any(
         check.sign_in_failures is not None for check in policy.verification.values()
     )
 
 
-def checked(
+def evaluate_checks(
     policy: Policy,
     scenario: ScenarioName,
     back: Collection[str],
@@ -37,15 +44,15 @@ def checked(
     A probe that is not among `probes` could not be asked.
     """
     return {
-        name: _judged(policy, asked, tallies, probes)
+        name: _evaluate_check(policy, asked, tallies, probes)
         for name, check in policy.verification.items()
-        for asked in [list(_asked(policy, check, back))]
+        for asked in [list(_active_probes(policy, check, back))]
         for tallies in [list(_tallies(policy, scenario, check, back, counted))]
         if asked or tallies
     }
 
 
-def together(health: Health, checks: Mapping[str, Health]) -> Health:
+def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
     """The health of all: as bad as its worst part, which says why; ill outranks not known."""
     for verdict in (HealthVerdict.ILL, HealthVerdict.INCONCLUSIVE):
         if health.verdict is verdict:
@@ -61,12 +68,12 @@ class _Tally(Struct, frozen=True):
     """Enough of it must be counted, and no more than that share may have failed."""
 
     what: str
-    counted: Requests | None
+    counted: RouterRequests | None
     """None: it could not be read."""
     failing_above: float
 
 
-def _judged(
+def _evaluate_check(
     policy: Policy,
     asked: Collection[str],
     tallies: Collection[_Tally],
@@ -79,9 +86,9 @@ def _judged(
     enough = policy.gates.minimum_requests
     for one in tallies:
         whole = one.counted
-        if whole and whole.total >= enough and share(whole) > one.failing_above:
+        if whole and whole.total >= enough and failure_ratio(whole) > one.failing_above:
             return Health(
-                HealthVerdict.ILL, f"{share(whole):.0%} of {whole.total} {one.what} failed"
+                HealthVerdict.ILL, f"{failure_ratio(whole):.0%} of {whole.total} {one.what} failed"
             )
     silent = [name for name in asked if name not in probes]
     if silent:
@@ -104,26 +111,30 @@ def _tallies(
     counted: RequestCounts,
 ) -> Iterator[_Tally]:
     """What is counted for it now: its functions that are back, and who signs in."""
-    functions, requests = list(_counted(policy, check, back)), counted.requests
+    functions, requests = list(_counted_functions(policy, check, back)), counted.requests
     if functions:
         known = (
             None
             if requests is None
-            else summed(requests[one] for one in functions if one in requests)
+            else sum_requests(requests[one] for one in functions if one in requests)
         )
         yield _Tally("requests", known, policy.gates.failing_above)
     if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
 
 
-def _asked(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
+def _active_probes(
+    policy: Policy, check: VerificationCheck, back: Collection[str]
+) -> Iterator[str]:
     """The names of its probes that are asked now."""
     for probe in policy.probes:
         if probe.name in check.probes and (probe.function is None or probe.function in back):
             yield probe.name
 
 
-def _counted(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
+def _counted_functions(
+    policy: Policy, check: VerificationCheck, back: Collection[str]
+) -> Iterator[str]:
     """The functions of its groups that are back."""
     groups = policy.functions
     return (name for name in sorted(back) if groups.get(name) in check.groups)

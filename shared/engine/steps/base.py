@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from shared.domain.data.repair.plan import Position
+from shared.domain.data.repair.plan import RepairPosition
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.ports.groups import Ports
 from shared.ports.platform import Builder, Platform
 from shared.ports.probe import Prober
-from shared.ports.resources import Estate
+from shared.ports.resources import ProtectedResources
 
 
 class StepVerdict(StrEnum):
@@ -29,7 +29,7 @@ class StepVerdict(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
-class StepLook(Struct, frozen=True):
+class StepObservation(Struct, frozen=True):
     """What one look found."""
 
     verdict: StepVerdict
@@ -45,14 +45,14 @@ class StepContext(Struct, frozen=True):
 
     platform: Platform
     builder: Builder
-    resources: Estate
+    resources: ProtectedResources
     prober: Prober
-    portions: Mapping[str, Callable[..., Position]] = {}
+    portions: Mapping[str, Callable[..., RepairPosition]] = {}
     """By the kind of a step over documents: carries a step a portion further."""
 
 
 def step_context(
-    ports: Ports, system: str, portions: Mapping[str, Callable[..., Position]] = {}
+    ports: Ports, system: str, portions: Mapping[str, Callable[..., RepairPosition]] = {}
 ) -> StepContext:
     """Return the context of one system's steps."""
     own = ports.system(system)
@@ -84,7 +84,7 @@ class StepKind:
     def __init__(self, context: StepContext) -> None:
         """Keep what it needs of the context."""
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Ask the world, not our memory, where it stands."""
         raise NotImplementedError
 

@@ -15,18 +15,18 @@ from shared.engine.steps.resources import (
 )
 
 STEPS: dict[str, type[StepKind]] = {
-    shift_traffic.KIND: shift_traffic.Shift,
-    judge_canary.KIND: judge_canary.JudgeCanary,
-    redeploy.KIND: redeploy.Redeploy,
-    serve_revision.KIND: serve_revision.Serve,
-    repair.KIND: repair.Repair,
-    restore.KIND: restore.PutBack,
-    erase.KIND: erase.TakeOut,
-    release_hosting.KIND: release_hosting.ReleaseHosting,
-    publish_remote_config.KIND: publish_remote_config.PublishTemplate,
-    release_rules.KIND: release_rules.ReleaseRules,
-    set_auth_config.KIND: set_auth_config.SetIdentity,
-    create_index.KIND: create_index.CreateIndex,
+    shift_traffic.KIND: shift_traffic.ShiftTrafficStep,
+    judge_canary.KIND: judge_canary.JudgeCanaryStep,
+    redeploy.KIND: redeploy.RedeployStep,
+    serve_revision.KIND: serve_revision.ServeRevisionStep,
+    repair.KIND: repair.RepairStep,
+    restore.KIND: restore.RestoreStep,
+    erase.KIND: erase.EraseStep,
+    release_hosting.KIND: release_hosting.ReleaseHostingStep,
+    publish_remote_config.KIND: publish_remote_config.PublishRemoteConfigStep,
+    release_rules.KIND: release_rules.ReleaseRulesStep,
+    set_auth_config.KIND: set_auth_config.SetAuthConfigStep,
+    create_index.KIND: create_index.CreateIndexStep,
 }
 
 

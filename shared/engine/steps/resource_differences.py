@@ -11,7 +11,7 @@ from shared.engine.steps.base import ResourceStep
 from shared.engine.steps.registry import class_of
 
 
-def all_of(functions: int, beside: Iterable[str]) -> str:
+def describe_steps(functions: int, beside: Iterable[str]) -> str:
     """So many functions, and the name of each step of something else."""
     others = list(beside)
     return ", ".join([*([f"{functions} functions"] if functions or not others else []), *others])
@@ -22,7 +22,7 @@ def is_resource(step: Step) -> bool:
     return issubclass(class_of(step), ResourceStep)
 
 
-def touches(step: Step, difference: Difference) -> bool:
+def is_step_for(step: Step, difference: Difference) -> bool:
     """Return whether the step changes the thing that differs."""
     kind = class_of(step)
     if not issubclass(kind, ResourceStep) or kind.part is not difference.part:
@@ -30,11 +30,11 @@ def touches(step: Step, difference: Difference) -> bool:
     return kind.touches(step, difference.name)
 
 
-def is_ours(
+def is_own_change(
     difference: Difference, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
 ) -> bool:
     """Return whether these steps led to all that differs of one thing."""
-    mine = [step for step in steps if touches(step, difference)]
+    mine = [step for step in steps if is_step_for(step, difference)]
     kind = class_of(mine[0]) if mine else None
     return (
         kind is not None

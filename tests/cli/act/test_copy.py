@@ -9,39 +9,39 @@ from pathlib import Path
 import pytest
 
 from shared.domain.data.backups.filled_database import FillStatus
-from tests.support.cli.in_process import Prompt
-from tests.support.data.database_copies import POLICY, all_copies, copy_of, world
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.data.database_copies import POLICY, all_copies, build_shop_with_copies, only_copy
 from tests.support.runtime.world import POLICIES, World
 
 
 @pytest.fixture
 def shop() -> World:
-    return world()
+    return build_shop_with_copies()
 
 
 @pytest.fixture
-def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prompt:
+def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldPrompt:
     """A shell whose policy file admits copies, as the responders' does."""
     monkeypatch.setenv("COLUMNS", "300")
-    made = Prompt(monkeypatch, tmp_path, shop)
+    made = WorldPrompt(monkeypatch, tmp_path, shop)
     (tmp_path / "example.yaml").unlink()
     text = (POLICIES / "example.yaml").read_text()
     (tmp_path / "example.yaml").write_text(f"{text}\nbackups: {{ copies: {{}} }}\n")
     return made
 
 
-def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: Prompt) -> None:
+def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: WorldPrompt) -> None:
     """What it is of is shown, a yes is asked, and status tells how far it is."""
     said = prompt.say("copy", "--restore-point", "1h", "--reason", "CVs are corrupt", "--yes")
     assert said.exit_code == 0, said.output
     assert said.output.startswith("(default) of bookshop as of 2026-03-03 11:")
-    made = copy_of(shop)
+    made = only_copy(shop)
     assert made.id in said.output
     assert f"copy {made.id} of 2026-03-03 11:" in prompt.say("status").output
 
     shop.pass_time(timedelta(minutes=15))
 
-    assert copy_of(shop).status is FillStatus.READY
+    assert only_copy(shop).status is FillStatus.READY
     shown = prompt.say("status").output
     assert "READY until 2026-03-06" in shown
     assert "docs/cutover.md" in shown
@@ -51,7 +51,7 @@ def test_a_copy_is_asked_for_and_followed_at_a_glance(shop: World, prompt: Promp
     assert f"the copy {made.id} of 2026-03-03 11:" in points
 
 
-def test_a_dry_run_asks_for_nothing(shop: World, prompt: Prompt) -> None:
+def test_a_dry_run_asks_for_nothing(shop: World, prompt: WorldPrompt) -> None:
     """It says of when the copy would be."""
     said = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run")
     as_json = prompt.say("copy", "--restore-point", "30m", "--reason", "any", "--dry-run", "--json")
@@ -61,7 +61,9 @@ def test_a_dry_run_asks_for_nothing(shop: World, prompt: Prompt) -> None:
     assert all_copies(shop) == []
 
 
-def test_what_cannot_be_had_is_refused_before_anything_is_said(shop: World, prompt: Prompt) -> None:
+def test_what_cannot_be_had_is_refused_before_anything_is_said(
+    shop: World, prompt: WorldPrompt
+) -> None:
     """With the nearest."""
     said = prompt.say("copy", "--restore-point", "20d", "--reason", "any", "--yes")
 

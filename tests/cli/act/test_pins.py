@@ -12,27 +12,27 @@ import pytest
 from cli.support import publishing
 from shared.core.store import Update
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.cli.in_process import Prompt
-from tests.support.data.corrupted_bookshop import repaired
-from tests.support.rollbacks.pins import kept, rolled_back
-from tests.support.rollbacks.rebuilds import AGAIN, rebuilt
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.data.corrupted_bookshop import build_repaired_shop
+from tests.support.rollbacks.pins import build_rolled_back_world, read_pins
+from tests.support.rollbacks.rebuilds import AGAIN, build_world_with_rebuild
 from tests.support.runtime.world import World
 
 
 @pytest.fixture
 def world() -> World:
-    return rolled_back()
+    return build_rolled_back_world()
 
 
 @pytest.fixture
-def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompt:
+def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorldPrompt:
     # In one thread the whole unpin passes before its answer can be read.
     monkeypatch.setattr(publishing, "ANSWER_SECONDS", 3600.0)
-    return Prompt(monkeypatch, tmp_path, world)
+    return WorldPrompt(monkeypatch, tmp_path, world)
 
 
 def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
-    prompt: Prompt, world: World
+    prompt: WorldPrompt, world: World
 ) -> None:
     """For people and for programs; `status` tells whose they are, and how old the oldest is."""
     world.ports.world.deploy(["getBook"])
@@ -54,21 +54,21 @@ def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
     assert re.search("8 pinned to an old revision by automation, the oldest for [0-9]+ min", said)
 
 
-def test_an_unpin_is_shown_asked_said_and_followed(prompt: Prompt, world: World) -> None:
+def test_an_unpin_is_shown_asked_said_and_followed(prompt: WorldPrompt, world: World) -> None:
     """A dry run changes nothing; the pins are gone once it has succeeded."""
     world.ports.world.deploy()
     world.pass_time(timedelta(minutes=6))
     words = ("unpin", "--reason", "fixed", "--function", "getBook")
 
     tried = prompt.say(*words, "--dry-run")
-    before = set(kept(world))
+    before = set(read_pins(world))
     done = prompt.say(*words, "--yes")
 
     assert "getbook-00001  getbook-00003" in tried.stdout
     assert "getBook" in before
     assert done.exit_code == 0, done.output
     assert world.live["getBook"] == {"getbook-00003": 100}
-    assert "getBook" not in kept(world)
+    assert "getBook" not in read_pins(world)
     done = prompt.say("unpin", "--reason", "fixed", "--yes")
     assert done.exit_code == 0, done.output
     assert "bookshop: nothing is pinned" in prompt.say("pins").stdout
@@ -76,7 +76,7 @@ def test_an_unpin_is_shown_asked_said_and_followed(prompt: Prompt, world: World)
     assert (again.exit_code, "nothing of that is pinned" in again.output) == (1, True)
 
 
-def test_an_undo_is_shown_and_refused_with_its_reason(prompt: Prompt, world: World) -> None:
+def test_an_undo_is_shown_and_refused_with_its_reason(prompt: WorldPrompt, world: World) -> None:
     """Before anything is said, the prompt tells what stands against it."""
     incident = world.incidents()[-1].id
     words = ("undo", incident, "--reason", "it was no cure")
@@ -88,12 +88,12 @@ def test_an_undo_is_shown_and_refused_with_its_reason(prompt: Prompt, world: Wor
 
     assert (found["outcome"], len(found["functions"]), found["left"]) == ("rollback", 8, [])
     assert done.exit_code == 0, done.output
-    assert kept(world) == {}
+    assert read_pins(world) == {}
     assert (again.exit_code, "has nothing to undo" in again.output) == (1, True)
 
 
 def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
-    prompt: Prompt, world: World
+    prompt: WorldPrompt, world: World
 ) -> None:
     """Each function says why; nothing is said to the responders."""
     world.ports.world.deploy()
@@ -110,8 +110,8 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Who is to say yes reads what they get; the plan itself then waits for their approval."""
-    shop = rebuilt()
-    prompt = Prompt(monkeypatch, tmp_path, shop)
+    shop = build_world_with_rebuild()
+    prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     words = ("undo", shop.incidents()[-1].id, "--reason", "it was no cure")
 
     tried = prompt.say(*words, "--dry-run")
@@ -130,8 +130,8 @@ def test_an_undo_of_documents_is_shown_before_it_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """How many there are, without the bucket that holds them; the plan itself asks two people."""
-    shop = repaired()
-    prompt = Prompt(monkeypatch, tmp_path, shop)
+    shop = build_repaired_shop()
+    prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     repair = shop.newest
     words = ("undo", repair.incident, "--reason", "it was no cure")
     said = f"2 documents that {repair.id} has written"
@@ -154,7 +154,7 @@ def test_an_undo_of_documents_is_shown_before_it_is_said(
 
 
 def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
-    prompt: Prompt, world: World
+    prompt: WorldPrompt, world: World
 ) -> None:
     """A newer incident does not hide what still has effects in flight."""
     free = prompt.say("deploy-lock", "bookshop")

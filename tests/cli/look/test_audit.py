@@ -19,15 +19,15 @@ from cli.app import app
 from cli.look.audit import Format, write
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import INSIDE, audit_bucket
+from local.installation.provisions import NO_CALL_CONTEXT, audit_bucket
 from local.services.identity import Account
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from shared.core import topics
 from shared.core.store import Put, Query
-from shared.domain.audit.chain import event
-from shared.domain.audit.narrative import of_single
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.narrative import audit_line_of_event
 from shared.wiring.operations import Wiring
-from shared.wiring.settings import LOCAL_CLOUD, Settings
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 from tests.e2e.support.world import responders
 from tests.support.cli import operator
 from tests.support.fakes.runtime.clock import START
@@ -63,7 +63,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
     cloud = Cloud.start([LIVED.policy], seed=1, clock=CloudClock(NOW), alerter=False, ticks=False)
     bucket = audit_bucket(cloud.home)
     for object_name, content in ANCHORED.items():
-        cloud.buckets.put(bucket, object_name, content, "application/json", {}, Conditions())
+        cloud.buckets.put(bucket, object_name, content, "application/json", {}, Preconditions())
     (tmp_path / "example.yaml").symlink_to((POLICIES / "example.yaml").resolve())
     with ExitStack() as closing:
         closing.callback(cloud.stop)
@@ -268,10 +268,10 @@ def test_a_refused_export_hands_out_nothing(cloud: Cloud, vault: Vault, tmp_path
     viewer = Account("vic@example.com", "pw", role="viewer", totp_secret=operator.ADA.totp_secret)
     file = tmp_path / "trail"
     file.write_text("the one of last year")
-    operator.sign_in(cloud, viewer)
+    operator.sign_in_at_prompt(cloud, viewer)
 
     for words in ((), ("--json",), ("-o", str(file))):
-        refused = operator.say("audit", "export", *words)
+        refused = operator.run_cli_line("audit", "export", *words)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "refused: " in refused.stderr
         assert "responder" in refused.stderr
@@ -283,7 +283,7 @@ def test_a_refused_export_hands_out_nothing(cloud: Cloud, vault: Vault, tmp_path
 def test_no_record_no_export(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
     """Where the command cannot be published, nothing is written out."""
     topic = types.DeleteTopicRequest.pb()(topic=f"projects/{cloud.home}/topics/{topics.OVERRIDE}")
-    cloud.pubsub.publisher.DeleteTopic(topic, INSIDE)
+    cloud.pubsub.publisher.DeleteTopic(topic, NO_CALL_CONTEXT)
     file = tmp_path / "trail"
 
     result = run("export", "-o", str(file))
@@ -298,7 +298,7 @@ def test_a_service_that_gives_no_answer(cloud: Cloud, monkeypatch: pytest.Monkey
     monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", "no-such-bucket")
     assert run("verify", "--all").exit_code == 3
 
-    monkeypatch.setenv(LOCAL_CLOUD, "http://127.0.0.1:9")
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, "http://127.0.0.1:9")
     result = run("verify", "--all")
     assert (result.exit_code, "no answer" in result.output) == (3, True)
 
@@ -333,7 +333,11 @@ def test_no_cell_is_carried_out_by_a_spreadsheet(begin: str) -> None:
     evil = f'{begin}HYPERLINK("http://evil.example")\nsecond,row'
     stream = io.StringIO(newline="")
 
-    write([of_single(event("x", START, evil, reason=evil), "shop")], Format.CSV, stream)
+    write(
+        [audit_line_of_event(create_event("x", START, evil, reason=evil), "shop")],
+        Format.CSV,
+        stream,
+    )
 
     [row] = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
     assert row["actor"] == row["why"] == f"'{evil}"

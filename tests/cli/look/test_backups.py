@@ -21,16 +21,16 @@ from shared.domain.data.backups import export, filled_database, managed_backups
 from shared.domain.data.backups import restore_test as proof
 from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
-from shared.wiring.settings import EMULATORS, LOCAL_CLOUD, Settings
+from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE, Settings
 from tests.support.data.exports import MINUTE, POLICY
 from tests.support.fakes.runtime.clock import START
 
 EXAMPLE = Path("policies/example.yaml")
 BACKUPS = "\nbackups: { bucket: shop-exports, second: shop-copies, native: true, proof: {} }\n"
-WATCHED = Watched("bookshop", START, ("there is no weekly backup schedule",))
+WATCHED = ManagedBackupStatus("bookshop", START, ("there is no weekly backup schedule",))
 
 
 @pytest.fixture
@@ -42,17 +42,17 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def wiring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
     """The responders' state in an embedded cloud that this shell names."""
-    policies = loader.load_all(folder)
+    policies = loader.load_policies(folder)
     cloud = Cloud.start(
         [*policies.values()], seed=1, clock=CloudClock(START, scale=0), alerter=False, ticks=False
     )
-    for name in ("K_SERVICE", *EMULATORS):
+    for name in ("K_SERVICE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
     monkeypatch.setenv("ROLLBACK_POLICIES", str(folder))
     url = f"http://{cloud.addresses['control']}"
-    monkeypatch.setenv(LOCAL_CLOUD, url)
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, url)
     wired = Wiring(Settings(cloud.home, local_cloud=url), policies, deployed=False)
     yield wired
     wired.close()
@@ -75,10 +75,10 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert "nobody has looked at Google's own backups yet" in shown()
     assert value() == {"exports": [], "proofs": [], "native": None, "reads_a_day": None}
 
-    begun = export.begun(POLICY, START, START)
-    kept = export.whole_export(replace(begun, documents=55, size_bytes=1234), START)
-    later = export.begun(POLICY, START + POLICY.backups.every, START)
-    failed = export.failed(later, "no space", START)
+    begun = export.create_backup(POLICY, START, START)
+    kept = export.mark_complete(replace(begun, documents=55, size_bytes=1234), START)
+    later = export.create_backup(POLICY, START + POLICY.backups.every, START)
+    failed = export.mark_failed(later, "no space", START)
     writes = [Put(export.export_path(one.id), encode(one)) for one in (kept, failed)]
     wiring.store.commit(
         [*writes, Put(managed_backups.managed_backups_path("bookshop"), encode(WATCHED))]
@@ -97,16 +97,18 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
         "Google's own backups were incomplete at 2026-03-02 12:00:00 UTC",
         "there is no weekly backup schedule",
     ]
-    [intent] = [proof.chosen(POLICY, [kept], [], START)]
+    [intent] = [proof.choose_backup(POLICY, [kept], [], START)]
     assert intent is not None
     there = replace(intent, status=Filling.CHECKING, filled_at=START + 9 * MINUTE)
-    proven = proof.closed(replace(there, counts={"users": 30}, compared=20), START)
-    unproven = filled_database.failed(intent, "no room", START)
+    proven = proof.mark_closed(replace(there, counts={"users": 30}, compared=20), START)
+    unproven = filled_database.mark_failed(intent, "no room", START)
     later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)
     wiring.store.commit([Put(proof.restore_test_path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()
-    wiring.store.commit([Put(proof.restore_test_path("2"), encode(proof.closed(later_on, START)))])
+    wiring.store.commit(
+        [Put(proof.restore_test_path("2"), encode(proof.mark_closed(later_on, START)))]
+    )
     assert f"{kept.id} is no backup: no room" in shown()
     assert [one["status"] for one in value()["exports"]] == [ExportStatus.FAILED, ExportStatus.KEPT]
     assert value()["reads_a_day"] == 220
@@ -122,6 +124,6 @@ def test_a_policy_that_exports_nothing(wiring: Wiring, folder: Path) -> None:
 
 def test_what_has_failed_tells_no_cost() -> None:
     """Without a whole export nobody knows how many documents there are."""
-    failed = export.failed(export.begun(POLICY, START, START), "no space", START)
+    failed = export.mark_failed(export.create_backup(POLICY, START, START), "no space", START)
 
     assert reads_a_day(POLICY.backups, [failed]) is None

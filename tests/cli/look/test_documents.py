@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.erasure import Erasing
+from responders.data.erasure import ErasureLedgerUpdater
 from responders.data.repair import selection
-from shared.domain.data.repair.plan import SAMPLES, DocumentFate
-from tests.support.cli.in_process import Prompt
-from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
+from shared.domain.data.repair.plan import MAX_SAMPLES_PER_OUTCOME, DocumentOutcome
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, CorruptedShop
 from tests.support.runtime.world import World
 
 MANY: dict[str, dict[str, Any] | None] = {
@@ -23,23 +23,23 @@ MANY: dict[str, dict[str, Any] | None] = {
 
 
 @pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(monkeypatch: pytest.MonkeyPatch) -> CorruptedShop:
     """More documents than a batch takes, valid, are new since the restore point."""
-    monkeypatch.setattr(selection, "CHUNK", 7)
-    shop = Shop()
+    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 7)
+    shop = CorruptedShop()
     shop.write(MANY)
     return shop
 
 
 @pytest.fixture
-def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prompt:
-    return Prompt(monkeypatch, tmp_path, shop)
+def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldPrompt:
+    return WorldPrompt(monkeypatch, tmp_path, shop)
 
 
-def test_every_document_of_a_plan_is_named(shop: Shop, prompt: Prompt) -> None:
+def test_every_document_of_a_plan_is_named(shop: CorruptedShop, prompt: WorldPrompt) -> None:
     """The plan counts them all, and names a few; nothing is changed by a look."""
     shop.order()
-    incident = shop.parked().incident
+    incident = shop.run_until_parked().incident
     before = shop.data
 
     lines = prompt.say("documents", incident).stdout.splitlines()
@@ -47,19 +47,21 @@ def test_every_document_of_a_plan_is_named(shop: Shop, prompt: Prompt) -> None:
 
     becomes = {one["path"]: one["becomes"] for one in told}
     assert becomes == {
-        **dict.fromkeys(SPOILT, DocumentFate.BACK),
-        **dict.fromkeys(MANY, DocumentFate.MADE),
+        **dict.fromkeys(SPOILT, DocumentOutcome.BACK),
+        **dict.fromkeys(MANY, DocumentOutcome.MADE),
     }
     assert len(told) == len(lines) == len(becomes)
     assert any(line.startswith("brought back: customers/ada (email, name; of") for line in lines)
     assert shop.data == before
-    assert Counter(becomes.values())[DocumentFate.MADE] > SAMPLES
+    assert Counter(becomes.values())[DocumentOutcome.MADE] > MAX_SAMPLES_PER_OUTCOME
 
 
-def test_what_was_written_since_the_plan_was_made_is_not_in_it(shop: Shop, prompt: Prompt) -> None:
+def test_what_was_written_since_the_plan_was_made_is_not_in_it(
+    shop: CorruptedShop, prompt: WorldPrompt
+) -> None:
     """What people agree to is what was looked through, and no other."""
     shop.order()
-    incident = shop.parked().incident
+    incident = shop.run_until_parked().incident
     known = prompt.say("documents", incident).stdout
 
     shop.write({**GOOD, "customers/new": {"email": "new@example.com"}})
@@ -67,7 +69,7 @@ def test_what_was_written_since_the_plan_was_made_is_not_in_it(shop: Shop, promp
     assert prompt.say("documents", incident).stdout == known
 
 
-def test_where_no_data_were_looked_through(shop: Shop, prompt: Prompt) -> None:
+def test_where_no_data_were_looked_through(shop: CorruptedShop, prompt: WorldPrompt) -> None:
     """As for a rollback of functions, or one that is only being prepared."""
     shop.order()
     incident = shop.newest.incident
@@ -82,15 +84,15 @@ def test_nothing_is_told_of_whoever_was_erased(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Also where that became known after the plan had been made."""
-    shop = Shop(replace(SHOP, erasure=ERASURE))
+    shop = CorruptedShop(replace(SHOP, erasure=ERASURE))
     shop.order()
-    incident = shop.parked().incident
-    prompt = Prompt(monkeypatch, tmp_path, shop)
+    incident = shop.run_until_parked().incident
+    prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     assert "customers/ada" in prompt.say("documents", incident).stdout
 
     now = shop.ports.clock.now()
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[HERE, "erased/1"] = now
-    Erasing(shop.ports, {shop.policy.system: shop.policy}).learn_now()
+    ErasureLedgerUpdater(shop.ports, {shop.policy.system: shop.policy}).update_ledgers()
 
     assert prompt.say("documents", incident).stdout == ""

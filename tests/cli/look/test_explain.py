@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
-from shared.domain.decision.history import RecordedDecision, needed
+from shared.domain.decision.history import RecordedDecision, gate_requirement
 from tests.support.decision.gate_levels import ORDER
 
 
@@ -34,7 +34,9 @@ def test_what_would_have_had_to_be_different() -> None:
 )
 def test_what_asks_can_be_approved(answer: GateResult, leads_to: Outcome, approval: bool) -> None:
     """Approval is offered for a question alone."""
-    said = needed({"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"})
+    said = gate_requirement(
+        {"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"}
+    )
 
     assert said.startswith(GATES["barrier"].needed)
     assert said.endswith("or people who approve") is approval

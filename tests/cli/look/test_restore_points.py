@@ -17,9 +17,9 @@ from shared.domain.data.backups import export
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.filled_database import FillStatus
-from tests.support.cli.in_process import Prompt
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.exports import POLICY
-from tests.support.data.restore_points import proof
+from tests.support.data.restore_points import build_proof
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.runtime.world import World
 
@@ -32,21 +32,21 @@ def shop() -> World:
 
 
 @pytest.fixture
-def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prompt:
+def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldPrompt:
     monkeypatch.setenv("COLUMNS", "160")
-    return Prompt(monkeypatch, tmp_path, shop)
+    return WorldPrompt(monkeypatch, tmp_path, shop)
 
 
 def exported(shop: World, ago: timedelta) -> Backup:
     """A whole export of then."""
     at = shop.ports.clock.now() - ago
-    begun = export.begun(POLICY, at, at)
+    begun = export.create_backup(POLICY, at, at)
     made = replace(begun, snapshot_at=at, status=export.ExportStatus.KEPT, places=(begun.prefix,))
     shop.ports.store.commit([Put(export.export_path(made.id), encode(made))])
     return made
 
 
-def test_what_there_is_is_listed(shop: World, prompt: Prompt) -> None:
+def test_what_there_is_is_listed(shop: World, prompt: WorldPrompt) -> None:
     """Nothing at first; then the window, and each backup with whether it was tried."""
     empty = prompt.say("restore-points")
     assert (empty.exit_code, empty.output.splitlines()) == (0, [NO_WINDOW, NOTHING])
@@ -54,7 +54,7 @@ def test_what_there_is_is_listed(shop: World, prompt: Prompt) -> None:
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
     shop.ports.clock.advance(2 * DAY)
     tried, untried = exported(shop, DAY), exported(shop, DAY / 2)
-    proven = proof(tried.id, FillStatus.PROVEN, shop.ports.clock.now() - DAY / 3)
+    proven = build_proof(tried.id, FillStatus.PROVEN, shop.ports.clock.now() - DAY / 3)
     shop.ports.store.commit([Put(proofs.restore_test_path(proven.id), encode(proven))])
 
     lines = prompt.say("restore-points").output.splitlines()
@@ -69,7 +69,7 @@ def test_what_there_is_is_listed(shop: World, prompt: Prompt) -> None:
     assert [one["source"] for one in told["window"]] == ["window", "window"]
 
 
-def test_what_one_would_be(shop: World, prompt: Prompt) -> None:
+def test_what_one_would_be(shop: World, prompt: WorldPrompt) -> None:
     """Its moment and source; one that cannot be had is a no, with the nearest that can."""
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
     shop.ports.clock.advance(2 * DAY)
@@ -89,7 +89,7 @@ def test_what_one_would_be(shop: World, prompt: Prompt) -> None:
     assert made.id in latest.output
 
 
-def test_without_the_right_to_look(shop: World, prompt: Prompt) -> None:
+def test_without_the_right_to_look(shop: World, prompt: WorldPrompt) -> None:
     """It says so: what cannot be seen is not absent."""
 
     def hook(verb: str, side: str) -> None:

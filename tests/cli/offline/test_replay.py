@@ -21,18 +21,18 @@ from cli.app import app
 from cli.offline.replay import Replay
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.installation import push_subscriptions
-from local.installation.provisions import INSIDE
+from local.installation.provisions import NO_CALL_CONTEXT
 from responders.support import dead_letters
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
+from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
-from shared.ports.messaging import Letter, Letters
-from shared.state.envelope import Message
-from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
+from shared.ports.messaging import DeadLetter, DeadLetters
+from shared.state.envelope import PubSubMessage
+from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.contracts.support.lost_answers import answer_once
 from tests.contracts.support.subscriptions import SHOP, pulled
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
@@ -52,12 +52,12 @@ class Unanswering(MemoryLetters):
 
     lost = "resend"
 
-    def resend(self, letter: Letter) -> None:
+    def resend(self, letter: DeadLetter) -> None:
         super().resend(letter)
         if self.lost == "resend":
             raise Ambiguous("no answer")
 
-    def acknowledge(self, letter: Letter) -> None:
+    def acknowledge(self, letter: DeadLetter) -> None:
         if self.lost == "acknowledge":
             raise Unavailable("no answer")
         super().acknowledge(letter)
@@ -66,7 +66,7 @@ class Unanswering(MemoryLetters):
 class Refusing(MemoryLetters):
     """Whoever gets what is sent again refuses it again at once, for another reason."""
 
-    def resend(self, letter: Letter) -> None:
+    def resend(self, letter: DeadLetter) -> None:
         super().resend(letter)
         assert len(self.resent) < 10, "it has no end"
         self.keep(replace(letter, id=f"{letter.id}-again", reason="foreign"))
@@ -75,16 +75,16 @@ class Refusing(MemoryLetters):
 class Slow(MemoryLetters):
     """Whatever is sent takes so long that nothing is in hand any more."""
 
-    def resend(self, letter: Letter) -> None:
+    def resend(self, letter: DeadLetter) -> None:
         super().resend(letter)
         self.lapse()
 
 
-def letter(name: str, source: str = ALERTS, reason: str = "unknown state") -> Letter:
-    return Letter(name, "", source, reason, b'{"a":1}', {"kind": "x"}, SAID_AT)
+def letter(name: str, source: str = ALERTS, reason: str = "unknown state") -> DeadLetter:
+    return DeadLetter(name, "", source, reason, b'{"a":1}', {"kind": "x"}, SAID_AT)
 
 
-def all_of(letters: Letters) -> Replay:
+def all_of(letters: DeadLetters) -> Replay:
     """A run that asks nothing."""
     return Replay(letters, "", "", yes=True, as_json=True)
 
@@ -93,13 +93,13 @@ def all_of(letters: Letters) -> Replay:
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """An embedded cloud that this process's environment is wired to."""
     cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
-    push_subscriptions.keep_letters(cloud)
+    push_subscriptions.create_dead_letter_subscription(cloud)
     seen = types.Subscription.pb()(name=SEEN, topic=COMMANDS)
-    cloud.pubsub.subscriber.CreateSubscription(seen, INSIDE)
-    for name in ("K_SERVICE", *EMULATORS):
+    cloud.pubsub.subscriber.CreateSubscription(seen, NO_CALL_CONTEXT)
+    for name in ("K_SERVICE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
-    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
     yield cloud
     cloud.stop()
 
@@ -109,12 +109,12 @@ def refuse(cloud: Cloud, name: str, data: bytes, source: str = COMMANDS) -> None
     said = {"source_topic": source, "message_id": name, "reason": f"no such thing as {name}"}
     request = types.PublishRequest.pb()(topic=f"projects/shop-prod/topics/{topics.DEAD_LETTERS}")
     request.messages.add(data=data, attributes=said)
-    cloud.pubsub.publisher.Publish(request, INSIDE)
+    cloud.pubsub.publisher.Publish(request, NO_CALL_CONTEXT)
 
 
 def kept(cloud: Cloud) -> set[str]:
     """The ids of what is still kept."""
-    letters = pulled(cloud, f"projects/shop-prod/subscriptions/{topics.LETTERS_KEPT}")
+    letters = pulled(cloud, f"projects/shop-prod/subscriptions/{topics.DEAD_LETTER_SUBSCRIPTION}")
     return {str(one.attributes["message_id"]) for one in letters}
 
 
@@ -147,10 +147,10 @@ def test_what_the_responders_refuse_comes_back_as_it_was_at_first(cloud: Cloud) 
     clients = Clients({"pubsub": cloud.addresses["pubsub"]}, deployed=False)
     ports = FakePorts(BOOKSHOP)
     ports.bus = PubSubBus(clients.publisher, "shop-prod")  # type: ignore[assignment]
-    message = Message("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT)
+    message = PubSubMessage("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT)
 
     for name in ("8", "9"):
-        dead_letters.refuse(message, "no reason", ports, None)
+        dead_letters.dead_letter_message(message, "no reason", ports, None)
         result = run("--yes", "--topic", topics.COMMANDS)
         assert result.exit_code == 0, result.output
         [back] = pulled(cloud, SEEN)
@@ -384,7 +384,7 @@ def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) ->
     def pressed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PubSubLetters, "acknowledge", pressed)
+    monkeypatch.setattr(PubSubDeadLetters, "acknowledge", pressed)
     result = run("--yes")
 
     assert result.exit_code == 130
@@ -394,10 +394,10 @@ def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) ->
 
 KILLED = """
 import os, signal
-from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
+from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 from cli.app import app
 
-PubSubLetters.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+PubSubDeadLetters.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app(["replay", "--yes"])
 """
 """A run that dies between the publish and the acknowledgement."""
@@ -428,7 +428,7 @@ def test_letters_that_are_not_to_be_had(
 ) -> None:
     """Who has no right to take them, or has no subscription: exit code 3, with Pub/Sub's words."""
     if code == "PERMISSION_DENIED":
-        answer = Refused(grpc.StatusCode.PERMISSION_DENIED, "not yours")
+        answer = StatusError(grpc.StatusCode.PERMISSION_DENIED, "not yours")
         answer_once(cloud.faults, "Pull", answer)
     else:
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "another")

@@ -17,16 +17,16 @@ from cli.support.follow import FollowedIncident, picture
 from cli.support.response import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.incidents.incident import IncidentStatus, Moment
-from shared.domain.incidents.response import Call, response
-from shared.domain.notices.notice import Notice, NoticeStatus, Unless
+from shared.domain.incidents.incident import IncidentStatus, TimelineEvent
+from shared.domain.incidents.response import EscalationStep, evaluate_response
+from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from tests.support.cli.in_process import Prompt
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.response import incident, ladder, rollback
+from tests.support.notices.response import build_escalation_notices, build_incident, build_rollback
 from tests.support.runtime.world import BOOKSHOP, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -37,7 +37,7 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
     """What is left of it is told to the second; at its very moment nothing is breached yet."""
     whole = BOOKSHOP.targets.by_severity[severity]
     at = {
-        left: response(incident(severity=severity), None, [], START + whole - left)
+        left: evaluate_response(build_incident(severity=severity), None, [], START + whole - left)
         for left in (whole, SECOND, timedelta(), -SECOND)
     }
 
@@ -53,15 +53,15 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
     )
 
 
-WATCHED = rollback(RollbackStatus.WATCHING, verified_at=START + 4 * MINUTE)
-LATE = rollback(RollbackStatus.SUCCEEDED, verified_at=START + 6 * MINUTE)
-WORSE = rollback(RollbackStatus.FAILED, verified_at=START + 4 * MINUTE)
+WATCHED = build_rollback(RollbackStatus.WATCHING, verified_at=START + 4 * MINUTE)
+LATE = build_rollback(RollbackStatus.SUCCEEDED, verified_at=START + 6 * MINUTE)
+WORSE = build_rollback(RollbackStatus.FAILED, verified_at=START + 4 * MINUTE)
 RESTORED = (
     (IncidentStatus.WATCHING, WATCHED, None, "restored with 1 min to spare"),
     (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "restored 1 min late"),
     (
         IncidentStatus.RESOLVED,
-        rollback(RollbackStatus.FAILED),
+        build_rollback(RollbackStatus.FAILED),
         START + MINUTE,
         "restored with 4 min to",
     ),
@@ -79,7 +79,7 @@ def test_what_ends_the_response_time(
     """Verification ends it while it holds, and a person's word that ends the incident."""
     now = START + 60 * MINUTE
 
-    standing = response(incident(status, ended_at=ended_at), newest, [], now)
+    standing = evaluate_response(build_incident(status, ended_at=ended_at), newest, [], now)
 
     assert said in response_lines(standing, "INC-1", now)[0][0]
 
@@ -88,9 +88,9 @@ def test_who_is_called_next_and_when() -> None:
     """The first rung that is not climbed, with its contact and all its channels."""
     now = START + 2 * MINUTE
 
-    standing = response(incident(), None, ladder(), now)
+    standing = evaluate_response(build_incident(), None, build_escalation_notices(), now)
 
-    call = Call(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
+    call = EscalationStep(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
     assert standing.next_call == call
     [_, unheard, said] = [text for text, _ in response_lines(standing, "INC-1", now)]
     assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
@@ -100,31 +100,34 @@ def test_who_is_called_next_and_when() -> None:
 @pytest.mark.parametrize(
     ("changes", "notices"),
     [
-        ({"acknowledged_by": "anna", "acknowledged_at": START}, ladder()),
-        ({"ended_at": START + MINUTE}, ladder()),
-        ({}, ladder(status=NoticeStatus.SENT, due_at=None)),
-        ({}, ladder(unless=Unless.RESTORED)),
+        ({"acknowledged_by": "anna", "acknowledged_at": START}, build_escalation_notices()),
+        ({"ended_at": START + MINUTE}, build_escalation_notices()),
+        ({}, build_escalation_notices(status=NoticeStatus.SENT, due_at=None)),
+        ({}, build_escalation_notices(unless=WithdrawalCondition.RESTORED)),
         ({}, []),
         (
-            {"timeline": [Moment(IncidentStatus.RESOLVED, START + MINUTE, "over")]},
-            ladder(),
+            {"timeline": [TimelineEvent(IncidentStatus.RESOLVED, START + MINUTE, "over")]},
+            build_escalation_notices(),
         ),
     ],
     ids=["acknowledged", "over", "all called", "another kind", "no ladder", "of the time before"],
 )
 def test_nobody_further_is_called(changes: dict[str, Any], notices: list[Notice]) -> None:
     """Where the notice that would call them would withdraw itself, or there is none."""
-    assert response(incident(**changes), None, notices, START + MINUTE).next_call is None
+    assert (
+        evaluate_response(build_incident(**changes), None, notices, START + MINUTE).next_call
+        is None
+    )
 
 
 def test_the_second_rung_follows_the_first() -> None:
     """What was sent is behind us."""
     sent = [
         replace(one, status=NoticeStatus.SENT, due_at=None) if "on-call-1" in one.event else one
-        for one in ladder()
+        for one in build_escalation_notices()
     ]
 
-    call = response(incident(), None, sent, START + 6 * MINUTE).next_call
+    call = evaluate_response(build_incident(), None, sent, START + 6 * MINUTE).next_call
 
     assert call is not None
     assert (call.rung, call.called, call.at) == (2, "night-shift", START + 15 * MINUTE)
@@ -132,8 +135,10 @@ def test_the_second_rung_follows_the_first() -> None:
 
 def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
-    trouble = incident(acknowledged_by="anna", acknowledged_at=START)
-    seen = FollowedIncident(trouble, newest, steps, response(trouble, newest, [], now), now)
+    trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
+    seen = FollowedIncident(
+        trouble, newest, steps, evaluate_response(trouble, newest, [], now), now
+    )
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     screen.print(picture(seen, BOOKSHOP))
     assert isinstance(screen.file, io.StringIO)
@@ -145,9 +150,9 @@ def test_progress_stands_beside_the_targets() -> None:
     ended = [Step(f"s{n}", "shift", "f", status=StepStatus.DONE) for n in range(3)]
     steps = [*ended, Step("s3", "shift", "f"), Step("s4", "shift", "f")]
 
-    running = pictured(rollback(), steps, START + 2 * MINUTE)
+    running = pictured(build_rollback(), steps, START + 2 * MINUTE)
     watched = pictured(
-        rollback(
+        build_rollback(
             RollbackStatus.WATCHING,
             shifted_at=START + 3 * MINUTE,
             verified_at=START + 4 * MINUTE,
@@ -182,21 +187,21 @@ def test_a_person_is_told_what_may_be_said(
     status: RollbackStatus, trouble: IncidentStatus, verbs: list[str]
 ) -> None:
     """One that failed offers its ways to end, and nothing else; each is a line of ours."""
-    assert prompt_lines(incident(trouble), rollback(status)) == [
+    assert prompt_lines(build_incident(trouble), build_rollback(status)) == [
         f"rollback {verb} INC-20260302-001 --reason WHY" for verb in verbs
     ]
 
 
 @pytest.fixture
-def trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[World, Prompt]:
+def trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[World, WorldPrompt]:
     """A bad release that automation rolls back."""
     world = World()
     world.deploy_bad()
     world.alert()
-    return world, Prompt(monkeypatch, tmp_path, world)
+    return world, WorldPrompt(monkeypatch, tmp_path, world)
 
 
-def test_an_incident_is_followed_to_its_end(trouble: tuple[World, Prompt]) -> None:
+def test_an_incident_is_followed_to_its_end(trouble: tuple[World, WorldPrompt]) -> None:
     """Each moment once, who is called and until when it must be back; exit code 0 in the end."""
     world, prompt = trouble
     world.settle()
@@ -213,7 +218,7 @@ def test_an_incident_is_followed_to_its_end(trouble: tuple[World, Prompt]) -> No
 
 
 def test_a_terminal_shows_the_bars_while_it_is_followed(
-    trouble: tuple[World, Prompt], monkeypatch: pytest.MonkeyPatch
+    trouble: tuple[World, WorldPrompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look in the place of the one before; what stays is the time line and the end."""
     world, prompt = trouble
@@ -231,7 +236,7 @@ def test_a_terminal_shows_the_bars_while_it_is_followed(
     assert "RESOLVED" in left
 
 
-def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, Prompt]) -> None:
+def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, WorldPrompt]) -> None:
     """At each look what is left by then; an acknowledgement takes the place of the next call."""
     world, prompt = trouble
     world.command(command="pause")
@@ -261,13 +266,13 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     world.command(command="rollback", system=BOOKSHOP.system)
     world.settle()
     [newest] = world.rollbacks()
-    older = rollback(in_flight=3, superseded_by=newest.incident)
+    older = build_rollback(in_flight=3, superseded_by=newest.incident)
     older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
     world.ports.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
     world.command(command="pause")
     [said] = world.waiting()
     assert world.deliver(said)
-    prompt = Prompt(monkeypatch, tmp_path, world)
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
 
     seen = json.loads(prompt.say("status", "--json").stdout)
 

@@ -7,26 +7,32 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.adapters.channels.apprise import tell
+from shared.adapters.channels.apprise import send_message
 from shared.adapters.channels.atlassian_statuspage import Statuspage
 from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.domain.notices.message import Message
-from shared.domain.notices.notice import Stage
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.notice import IncidentStage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
-from shared.domain.presentation.notice_templates import NAMES, Templates
-from shared.domain.presentation.notice_text import facts, template_of
+from shared.domain.presentation.notice_templates import TEMPLATE_NAMES, NoticeTemplates
+from shared.domain.presentation.notice_text import template_facts, template_name
 from tests.contracts.support.channels import KEY, TOLD, WORDS, Known, Server
-from tests.support.faults.hostile_text import ATTACKS, ID, MEANS_SOMETHING, about, notice
+from tests.support.faults.hostile_text import (
+    ATTACKS,
+    ID,
+    MEANS_SOMETHING,
+    build_hostile_facts,
+    build_hostile_notice,
+)
 
 
-def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[Message], None]]:
+def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[NoticeMessage], None]]:
     page = Statuspage("p1", "key\n", f"http://{server.address}")
     return {
-        "apprise": lambda words: tell(f"json://{server.address}/", words, "chat"),
-        "push": lambda words: push.tell("outages", words, KEY),
-        "statuspage": lambda words: page.tell(ID, Stage.BEGUN, words, KEY),
+        "apprise": lambda words: send_message(f"json://{server.address}/", words, "chat"),
+        "push": lambda words: push.send_to_topic("outages", words, KEY),
+        "statuspage": lambda words: page.post_update(ID, IncidentStage.BEGUN, words, KEY),
     }
 
 
@@ -77,7 +83,7 @@ def test_apprise_does_not_say_why(server: Server) -> None:
     """So whatever it is, it is tried again, and given up by the limit."""
     server.status = 404
     with pytest.raises(Unavailable) as caught:
-        tell(f"json://user:hush@{server.address}/", WORDS, "chat")
+        send_message(f"json://user:hush@{server.address}/", WORDS, "chat")
 
     assert "hush" not in str(caught.value)
 
@@ -86,14 +92,14 @@ def test_apprise_does_not_say_why(server: Server) -> None:
 def test_a_secret_without_an_address(addresses: str) -> None:
     """It never will be one, and what it holds is said to nobody."""
     with pytest.raises(Rejected) as caught:
-        tell(addresses, WORDS, "chat")
+        send_message(addresses, WORDS, "chat")
 
     assert "hush" not in str(caught.value)
 
 
 def test_several_addresses_in_one_secret(server: Server) -> None:
     """Each is told."""
-    tell(f"json://{server.address}/a\njson://{server.address}/b\n", WORDS, "chat")
+    send_message(f"json://{server.address}/a\njson://{server.address}/b\n", WORDS, "chat")
 
     assert sorted(path.strip("/") for _, path, _, _ in server.told) == ["a", "b"]
 
@@ -101,12 +107,12 @@ def test_several_addresses_in_one_secret(server: Server) -> None:
 def test_an_incident_on_the_page_goes_on(server: Server) -> None:
     """It is begun once, and each turn is one update, however often its message comes."""
     page = Statuspage("p1", "key", f"http://{server.address}")
-    over = Message("The Bookshop: all clear", "It works again.\n")
+    over = NoticeMessage("The Bookshop: all clear", "It works again.\n")
 
     for _ in range(2):
-        page.tell(ID, Stage.BEGUN, WORDS, "a")
+        page.post_update(ID, IncidentStage.BEGUN, WORDS, "a")
     for _ in range(2):
-        page.tell(ID, Stage.OVER, over, "b")
+        page.post_update(ID, IncidentStage.OVER, over, "b")
 
     assert [(method, path) for method, path, _, _ in server.told] == [
         ("POST", "/v1/pages/p1/incidents"),
@@ -119,7 +125,9 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
     """Not found is not the same as could not look: a second incident is not begun."""
     server.status = 503
     with pytest.raises(Unavailable):
-        Statuspage("p1", "key", f"http://{server.address}").tell(ID, Stage.BEGUN, WORDS, "a")
+        Statuspage("p1", "key", f"http://{server.address}").post_update(
+            ID, IncidentStage.BEGUN, WORDS, "a"
+        )
 
     assert server.told == []
 
@@ -172,14 +180,19 @@ HANDED_OVER = {
 
 
 @pytest.mark.parametrize("kind", HANDED_OVER)
-@pytest.mark.parametrize("template", NAMES)
+@pytest.mark.parametrize("template", TEMPLATE_NAMES)
 def test_no_way_makes_more_of_text_of_others(
     template: str, kind: ChannelKind, server: Server, push: FirebasePush
 ) -> None:
     """For each template on each kind of channel: what arrives is as harmless as what was worded."""
     foreign = " ".join(ATTACKS.values())[:400] + "\r\nBcc: x\r\n"
-    words = Templates().written(
-        template, facts(notice(f"{ID} CRITICAL: {foreign}"), about(foreign), repeated=True)
+    words = NoticeTemplates().render(
+        template,
+        template_facts(
+            build_hostile_notice(f"{ID} CRITICAL: {foreign}"),
+            build_hostile_facts(foreign),
+            repeated=True,
+        ),
     )
     known = Known(chat=f"json://{server.address}/", atlassian="key")
     sender = ChannelSender(
@@ -211,4 +224,6 @@ def test_no_way_makes_more_of_text_of_others(
 
 def test_every_audience_has_its_words() -> None:
     """No channel of a policy is without a template."""
-    assert {template_of(notice(), one, about()) for one in Audience} <= set(NAMES)
+    assert {
+        template_name(build_hostile_notice(), one, build_hostile_facts()) for one in Audience
+    } <= set(TEMPLATE_NAMES)

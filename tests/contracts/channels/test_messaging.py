@@ -9,7 +9,7 @@ import pytest
 from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.domain.notices.push_progress import PushFate
+from shared.domain.notices.push_progress import PushResult
 from shared.ports.messaging import Sender
 from tests.contracts.support.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.support.fakes.sender import FakeSender
@@ -24,13 +24,13 @@ ANSWERS = {
     "too many": (429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
 }
 FATES = {
-    "well": PushFate.TAKEN,
-    "removed": PushFate.GONE,
-    "of another": PushFate.GONE,
-    "no token": PushFate.GONE,
-    "apple says no": PushFate.REFUSED,
-    "not permitted": PushFate.REFUSED,
-    "too many": PushFate.NONE,
+    "well": PushResult.TAKEN,
+    "removed": PushResult.GONE,
+    "of another": PushResult.GONE,
+    "no token": PushResult.GONE,
+    "apple says no": PushResult.REFUSED,
+    "not permitted": PushResult.REFUSED,
+    "too many": PushResult.NONE,
 }
 
 
@@ -62,7 +62,7 @@ class OverTheWire:
 
     def got(self) -> list[str]:
         told = (said["message"]["token"] for _, _, _, said in self._server.told)
-        return [token for token in told if FATES[token] is PushFate.TAKEN]
+        return [token for token in told if FATES[token] is PushResult.TAKEN]
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -104,8 +104,8 @@ def test_what_all_devices_answer_is_the_channel_s(
 
 def test_a_message_to_a_device(server: Server, push: FirebasePush) -> None:
     """It has the words and the key of one to a topic, and is for that device alone."""
-    push.tell("outages", WORDS, KEY)
-    push.tell_each(["well"], WORDS, KEY)
+    push.send_to_topic("outages", WORDS, KEY)
+    push.send_to_devices(["well"], WORDS, KEY)
 
     [topic, device] = [said["message"] for _, _, _, said in server.told]
     assert topic.pop("topic") == "outages"
@@ -118,12 +118,12 @@ def test_devices_that_cannot_be_reached_at_all(push: FirebasePush, server: Serve
     server.leave()
 
     with pytest.raises(Unavailable):
-        push.tell_each(["well", "removed"], WORDS, KEY)
+        push.send_to_devices(["well", "removed"], WORDS, KEY)
 
 
 def test_a_rehearsal_reaches_no_device(server: Server, push: FirebasePush) -> None:
     """In an embedded cloud nobody's device is told, though there is a way."""
     sender = ChannelSender(lambda host: server.address, push={"bookshop": push})
 
-    assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [PushFate.TAKEN]
+    assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [PushResult.TAKEN]
     assert server.told == []

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.faults.plan import FaultPlan, OperationFault
-from responders.backups.export import BackingUp
-from responders.backups.managed_backups import Watching
+from responders.backups.export import BackupExporter
+from responders.backups.managed_backups import ManagedBackupChecker
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import SHOP
@@ -63,12 +63,12 @@ def pass_time(cloud: Cloud, wiring: Wiring, span: timedelta, step: timedelta = M
     while cloud.clock.now() < until:
         cloud.clock.advance(step)
         cloud.settle()
-        BackingUp(wiring, wiring.policies).back_up()
-        Watching(wiring, wiring.policies).watch()
+        BackupExporter(wiring, wiring.policies).advance_exports()
+        ManagedBackupChecker(wiring, wiring.policies).check()
 
 
 def catalogue(wiring: Wiring) -> list[Backup]:
-    return Reading(wiring.store).backups(POLICY.system)
+    return StateReader(wiring.store).backups(POLICY.system)
 
 
 def test_a_backup_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
@@ -91,9 +91,9 @@ def test_a_backup_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
 
 def test_native_backups_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
     """Both schedules are missing, then there, and one is silent in the end."""
-    admin, reading = wiring.clients.firestore_admin, Reading(wiring.store)
+    admin, reading = wiring.clients.firestore_admin, StateReader(wiring.store)
     pass_time(cloud, wiring, MINUTE)
-    watched = reading.watched(POLICY.system)
+    watched = reading.managed_backup_status(POLICY.system)
     assert watched is not None
     assert [one.split()[3] for one in watched.faults] == ["daily", "weekly"]
 
@@ -105,6 +105,6 @@ def test_native_backups_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
     cloud.injector.install(FaultPlan(operations=(silent,)))
     pass_time(cloud, wiring, timedelta(days=3), timedelta(hours=6))
 
-    watched = reading.watched(POLICY.system)
+    watched = reading.managed_backup_status(POLICY.system)
     assert watched is not None
     assert "the daily backup schedule has made nothing" in watched.faults[0]

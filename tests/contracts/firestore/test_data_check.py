@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from responders.jobs.data_check import Checking
-from shared.adapters.clock import FollowedClock
+from responders.jobs.data_check import DataChecker
+from shared.adapters.clock import EmbeddedClock
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage
@@ -57,11 +57,11 @@ class Shop:
         """The record after the run of the next hour."""
         self.cloud.clock.advance(60 * MINUTE)
         clock = self._wiring.clock
-        assert isinstance(clock, FollowedClock)
+        assert isinstance(clock, EmbeddedClock)
         clock.follow()  # now, and not in the midst of what is asked
         self.cloud.settle()
         for _ in range(10):  # what gives no answer in time is asked again, as each minute does
-            Checking(self._wiring, self._wiring.policies).check()
+            DataChecker(self._wiring, self._wiring.policies).advance_checks()
             found = self._wiring.store.get(damage.damage_path(POLICY.system))
             record = decode(IntegrityRecord, found.fields or {})
             if record.run is None and record.last is not None and self._is_new(record.last):
@@ -116,7 +116,7 @@ def test_damage_over_the_wire(shop: Shop) -> None:
         "covers: 70 of 100 documents are left; covers: 1 of 70 documents fail (media)"
     )
     assert timedelta(0) <= loss.onset_at - gone < MINUTE
-    assert {one.signal for one in shop.alerts()} == {damage.CORRUPTION, damage.LOSS}
+    assert {one.signal for one in shop.alerts()} == {damage.CORRUPTION_SIGNAL, damage.LOSS_SIGNAL}
 
     shop.put("2.png", b"x")
     shop.write({"customers/nobody": {"email": "n@b"}})
@@ -130,5 +130,5 @@ def test_a_file_that_is_gone_over_the_wire(shop: Shop) -> None:
 
     [found] = shop.look().findings
 
-    assert (found.signal, found.onset_at) == (damage.LOSS, found.since)
+    assert (found.signal, found.onset_at) == (damage.LOSS_SIGNAL, found.since)
     assert found.onset.startswith("not known")

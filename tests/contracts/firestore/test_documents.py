@@ -9,11 +9,16 @@ from typing import Any, Protocol
 import grpc
 import pytest
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
-from shared.domain.data.document import Version, is_path, order, same
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    is_document_path,
+    is_same_value,
+    path_sort_key,
+)
 from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
@@ -84,7 +89,7 @@ class OverTheWire:
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         commit(self._client, DATABASE, documents)
 
-    def answer_once(self, call: str, answer: Refused) -> None:
+    def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self.world.faults, call, answer)
 
 
@@ -112,7 +117,7 @@ def minute(world: DocumentsWorld) -> datetime:
     return at
 
 
-def paths(versions: Iterator[Version]) -> list[str]:
+def paths(versions: Iterator[DocumentSnapshot]) -> list[str]:
     return [one.path for one in versions]
 
 
@@ -120,12 +125,12 @@ def test_a_version_holds_all_that_was_written(world: DocumentsWorld) -> None:
     """Every type of value comes back as it was, and goes back as it came."""
     world.write({"users/ada": EVERYTHING})
     [first] = world.documents.stream(HERE, USERS, None)
-    assert same(first.fields, EVERYTHING)
+    assert is_same_value(first.fields, EVERYTHING)
 
     world.write({"users/bob": first.fields})
     read = world.documents.get(HERE, ["users/bob"], None)["users/bob"]
     assert read is not None
-    assert same(read.fields, EVERYTHING)
+    assert is_same_value(read.fields, EVERYTHING)
 
 
 def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
@@ -244,16 +249,16 @@ def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
     """In order, within the scope, at most so often; a small one is not."""
     world.write({f"users/{number:03}": {} for number in range(400)} | {"a/b/users/1": {}})
 
-    cuts = world.documents.cuts(HERE, USERS, None, 2)
+    cuts = world.documents.partition_points(HERE, USERS, None, 2)
     assert 1 <= len(cuts) <= 2
     assert cuts == sorted(cuts)
     assert all(cut.startswith("users/") for cut in cuts)
-    assert world.documents.cuts(HERE, Scope("none"), None, 2) == []
+    assert world.documents.partition_points(HERE, Scope("none"), None, 2) == []
 
     world.write({f"users/{one}/orders/{n:03}": {} for one in ("a", "a-1") for n in range(150)})
-    cuts = world.documents.cuts(HERE, ORDERS, None, 8)
+    cuts = world.documents.partition_points(HERE, ORDERS, None, 8)
     assert {cut.split("/")[1] for cut in cuts} == {"a", "a-1"}
-    assert cuts == sorted(cuts, key=order)
+    assert cuts == sorted(cuts, key=path_sort_key)
 
 
 @pytest.mark.parametrize("back", [-HOUR, 2 * HOUR + timedelta(seconds=1), 8 * DAY])
@@ -269,7 +274,7 @@ def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) ->
         lambda: world.documents.matching(HERE, USERS, {}, at, ["a"], 1),
         lambda: world.documents.count(HERE, USERS, at),
         lambda: world.documents.collections(HERE, at),
-        lambda: world.documents.cuts(HERE, USERS, at, 2),
+        lambda: world.documents.partition_points(HERE, USERS, at, 2),
     ):
         with pytest.raises(Rejected):
             look()
@@ -286,12 +291,12 @@ def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) ->
         ("BatchGetDocuments", lambda one: one.existing(HERE, ["users/ada"], None)),
         ("RunAggregationQuery", lambda one: one.count(HERE, USERS, None)),
         ("ListCollectionIds", lambda one: one.collections(HERE, None)),
-        ("PartitionQuery", lambda one: one.cuts(HERE, USERS, None, 2)),
+        ("PartitionQuery", lambda one: one.partition_points(HERE, USERS, None, 2)),
     ],
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once(call, StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
 
     with pytest.raises(Unavailable):
         ask(wire.documents)
@@ -302,7 +307,7 @@ def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> Non
 )
 def test_what_no_document_can_be_called(world: DocumentsWorld, path: str) -> None:
     """All of the look is refused, also what it asks for beside it."""
-    assert not is_path(path)
+    assert not is_document_path(path)
     with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
         world.documents.existing(HERE, ["users/ada", path], None)
     with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
@@ -314,13 +319,13 @@ def test_what_a_document_can_be_called(world: DocumentsWorld, name: str) -> None
     """Odd as it is, it is looked for."""
     path = f"users/{name}"
     world.write({path: {"n": 1}})
-    assert is_path(path)
+    assert is_document_path(path)
     assert world.documents.existing(HERE, ["users/ada", path], None) == {path}
 
 
 def test_a_database_that_is_gone(wire: OverTheWire) -> None:
     """One document of it that is asked for is no document that is missing."""
-    no_database = Refused(grpc.StatusCode.NOT_FOUND, "The database does not exist.")
+    no_database = StatusError(grpc.StatusCode.NOT_FOUND, "The database does not exist.")
     wire.answer_once("GetDocument", no_database)
     wire.answer_once("BatchGetDocuments", no_database)
 

@@ -11,12 +11,12 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.backups import FirestoreBackups
 from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.domain.data.backups.values import Export, Recurrence, Stored
+from shared.domain.data.backups.values import Export, ObjectMetadata, Recurrence
 from shared.ports.backups import Backups, Exports
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
 from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running
@@ -59,7 +59,7 @@ class DatabasesWorld(Protocol):
         """The next export is begun, and nobody hears of it."""
         ...
 
-    def files(self, folder: str) -> dict[str, Stored]:
+    def files(self, folder: str) -> dict[str, ObjectMetadata]:
         """What lies in the bucket."""
         ...
 
@@ -98,8 +98,8 @@ class InMemory:
     def lose_answer_of_begin(self) -> None:
         lose_in_memory(self._fake, "exports.begin")
 
-    def files(self, folder: str) -> dict[str, Stored]:
-        return self._mirrors.listed(BUCKET, folder)
+    def files(self, folder: str) -> dict[str, ObjectMetadata]:
+        return self._mirrors.list_objects(BUCKET, folder)
 
     def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
         self._fake.schedule(HERE, recurrence, kept)
@@ -137,12 +137,12 @@ class OverTheWire:
     def lose_answer_of_begin(self) -> None:
         lose_on_the_wire(self.world.faults, "ExportDocuments")
 
-    def answer_once(self, call: str, answer: Refused) -> None:
+    def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self.world.faults, call, answer)
 
-    def files(self, folder: str) -> dict[str, Stored]:
+    def files(self, folder: str) -> dict[str, ObjectMetadata]:
         kept = self.world.files(folder)
-        return {name: Stored(len(content), "") for name, content in kept.items()}
+        return {name: ObjectMetadata(len(content), "") for name, content in kept.items()}
 
     def schedule(self, recurrence: Recurrence, kept: timedelta) -> None:
         if recurrence is Recurrence.DAILY:
@@ -313,7 +313,7 @@ def test_schedules_and_what_they_made(world: DatabasesWorld) -> None:
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    refused = Refused(grpc.StatusCode.UNAVAILABLE, "injected")
+    refused = StatusError(grpc.StatusCode.UNAVAILABLE, "injected")
     wire.answer_once(call, refused)
 
     with pytest.raises(Unavailable):
@@ -333,7 +333,7 @@ def test_what_an_answer_to_a_begin_means(
     wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status is one of our errors, and the client begins nothing twice by itself."""
-    wire.answer_once("ExportDocuments", Refused(code, "injected"))
+    wire.answer_once("ExportDocuments", StatusError(code, "injected"))
 
     with pytest.raises(kind) as raised:
         begin(wire)

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.cloud.firestore_admin_v1 import types
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.exports import FirestoreExports
@@ -157,7 +157,7 @@ class OverTheWire:
         [made] = self._world.admin.list_backups(parent="projects/shop/locations/-").backups
         return str(made.name)
 
-    def answer_once(self, call: str, answer: Refused) -> None:
+    def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self._world.faults, call, answer)
 
 
@@ -365,7 +365,7 @@ def test_what_is_not_there(world: RestoresWorld) -> None:
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once(call, StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
 
     with pytest.raises(Unavailable):
         ask(wire)
@@ -394,7 +394,7 @@ def test_what_an_answer_to_an_effect_means(
     wire: OverTheWire, call: str, ask: Any, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status is one of our errors, and the client does nothing twice by itself."""
-    wire.answer_once(call, Refused(code, "injected"))
+    wire.answer_once(call, StatusError(code, "injected"))
 
     with pytest.raises(kind) as raised:
         ask(wire)
@@ -404,7 +404,7 @@ def test_what_an_answer_to_an_effect_means(
 
 def test_what_still_works_is_not_deleted(wire: OverTheWire) -> None:
     """It is tried again later."""
-    refused = Refused(grpc.StatusCode.FAILED_PRECONDITION, "injected")
+    refused = StatusError(grpc.StatusCode.FAILED_PRECONDITION, "injected")
     wire.answer_once("DeleteDatabase", refused)
 
     with pytest.raises(Moved):

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import grpc
 import pytest
 
-from local.core.grpc_services import Refused
-from local.faults.points import Moment
+from local.core.grpc_services import StatusError
+from local.faults.points import CallMoment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.core.errors import Ambiguous, Moved, Rejected
-from shared.domain.data.document import Rewrite, Version, same
+from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.ports.documents import Documents, Rewrites
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING
@@ -91,7 +91,7 @@ def world(request: pytest.FixtureRequest) -> RewritesWorld:
     return over_the_wire
 
 
-def there(world: RewritesWorld, path: str) -> Version | None:
+def there(world: RewritesWorld, path: str) -> DocumentSnapshot | None:
     return world.documents.get(HERE, [path], None)[path]
 
 
@@ -109,7 +109,7 @@ def test_a_document_is_written_back_whole(world: RewritesWorld) -> None:
     [landed] = world.rewrites.rewrite(HERE, [Rewrite("users/ada", EVERYTHING, seen)])
     found = there(world, "users/ada")
     assert found is not None
-    assert same(found.fields, EVERYTHING)
+    assert is_same_value(found.fields, EVERYTHING)
     assert landed == found.updated_at != seen
 
 
@@ -180,9 +180,9 @@ def test_one_that_is_not_taken(wire: OverTheWire) -> None:
     assert isinstance(refused, Rejected)
     assert isinstance(landed, datetime)
 
-    def hook(call: str, moment: Moment) -> None:
-        if call.endswith("/BatchWrite") and moment is Moment.BEFORE:
-            raise Refused(grpc.StatusCode.PERMISSION_DENIED, "injected")
+    def hook(call: str, moment: CallMoment) -> None:
+        if call.endswith("/BatchWrite") and moment is CallMoment.BEFORE:
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "injected")
 
     wire.world.faults.add(hook)
     with pytest.raises(Rejected):

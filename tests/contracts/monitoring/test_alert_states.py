@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from local.core.grpc_services import Dropped
 from local.core.rest import RestServer
-from local.faults.points import Faults, Moment
+from local.faults.points import CallMoment, FaultPoints
 from local.services.monitoring import Alerts
 from local.services.monitoring.alerts import HOST
-from local.services.monitoring.notification import Incident
+from local.services.monitoring.notification import AlertIncident
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.alert_states import MonitoringAlerts
 from shared.core.errors import Rejected, Unavailable
@@ -47,11 +47,13 @@ def in_memory() -> AlertWorld:
     return AlertWorld(states, lambda: states.open.update({OPENED: False}), lose)
 
 
-def on_the_wire(faults: Faults, incidents: list[Incident], clients: Clients) -> AlertWorld:
+def on_the_wire(
+    faults: FaultPoints, incidents: list[AlertIncident], clients: Clients
+) -> AlertWorld:
     def close() -> None:
         incidents[0] = replace(incidents[0], ended_at=START + timedelta(minutes=5))
 
-    def lost(call: str, moment: Moment) -> None:
+    def lost(call: str, moment: CallMoment) -> None:
         raise Dropped("no answer")
 
     return AlertWorld(MonitoringAlerts(clients.rest(HOST), "shop"), close, lambda: faults.add(lost))
@@ -63,8 +65,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[AlertWorld]:
     if request.param == "memory":
         yield in_memory()
         return
-    incidents = [Incident(OPENED, "function_failure_rate", "placeorder", START, 0.8)]
-    faults = Faults()
+    incidents = [AlertIncident(OPENED, "function_failure_rate", "placeorder", START, 0.8)]
+    faults = FaultPoints()
     calls = Alerts(lambda project: incidents if project == "shop" else []).calls()
     with (
         closing(RestServer({HOST: calls}, faults)) as server,

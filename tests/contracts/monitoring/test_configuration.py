@@ -15,7 +15,7 @@ from shared.adapters.gcp.monitoring.configuration import CloudMonitoring
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.ports.operations_project import Metric, MetricQuery, Monitoring
+from shared.ports.operations_project import Metric, MetricQuery, MonitoringSettings
 from tests.support.fakes.monitoring.configuration import MemoryMonitoring
 
 SHOP = Policy(
@@ -45,7 +45,7 @@ BY = frozenset({"response_code", "response_code_class", "route"})
 class MonitoringWorld(Protocol):
     """One signal's alert policy, another that is off, a dashboard, and requests."""
 
-    monitoring: Monitoring
+    monitoring: MonitoringSettings
 
 
 class InMemory:
@@ -59,7 +59,7 @@ class InMemory:
         }
         memory.measured_on = {"cloud_run_revision": RUN}
         memory.answered = {MANY: 0, COUNTED: 1, NOTHING: 0}
-        self.monitoring: Monitoring = memory
+        self.monitoring: MonitoringSettings = memory
 
 
 class OverTheWire:
@@ -67,7 +67,7 @@ class OverTheWire:
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
         host = "monitoring.googleapis.com"
-        self.monitoring: Monitoring = CloudMonitoring(clients.rest(host), SHOP.project)
+        self.monitoring: MonitoringSettings = CloudMonitoring(clients.rest(host), SHOP.project)
         slow: dict[str, Any] = {
             "name": "projects/shop-prod/alertPolicies/2",
             "displayName": "shop: slow",

@@ -9,13 +9,13 @@ import pytest
 
 from local.core.clock import CloudClock
 from local.core.rest import RestServer
-from local.faults.points import Faults
-from local.services.run.quota import WriteQuota
+from local.faults.points import FaultPoints
+from local.services.run.quota import WriteQuotaBucket
 from local.services.service_usage.service import HOST, Quotas
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceApis
 from shared.core.errors import Rejected, Unavailable
-from shared.ports.operations_project import Apis
+from shared.ports.operations_project import EnabledApis
 from tests.support.fakes.project.apis import MemoryApis
 
 FCM = "fcm.googleapis.com"
@@ -23,20 +23,22 @@ Off = set[tuple[str, str]]
 
 
 @pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[tuple[Apis, Off]]:
+def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, Off]]:
     """The port, and what is off behind it."""
     if request.param == "memory":
         memory = MemoryApis()
         yield memory, memory.off
         return
-    embedded = Quotas(WriteQuota(CloudClock()))
+    embedded = Quotas(WriteQuotaBucket(CloudClock()))
     with ExitStack() as closings:
-        server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, Faults())))
+        server = closings.enter_context(
+            closing(RestServer({HOST: embedded.calls()}, FaultPoints()))
+        )
         clients = closings.enter_context(closing(Clients({"rest": server.address}, deployed=False)))
         yield ServiceApis(clients.rest(HOST)), embedded.off
 
 
-def test_an_api_is_on_or_off_by_its_project(world: tuple[Apis, Off]) -> None:
+def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, Off]) -> None:
     """What is off in one project says nothing of another."""
     apis, off = world
     assert apis.is_on("shop-prod", FCM)
@@ -49,7 +51,7 @@ def test_an_api_is_on_or_off_by_its_project(world: tuple[Apis, Off]) -> None:
 
 def test_whoever_may_not_look_is_told_so() -> None:
     """A refusal does not say that an API is off."""
-    with closing(RestServer({HOST: ()}, Faults())) as server:
+    with closing(RestServer({HOST: ()}, FaultPoints())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients), pytest.raises(Rejected):
             ServiceApis(clients.rest(HOST)).is_on("shop-prod", FCM)

@@ -16,12 +16,17 @@ from typing import Any, Protocol
 import pytest
 
 from local.cloud import Cloud
-from local.control.proxy import detour
+from local.control.proxy import build_proxy_environment
 from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.commands.credential import ROLE_CLAIM, CredentialKind, hashed, unverified
+from shared.domain.commands.credential import (
+    ROLE_CLAIM,
+    CredentialKind,
+    decode_unverified_token,
+    hash_token,
+)
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
 from shared.ports.identity import TokenVerifier
@@ -125,7 +130,7 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def embedded(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Embedded]:
     """Google's libraries, led to the embedded cloud."""
-    for name, value in detour(cloud.addresses["control"], tmp_path).items():
+    for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
         monkeypatch.setenv(name, value)
     embedded = Embedded(cloud)
     yield embedded
@@ -161,7 +166,7 @@ def test_a_person(place: Place) -> None:
     assert credential.authenticated_at == START - timedelta(minutes=1)
     assert credential.issued_at == START
     assert credential.expires_at >= START + timedelta(hours=1)
-    assert credential.token_hash == hashed(token)
+    assert credential.token_hash == hash_token(token)
     assert credential.audience == SHOP.project
 
 
@@ -346,7 +351,7 @@ def test_a_forged_token(place: Place, kind: str, forge: Callable[[str], str], re
 
 def test_a_token_signed_with_the_key_of_the_other_issuer(embedded: Embedded, cloud: Cloud) -> None:
     """Each issuer has keys of its own: a service's key signs nobody into a role."""
-    _, claims = unverified(embedded.person())
+    _, claims = decode_unverified_token(embedded.person())
 
     refused(embedded, cloud.identity.service_token(claims), "signature")
 

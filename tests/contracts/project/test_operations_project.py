@@ -14,13 +14,13 @@ from google.pubsub_v1 import types
 
 from local.cloud import Cloud
 from local.installation import push_subscriptions
-from local.installation.provisions import INSIDE, values_bucket
+from local.installation.provisions import NO_CALL_CONTEXT, values_bucket
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.operations_project import CloudInstallation
+from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Policy
-from shared.ports.operations_project import Deployed, Installation, Subscription
+from shared.ports.operations_project import DeployedFunction, OperationsProject, Subscription
 from tests.support.fakes.project.operations_project import MemoryInstallation
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
@@ -35,10 +35,10 @@ PUSHED = Subscription(
     kept_for=timedelta(days=7),
     backoff=topics.backoff(topics.WORK),
     dead_letters=f"{FULL}{topics.DEAD_LETTERS}",
-    attempts=topics.LIMIT_ATTEMPTS,
+    attempts=topics.MAX_DELIVERY_ATTEMPTS,
 )
 """Set up as a responder's is."""
-PLACE_ORDER = Deployed(
+PLACE_ORDER = DeployedFunction(
     "placeOrder",
     "placeOrder",
     True,
@@ -61,7 +61,7 @@ VALUES = values_bucket(SHOP.project)
 class InstallationWorld(Protocol):
     """Topics, and a hand that sets up the rest."""
 
-    installation: Installation
+    installation: OperationsProject
 
     def subscribe(self, wanted: Subscription) -> None: ...
 
@@ -75,10 +75,10 @@ class InMemory:
 
     def __init__(self) -> None:
         self.memory = MemoryInstallation()
-        self.memory.made = {topic: {} for topic in topics.ALL}
+        self.memory.made = {topic: {} for topic in topics.ALL_TOPICS}
         self.memory.granted = {VALUES: {}}
         self.memory.deployed = [PLACE_ORDER]
-        self.installation: Installation = self.memory
+        self.installation: OperationsProject = self.memory
 
     def subscribe(self, wanted: Subscription) -> None:
         self.memory.subscribed.append(wanted)
@@ -94,7 +94,7 @@ class OverTheWire:
     """The adapter, beside an embedded cloud."""
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
-        self.installation: Installation = CloudInstallation(
+        self.installation: OperationsProject = CloudOperationsProject(
             clients.publisher,
             clients.subscriber,
             clients.functions,
@@ -122,13 +122,13 @@ class OverTheWire:
             made.dead_letter_policy.max_delivery_attempts = wanted.attempts
         if not wanted.expires:
             made.expiration_policy.SetInParent()
-        self._pubsub.subscriber.CreateSubscription(made, INSIDE)
+        self._pubsub.subscriber.CreateSubscription(made, NO_CALL_CONTEXT)
 
     def grant(self, topic: str, role: str, *members: str) -> None:
         policy = IamPolicy()
         policy.bindings.add(role=role, members=members)
         request = SetIamPolicyRequest(resource=f"{FULL}{topic}", policy=policy)
-        self._pubsub.policy.SetIamPolicy(request, INSIDE)
+        self._pubsub.policy.SetIamPolicy(request, NO_CALL_CONTEXT)
 
     def grant_on_bucket(self, role: str, *members: str) -> None:
         policy = self._values.get_iam_policy()
@@ -160,7 +160,7 @@ def world(request: pytest.FixtureRequest) -> InstallationWorld:
 
 def test_topics_are_told_by_their_short_names(world: InstallationWorld) -> None:
     """All of them, and none has a schema here."""
-    assert world.installation.topics() == dict.fromkeys(topics.ALL, "")
+    assert world.installation.topics() == dict.fromkeys(topics.ALL_TOPICS, "")
 
 
 @pytest.mark.parametrize("wanted", [PUSHED, BARE], ids=lambda one: one.name)
@@ -241,14 +241,16 @@ def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(
     found = {one.name: one for one in OverTheWire(cloud, clients).installation.subscriptions()}
 
     pushed = {
-        topic: found.pop(f"{topic}-push") for topic in topics.ALL if topic != topics.DEAD_LETTERS
+        topic: found.pop(f"{topic}-push")
+        for topic in topics.ALL_TOPICS
+        if topic != topics.DEAD_LETTERS
     }
     assert {topic: one.backoff for topic, one in pushed.items()} == {
         topic: topics.backoff(topic) for topic in pushed
     }
-    assert {one.attempts for one in pushed.values()} == {topics.LIMIT_ATTEMPTS}
+    assert {one.attempts for one in pushed.values()} == {topics.MAX_DELIVERY_ATTEMPTS}
     assert {one.ack_deadline for one in pushed.values()} == {topics.ACK_DEADLINE}
     assert {name: one.kept_for for name, one in found.items()} == {
-        topics.LETTERS_KEPT: topics.LETTERS_KEPT_FOR
+        topics.DEAD_LETTER_SUBSCRIPTION: topics.DEAD_LETTER_RETENTION
     }
     assert not any(one.expires for one in (*pushed.values(), *found.values()))

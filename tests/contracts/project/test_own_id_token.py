@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from local.cloud import Cloud
-from local.control.proxy import detour
+from local.control.proxy import build_proxy_environment
 from local.core.clock import CloudClock
 from local.services.identity import Account
-from local.services.identity.users import code
+from local.services.identity.users import totp_code
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
-from shared.adapters.gcp.project.own_id_token import HOST, AccountVoice
+from shared.adapters.gcp.project.own_id_token import HOST, ServiceAccountTokenSource
 from shared.adapters.sign_in import SignIn
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import CredentialKind
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
-from shared.ports.identity import Entrance, TokenVerifier, Voice
+from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from tests.local.support.run import policy
-from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.runtime.clock import FakeClock
 
 SHOP: Policy = policy()
@@ -38,7 +38,7 @@ class Place:
     """Somewhere that people sign in, and a console speaks."""
 
     def __init__(
-        self, identity: TokenVerifier, entrance: Entrance, voice: Voice, said: str
+        self, identity: TokenVerifier, entrance: OperatorSignIn, voice: IdTokenSource, said: str
     ) -> None:
         self.identity = identity
         self.entrance = entrance
@@ -50,10 +50,10 @@ class Place:
 @pytest.fixture
 def in_memory() -> Place:
     identity = FakeIdentity(FakeClock(), SHOP.project)
-    entrance = FakeEntrance(identity)
+    entrance = FakeSignIn(identity)
     entrance.people[EVE.email] = "commander"
     entrance.without_app.add(EVE.email)
-    return Place(identity, entrance, FakeVoice(identity, CONSOLE), FakeEntrance.CODE)
+    return Place(identity, entrance, FakeServiceIdentity(identity, CONSOLE), FakeSignIn.CODE)
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def over_the_wire(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[P
     cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(), alerter=False, ticks=False)
     for account in (ADA, EVE):
         cloud.identity.put(account)
-    for name, value in detour(cloud.addresses["control"], tmp_path).items():
+    for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
         monkeypatch.setenv(name, value)
     identity = GoogleIdentity(SHOP.project, anonymous=True)
     with closing(Clients(cloud.addresses, deployed=False)) as clients:
         entrance = SignIn("any", cloud.addresses["control"])
-        voice = AccountVoice(clients.rest(HOST), CONSOLE)
-        yield Place(identity, entrance, voice, code(ADA.totp_secret, time.time()))
+        voice = ServiceAccountTokenSource(clients.rest(HOST), CONSOLE)
+        yield Place(identity, entrance, voice, totp_code(ADA.totp_secret, time.time()))
     identity.close()
     cloud.stop()
 
@@ -80,7 +80,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
     """With a second factor, and the role that they have; and nobody else gets one."""
-    known = place.identity.verify(place.entrance.enter(ADA.email, ADA.password, place.code))
+    known = place.identity.verify(place.entrance.sign_in(ADA.email, ADA.password, place.code))
 
     assert (known.kind, known.name, known.role) == (
         CredentialKind.PERSON,
@@ -95,7 +95,7 @@ def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
         ((EVE.email, EVE.password, place.code), "no second factor"),
     ):
         with pytest.raises(Rejected, match=why):
-            place.entrance.enter(*typed)
+            place.entrance.sign_in(*typed)
 
 
 def test_a_voice_is_that_of_its_account_for_its_audience(place: Place) -> None:

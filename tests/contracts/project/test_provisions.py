@@ -13,20 +13,20 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused, serve
+from local.core.grpc_services import StatusError, serve
 from local.core.journal import Journal
-from local.faults.points import Faults, Moment
+from local.faults.points import CallMoment, FaultPoints
 from local.services.pubsub.service import PubSub
-from local.services.storage import Buckets, Service, StorageServer
-from responders.jobs.asset_check import Inspecting
+from local.services.storage import Buckets, StorageServer, StorageService
+from responders.jobs.asset_check import AssetChecker
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.provisions import GoogleProvisions
+from shared.adapters.gcp.project.provisions import CloudAssetDependencies
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import Posture
+from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.policy_files import loader
-from shared.ports.storage import Provisions
+from shared.ports.storage import AssetDependencies
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 from tests.support.fakes.project.provisions import FakeProvisions
@@ -45,7 +45,7 @@ class ProvisionsWorld(Protocol):
     And a bucket in each place, named after it.
     """
 
-    provisions: Provisions
+    provisions: AssetDependencies
 
 
 class InMemory:
@@ -55,38 +55,40 @@ class InMemory:
         fake = FakeProvisions()
         fake.buckets = {f"bucket-{place.lower()}": kind for place, kind in PLACES.items()}
         fake.topics = {"projects/demo/topics/draw-again": 1, "projects/demo/topics/unheard": 0}
-        self.provisions: Provisions = fake
+        self.provisions: AssetDependencies = fake
 
 
 class OverTheWire:
     """The adapter, and the services behind it."""
 
-    def __init__(self, clients: Clients, faults: Faults) -> None:
+    def __init__(self, clients: Clients, faults: FaultPoints) -> None:
         self._faults = faults
         for topic in ("draw-again", "unheard"):
             clients.publisher.create_topic(name=f"projects/demo/topics/{topic}")
         clients.subscriber.create_subscription(
             name="projects/demo/subscriptions/artist", topic="projects/demo/topics/draw-again"
         )
-        self.provisions: Provisions = GoogleProvisions(clients.storage, clients.publisher)
+        self.provisions: AssetDependencies = CloudAssetDependencies(
+            clients.storage, clients.publisher
+        )
 
     def answer(self, status: grpc.StatusCode) -> None:
         """Answer every look so from now on."""
 
-        def hook(call: str, at: Moment) -> None:
-            if call in (BUCKET, TOPIC) and at is Moment.BEFORE:
-                raise Refused(status, "injected")
+        def hook(call: str, at: CallMoment) -> None:
+            if call in (BUCKET, TOPIC) and at is CallMoment.BEFORE:
+                raise StatusError(status, "injected")
 
         self._faults.add(hook)
 
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    clock, faults = CloudClock(START, scale=0), Faults()
+    clock, faults = CloudClock(START, scale=0), FaultPoints()
     buckets, pubsub = Buckets(clock, Journal()), PubSub(clock, Journal(), faults)
     for place in PLACES:
         buckets.create(f"bucket-{place.lower()}", location=place)
-    storage = StorageServer(Service(buckets), faults)
+    storage = StorageServer(StorageService(buckets), faults)
     server, address = serve(
         {PublisherGrpcTransport: pubsub.publisher, SubscriberGrpcTransport: pubsub.subscriber},
         faults,
@@ -117,10 +119,10 @@ def test_where_a_bucket_lies(world: ProvisionsWorld) -> None:
 
 def test_who_listens_to_a_topic(world: ProvisionsWorld) -> None:
     """By its project and its name."""
-    assert world.provisions.listeners("demo", "draw-again") == 1
-    assert world.provisions.listeners("demo", "unheard") == 0
-    assert world.provisions.listeners("demo", "draw-never") is None
-    assert world.provisions.listeners("other", "draw-again") is None
+    assert world.provisions.count_subscriptions("demo", "draw-again") == 1
+    assert world.provisions.count_subscriptions("demo", "unheard") == 0
+    assert world.provisions.count_subscriptions("demo", "draw-never") is None
+    assert world.provisions.count_subscriptions("other", "draw-again") is None
 
 
 @pytest.mark.parametrize(
@@ -140,20 +142,21 @@ def test_a_look_without_an_answer(
     with pytest.raises(kind):
         wire.provisions.location_type("bucket-eu")
     with pytest.raises(kind):
-        wire.provisions.listeners("demo", "draw-again")
+        wire.provisions.count_subscriptions("demo", "draw-again")
 
 
 def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     """What CVPlus declares is there: seen through the real adapters, on record as it should be."""
-    policy = loader.load(POLICIES / "cvplus.yaml")
+    policy = loader.load_policy(POLICIES / "cvplus.yaml")
     clock = CloudClock(START, scale=0)
     cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
     url = f"http://{cloud.addresses['control']}"
     wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
     try:
-        Inspecting(wiring, wiring.policies).inspect()
+        AssetChecker(wiring, wiring.policies).check_due_assets()
         found = decode(
-            Posture, wiring.store.get(asset_protection.assets_path(policy.system)).fields or {}
+            AssetProtectionStatus,
+            wiring.store.get(asset_protection.assets_path(policy.system)).fields or {},
         )
     finally:
         wiring.close()

@@ -8,9 +8,9 @@ from contextlib import ExitStack, closing
 import pytest
 
 from local.core.clock import CloudClock
-from local.core.rest import Call, RestServer
-from local.faults.points import Faults
-from local.services.run.quota import WriteQuota
+from local.core.rest import RestMethod, RestServer
+from local.faults.points import FaultPoints
+from local.services.run.quota import WriteQuotaBucket
 from local.services.service_usage.service import HOST, Quotas
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceQuotas
@@ -22,7 +22,7 @@ HERE = {"effectiveLimit": "180", "dimensions": {"region": "europe-west1"}}
 THERE = {"effectiveLimit": "30", "dimensions": {"region": "us-east1"}}
 UNLIMITED = {"effectiveLimit": "-1"}
 
-Serve = Callable[[tuple[Call, ...]], ServiceQuotas]
+Serve = Callable[[tuple[RestMethod, ...]], ServiceQuotas]
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def serve() -> Iterator[Serve]:
     """The adapter, beside whatever serves these calls."""
     with ExitStack() as closings:
 
-        def served(calls: tuple[Call, ...]) -> ServiceQuotas:
-            server = closings.enter_context(closing(RestServer({HOST: calls}, Faults())))
+        def served(calls: tuple[RestMethod, ...]) -> ServiceQuotas:
+            server = closings.enter_context(closing(RestServer({HOST: calls}, FaultPoints())))
             clients = Clients({"rest": server.address}, deployed=False)
             closings.callback(clients.close)
             return ServiceQuotas(clients.rest(HOST), "shop-prod")
@@ -41,7 +41,7 @@ def serve() -> Iterator[Serve]:
 
 def test_what_the_embedded_cloud_admits(serve: Serve) -> None:
     """A minute's refill of its bucket."""
-    quotas = Quotas(WriteQuota(CloudClock(), per_second=3.0))
+    quotas = Quotas(WriteQuotaBucket(CloudClock(), per_second=3.0))
 
     assert serve(quotas.calls()).writes_a_minute("europe-west1") == 180
 
@@ -64,7 +64,7 @@ def test_the_limit_of_a_region(
     """The most specific one of writes each minute that holds there; another is none."""
     limits = [{"unit": unit, "quotaBuckets": buckets}]
     answer = {"metrics": [{"metric": metric, "consumerQuotaLimits": limits}]}
-    listing, _ = Quotas(WriteQuota(CloudClock())).calls()
+    listing, _ = Quotas(WriteQuotaBucket(CloudClock())).calls()
 
     quotas = serve((listing._replace(answer=lambda _: answer),))
 
@@ -75,7 +75,7 @@ def test_a_limit_that_is_no_number(serve: Serve) -> None:
     """Nothing is known."""
     limits = [{"unit": "1/min/{project}", "quotaBuckets": [{"effectiveLimit": "many"}]}]
     answer = {"metrics": [{"metric": WRITES, "consumerQuotaLimits": limits}]}
-    listing, _ = Quotas(WriteQuota(CloudClock())).calls()
+    listing, _ = Quotas(WriteQuotaBucket(CloudClock())).calls()
 
     with pytest.raises(Unavailable):
         serve((listing._replace(answer=lambda _: answer),)).writes_a_minute("europe-west1")

@@ -12,12 +12,12 @@ import pytest
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.rest import RestServer
-from local.faults.points import Faults
-from local.services.scheduler.jobs import Scheduler
+from local.faults.points import FaultPoints
+from local.services.scheduler.jobs import SchedulerService
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
+from shared.adapters.gcp.project.scheduler_runs import HOST, CloudSchedulerRuns
 from shared.core.errors import Rejected, Unavailable
-from shared.ports.operations_project import JobRun, Timetable
+from shared.ports.operations_project import JobRun, SchedulerRuns
 from tests.support.fakes.project.scheduler_runs import MemoryTimetable
 from tests.support.fakes.runtime.clock import START
 
@@ -29,7 +29,7 @@ LATER = START + timedelta(minutes=1)
 class TimetableWorld(Protocol):
     """One job in one region, and a hand that runs it."""
 
-    timetable: Timetable
+    timetable: SchedulerRuns
 
     def ran(self, code: int) -> None: ...
 
@@ -40,7 +40,7 @@ class InMemory:
     def __init__(self) -> None:
         memory = MemoryTimetable()
         memory.kept = {REGION: {JOB: JobRun(enabled=True, at=START)}}
-        self.timetable: Timetable = memory
+        self.timetable: SchedulerRuns = memory
         self._runs = memory.kept[REGION]
 
     def ran(self, code: int) -> None:
@@ -50,22 +50,22 @@ class InMemory:
 class OverTheWire:
     """The adapter, beside the embedded product."""
 
-    def __init__(self, scheduler: Scheduler, timetable: JobTimetable) -> None:
-        self.timetable: Timetable = timetable
+    def __init__(self, scheduler: SchedulerService, timetable: CloudSchedulerRuns) -> None:
+        self.timetable: SchedulerRuns = timetable
         self._scheduler = scheduler
 
     def ran(self, code: int) -> None:
-        self._scheduler.ran(NAME, LATER, code)
+        self._scheduler.record_run(NAME, LATER, code)
 
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    scheduler = Scheduler(CloudClock(START, scale=0), Journal())
-    scheduler.found(PROJECT, REGION, JOB, "https://switch.example/", START)
-    with closing(RestServer({HOST: scheduler.calls()}, Faults())) as server:
+    scheduler = SchedulerService(CloudClock(START, scale=0), Journal())
+    scheduler.provision(PROJECT, REGION, JOB, "https://switch.example/", START)
+    with closing(RestServer({HOST: scheduler.calls()}, FaultPoints())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients):
-            yield OverTheWire(scheduler, JobTimetable(clients.rest(HOST), PROJECT))
+            yield OverTheWire(scheduler, CloudSchedulerRuns(clients.rest(HOST), PROJECT))
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -106,14 +106,14 @@ def test_a_job_as_google_writes_it(job: dict[str, object], run: JobRun) -> None:
     """Paused; not known how it ended; with nanoseconds."""
     [listing] = [
         one
-        for one in Scheduler(CloudClock(START), Journal()).calls()
+        for one in SchedulerService(CloudClock(START), Journal()).calls()
         if one.name == "projects.locations.jobs.list"
     ]
     calls = (listing._replace(answer=lambda _: {"jobs": [job]}),)
-    with closing(RestServer({HOST: calls}, Faults())) as server:
+    with closing(RestServer({HOST: calls}, FaultPoints())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients):
-            timetable = JobTimetable(clients.rest(HOST), PROJECT)
+            timetable = CloudSchedulerRuns(clients.rest(HOST), PROJECT)
             assert timetable.runs(REGION) == {JOB: run}
             with pytest.raises(Rejected):  # a refusal is no list of none
                 timetable.regions()
@@ -124,4 +124,4 @@ def test_a_scheduler_that_does_not_answer() -> None:
     clients = Clients({"rest": "127.0.0.1:1"}, deployed=False)
 
     with closing(clients), pytest.raises(Unavailable):
-        JobTimetable(clients.rest(HOST), PROJECT).regions()
+        CloudSchedulerRuns(clients.rest(HOST), PROJECT).regions()

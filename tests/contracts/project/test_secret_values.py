@@ -11,23 +11,23 @@ import pytest
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.rest import RestServer
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.secret_manager import secrets as local_secrets
 from local.services.secret_manager.secrets import Secrets
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.secret_values import HOST, SecretValues
+from shared.adapters.gcp.project.secret_values import HOST, SecretManagerValues
 from shared.core.errors import Rejected
 from tests.support.fakes.runtime.clock import START
 
 
 @pytest.fixture
-def vault() -> Iterator[tuple[Secrets, SecretValues, Any]]:
+def vault() -> Iterator[tuple[Secrets, SecretManagerValues, Any]]:
     made = Secrets(CloudClock(START, scale=0), Journal())
-    served = RestServer({local_secrets.HOST: made.calls()}, Faults())
+    served = RestServer({local_secrets.HOST: made.calls()}, FaultPoints())
     clients = Clients({"rest": served.address}, deployed=False)
     rest = clients.rest(HOST)
-    made.found("ops", "chat", START)
-    yield made, SecretValues(rest, "ops"), rest
+    made.provision("ops", "chat", START)
+    yield made, SecretManagerValues(rest, "ops"), rest
     clients.close()
     served.close()
 
@@ -37,7 +37,7 @@ def add(rest: Any, content: bytes) -> None:
     rest.post("/v1/projects/ops/secrets/chat:addVersion", payload, dict)
 
 
-def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretValues, Any]) -> None:
+def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretManagerValues, Any]) -> None:
     """What was added last, at once."""
     _, values, rest = vault
     for content in ("slack://a", "slack://b\nmailto://é"):
@@ -46,7 +46,9 @@ def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretValues, Any]) 
 
 
 @pytest.mark.parametrize("trouble", ["absent", "disabled", "no text"])
-def test_a_secret_that_says_nothing(trouble: str, vault: tuple[Secrets, SecretValues, Any]) -> None:
+def test_a_secret_that_says_nothing(
+    trouble: str, vault: tuple[Secrets, SecretManagerValues, Any]
+) -> None:
     """The answer is no, and quotes nothing."""
     _, values, rest = vault
     add(rest, b"\xff\xfehush" if trouble == "no text" else b"hush")

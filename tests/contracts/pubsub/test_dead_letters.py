@@ -13,19 +13,19 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
-from local.installation.provisions import INSIDE
-from responders.support.dead_letters import LETTER_LIMIT
+from local.installation.provisions import NO_CALL_CONTEXT
+from responders.support.dead_letters import MAX_DEAD_LETTER_BYTES
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
+from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 from shared.core import topics
 from shared.core.errors import Rejected
-from shared.ports.messaging import Letter, Letters
+from shared.ports.messaging import DeadLetter, DeadLetters
 from tests.contracts.support.subscriptions import SHOP, pulled
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
 SAID_AT = datetime(2026, 3, 2, 12, 0, 5, 250000, tzinfo=UTC)
-REFUSED = Letter(
+REFUSED = DeadLetter(
     "41",
     "",
     ALERTS,
@@ -46,9 +46,9 @@ NATIVE = {
 class LettersWorld(Protocol):
     """Dead letters, and the topic that they came from."""
 
-    letters: Letters
+    letters: DeadLetters
 
-    def refuse(self, letter: Letter) -> None: ...
+    def refuse(self, letter: DeadLetter) -> None: ...
 
     def republished(self) -> list[tuple[bytes, dict[str, str]]]: ...
 
@@ -60,9 +60,9 @@ class InMemory:
 
     def __init__(self) -> None:
         self.memory = MemoryLetters({ALERTS})
-        self.letters: Letters = self.memory
+        self.letters: DeadLetters = self.memory
 
-    def refuse(self, letter: Letter) -> None:
+    def refuse(self, letter: DeadLetter) -> None:
         self.memory.keep(letter)
 
     def republished(self) -> list[tuple[bytes, dict[str, str]]]:
@@ -76,13 +76,15 @@ class OverTheWire:
     """The adapter, and a subscription of the topic."""
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
-        self.letters: Letters = PubSubLetters(clients.subscriber, clients.publisher, "shop-prod")
+        self.letters: DeadLetters = PubSubDeadLetters(
+            clients.subscriber, clients.publisher, "shop-prod"
+        )
         self._cloud = cloud
         self._seen = "projects/shop-prod/subscriptions/seen"
         seen = types.Subscription.pb()(name=self._seen, topic=ALERTS)
-        cloud.pubsub.subscriber.CreateSubscription(seen, INSIDE)
+        cloud.pubsub.subscriber.CreateSubscription(seen, NO_CALL_CONTEXT)
 
-    def refuse(self, letter: Letter) -> None:
+    def refuse(self, letter: DeadLetter) -> None:
         """As the responders dead-letter a message."""
         said = {"source_topic": letter.source, "message_id": letter.id, "reason": letter.reason}
         self.keep(letter.data, {**letter.attributes, **said})
@@ -93,7 +95,7 @@ class OverTheWire:
             topic=f"projects/shop-prod/topics/{topics.DEAD_LETTERS}"
         )
         request.messages.add(data=data, attributes=attributes)
-        self._cloud.pubsub.publisher.Publish(request, INSIDE)
+        self._cloud.pubsub.publisher.Publish(request, NO_CALL_CONTEXT)
 
     def now(self) -> datetime:
         return self._cloud.clock.now()
@@ -108,7 +110,7 @@ class OverTheWire:
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
-    push_subscriptions.keep_letters(cloud)
+    push_subscriptions.create_dead_letter_subscription(cloud)
     yield cloud
     cloud.stop()
 
@@ -145,8 +147,8 @@ def test_a_letter_in_hand_is_not_pulled_again_until_it_is_put_back(world: Letter
     first = world.letters.pull(1)
     second = world.letters.pull(10)
 
-    world.letters.put_back(first)
-    world.letters.put_back([])
+    world.letters.release(first)
+    world.letters.release([])
 
     assert len(first) == len(second) == 1
     assert [one.id for one in world.letters.pull(10)] == [first[0].id]
@@ -158,7 +160,7 @@ def test_an_acknowledged_letter_is_gone(world: LettersWorld) -> None:
     [letter] = world.letters.pull(10)
 
     world.letters.acknowledge(letter)
-    world.letters.put_back([letter])
+    world.letters.release([letter])
     world.refuse(replace(REFUSED, id="42"))
 
     assert [one.id for one in world.letters.pull(10)] == ["42"]
@@ -172,7 +174,7 @@ def test_a_letter_that_is_too_long_in_hand(world: LettersWorld) -> None:
     world.lapse()
     world.letters.acknowledge(first)
     [again] = world.letters.pull(10)
-    world.letters.put_back([first])
+    world.letters.release([first])
 
     assert (again.id, again.handle != first.handle) == (first.id, True)
     assert world.letters.pull(10) == []
@@ -184,7 +186,7 @@ def test_more_letters_are_put_back_than_one_request_holds(world: LettersWorld) -
     in_hand = world.letters.pull(10)
     others = [replace(REFUSED, handle=f"0-{number:0190}") for number in range(3000)]
 
-    world.letters.put_back([*others, *in_hand])
+    world.letters.release([*others, *in_hand])
 
     assert len(world.letters.pull(10)) == 1
 
@@ -195,7 +197,7 @@ def test_a_letter_that_is_sent_again(world: LettersWorld) -> None:
     [letter] = world.letters.pull(10)
 
     world.letters.resend(letter)
-    world.letters.put_back([letter])
+    world.letters.release([letter])
 
     assert world.republished() == [(REFUSED.data, REFUSED.attributes)]
     assert len(world.letters.pull(10)) == 1
@@ -203,12 +205,12 @@ def test_a_letter_that_is_sent_again(world: LettersWorld) -> None:
 
 def test_the_largest_letter(world: LettersWorld) -> None:
     """It is pulled and sent as any other; one that leaves no room for more is Rejected."""
-    world.refuse(replace(REFUSED, data=b"x" * LETTER_LIMIT))
+    world.refuse(replace(REFUSED, data=b"x" * MAX_DEAD_LETTER_BYTES))
     [letter] = world.letters.pull(10)
 
     world.letters.resend(letter)
 
-    assert [len(data) for data, _ in world.republished()] == [LETTER_LIMIT]
+    assert [len(data) for data, _ in world.republished()] == [MAX_DEAD_LETTER_BYTES]
     with pytest.raises(Rejected):
         world.letters.resend(replace(letter, data=b"x" * 10_000_000))
 

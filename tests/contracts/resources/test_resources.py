@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.adapters.gcp.project.service_accounts import project_of
+from shared.adapters.gcp.project.service_accounts import account_project
 from shared.core.errors import Unavailable
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.state import AccountState, Generation
 from tests.contracts.support.resources import (
     ACCOUNT,
@@ -127,12 +127,12 @@ def test_an_index_of_one_database(world: EstateWorld) -> None:
 def test_by_what_documents_expire(world: EstateWorld) -> None:
     """One field of each collection group of a database, whatever its name, and how long after."""
     assert world.estate.indexes.expiries("orders") == []
-    sessions = Expiry("sessions", ("a.b`c", "until"), timedelta(days=3))
+    sessions = TtlField("sessions", ("a.b`c", "until"), timedelta(days=3))
 
     world.let_expire("orders", sessions)
-    world.let_expire("orders", Expiry("carts", ("until",)))
+    world.let_expire("orders", TtlField("carts", ("until",)))
 
-    assert world.estate.indexes.expiries("orders") == [Expiry("carts", ("until",)), sessions]
+    assert world.estate.indexes.expiries("orders") == [TtlField("carts", ("until",)), sessions]
     assert world.estate.indexes.expiries("(default)") == []
 
 
@@ -181,7 +181,7 @@ DESTINATIONS: list[tuple[str, str, dict[str, Any]]] = [
 
 def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
     """With what it starts, and by what it filters events."""
-    assert world.estate.triggers.every() == []
+    assert world.estate.triggers.list_triggers() == []
     made = [
         Trigger(f"{PARENT}/{location}/triggers/t{number}", starts, {**HEARD, "document": "a/{b}"})
         for number, (location, starts, _) in enumerate(DESTINATIONS)
@@ -189,7 +189,7 @@ def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
     for trigger, (_, _, destination) in zip(made, DESTINATIONS, strict=True):
         world.listen(trigger, destination)
 
-    found = sorted(world.estate.triggers.every(), key=lambda one: one.name)
+    found = sorted(world.estate.triggers.list_triggers(), key=lambda one: one.name)
     assert found == sorted(made, key=lambda one: one.name)
 
 
@@ -200,7 +200,7 @@ def test_triggers_of_a_location_that_gives_no_answer(world: EstateWorld) -> None
     world.silence("us-east1")
 
     with pytest.raises(Unavailable, match="us-east1"):
-        world.estate.triggers.every()
+        world.estate.triggers.list_triggers()
 
 
 def test_the_roles_of_an_account(world: EstateWorld) -> None:
@@ -244,24 +244,24 @@ def test_an_account_that_is_disabled(world: EstateWorld) -> None:
 )
 def test_where_an_account_was_made(account: str, project: str) -> None:
     """Its address tells, unless Google made it for the project that it is used in."""
-    assert project_of(account) == project
+    assert account_project(account) == project
 
 
 def test_images_of_a_repository(world: EstateWorld) -> None:
     """Each is named as it is pulled, until it is deleted; a repository that is gone has none."""
-    assert world.estate.images.stored(REPOSITORY) == {IMAGE}
+    assert world.estate.images.list_images(REPOSITORY) == {IMAGE}
 
     world.delete_image(IMAGE)
 
-    assert world.estate.images.stored(REPOSITORY) == frozenset()
-    assert world.estate.images.stored(REPOSITORY + "-2") == frozenset()
+    assert world.estate.images.list_images(REPOSITORY) == frozenset()
+    assert world.estate.images.list_images(REPOSITORY + "-2") == frozenset()
 
 
 def test_a_runtime_that_is_decommissioned(world: EstateWorld) -> None:
     """It is offered to neither generation any more."""
     ours = {(one, "nodejs20") for one in Generation}
-    assert ours <= world.estate.runtimes.offered()
+    assert ours <= world.estate.runtimes.list_runtimes()
 
     world.decommission()
 
-    assert not ours & world.estate.runtimes.offered()
+    assert not ours & world.estate.runtimes.list_runtimes()

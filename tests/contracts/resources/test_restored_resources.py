@@ -12,11 +12,11 @@ from local.cloud import Cloud
 from local.faults import plan as fault_plan
 from local.services.firebase import hosting, identity, remote_config, rules
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.resources import CloudEstate
+from shared.adapters.gcp.resources import CloudResources
 from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
 from shared.domain.deployments.inventory.state import IndexField, RulesFile
-from shared.ports.resources import Estate
+from shared.ports.resources import ProtectedResources
 from tests.contracts.support.resources import (
     INDEX,
     NAME,
@@ -245,10 +245,10 @@ def test_an_index_of_a_kind_that_is_not_known(world: EstateWorld) -> None:
 
 # What only the wire has
 
-Effect = Callable[[Estate], object]
+Effect = Callable[[ProtectedResources], object]
 
 
-def published(estate: Estate) -> None:
+def published(estate: ProtectedResources) -> None:
     estate.remote_config.publish(TEMPLATE % "red", estate.remote_config.template().etag)
 
 
@@ -293,11 +293,11 @@ def test_an_effect_that_gets_a_bad_answer(
 ) -> None:
     """It is sent once, whatever comes back; without an answer it may have taken effect."""
     plan = {"calls": [{"call": call, "answer": answer, "times": 1}]}
-    cloud.injector.install(fault_plan.read(msgspec.json.encode(plan)))
+    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode(plan)))
     clients = Clients(cloud.addresses, deployed=False)
 
     with pytest.raises(RollbackError) as caught:
-        effect(CloudEstate(clients, PROJECT, REGION))
+        effect(CloudResources(clients, PROJECT, REGION))
 
     clients.close()
     assert type(caught.value) is meaning
@@ -307,9 +307,9 @@ def test_an_effect_that_gets_a_bad_answer(
 def test_rules_that_somebody_writes_at_once(cloud: Cloud, effect: tuple[str, Effect]) -> None:
     """A conflict (409) changed nothing: it is sent again after a look."""
     plan = {"calls": [{"call": effect[0], "answer": "ABORTED", "times": 1}]}
-    cloud.injector.install(fault_plan.read(msgspec.json.encode(plan)))
+    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode(plan)))
     clients = Clients(cloud.addresses, deployed=False)
-    estate = CloudEstate(clients, PROJECT, REGION)
+    estate = CloudResources(clients, PROJECT, REGION)
     before = estate.rules.releases()
 
     with pytest.raises(Throttled):
@@ -335,9 +335,9 @@ def test_an_effect_whose_answer_is_lost(cloud: Cloud) -> None:
     version = str(product.done("POST", f"/v1beta1/sites/{SITE}/versions", {})["name"])
     path = f"/v1beta1/{version}?updateMask=status"
     product.done("PATCH", path, {"status": "FINALIZED"})
-    cloud.injector.install(fault_plan.read(msgspec.json.encode({"calls": lost})))
+    cloud.injector.install(fault_plan.parse_plan(msgspec.json.encode({"calls": lost})))
     clients = Clients(cloud.addresses, deployed=False)
-    estate = CloudEstate(clients, PROJECT, REGION)
+    estate = CloudResources(clients, PROJECT, REGION)
     ruleset = estate.rules.create_ruleset(SOURCE)
 
     with pytest.raises(Ambiguous):

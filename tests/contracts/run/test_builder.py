@@ -9,7 +9,7 @@ import pytest
 from shared.adapters.gcp import operations
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.domain.deployments.build_config import is_built_from
-from shared.domain.deployments.inventory.traffic import TrafficTarget, shares
+from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
 from tests.contracts.support.builders import BuilderWorld, InMemory, embedded
 
 BUILT = 90.0
@@ -32,32 +32,32 @@ def build(world: BuilderWorld, *, create: bool = False) -> str:
 
 def test_a_redeployment_of_our_copy(world: BuilderWorld) -> None:
     """It runs what was recorded, as a new revision, once its operation is done; not before."""
-    before = world.builder.found("placeOrder")
+    before = world.builder.find_function("placeOrder")
     assert before is not None
     assert before.active
     assert not is_built_from(before.state, world.kept)
 
     operation = build(world)
 
-    building = world.builder.found("placeOrder")
+    building = world.builder.find_function("placeOrder")
     assert building is not None
     assert building.deploying
     assert not world.builder.operation(operation).done
-    running = world.builder.running("placeOrder")
+    running = world.builder.find_running_deployment("placeOrder")
     assert running is not None
     assert (running.operation, running.source) == (operation, world.kept.source)
     world.advance(BUILT)
     assert world.builder.operation(operation).done
     assert world.builder.operation(operation).error == ""
-    assert world.builder.running("placeOrder") is None
-    found = world.builder.found("placeOrder")
+    assert world.builder.find_running_deployment("placeOrder") is None
+    found = world.builder.find_function("placeOrder")
     assert found is not None
     assert (found.active, found.deploying) == (True, False)
     assert is_built_from(found.state, world.kept)
     assert found.revision != before.revision
     service = world.platform.service(found.service)
     assert service.latest_created == found.revision
-    assert shares(service.serving, service.latest_ready) == {found.revision: 100}
+    assert traffic_shares(service.serving, service.latest_ready) == {found.revision: 100}
 
 
 def test_a_redeployment_where_traffic_is_pinned(world: BuilderWorld) -> None:
@@ -87,7 +87,7 @@ def test_a_source_that_is_gone(world: BuilderWorld) -> None:
     world.advance(BUILT)
 
     assert "not found" in world.builder.operation(operation).error
-    found = world.builder.found("placeOrder")
+    found = world.builder.find_function("placeOrder")
     assert found is not None
     assert not found.active
     assert world.platform.inventory()["placeOrder"].revisions == before.revisions
@@ -102,7 +102,7 @@ def test_a_secret_that_was_destroyed(world: BuilderWorld) -> None:
     world.advance(BUILT)
 
     assert world.builder.operation(operation).error
-    found = world.builder.found("placeOrder")
+    found = world.builder.find_function("placeOrder")
     assert found is not None
     assert not found.active
     after = world.platform.inventory()["placeOrder"]
@@ -117,38 +117,38 @@ def test_a_deployment_by_somebody_else_that_runs(world: BuilderWorld) -> None:
     with pytest.raises(Moved):
         build(world)
 
-    running = world.builder.running("placeOrder")
+    running = world.builder.find_running_deployment("placeOrder")
     assert running is not None
     assert running.source != world.kept.source
 
 
 def test_a_deployment_beyond_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not read is not absent: it is looked for on every page, or nothing is known."""
-    monkeypatch.setattr(operations, "PAGE", 1)
+    monkeypatch.setattr(operations, "PAGE_SIZE", 1)
     with embedded() as world:
         world.deploy_elsewhere()
         world.builder.build("findBook", world.kept, create=False)  # the newest is listed first
 
-        assert world.builder.running("placeOrder") is not None
-        monkeypatch.setattr(operations, "MOST_PAGES", 1)
+        assert world.builder.find_running_deployment("placeOrder") is not None
+        monkeypatch.setattr(operations, "MAX_PAGES", 1)
         with pytest.raises(Unavailable):
-            world.builder.running("placeOrder")
+            world.builder.find_running_deployment("placeOrder")
 
 
 def test_a_function_that_was_deleted(world: BuilderWorld) -> None:
     """It is not found and not updated; once created it serves, and is not created again."""
     world.delete()
 
-    assert world.builder.found("placeOrder") is None
+    assert world.builder.find_function("placeOrder") is None
     with pytest.raises(Moved):
         build(world)
     build(world, create=True)
     world.advance(BUILT)
-    found = world.builder.found("placeOrder")
+    found = world.builder.find_function("placeOrder")
     assert found is not None
     assert is_built_from(found.state, world.kept)
     service = world.platform.service(found.service)
-    assert shares(service.serving, service.latest_ready) == {found.revision: 100}
+    assert traffic_shares(service.serving, service.latest_ready) == {found.revision: 100}
     with pytest.raises(Moved):
         build(world, create=True)
 
@@ -160,7 +160,7 @@ def test_a_function_of_the_first_generation(world: BuilderWorld) -> None:
     build(world)
     world.advance(BUILT)
 
-    found = world.builder.found("placeOrder")
+    found = world.builder.find_function("placeOrder")
     assert found is not None
     assert (found.service, found.revision, found.active) == ("", "", True)
     assert is_built_from(found.state, world.kept)
@@ -173,7 +173,7 @@ def test_a_write_quota_that_is_spent(world: BuilderWorld) -> None:
     with pytest.raises(Throttled):
         build(world)
 
-    assert world.builder.running("placeOrder") is None
+    assert world.builder.find_running_deployment("placeOrder") is None
 
 
 def test_an_answer_that_is_lost(world: BuilderWorld) -> None:
@@ -183,7 +183,7 @@ def test_an_answer_that_is_lost(world: BuilderWorld) -> None:
     with pytest.raises(Ambiguous):
         build(world)
 
-    running = world.builder.running("placeOrder")
+    running = world.builder.find_running_deployment("placeOrder")
     assert running is not None
     assert running.source == world.kept.source
 
@@ -203,4 +203,4 @@ def test_values_that_were_overwritten_since() -> None:
         with pytest.raises(Rejected, match="No such object"):
             build(world)
 
-        assert world.builder.running("placeOrder") is None
+        assert world.builder.find_running_deployment("placeOrder") is None

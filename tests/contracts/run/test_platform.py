@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from local.application.service import Configuration as Given
+from local.application.service import RevisionConfiguration as Given
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled
-from shared.domain.deployments.deployment import Live
+from shared.domain.deployments.deployment import LiveFunction
 from shared.domain.deployments.inventory.state import Generation, SecretUse
 from shared.domain.deployments.inventory.traffic import (
-    LATEST,
+    LATEST_REVISION,
     Capacity,
     Scaling,
     Traffic,
@@ -27,7 +27,7 @@ def to(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
     return TrafficTarget(revision, percent, tag)
 
 
-def live(world: PlatformWorld) -> Live:
+def live(world: PlatformWorld) -> LiveFunction:
     """The function under test, after a second release."""
     return world.platform.inventory()["placeOrder"]
 
@@ -54,7 +54,7 @@ def test_the_inventory_of_a_healthy_application(world: PlatformWorld) -> None:
     (revision,) = found.revisions
     assert found.service.name == revision.service == SERVICE
     assert found.service.latest_created == found.service.latest_ready == revision.name
-    assert found.service.traffic == (to(LATEST),)
+    assert found.service.traffic == (to(LATEST_REVISION),)
     assert found.service.serving == (to(revision.name),)
     assert (found.service.ready, found.service.reconciling) == (True, False)
     assert revision.ready
@@ -120,7 +120,7 @@ def test_a_shift(world: PlatformWorld) -> None:
 def test_a_shift_of_a_list_with_tags_and_shares(world: PlatformWorld) -> None:
     """A list comes back as it was asked for: order, shares, tags, and what follows the newest."""
     old, new = with_two_releases(world)
-    wanted = (to(old, 90), to(LATEST, 10, "next"), to(old, 0, "canary"))
+    wanted = (to(old, 90), to(LATEST_REVISION, 10, "next"), to(old, 0, "canary"))
 
     shift(world, wanted)
     world.advance(8)
@@ -162,7 +162,7 @@ def test_a_shift_without_an_etag(world: PlatformWorld) -> None:
     before = world.platform.service(SERVICE)
 
     with pytest.raises(Rejected):
-        world.platform.shift(SERVICE, (to(LATEST),), "")
+        world.platform.shift(SERVICE, (to(LATEST_REVISION),), "")
 
     assert world.platform.service(SERVICE) == before
 
@@ -207,7 +207,7 @@ def test_instances_that_cannot_be(world: PlatformWorld, dry_run: bool) -> None:
 
     with pytest.raises(Rejected):
         world.platform.shift(
-            SERVICE, (to(LATEST),), before.etag, scaling=Scaling(5, 2), dry_run=dry_run
+            SERVICE, (to(LATEST_REVISION),), before.etag, scaling=Scaling(5, 2), dry_run=dry_run
         )
 
     assert world.platform.service(SERVICE) == before
@@ -248,8 +248,8 @@ def test_a_dry_run(world: PlatformWorld) -> None:
     "traffic",
     [
         (to("gone-00001-abc"),),
-        (to(LATEST, 99),),
-        (to(LATEST, 50, "x"), to(LATEST, 50, "x")),
+        (to(LATEST_REVISION, 99),),
+        (to(LATEST_REVISION, 50, "x"), to(LATEST_REVISION, 50, "x")),
     ],
     ids=["no such revision", "99 percent", "tag twice"],
 )
@@ -349,7 +349,7 @@ def test_the_state_of_a_function(world: PlatformWorld) -> None:
     assert state.source is not None
     assert state.source.generation > 0
     assert state.service == SERVICE
-    assert state.traffic == (to(LATEST),)
+    assert state.traffic == (to(LATEST_REVISION),)
     assert set(state.revisions) == {revision.name}
     reached = state.revisions[revision.name]
     assert (reached.created_at, reached.image) == (revision.created_at, revision.image)
@@ -430,4 +430,4 @@ def test_what_is_not_there(world: PlatformWorld) -> None:
     with pytest.raises(Rejected):
         world.platform.operation(f"{PARENT}/operations/none")
     with pytest.raises(Rejected):
-        world.platform.shift(f"{PARENT}/services/none", (to(LATEST),), "etag")
+        world.platform.shift(f"{PARENT}/services/none", (to(LATEST_REVISION),), "etag")

@@ -13,7 +13,7 @@ from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Probe
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from tests.contracts.support.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, PlatformWorld
 from tests.support.fakes.run.router import USERS
 
@@ -143,7 +143,7 @@ def test_points_at_the_edges_of_a_window() -> None:
         start + MINUTE, start + 3 * MINUTE
     )
 
-    assert counted == {"placeorder": Requests(total=110, failed=110)}
+    assert counted == {"placeorder": RouterRequests(total=110, failed=110)}
 
 
 def test_sign_ins_before_and_after_they_fail(world: PlatformWorld) -> None:
@@ -152,15 +152,15 @@ def test_sign_ins_before_and_after_they_fail(world: PlatformWorld) -> None:
     broken = world.now()
     world.fail_sign_ins(1.0)
     world.advance(60)
-    assert world.metrics.sign_ins(broken, broken + MINUTE) == Requests(0, 0)
+    assert world.metrics.sign_ins(broken, broken + MINUTE) == RouterRequests(0, 0)
     world.advance(540)
 
     before = world.metrics.sign_ins(broken - 5 * MINUTE, broken)
     after = world.metrics.sign_ins(broken, broken + 5 * MINUTE)
     cut = world.metrics.sign_ins(broken - MINUTE / 2, broken + 2.5 * MINUTE)
 
-    assert before == Requests(before.total, 0)
-    assert after == Requests(before.total, before.total)
+    assert before == RouterRequests(before.total, 0)
+    assert after == RouterRequests(before.total, before.total)
     assert cut == world.metrics.sign_ins(broken, broken + 2 * MINUTE)
     assert before.total > cut.total > 0
     assert {"placeorder", "findbook"} == set(world.metrics.requests(broken, broken + MINUTE))
@@ -230,10 +230,10 @@ def test_users_who_met_a_failure(world: PlatformWorld) -> None:
     broken = world.now()
     world.advance(600)
 
-    assert world.metrics.counted(users, whole - 5 * MINUTE, whole) is None
-    assert (world.metrics.counted(users, broken, broken + 5 * MINUTE) or 0) > 0
-    assert world.metrics.counted(users, broken, broken) is None
+    assert world.metrics.count_matching(users, whole - 5 * MINUTE, whole) is None
+    assert (world.metrics.count_matching(users, broken, broken + 5 * MINUTE) or 0) > 0
+    assert world.metrics.count_matching(users, broken, broken) is None
     other = 'metric.type="logging.googleapis.com/user/other" AND resource.type="cloud_run_revision"'
-    assert world.metrics.counted(other, broken, broken + 5 * MINUTE) is None
+    assert world.metrics.count_matching(other, broken, broken + 5 * MINUTE) is None
     with pytest.raises(Rejected):
-        world.metrics.counted("anything", broken, broken + 5 * MINUTE)
+        world.metrics.count_matching("anything", broken, broken + 5 * MINUTE)

@@ -8,8 +8,8 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.core.grpc_services import Refused
-from local.faults.points import Faults
+from local.core.grpc_services import StatusError
+from local.faults.points import FaultPoints
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.media import BucketMedia
 from shared.core.errors import Rejected, Unavailable
@@ -50,7 +50,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, faults: Faults, clients: Clients) -> None:
+    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
         self._faults = faults
         self._bucket = clients.storage.bucket("media")
         self.media: Media = BucketMedia(clients.storage)
@@ -63,7 +63,7 @@ class OverTheWire:
         self.answer_once(grpc.StatusCode.INVALID_ARGUMENT)
 
     def answer_once(self, status: grpc.StatusCode) -> None:
-        answer_once(self._faults, "objects.get", Refused(status, "injected"))
+        answer_once(self._faults, "objects.get", StatusError(status, "injected"))
 
 
 @pytest.fixture
@@ -86,18 +86,18 @@ def test_a_file_that_reads(world: MediaWorld, name: str) -> None:
     """Nothing is wrong with it."""
     world.put(name, b"%PDF" * 1000)
 
-    assert world.media.why_unreadable("media", name) == ""
+    assert world.media.unreadable_reason("media", name) == ""
 
 
 def test_a_file_that_does_not(world: MediaWorld) -> None:
     """Absent, empty, of no bucket, or refused: each has its reason."""
     world.put("empty", b"")
-    assert world.media.why_unreadable("media", "none") == "it is not there"
-    assert world.media.why_unreadable("nobodys", "none") == "it is not there"
-    assert world.media.why_unreadable("media", "empty") == "it is empty"
+    assert world.media.unreadable_reason("media", "none") == "it is not there"
+    assert world.media.unreadable_reason("nobodys", "none") == "it is not there"
+    assert world.media.unreadable_reason("media", "empty") == "it is empty"
 
     world.break_it("broken")
-    assert world.media.why_unreadable("media", "broken") == "it cannot be read (400)"
+    assert world.media.unreadable_reason("media", "broken") == "it cannot be read (400)"
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_a_look_without_an_answer(
     wire.answer_once(status)
 
     with pytest.raises(kind):
-        wire.media.why_unreadable("media", "cv.pdf")
+        wire.media.unreadable_reason("media", "cv.pdf")

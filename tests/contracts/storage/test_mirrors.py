@@ -8,14 +8,14 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.core.grpc_services import Refused
-from local.faults.points import Faults
+from local.core.grpc_services import StatusError
+from local.faults.points import FaultPoints
 from local.services.storage import Buckets
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.mirrors import BucketMirrors
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.domain.data.backups.values import Stored
+from shared.domain.data.backups.values import ObjectMetadata
 from shared.ports.backups import Mirrors
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once
@@ -58,23 +58,23 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, faults: Faults, buckets: Buckets, clients: Clients) -> None:
+    def __init__(self, faults: FaultPoints, buckets: Buckets, clients: Clients) -> None:
         self._faults = faults
         self._buckets = buckets
         self.mirrors: Mirrors = BucketMirrors(clients.storage)
 
     def put(self, bucket: str, name: str, content: bytes) -> None:
-        self._buckets.put(bucket, name, content, "text/plain", {}, Conditions())
+        self._buckets.put(bucket, name, content, "text/plain", {}, Preconditions())
 
     def content(self, bucket: str, name: str) -> bytes:
         return self._buckets.find(bucket, name).content
 
-    def answer_once(self, call: str, answer: Refused) -> None:
+    def answer_once(self, call: str, answer: StatusError) -> None:
         answer_once(self._faults, call, answer)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Faults, Buckets, Clients]]:
+def server() -> Iterator[tuple[FaultPoints, Buckets, Clients]]:
     with storage() as (faults, buckets, clients):
         buckets.create(HERE)
         buckets.create(THERE, location="EU")
@@ -82,12 +82,12 @@ def server() -> Iterator[tuple[Faults, Buckets, Clients]]:
 
 
 @pytest.fixture
-def wire(server: tuple[Faults, Buckets, Clients]) -> Iterator[OverTheWire]:
+def wire(server: tuple[FaultPoints, Buckets, Clients]) -> Iterator[OverTheWire]:
     _, buckets, _ = server
     yield OverTheWire(*server)
     for bucket in (HERE, THERE):
         for one in buckets.all(bucket, versions=True):
-            buckets.delete(bucket, one.name, None, Conditions())
+            buckets.delete(bucket, one.name, None, Preconditions())
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -103,8 +103,10 @@ def test_an_object_is_told_by_size_and_checksum(world: MirrorsWorld) -> None:
     world.put(HERE, "day/é ?#%/a", b"123456789")
     world.put(HERE, "other", b"")
 
-    assert world.mirrors.listed(HERE, "day/") == {"day/é ?#%/a": Stored(9, "4waSgw==")}
-    assert world.mirrors.listed(THERE, "") == {}
+    assert world.mirrors.list_objects(HERE, "day/") == {
+        "day/é ?#%/a": ObjectMetadata(9, "4waSgw==")
+    }
+    assert world.mirrors.list_objects(THERE, "") == {}
 
 
 @pytest.mark.parametrize("name", ["a", "day/é ?#%/output-0"])
@@ -115,7 +117,7 @@ def test_a_small_object_is_copied_at_once(world: MirrorsWorld, name: str) -> Non
     assert world.mirrors.copy(HERE, name, THERE) == ""
     assert world.mirrors.copy(HERE, name, THERE) == ""
     assert world.content(THERE, name) == b"content"
-    assert world.mirrors.listed(THERE, "") == world.mirrors.listed(HERE, "")
+    assert world.mirrors.list_objects(THERE, "") == world.mirrors.list_objects(HERE, "")
 
 
 def test_a_large_object_takes_several_calls(world: MirrorsWorld) -> None:
@@ -123,7 +125,7 @@ def test_a_large_object_takes_several_calls(world: MirrorsWorld) -> None:
     world.put(HERE, "large", LARGE)
     tokens = [world.mirrors.copy(HERE, "large", THERE)]
     while tokens[-1]:
-        assert world.mirrors.listed(THERE, "") == {}
+        assert world.mirrors.list_objects(THERE, "") == {}
         tokens.append(world.mirrors.copy(HERE, "large", THERE, tokens[-1]))
 
     assert len(tokens) == 3
@@ -134,11 +136,11 @@ def test_what_is_left_of_a_copy_is_replaced(world: MirrorsWorld) -> None:
     """Whoever died in the middle, or cut it short, is made good by the next copy."""
     world.put(HERE, "a", b"content")
     world.put(THERE, "a", b"cont")
-    assert world.mirrors.listed(THERE, "") != world.mirrors.listed(HERE, "")
+    assert world.mirrors.list_objects(THERE, "") != world.mirrors.list_objects(HERE, "")
 
     world.mirrors.copy(HERE, "a", THERE)
 
-    assert world.mirrors.listed(THERE, "") == world.mirrors.listed(HERE, "")
+    assert world.mirrors.list_objects(THERE, "") == world.mirrors.list_objects(HERE, "")
 
 
 def test_what_is_not_there(world: MirrorsWorld) -> None:
@@ -146,7 +148,7 @@ def test_what_is_not_there(world: MirrorsWorld) -> None:
     world.put(HERE, "a", b"")
 
     with pytest.raises(Rejected):
-        world.mirrors.listed("nowhere", "")
+        world.mirrors.list_objects("nowhere", "")
     with pytest.raises(Rejected):
         world.mirrors.copy(HERE, "b", THERE)
     with pytest.raises(Rejected):
@@ -168,21 +170,21 @@ def test_what_an_answer_to_a_copy_means(
 ) -> None:
     """Each status is one of our errors, and the client repeats nothing by itself."""
     wire.put(HERE, "a", b"")
-    wire.answer_once("objects.rewrite", Refused(code, "injected"))
+    wire.answer_once("objects.rewrite", StatusError(code, "injected"))
 
     with pytest.raises(kind) as raised:
         wire.mirrors.copy(HERE, "a", THERE)
 
     assert type(raised.value) is kind
-    assert wire.mirrors.listed(THERE, "") == {}
+    assert wire.mirrors.list_objects(THERE, "") == {}
 
 
 def test_a_list_without_an_answer(wire: OverTheWire) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once("objects.list", Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once("objects.list", StatusError(grpc.StatusCode.UNAVAILABLE, "injected"))
 
     with pytest.raises(Unavailable):
-        wire.mirrors.listed(HERE, "")
+        wire.mirrors.list_objects(HERE, "")
 
 
 def test_what_is_written_beside_is_written_once(world: MirrorsWorld) -> None:

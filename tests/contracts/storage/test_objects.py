@@ -10,12 +10,12 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.core.grpc_services import Dropped, Refused
-from local.faults.points import Faults, Moment
+from local.core.grpc_services import Dropped, StatusError
+from local.faults.points import CallMoment, FaultPoints
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.objects import BucketObjects
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.core.store import Objects
+from shared.core.store import ObjectStore
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
 from tests.support.fakes.storage.objects import MemoryObjects
@@ -24,7 +24,7 @@ from tests.support.fakes.storage.objects import MemoryObjects
 class ObjectsWorld(Protocol):
     """Objects, and the troubles of the way to them."""
 
-    objects: Objects
+    objects: ObjectStore
 
     def lose_answer_of_create(self) -> None:
         """The next create takes effect, and its answer is lost."""
@@ -36,7 +36,7 @@ class InMemory:
 
     def __init__(self) -> None:
         self._memory = MemoryObjects()
-        self.objects: Objects = self._memory
+        self.objects: ObjectStore = self._memory
 
     def lose_answer_of_create(self) -> None:
         lose_in_memory(self._memory, "objects.create")
@@ -45,15 +45,17 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the faults of the service behind it."""
 
-    def __init__(self, faults: Faults, clients: Clients) -> None:
+    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
         self.faults = faults
         self.clients = clients
-        self.objects: Objects = BucketObjects(clients.storage, "anchors")
+        self.objects: ObjectStore = BucketObjects(clients.storage, "anchors")
 
     def lose_answer_of_create(self) -> None:
-        self.answer_once("insert", Dropped("cut"), Moment.AFTER)
+        self.answer_once("insert", Dropped("cut"), CallMoment.AFTER)
 
-    def answer_once(self, verb: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+    def answer_once(
+        self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
+    ) -> None:
         answer_once(self.faults, f"objects.{verb}", answer, moment)
 
 
@@ -142,7 +144,7 @@ def test_what_an_answer_to_a_create_means(
     wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status of the service is one of our errors, and the client repeats nothing by itself."""
-    wire.answer_once("insert", Refused(code, "injected"))
+    wire.answer_once("insert", StatusError(code, "injected"))
 
     with pytest.raises(kind) as raised:
         wire.objects.create("a", b"")
@@ -151,9 +153,9 @@ def test_what_an_answer_to_a_create_means(
     assert wire.objects.names("") == []
 
 
-@pytest.mark.parametrize("answer", [Refused(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
+@pytest.mark.parametrize("answer", [StatusError(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
 @pytest.mark.parametrize("verb", ["get", "list"])
-def test_a_read_without_an_answer(wire: OverTheWire, verb: str, answer: Refused) -> None:
+def test_a_read_without_an_answer(wire: OverTheWire, verb: str, answer: StatusError) -> None:
     """Could not look is not the same as empty."""
     wire.objects.create("a", b"1")
     wire.answer_once(verb, answer)
@@ -188,8 +190,8 @@ def test_the_client_asks_for_nothing_by_itself(wire: OverTheWire) -> None:
     """No thread looks the bucket up, which would outlive the call and need a right of its own."""
     asked, answered = [], Event()
 
-    def hold(call: str, at: Moment) -> None:
-        if at is Moment.BEFORE:
+    def hold(call: str, at: CallMoment) -> None:
+        if at is CallMoment.BEFORE:
             asked.append(call)
             if call.endswith("/buckets.get"):
                 answered.wait(10)

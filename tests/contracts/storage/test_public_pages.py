@@ -10,8 +10,8 @@ import grpc
 import httpx
 import pytest
 
-from local.core.grpc_services import Dropped, Refused
-from local.faults.points import Faults, Moment
+from local.core.grpc_services import Dropped, StatusError
+from local.faults.points import CallMoment, FaultPoints
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
@@ -27,12 +27,14 @@ NAME = "public/bookshop/index.html"
 class OverTheWire:
     """The adapter, and the faults of the service behind it."""
 
-    def __init__(self, faults: Faults, clients: Clients) -> None:
+    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
         self._faults = faults
         self.clients = clients
         self.pages = BucketPages(clients.storage, "status")
 
-    def answer_once(self, verb: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+    def answer_once(
+        self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
+    ) -> None:
         answer_once(self._faults, f"objects.{verb}", answer, moment)
 
 
@@ -136,7 +138,7 @@ def test_what_an_answer_to_a_write_means(
     wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status of the service is one of our errors, and the client repeats nothing by itself."""
-    wire.answer_once("insert", Refused(code, "injected"))
+    wire.answer_once("insert", StatusError(code, "injected"))
 
     with pytest.raises(kind) as raised:
         wire.pages.put(NAME, b"", HTML, 0)
@@ -144,8 +146,8 @@ def test_what_an_answer_to_a_write_means(
     assert type(raised.value) is kind
 
 
-@pytest.mark.parametrize("answer", [Refused(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
-def test_a_look_without_an_answer(wire: OverTheWire, answer: Refused) -> None:
+@pytest.mark.parametrize("answer", [StatusError(grpc.StatusCode.UNAVAILABLE, "no"), Dropped("cut")])
+def test_a_look_without_an_answer(wire: OverTheWire, answer: StatusError) -> None:
     """Could not look is not the same as absent."""
     wire.answer_once("get", answer)
 

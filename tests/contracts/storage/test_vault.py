@@ -8,9 +8,9 @@ from typing import Protocol
 import pytest
 
 from local.core.grpc_services import Dropped
-from local.faults.points import Faults, Moment
+from local.faults.points import CallMoment, FaultPoints
 from local.services.storage import Buckets
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.core.errors import Ambiguous, Rejected
@@ -19,7 +19,7 @@ from shared.ports.storage import Vault
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory
 from tests.support.fakes.runtime.clock import START, FakeClock
-from tests.support.fakes.storage.vault import MemoryVault, content_of
+from tests.support.fakes.storage.vault import MemoryVault, source_content
 
 OBJECT = "pay/function-source.zip"
 
@@ -48,7 +48,7 @@ class InMemory:
         self._fake.lost.add(SourceObject("sources", OBJECT, 3))
 
     def content(self, source: SourceObject) -> bytes:
-        return content_of(source)
+        return source_content(source)
 
     def lose_answer(self, verb: str) -> None:
         lose_in_memory(self._fake, f"kept.{verb}")
@@ -57,13 +57,15 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, buckets: Buckets, faults: Faults, clients: Clients) -> None:
+    def __init__(self, buckets: Buckets, faults: FaultPoints, clients: Clients) -> None:
         self._buckets = buckets
         self._faults = faults
         self.vault: Vault = BucketVault(clients.storage, "kept")
         self.sources = [
             SourceObject(
-                "sources", OBJECT, buckets.put(*put, "application/zip", {}, Conditions()).generation
+                "sources",
+                OBJECT,
+                buckets.put(*put, "application/zip", {}, Preconditions()).generation,
             )
             for put in (("sources", OBJECT, b"first"), ("sources", OBJECT, b"second"))
         ]
@@ -73,7 +75,7 @@ class OverTheWire:
 
     def lose_answer(self, verb: str) -> None:
         call = {"copy": "rewrite", "keep": "insert"}[verb]
-        answer_once(self._faults, f"objects.{call}", Dropped("cut"), Moment.AFTER)
+        answer_once(self._faults, f"objects.{call}", Dropped("cut"), CallMoment.AFTER)
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_a_source_that_is_gone(world: VaultWorld) -> None:
     with pytest.raises(Rejected):
         world.vault.copy(SourceObject("sources", OBJECT, 3), "a")
 
-    assert world.vault.made("") == {}
+    assert world.vault.creation_times("") == {}
 
 
 @pytest.mark.parametrize("verb", ["copy", "keep"])
@@ -157,4 +159,4 @@ def test_what_is_made_and_removed(world: VaultWorld) -> None:
     world.vault.remove("shop/a")
     world.vault.remove("shop/a")
 
-    assert world.vault.made("shop/") == {"shop/b": START}
+    assert world.vault.creation_times("shop/") == {"shop/b": START}

@@ -9,18 +9,18 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from local.application.service import Configuration as Given
-from local.application.sources import archive
+from local.application.service import RevisionConfiguration as Given
+from local.application.sources import build_archive
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.services.storage.conditions import Conditions
+from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.run.builder import CloudBuilder
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.gcp.storage.vault import BucketVault
-from shared.domain.deployments.build_config import Recipe, recipe
+from shared.domain.deployments.build_config import Recipe, derive_recipe
 from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
-from shared.domain.deployments.source_copies import written
+from shared.domain.deployments.source_copies import encode_values
 from shared.domain.policy.model import Group, Policy
 from shared.ports.platform import Builder, Platform
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
@@ -138,14 +138,14 @@ class OverTheWire:
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
         given = Given(environment={"STRIPE": "live"}, secrets={"KEY": "PAYMENT/1"})
-        cloud.surroundings.secrets.found(PROJECT, "PAYMENT", START)
+        cloud.surroundings.secrets.provision(PROJECT, "PAYMENT", START)
         self._application.deploy(["placeOrder"], release="r1", configuration=given)
         first = self.platform.functions()["placeOrder"]
         cloud.buckets.create(COPIES)
         self._archive = self._put(
-            "source.zip", archive(self._application.service("placeorder").latest_created)
+            "source.zip", build_archive(self._application.service("placeorder").latest_created)
         )
-        values = self._put("values.json", written(self.platform.values("placeOrder")))
+        values = self._put("values.json", encode_values(self.platform.values("placeOrder")))
         self.kept = replace(_kept(first, values=values), source=self._archive)
         self.advance(60)
         self._application.deploy(
@@ -153,7 +153,7 @@ class OverTheWire:
         )
 
     def _put(self, name: str, content: bytes) -> SourceObject:
-        stored = self._cloud.buckets.put(COPIES, name, content, "x/y", {}, Conditions())
+        stored = self._cloud.buckets.put(COPIES, name, content, "x/y", {}, Preconditions())
         return SourceObject(COPIES, name, stored.generation)
 
     def advance(self, seconds: float) -> None:
@@ -164,7 +164,7 @@ class OverTheWire:
 
     def overwrite_values(self) -> None:
         """Another object lies under the name by now: what was recorded is an older generation."""
-        self._put("values.json", written(self.platform.values("placeOrder")))
+        self._put("values.json", encode_values(self.platform.values("placeOrder")))
 
     def destroy_secret(self) -> None:
         self._application.builds.is_enabled = lambda bound: bound != "PAYMENT/1"
@@ -180,7 +180,7 @@ class OverTheWire:
         self._functions.delete_function(name=name)
 
     def become_first_generation(self) -> None:
-        self._application.of_first_generation("placeOrder")
+        self._application.make_first_generation("placeOrder")
         self.kept = replace(self.kept, generation=Generation.FIRST)
 
     def refuse_writes(self) -> None:
@@ -194,7 +194,7 @@ class OverTheWire:
 def _kept(state: FunctionState, values: SourceObject | None) -> Recipe:
     """How a function ran, as a record keeps it."""
     place = values or SourceObject(COPIES, "values.json", 1)
-    kept = recipe(
+    kept = derive_recipe(
         replace(
             state,
             copy=SourceObject(COPIES, "source.zip", 1),

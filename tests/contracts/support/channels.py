@@ -10,11 +10,11 @@ from typing import Any
 from firebase_admin import credentials
 from google.auth.credentials import AnonymousCredentials
 
-from shared.domain.notices.message import Message
+from shared.domain.notices.message import NoticeMessage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from tests.support.faults.hostile_text import ID
 
-WORDS = Message("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")
+WORDS = NoticeMessage("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")
 KEY = f"{ID}:detected:page"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 USERS = Channel("users", ChannelKind.PUSH, audience=Audience.USERS)

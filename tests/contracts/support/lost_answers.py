@@ -6,8 +6,8 @@ from typing import Protocol
 
 import grpc
 
-from local.core.grpc_services import Refused
-from local.faults.points import Faults, Moment
+from local.core.grpc_services import StatusError
+from local.faults.points import CallMoment, FaultPoints
 from shared.core.errors import Ambiguous
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 
@@ -29,17 +29,22 @@ def lose_in_memory(fake: Hooked, lost: str) -> None:
     fake.hook = hook
 
 
-def lose_on_the_wire(faults: Faults, lost: str) -> None:
+def lose_on_the_wire(faults: FaultPoints, lost: str) -> None:
     """The service's next call of that name takes effect, and its answer is lost."""
     answer_once(
-        faults, lost, Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost"), Moment.AFTER
+        faults,
+        lost,
+        StatusError(grpc.StatusCode.UNAVAILABLE, "the answer was lost"),
+        CallMoment.AFTER,
     )
 
 
-def answer_once(faults: Faults, call: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+def answer_once(
+    faults: FaultPoints, call: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
+) -> None:
     """The service's next call whose name ends so has that answer; each after it has its own."""
 
-    def hook(asked: str, at: Moment) -> None:
+    def hook(asked: str, at: CallMoment) -> None:
         if asked.endswith(f"/{call}") and at is moment:
             faults.remove(hook)
             raise answer

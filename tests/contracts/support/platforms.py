@@ -10,17 +10,17 @@ from random import Random
 from typing import Protocol
 
 from local.application import Part
-from local.application.service import Configuration as Given
+from local.application.service import RevisionConfiguration as Given
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 from shared.adapters.gcp.project.secret_values import HOST as SECRETS_HOST
-from shared.adapters.gcp.project.secret_values import SecretValues
+from shared.adapters.gcp.project.secret_values import SecretManagerValues
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.prober import HttpProber
-from shared.domain.deployments.inventory.state import SecretUse, configured
+from shared.domain.deployments.inventory.state import SecretUse, build_configuration
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group, Policy, Probe, ProbeAccount
 from shared.ports.platform import Metrics, Platform
@@ -114,7 +114,7 @@ class InMemory:
             SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items()
         )
         plain = {"RELEASE": "r", **configuration.environment}
-        configured_so = configured(
+        configured_so = build_configuration(
             plain,
             uses,
             account=DEFAULT.account,
@@ -161,7 +161,7 @@ class OverTheWire:
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
         self.metrics: Metrics = RouterMetrics(clients.monitoring, "shop", PROJECT, REGION)
-        secrets = SecretValues(clients.rest(SECRETS_HOST), PROJECT)
+        secrets = SecretManagerValues(clients.rest(SECRETS_HOST), PROJECT)
         self.prober: Prober = HttpProber(
             lambda _host: cloud.addresses["control"], secrets=lambda: secrets
         )
@@ -191,7 +191,7 @@ class OverTheWire:
         application.degrade(function, first.name, starts=False)
 
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
-        self._cloud.application("shop").feed(function, waiting, queue=queue)
+        self._cloud.application("shop").connect_events(function, waiting, queue=queue)
 
     def fail_late(self, function: str, error: str) -> None:
         self._cloud.rollouts.failure = lambda name: error if name == function.lower() else ""
@@ -205,7 +205,7 @@ class OverTheWire:
         self._cloud.identity.put(Account(email, PASSWORD, disabled=not lets))
 
     def fail_sign_ins(self, rate: float) -> None:
-        self._cloud.application("shop").parts.put(Part.SIGN_INS, failure_rate=rate)
+        self._cloud.application("shop").parts.change_part(Part.SIGN_INS, failure_rate=rate)
 
     def lose_answer_of_shift(self) -> None:
         lose_on_the_wire(self._cloud.faults, "UpdateService")

@@ -24,9 +24,9 @@ from local.services.iam import project_policies, service_accounts
 from local.services.scheduler import jobs
 from local.services.secret_manager import secrets
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.resources import CloudEstate
+from shared.adapters.gcp.resources import CloudResources
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.state import (
     AccountState,
     HostingSite,
@@ -39,7 +39,7 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Group, Policy
 from shared.domain.policy.resources import Resources
-from shared.ports.resources import Estate
+from shared.ports.resources import ProtectedResources
 from tests.local.support.rest import Product
 from tests.support.fakes.resources import EMPTY_TEMPLATE, FakeEstate
 from tests.support.fakes.runtime.clock import START, FakeClock
@@ -64,7 +64,7 @@ NAME = IndexField("__name__", "DESCENDING")
 class EstateWorld(Protocol):
     """One site, one template, one release, one secret, one job; nothing else happens to them."""
 
-    estate: Estate
+    estate: ProtectedResources
 
     def now(self) -> datetime: ...
 
@@ -96,7 +96,7 @@ class EstateWorld(Protocol):
         """The one that is `INDEX`."""
         ...
 
-    def let_expire(self, database: str, expiry: Expiry) -> None:
+    def let_expire(self, database: str, expiry: TtlField) -> None:
         """By a policy of the database's own."""
         ...
 
@@ -146,7 +146,7 @@ class InMemory:
         self._clock = FakeClock()
         self._fake = FakeEstate()
         self._made = 1
-        self.estate: Estate = self._fake
+        self.estate: ProtectedResources = self._fake
         now = self._clock.now()
         self._fake.sites[SITE] = HostingSite("v1", now)
         self._fake.statuses = {(SITE, "v1"): "FINALIZED"}
@@ -205,7 +205,7 @@ class InMemory:
     def create_index(self) -> None:
         self._fake.declared.append(replace(INDEX, fields=(*INDEX.fields, NAME)))
 
-    def let_expire(self, database: str, expiry: Expiry) -> None:
+    def let_expire(self, database: str, expiry: TtlField) -> None:
         self._fake.expiring.setdefault(database, []).append(expiry)
 
     def sign_up(self, *people: str) -> None:
@@ -252,7 +252,7 @@ class OverTheWire:
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
         self._cloud = cloud
         self._clients = clients
-        self.estate: Estate = CloudEstate(clients, PROJECT, REGION)
+        self.estate: ProtectedResources = CloudResources(clients, PROJECT, REGION)
 
     def now(self) -> datetime:
         return self._cloud.clock.now()
@@ -310,7 +310,7 @@ class OverTheWire:
         )
         self._clients.firestore_admin.create_index(parent=parent, index=index)
 
-    def let_expire(self, database: str, expiry: Expiry) -> None:
+    def let_expire(self, database: str, expiry: TtlField) -> None:
         group = f"projects/{PROJECT}/databases/{database}/collectionGroups/{expiry.group}"
         name = f"{group}/fields/{FieldPath(*expiry.field).to_api_repr()}"
         config = Field.TtlConfig(expiration_offset=expiry.after)
@@ -397,7 +397,7 @@ def embedded() -> Iterator[OverTheWire]:
     )
     clock = CloudClock(START, scale=0)
     cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
-    cloud.surroundings.accounts.found(PROJECT, ACCOUNT)
+    cloud.surroundings.accounts.provision(PROJECT, ACCOUNT)
     clients = Clients(cloud.addresses, deployed=False)
     try:
         yield OverTheWire(cloud, clients)

@@ -12,9 +12,9 @@ import grpc
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused, serve
+from local.core.grpc_services import StatusError, serve
 from local.core.journal import Journal
-from local.faults.points import Faults, Hook, Moment
+from local.faults.points import CallMoment, FaultPoints, Hook
 from local.services.firestore import Concurrency
 from local.services.firestore.service import FirestoreService
 from shared.adapters.gcp.clients import Clients
@@ -77,22 +77,22 @@ class InMemory:
 class OverTheWire:
     """The adapter, over gRPC to an embedded Firestore, in a database of its own."""
 
-    def __init__(self, faults: Faults, clients: Clients) -> None:
+    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
         self._faults = faults
         self._hooks: list[Hook] = []
         database = f"projects/demo/databases/d{uuid.uuid4().hex}"
         self.store: Store = FirestoreStore(clients.firestore, database, FakeClock(), Random(1))
 
     def lose_next_answer(self) -> None:
-        self.answer(COMMIT, Moment.AFTER, 1, grpc.StatusCode.UNAVAILABLE)
+        self.answer(COMMIT, CallMoment.AFTER, 1, grpc.StatusCode.UNAVAILABLE)
 
     def contend(self, path: str, times: int) -> None:
-        self.answer(COMMIT, Moment.BEFORE, times, grpc.StatusCode.ABORTED)
+        self.answer(COMMIT, CallMoment.BEFORE, times, grpc.StatusCode.ABORTED)
 
     def answer(
         self,
         call: str,
-        moment: Moment,
+        moment: CallMoment,
         times: int,
         status: grpc.StatusCode,
         trailers: tuple[tuple[str, bytes], ...] = (),
@@ -100,11 +100,11 @@ class OverTheWire:
         """Let the next calls end in a status, on that side of their effect."""
         left = times
 
-        def hook(asked: str, at: Moment) -> None:
+        def hook(asked: str, at: CallMoment) -> None:
             nonlocal left
             if (asked, at) == (call, moment) and left:
                 left -= 1
-                raise Refused(status, "injected", trailers)
+                raise StatusError(status, "injected", trailers)
 
         self._hooks.append(hook)
         self._faults.add(hook)
@@ -117,7 +117,7 @@ class OverTheWire:
 @contextmanager
 def firestore(concurrency: Concurrency) -> Iterator[Callable[[], OverTheWire]]:
     """An embedded Firestore; each call makes a store of its own on it."""
-    faults = Faults()
+    faults = FaultPoints()
     service = FirestoreService(CloudClock(), Journal(), concurrency, randomness=Random(2))
     server, address = serve({FirestoreGrpcTransport: service}, faults)
     clients = Clients({"firestore": address}, deployed=False)

@@ -10,7 +10,7 @@ import pytest
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from shared.adapters.clock import FollowedClock, SystemClock
+from shared.adapters.clock import EmbeddedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
 from shared.domain.policy.model import Group, Policy
@@ -39,7 +39,7 @@ def clock(request: pytest.FixtureRequest, cloud: Cloud) -> Clock:
     if request.param == "fake":
         return FakeClock()
     cloud.clock.rescale(1000)
-    return FollowedClock(url(cloud))
+    return EmbeddedClock(url(cloud))
 
 
 def test_time_is_aware_utc(clock: Clock) -> None:
@@ -69,7 +69,7 @@ def test_sleeping_no_time_at_all(clock: Clock) -> None:
 def test_a_followed_clock_between_readings(cloud: Cloud) -> None:
     """Between readings the cloud's time is carried forward at the cloud's pace, not the wall's."""
     wall = FakeClock()
-    clock = FollowedClock(url(cloud), wall)
+    clock = EmbeddedClock(url(cloud), wall)
     cloud.clock.rescale(100)
     clock.follow()
     cloud.clock.rescale(0)
@@ -84,7 +84,7 @@ def test_a_followed_clock_between_readings(cloud: Cloud) -> None:
 def test_a_followed_clock_whose_cloud_has_slowed_down(cloud: Cloud) -> None:
     """It is ahead by a second of the cloud's time at most, and waits: it never goes back."""
     wall = FakeClock()
-    clock = FollowedClock(url(cloud), wall)
+    clock = EmbeddedClock(url(cloud), wall)
     cloud.clock.rescale(100)
     clock.follow()
     cloud.clock.rescale(0)
@@ -102,7 +102,7 @@ def test_a_followed_clock_whose_cloud_has_slowed_down(cloud: Cloud) -> None:
 def test_a_followed_clock_whose_cloud_is_moved(cloud: Cloud) -> None:
     """A step of the cloud's clock is seen after a wall second, or at once when asked."""
     wall = FakeClock()
-    clock = FollowedClock(url(cloud), wall)
+    clock = EmbeddedClock(url(cloud), wall)
     cloud.clock.advance(timedelta(hours=1))
     assert clock.now() == START
 
@@ -117,7 +117,7 @@ def test_a_followed_clock_whose_cloud_is_moved(cloud: Cloud) -> None:
 
 def test_sleeping_while_the_cloud_stands_still(cloud: Cloud) -> None:
     """A sleeper in a stepped cloud wakes when somebody has moved its clock far enough."""
-    clock = FollowedClock(url(cloud))
+    clock = EmbeddedClock(url(cloud))
     slept = []
 
     def sleep() -> None:
@@ -137,7 +137,7 @@ def test_sleeping_while_the_cloud_stands_still(cloud: Cloud) -> None:
 def test_a_followed_clock_whose_cloud_is_gone(cloud: Cloud) -> None:
     """A clock that cannot be read is Unavailable, not a guess."""
     wall = FakeClock()
-    clock = FollowedClock(url(cloud), wall)
+    clock = EmbeddedClock(url(cloud), wall)
     cloud.stop()
     wall.sleep(1)
 

@@ -14,10 +14,10 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.firestore.service import FirestoreService
 from shared.adapters.clock import SystemClock
-from shared.adapters.gcp.clients import ANY_SIZE, UNREPEATED, Clients
+from shared.adapters.gcp.clients import NO_RETRY_OPTIONS, UNLIMITED_MESSAGE_OPTIONS, Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable
 
@@ -37,7 +37,7 @@ def test_reads_whose_server_goes_away() -> None:
 def _left_alone() -> list[Thread]:
     """Readers that were in the middle of it when their server was stopped, and have not ended."""
     service = FirestoreService(CloudClock(), Journal(), randomness=Random(1))
-    server, address = serve({FirestoreGrpcTransport: service}, Faults())
+    server, address = serve({FirestoreGrpcTransport: service}, FaultPoints())
     clients = Clients({"firestore": address}, deployed=False)
     database = "projects/demo/databases/rollback"
     store = FirestoreStore(clients.firestore, database, SystemClock(), Random(1))
@@ -90,5 +90,5 @@ def test_a_channel_to_google(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert set(made) == {client.transport.host for client in asked}
     for options in made.values():
-        assert options[:2] == ANY_SIZE
-        assert options[-1:] == UNREPEATED
+        assert options[:2] == UNLIMITED_MESSAGE_OPTIONS
+        assert options[-1:] == NO_RETRY_OPTIONS

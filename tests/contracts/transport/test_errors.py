@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
-from local.faults.points import Moment
+from local.faults.points import CallMoment
 from local.services.firestore import Concurrency
 from shared.adapters.gcp.errors import Contended
 from shared.core.errors import (
@@ -67,7 +67,7 @@ def test_a_commit_that_answers(
     world: OverTheWire, status: str, meaning: type[RollbackError]
 ) -> None:
     """A commit is sent once, whatever its answer, and each answer has one meaning."""
-    world.answer(COMMIT, Moment.BEFORE, 1, grpc.StatusCode[status])
+    world.answer(COMMIT, CallMoment.BEFORE, 1, grpc.StatusCode[status])
 
     with pytest.raises(meaning) as caught:
         world.store.commit([Create("a/b", {})])
@@ -85,7 +85,7 @@ def test_a_read_that_answers(
     """A read without an answer is Unavailable, never nothing found and never Ambiguous."""
     call = {"get": "BatchGetDocuments", "query": "RunQuery"}[read]
     name = f"google.firestore.v1.Firestore/{call}"
-    world.answer(name, Moment.BEFORE, 1, grpc.StatusCode[status])
+    world.answer(name, CallMoment.BEFORE, 1, grpc.StatusCode[status])
 
     with pytest.raises(meaning) as caught:
         world.store.get("a/b") if read == "get" else world.store.query(Query("a"))
@@ -114,7 +114,7 @@ def test_a_commit_that_is_throttled(
 ) -> None:
     """The service's advice, when it gives one, is when to come back."""
     exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
-    world.answer(COMMIT, Moment.BEFORE, 1, exhausted, trailers)
+    world.answer(COMMIT, CallMoment.BEFORE, 1, exhausted, trailers)
 
     with pytest.raises(Throttled) as caught:
         world.store.commit([Create("a/b", {})])
@@ -125,7 +125,9 @@ def test_a_commit_that_is_throttled(
 @pytest.mark.parametrize("call", ["BeginTransaction", "BatchGetDocuments"])
 def test_a_transaction_aborted_before_its_commit(world: OverTheWire, call: str) -> None:
     """Contention that shows at the start, or in a read, runs the transaction again too."""
-    world.answer(f"google.firestore.v1.Firestore/{call}", Moment.BEFORE, 2, grpc.StatusCode.ABORTED)
+    world.answer(
+        f"google.firestore.v1.Firestore/{call}", CallMoment.BEFORE, 2, grpc.StatusCode.ABORTED
+    )
 
     world.store.transact(lambda reader: [Create("a/b", {"seen": reader.get("a/c").fields})])
 
@@ -135,7 +137,7 @@ def test_a_transaction_aborted_before_its_commit(world: OverTheWire, call: str) 
 def test_a_transaction_that_cannot_be_rolled_back(world: OverTheWire) -> None:
     """The reason for giving up comes out, not the trouble with letting go."""
     rollback = "google.firestore.v1.Firestore/Rollback"
-    world.answer(rollback, Moment.BEFORE, 1, grpc.StatusCode.UNAVAILABLE)
+    world.answer(rollback, CallMoment.BEFORE, 1, grpc.StatusCode.UNAVAILABLE)
 
     def work(reader: Any) -> Any:
         raise KeyError("reason")

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.adapters.embedded_cloud import LATENCY
-from shared.adapters.prober import BODY_BYTES, HttpProber
+from shared.adapters.embedded_cloud import LATENCY_HEADER
+from shared.adapters.prober import MAX_BODY_BYTES, HttpProber
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Probe
 from tests.contracts.support.http_server import serving
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/bomb":
             self.send_header("Content-Encoding", "gzip")
         if self.path == "/says-slow":
-            self.send_header(LATENCY, "3600")
+            self.send_header(LATENCY_HEADER, "3600")
         self.end_headers()
         match self.path:
             case "/late":
@@ -110,7 +110,7 @@ def test_a_body_without_an_end(server: Server) -> None:
 
     assert (answer.passed, answer.status) == (True, 200)
     assert answer.seconds < 5
-    assert server.written < 10 * BODY_BYTES  # what buffers on both sides hold
+    assert server.written < 10 * MAX_BODY_BYTES  # what buffers on both sides hold
 
 
 def test_a_body_that_stops_in_the_middle(server: Server) -> None:
@@ -148,7 +148,7 @@ def test_how_long_an_embedded_cloud_says_that_its_answer_takes(server: Server) -
     """Its time runs at another pace, on a machine that may be busy; nobody else is believed."""
     resolve, slow = lambda host: f"127.0.0.1:{server.server_port}", f"https://{HOST}/says-slow"
 
-    answer = HttpProber(resolve, latency=LATENCY).ask(Probe("p", slow))
+    answer = HttpProber(resolve, latency=LATENCY_HEADER).ask(Probe("p", slow))
 
     assert answer.seconds == 3600.0
     assert HttpProber(resolve).ask(Probe("p", slow)).seconds < 3600.0

@@ -21,7 +21,7 @@ from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
 from shared.adapters.gcp.firebase.rules import FirebaseRules
 from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
 from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
-from shared.adapters.gcp.rest import MOST_PAGES, Rest
+from shared.adapters.gcp.rest import MAX_PAGES, Rest
 from shared.core.errors import (
     Ambiguous,
     Gone,
@@ -166,7 +166,7 @@ def test_an_effect_whose_answer_takes_too_long(
     stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is known of it, and no further call is made: it would land too late."""
-    monkeypatch.setattr(adapter, "EFFECT_SECONDS", 0.0)
+    monkeypatch.setattr(adapter, "EFFECT_TIMEOUT_SECONDS", 0.0)
     stub.answer = lambda path: (200, {}, b'{"name": "projects/shop/rulesets/r1"}')
 
     with pytest.raises(Ambiguous):
@@ -197,7 +197,7 @@ def test_an_answer_that_is_too_long(
     stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not read to its end."""
-    monkeypatch.setattr(adapter, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(adapter, "MAX_ANSWER_BYTES", 1000)
     stub.answer = lambda path: (200, {}, b'{"a": "%s"}' % (b"x" * 2000))
 
     assert "more than 1000 bytes" in str(raised(rest))
@@ -217,7 +217,7 @@ def test_a_list_without_an_end(stub: Stub, rest: Rest) -> None:
     with pytest.raises(Unavailable):
         FirebaseRules(rest, "shop").releases()
 
-    assert len(stub.asked) == MOST_PAGES
+    assert len(stub.asked) == MAX_PAGES
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_triggers_in_part(stub: Stub, rest: Rest, body: dict[str, Any]) -> None:
     stub.answer = lambda path: (200, {}, msgspec.json.encode(pages["pageToken=2" in path]))
 
     with pytest.raises(Unavailable):
-        EventarcTriggers(rest, "shop").every()
+        EventarcTriggers(rest, "shop").list_triggers()
     assert len(stub.asked) == 2
 
 
@@ -285,7 +285,7 @@ def test_what_a_trigger_starts(
     body = {"triggers": [{"name": T, "destination": destination, "conditions": {"x": {}}}]}
     stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
 
-    assert [str(one) for one in EventarcTriggers(rest, "shop").every()] == [told]
+    assert [str(one) for one in EventarcTriggers(rest, "shop").list_triggers()] == [told]
 
 
 def test_an_operator_that_is_not_known(stub: Stub, rest: Rest) -> None:
@@ -299,7 +299,7 @@ def test_an_operator_that_is_not_known(stub: Stub, rest: Rest) -> None:
     stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
 
     filters = {"type": "t", "document": "a/{b}", "database": "**"}
-    found = EventarcTriggers(rest, "shop").every()
+    found = EventarcTriggers(rest, "shop").list_triggers()
     assert found == [Trigger(T, "something unknown", filters)]
 
 
@@ -328,7 +328,7 @@ def test_a_fault_of_the_embedded_cloud(cloud: Cloud) -> None:
     """A dropped connection is no answer; the next request is answered."""
     call = f"{rules.HOST}/projects.releases.list".encode()
     plan = b'{"calls": [{"call": "%s", "answer": "DROP", "times": 1}]}' % call
-    cloud.injector.install(fault_plan.read(plan))
+    cloud.injector.install(fault_plan.parse_plan(plan))
     clients = Clients(cloud.addresses, deployed=False)
     found = FirebaseRules(clients.rest(rules.HOST), "shop")
 

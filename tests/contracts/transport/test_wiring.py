@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation.provisions import audit_bucket
-from responders.support.inventory_reader import take_stock
+from responders.support.inventory_reader import read_inventory
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients
 from shared.core import topics
 from shared.core.errors import BadConfiguration
 from shared.core.store import Create
-from shared.domain.deployments.inventory.diff import incomparable
+from shared.domain.deployments.inventory.diff import incomparable_parts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy, Probe
@@ -80,17 +80,17 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     }
     assert wiring.system("shop").exports.find(DEFAULT_DATABASE, "gs://none/none") is None
     assert wiring.system("shop").backups.database(DEFAULT_DATABASE).earliest_at == START
-    assert wiring.projects.export_buckets.listed(audit_bucket("operations"), "") == {}
+    assert wiring.projects.export_buckets.list_objects(audit_bucket("operations"), "") == {}
     page = "https://us-central1-bank.cloudfunctions.net/payIn"
     assert wiring.prober.ask(Probe("pay in", page)).status == 200
 
 
 def test_the_whole_inventory_of_an_embedded_cloud(wiring: Wiring) -> None:
     """Every part that a policy names is read through the wiring, and known."""
-    stock = take_stock(wiring, POLICIES["shop"])
+    stock = read_inventory(wiring, POLICIES["shop"])
 
     assert [part for part in InventoryPart if not getattr(stock, part)] == [InventoryPart.INDEXES]
-    assert incomparable(stock, stock) == ()
+    assert incomparable_parts(stock, stock) == ()
 
 
 def test_each_adapter_is_built_once(wiring: Wiring) -> None:

@@ -6,19 +6,24 @@ from contextlib import suppress
 
 import pytest
 
-from responders.jobs.data_check import Checking
+from responders.jobs.data_check import DataChecker
 from shared.core.errors import RollbackError
 from shared.core.store import Query
-from shared.domain.audit.system_chain import events_of
-from tests.support.data.data_checks import HOUR, SHOP, Shop
-from tests.support.faults.fault_injection import Crashed, Fault, Saboteur, points
+from shared.domain.audit.system_chain import system_events_path
+from tests.support.data.data_checks import HOUR, SHOP, CheckedShop
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    ProcessCrash,
+    enumerate_fault_points,
+)
 
 COUNTED = ("store.commit",)
 
 
-def run(saboteur: Saboteur) -> Shop:
+def run(saboteur: FaultInjectorHook) -> CheckedShop:
     """Damage that is found by one run, and mended before the next; an hour has many minutes."""
-    shop = Shop(SHOP, hook=saboteur)
+    shop = CheckedShop(SHOP, hook=saboteur)
     saboteur.world = shop
     shop.write({"customers/eve": {"mail": "e@b"}})
     saboteur.active = True
@@ -26,25 +31,28 @@ def run(saboteur: Saboteur) -> Shop:
     shop.write({"customers/eve": {"email": "e@b"}})
     look(shop, saboteur)
     saboteur.active = False
-    shop.checking.check()
+    shop.checking.advance_checks()
     return shop
 
 
-def look(shop: Shop, saboteur: Saboteur) -> None:
+def look(shop: CheckedShop, saboteur: FaultInjectorHook) -> None:
     shop.ports.clock.advance(HOUR)
     for _ in range(3):
         try:
             with suppress(RollbackError):  # the next minute looks what became of it
-                shop.checking.check()
-        except Crashed:
+                shop.checking.advance_checks()
+        except ProcessCrash:
             saboteur.revive()
-            shop.checking = Checking(shop.ports, {"bookshop": SHOP})
+            shop.checking = DataChecker(shop.ports, {"bookshop": SHOP})
 
 
-@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED, (Fault.CRASH, Fault.LOST_ANSWER)))
-def test_a_fault_anywhere_loses_no_damage(fault: Fault, point: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "point"),
+    enumerate_fault_points(run, COUNTED, (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)),
+)
+def test_a_fault_anywhere_loses_no_damage(fault: InjectedFault, point: int) -> None:
     """Whoever dies or is deaf, the next minute goes on where the record stands."""
-    saboteur = Saboteur(point, fault, COUNTED)
+    saboteur = FaultInjectorHook(point, fault, COUNTED)
 
     shop = run(saboteur)
 
@@ -53,5 +61,5 @@ def test_a_fault_anywhere_loses_no_damage(fault: Fault, point: int) -> None:
     assert (opened.state, closed.state) == ("open", "closed")
     assert opened.monitoring_id == closed.monitoring_id
     assert shop.record().findings == ()
-    told = [one.path for one in shop.ports.store.query(Query(events_of("bookshop")))]
+    told = [one.path for one in shop.ports.store.query(Query(system_events_path("bookshop")))]
     assert len([one for one in told if "database_corruption" in one]) == 2

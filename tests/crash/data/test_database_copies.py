@@ -12,17 +12,22 @@ from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
     DAY,
     MINUTE,
+    add_whole_export,
     all_copies,
-    copy_of,
-    documents,
-    erase,
-    exported,
-    notified,
-    told,
-    world,
+    audit_event_names,
+    build_shop_with_copies,
+    erase_customer,
+    notified_events,
+    only_copy,
+    read_documents,
 )
 from tests.support.fakes.firestore.restores import ORIGINAL
-from tests.support.faults.fault_injection import Fault, Saboteur, pass_time, points
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    enumerate_fault_points,
+    pass_time,
+)
 from tests.support.runtime.world import World
 
 COUNTED = ("restores.clone", "restores.create", "restores.fill", "restores.delete")
@@ -31,22 +36,22 @@ RULES = BackupRules(copies=CopyRules(kept=timedelta(minutes=12)))
 WAYS = ("window", "export")
 
 
-def run(saboteur: Saboteur, way: str) -> World:
+def run(saboteur: FaultInjectorHook, way: str) -> World:
     """A copy is asked for, ready, and let go; Ada is erased before."""
-    shop = world(RULES, saboteur)
+    shop = build_shop_with_copies(RULES, saboteur)
     saboteur.world = shop
     point = "1h"
     if way == "export":
-        point = exported(shop).id
+        point = add_whole_export(shop).id
         shop.ports.clock.advance(10 * DAY)
-    erase(shop, "ada")
+    erase_customer(shop, "ada")
     seen: list[list[str]] = []
     shop.command(command="copy", system="bookshop", restore_point=point)
     saboteur.active = True
     for _ in range(16):
         pass_time(shop, saboteur, 2 * MINUTE)
         seen += [
-            sorted(documents(shop, one.id))
+            sorted(read_documents(shop, one.id))
             for one in all_copies(shop)
             if one.status is FillStatus.READY and one.id in shop.ports.filled.made
         ]
@@ -57,21 +62,27 @@ def run(saboteur: Saboteur, way: str) -> World:
     return shop
 
 
-def points_of_each() -> list[tuple[str, Fault, int]]:
-    return [(way, *one) for way in WAYS for one in points(partial(run, way=way), COUNTED)]
+def points_of_each() -> list[tuple[str, InjectedFault, int]]:
+    return [
+        (way, *one)
+        for way in WAYS
+        for one in enumerate_fault_points(partial(run, way=way), COUNTED)
+    ]
 
 
 @pytest.mark.parametrize(("way", "fault", "point"), points_of_each())
-def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(way: str, fault: Fault, point: int) -> None:
+def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(
+    way: str, fault: InjectedFault, point: int
+) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
-    saboteur = Saboteur(point, fault, COUNTED)
+    saboteur = FaultInjectorHook(point, fault, COUNTED)
 
     shop = run(saboteur, way)
 
     assert saboteur.happened
-    made = copy_of(shop)
+    made = only_copy(shop)
     assert (made.status, made.faults) == (FillStatus.DELETED, ())
-    assert told(shop) == ["copy.made", "copy.ready", "copy.ends", "copy.deleted"]
-    assert len(notified(shop)) == 3
+    assert audit_event_names(shop) == ["copy.made", "copy.ready", "copy.ends", "copy.deleted"]
+    assert len(notified_events(shop)) == 3
     assert shop.ports.filled.made == [ORIGINAL]
     assert len(shop.ports.filled.ever) == 1

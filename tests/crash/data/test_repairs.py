@@ -10,65 +10,70 @@ from functools import cache
 import pytest
 
 from responders.data.repair import selection, writer
-from responders.data.repair.selection import CHUNK
+from responders.data.repair.selection import DOCUMENTS_PER_BATCH
 from responders.rollback import derived_data
-from shared.domain.data.document import REWRITE_SECONDS, collection_of
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, collection_of
 from shared.domain.data.repair import quarantine
 from shared.domain.policy.model import Policy
-from shared.domain.rollback.rollback import LEASE, RollbackStatus
-from tests.support.data.corrupted_bookshop import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
+from shared.domain.rollback.rollback import LEASE_DURATION, RollbackStatus
+from tests.support.data.corrupted_bookshop import DERIVED, GOOD, MINUTE, SHOP, SPOILT, CorruptedShop
 from tests.support.data.erasure_during_repair import SPOILT as OF_TWO
 from tests.support.data.erasure_during_repair import (
     WITHOUT_ADA,
-    after_the_last,
-    called_off,
-    copies,
-    erase,
-    expect_taken_out_afterwards,
-    journal,
-    last_step,
-    unnamed,
+    add_to_erasure_ledger,
+    after_last_rewrite,
+    cancel_repair_and_erase,
+    expect_erased_after_cancelled_repair,
+    journalled_copies,
+    read_journal,
+    read_last_step,
+    unreferenced_copies,
 )
-from tests.support.faults.fault_injection import Crashed, Fault, Saboteur, ticks
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    ProcessCrash,
+    tick_clock,
+)
 
-REWRITE = timedelta(seconds=REWRITE_SECONDS)
+REWRITE = timedelta(seconds=REWRITE_TIMEOUT_SECONDS)
 EFFECTS = ("quarantine.keep", "quarantine.remove", "rewrites.rewrite")
 EVERYTHING = (*EFFECTS, "store.commit")
 LATER = {"customers/bob": {"email": "later@example.com"}}
 """What the application writes after people were asked."""
 
 
-def run(saboteur: Saboteur, policy: Policy = SHOP) -> Shop:
+def run(saboteur: FaultInjectorHook, policy: Policy = SHOP) -> CorruptedShop:
     """Asked about undisturbed; from the second word on something goes wrong."""
-    shop = Shop(policy, saboteur)
+    shop = CorruptedShop(policy, saboteur)
     saboteur.world = shop
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.write(dict(LATER))
     carried(shop, saboteur, "bob", "approve")
     return shop
 
 
-def carried(shop: Shop, saboteur: Saboteur, actor: str, verb: str) -> None:
+def carried(shop: CorruptedShop, saboteur: FaultInjectorHook, actor: str, verb: str) -> None:
     """What a person says is carried out, with one fault in it."""
     saboteur.active = True
     shop.command(actor, command=verb, system="bookshop", incident=shop.newest.incident)
-    ticks(shop, saboteur, 24, timedelta(seconds=30))
+    tick_clock(shop, saboteur, 24, timedelta(seconds=30))
     saboteur.active = False
 
 
-def expect_repaired(shop: Shop) -> None:
+def expect_repaired(shop: CorruptedShop) -> None:
     """Each document is written once, and named; the application's own are as it wants them."""
     assert shop.data == {**GOOD, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.written() == set(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 @cache
 def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
-    saboteur = Saboteur(counted=counted)
+    saboteur = FaultInjectorHook(counted=counted)
     expect_repaired(run(saboteur))
     return tuple(saboteur.points)
 
@@ -78,15 +83,15 @@ def last_write(points: Sequence[str]) -> int:
     return max(number for number, point in enumerate(points) if "store" not in point)
 
 
-def effects() -> list[tuple[int, Fault]]:
+def effects() -> list[tuple[int, InjectedFault]]:
     """Before and after each copy and each write."""
-    return [(point, fault) for point in range(len(undisturbed(EFFECTS))) for fault in Fault]
+    return [(point, fault) for point in range(len(undisturbed(EFFECTS))) for fault in InjectedFault]
 
 
 @pytest.mark.parametrize(("point", "fault"), effects())
-def test_a_fault_at_a_write(point: int, fault: Fault) -> None:
+def test_a_fault_at_a_write(point: int, fault: InjectedFault) -> None:
     """Whoever dies, hears nothing or stands still there: what is valid stays, all else is back."""
-    saboteur = Saboteur(point, fault, EFFECTS)
+    saboteur = FaultInjectorHook(point, fault, EFFECTS)
     shop = run(saboteur)
 
     assert saboteur.happened
@@ -103,7 +108,7 @@ def commits() -> list[int]:
 @pytest.mark.parametrize("point", commits())
 def test_a_crash_after_a_commit(point: int) -> None:
     """Whichever commit it dies at, the next worker goes on where that one was."""
-    expect_repaired(run(Saboteur(point, Fault.CRASH, EVERYTHING)))
+    expect_repaired(run(FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)))
 
 
 @pytest.mark.parametrize("commit", range(7))
@@ -111,12 +116,12 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(
     commit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made from the documents is asked for in several commits, and each of it once."""
-    monkeypatch.setattr(derived_data, "RECORDS_AT_ONCE", 1)
-    counted = Saboteur(counted=EVERYTHING)
+    monkeypatch.setattr(derived_data, "MAX_RECORDS_PER_COMMIT", 1)
+    counted = FaultInjectorHook(counted=EVERYTHING)
     run(counted, DERIVED)
     first = last_write(counted.points)
     commits = [n for n, one in enumerate(counted.points) if n > first and "after" in one]
-    shop = run(Saboteur(commits[commit], Fault.CRASH, EVERYTHING), DERIVED)
+    shop = run(FaultInjectorHook(commits[commit], InjectedFault.CRASH, EVERYTHING), DERIVED)
 
     expect_repaired(shop)
     assert shop.events(shop.newest).count("rollback.derived-asked") == len(SPOILT)
@@ -126,7 +131,7 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(
     }
 
 
-class Bereft(Shop):
+class Bereft(CorruptedShop):
     """A bookshop that wants a customer back who is gone; each request is seen as it leaves."""
 
     def __init__(self) -> None:
@@ -134,7 +139,7 @@ class Bereft(Shop):
         self.sent_at: list[datetime] = []
         self.stood_still = False
         self.order(restore_point="16m", select="collection:customers")
-        self.parked(12)
+        self.run_until_parked(12)
         self.ports.rewritten.hook = self.sent
 
     def sent(self, verb: str, side: str) -> None:
@@ -146,12 +151,12 @@ class Bereft(Shop):
             assert step.deadline is not None
             assert lands_by <= step.deadline or "customers/bob" not in self.told()
             assert lease is not None
-            assert lands_by <= lease.renewed_at + LEASE
+            assert lands_by <= lease.renewed_at + LEASE_DURATION
 
     def told(self) -> set[str]:
         """The documents of the batch that is being written."""
         [*_, last] = self.ports.quarantine.objects.values()
-        return {one.path for one in quarantine.unpacked(last.content)}
+        return {one.path for one in quarantine.unpack_changes(last.content)}
 
     def stand_still(self, seconds: float) -> None:
         """Somebody does, right before the first request is sent."""
@@ -164,13 +169,13 @@ class Bereft(Shop):
         self.ports.quarantine.hook = stands_still
 
 
-@pytest.mark.parametrize("chunk", [1, CHUNK])
+@pytest.mark.parametrize("chunk", [1, DOCUMENTS_PER_BATCH])
 @pytest.mark.parametrize("seconds", [0, 5, 12, 20, 25, 29])
 def test_what_is_sent_lands_in_its_time(
     seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long a worker stands still before it: then it is intended anew, and sent later."""
-    monkeypatch.setattr(selection, "CHUNK", chunk)
+    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", chunk)
     shop = Bereft()
     shop.stand_still(seconds)
     shop.approve("bob")
@@ -183,8 +188,8 @@ def test_what_is_sent_lands_in_its_time(
 
 def test_portions_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has come further is over: nothing of it is waited for."""
-    monkeypatch.setattr(selection, "CHUNK", 1)
-    monkeypatch.setattr(writer, "PORTION_SECONDS", 0.0)
+    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 1)
+    monkeypatch.setattr(writer, "MAX_PORTION_SECONDS", 0.0)
     shop = Bereft()
     shop.approve("bob")
     shop.pass_time(3 * MINUTE)
@@ -200,24 +205,24 @@ def test_who_follows_a_dead_worker_waits_for_what_that_one_has_sent() -> None:
     def dies(verb: str, side: str) -> None:
         shop.sent(verb, side)
         if len(shop.sent_at) == 1:
-            raise Crashed
+            raise ProcessCrash
 
     shop.ports.rewritten.hook = dies
-    saboteur = Saboteur()
+    saboteur = FaultInjectorHook()
     saboteur.world = shop
     carried(shop, saboteur, "bob", "approve")
 
     died, followed = shop.sent_at
     assert followed - died >= REWRITE
     assert shop.data["customers/bob"] == GOOD["customers/bob"]
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
-def undone(saboteur: Saboteur) -> Shop:
+def undone(saboteur: FaultInjectorHook) -> CorruptedShop:
     """A repair that went well, taken back."""
-    shop = run(Saboteur())
+    shop = run(FaultInjectorHook())
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)
     shop.ports.rewritten.written.clear()
     for fake in (shop.ports.rewritten, shop.ports.quarantine, shop.ports.store):
         fake.hook = saboteur
@@ -226,114 +231,120 @@ def undone(saboteur: Saboteur) -> Shop:
     return shop
 
 
-def expect_undone(shop: Shop) -> None:
+def expect_undone(shop: CorruptedShop) -> None:
     """Everything is as the repair has found it; each document is written once."""
     assert shop.data == {**GOOD, **SPOILT, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 @cache
 def undisturbed_undo() -> int:
-    saboteur = Saboteur(counted=EFFECTS)
+    saboteur = FaultInjectorHook(counted=EFFECTS)
     expect_undone(undone(saboteur))
     return len(saboteur.points)
 
 
-@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("fault", [InjectedFault.CRASH, InjectedFault.LOST_ANSWER])
 @pytest.mark.parametrize("point", range(undisturbed_undo()))
-def test_a_fault_at_a_write_of_the_undo(point: int, fault: Fault) -> None:
+def test_a_fault_at_a_write_of_the_undo(point: int, fault: InjectedFault) -> None:
     """It is taken back all the same, and once."""
-    saboteur = Saboteur(point, fault, EFFECTS)
+    saboteur = FaultInjectorHook(point, fault, EFFECTS)
     shop = undone(saboteur)
 
     assert saboteur.happened
     expect_undone(shop)
 
 
-def erased_meanwhile(saboteur: Saboteur) -> Shop:
+def erased_meanwhile(saboteur: FaultInjectorHook) -> CorruptedShop:
     """Somebody is erased once the last document is back, and something goes wrong around that."""
-    shop = Shop(SHOP, saboteur, spoilt=OF_TWO)
+    shop = CorruptedShop(SHOP, saboteur, spoilt=OF_TWO)
     saboteur.world = shop
     shop.order()
-    shop.parked()
-    shop.ports.rewritten.hook = after_the_last(shop, lambda: erase(shop), saboteur)
+    shop.run_until_parked()
+    shop.ports.rewritten.hook = after_last_rewrite(
+        shop, lambda: add_to_erasure_ledger(shop), saboteur
+    )
     carried(shop, saboteur, "bob", "approve")
     return shop
 
 
-def expect_taken_out(shop: Shop, *, kept_late: bool = False) -> None:
+def expect_taken_out(shop: CorruptedShop, *, kept_late: bool = False) -> None:
     """Nothing of them is there, all else is, and they are counted once and named nowhere.
 
     `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
     """
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
-    assert copies(shop) == {"customers/bob"}
-    assert kept_late or not unnamed(shop)
-    assert sum(one.taken_out for one in journal(shop)) == 2
-    assert sum(one.copies_gone for one in journal(shop)) == 2
-    assert last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
+    assert journalled_copies(shop) == {"customers/bob"}
+    assert kept_late or not unreferenced_copies(shop)
+    assert sum(one.taken_out for one in read_journal(shop)) == 2
+    assert sum(one.copies_gone for one in read_journal(shop)) == 2
+    assert read_last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
-def cancelled_meanwhile(saboteur: Saboteur) -> Shop:
+def cancelled_meanwhile(saboteur: FaultInjectorHook) -> CorruptedShop:
     """A person has cancelled it by then, too."""
-    shop = Shop(SHOP, saboteur, spoilt=OF_TWO)
+    shop = CorruptedShop(SHOP, saboteur, spoilt=OF_TWO)
     saboteur.world = shop
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def undisturbed() -> None:
         was_active, saboteur.active = saboteur.active, False
-        called_off(shop)
+        cancel_repair_and_erase(shop)
         saboteur.active = was_active
 
-    shop.ports.rewritten.hook = after_the_last(shop, undisturbed, saboteur)
+    shop.ports.rewritten.hook = after_last_rewrite(shop, undisturbed, saboteur)
     carried(shop, saboteur, "bob", "approve")
     return shop
 
 
-def around_the_effects(counted: Saboteur) -> list[tuple[int, Fault]]:
+def around_the_effects(counted: FaultInjectorHook) -> list[tuple[int, InjectedFault]]:
     """Before and after each effect, and each commit from the first of them on, and a few behind."""
     effects = [number for number, point in enumerate(counted.points) if "store" not in point]
     near = range(effects[0], effects[-1] + 8)
-    return [(point, fault) for point in near for fault in Fault]
+    return [(point, fault) for point in near for fault in InjectedFault]
 
 
-def around_the_cancel() -> list[tuple[int, Fault]]:
+def around_the_cancel() -> list[tuple[int, InjectedFault]]:
     """From the first document back on."""
-    saboteur = Saboteur(counted=EVERYTHING)
-    expect_taken_out_afterwards(cancelled_meanwhile(saboteur))
+    saboteur = FaultInjectorHook(counted=EVERYTHING)
+    expect_erased_after_cancelled_repair(cancelled_meanwhile(saboteur))
     return around_the_effects(saboteur)
 
 
 @pytest.mark.parametrize(("point", "fault"), around_the_cancel())
-def test_a_fault_around_a_cancel(point: int, fault: Fault) -> None:
+def test_a_fault_around_a_cancel(point: int, fault: InjectedFault) -> None:
     """Whoever was erased is taken out once, after the end."""
-    saboteur = Saboteur(point, fault, EVERYTHING)
+    saboteur = FaultInjectorHook(point, fault, EVERYTHING)
     shop = cancelled_meanwhile(saboteur)
 
     assert saboteur.happened
-    stood_still = fault is Fault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
-    expect_taken_out_afterwards(shop, kept_late=stood_still)
+    stood_still = (
+        fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
+    )
+    expect_erased_after_cancelled_repair(shop, kept_late=stood_still)
 
 
-def around_the_erasure() -> list[tuple[int, Fault]]:
+def around_the_erasure() -> list[tuple[int, InjectedFault]]:
     """From the last document back on."""
-    saboteur = Saboteur(counted=EVERYTHING)
+    saboteur = FaultInjectorHook(counted=EVERYTHING)
     expect_taken_out(erased_meanwhile(saboteur))
     return around_the_effects(saboteur)
 
 
 @pytest.mark.parametrize(("point", "fault"), around_the_erasure())
-def test_a_fault_around_an_erasure(point: int, fault: Fault) -> None:
+def test_a_fault_around_an_erasure(point: int, fault: InjectedFault) -> None:
     """Whoever was erased stays so."""
-    saboteur = Saboteur(point, fault, EVERYTHING)
+    saboteur = FaultInjectorHook(point, fault, EVERYTHING)
     shop = erased_meanwhile(saboteur)
 
     assert saboteur.happened
-    stood_still = fault is Fault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
+    stood_still = (
+        fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
+    )
     expect_taken_out(shop, kept_late=stood_still)

@@ -9,29 +9,35 @@ import pytest
 from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, SPOILT
-from tests.support.data.repair_behind_fence import FencedShop, expect_as_before, undo_asked
-from tests.support.data.repair_behind_fence import repaired as fence_down
+from tests.support.data.repair_behind_fence import FencedShop, expect_unfenced, order_fenced_undo
+from tests.support.data.repair_behind_fence import build_repaired_shop as fence_down
 from tests.support.data.write_fence import (
     BEFORE,
     MINUTE,
-    fence_of,
-    raise_it,
-    scalings,
-    told,
-    windows,
-    without_policy,
-    world,
+    build_shop_with_fence,
+    count_freeze_windows,
+    fence_event_names,
+    raise_fence,
+    read_fence,
+    remove_policy,
+    writer_scalings,
 )
-from tests.support.faults.fault_injection import Fault, Saboteur, disturbed, pass_time, points
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    InjectedFault,
+    enumerate_fault_points,
+    pass_time,
+    pass_time_with_fault,
+)
 from tests.support.runtime.world import World
 
 COUNTED = ("platform.shift",)
 """A commit lies before and behind each of them: that of the intent, and that of what came of it."""
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     """It is raised, stands, is lifted, and is down."""
-    shop = world(hook=saboteur)
+    shop = build_shop_with_fence(hook=saboteur)
     saboteur.world = shop
     shop.command(command="fence", system="bookshop")
     saboteur.active = True
@@ -43,41 +49,41 @@ def run(saboteur: Saboteur) -> World:
     return shop
 
 
-@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED))
-def test_a_fault_anywhere_leaves_nothing_stopped(fault: Fault, point: int) -> None:
+@pytest.mark.parametrize(("fault", "point"), enumerate_fault_points(run, COUNTED))
+def test_a_fault_anywhere_leaves_nothing_stopped(fault: InjectedFault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was stopped and starts it."""
-    saboteur = Saboteur(point, fault, COUNTED)
+    saboteur = FaultInjectorHook(point, fault, COUNTED)
 
     shop = run(saboteur)
 
     assert saboteur.happened
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
-    assert windows(shop) == 0
-    assert len(set(told(shop))) == len(told(shop))
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
+    assert count_freeze_windows(shop) == 0
+    assert len(set(fence_event_names(shop))) == len(fence_event_names(shop))
 
 
-def abandoned(saboteur: Saboteur) -> World:
+def abandoned(saboteur: FaultInjectorHook) -> World:
     """It stands, and its policy is removed: whoever comes next knows of another system alone."""
-    shop = world(hook=saboteur)
+    shop = build_shop_with_fence(hook=saboteur)
     saboteur.world = shop
-    raise_it(shop)
-    without_policy(shop)
-    disturbed(shop, saboteur, 3 * MINUTE, 10 * MINUTE)
+    raise_fence(shop)
+    remove_policy(shop)
+    pass_time_with_fault(shop, saboteur, 3 * MINUTE, 10 * MINUTE)
     return shop
 
 
-@pytest.mark.parametrize(("fault", "point"), points(abandoned, COUNTED))
+@pytest.mark.parametrize(("fault", "point"), enumerate_fault_points(abandoned, COUNTED))
 def test_a_fault_anywhere_without_its_policy_leaves_nothing_stopped(
-    fault: Fault, point: int
+    fault: InjectedFault, point: int
 ) -> None:
     """What it has on record is enough for whoever follows."""
-    saboteur = Saboteur(point, fault, COUNTED)
+    saboteur = FaultInjectorHook(point, fault, COUNTED)
     shop = abandoned(saboteur)
 
     assert saboteur.happened
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert (writer_scalings(shop), count_freeze_windows(shop)) == (BEFORE, 0)
 
 
 AROUND = ("platform.shift", "quarantine.keep", "rewrites.rewrite")
@@ -85,13 +91,13 @@ EVERYTHING = (*AROUND, "store.commit")
 NEAR = 20
 
 
-def repaired(saboteur: Saboteur) -> FencedShop:
+def repaired(saboteur: FaultInjectorHook) -> FencedShop:
     """A second person has agreed: the fence is raised, documents are written, and it falls."""
     shop = FencedShop(hook=saboteur)
     saboteur.world = shop
-    shop.asked()
+    shop.order_repair()
     shop.command("bob", command="approve", system="bookshop", incident=shop.newest.incident)
-    disturbed(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
+    pass_time_with_fault(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
     return shop
 
 
@@ -100,21 +106,21 @@ def expect_repaired(shop: FencedShop) -> None:
     assert shop.data == GOOD
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert len(set(told(shop))) == len(told(shop)) == 4
-    expect_as_before(shop)
+    assert len(set(fence_event_names(shop))) == len(fence_event_names(shop)) == 4
+    expect_unfenced(shop)
 
 
-def around() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=AROUND)
+def around() -> list[tuple[InjectedFault, int]]:
+    counted = FaultInjectorHook(counted=AROUND)
     expect_repaired(repaired(counted))
     assert {one.split()[1] for one in counted.points} == set(AROUND)
-    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+    return [(fault, point) for fault in InjectedFault for point in range(len(counted.points))]
 
 
 @pytest.mark.parametrize(("fault", "point"), around())
-def test_a_fault_at_an_effect_behind_a_fence(fault: Fault, point: int) -> None:
+def test_a_fault_at_an_effect_behind_a_fence(fault: InjectedFault, point: int) -> None:
     """Whoever dies, is deaf or stands still: the documents are back, and the fence is down."""
-    saboteur = Saboteur(point, fault, AROUND)
+    saboteur = FaultInjectorHook(point, fault, AROUND)
     shop = repaired(saboteur)
 
     assert saboteur.happened
@@ -123,7 +129,7 @@ def test_a_fault_at_an_effect_behind_a_fence(fault: Fault, point: int) -> None:
 
 def commits() -> list[int]:
     """After each commit, from those that raise it on to those by which it is down."""
-    counted = Saboteur(counted=EVERYTHING)
+    counted = FaultInjectorHook(counted=EVERYTHING)
     repaired(counted)
     return near_effects(counted.points)
 
@@ -138,20 +144,20 @@ def near_effects(points: Sequence[str]) -> list[int]:
 @pytest.mark.parametrize("point", commits())
 def test_a_crash_at_a_commit_behind_a_fence(point: int) -> None:
     """The next worker goes on where that one was, with the fence as with the documents."""
-    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    saboteur = FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)
     shop = repaired(saboteur)
 
     assert saboteur.happened
     expect_repaired(shop)
 
 
-def undone(saboteur: Saboteur) -> FencedShop:
+def undone(saboteur: FaultInjectorHook) -> FencedShop:
     """A repair that went well is taken back, by a second person's word, behind a fence again."""
     shop = fence_down(FencedShop(hook=saboteur))
-    undo_asked(shop)
+    order_fenced_undo(shop)
     shop.ports.rewritten.written.clear()
     shop.command("bob", command="approve", system="bookshop", incident=shop.newest.incident)
-    disturbed(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
+    pass_time_with_fault(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
     return shop
 
 
@@ -160,21 +166,21 @@ def expect_undone(shop: FencedShop) -> None:
     assert shop.data == {**GOOD, **SPOILT}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert fence_of(shop).rollback == shop.newest.id
-    expect_as_before(shop)
+    assert read_fence(shop).rollback == shop.newest.id
+    expect_unfenced(shop)
 
 
-def around_the_undo() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=AROUND)
+def around_the_undo() -> list[tuple[InjectedFault, int]]:
+    counted = FaultInjectorHook(counted=AROUND)
     expect_undone(undone(counted))
     assert {one.split()[1] for one in counted.points} == set(AROUND)
-    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+    return [(fault, point) for fault in InjectedFault for point in range(len(counted.points))]
 
 
 @pytest.mark.parametrize(("fault", "point"), around_the_undo())
-def test_a_fault_at_an_effect_of_an_undo_behind_a_fence(fault: Fault, point: int) -> None:
+def test_a_fault_at_an_effect_of_an_undo_behind_a_fence(fault: InjectedFault, point: int) -> None:
     """Whoever dies, is deaf or stands still: it is taken back, and the fence is down."""
-    saboteur = Saboteur(point, fault, AROUND)
+    saboteur = FaultInjectorHook(point, fault, AROUND)
     shop = undone(saboteur)
 
     assert saboteur.happened
@@ -183,7 +189,7 @@ def test_a_fault_at_an_effect_of_an_undo_behind_a_fence(fault: Fault, point: int
 
 def commits_of_the_undo() -> list[int]:
     """As of the repair."""
-    counted = Saboteur(counted=EVERYTHING)
+    counted = FaultInjectorHook(counted=EVERYTHING)
     undone(counted)
     return near_effects(counted.points)
 
@@ -191,7 +197,7 @@ def commits_of_the_undo() -> list[int]:
 @pytest.mark.parametrize("point", commits_of_the_undo())
 def test_a_crash_at_a_commit_of_an_undo_behind_a_fence(point: int) -> None:
     """The one that raises it with the plan included."""
-    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    saboteur = FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)
     shop = undone(saboteur)
 
     assert saboteur.happened

@@ -47,4 +47,4 @@ def test_captured_notification_rolls_back(name: str, new_world: WorldMaker) -> N
     assert one.status in (incident.IncidentStatus.ROLLING_BACK, incident.IncidentStatus.VERIFYING)
     assert one.onset_at == started_at
     assert len(world.evidence.operations()) == len(world.stable)
-    assert world.evidence.letters() == []
+    assert world.evidence.dead_letters() == []

@@ -20,7 +20,7 @@ def test_frontend_goes_dark(new_world: WorldMaker) -> None:
     until("a first look", lambda: world.wiring.store.get("probes/bookshop").fields)
 
     world.cloud.clock.rescale(PATIENT)
-    world.application.parts.put(Part.SITE, failure_rate=1.0)
+    world.application.parts.change_part(Part.SITE, failure_rate=1.0)
     dark_at = world.cloud.clock.now()
     incidents = until("the incident", world.evidence.incidents)
 

@@ -19,7 +19,7 @@ from tests.support.fakes.runtime.clock import START
 
 ACCOUNT = ProbeAccount("probe@cvplus.com", "rollback-probe-password", "rollback-probe-key")
 PROBE = Probe("signing-in", sign_in=ACCOUNT, signal="authentication_failure")
-CVPLUS = loader.load(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
+CVPLUS = loader.load_policy(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
 POLICY = replace(CVPLUS, probes=(*(one for one in CVPLUS.probes if one.sign_in is None), PROBE))
 ENABLED = "signIn.email.enabled"
 

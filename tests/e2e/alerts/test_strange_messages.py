@@ -16,7 +16,7 @@ ALERTS = f"projects/{OPERATIONS}/topics/{topics.ALERTS}"
 
 def reasons(world: World) -> list[str]:
     """Why messages were refused, by the audit trail."""
-    told = world.evidence.unclaimed()
+    told = world.evidence.events_without_system()
     return [event.facts["reason"] for event in told if event.name == "message.refused"]
 
 
@@ -25,11 +25,11 @@ def test_test_notification(world: World) -> None:
     capture = CAPTURES / "test_notification_int_project_number.json"
 
     world.publish(topics.ALERTS, json.loads(capture.read_text()))
-    [event] = until("its record", world.evidence.unclaimed)
+    [event] = until("its record", world.evidence.events_without_system)
 
     assert (event.name, event.facts["incident"]) == ("alert.test", "12345")
     assert world.evidence.incidents() == []
-    assert world.evidence.letters() == []
+    assert world.evidence.dead_letters() == []
 
 
 def test_foreign_project_and_garbage(world: World) -> None:
@@ -50,9 +50,9 @@ def test_foreign_project_and_garbage(world: World) -> None:
     world.publish(topics.ALERTS, b"\xff\xfe no JSON")
     world.publish(topics.COMMANDS, {"version": 1, "command": "format-the-disk", "reason": "fun"})
     until("three refusals", lambda: len(reasons(world)) == 3)
-    until("three dead letters", lambda: len(world.evidence.letters()) == 3)
+    until("three dead letters", lambda: len(world.evidence.dead_letters()) == 3)
 
-    letters = world.evidence.letters()
+    letters = world.evidence.dead_letters()
     assert {letter.reason for letter in letters} == set(reasons(world))
     assert [letter for letter in letters if "elsewhere is foreign" in letter.reason]
     assert sorted({letter.source.rpartition("/")[2] for letter in letters}) == [
@@ -70,5 +70,5 @@ def test_request_that_is_no_message(world: World) -> None:
     answer = httpx.post(url, content=b"{}", trust_env=False)
 
     assert answer.status_code == 204
-    [letter] = until("its dead letter", world.evidence.letters)
+    [letter] = until("its dead letter", world.evidence.dead_letters)
     assert letter.source == ALERTS

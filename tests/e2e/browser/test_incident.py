@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from local.services.identity.users import code
+from local.services.identity.users import totp_code
 from shared.core import topics
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.rollback import RollbackStatus
@@ -46,7 +46,7 @@ def sign_in(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_label("E-mail").fill(ADA.email)
     page.get_by_label("Password").fill(ADA.password)
-    page.get_by_label("Code of the authenticator app").fill(code(ADA.totp_secret, time.time()))
+    page.get_by_label("Code of the authenticator app").fill(totp_code(ADA.totp_secret, time.time()))
     page.get_by_role("button", name="Sign in").click()
 
 

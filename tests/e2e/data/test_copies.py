@@ -7,7 +7,7 @@ from datetime import timedelta
 from local.faults.points import Fate
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, World, database, pass_time, until
@@ -16,9 +16,9 @@ COPIES = f"{EXAMPLE}\nbackups: {{ copies: {{ kept: 1h }} }}\n"
 MINUTE = timedelta(minutes=1)
 
 
-def newest(world: World, status: FillStatus) -> Copy | None:
+def newest(world: World, status: FillStatus) -> DatabaseCopy | None:
     """The copy, once it has come that far."""
-    found = [decode(Copy, one.fields) for one in world.wiring.store.query(Query("copies"))]
+    found = [decode(DatabaseCopy, one.fields) for one in world.wiring.store.query(Query("copies"))]
     return found[0] if found and found[0].status is status else None
 
 
@@ -56,7 +56,7 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
         client.document("customers/ada").set({"email": "ada@example.com"})
     pass_time(world, 50 * MINUTE)
     fate = Fate(failure="no room")
-    world.cloud.faults.consult(lambda asked: fate if asked.endswith("/cloneDatabase") else None)
+    world.cloud.faults.add_oracle(lambda asked: fate if asked.endswith("/cloneDatabase") else None)
 
     world.command(command="copy", system="bookshop", restore_point="30m")
     until("its operation", lambda: (one := newest(world, FillStatus.MAKING)) and one.operation)

@@ -79,8 +79,8 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
         said = {"system": "bookshop", "scenario": "database", "restore_point": "15m"}
         world.command(command="rollback", **said)
         parked = until("the question", lambda: in_status(world, RollbackStatus.PARKED))
-        operator.sign_in(world.cloud)
-        agreed = operator.say("approve", parked.incident, "--reason", "a test")
+        operator.sign_in_at_prompt(world.cloud)
+        agreed = operator.run_cli_line("approve", parked.incident, "--reason", "a test")
         assert agreed.exit_code == 0, agreed.output
         watching = until("the second look", lambda: in_status(world, RollbackStatus.WATCHING))
         assert client.document("customers/ada").get().to_dict() == {"email": "ada@example.com"}

@@ -10,7 +10,7 @@ import pytest
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import MAKER
+from local.installation.provisions import REGENERATION_SUBSCRIPTION_SUFFIX
 from responders.commands.upkeep import data_regeneration
 from shared.core.codec import decode, encode
 from shared.core.store import Create
@@ -21,8 +21,10 @@ from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 from tests.support.fakes.runtime.clock import START
 
-POLICY = loader.load(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
-HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{MAKER}"
+POLICY = loader.load_policy(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
+HEARD = (
+    f"projects/{POLICY.project}/subscriptions/regenerate-media-{REGENERATION_SUBSCRIPTION_SUFFIX}"
+)
 PATH = commands.command_path("mine")
 
 
@@ -60,7 +62,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     )
     wiring.store.commit([Create(PATH, encode(record))])
 
-    data_regeneration.go_on(wiring, POLICY, wiring.store.get(PATH), record)
+    data_regeneration.continue_regeneration(wiring, POLICY, wiring.store.get(PATH), record)
 
     pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
     [one] = pulled.received_messages

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.core import topics
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.deployments.source_copies import read
+from shared.domain.deployments.source_copies import decode_values
 from tests.e2e.support.cli import run, value
 from tests.e2e.support.deployments import kept_functions, newest
 from tests.e2e.support.world import World, until
@@ -43,7 +43,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     assert copied.content == source.content
     assert one.configuration.values is not None
     values = find(one.configuration.values.bucket, one.configuration.values.object)
-    assert read(values.content, one).variables["RELEASE"] == "v2"
+    assert decode_values(values.content, one).variables["RELEASE"] == "v2"
     assert settled.functions["getBook"].revisions == world.live["getBook"]
 
     world.publish(topics.DEPLOYMENTS, {"version": 1, "system": "bookshop", "deployment": "v2"})

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from local.application.sources import release_in
+from local.application.sources import read_release
 from shared.core import topics
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.state import FunctionState, Generation
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from shared.domain.rollback.rollback import ENDED, Rollback, RollbackStatus
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from tests.e2e.support.deployments import kept_functions
 from tests.e2e.support.world import World, until
 
@@ -34,7 +34,7 @@ def is_stable(world: World, name: str) -> bool:
 def is_kept(world: World) -> bool:
     """Whether all that the live release is built from is kept."""
     fields = world.wiring.store.get(stocks.inventory_path("bookshop")).fields or {}
-    functions = stocks.unpacked(fields["live"]).functions or {}
+    functions = stocks.unpack_inventory(fields["live"]).functions or {}
     return all(
         functions[one].copy
         and functions[one].configuration.values
@@ -48,13 +48,17 @@ def release(world: World, function: FunctionState) -> str:
     source = function.source
     assert source is not None
     find = world.cloud.buckets.find
-    return release_in(find(source.bucket, source.object, source.generation).content)
+    return read_release(find(source.bucket, source.object, source.generation).content)
 
 
 def ended(world: World, number: int) -> Rollback | None:
     """The rollback of that number, once it is over."""
     found = world.evidence.rollbacks()
-    return found[number - 1] if len(found) == number and found[-1].status in ENDED else None
+    return (
+        found[number - 1]
+        if len(found) == number and found[-1].status in ENDED_ROLLBACK_STATUSES
+        else None
+    )
 
 
 def is_asked(world: World) -> bool:
@@ -65,7 +69,7 @@ def is_asked(world: World) -> bool:
 @pytest.mark.slice
 def test_a_build_is_undone(world: World) -> None:
     """Both generations are of the release that was left, and follow the newest as they did."""
-    world.application.of_first_generation(OLDER)
+    world.application.make_first_generation(OLDER)
     announce(world, "v1b", stable=True)
     until("the deployment", lambda: world.evidence.deployment("v1b"))
     world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
@@ -99,11 +103,11 @@ def test_a_build_is_undone(world: World) -> None:
     )
     after = world.wiring.system("bookshop").platform.functions()
     assert after[OLDER].generation is Generation.FIRST
-    assert after[NEWER].traffic == (TrafficTarget(LATEST, 100),)
+    assert after[NEWER].traffic == (TrafficTarget(LATEST_REVISION, 100),)
     assert world.live[NEWER] == {after[NEWER].latest: 100}
     for one in (NEWER, OLDER):
         assert release(world, after[one]) == "v2"
         assert after[one].configuration == before[one].configuration
         assert after[one].definition == before[one].definition
     assert world.evidence.builds() == {NEWER: 2, OLDER: 2}
-    assert world.evidence.letters() == []
+    assert world.evidence.dead_letters() == []

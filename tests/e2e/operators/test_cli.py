@@ -47,7 +47,7 @@ def test_ctrl_c_at_a_question_is_a_no(world: World, monkeypatch: pytest.MonkeyPa
 
     assert left.value.code == 1
     assert world.evidence.rollbacks() == []
-    assert world.evidence.letters() == []
+    assert world.evidence.dead_letters() == []
 
 
 def test_a_person_looks_rolls_back_and_has_it_explained(world: World) -> None:

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.doctor.finding import ESSENTIAL, CheckVerdict
 from cli.doctor.installation.facts import DEAD_MAN
-from local.core.grpc_services import Refused
-from local.faults.points import Moment
-from local.installation.provisions import INSIDE, values_bucket
+from local.core.grpc_services import StatusError
+from local.faults.points import CallMoment
+from local.installation.provisions import NO_CALL_CONTEXT, values_bucket
 from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment
@@ -74,19 +74,19 @@ def no_dead_letters(world: World) -> tuple[str, str]:
     wanted = types.Subscription.pb()(name=f"{SUBSCRIPTIONS}{topics.WORK}-push")
     asked = types.UpdateSubscriptionRequest.pb()(subscription=wanted)
     asked.update_mask.paths.append("dead_letter_policy")
-    world.cloud.pubsub.subscriber.UpdateSubscription(asked, INSIDE)
+    world.cloud.pubsub.subscriber.UpdateSubscription(asked, NO_CALL_CONTEXT)
     return "subscriptions", f"{topics.WORK}-push"
 
 
 def no_topic(world: World) -> tuple[str, str]:
     asked = types.DeleteTopicRequest.pb()(topic=f"{TOPICS}{topics.DEPLOYMENTS}")
-    world.cloud.pubsub.publisher.DeleteTopic(asked, INSIDE)
+    world.cloud.pubsub.publisher.DeleteTopic(asked, NO_CALL_CONTEXT)
     return "topics", topics.DEPLOYMENTS
 
 
 def silent_clock(world: World) -> tuple[str, str]:
     asked = types.DeleteSubscriptionRequest.pb()(subscription=f"{SUBSCRIPTIONS}{topics.CLOCK}-push")
-    world.cloud.pubsub.subscriber.DeleteSubscription(asked, INSIDE)
+    world.cloud.pubsub.subscriber.DeleteSubscription(asked, NO_CALL_CONTEXT)
     world.advance_to(world.cloud.clock.now() + timedelta(minutes=5))
     return "clock", topics.CLOCK
 
@@ -95,14 +95,14 @@ def public_publisher(world: World) -> tuple[str, str]:
     policy = IamPolicy()
     policy.bindings.add(role="roles/pubsub.publisher", members=["allUsers"])
     asked = SetIamPolicyRequest(resource=f"{TOPICS}{topics.ALERTS}", policy=policy)
-    world.cloud.pubsub.policy.SetIamPolicy(asked, INSIDE)
+    world.cloud.pubsub.policy.SetIamPolicy(asked, NO_CALL_CONTEXT)
     return "publishers", topics.ALERTS
 
 
 def failing_switch(world: World) -> tuple[str, str]:
     scheduler, at = world.cloud.surroundings.scheduler, world.cloud.clock.now()
-    scheduler.found(OPERATIONS, "us-east1", DEAD_MAN, "https://switch.example/", at)
-    scheduler.ran(f"projects/{OPERATIONS}/locations/us-east1/jobs/{DEAD_MAN}", at, 13)
+    scheduler.provision(OPERATIONS, "us-east1", DEAD_MAN, "https://switch.example/", at)
+    scheduler.record_run(f"projects/{OPERATIONS}/locations/us-east1/jobs/{DEAD_MAN}", at, 13)
     return "dead-man", DEAD_MAN
 
 
@@ -147,9 +147,9 @@ def test_whatever_is_broken_is_found(world: World) -> None:
 def test_lists_that_cannot_be_had(world: World) -> None:
     """What could not be looked at is neither missing nor well, and that alone is bad news."""
 
-    def refuse(call: str, _: Moment) -> None:
+    def refuse(call: str, _: CallMoment) -> None:
         if call.rpartition("/")[2] in ("ListTopics", "ListSubscriptions"):
-            raise Refused(grpc.StatusCode.PERMISSION_DENIED, "not permitted")
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "not permitted")
 
     let_a_minute_pass(world)
     until("a first minute", lambda: not of(examined()[1], CheckVerdict.WRONG))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.services.firebase import hosting
-from responders.support.inventory_reader import take_stock
+from responders.support.inventory_reader import read_inventory
 from shared.domain.deployments.inventory.state import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.cli import run
@@ -36,7 +36,7 @@ def test_a_complete_drill_changes_nothing(new_world: WorldMaker) -> None:
     """Shifts and template are validated, all else is looked at; the record says which."""
     world = new_world(NOON, EVERYTHING)
     spoil(world)
-    stock, traffic = take_stock(world.wiring, world.policy), world.evidence.inventory()
+    stock, traffic = read_inventory(world.wiring, world.policy), world.evidence.inventory()
     assert None not in (stock.sites, stock.remote_config, stock.rules, stock.identity)
     sent = world.evidence.operations()
     world.cloud.clock.rescale(1)  # what a slow machine answers still comes in time
@@ -50,7 +50,7 @@ def test_a_complete_drill_changes_nothing(new_world: WorldMaker) -> None:
     assert set(done.looked_at) == {
         *(f"release {SITE}", f"release rules {RELEASE}", "set identity"),
     }
-    assert take_stock(world.wiring, world.policy) == stock
+    assert read_inventory(world.wiring, world.policy) == stock
     assert world.evidence.inventory() == traffic
     assert world.evidence.operations() == sent
     assert world.evidence.rollbacks() == []

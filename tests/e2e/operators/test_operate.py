@@ -29,10 +29,10 @@ def test_from_the_baseline_to_the_first_drill(new_world: WorldMaker) -> None:
     world.cloud.clock.rescale(PATIENT)
     world.publish(topics.CLOCK, b"{}")  # from then on there is a ledger of erased people
     for line, expected in zip(LIVE, SAYS, strict=True):
-        operator.sign_in(world.cloud)
+        operator.sign_in_at_prompt(world.cloud)
 
         def ends_well(line: str = line, expected: str = expected) -> bool:
-            done = operator.say(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[3:])
             return done.exit_code == 0 and expected in done.output
 
         assert until(line, ends_well)

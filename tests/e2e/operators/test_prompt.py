@@ -17,11 +17,11 @@ from shared.domain.commands.command import Command, parse_command
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
-from shared.state.audit_reader import Trail
+from shared.state.audit_reader import AuditReader
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.support.world import PATIENT, SCALE, World, until
 from tests.support.cli import operator
-from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of
+from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of_line
 from tests.support.cli.documented_commands import CVPLUS as POLICY
 from tests.support.runtime.world import POLICIES
 
@@ -104,8 +104,8 @@ def in_order(world: World) -> Iterator[str]:
 
 def said_in(world: World) -> list[Command]:
     """What each command that was carried out has asked for, but by whom and under which id."""
-    trail = Trail(world.wiring.store, None)
-    told = [one for name in ("cvplus", "all") for one in trail.told_of_system(name)]
+    trail = AuditReader(world.wiring.store, None)
+    told = [one for name in ("cvplus", "all") for one in trail.system_lines(name)]
     commands = [one.facts["command"] for one in told if one.event.startswith("command.")]
     return [asked({"version": 1, **one}) for one in commands]
 
@@ -125,18 +125,18 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
     said = []
     signed_in_at = datetime.min.replace(tzinfo=UTC)
     for verb in in_order(world):
-        for line in [one for one in ASKED if verb_of(one) == verb]:
+        for line in [one for one in ASKED if verb_of_line(one) == verb]:
             if world.cloud.clock.now() - signed_in_at > SIGNED_IN_FOR:
-                operator.sign_in(world.cloud)
+                operator.sign_in_at_prompt(world.cloud)
                 signed_in_at = world.cloud.clock.now()
             world.cloud.clock.rescale(PATIENT)
-            done = operator.say(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[3:])
             world.cloud.clock.rescale(SCALE)
             assert done.exit_code == 0, (line, done.output)
             said.append(line)
 
     assert sorted(said) == sorted(ASKED)
-    assert world.evidence.letters() == []
+    assert world.evidence.dead_letters() == []
     messages = [json.loads(signed[1]) for line in SAID_AS_WELL if (signed := SIGNED.search(line))]
     carried_out = said_in(world)
     unsaid = [one for one in messages if asked(one) not in carried_out and not one.get("dry_run")]

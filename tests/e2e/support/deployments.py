@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, record_path
-from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.record import unpack_inventory
 from shared.domain.deployments.inventory.state import FunctionState
 from tests.e2e.support.cli import value
 from tests.e2e.support.world import World
@@ -24,4 +24,4 @@ def kept_functions(world: World, deployment: str) -> dict[str, FunctionState] | 
         return None
     fields = world.wiring.store.get(record_path(found.system, found.id)).fields
     assert fields is not None
-    return unpacked(fields["live"]).functions
+    return unpack_inventory(fields["live"]).functions

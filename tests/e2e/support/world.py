@@ -34,16 +34,16 @@ from local.installation.provisions import (
     status_bucket,
     values_bucket,
 )
-from local.installation.responder_processes import SERVED
-from shared.adapters.clock import FollowedClock
+from local.installation.responder_processes import SERVED_ENTRY_POINTS
+from shared.adapters.clock import EmbeddedClock
 from shared.core import topics
-from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring
-from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
+from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
 
 SCALE = 20.0
@@ -72,7 +72,7 @@ class World:
         policy_text: str = EXAMPLE,
     ) -> None:
         (folder / "bookshop.yaml").write_text(policy_text)
-        self.policy = loader.loads(policy_text, "bookshop.yaml")
+        self.policy = loader.parse_policy(policy_text, "bookshop.yaml")
         self.cloud = Cloud.start(
             [self.policy],
             seed=1,
@@ -111,7 +111,7 @@ class World:
         """Move everybody's clock."""
         self.cloud.clock.advance(moment - self.cloud.clock.now())
         clock = self.wiring.clock
-        assert isinstance(clock, FollowedClock)
+        assert isinstance(clock, EmbeddedClock)
         clock.follow()
 
     def deploy_bad(self) -> None:
@@ -154,7 +154,7 @@ class World:
     def live(self) -> dict[str, dict[str, int]]:
         """Percent per revision that the routers really give."""
         return {
-            name: shares(live.service.serving, live.service.latest_ready)
+            name: traffic_shares(live.service.serving, live.service.latest_ready)
             for name, live in self.evidence.inventory().items()
         }
 
@@ -181,23 +181,23 @@ def responders(
 
     The policies are in the folder unless told otherwise; nobody has signed in there yet.
     """
-    for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS):
+    for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATOR_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
-    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+    monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
     monkeypatch.setenv("ROLLBACK_POLICIES", str(policies or folder))
     monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", audit_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_SOURCES_BUCKET", sources_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_VALUES_BUCKET", values_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_QUARANTINE_BUCKET", quarantine_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_CONSOLE_ACCOUNT", console_account(cloud.home))
-    operator.at_home(monkeypatch, cloud, folder)
+    operator.connect_to_cloud_identity(monkeypatch, cloud, folder)
     monkeypatch.setenv("ROLLBACK_STATUS_BUCKET", status_bucket(cloud.home))
     _forget()
     closing.callback(_forget)
     wiring = main._wiring()
     closing.callback(wiring.close)
-    addresses = {name: _serve(getattr(main, name), closing) for name in SERVED}
+    addresses = {name: _serve(getattr(main, name), closing) for name in SERVED_ENTRY_POINTS}
     push_subscriptions.subscribe(cloud, addresses)
     return wiring, addresses
 

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from local.application import Application
-from local.application.requests import served
-from local.application.service import LATEST_ONLY, Flow, Period, Target, redirected
+from local.application.requests import count_requests_by_revision
+from local.application.service import (
+    LATEST_ONLY,
+    Period,
+    TrafficEntry,
+    TrafficFlow,
+    redirect_traffic,
+)
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from shared.domain.policy.model import Group, Probe
@@ -26,9 +32,9 @@ def pin(world: World, function: str, revision: str) -> None:
     name = world.application.service_of(function).name
     world.application.update(
         name,
-        lambda seen, now: redirected(
+        lambda seen, now: redirect_traffic(
             seen,
-            (Target(revision, 100),),
+            (TrafficEntry(revision, 100),),
             world.application.change(seen, now, now + 8 * SECOND, ""),
         ),
     )
@@ -192,12 +198,14 @@ def test_spans_that_touch_add_up(seconds: list[int], failing: list[float], cuts:
     """However a time is cut into spans, no request is lost, doubled or negative."""
     periods, since = [], ORIGIN
     for length, rate in zip(seconds, failing, strict=False):
-        periods.append(Period(since, (Flow("a", 0.3, rate), Flow("b", 0.7, 0.0))))
+        periods.append(Period(since, (TrafficFlow("a", 0.3, rate), TrafficFlow("b", 0.7, 0.0))))
         since += timedelta(seconds=length)
     moments = [ORIGIN + timedelta(seconds=cut) for cut in cuts]
 
     def count(start: int, end: int, revision: str) -> tuple[int, int]:
-        found = served(tuple(periods), 1.7, moments[start], moments[end]).get(revision)
+        found = count_requests_by_revision(tuple(periods), 1.7, moments[start], moments[end]).get(
+            revision
+        )
         return (found.total, found.failed) if found else (0, 0)
 
     for revision in ("a", "b"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from local.application.service import Revision
+from local.application.service import ServiceRevision
 from local.application.sources import RELEASE_FILE, Sources
 from local.core.journal import Journal
 from local.services.storage import Buckets
@@ -29,7 +29,7 @@ def test_each_build_has_a_generation_of_its_own() -> None:
     assert second.generation > first.generation
     assert buckets.find(first.bucket, first.name, first.generation).content == first.content
     with zipfile.ZipFile(io.BytesIO(second.content)) as archive:
-        built = from_json(archive.read(RELEASE_FILE), Revision)
+        built = from_json(archive.read(RELEASE_FILE), ServiceRevision)
     assert built == service.latest_created
 
 

@@ -174,7 +174,7 @@ def test_same_steps_lead_to_the_same_world(monkeypatch: pytest.MonkeyPatch) -> N
             seen = {
                 "incidents": cloud.alerter("bookshop").incidents,
                 "documents": {one.id: (one.update_time, one.to_dict()) for one in documents},
-                "damaged": cloud.records("bookshop").damaged(),
+                "damaged": cloud.records("bookshop").damaged_documents(),
                 "messages": kept.look(),
                 "now": cloud.clock.now(),
             }

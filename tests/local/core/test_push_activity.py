@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.core.clock import AT_WORK, CloudClock
+from local.core.clock import MAX_BUSY_SCALE, CloudClock
 from tests.local.support.pubsub import (
     ORIGIN,
     PATIENCE_SECONDS,
@@ -30,7 +30,7 @@ def clock() -> CloudClock:
 def test_time_is_held_back_while_an_endpoint_works(clock: CloudClock) -> None:
     """From the push to its answer."""
     with clock.at_work.pushed(HERE, "1"):
-        assert clock.pace == AT_WORK
+        assert clock.pace == MAX_BUSY_SCALE
 
     assert clock.pace == SCALE
 
@@ -49,18 +49,18 @@ def test_time_runs_on_while_everybody_waits(clock: CloudClock) -> None:
     at_work = clock.at_work
     with at_work.pushed(HERE, "1"), at_work.pushed(HERE, "2"), at_work.pushed(THERE, "3"):
         with at_work.waiting("1"):
-            assert clock.pace == AT_WORK
+            assert clock.pace == MAX_BUSY_SCALE
             with at_work.waiting("3"):
                 assert clock.pace == SCALE
-            assert clock.pace == AT_WORK
+            assert clock.pace == MAX_BUSY_SCALE
         with at_work.waiting("3"):
-            assert clock.pace == AT_WORK
+            assert clock.pace == MAX_BUSY_SCALE
 
 
 def test_whoever_waits_for_no_message_changes_nothing(clock: CloudClock) -> None:
     """As people at a prompt do."""
     with clock.at_work.pushed(HERE, "1"), clock.at_work.waiting(""):
-        assert clock.pace == AT_WORK
+        assert clock.pace == MAX_BUSY_SCALE
 
 
 def test_an_endpoint_that_is_pushed_to_no_more(clock: CloudClock) -> None:
@@ -115,7 +115,7 @@ def world(slow: Slow) -> Iterator[World]:
 
 def test_a_push_holds_time_back(world: World, slow: Slow) -> None:
     """As long as it is not answered."""
-    assert world.clock.pace == AT_WORK
+    assert world.clock.pace == MAX_BUSY_SCALE
 
     slow.go_on.set()
     world.settle()

@@ -12,7 +12,13 @@ from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpc
 
 from local.application import Application, names
 from local.application.parts import FIRST_RELEASE
-from local.application.service import Change, Service, Target, redirected, settled
+from local.application.service import (
+    ApplicationService,
+    ServiceChange,
+    TrafficEntry,
+    redirect_traffic,
+    settle_service,
+)
 from local.cloud import Cloud
 from local.services.artifact_registry.repositories import HOST, REPOSITORY
 from tests.local.support.rest import SHOP, Product, running
@@ -75,9 +81,11 @@ def is_ready(cloud: Cloud, revision: str) -> bool:
     return any(one.type_ == "Ready" and one.state == state for one in shown.conditions)
 
 
-def led_to(application: Application, revision: str) -> Service:
+def led_to(application: Application, revision: str) -> ApplicationService:
     """placeOrder, once all its requests were to be led to a revision."""
     now = application.now
-    change = Change("change", 2, now, now + SECOND)
+    change = ServiceChange("change", 2, now, now + SECOND)
     service = application.service_of("placeOrder")
-    return settled(redirected(service, (Target(revision, 100),), change), now + SECOND)
+    return settle_service(
+        redirect_traffic(service, (TrafficEntry(revision, 100),), change), now + SECOND
+    )

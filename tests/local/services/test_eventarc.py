@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from google.api_core.exceptions import GoogleAPIError, NotFound
 
-from local.application.requests import Requests
-from local.services.eventarc.filters import compiled, let_through
+from local.application.requests import RequestTotals
+from local.services.eventarc.filters import compile_filters, matches_filters
 from tests.local.support.eventarc import (
     PATIENCE_SECONDS,
     TYPE,
@@ -213,9 +213,9 @@ def test_a_trigger_hears_of_its_type_database_and_documents_alone(shop: Shop) ->
 )
 def test_patterns_of_paths(pattern: str, operator: str, path: str, fits: bool) -> None:
     """A star stays within a segment, two go through any number of them."""
-    filters = compiled([{"attribute": "document", "value": pattern, "operator": operator}])
+    filters = compile_filters([{"attribute": "document", "value": pattern, "operator": operator}])
 
-    assert let_through(filters, {"document": path}) == fits
+    assert matches_filters(filters, {"document": path}) == fits
 
 
 def test_events_are_pushed_to_who_plays_the_host(shop: Shop) -> None:
@@ -283,7 +283,7 @@ def test_documents_start_a_function(shop: Shop) -> None:
     """Its trigger is Functions' own; what it is brought is a request, and remembered."""
     trigger = shop.hear()
     function, application = shop.function(), shop.cloud.application(SHOP.system)
-    application.leave_alone("placeOrder")  # by everybody else
+    application.remove_traffic("placeOrder")  # by everybody else
     started = shop.cloud.clock.now()
 
     shop.database.document("orders/7").set({"state": "new"})
@@ -307,7 +307,7 @@ def test_documents_start_a_function(shop: Shop) -> None:
     assert by == [("database", "(default)"), ("document", "orders/{order}")]
     assert shop.arrived() == [("orders/7", 200)]
     asked = application.requests("placeOrder", started, started + timedelta(microseconds=1))
-    assert asked == Requests(1, 0)
+    assert asked == RequestTotals(1, 0)
 
 
 def test_many_events_at_once_and_large_ones(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.services.identity import Account
 from local.services.identity.service import PEOPLE_CERTIFICATES, SERVICE_CERTIFICATES
-from local.services.identity.users import code
+from local.services.identity.users import totp_code
 from tests.local.support.run import ORIGIN, policy
 
 TOOLKIT = "identitytoolkit.googleapis.com"
@@ -43,7 +43,7 @@ def ask(cloud: Cloud, host: str, path: str, content: Any = None) -> tuple[int, d
 @pytest.mark.parametrize(("at", "expected"), [(59, "287082"), (1111111109, "081804")])
 def test_a_one_time_password(at: int, expected: str) -> None:
     """RFC 6238, appendix B, cut to six digits."""
-    assert code(SECRET, at) == expected
+    assert totp_code(SECRET, at) == expected
 
 
 def test_a_second_factor_is_asked_for_and_needed(cloud: Cloud) -> None:
@@ -55,7 +55,7 @@ def test_a_second_factor_is_asked_for_and_needed(cloud: Cloud) -> None:
     proof = {
         "mfaPendingCredential": begun["mfaPendingCredential"],
         "mfaEnrollmentId": begun["mfaInfo"][0]["mfaEnrollmentId"],
-        "totpVerificationInfo": {"verificationCode": code(SECRET, time.time())},
+        "totpVerificationInfo": {"verificationCode": totp_code(SECRET, time.time())},
     }
     finalize = "/v2/accounts/mfaSignIn:finalize?key=k"
 
@@ -104,7 +104,7 @@ def test_people_sessions_and_keys_survive_a_restart(tmp_path: Path) -> None:
     for _ in range(2):
         cloud = Cloud.start([policy()], seed=1, data=tmp_path, alerter=False, ticks=False)
         try:
-            told.append(cloud.identity.told())
+            told.append(cloud.identity.connection_details())
             kept.append(ask(cloud, "www.googleapis.com", PEOPLE_CERTIFICATES)[1])
             if len(told) == 1:
                 uid = cloud.identity.put(ADA)["uid"]

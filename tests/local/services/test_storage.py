@@ -22,9 +22,9 @@ from google.cloud import storage
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.installation.provisions import audit_bucket
-from local.services.storage import Buckets, Service, StorageServer
+from local.services.storage import Buckets, StorageServer, StorageService
 from tests.local.support.run import ORIGIN, policy
 
 DAY = timedelta(days=1)
@@ -37,7 +37,7 @@ class StorageWorld:
         self.clock = CloudClock(ORIGIN, scale=0)
         self._journal = Journal(folder)
         self.buckets = Buckets(self.clock, self._journal)
-        self._server = StorageServer(Service(self.buckets), Faults())
+        self._server = StorageServer(StorageService(self.buckets), FaultPoints())
         self.url = f"http://{self._server.address}"
         self.client = storage.Client(
             project="shop",

@@ -26,7 +26,7 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from local.application import Hears
+from local.application import DocumentEventFilter
 from local.cloud import Cloud
 from local.services import eventarc
 from local.services.monitoring.backlog_metrics import UNDELIVERED
@@ -110,7 +110,9 @@ class Shop(EventsWorld):
 
     def hear(self, document: str = "orders/{order}") -> Any:
         """The trigger of the function `placeOrder`, which documents start now."""
-        self.cloud.application(SHOP.system).hear("placeOrder", Hears(document))
+        self.cloud.application(SHOP.system).connect_document_events(
+            "placeOrder", DocumentEventFilter(document)
+        )
         (trigger,) = self.product.get(f"/v1/{self.location}/triggers")["triggers"]
         return trigger
 

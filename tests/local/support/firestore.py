@@ -17,7 +17,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Faults, Moment
+from local.faults.points import CallMoment, FaultPoints
 from local.services.firestore import Concurrency, FirestoreService
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ class FirestoreWorld:
     """A Firestore whose time stands still at noon until it is moved."""
 
     clock: CloudClock
-    faults: Faults
+    faults: FaultPoints
     address: str
 
     @contextmanager
@@ -45,8 +45,8 @@ class FirestoreWorld:
         """Set when the next call of this name has arrived and is about to be carried out."""
         arrived = threading.Event()
 
-        def notice(name: str, moment: Moment) -> None:
-            if name.endswith(f"/{call}") and moment is Moment.BEFORE:
+        def notice(name: str, moment: CallMoment) -> None:
+            if name.endswith(f"/{call}") and moment is CallMoment.BEFORE:
                 self.faults.remove(notice)
                 arrived.set()
 
@@ -76,7 +76,7 @@ def serving(
     point_in_time_recovery: bool = False,
 ) -> Iterator[FirestoreWorld]:
     """A Firestore that is served for the length of the block."""
-    clock, faults = CloudClock(NOON, scale=0), Faults()
+    clock, faults = CloudClock(NOON, scale=0), FaultPoints()
     service = FirestoreService(
         clock,
         journal or Journal(),

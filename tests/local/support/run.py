@@ -21,16 +21,16 @@ from google.longrunning import operations_pb2
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
 from local.application import Application
-from local.application.applications import Estate
+from local.application.applications import ApplicationRegistry
 from local.application.sources import Sources
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.functions.service import Functions
-from local.services.monitoring import Ingestion, Metrics
-from local.services.run import Revisions, Rollouts, Services, WriteQuota
-from local.services.run.operations import Operations
+from local.services.monitoring import IngestionDelay, MetricService
+from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
+from local.services.run.operations import RunOperations
 from local.services.storage import Buckets
 from shared.domain.policy.model import Group, Mode, Policy, Probe, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
@@ -79,9 +79,9 @@ class World:
         self.clock = CloudClock(ORIGIN, scale=0)
         self.application = Application(chosen or policy(), self.clock, journal or Journal(), SEED)
         self.rollouts = Rollouts()
-        self.quota = WriteQuota(self.clock)
-        self.ingestion = Ingestion()
-        self.faults = Faults()
+        self.quota = WriteQuotaBucket(self.clock)
+        self.ingestion = IngestionDelay()
+        self.faults = FaultPoints()
         self.services: run_v2.ServicesClient
         self.revisions: run_v2.RevisionsClient
         self.functions: functions_v2.FunctionServiceClient
@@ -131,22 +131,22 @@ def _no_subscription(name: str) -> int:
 @contextmanager
 def served(world: World) -> Iterator[World]:
     """The world with its control planes listening and clients for them."""
-    estate = Estate([world.application])
+    estate = ApplicationRegistry([world.application])
     operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
     server, address = serve(
         {
-            ServicesGrpcTransport: Services(
+            ServicesGrpcTransport: RunServices(
                 estate, world.clock, world.rollouts, world.quota, world.faults
             ),
             RevisionsGrpcTransport: Revisions(estate),
-            operations: Operations(estate, world.clock),
+            operations: RunOperations(estate, world.clock),
             FunctionServiceGrpcTransport: Functions(
                 estate,
                 Sources(Buckets(world.clock, Journal())),
                 world.quota,
                 world.faults,
             ),
-            MetricServiceGrpcTransport: Metrics(
+            MetricServiceGrpcTransport: MetricService(
                 estate, world.clock, world.ingestion, _no_subscription
             ),
         },

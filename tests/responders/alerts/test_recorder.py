@@ -9,12 +9,16 @@ from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
-from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback
-from tests.support.decision.outages import limit, make_ill, watched
-from tests.support.fakes.runtime.hooks import no_hook, once
-from tests.support.faults.fault_injection import Crashed, quick
-from tests.support.rollbacks.approvals import asked
+from tests.support.decision.outages import (
+    make_function_fail,
+    run_five_minutes_after_alert,
+    time_to_condition_deadline,
+)
+from tests.support.fakes.runtime.hooks import no_hook, run_once
+from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
+from tests.support.rollbacks.approvals import build_world_awaiting_approval
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -28,14 +32,14 @@ def pause_in_the_midst(world: World) -> None:
         world.deliver_newest()
         world.ports.clock.advance(timedelta(seconds=3))
 
-    world.ports.world.hook = once("platform.shift", "after", pause)
+    world.ports.world.hook = run_once("platform.shift", "after", pause)
 
 
 def escalated() -> World:
     """Everything fails without a change: a person has it."""
     world = World()
     for function in world.policy.functions:
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(5 * MINUTE)
@@ -73,7 +77,7 @@ def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
     """Many alerts that join within half a minute make one further rollback."""
     world = World()
     for function in world.policy.functions:
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.first")
     world.pass_time(MINUTE)
@@ -97,7 +101,7 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
         world.alert("0.critical")
         world.deliver_newest()
 
-    world.ports.world.hook = once("platform.inventory", "before", critical)
+    world.ports.world.hook = run_once("platform.inventory", "before", critical)
     world.pass_time(60 * MINUTE)
 
     assert world.live == stable
@@ -114,7 +118,7 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
         world.alert("0.critical")
         world.deliver_newest()
 
-    world.ports.world.hook = once("platform.shift", "after", critical)
+    world.ports.world.hook = run_once("platform.shift", "after", critical)
     world.alert("0.high", signal="critical_path_blocked")
     world.pass_time(60 * MINUTE)
 
@@ -133,7 +137,7 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
         world.alert("0.corrupt", signal="database_corruption")
         world.deliver_newest()
 
-    world.ports.world.hook = once("platform.shift", "after", corruption)
+    world.ports.world.hook = run_once("platform.shift", "after", corruption)
     world.alert()
     world.pass_time(30 * MINUTE)
 
@@ -161,14 +165,14 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
             rollback.RollbackStatus.NOT_TAKEN,
         )
         assert trouble.status is incident.IncidentStatus.ESCALATED
-        assert choices(trouble, newest) == ("retry", "accept", "ack")
+        assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
         assert told(world, f"rollback.escalated-r{number}")
 
 
 def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
     """It ends the watch, in which a person was called in; what they were called for stands."""
-    world = watched(is_open=True)
-    world.pass_time(limit(world))
+    world = run_five_minutes_after_alert(is_open=True)
+    world.pass_time(time_to_condition_deadline(world))
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
     world.ports.alerts.open["0.corrupt"] = False
@@ -204,7 +208,7 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
 
 def test_a_pause_does_not_answer_a_question() -> None:
     """What waits for a person goes on waiting, until its own time is over."""
-    world = asked()
+    world = build_world_awaiting_approval()
 
     world.command(command="pause")
     world.command(command="resume")
@@ -245,7 +249,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
 
     world.alert("0.late", started_at=world.ports.clock.now())
     world.settle()
-    world.ports.counts.hook = once("metrics.requests", "after", closed)
+    world.ports.counts.hook = run_once("metrics.requests", "after", closed)
     world.pass_time(20 * MINUTE)
 
     assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
@@ -256,13 +260,13 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
 
     Right before so many-th of them an alert is kept, and who keeps it dies of that.
     """
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     commits = 0
 
     def die(verb: str, side: str) -> None:
         if (verb, side) == ("store.commit", "after"):
-            raise Crashed
+            raise ProcessCrash
 
     def count(verb: str, side: str) -> None:
         nonlocal commits
@@ -274,7 +278,7 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
         if commits - 1 == joins_at:
             world.ports.store.hook = die
             world.alert("0.late", started_at=world.ports.clock.now())
-            with suppress(Crashed):
+            with suppress(ProcessCrash):
                 world.deliver_newest()
             world.ports.store.hook = no_hook
 
@@ -356,7 +360,7 @@ def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.ports.world.hook = once("platform.inventory", "before", _unavailable)
+    world.ports.world.hook = run_once("platform.inventory", "before", _unavailable)
 
     world.command(command="rollback", system="bookshop")
     world.pass_time(60 * MINUTE)

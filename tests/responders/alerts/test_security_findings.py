@@ -13,15 +13,23 @@ from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.policy.model import FindingClass, FindingRules, Policy
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.signals import BREACH
+from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals import security_finding
-from shared.domain.signals.monitoring_notification import MAX_BYTES, State
-from shared.domain.signals.security_finding import claim, is_one, parse_security_finding
-from tests.support.decision.outages import said
-from tests.support.notices.system_events import dead_letters
-from tests.support.rollbacks.bookshop_resources import SHOP, furnish, spoil
-from tests.support.rollbacks.complete_scenario import newest
+from shared.domain.signals.monitoring_notification import MAX_NOTIFICATION_BYTES, NotificationState
+from shared.domain.signals.security_finding import (
+    is_security_finding,
+    match_breach_policy,
+    parse_security_finding,
+)
+from tests.support.decision.outages import notice_texts
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.bookshop_resources import (
+    SHOP,
+    add_healthy_resources,
+    deploy_bad_release,
+)
+from tests.support.rollbacks.complete_scenario import newest_rollback
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -78,23 +86,23 @@ def test_both_versions_are_understood(notification: dict[str, Any], name: str) -
     """Whose it is, and how grave."""
     found = parse_security_finding(told(notification))
 
-    assert is_one(told(notification))
-    assert (found.name, found.project, found.state) == (name, PROJECT, State.OPEN)
+    assert is_security_finding(told(notification))
+    assert (found.name, found.project, found.state) == (name, PROJECT, NotificationState.OPEN)
     assert (found.kind, found.severity) == ("THREAT", "CRITICAL")
     assert found.at == datetime(2026, 2, 28, 18, 34, 36, 153000, UTC)
-    assert claim(found, {"bookshop": ASKING}) is ASKING
+    assert match_breach_policy(found, {"bookshop": ASKING}) is ASKING
 
 
 @pytest.mark.parametrize(
     ("changes", "state"),
     [
-        ({"state": "INACTIVE"}, State.CLOSED),
-        ({"mute": "MUTED"}, State.CLOSED),
-        ({"mute": "UNMUTED"}, State.OPEN),
-        ({"mute": None}, State.OPEN),
+        ({"state": "INACTIVE"}, NotificationState.CLOSED),
+        ({"mute": "MUTED"}, NotificationState.CLOSED),
+        ({"mute": "UNMUTED"}, NotificationState.OPEN),
+        ({"mute": None}, NotificationState.OPEN),
     ],
 )
-def test_a_finding_that_is_over(changes: dict[str, Any], state: State) -> None:
+def test_a_finding_that_is_over(changes: dict[str, Any], state: NotificationState) -> None:
     """Or that a person has muted is no trouble."""
     assert parse_security_finding(told(**changes)).state is state
 
@@ -117,7 +125,7 @@ def test_a_finding_that_is_over(changes: dict[str, Any], state: State) -> None:
         told(state=None),
         told(state=True),
         told(state={"ACTIVE": 1}),
-        told(category="x" * MAX_BYTES),
+        told(category="x" * MAX_NOTIFICATION_BYTES),
         b"\xff" + told(),
     ],
 )
@@ -174,7 +182,7 @@ def test_a_finding_that_no_policy_takes_for_a_breach(
 ) -> None:
     """It is refused with its reason, and told."""
     with pytest.raises(Refused, match=why):
-        claim(parse_security_finding(told(**changes)), policies(policy))
+        match_breach_policy(parse_security_finding(told(**changes)), policies(policy))
 
 
 def test_a_policy_says_what_is_a_breach() -> None:
@@ -184,23 +192,25 @@ def test_a_policy_says_what_is_a_breach() -> None:
 
     found = parse_security_finding(told(severity="HIGH", findingClass="VULNERABILITY"))
 
-    assert claim(found, policies(policy)) is policy
+    assert match_breach_policy(found, policies(policy)) is policy
 
 
 def test_an_alert_that_speaks_of_findings_is_an_alert() -> None:
     """Its documentation may say anything; the name at the top decides."""
-    quoting = {"incident": {"documentation": {"content": security_finding.CONFIG}}}
+    quoting = {"incident": {"documentation": {"content": security_finding.CONFIG_FIELD}}}
     both = {**FIRST, "incident": {"incident_id": "0.x"}}
 
-    assert not is_one(json.dumps(quoting).encode())
-    assert not is_one(json.dumps({"incident": {security_finding.CONFIG: 1}}).encode())
-    assert not is_one(json.dumps(both).encode())
+    assert not is_security_finding(json.dumps(quoting).encode())
+    assert not is_security_finding(
+        json.dumps({"incident": {security_finding.CONFIG_FIELD: 1}}).encode()
+    )
+    assert not is_security_finding(json.dumps(both).encode())
 
 
 def found_in(policy: Policy = ASKING, **changes: Any) -> World:
     """Everything was changed a while ago; then something is found, and told of twice."""
-    world = World(policy=policy, furnish=furnish)
-    spoil(world, "sites", "rules")
+    world = World(policy=policy, furnish=add_healthy_resources)
+    deploy_bad_release(world, "sites", "rules")
     for _ in range(2):
         world.publish(topics.ALERTS, told(**changes))
     world.settle()
@@ -212,13 +222,16 @@ def test_a_finding_asks_about_the_plan_of_everything() -> None:
     """As a person's word does: once, with nothing done, and everybody's sessions end with it."""
     world = found_in()
 
-    assert [one.signal for one in world.incidents()] == [BREACH]
-    assert newest(world).status is RollbackStatus.PARKED
-    assert "every session of before it begins ends with it" in said(world, "rollback.parked")[0]
+    assert [one.signal for one in world.incidents()] == [BREACH_SIGNAL]
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert (
+        "every session of before it begins ends with it"
+        in notice_texts(world, "rollback.parked")[0]
+    )
     alerts = [path for path in world.ports.store.documents if path.startswith("alerts/")]
     assert len(alerts) == 1
-    assert dead_letters(world) == []
-    assert world.broken_laws() == []
+    assert read_dead_letters(world) == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_finding_that_is_over_begins_nothing() -> None:
@@ -234,4 +247,6 @@ def test_a_finding_that_is_no_breach_is_a_dead_letter() -> None:
     world = found_in(severity="LOW")
 
     assert world.incidents() == []
-    assert {"takes for no breach" in str(one["reason"]) for one in dead_letters(world)} == {True}
+    assert {"takes for no breach" in str(one["reason"]) for one in read_dead_letters(world)} == {
+        True
+    }

@@ -9,7 +9,7 @@ from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.backups import database_copy
-from shared.domain.data.backups.filled_database import FillStatus, failed
+from shared.domain.data.backups.filled_database import FillStatus, mark_failed
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
@@ -17,39 +17,39 @@ from tests.support.data.database_copies import (
     DOCUMENTS,
     HOUR,
     MINUTE,
-    ask,
-    copy_of,
-    documents,
-    exported,
-    notified,
-    told,
-    world,
+    add_whole_export,
+    audit_event_names,
+    build_shop_with_copies,
+    notified_events,
+    only_copy,
+    read_documents,
+    request_copy,
 )
 from tests.support.fakes.firestore.restores import ORIGINAL, TAKES
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices.system_events import pass_time
 
 
 def test_an_operation_that_fails_late() -> None:
     """It is told with its reason, and what was begun is deleted."""
-    shop = world()
+    shop = build_shop_with_copies()
     shop.ports.filled.failures.append("no room")
-    ask(shop)
+    request_copy(shop)
     pass_time(shop, 15 * MINUTE)
 
-    made = copy_of(shop)
+    made = only_copy(shop)
     assert (made.status, made.is_over) == (FillStatus.FAILED, True)
     assert made.faults == ("it could not be made: no room",)
     assert shop.ports.filled.made == [ORIGINAL]
-    assert "no room" in notified(shop)[0]
-    assert told(shop) == ["copy.failed", "copy.gone"]
+    assert "no room" in notified_events(shop)[0]
+    assert audit_event_names(shop) == ["copy.failed", "copy.gone"]
 
 
 @pytest.mark.parametrize("verb", ["restores.clone", "restores.create"])
 def test_without_the_right_it_fails_at_once(verb: str) -> None:
     """Whoever waits for it reads which right is missing."""
-    shop = world()
-    point = exported(shop).id if verb == "restores.create" else "1h"
+    shop = build_shop_with_copies()
+    point = add_whole_export(shop).id if verb == "restores.create" else "1h"
     shop.ports.clock.advance(10 * DAY if verb == "restores.create" else MINUTE)
 
     def refuse(said: str, side: str) -> None:
@@ -57,25 +57,25 @@ def test_without_the_right_it_fails_at_once(verb: str) -> None:
             raise Rejected("PERMISSION_DENIED: a right is missing")
 
     shop.ports.filled.hook = refuse
-    ask(shop, point)
+    request_copy(shop, point)
     pass_time(shop, 3 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.FAILED
-    assert "a right is missing" in notified(shop)[0]
+    assert only_copy(shop).status is FillStatus.FAILED
+    assert "a right is missing" in notified_events(shop)[0]
 
 
 def test_an_import_that_is_refused_is_given_up() -> None:
     """A new database may take minutes until it takes one, and not half an hour."""
-    shop = world()
-    point = exported(shop).id
+    shop = build_shop_with_copies()
+    point = add_whole_export(shop).id
     shop.ports.clock.advance(10 * DAY)
-    shop.ports.filled.hook = raising("restores.fill", Rejected("NOT_FOUND: not yet"))
-    ask(shop, point)
+    shop.ports.filled.hook = raise_error("restores.fill", Rejected("NOT_FOUND: not yet"))
+    request_copy(shop, point)
     pass_time(shop, 10 * MINUTE)
-    assert copy_of(shop).status is FillStatus.MAKING
+    assert only_copy(shop).status is FillStatus.MAKING
     pass_time(shop, 30 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.FAILED
+    assert only_copy(shop).status is FillStatus.FAILED
     assert shop.ports.filled.made == [ORIGINAL]
 
 
@@ -83,11 +83,11 @@ def test_an_import_that_is_refused_is_given_up() -> None:
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "as the request is sent"])
 def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
     """Their database is neither filled nor deleted."""
-    shop = world()
-    said = exported(shop).id if point == "export" else point
+    shop = build_shop_with_copies()
+    said = add_whole_export(shop).id if point == "export" else point
     shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
-    ask(shop, said)
-    made = copy_of(shop)
+    request_copy(shop, said)
+    made = only_copy(shop)
 
     def take_the_name() -> None:
         shop.ports.filled.create(made.id, "nam5")
@@ -104,8 +104,8 @@ def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
         take_the_name()
     pass_time(shop, 15 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.FAILED
-    assert "exists already" in copy_of(shop).faults[0]
+    assert only_copy(shop).status is FillStatus.FAILED
+    assert "exists already" in only_copy(shop).faults[0]
     assert made.id in shop.ports.filled.made
     assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
     assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
@@ -113,38 +113,38 @@ def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
 
 def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
     """What an earlier version found not to be made by it is not deleted."""
-    shop = world()
-    ask(shop, "1h")
-    made = copy_of(shop)
-    theirs = failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
+    shop = build_shop_with_copies()
+    request_copy(shop, "1h")
+    made = only_copy(shop)
+    theirs = mark_failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
     fields = {**encode(theirs), "is_ours": False}
     shop.ports.store.commit([Put(database_copy.copy_path(made.id), fields)])
     shop.ports.filled.create(made.id, "nam5")
     pass_time(shop, 5 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.FAILED
+    assert only_copy(shop).status is FillStatus.FAILED
     assert made.id in shop.ports.filled.made
 
 
 def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
     """The database that this version makes for it is its own, and goes when the copy fails."""
-    shop = world()
-    ask(shop, "1h")
-    made = copy_of(shop)
+    shop = build_shop_with_copies()
+    request_copy(shop, "1h")
+    made = only_copy(shop)
     shop.ports.store.commit(
         [Put(database_copy.copy_path(made.id), {**encode(made), "is_ours": False})]
     )
     shop.ports.filled.failures.append("INTERNAL: disk")
     pass_time(shop, HOUR)
 
-    assert copy_of(shop).status is FillStatus.FAILED
+    assert only_copy(shop).status is FillStatus.FAILED
     assert shop.ports.filled.made == [ORIGINAL]
 
 
 @pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])
 def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
     """A retry finds its own."""
-    shop = world()
+    shop = build_shop_with_copies()
     lost: list[str] = []
 
     def lose(said: str, side: str) -> None:
@@ -154,52 +154,52 @@ def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
 
     point = "1h"
     if verb != "restores.clone":
-        point = exported(shop).id
+        point = add_whole_export(shop).id
         shop.ports.clock.advance(10 * DAY)
     shop.ports.filled.hook = lose
-    ask(shop, point)
+    request_copy(shop, point)
     pass_time(shop, 20 * MINUTE)
 
     assert lost
-    assert copy_of(shop).status is FillStatus.READY
+    assert only_copy(shop).status is FillStatus.READY
     assert len(shop.ports.filled.ever) == 1
-    assert documents(shop, copy_of(shop).id) == DOCUMENTS
+    assert read_documents(shop, only_copy(shop).id) == DOCUMENTS
 
 
 def test_silence_is_waited_for() -> None:
     """What gives no answer is asked again each minute, and told at a glance."""
-    shop = world()
+    shop = build_shop_with_copies()
     silent = True
 
     def hush(said: str, side: str) -> None:
         if silent and said in ("restores.look", "restores.find"):
             raise Unavailable("no answer")
 
-    ask(shop)
+    request_copy(shop)
     pass_time(shop, 2 * MINUTE)
     shop.ports.filled.hook = hush
     pass_time(shop, 10 * MINUTE)
-    assert (copy_of(shop).status, copy_of(shop).waiting) == (FillStatus.MAKING, "no answer")
+    assert (only_copy(shop).status, only_copy(shop).waiting) == (FillStatus.MAKING, "no answer")
     silent = False
     pass_time(shop, 10 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.READY
+    assert only_copy(shop).status is FillStatus.READY
 
 
 def test_one_that_takes_too_long_is_given_up() -> None:
     """It ends: by its time, told."""
-    shop = world(BackupRules(copies=CopyRules(within=TAKES / 2)))
-    ask(shop)
+    shop = build_shop_with_copies(BackupRules(copies=CopyRules(within=TAKES / 2)))
+    request_copy(shop)
     pass_time(shop, 10 * MINUTE)
 
-    assert copy_of(shop).status is FillStatus.FAILED
-    assert "not over in time" in notified(shop)[0]
+    assert only_copy(shop).status is FillStatus.FAILED
+    assert "not over in time" in notified_events(shop)[0]
     assert shop.ports.filled.made == [ORIGINAL]
 
 
 def test_a_taken_name_may_be_our_own() -> None:
     """Of a request before, whose operation is not listed yet: it is not called somebody's."""
-    shop = world()
+    shop = build_shop_with_copies()
     tried: list[str] = []
 
     def there(said: str, side: str) -> None:
@@ -209,9 +209,9 @@ def test_a_taken_name_may_be_our_own() -> None:
                 raise Unavailable("no answer") if len(tried) == 1 else Exists("ALREADY_EXISTS")
 
     shop.ports.filled.hook = there
-    ask(shop)
+    request_copy(shop)
     pass_time(shop, 5 * MINUTE)
 
     assert len(tried) == 3
     pass_time(shop, 10 * MINUTE)
-    assert copy_of(shop).status is FillStatus.READY
+    assert only_copy(shop).status is FillStatus.READY

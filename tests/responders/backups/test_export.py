@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.deployments.messages import heard
+from responders.deployments.messages import parse_deployment_message
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.export import ExportStatus
-from shared.domain.data.backups.values import Export, Stored
+from shared.domain.data.backups.values import Export, ObjectMetadata
 from shared.domain.policy.resources import BackupRules
 from tests.support.data.exports import (
     HERE,
@@ -22,13 +22,13 @@ from tests.support.data.exports import (
     POLICY,
     RULES,
     THERE,
-    backup,
-    catalogue,
-    told,
-    world,
+    backup_event_names,
+    build_system_with_exports,
+    only_backup,
+    read_catalogue,
 )
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import raising
+from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.system_events import pass_time
 from tests.support.runtime.world import World
 
@@ -44,10 +44,10 @@ def notified(world: World) -> list[str]:
 
 def test_a_backup_is_exported_copied_and_compared() -> None:
     """It holds one minute, lies alike on both continents, and expires after thirty days."""
-    shop = world()
+    shop = build_system_with_exports()
     pass_time(shop, 5 * MINUTE)
 
-    kept = backup(shop)
+    kept = only_backup(shop)
     assert (kept.id, kept.status, kept.is_over, kept.failure) == (NAME, ExportStatus.KEPT, True, "")
     assert kept.places == (f"gs://{HERE}/{FOLDER}", f"gs://{THERE}/{FOLDER}")
     assert (kept.documents, kept.counts) == (55, {"users": 30, "orders": 20})
@@ -55,71 +55,71 @@ def test_a_backup_is_exported_copied_and_compared() -> None:
     buckets = shop.ports.mirrors.buckets
     assert buckets[THERE] == buckets[HERE]
     assert (kept.objects, kept.size_bytes) == (4, 55 + len(b"whole"))
-    assert told(shop) == ["begun", "copying", "kept"]
+    assert backup_event_names(shop) == ["begun", "copying", "kept"]
     assert not notified(shop)
 
 
 def test_each_slot_has_one_backup() -> None:
     """However often the clock ticks, and on however many instances."""
-    shop = world()
+    shop = build_system_with_exports()
     for _ in range(3):
         pass_time(shop, 5 * HOUR)
         shop.start_instances()
 
-    slots = [one.slot_at for one in catalogue(shop)]
+    slots = [one.slot_at for one in read_catalogue(shop)]
     assert slots == [START, START + 6 * HOUR, START + 12 * HOUR]
-    assert all(one.status is ExportStatus.KEPT for one in catalogue(shop))
+    assert all(one.status is ExportStatus.KEPT for one in read_catalogue(shop))
     assert len(shop.ports.databases.begun) == 3
 
 
 def test_without_a_bucket_nothing_is_exported() -> None:
     """And nothing is asked for it."""
-    shop = world(rules=BackupRules())
+    shop = build_system_with_exports(rules=BackupRules())
     pass_time(shop, 5 * MINUTE)
 
-    assert catalogue(shop) == []
+    assert read_catalogue(shop) == []
     assert shop.ports.databases.begun == []
 
 
 def test_without_a_second_bucket_it_is_kept_in_one_place() -> None:
     """Which is what its entry says."""
-    shop = world(rules=replace(RULES, second=None))
+    shop = build_system_with_exports(rules=replace(RULES, second=None))
     pass_time(shop, 5 * MINUTE)
 
-    assert backup(shop).places == (f"gs://{HERE}/{FOLDER}",)
+    assert only_backup(shop).places == (f"gs://{HERE}/{FOLDER}",)
     assert shop.ports.mirrors.buckets[THERE] == {}
 
 
 def test_an_export_that_fails_late_is_begun_anew() -> None:
     """In a folder of its own: what the first one left is not taken for a part of the second."""
-    shop = world()
+    shop = build_system_with_exports()
     shop.ports.databases.failures = ["no space"]
     pass_time(shop, 10 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
-    assert backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
-    assert told(shop) == ["begun", "retried", "copying", "kept"]
+    assert (only_backup(shop).status, only_backup(shop).attempt) == (ExportStatus.KEPT, 2)
+    assert only_backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
+    assert backup_event_names(shop) == ["begun", "retried", "copying", "kept"]
 
 
 def test_a_folder_that_holds_an_export_already() -> None:
     """The export is begun anew in a folder of its own, and people can see why."""
-    shop = world()
-    closing = f"{FOLDER}/20260302T1200Z{backing.CLOSES}"
+    shop = build_system_with_exports()
+    closing = f"{FOLDER}/20260302T1200Z{backing.FINAL_FILE_SUFFIX}"
     shop.ports.mirrors.buckets[HERE][closing] = b"x"
     pass_time(shop, 10 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
-    assert backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
-    assert told(shop) == ["begun", "retried", "copying", "kept"]
+    assert (only_backup(shop).status, only_backup(shop).attempt) == (ExportStatus.KEPT, 2)
+    assert only_backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
+    assert backup_event_names(shop) == ["begun", "retried", "copying", "kept"]
 
 
 def test_exports_that_keep_failing_are_told() -> None:
     """After three attempts there is no backup, and people know why."""
-    shop = world()
+    shop = build_system_with_exports()
     shop.ports.databases.failures = ["no space"] * 3
     pass_time(shop, 15 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).places) == (ExportStatus.FAILED, ())
+    assert (only_backup(shop).status, only_backup(shop).places) == (ExportStatus.FAILED, ())
     assert notified(shop) == [
         f"bookshop: backup {NAME} failed: the export failed: no space",
     ]
@@ -127,24 +127,24 @@ def test_exports_that_keep_failing_are_told() -> None:
 
 def test_an_export_without_its_end() -> None:
     """The service calls it whole, and the file that closes it is not there: not a backup."""
-    shop = world()
+    shop = build_system_with_exports()
 
     def lose(verb: str, side: str) -> None:
         if (verb, side) == ("exports.look", "after"):
             for name in [*shop.ports.mirrors.buckets[HERE]]:
-                if name.endswith(backing.CLOSES):
+                if name.endswith(backing.FINAL_FILE_SUFFIX):
                     del shop.ports.mirrors.buckets[HERE][name]
 
     shop.ports.databases.hook = lose
     pass_time(shop, 15 * MINUTE)
 
-    assert backup(shop).status is ExportStatus.FAILED
+    assert only_backup(shop).status is ExportStatus.FAILED
     assert "the file that closes the export is missing" in notified(shop)[0]
 
 
 def test_a_copy_that_was_cut_short_is_made_good() -> None:
     """Sizes and checksums are compared, and only an equal copy counts."""
-    shop = world()
+    shop = build_system_with_exports()
     cut: list[str] = []
 
     def cut_short(verb: str, side: str) -> None:
@@ -157,23 +157,23 @@ def test_a_copy_that_was_cut_short_is_made_good() -> None:
     pass_time(shop, 6 * MINUTE)
 
     assert cut
-    assert backup(shop).status is ExportStatus.KEPT
+    assert only_backup(shop).status is ExportStatus.KEPT
     assert shop.ports.mirrors.buckets[THERE] == shop.ports.mirrors.buckets[HERE]
 
 
 def test_what_is_large_is_copied_in_parts() -> None:
     """An instance that dies in between goes on with the token that is on record."""
-    shop = world()
+    shop = build_system_with_exports()
     shop.ports.databases.hold_documents("(default)", users=3_000_000)
     pass_time(shop, 8 * MINUTE)
 
-    assert backup(shop).status is ExportStatus.KEPT
+    assert only_backup(shop).status is ExportStatus.KEPT
     assert shop.ports.mirrors.buckets[THERE] == shop.ports.mirrors.buckets[HERE]
 
 
 def test_files_that_are_gone_before_they_were_copied() -> None:
     """What is not there any more is not called a backup: it is exported again."""
-    shop = world()
+    shop = build_system_with_exports()
     lost: list[str] = []
 
     def lose(verb: str, side: str) -> None:
@@ -185,25 +185,25 @@ def test_files_that_are_gone_before_they_were_copied() -> None:
     shop.ports.mirrors.hook = lose
     pass_time(shop, 15 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).attempt) == (ExportStatus.KEPT, 2)
-    assert backup(shop).places[1] == f"gs://{THERE}/{FOLDER}-2"
-    assert told(shop) == ["begun", "copying", "retried", "copying", "kept"]
+    assert (only_backup(shop).status, only_backup(shop).attempt) == (ExportStatus.KEPT, 2)
+    assert only_backup(shop).places[1] == f"gs://{THERE}/{FOLDER}-2"
+    assert backup_event_names(shop) == ["begun", "copying", "retried", "copying", "kept"]
 
 
 def test_a_bucket_that_may_not_be_written_to() -> None:
     """It is asked again until the next backup is due, then it has failed with the reason."""
-    shop = world()
-    shop.ports.mirrors.hook = raising("mirrors.copy", Rejected("403: no access"))
+    shop = build_system_with_exports()
+    shop.ports.mirrors.hook = raise_error("mirrors.copy", Rejected("403: no access"))
     pass_time(shop, 6 * HOUR + 2 * MINUTE)
 
-    first = catalogue(shop)[0]
+    first = read_catalogue(shop)[0]
     assert (first.status, first.failure) == (ExportStatus.FAILED, "403: no access")
     assert notified(shop)
 
 
 def test_a_service_without_an_answer_delays() -> None:
     """Nothing is given up before the next backup is due, and nothing is begun twice."""
-    shop = world()
+    shop = build_system_with_exports()
     until = shop.ports.clock.now() + HOUR
 
     def silent(verb: str, side: str) -> None:
@@ -213,14 +213,14 @@ def test_a_service_without_an_answer_delays() -> None:
     shop.ports.databases.hook = shop.ports.mirrors.hook = silent
     pass_time(shop, HOUR + 10 * MINUTE)
 
-    assert backup(shop).status is ExportStatus.KEPT
-    assert backup(shop).snapshot_at > START
+    assert only_backup(shop).status is ExportStatus.KEPT
+    assert only_backup(shop).snapshot_at > START
     assert len(shop.ports.databases.begun) == 1
 
 
 def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     """Once, of the minute in which it was told of, beside those of the slots."""
-    shop = world()
+    shop = build_system_with_exports()
     pass_time(shop, 5 * MINUTE)
     minute = shop.ports.clock.now().replace(second=0, microsecond=0)
     known = len(shop.ports.store.query(Query("deployments")))
@@ -228,7 +228,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
     shop.announce("deploy_1", upcoming=True)
     pass_time(shop, 5 * MINUTE)
 
-    [before] = [one for one in catalogue(shop) if one.id == "bookshop-before-deploy_1"]
+    [before] = [one for one in read_catalogue(shop) if one.id == "bookshop-before-deploy_1"]
     assert (before.status, before.snapshot_at) == (ExportStatus.KEPT, minute)
     assert before.places[0] == f"gs://{HERE}/bookshop/default/before-deploy_1"
     assert len(shop.ports.databases.begun) == 2
@@ -244,16 +244,16 @@ def test_an_upcoming_deployment_that_cannot_be(said: dict[str, object]) -> None:
     content = {"version": 1, "system": "bookshop", "upcoming": True, **said}
 
     with pytest.raises(Refused, match="upcoming"):
-        heard(json.dumps(content).encode(), {"bookshop": POLICY}, START)
+        parse_deployment_message(json.dumps(content).encode(), {"bookshop": POLICY}, START)
 
 
 def test_an_upcoming_deployment_of_a_system_that_exports_nothing() -> None:
     """It is taken note of, and no backup is promised."""
-    shop = world(rules=BackupRules())
+    shop = build_system_with_exports(rules=BackupRules())
     shop.announce("deploy_1", upcoming=True)
     pass_time(shop, 2 * MINUTE)
 
-    assert catalogue(shop) == []
+    assert read_catalogue(shop) == []
 
 
 @pytest.mark.parametrize(
@@ -264,11 +264,13 @@ def test_an_export_that_holds_less_than_its_collections(
     documents: int, status: ExportStatus, attempt: int
 ) -> None:
     """What the database counted at that moment is the least that an export must hold."""
-    begun = backing.asked(backing.begun(POLICY, START, START), {"users": 30, "orders": 20}, START)
+    begun = backing.mark_requested(
+        backing.create_backup(POLICY, START, START), {"users": 30, "orders": 20}, START
+    )
     export = Export("o", begun.prefix, START, START, START, documents=documents)
-    files = {f"{begun.folder}/a{backing.CLOSES}": Stored(1, "")}
+    files = {f"{begun.folder}/a{backing.FINAL_FILE_SUFFIX}": ObjectMetadata(1, "")}
 
-    after = backing.exported(begun, export, files, START)
+    after = backing.mark_exported(begun, export, files, START)
 
     assert (after.status, after.attempt) == (status, attempt)
 
@@ -276,17 +278,19 @@ def test_an_export_that_holds_less_than_its_collections(
 @pytest.mark.parametrize(
     ("copy", "differs"),
     [
-        (Stored(3, "abc="), False),
-        (Stored(2, "abc="), True),
-        (Stored(3, "abd="), True),
+        (ObjectMetadata(3, "abc="), False),
+        (ObjectMetadata(2, "abc="), True),
+        (ObjectMetadata(3, "abd="), True),
         (None, True),
     ],
 )
-def test_what_counts_as_a_copy(copy: Stored | None, differs: bool) -> None:
+def test_what_counts_as_a_copy(copy: ObjectMetadata | None, differs: bool) -> None:
     """Its size and its checksum are those of the original; anything else is copied again."""
     copies = {"a": copy} if copy else {}
 
-    assert backing.differing({"a": Stored(3, "abc=")}, copies) == (("a",) if differs else ())
+    assert backing.find_differing_files({"a": ObjectMetadata(3, "abc=")}, copies) == (
+        ("a",) if differs else ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -300,16 +304,17 @@ def test_what_counts_as_a_copy(copy: Stored | None, differs: bool) -> None:
 )
 def test_slots_begin_at_midnight(clock: datetime, begins: int) -> None:
     """So that those of all instances and days are the same."""
-    assert backing.slot(6 * HOUR, clock) == clock.replace(hour=begins, minute=0, second=0)
+    assert backing.slot_start(6 * HOUR, clock) == clock.replace(hour=begins, minute=0, second=0)
 
 
 @pytest.mark.parametrize(
-    ("late", "fresh"), [(backing.FRESH, True), (backing.FRESH + timedelta(seconds=1), False)]
+    ("late", "fresh"),
+    [(backing.MAX_SNAPSHOT_AGE, True), (backing.MAX_SNAPSHOT_AGE + timedelta(seconds=1), False)],
 )
 def test_a_slot_that_is_served_late(late: timedelta, fresh: bool) -> None:
     """What cannot be exported any more gives way to the last whole minute."""
     now = START + late
-    begun = backing.begun(POLICY, START, now)
+    begun = backing.create_backup(POLICY, START, now)
 
     assert (begun.snapshot_at == START) is fresh
     assert begun.snapshot_at.second == 0
@@ -322,19 +327,19 @@ def test_an_export_is_not_asked_for_while_a_request_may_be_on_its_way(
     after: timedelta, may: bool
 ) -> None:
     """Two instances begin one export."""
-    asked = backing.asked(backing.begun(POLICY, START, START), {}, START)
+    asked = backing.mark_requested(backing.create_backup(POLICY, START, START), {}, START)
 
-    assert backing.may_ask(asked, START + after) is may
+    assert backing.may_request_export(asked, START + after) is may
 
 
 def test_what_is_live_lies_beside_each_export() -> None:
     """Alike on both continents, and not where an import looks."""
-    shop = world()
+    shop = build_system_with_exports()
     shop.ports.world.deploy()
     shop.settle()
     pass_time(shop, 5 * MINUTE)
 
-    kept = backup(shop)
+    kept = only_backup(shop)
     buckets = shop.ports.mirrors.buckets
     assert kept.configuration == f"{FOLDER}.json"
     assert buckets[THERE][kept.configuration] == buckets[HERE][kept.configuration]
@@ -345,9 +350,9 @@ def test_what_is_live_lies_beside_each_export() -> None:
 
 def test_an_export_without_what_is_live_is_one_all_the_same() -> None:
     """Where nobody has looked yet, or it may not be written; the backup says that none is there."""
-    shop = world()
-    shop.ports.mirrors.hook = raising("mirrors.write", Rejected("403"))
+    shop = build_system_with_exports()
+    shop.ports.mirrors.hook = raise_error("mirrors.write", Rejected("403"))
     shop.ports.world.deploy()
     pass_time(shop, 5 * MINUTE)
 
-    assert (backup(shop).status, backup(shop).configuration) == (ExportStatus.KEPT, "")
+    assert (only_backup(shop).status, only_backup(shop).configuration) == (ExportStatus.KEPT, "")

@@ -11,15 +11,23 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.support.context import UNUSABLE
 from shared.core.errors import Unavailable
-from tests.support.data.exports import HERE, MINUTE, NAME, THERE, backup, told, world
-from tests.support.fakes.runtime.hooks import raising
-from tests.support.notices.system_events import dead_letters, pass_time
+from tests.support.data.exports import (
+    HERE,
+    MINUTE,
+    NAME,
+    THERE,
+    backup_event_names,
+    build_system_with_exports,
+    only_backup,
+)
+from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.notices.system_events import pass_time, read_dead_letters
 from tests.support.runtime.world import World
 
 
 def kept() -> World:
     """A bookshop with a whole export in both places."""
-    shop = world()
+    shop = build_system_with_exports()
     shop.ports.world.deploy()
     pass_time(shop, 6 * MINUTE)
     return shop
@@ -45,23 +53,23 @@ def files(shop: World) -> set[tuple[str, str]]:
 def test_a_held_export_stays_and_a_released_one_goes_in_its_time() -> None:
     """Each file in each place, what was live included; the entry of the catalogue, too."""
     shop = kept()
-    before = backup(shop)
+    before = only_backup(shop)
     assert before.configuration == f"{before.folder}.json"
 
     say(shop, "hold")
 
     assert held(shop) == files(shop)
     assert (THERE, before.configuration) in held(shop)
-    assert (backup(shop).held_by, backup(shop).expires_at) == ("counsel", None)
-    assert told(shop)[-1] == "held"
+    assert (only_backup(shop).held_by, only_backup(shop).expires_at) == ("counsel", None)
+    assert backup_event_names(shop)[-1] == "held"
 
     say(shop, "release")
 
     assert held(shop) == set()
-    assert (backup(shop).held_by, backup(shop).expires_at) == ("", before.expires_at)
-    assert told(shop)[-1] == "released"
-    assert not dead_letters(shop)
-    assert shop.broken_laws() == []
+    assert (only_backup(shop).held_by, only_backup(shop).expires_at) == ("", before.expires_at)
+    assert backup_event_names(shop)[-1] == "released"
+    assert not read_dead_letters(shop)
+    assert shop.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize(
@@ -80,19 +88,19 @@ def test_what_cannot_be_held(verb: str, changes: dict[str, Any], reason: str) ->
 
     say(shop, verb, **changes)
 
-    [letter] = dead_letters(shop)
+    [letter] = read_dead_letters(shop)
     assert reason in letter["reason"]
     assert held(shop) == set()
 
 
 def test_what_is_not_whole_cannot_be_held() -> None:
     """There is nothing to be kept yet."""
-    shop = world()
+    shop = build_system_with_exports()
     pass_time(shop, MINUTE / 2)
 
     say(shop, "hold")
 
-    [letter] = dead_letters(shop)
+    [letter] = read_dead_letters(shop)
     assert "only what lies whole can be held" in letter["reason"]
 
 
@@ -112,18 +120,18 @@ def test_a_hold_goes_on_where_a_service_gave_no_answer() -> None:
     pass_time(shop, 3 * MINUTE)
 
     assert held(shop) == files(shop)
-    assert told(shop)[-1] == "held"
+    assert backup_event_names(shop)[-1] == "held"
 
 
 def test_a_hold_that_never_lands_is_told() -> None:
     """After an hour, to whoever hears of HIGH."""
     shop = kept()
-    shop.ports.mirrors.hook = raising("mirrors.hold", Unavailable("no"))
+    shop.ports.mirrors.hook = raise_error("mirrors.hold", Unavailable("no"))
     say(shop, "hold")
     shop.ports.clock.advance(timedelta(hours=1))
     pass_time(shop, 2 * MINUTE)
 
-    assert told(shop)[-1] == "not-held"
+    assert backup_event_names(shop)[-1] == "not-held"
     texts = [one.notice["text"] for one in shop.ports.sender.sent]
     assert any(f"0 of 10 files of {NAME} are held: no" in one for one in texts)
 

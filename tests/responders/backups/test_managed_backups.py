@@ -13,7 +13,7 @@ from shared.domain.data.backups import managed_backups
 from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.system_events import tick
+from tests.support.notices.system_events import tick_clock
 from tests.support.runtime.world import BOOKSHOP, World
 
 DAY = timedelta(days=1)
@@ -88,7 +88,9 @@ def test_what_is_missing(
     expected: list[str],
 ) -> None:
     """A schedule that is there proves nothing: the age of its newest backup does."""
-    found = managed_backups.faults(database(recovery=recovery), schedules, backups, START)
+    found = managed_backups.find_backup_faults(
+        database(recovery=recovery), schedules, backups, START
+    )
 
     assert list(found) == expected, name
 
@@ -113,12 +115,12 @@ def texts(shop: World) -> list[str]:
 def test_a_silent_schedule_is_told_once_and_again_when_it_speaks() -> None:
     """However often it is looked at, and by whichever instance."""
     shop = world()
-    tick(shop)
+    tick_clock(shop)
     assert texts(shop) == []
 
     shop.ports.clock.advance(3 * DAY)
     for _ in range(3):
-        tick(shop)
+        tick_clock(shop)
         shop.start_instances()
         shop.ports.clock.advance(HOUR)
     silent = f"bookshop: Google's own backups are incomplete\n{SILENT.format('daily')}"
@@ -126,7 +128,7 @@ def test_a_silent_schedule_is_told_once_and_again_when_it_speaks() -> None:
 
     shop.ports.databases.back_up("(default)", DAILY.kept)
     shop.ports.clock.advance(HOUR)
-    tick(shop)
+    tick_clock(shop)
     assert texts(shop) == [silent, "bookshop: Google's own backups are complete again"]
 
 
@@ -140,11 +142,11 @@ def test_what_cannot_be_seen_is_not_called_missing() -> None:
 
     shop.ports.databases.point_in_time_recovery = False
     shop.ports.databases.hook = silent
-    tick(shop)
+    tick_clock(shop)
     assert texts(shop) == []
 
     shop.ports.databases.hook = lambda verb, side: None
-    tick(shop)
+    tick_clock(shop)
     assert len(texts(shop)) == 1
 
 
@@ -154,6 +156,6 @@ def test_a_policy_that_does_not_want_them_asks_nothing() -> None:
     asked: list[str] = []
     shop.ports.databases.hook = lambda verb, side: asked.append(verb)
 
-    tick(shop)
+    tick_clock(shop)
 
     assert asked == []

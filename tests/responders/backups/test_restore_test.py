@@ -12,10 +12,18 @@ from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.domain.data.backups import database_copy, restore_test
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.resources import BackupRules, ProofRules
-from shared.state.reader import Reading
-from tests.support.data.restore_tests import MINUTE, RULES, notified, proof, proofs, told, world
+from shared.state.reader import StateReader
+from tests.support.data.restore_tests import (
+    MINUTE,
+    RULES,
+    build_system_with_restore_tests,
+    notified_events,
+    only_proof,
+    proof_event_names,
+    read_proofs,
+)
 from tests.support.fakes.firestore.restores import ORIGINAL
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices.system_events import pass_time
 from tests.support.runtime.world import World
 
@@ -26,10 +34,10 @@ SCRATCH = "proof-bookshop-202603021205"
 
 def test_the_newest_backup_is_restored_and_looked_through() -> None:
     """Proven with its time, its counts and its documents; the scratch database is gone."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     pass_time(shop, 20 * MINUTE)
 
-    found = proof(shop)
+    found = only_proof(shop)
     assert (found.status, found.faults, found.unknown) == (FillStatus.PROVEN, (), ())
     assert found.backup == "bookshop-20260302T1200Z"
     assert found.run is not None
@@ -37,20 +45,20 @@ def test_the_newest_backup_is_restored_and_looked_through() -> None:
     assert found.took is not None
     assert 5 * MINUTE <= found.took <= 7 * MINUTE
     assert shop.ports.filled.made == [ORIGINAL]
-    assert told(shop) == ["backup.restoring", "backup.restored", "backup.proven"]
-    assert not notified(shop)
+    assert proof_event_names(shop) == ["backup.restoring", "backup.restored", "backup.proven"]
+    assert not notified_events(shop)
 
 
 def test_each_day_has_one_proof() -> None:
     """On however many instances."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     for _ in range(2):
         pass_time(shop, 30 * MINUTE)
         shop.start_instances()
     shop.ports.clock.advance(23 * HOUR)
     pass_time(shop, 20 * MINUTE)
 
-    first, second = proofs(shop)
+    first, second = read_proofs(shop)
     assert (first.status, second.status) == (FillStatus.PROVEN, FillStatus.PROVEN)
     assert (first.id, second.id) == ("bookshop-20260302", "bookshop-20260303")
     assert len(shop.ports.filled.ever) == 2
@@ -58,32 +66,32 @@ def test_each_day_has_one_proof() -> None:
 
 def test_a_proof_that_lasts_into_the_next_day_is_not_disturbed() -> None:
     """The next one waits for its end, which takes every scratch database of the system away."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     pass_time(shop, 4 * MINUTE)  # there is a backup, and no proof yet
     shop.ports.clock.advance(11 * HOUR + 50 * MINUTE)
     pass_time(shop, 40 * MINUTE)
 
-    assert [one.id for one in proofs(shop)] == ["bookshop-20260302", "bookshop-20260303"]
-    assert {one.status for one in proofs(shop)} == {FillStatus.PROVEN}
+    assert [one.id for one in read_proofs(shop)] == ["bookshop-20260302", "bookshop-20260303"]
+    assert {one.status for one in read_proofs(shop)} == {FillStatus.PROVEN}
     assert shop.ports.filled.made == [ORIGINAL]
 
 
 def test_without_rules_nothing_is_restored() -> None:
     """And no scratch database is made."""
-    shop = world(replace(RULES, proof=None))
+    shop = build_system_with_restore_tests(replace(RULES, proof=None))
     pass_time(shop, 10 * MINUTE)
 
-    assert proofs(shop) == []
+    assert read_proofs(shop) == []
     assert shop.ports.filled.ever == []
 
 
 def test_without_an_export_a_native_backup_is_proven() -> None:
     """What nobody counted when it was made is said."""
-    shop = world(BackupRules(native=True, proof=ProofRules()))
+    shop = build_system_with_restore_tests(BackupRules(native=True, proof=ProofRules()))
     shop.ports.databases.back_up(ORIGINAL, 7 * DAY)
     pass_time(shop, 20 * MINUTE)
 
-    found = proof(shop)
+    found = only_proof(shop)
     assert found.status is FillStatus.PROVEN
     assert found.is_native
     assert [one.partition(":")[0] for one in found.unknown] == ["how many documents there must be"]
@@ -116,48 +124,50 @@ def broken(shop: World, **documents: dict[str, object] | None) -> None:
 )
 def test_a_backup_that_is_no_backup(documents: dict[str, dict[str, object]], fault: str) -> None:
     """Missing, added, invalid, dangling and other documents are found, and people hear of them."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     broken(shop, **documents)
     pass_time(shop, 20 * MINUTE)
 
-    found = proof(shop)
+    found = only_proof(shop)
     assert found.status is FillStatus.FAILED
     assert any(one.startswith(fault) for one in found.faults)
-    assert len(notified(shop)) == 1
-    assert fault in notified(shop)[0]
+    assert len(notified_events(shop)) == 1
+    assert fault in notified_events(shop)[0]
     assert shop.ports.filled.made == [ORIGINAL]
-    assert told(shop)[-1] == "backup.unproven"
+    assert proof_event_names(shop)[-1] == "backup.unproven"
 
 
 def test_what_the_policy_tolerates() -> None:
     """A share of the documents may be missing or invalid."""
-    shop = world(replace(RULES, proof=ProofRules(tolerance=0.05, samples=1)))
+    shop = build_system_with_restore_tests(
+        replace(RULES, proof=ProofRules(tolerance=0.05, samples=1))
+    )
     broken(shop, customers_29=None, orders_3={"customer": "none"})
     pass_time(shop, 20 * MINUTE)
 
-    assert (proof(shop).status, proof(shop).compared) == (FillStatus.PROVEN, 2)
+    assert (only_proof(shop).status, only_proof(shop).compared) == (FillStatus.PROVEN, 2)
 
 
 def test_a_restore_that_fails_late() -> None:
     """It is told with the reason, and its database is deleted."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     shop.ports.filled.failures = ["no room"]
     pass_time(shop, 20 * MINUTE)
 
-    assert proof(shop).faults == ("the restore failed: no room",)
+    assert only_proof(shop).faults == ("the restore failed: no room",)
     assert shop.ports.filled.made == [ORIGINAL]
-    assert "no room" in notified(shop)[0]
+    assert "no room" in notified_events(shop)[0]
 
 
 def test_a_right_that_is_missing() -> None:
     """It is tried until its time is over, then told with the last reason."""
-    shop = world()
-    shop.ports.filled.hook = raising(
+    shop = build_system_with_restore_tests()
+    shop.ports.filled.hook = raise_error(
         "restores.fill", Rejected("PERMISSION_DENIED: datastore.databases.import")
     )
     pass_time(shop, 4 * HOUR + 10 * MINUTE)
 
-    [fault] = proof(shop).faults
+    [fault] = only_proof(shop).faults
     assert "datastore.databases.import" in fault
     assert shop.ports.filled.made == [ORIGINAL]
 
@@ -165,18 +175,18 @@ def test_a_right_that_is_missing() -> None:
 @pytest.mark.parametrize("verb", ["restores.create", "restores.fill"])
 def test_a_refusal_that_passes(verb: str) -> None:
     """It costs a few minutes, and not the proof of the day."""
-    shop = world()
-    shop.ports.filled.hook = raising(verb, Rejected("PERMISSION_DENIED"))
+    shop = build_system_with_restore_tests()
+    shop.ports.filled.hook = raise_error(verb, Rejected("PERMISSION_DENIED"))
     pass_time(shop, 10 * MINUTE)
     shop.ports.filled.hook = no_hook
     pass_time(shop, 30 * MINUTE)
 
-    assert (proof(shop).status, notified(shop)) == (FillStatus.PROVEN, [])
+    assert (only_proof(shop).status, notified_events(shop)) == (FillStatus.PROVEN, [])
 
 
 def test_lost_answers_and_silence() -> None:
     """Nothing is restored twice, and nothing is given up before its time."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     lost: list[str] = []
 
     def lose(verb: str, side: str) -> None:
@@ -190,34 +200,34 @@ def test_lost_answers_and_silence() -> None:
     shop.ports.filled.hook = lose
     pass_time(shop, 30 * MINUTE)
 
-    assert proof(shop).status is FillStatus.PROVEN
+    assert only_proof(shop).status is FillStatus.PROVEN
     assert len(shop.ports.filled.ever) == 1
     assert shop.ports.filled.made == [ORIGINAL]
 
 
 def test_a_database_that_was_left_behind() -> None:
     """One that a late request has made after all goes with the next proof; nothing else does."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     left = ["proof-bookshop-202601010000", "proof-bookshop-eu-202601010000", "proof-bookshop"]
     for name in left:
         shop.ports.filled.create(name, "nam5")
     pass_time(shop, 20 * MINUTE)
 
-    assert proof(shop).status is FillStatus.PROVEN
+    assert only_proof(shop).status is FillStatus.PROVEN
     assert shop.ports.filled.made == [ORIGINAL, *left[1:]]
 
 
 @pytest.mark.parametrize("system", ["a_b-c9", "a_", "a" + 31 * "_-", 63 * "a"])
 def test_every_name_of_a_system_can_be_part_of_a_database_s(system: str) -> None:
     """A system's takes what a database's does not: underscores, and more signs."""
-    shop = world()
+    shop = build_system_with_restore_tests()
     pass_time(shop, 20 * MINUTE)
-    [kept] = Reading(shop.ports.store).backups("bookshop")
+    [kept] = StateReader(shop.ports.store).backups("bookshop")
     named = replace(shop.policy, system=system)
 
-    intent = restore_test.chosen(named, [kept], [], kept.snapshot_at)
+    intent = restore_test.choose_backup(named, [kept], [], kept.snapshot_at)
 
     assert intent is not None
-    for name in (intent.database, database_copy.id_of(system, kept.snapshot_at)):
+    for name in (intent.database, database_copy.new_copy_id(system, kept.snapshot_at)):
         assert re.fullmatch("[a-z][a-z0-9-]{2,61}[a-z0-9]", name), name
-    assert restore_test.scratch(system, [intent.database]) == [intent.database]
+    assert restore_test.leftover_databases(system, [intent.database]) == [intent.database]

@@ -16,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud import Cloud
-from local.control.proxy import detour
+from local.control.proxy import build_proxy_environment
 from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
@@ -25,10 +25,10 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.commands import credential
 from shared.domain.commands.command import CommandRecord
-from shared.domain.commands.credential import UsedToken, fingerprint
+from shared.domain.commands.credential import UsedToken, command_fingerprint
 from tests.support.fakes.identity import FakeIdentity
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
 ADA = Account("ada@example.com", "pw", role="commander", totp_secret="JBSWY3DPEHPK3PXP")
@@ -69,7 +69,7 @@ class Google:
     def person(self, account: Account = ADA, *, ago: timedelta = MINUTE, **changes: Any) -> str:
         """A token of somebody who signed in so long ago, with a second factor."""
         self._place.put(account)
-        user = self._place.users.called(account.email)
+        user = self._place.users.find_by_email(account.email)
         assert user is not None
         auth_time = int((START - ago).timestamp())
         claims = self._place.person_claims(user, second_factor=True, auth_time=auth_time)
@@ -77,7 +77,7 @@ class Google:
 
     def service(self, content: Content, **changes: Any) -> str:
         """A token of the example's pipeline for that command."""
-        claims = self._place.service_claims(DEPLOY, fingerprint(content))
+        claims = self._place.service_claims(DEPLOY, command_fingerprint(content))
         return self._place.service_token({**claims, **changes})
 
     def resigned(self, token: str, header: Content) -> str:
@@ -92,7 +92,7 @@ class Google:
 
     def remove(self, account: Account) -> None:
         """There is no such person any more."""
-        user = self._place.users.called(account.email)
+        user = self._place.users.find_by_email(account.email)
         assert user is not None
         self._place.users.remove(user.uid)
 
@@ -118,7 +118,7 @@ def google(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     google = Google(cloud)
     with pytest.MonkeyPatch.context() as environment:
         folder = tmp_path_factory.mktemp("authority")
-        for name, value in detour(cloud.addresses["control"], folder).items():
+        for name, value in build_proxy_environment(cloud.addresses["control"], folder).items():
             environment.setenv(name, value)
         yield google
         google.adapter.close()
@@ -280,7 +280,7 @@ def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(
 
     world.settle()
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert "sign in again" in letter["reason"]
 
 
@@ -313,7 +313,7 @@ def test_a_wrong_token_is_refused_audited_told_and_nothing_is_done(
     say(world, content)
 
     assert [one for one in world.waiting() if one.topic == topics.COMMANDS] == []  # acknowledged
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert reason in letter["reason"]
     assert letter["source_topic"].endswith(topics.COMMANDS)
     after = world.ports.store.documents
@@ -333,10 +333,10 @@ def test_a_person_with_a_good_token_is_named_in_the_trail(world: World, google: 
 
     say(world, {**PAUSE, "id": "mine", "actor": "the boss", "token": token})
 
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     [record] = records(world)
     assert (record.id, record.actor) == ("mine", ADA.email)
-    used = world.ports.store.get(credential.token_path(credential.hashed(token)))
+    used = world.ports.store.get(credential.token_path(credential.hash_token(token)))
     assert decode(UsedToken, used.fields).command == "mine"
 
 
@@ -347,7 +347,7 @@ def test_a_service_account_within_its_limits(world: World, google: Google) -> No
 
     say(world, {**OWN_MISTAKE, "token": google.service(OWN_MISTAKE)})
 
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     assert [one.actor for one in records(world)] == [DEPLOY]
 
 
@@ -359,7 +359,7 @@ def test_a_used_token_with_another_command(world: World, google: Google) -> None
 
     say(world, {**PAUSE, "id": "second", "token": token})
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     reason = "used up: command first was said with it"
     assert reason in letter["reason"]
     assert [one.id for one in records(world)] == ["first"]
@@ -375,7 +375,7 @@ def test_a_used_token_in_another_spelling(world: World, google: Google) -> None:
     for other in (token + "=", token[:-1] + alphabet[alphabet.index(token[-1]) ^ 1]):
         say(world, {**PAUSE, "id": f"second-{len(other)}", "token": other})
 
-    assert ["malformed" in one["reason"] for one in dead_letters(world)] == [True, True]
+    assert ["malformed" in one["reason"] for one in read_dead_letters(world)] == [True, True]
     assert len(records(world)) == 1
 
 
@@ -388,7 +388,7 @@ def test_a_redelivery_after_the_token_has_expired(world: World, google: Google) 
 
     say(world, content)
 
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     assert len(records(world)) == 1
 
 
@@ -406,7 +406,7 @@ def test_two_instances_carry_out_the_same_command_at_once(world: World, google: 
     say(world, content)
 
     assert doubled == [True]
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     assert len(records(world)) == 1
 
 
@@ -424,7 +424,7 @@ def test_two_commands_race_for_one_token(world: World, google: Google) -> None:
     say(world, {**PAUSE, "id": "slow", "token": token})
 
     assert [one.id for one in records(world)] == ["fast"]
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert "used up" in letter["reason"]
 
 
@@ -437,7 +437,7 @@ def test_an_identity_service_that_is_down(world: World) -> None:
     [command] = world.waiting()
 
     assert not world.deliver(command)
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     assert records(world) == []
 
     identity.is_down = False
@@ -452,7 +452,7 @@ def test_an_override_needs_no_token(world: World, token: str | None) -> None:
     said = {**PAUSE, "id": "mine", "actor": "ada@example.com"}
     say(world, said if token is None else {**said, "token": token}, topics.OVERRIDE)
 
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     assert identity.asked == 0
     record = decode(CommandRecord, world.ports.store.get("commands/mine").fields)
     assert record.actor == "override: ada@example.com"
@@ -466,4 +466,4 @@ def test_a_topic_that_nobody_knows_is_no_override(world: World) -> None:
 
     assert world.deliver(replace(command, topic=""))
 
-    assert "no token" in dead_letters(world)[0]["reason"]
+    assert "no token" in read_dead_letters(world)[0]["reason"]

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.commands.subject import is_older
+from responders.commands.subject import is_command_outdated
 from shared.domain.commands.command import Command
-from shared.engine.lease import SKEW
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.response import incident, rollback
+from tests.support.notices.response import build_incident, build_rollback
 
 BEFORE = timedelta(microseconds=1)
 FIRST, FURTHER = 1, 2
-JUST, ALMOST, TOO_OLD = -BEFORE, -SKEW, -SKEW - BEFORE
+JUST, ALMOST, TOO_OLD = -BEFORE, -CLOCK_SKEW_TOLERANCE, -CLOCK_SKEW_TOLERANCE - BEFORE
 """When it was said, counted from the beginning of the rollback."""
 
 
@@ -39,6 +39,6 @@ def test_what_is_said_within_the_skew_of_clocks_is_about_what_it_can_only_be_abo
 ) -> None:
     """A word that may be about the rollback before lets nothing happen; one to stop does stop."""
     word = replace(Command("w", verb, "a test", "anna"), **names)
-    trouble = replace(incident(), rollbacks=number)
+    trouble = replace(build_incident(), rollbacks=number)
 
-    assert is_older(word, START + said, trouble, rollback()) is older
+    assert is_command_outdated(word, START + said, trouble, build_rollback()) is older

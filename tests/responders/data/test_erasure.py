@@ -13,27 +13,27 @@ from msgspec.structs import replace
 
 from responders.data import erasure as erasing_module
 from responders.data.erasure import (
-    CHUNK,
-    LEARN_SECONDS,
-    OVERLAP,
-    CopiedDatabase,
-    Erasing,
+    ENTRIES_PER_COMMIT,
+    READ_OVERLAP,
+    READ_TIME_LIMIT_SECONDS,
+    DatabaseCopyEraser,
+    ErasureLedgerUpdater,
     read_ledger,
 )
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Unavailable
 from shared.core.store import Document, Put, Query, Write
 from shared.domain.data.backups.filled_database import FillStatus
-from shared.domain.data.document import Reference, Version
+from shared.domain.data.document import DocumentSnapshot, Reference
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Book, Erasure, Progress
-from shared.domain.data.repair.plan import EVERYTHING
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, ErasureProgress
+from shared.domain.data.repair.plan import WHOLE_DATABASE
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, proof
+from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, only_proof
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
-from tests.support.notices.system_events import pass_time, refusals
+from tests.support.notices.system_events import pass_time, refusal_reasons
 from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ RULES = ErasureRules(
     person="who",
     erased_at="done",
 )
-BOOK = Book("bookshop", "salt", START)
+BOOK = ErasureLedgerRecord("bookshop", "salt", START)
 ADA = {"email": "ada@example.com"}
 
 
@@ -64,8 +64,10 @@ def world(rules: ErasureRules = RULES) -> World:
     return made
 
 
-def book(world: World) -> Book:
-    return decode(Book, world.ports.store.get(erasures.book_path("bookshop")).fields)
+def book(world: World) -> ErasureLedgerRecord:
+    return decode(
+        ErasureLedgerRecord, world.ports.store.get(erasures.ledger_path("bookshop")).fields
+    )
 
 
 def ledger(world: World) -> list[Erasure]:
@@ -74,7 +76,7 @@ def ledger(world: World) -> list[Erasure]:
 
 def erase(world: World, person: str) -> None:
     """By command, as the prompt sends it."""
-    hashed = erasures.hashed(book(world).salt, person)
+    hashed = erasures.hash_person(book(world).salt, person)
     world.command(command="erase", system="bookshop", person=hashed)
     world.settle()
 
@@ -113,8 +115,8 @@ def test_whoever_is_erased_after_a_backup_is_not_in_what_is_restored() -> None:
     erase(shop, "ada")
 
     assert seen(shop) == ["customers/bob", "orders/2"]
-    assert (proof(shop).status, proof(shop).faults) == (FillStatus.PROVEN, ())
-    assert proof(shop).purge.removed == {"customers": 1, "notes": 1, "orders": 1}
+    assert (only_proof(shop).status, only_proof(shop).faults) == (FillStatus.PROVEN, ())
+    assert only_proof(shop).purge.removed == {"customers": 1, "notes": 1, "orders": 1}
 
 
 def test_the_ledger_names_nobody() -> None:
@@ -125,7 +127,7 @@ def test_the_ledger_names_nobody() -> None:
 
     [entry] = ledger(shop)
     assert entry.places == ("customers/{person}", "orders where customer is {person}")
-    assert entry.hash == erasures.hashed(book(shop).salt, "ada")
+    assert entry.hash == erasures.hash_person(book(shop).salt, "ada")
     kept = str(shop.ports.store.documents)
     assert "'ada'" not in kept
     assert "/ada" not in kept
@@ -141,7 +143,7 @@ def test_whom_the_application_has_erased_is_read_from_its_own_collection() -> No
     pass_time(shop, MINUTE)
 
     [entry] = ledger(shop)
-    assert entry.hash == erasures.hashed(book(shop).salt, "ada")
+    assert entry.hash == erasures.hash_person(book(shop).salt, "ada")
 
     done = {"who": "bob", "done": clock.now()}
     held[ORIGINAL, "erased/2"] = clock.now()
@@ -162,13 +164,13 @@ def test_two_instances_that_read_at_once() -> None:
     def other_writes_first(verb: str, side: str) -> None:
         if (verb, side) == ("store.commit", "before"):
             store.hook = no_hook
-            read = replace(book(shop), read_until=now - OVERLAP)
-            store.commit([Put(erasures.book_path("bookshop"), encode(read))])
+            read = replace(book(shop), read_until=now - READ_OVERLAP)
+            store.commit([Put(erasures.ledger_path("bookshop"), encode(read))])
 
     store.hook = other_writes_first
-    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
 
-    assert [one.hash for one in ledger(shop)] == [erasures.hashed(book(shop).salt, "ada")]
+    assert [one.hash for one in ledger(shop)] == [erasures.hash_person(book(shop).salt, "ada")]
 
 
 def said_to_be_erased(shop: World, **told: tuple[str, datetime]) -> None:
@@ -205,7 +207,7 @@ def test_several_erasures_of_a_person() -> None:
     assert entry.erased_at == now - HOUR
 
     said_to_be_erased(shop, a=("ada", now - 3 * HOUR))
-    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
     [entry] = ledger(shop)
     assert entry.erased_at == now - HOUR
 
@@ -224,12 +226,12 @@ def test_two_that_write_the_same_person_at_once() -> None:
             erase(shop, "ada")
 
     store.hook = other_writes_first
-    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
 
     [entry] = ledger(shop)
     assert entry.erased_at == now + MINUTE
     assert not book(shop).cursor
-    assert book(shop).read_until == now - OVERLAP
+    assert book(shop).read_until == now - READ_OVERLAP
 
 
 MANY = 2500
@@ -257,19 +259,19 @@ def test_however_many_the_application_has_erased() -> None:
     sizes = many_erased(shop)
     shop.ports.kept.seconds_each = 0.02
     before = shop.ports.kept.reads
-    erasing = Erasing(shop.ports, {"bookshop": shop.policy})
+    erasing = ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy})
     looks = 0
     while looks == 0 or book(shop).cursor:
-        erasing.learn()
+        erasing.update_due_ledgers()
         looks += 1
 
-    assert looks == MANY * 0.02 // LEARN_SECONDS + 1
+    assert looks == MANY * 0.02 // READ_TIME_LIMIT_SECONDS + 1
     assert len(ledger(shop)) == MANY
     known = read_ledger(shop.ports, shop.policy)
     assert known is not None
     assert len(known.erased) == MANY
     assert read_ledger(shop.ports, replace(shop.policy, system="another")) is None
-    assert max(sizes) <= CHUNK + 1
+    assert max(sizes) <= ENTRIES_PER_COMMIT + 1
     assert shop.ports.kept.reads - before <= MANY + 1
 
 
@@ -279,12 +281,12 @@ def test_too_many_to_be_read_at_once() -> None:
     many_erased(shop)
     shop.ports.kept.seconds_each = 0.02
     with pytest.raises(Unavailable, match="too many were erased"):
-        Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+        ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
 
 
 def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each portion of a repair reads all of it, several beside each other in a small instance."""
-    monkeypatch.setattr(erasing_module, "PAGE", 100)
+    monkeypatch.setattr(erasing_module, "ENTRIES_PER_QUERY", 100)
     shop = world()
     pass_time(shop, 2 * MINUTE)
     names = [f"{n:064x}" for n in range(1000)]
@@ -318,8 +320,8 @@ def test_an_instance_that_dies_in_the_middle_of_reading() -> None:
 
     shop.ports.store.hook = dies
     with pytest.raises(KeyboardInterrupt):
-        Erasing(shop.ports, {"bookshop": shop.policy}).learn()
-    Erasing(shop.ports, {"bookshop": shop.policy}).learn()
+        ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_due_ledgers()
+    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_due_ledgers()
 
     assert died
     assert len(ledger(shop)) == MANY
@@ -340,7 +342,7 @@ def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:
     shop.ports.filled.hook = lose
     pass_time(shop, 25 * MINUTE)
 
-    assert proof(shop).status is FillStatus.PROVEN
+    assert only_proof(shop).status is FillStatus.PROVEN
     assert len(cut) == 2
 
 
@@ -352,7 +354,7 @@ BELOW_NOTHING = (
 """Documents below others that are none: of Ada, of Cleo, of Ada."""
 
 
-def opened(shop: World) -> CopiedDatabase:
+def opened(shop: World) -> DatabaseCopyEraser:
     """A copy of now, of a shop whose Ada and Cleo have been erased since."""
     shop.ports.kept.write(ORIGINAL, {path: {"n": 1} for path in (*BELOW_NOTHING, "prices/1")})
     shop.ports.kept.write("copy", shop_documents(shop))
@@ -360,22 +362,22 @@ def opened(shop: World) -> CopiedDatabase:
     pass_time(shop, 2 * MINUTE)
     erase(shop, "ada")
     erase(shop, "cleo")
-    return CopiedDatabase(shop.ports, shop.policy, "copy", at)
+    return DatabaseCopyEraser(shop.ports, shop.policy, "copy", at)
 
 
 def shop_documents(shop: World) -> dict[str, dict[str, Any] | None]:
-    found = shop.ports.kept.stream(ORIGINAL, EVERYTHING, None)
+    found = shop.ports.kept.stream(ORIGINAL, WHOLE_DATABASE, None)
     return {one.path: one.fields for one in found}
 
 
 def left(shop: World) -> list[str]:
-    return list(shop.ports.kept.paths("copy", EVERYTHING, None))
+    return list(shop.ports.kept.paths("copy", WHOLE_DATABASE, None))
 
 
 def test_what_stands_below_a_document_that_is_none() -> None:
     """Whose it is, the names above it say, though nothing else is there of them."""
     shop = world()
-    progress = opened(shop).purge(Progress(), 60.0)
+    progress = opened(shop).erase_people(ErasureProgress(), 60.0)
 
     assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
     assert progress.is_over
@@ -386,7 +388,7 @@ def test_what_was_gone_through_counts_whatever_comes_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A stream lasts so long and no longer: the next one goes on behind it."""
-    monkeypatch.setattr(erasing_module, "CHUNK", 1)
+    monkeypatch.setattr(erasing_module, "ENTRIES_PER_COMMIT", 1)
     shop = world()
     copy, stream, paths = opened(shop), shop.ports.kept.stream, shop.ports.kept.paths
 
@@ -396,19 +398,19 @@ def test_what_was_gone_through_counts_whatever_comes_after_it(
 
     with monkeypatch.context() as short:
         short.setattr(shop.ports.kept, "stream", lambda *known: cut(stream(*known)))
-        progress = copy.purge(Progress(), 60.0)
+        progress = copy.erase_people(ErasureProgress(), 60.0)
     assert (progress.place, progress.cursor) == (1, "orders/2")
     with monkeypatch.context() as short:
         short.setattr(shop.ports.kept, "paths", lambda *known: cut(paths(*known)))
-        progress = copy.purge(progress, 60.0)
+        progress = copy.erase_people(progress, 60.0)
     assert (progress.place, progress.cursor) == (2, "customers/ada/notes/1")
-    assert copy.purge(progress, 60.0).is_over
+    assert copy.erase_people(progress, 60.0).is_over
     assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
 
 
 def test_what_leads_to_all_below_it_is_taken_out_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever dies in between has left what the next one finds it by."""
-    monkeypatch.setattr(erasing_module, "CHUNK", 1)
+    monkeypatch.setattr(erasing_module, "ENTRIES_PER_COMMIT", 1)
     shop = world()
     copy, cut = opened(shop), list[str]()
 
@@ -419,8 +421,8 @@ def test_what_leads_to_all_below_it_is_taken_out_last(monkeypatch: pytest.Monkey
 
     shop.ports.filled.hook = dies
     with pytest.raises(KeyboardInterrupt):
-        copy.purge(Progress(), 60.0)
-    copy.purge(Progress(), 60.0)
+        copy.erase_people(ErasureProgress(), 60.0)
+    copy.erase_people(ErasureProgress(), 60.0)
     assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
 
 
@@ -431,11 +433,11 @@ def test_a_system_that_says_nothing_of_persons() -> None:
     shop.settle()
 
     assert ledger(shop) == []
-    assert ["no data of persons" in one for one in refusals(shop)] == [True]
+    assert ["no data of persons" in one for one in refusal_reasons(shop)] == [True]
 
 
-def version(path: str, **fields: Any) -> Version:
-    return Version(path, fields, START, START)
+def version(path: str, **fields: Any) -> DocumentSnapshot:
+    return DocumentSnapshot(path, fields, START, START)
 
 
 @pytest.mark.parametrize(
@@ -454,9 +456,11 @@ def version(path: str, **fields: Any) -> Version:
         (Place("orders", field="customer"), version("orders/1"), []),
     ],
 )
-def test_whom_a_document_may_belong_to(place: Place, document: Version, persons: list[str]) -> None:
+def test_whom_a_document_may_belong_to(
+    place: Place, document: DocumentSnapshot, persons: list[str]
+) -> None:
     """By its name or a field, a text or a reference."""
-    assert list(erasures.persons(place, document)) == persons
+    assert list(erasures.person_ids(place, document)) == persons
 
 
 @pytest.mark.parametrize(
@@ -465,6 +469,6 @@ def test_whom_a_document_may_belong_to(place: Place, document: Version, persons:
 )
 def test_who_came_back_stays(erased_at: datetime, copied_at: datetime, goes: bool) -> None:
     """A copy that was made after an erasure holds only what came since."""
-    erased = {erasures.hashed(BOOK.salt, "ada"): erased_at}
+    erased = {erasures.hash_person(BOOK.salt, "ada"): erased_at}
 
-    assert erasures.are_erased(["ada"], BOOK, erased, copied_at) is goes
+    assert erasures.has_erased_person(["ada"], BOOK, erased, copied_at) is goes

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.support.notices.system_events import told
-from tests.support.rollbacks.approvals import asked
-from tests.support.rollbacks.deployments import MINUTE, deploy, hint, others, stock, system
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from tests.support.notices.system_events import system_event_names
+from tests.support.rollbacks.approvals import build_world_awaiting_approval
+from tests.support.rollbacks.deployments import (
+    MINUTE,
+    deploy_release,
+    later_deployments,
+    publish_audit_hint,
+    read_stock,
+    read_system,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 
@@ -19,19 +26,19 @@ def test_our_own_rollback_is_no_deployment(seen: bool, when: str) -> None:
     world.deploy_bad()
     served = world.live
     if seen:
-        hint(world)
+        publish_audit_hint(world)
         world.settle()
     world.alert()
     world.pass_time(40 * MINUTE)
 
     [rollback] = world.rollbacks()
     assert rollback.status == "SUCCEEDED"
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.reason) == (DeploymentStatus.BAD, f"taken back by {rollback.id}{when}")
     assert {name: placed.revisions for name, placed in one.functions.items()} == served
-    assert stock(world).wrote == dict.fromkeys(BOOKSHOP.functions, rollback.id)
-    assert system(world).suspended == {}
-    assert "inventory.ours" in told(world)
+    assert read_stock(world).wrote == dict.fromkeys(BOOKSHOP.functions, rollback.id)
+    assert read_system(world).suspended == {}
+    assert "inventory.ours" in system_event_names(world)
 
 
 def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
@@ -41,24 +48,24 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     world.alert()
     world.pass_time(40 * MINUTE)
 
-    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST, 100),))
+    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
 
-    newest = others(world)[-1]
+    newest = later_deployments(world)[-1]
     assert (newest.deployed, newest.status) == (("getBook",), DeploymentStatus.LIVE)
-    until = system(world).suspended["getBook"]
-    assert set(system(world).suspended) == {"getBook"}
+    until = read_system(world).suspended["getBook"]
+    assert set(read_system(world).suspended) == {"getBook"}
     assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
     assert until == newest.changed_at + BOOKSHOP.deployments.human_first
     said = [one.notice["text"] for one in world.ports.sender.sent if ":suspended" in one.key]
     assert len(said) == 1
     assert "changed by hand: getBook" in said[0]
 
-    world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST, 100),))
+    world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)
 
-    assert set(system(world).suspended) == {"getBook", "payOrder"}
-    assert system(world).suspended["getBook"] == until
+    assert set(read_system(world).suspended) == {"getBook", "payOrder"}
+    assert read_system(world).suspended["getBook"] == until
 
 
 def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> None:
@@ -71,11 +78,11 @@ def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> N
     world.settle()
     world.alert()
     world.settle()
-    deploy(world, "payOrder")
-    hint(world)
+    deploy_release(world, "payOrder")
+    publish_audit_hint(world)
     world.settle()
 
-    assert set(system(world).suspended) == {"payOrder"}
+    assert set(read_system(world).suspended) == {"payOrder"}
 
 
 @pytest.mark.parametrize("hinted", [True, False], ids=["with hints", "before any hint"])
@@ -88,7 +95,7 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
         world.ports.world.deploy([name], failure_rate=0.8)
         world.ports.clock.advance(MINUTE)
         if hinted:
-            hint(world)
+            publish_audit_hint(world)
             world.settle()
     acts = iter(("renderShop", "payOrder"))
 
@@ -96,21 +103,21 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
         name = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
         if name:
             world.ports.world.deploy([name], failure_rate=0.8)
-            hint(world)
+            publish_audit_hint(world)
 
     world.ports.world.hook = goes_on
     world.alert()
     world.pass_time(40 * MINUTE)
 
     assert world.live == stable
-    [rolled_out] = others(world)  # as it was, led back or not
+    [rolled_out] = later_deployments(world)  # as it was, led back or not
     for name in ("getBook", "listBooks", "renderShop", "payOrder"):
         assert rolled_out.functions[name].revisions == {f"{name.lower()}-00002": 100}
     [one] = world.rollbacks()
     assert one.status == "SUCCEEDED"
     assert "plan.extended" in world.events(one)
-    assert system(world).suspended == {}
-    assert world.broken_laws() == []
+    assert read_system(world).suspended == {}
+    assert world.find_violated_invariants() == []
 
 
 def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -> None:
@@ -122,7 +129,7 @@ def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -
     world.pass_time(6 * MINUTE)
     world.ports.world.deploy(["getBook"], failure_rate=0.8)
     world.ports.clock.advance(2 * MINUTE)
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
     acts = iter(((TrafficTarget("payorder-00002", 100),),))
 
@@ -142,10 +149,10 @@ def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -
 
 def test_the_cause_of_an_incident_is_not_taken_for_its_cure() -> None:
     """What was deployed before the incident, and is seen only during it, suspends nothing."""
-    world = asked()
+    world = build_world_awaiting_approval()
 
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
 
-    assert others(world)[0].status is DeploymentStatus.ROLLING_OUT
-    assert system(world).suspended == {}
+    assert later_deployments(world)[0].status is DeploymentStatus.ROLLING_OUT
+    assert read_system(world).suspended == {}

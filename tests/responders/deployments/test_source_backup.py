@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from responders.deployments.source_backup import keep
-from responders.deployments.source_cleanup import UNNAMED_FOR, clear
+from responders.deployments.source_backup import back_up_live_sources
+from responders.deployments.source_cleanup import (
+    UNREFERENCED_RETENTION,
+    remove_unreferenced_sources,
+)
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
 from shared.domain.deployments import deployment as deployments
@@ -19,14 +22,18 @@ from shared.domain.deployments.inventory.state import (
     FunctionState,
     SourceObject,
     WholeInventory,
-    configured,
+    build_configuration,
 )
-from shared.domain.deployments.source_copies import read, stored_names
+from shared.domain.deployments.source_copies import decode_values, stored_object_names
 from tests.support.fakes.runtime.hooks import no_hook
-from tests.support.fakes.storage.vault import content_of
-from tests.support.notices.system_events import told
-from tests.support.rollbacks.deployments import deploy, hint, others
-from tests.support.rollbacks.deployments import recorded as everything
+from tests.support.fakes.storage.vault import source_content
+from tests.support.notices.system_events import system_event_names
+from tests.support.rollbacks.deployments import (
+    deploy_release,
+    later_deployments,
+    publish_audit_hint,
+)
+from tests.support.rollbacks.deployments import read_deployments as everything
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -41,7 +48,7 @@ def ready() -> World:
 
 
 def latest(world: World) -> Deployment:
-    return others(world)[-1]
+    return later_deployments(world)[-1]
 
 
 def rebuild(deployment: Deployment) -> tuple[str, ...]:
@@ -60,7 +67,7 @@ def recorded(world: World, deployment: Deployment) -> dict[str, FunctionState]:
     """The functions of a deployment's record."""
     fields = world.ports.store.get(deployments.record_path("bookshop", deployment.id)).fields
     assert fields is not None
-    return stocks.unpacked(fields["live"]).functions or {}
+    return stocks.unpack_inventory(fields["live"]).functions or {}
 
 
 def failing(world: World, verb: str, error: Exception) -> None:
@@ -82,7 +89,7 @@ def well(world: World) -> None:
 def forget_copies(world: World) -> None:
     """The copies are there, and the stock does not say so."""
     bare = {name: msgspec.structs.replace(one, copy=None) for name, one in live(world).items()}
-    forgotten = {"live": stocks.packed(WholeInventory(functions=bare))}
+    forgotten = {"live": stocks.pack_inventory(WholeInventory(functions=bare))}
     world.ports.store.commit([Update(stocks.inventory_path("bookshop"), forgotten)])
 
 
@@ -94,8 +101,8 @@ def test_the_first_look_keeps_all() -> None:
         assert one.source is not None
         assert one.copy is not None
         assert one.configuration.values is not None
-        assert world.ports.sources.read(one.copy) == content_of(one.source)
-        assert read(world.ports.values.read(one.configuration.values), one).variables
+        assert world.ports.sources.read(one.copy) == source_content(one.source)
+        assert decode_values(world.ports.values.read(one.configuration.values), one).variables
 
     first = everything(world)["v1"]
     assert recorded(world, first) == live(world)
@@ -107,8 +114,8 @@ def test_only_what_is_new_is_kept_anew() -> None:
     world = ready()
     before = set(world.ports.sources.objects)
 
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
     world.pass_time(6 * MINUTE)
 
@@ -123,11 +130,11 @@ def test_what_cannot_be_kept(verb: str, error: Exception) -> None:
     """The look goes on, the deployment says why; the next look keeps it."""
     world = ready()
     failing(world, verb, error)
-    changed = configured({"MODE": SECRET}, iter(()))
+    changed = build_configuration({"MODE": SECRET}, iter(()))
     world.ports.world.plain[changed.variables_hash] = {"MODE": SECRET}
     world.ports.clock.sleep(60)
     world.ports.world.deploy(["getBook"], configuration=changed)
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
 
@@ -143,19 +150,19 @@ def test_what_cannot_be_kept(verb: str, error: Exception) -> None:
 
     assert rebuild(latest(world)) == ()
     assert recorded(world, latest(world)) == live(world)
-    assert told(world).count("functions.kept") >= 2
+    assert system_event_names(world).count("functions.kept") >= 2
 
 
 def test_a_function_that_is_deployed_again_while_its_values_are_read() -> None:
     """Values of another deployment are never kept under its name."""
     world = ready()
-    changed = configured({"MODE": "1"}, iter(()))
+    changed = build_configuration({"MODE": "1"}, iter(()))
     world.ports.world.plain[changed.variables_hash] = {"MODE": "2"}  # what is read meanwhile
     world.ports.clock.sleep(60)
     world.ports.world.deploy(["getBook"], configuration=changed)
     before = set(world.ports.values.objects)
 
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
 
     assert live(world)["getBook"].configuration.values is None
@@ -165,11 +172,11 @@ def test_a_function_that_is_deployed_again_while_its_values_are_read() -> None:
 def test_values_are_nowhere_but_in_their_object() -> None:
     """Neither in the state, nor in what is said, nor in any other bucket."""
     world = ready()
-    changed = configured({"MODE": SECRET}, iter(()))
+    changed = build_configuration({"MODE": SECRET}, iter(()))
     world.ports.world.plain[changed.variables_hash] = {"MODE": SECRET}
     world.ports.clock.sleep(60)
     world.ports.world.deploy(configuration=changed)
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
 
@@ -190,8 +197,8 @@ def test_without_buckets_nothing_is_kept() -> None:
     world = ready()
     world.ports.sources = world.ports.values = None  # type: ignore[assignment]
 
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
 
@@ -202,8 +209,8 @@ def test_without_buckets_nothing_is_kept() -> None:
 def test_what_no_record_names_is_let_go() -> None:
     """Once it is old enough; what a record names stays, live or not."""
     world = ready()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
     world.pass_time(12 * MINUTE)
     kept = set(world.ports.sources.objects)
@@ -211,12 +218,12 @@ def test_what_no_record_names_is_let_go() -> None:
     world.ports.sources.keep("another/getBook/forgotten.zip", b"")
     world.ports.values.keep("bookshop/getBook/forgotten.json", b"")
 
-    clear(world.ports, world.policy)
+    remove_unreferenced_sources(world.ports, world.policy)
     assert "bookshop/getBook/forgotten.zip" in world.ports.sources.objects  # too young
 
-    world.ports.clock.sleep(UNNAMED_FOR.total_seconds() + 1)
+    world.ports.clock.sleep(UNREFERENCED_RETENTION.total_seconds() + 1)
     world.ports.sources.keep("bookshop/getBook/young.zip", b"")
-    clear(world.ports, world.policy)
+    remove_unreferenced_sources(world.ports, world.policy)
 
     assert set(world.ports.sources.objects) == {
         *kept,
@@ -224,7 +231,7 @@ def test_what_no_record_names_is_let_go() -> None:
         "bookshop/getBook/young.zip",
     }
     assert "bookshop/getBook/forgotten.json" not in world.ports.values.objects
-    in_use = stored_names(WholeInventory(functions=live(world)))
+    in_use = stored_object_names(WholeInventory(functions=live(world)))
     assert set(in_use) <= {*world.ports.sources.objects, *world.ports.values.objects}
 
 
@@ -232,7 +239,7 @@ def test_nothing_is_let_go_when_records_cannot_be_read() -> None:
     """What is not known to be unnamed stays."""
     world = ready()
     world.ports.sources.keep("bookshop/getBook/forgotten.zip", b"")
-    world.ports.clock.sleep(UNNAMED_FOR.total_seconds() + 1)
+    world.ports.clock.sleep(UNREFERENCED_RETENTION.total_seconds() + 1)
 
     def hook(asked: str, side: str) -> None:
         if asked == "store.query":
@@ -240,7 +247,7 @@ def test_nothing_is_let_go_when_records_cannot_be_read() -> None:
 
     world.ports.store.hook = hook
     with pytest.raises(Unavailable):
-        clear(world.ports, world.policy)
+        remove_unreferenced_sources(world.ports, world.policy)
 
     assert "bookshop/getBook/forgotten.zip" in world.ports.sources.objects
 
@@ -263,7 +270,7 @@ def test_keeping_twice_makes_nothing_twice() -> None:
     before = dict(world.ports.sources.objects)
     forget_copies(world)
 
-    keep(world.ports, world.policy)
+    back_up_live_sources(world.ports, world.policy)
 
     assert world.ports.sources.objects == before
     assert all(one.copy is not None for one in live(world).values())
@@ -280,4 +287,4 @@ def test_a_stock_that_others_keep_writing() -> None:
 
     world.ports.store.hook = hook
     with pytest.raises(Unavailable):
-        keep(world.ports, world.policy)
+        back_up_live_sources(world.ports, world.policy)

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import ObservedAssets, Posture
+from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
 from shared.domain.policy.data_rules import Collection, Derived
 from shared.domain.policy.resources import AssetRules, StaticAsset
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices import system_events
-from tests.support.notices.system_events import tick
+from tests.support.notices.system_events import tick_clock
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -67,7 +67,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
             (),
         ),
         (
-            replace(WELL, listeners={"draw-again": asset_protection.ABSENT}),
+            replace(WELL, listeners={"draw-again": asset_protection.ABSENT_TOPIC_COUNT}),
             {PREVIEWS: "nobody can be asked for it: there is no topic draw-again"},
             (),
         ),
@@ -79,7 +79,7 @@ def test_what_does_not_hold(
     seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]
 ) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
-    found = asset_protection.judge(POLICY, seen, None, START)
+    found = asset_protection.evaluate_assets(POLICY, seen, None, START)
 
     assert (found.faults, found.unseen, found.unknown) == (faults, unseen, ())
     assert found.due_at == START + (HOUR if unseen else 24 * HOUR)
@@ -88,19 +88,27 @@ def test_what_does_not_hold(
 @pytest.mark.parametrize(
     ("before", "amiss"),
     [
-        (Posture("bookshop", START), set()),
-        (Posture("bookshop", START, unseen=(COVERS,)), {(COVERS, "unknown")}),
-        (Posture("bookshop", START, {COVERS: "it lies in one place"}), {(COVERS, "fault")}),
-        (Posture("bookshop", START, {STATIC: "its fallback answers 503"}), {(COVERS, "unknown")}),
+        (AssetProtectionStatus("bookshop", START), set()),
+        (AssetProtectionStatus("bookshop", START, unseen=(COVERS,)), {(COVERS, "unknown")}),
+        (
+            AssetProtectionStatus("bookshop", START, {COVERS: "it lies in one place"}),
+            {(COVERS, "fault")},
+        ),
+        (
+            AssetProtectionStatus("bookshop", START, {STATIC: "its fallback answers 503"}),
+            {(COVERS, "unknown")},
+        ),
     ],
 )
-def test_what_is_not_seen_any_more(before: Posture, amiss: set[tuple[str, str]]) -> None:
+def test_what_is_not_seen_any_more(
+    before: AssetProtectionStatus, amiss: set[tuple[str, str]]
+) -> None:
     """A fault stays one; what stays unseen is told, at once where all would be called well."""
-    found = asset_protection.judge(
+    found = asset_protection.evaluate_assets(
         POLICY, replace(WELL, places={"covers": None}), before, START + HOUR
     )
 
-    assert found.amiss == amiss
+    assert found.notified_faults == amiss
 
 
 def world() -> World:
@@ -120,7 +128,7 @@ def told(shop: World) -> list[str]:
 
 def pass_hours(shop: World, hours: int) -> None:
     for _ in range(hours):
-        tick(shop)
+        tick_clock(shop)
         shop.start_instances()
         shop.ports.clock.advance(HOUR)
 
@@ -139,7 +147,7 @@ def test_a_fallback_that_is_gone_is_told_once_and_again_when_it_is_back() -> Non
     shop.ports.provisions.buckets["covers"] = "multi-region"
     pass_hours(shop, 25)
     assert told(shop) == [gone, "bookshop: assets are as declared again"]
-    assert system_events.told(shop, "assets.") == ["assets.amiss", "assets.kept"]
+    assert system_events.system_event_names(shop, "assets.") == ["assets.amiss", "assets.kept"]
 
 
 @pytest.mark.parametrize("failure", [Unavailable("no answer"), Rejected("forbidden")])
@@ -170,7 +178,7 @@ def test_a_policy_without_assets_asks_nothing() -> None:
     asked: list[str] = []
     shop.ports.provisions.hook = lambda verb, side: asked.append(verb)
 
-    tick(shop)
+    tick_clock(shop)
 
     assert asked == []
     assert shop.ports.store.get(asset_protection.assets_path("bookshop")).fields is None

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from responders.jobs.audit_anchor import AT_ONCE, Anchoring
+from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES, AuditAnchorWriter
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
@@ -18,12 +18,14 @@ from tests.support.runtime.world import World
 
 
 def waiting(world: World) -> list[str]:
-    query = Query(anchor.WAITING, (("waiting", "==", True),))
+    query = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),))
     return [one.path for one in world.ports.store.query(query)]
 
 
 def anchored(world: World, chain: str) -> list[tuple[int, str]]:
-    found = map(anchor.parse_anchor_name, world.ports.anchors.names(anchor.prefix(chain)))
+    found = map(
+        anchor.parse_anchor_name, world.ports.anchors.names(anchor.chain_anchor_prefix(chain))
+    )
     return [(one.sequence, one.hash) for one in found if one is not None]
 
 
@@ -98,7 +100,7 @@ def test_a_bucket_that_takes_nothing_delays_no_step(
     chain = rolled_back(world)
 
     assert anchored(world, chain) == []
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
     assert len(waiting(world)) > 3
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert {"ERROR"} == {
@@ -132,9 +134,9 @@ def test_a_sweep_that_dies_at_any_point(side: str) -> None:
 
         world.ports.anchors.hook = world.ports.store.hook = die
         with pytest.raises(Died):
-            Anchoring(world.ports).anchor()
+            AuditAnchorWriter(world.ports).anchor()
         world.ports.anchors.hook = world.ports.store.hook = no_hook
-        Anchoring(world.ports).anchor()
+        AuditAnchorWriter(world.ports).anchor()
 
         assert waiting(world) == []
         assert len(anchored(world, chain)) == len(before)
@@ -152,18 +154,20 @@ def opened(world: World) -> str:
 def test_more_than_one_sweep_can_take() -> None:
     """A sweep takes a bounded part; the next ones take the rest."""
     world = World()
-    for number in range(AT_ONCE + 5):
+    for number in range(MAX_PARALLEL_WRITES + 5):
         asked = anchor.Anchor("systems/x", number, f"{number:064x}")
         world.ports.store.commit([_asked(asked)])
 
-    Anchoring(world.ports).anchor()
+    AuditAnchorWriter(world.ports).anchor()
     assert len(waiting(world)) == 5
-    Anchoring(world.ports).anchor()
+    AuditAnchorWriter(world.ports).anchor()
     assert waiting(world) == []
 
 
 def _asked(one: anchor.Anchor) -> Create:
-    return Create(f"{anchor.WAITING}/{one.sequence}", encode(anchor.Waiting(one.name, one)))
+    return Create(
+        f"{anchor.PENDING_ANCHORS}/{one.sequence}", encode(anchor.PendingAnchor(one.name, one))
+    )
 
 
 def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
@@ -175,7 +179,7 @@ def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
     world.ports.anchors.hook = lambda *_: clock.sleep(1.5)
     started = clock.monotonic()
 
-    Anchoring(world.ports).anchor()
+    AuditAnchorWriter(world.ports).anchor()
 
     assert clock.monotonic() - started < 15
     assert len(world.ports.anchors.kept) == 4
@@ -187,7 +191,7 @@ def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     opened(world)
     world.ports.anchors = None  # type: ignore[assignment]
     capsys.readouterr()
-    Anchoring(world.ports).anchor()
+    AuditAnchorWriter(world.ports).anchor()
 
     said = json.loads(capsys.readouterr().err)
     assert said["severity"] == "WARNING"
@@ -216,5 +220,5 @@ def test_a_name_tells_its_anchor() -> None:
     for number in (1, 999_999, 1_000_000):
         one = anchor.Anchor("rollbacks/INC-20260302-001-r2", number, "a" * 64)
         assert anchor.parse_anchor_name(one.name) == one
-        assert anchor.anchor_with_expiry(one, anchor.content(one)) == one
+        assert anchor.anchor_with_expiry(one, anchor.encode_anchor(one)) == one
         assert anchor.anchor_with_expiry(one, b"\xff") == one

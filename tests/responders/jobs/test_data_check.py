@@ -10,17 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from cli.switches.upkeep import integrity_lines
-from responders.jobs.data_check import BROUGHT_BACK, Checking
+from responders.jobs.data_check import RESTORE_HINT, DataChecker
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.scan import said
+from shared.domain.data.integrity.scan import describe_coverage
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.data_checks import GOOD, HOUR, SHOP, Shop
+from tests.support.data.data_checks import GOOD, HOUR, SHOP, CheckedShop
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -49,7 +49,7 @@ MINUTE = timedelta(minutes=1)
 )
 def test_each_kind_of_damage(wrong: dict[str, Any], signal: str, reason: str) -> None:
     """It is found by the next run, becomes an alert, and is over with the first run without it."""
-    shop = Shop()
+    shop = CheckedShop()
     assert shop.alerts() == []
     shop.write(wrong)
 
@@ -68,12 +68,12 @@ def test_each_kind_of_damage(wrong: dict[str, Any], signal: str, reason: str) ->
 
 def test_whoever_is_told_of_damage_is_told_the_way_back() -> None:
     """The line in the notice is one that the command line takes."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.write({"customers/eve": {"name": "Eve"}})
     shop.look()
     told = [decode(Notice, one.fields) for one in shop.ports.store.query(Query("notices"))]
-    lines = [line for one in told for line in one.text.split("\n") if BROUGHT_BACK in line]
-    words = shlex.split(lines[0].partition(f"{BROUGHT_BACK}: ")[2])
+    lines = [line for one in told for line in one.text.split("\n") if RESTORE_HINT in line]
+    words = shlex.split(lines[0].partition(f"{RESTORE_HINT}: ")[2])
     assert words[:2] == ["rollback", "run"]
     said = dict(zip(words[2::2], words[3::2], strict=True))
     assert said == {
@@ -89,7 +89,7 @@ def test_whoever_is_told_of_damage_is_told_the_way_back() -> None:
 )
 def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: str) -> None:
     """It becomes an alert that says what is wrong, and is over once the file reads."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.write({"covers/2": {"file": "2.png"}})
     shop.ports.media.files["gs://shop-media/2.png"] = b"x"
     assert shop.look().findings == ()
@@ -110,7 +110,7 @@ def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: 
 
 def test_documents_that_are_gone() -> None:
     """A drop of 30 % is a loss, to the minute; as much as is tolerated is none."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.write({f"covers/{number}": {} for number in range(2, 82)})
     shop.look()
     shop.write({f"covers/{number}": None for number in range(2, 22)})
@@ -127,7 +127,7 @@ def test_documents_that_are_gone() -> None:
 @pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(seconds=59), 3 * MINUTE])
 def test_the_first_moment_of_damage(late: timedelta) -> None:
     """To the second where the first damaged document still tells, whatever was damaged since."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.ports.clock.advance(20 * MINUTE + late)
     first = shop.ports.clock.now()
     shop.write({"orders/1": {"customer": "ada", "status": "paid"}, "orders/9": {"customer": "ada"}})
@@ -136,12 +136,12 @@ def test_the_first_moment_of_damage(late: timedelta) -> None:
 
     [found] = shop.look().findings
     assert found.onset_at == first
-    assert found.onset == damage.ASSUMED
+    assert found.onset == damage.ONSET_ASSUMPTION
 
 
 def test_damage_that_was_written_over() -> None:
     """A damaged document that was written again tells the minute by its older versions."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
     first = shop.ports.clock.now()
     for number in range(9):
@@ -154,7 +154,7 @@ def test_damage_that_was_written_over() -> None:
 
 def test_a_document_whose_target_was_deleted() -> None:
     """Nobody wrote the damaged document: the minute of the deletion is found all the same."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.ports.clock.advance(20 * MINUTE + timedelta(seconds=10))
     deleted = shop.ports.clock.now()
     shop.write({"customers/ada": None})
@@ -165,7 +165,7 @@ def test_a_document_whose_target_was_deleted() -> None:
 
 def test_damage_older_than_all_that_can_be_read() -> None:
     """Said, and not made up."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.data.point_in_time_recovery = shop.ports.databases.point_in_time_recovery = False
     shop.write({"customers/eve": {}})
     shop.ports.clock.advance(3 * HOUR)
@@ -178,7 +178,7 @@ def test_damage_older_than_all_that_can_be_read() -> None:
 def test_a_schema_violation_in_one_of_100_000() -> None:
     """Found although each invocation ends in time, and one gets no answer: what counted, counts."""
     policy = replace(SHOP, integrity=IntegrityRules(every=HOUR))
-    shop = Shop(policy)
+    shop = CheckedShop(policy)
     shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(100_000)})
     shop.write({"customers/034567": {"mail": "a@b"}})
     shop.ports.clock.advance(HOUR)
@@ -195,7 +195,7 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
     invocations = 0
     while not shop.record().findings:
         before = shop.ports.clock.now()
-        shop.checking.check()
+        shop.checking.advance_checks()
         assert shop.ports.clock.now() - before < timedelta(seconds=16)
         invocations += 1
 
@@ -210,7 +210,7 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
 def test_more_than_may_be_read() -> None:
     """A sample is drawn within the budget, and says how sure its answer is."""
     rules = IntegrityRules(every=HOUR, read_budget=2000)
-    shop = Shop(replace(SHOP, integrity=rules))
+    shop = CheckedShop(replace(SHOP, integrity=rules))
     shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(20_000)})
     before = shop.data.reads
 
@@ -218,17 +218,17 @@ def test_more_than_may_be_read() -> None:
     assert last is not None
     assert not last.is_whole
     assert 1000 <= shop.data.reads - before <= 2400
-    assert "with 95% confidence fewer than 0." in said(last, rules)
+    assert "with 95% confidence fewer than 0." in describe_coverage(last, rules)
 
 
 def test_what_a_sample_found_stays_until_it_is_mended() -> None:
     """Another sample that happens to miss it does not end it."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.write({"customers/eve": {}})
     shop.look()
     rules = IntegrityRules(every=HOUR, read_budget=1000)
     small = replace(SHOP, integrity=rules)
-    shop.checking = Checking(shop.ports, {"bookshop": small})
+    shop.checking = DataChecker(shop.ports, {"bookshop": small})
     shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(20_000)})
 
     assert len(shop.look().findings) == 1
@@ -238,7 +238,7 @@ def test_what_a_sample_found_stays_until_it_is_mended() -> None:
 
 def test_what_cannot_be_looked_at_is_unknown() -> None:
     """A file without an answer neither opens a loss nor ends one; refused for good, people hear."""
-    shop = Shop()
+    shop = CheckedShop()
 
     def dark(verb: str, side: str) -> None:
         if verb == "media.why_unreadable":
@@ -263,7 +263,7 @@ def test_what_cannot_be_looked_at_is_unknown() -> None:
 
 def test_the_writer_is_stopped_first() -> None:
     """The release that wrote the damage is named, and its functions go back once people say so."""
-    shop = Shop()
+    shop = CheckedShop()
     before = shop.live
     shop.ports.world.deploy(["createOrder", "getBook"], failure_rate=0.0)
     shop.pass_time(5 * MINUTE)
@@ -288,12 +288,12 @@ def test_the_writer_is_stopped_first() -> None:
     [rollback] = shop.rollbacks()
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.outcome.endswith("not over: database_corruption")
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_a_run_on_command() -> None:
     """A person has the data looked through before its time; without a declaration it is refused."""
-    shop = Shop()
+    shop = CheckedShop()
     shop.write({"customers/eve": {}})
     shop.command("ada", command="check", system="bookshop", reason="users miss books")
     shop.settle()

@@ -12,11 +12,11 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.policy.severity import Severity
-from shared.domain.reports.monthly_stats import IncidentTally, months, tally
-from shared.domain.rollback.rollback import Order, Rollback, RollbackStatus
-from tests.support.cli.browser import Browser, text
+from shared.domain.reports.monthly_stats import IncidentTally, compute_monthly_stats, tally_incident
+from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
+from tests.support.cli.browser import Browser, visible_text
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.response import incident, rollback
+from tests.support.notices.response import build_incident, build_rollback
 from tests.support.runtime.world import World
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -27,15 +27,15 @@ OBSERVED = ({"gate": "mode", "answer": "stop", "reason": "observe", "leads_to": 
 def over(**changes: Any) -> Incident:
     """An incident that began two minutes before its detection and is over after an hour."""
     times = {"onset_at": START - 2 * MINUTE, "ended_at": START + 60 * MINUTE}
-    return replace(incident(IncidentStatus.RESOLVED), **{**times, **changes})
+    return replace(build_incident(IncidentStatus.RESOLVED), **{**times, **changes})
 
 
 def went(status: RollbackStatus, **changes: Any) -> Rollback:
-    return replace(rollback(status), **changes)
+    return replace(build_rollback(status), **changes)
 
 
 BACK = {"started_at": START + MINUTE, "shifted_at": START + 4 * MINUTE}
-ORDER = Order("a command", "ada", "a test")
+ORDER = RollbackRequest("a command", "ada", "a test")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ ORDER = Order("a command", "ada", "a test")
 )
 def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[Any, ...]) -> None:
     """What went back, how it ended, and how long that took, as far as it is known."""
-    made = tally(over(), rollbacks)
+    made = tally_incident(over(), rollbacks)
 
     assert made is not None
     assert expected == (
@@ -84,7 +84,7 @@ def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[
 
 def test_nothing_is_kept_of_an_open_incident() -> None:
     """Its numbers are not final."""
-    assert tally(over(ended_at=None), []) is None
+    assert tally_incident(over(ended_at=None), []) is None
 
 
 def test_months() -> None:
@@ -104,7 +104,7 @@ def test_months() -> None:
     other = replace(known, scenario="complete")
     before = replace(known, detected_at=START - 31 * DAY)
 
-    found = months([before, known, slow, false, other])
+    found = compute_monthly_stats([before, known, slow, false, other])
 
     assert [(one.month, one.scenario) for one in found] == [
         ("2026-03", "functions"),
@@ -151,7 +151,7 @@ def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
         del world.ports.store.documents[path]
     browser = Browser(world)
     browser.sign_in()
-    page = text(browser.get("/trends"))
+    page = visible_text(browser.get("/trends"))
     assert "2026-03" in page
     assert "100%" in page
     assert ended.id in page

@@ -16,11 +16,11 @@ from shared.core.store import Query
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.signals.probe_history import HALF_MINUTE
+from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.signals.probe_signals import ProbeRecord
 from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.runtime.pool import InlinePool
-from tests.support.faults.fault_injection import Crashed, Fault, Saboteur
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, ProcessCrash
 from tests.support.runtime.world import EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
@@ -57,7 +57,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
 
     [incident] = world.incidents()
     assert incident.signal == "frontend_unavailable"
-    assert timedelta() <= incident.onset_at - dark_at <= HALF_MINUTE
+    assert timedelta() <= incident.onset_at - dark_at <= PROBE_INTERVAL
     assert incident.detected_at - dark_at <= 2 * MINUTE
     [alert] = alerts(world)
     assert alert.monitoring_id.startswith("probe:bookshop:frontend_unavailable:2026")
@@ -67,7 +67,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
     assert names_of(world)[-1] == "signal.open"
     assert [one.recorded for one in record_of(world).findings] == ["open"]
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_its_end_is_evidence_and_told_once() -> None:
@@ -97,9 +97,9 @@ def test_a_transient_failure_heals_without_an_incident() -> None:
     for number in range(12):
         failing = number % 2 == 0
         world.ports.prober.answers = {"shop": DARK} if failing else {}
-        world.ports.clock.advance(HALF_MINUTE)
+        world.ports.clock.advance(PROBE_INTERVAL)
         world.responders[topics.CLOCK] = ClockTrigger(world.ports, {"bookshop": EXAMPLE})
-        world.pass_time(HALF_MINUTE)
+        world.pass_time(PROBE_INTERVAL)
 
     assert world.incidents() == []
 
@@ -126,7 +126,7 @@ def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slo
     shifts = len(world.ports.world.applied_shifts)
     for number in range(16):
         world.ports.prober.seconds["book"] = 1 + 0.3 * number
-        world.pass_time(HALF_MINUTE)
+        world.pass_time(PROBE_INTERVAL)
 
     said = [sent for sent in world.ports.sender.sent if ":warned:" in sent.key]
     assert [one.notice["facts"] for one in said] == [{"signal": "slow_response"}]
@@ -146,7 +146,7 @@ def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
     assert world.live == stable
     [incident] = world.incidents()
     assert incident.signal == "critical_path_blocked"
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_monitoring_joins_what_a_probe_has_found() -> None:
@@ -197,9 +197,9 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
     world.publish(topics.CLOCK, b"{}")
     world.settle()
 
-    assert swept == [start, start + HALF_MINUTE]
+    assert swept == [start, start + PROBE_INTERVAL]
     looks = record_of(world).looks["shop"]
-    assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+    assert [look.at for look in looks] == [start, start + PROBE_INTERVAL]
 
 
 @pytest.mark.parametrize("ahead", [0, 5])
@@ -216,7 +216,7 @@ def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) 
     world.settle()
 
     looks = record_of(world).looks["shop"]
-    assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+    assert [look.at for look in looks] == [start, start + PROBE_INTERVAL]
 
 
 class Uneven(FakeClock):
@@ -256,7 +256,7 @@ def test_a_second_schedulers_tick_asks_nobody_again() -> None:
     world.ports.prober.asked.clear()  # of them, the first deployment is recorded
     world.publish(topics.CLOCK, b"{}")
     world.settle()
-    world.ports.clock.jump(-HALF_MINUTE)
+    world.ports.clock.jump(-PROBE_INTERVAL)
 
     world.publish(topics.CLOCK, b"{}")
     world.settle()
@@ -267,7 +267,7 @@ def test_a_second_schedulers_tick_asks_nobody_again() -> None:
 # Faults
 
 
-def dark_for_a_while(saboteur: Saboteur) -> World:
+def dark_for_a_while(saboteur: FaultInjectorHook) -> World:
     """The front is dark for two minutes, and well for three; ticks are delivered until taken.
 
     Attacked is the clock alone: the others are elsewhere.
@@ -282,7 +282,7 @@ def dark_for_a_while(saboteur: Saboteur) -> World:
             saboteur.active = published.topic == topics.CLOCK
             try:
                 acknowledged = world.deliver(published)
-            except Crashed:
+            except ProcessCrash:
                 saboteur.revive()
                 world.start_instances()
                 acknowledged = False
@@ -295,16 +295,16 @@ def dark_for_a_while(saboteur: Saboteur) -> World:
     return world
 
 
-UNDISTURBED = Saboteur()
+UNDISTURBED = FaultInjectorHook()
 dark_for_a_while(UNDISTURBED)
 POINTS = range(len(UNDISTURBED.points))
 
 
-@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("fault", [InjectedFault.CRASH, InjectedFault.LOST_ANSWER])
 @pytest.mark.parametrize("point", POINTS)
-def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Fault) -> None:
+def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: InjectedFault) -> None:
     """Whatever dies when: one incident, its alert's beginning and end on record, each once."""
-    saboteur = Saboteur(point, fault)
+    saboteur = FaultInjectorHook(point, fault)
 
     world = dark_for_a_while(saboteur)
 
@@ -317,7 +317,7 @@ def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Fault)
     assert record_of(world).findings == ()
     told = [name for name in names_of(world) if name.startswith("signal")]
     assert told == ["signal.open", "signal.closed"]
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_record_that_never_holds_still_means_redelivery() -> None:

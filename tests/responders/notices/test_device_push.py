@@ -14,20 +14,20 @@ from shared.core.codec import encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.erasure import ledger
-from shared.domain.data.erasure.ledger import Book, Erasure
-from shared.domain.notices.push_progress import BATCH, PushFate
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
+from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushResult
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from tests.support.notices.notices import notices as kept
+from tests.support.notices.notices import read_notices as kept
 from tests.support.notices.user_devices import (
     DATABASE,
     MANY,
     NOTICE,
     TEAM,
-    asking,
-    name,
-    spread_of,
-    token,
-    world_with,
+    build_policy_with_devices,
+    build_world_with_users,
+    device_token,
+    push_progress,
+    user_name,
 )
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -38,13 +38,13 @@ def told(world: World) -> Counter[str]:
 
 
 def all_of(numbers: Iterable[int]) -> Counter[str]:
-    return Counter(token(number) for number in numbers)
+    return Counter(device_token(number) for number in numbers)
 
 
 def test_each_device_is_told_once() -> None:
     """In batches, and one that two users share, too; the team has nothing to hear."""
-    world = world_with(MANY)
-    shared = {"devices": [token(0), token(1), 7, ""], "news": True}
+    world = build_world_with_users(MANY)
+    shared = {"devices": [device_token(0), device_token(1), 7, ""], "news": True}
     world.ports.kept.write(DATABASE, {"users/zoe": shared, "users/zed": {"devices": None}})
     world.ports.clock.advance(timedelta(minutes=1))
 
@@ -52,14 +52,14 @@ def test_each_device_is_told_once() -> None:
 
     assert told(world) == all_of(range(MANY))
     assert kept(world)[NOTICE]["status"] == "SENT"
-    assert spread_of(world)["taken"] == MANY
+    assert push_progress(world)["taken"] == MANY
     assert TEAM not in kept(world)
     assert {one.sent.notice["repeated"] for one in world.ports.sender.pushed} == {False}
 
 
 def test_only_users_who_are_asked_for() -> None:
     """By equality of their fields."""
-    world = world_with(6, asking(news=True))
+    world = build_world_with_users(6, build_policy_with_devices(news=True))
 
     world.pass_time(timedelta(minutes=3))
 
@@ -68,33 +68,33 @@ def test_only_users_who_are_asked_for() -> None:
 
 def test_more_users_than_the_channel_may_tell() -> None:
     """The first are told; how many more there are is on record, and the team reads it."""
-    world = world_with(7, asking(at_most=2, news=True))
+    world = build_world_with_users(7, build_policy_with_devices(at_most=2, news=True))
 
     world.pass_time(timedelta(minutes=3))
 
     assert told(world) == all_of((0, 2))
-    assert (spread_of(world)["users"], spread_of(world)["beyond"]) == (2, 2)
+    assert (push_progress(world)["users"], push_progress(world)["beyond"]) == (2, 2)
     assert "users beyond at_most, not told: 2" in str(kept(world)[TEAM]["text"])
     assert kept(world)[TEAM]["status"] == "SENT"
 
 
 def test_a_token_that_leads_nowhere() -> None:
     """It is counted, and no failure: the team has nothing to do about it."""
-    world = world_with(3)
-    world.ports.sender.fates = {token(1): PushFate.GONE}
+    world = build_world_with_users(3)
+    world.ports.sender.fates = {device_token(1): PushResult.GONE}
 
     world.pass_time(timedelta(minutes=3))
 
     assert told(world) == all_of((0, 2))
     assert kept(world)[NOTICE]["status"] == "SENT"
-    assert spread_of(world)["gone"] == 1
+    assert push_progress(world)["gone"] == 1
     assert TEAM not in kept(world)
 
 
 def test_no_token_leads_anywhere() -> None:
     """That is a sign of something wrong, which the team hears of."""
-    world = world_with(2)
-    world.ports.sender.fates = {token(0): PushFate.GONE, token(1): PushFate.GONE}
+    world = build_world_with_users(2)
+    world.ports.sender.fates = {device_token(0): PushResult.GONE, device_token(1): PushResult.GONE}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -103,8 +103,8 @@ def test_no_token_leads_anywhere() -> None:
 
 def test_a_device_that_gives_no_answer_is_tried_again() -> None:
     """It alone, and what it is told then says that it may be a repeat."""
-    world = world_with(3)
-    world.ports.sender.fates = {token(1): PushFate.NONE}
+    world = build_world_with_users(3)
+    world.ports.sender.fates = {device_token(1): PushResult.NONE}
     world.pass_time(timedelta(seconds=30))
     assert told(world) == all_of((0, 2))
     assert kept(world)[NOTICE]["status"] == "PENDING"
@@ -113,15 +113,15 @@ def test_a_device_that_gives_no_answer_is_tried_again() -> None:
     world.pass_time(timedelta(minutes=3))
 
     assert told(world) == all_of(range(3))
-    late = [one for one in world.ports.sender.pushed if one.token == token(1)]
+    late = [one for one in world.ports.sender.pushed if one.token == device_token(1)]
     assert [one.sent.notice["repeated"] for one in late] == [True]
     assert kept(world)[NOTICE]["status"] == "SENT"
 
 
 def test_a_device_that_never_answers_is_given_up() -> None:
     """Within the limit of attempts; the team reads how many were not reached."""
-    world = world_with(3)
-    world.ports.sender.fates = {token(1): PushFate.NONE}
+    world = build_world_with_users(3)
+    world.ports.sender.fates = {device_token(1): PushResult.NONE}
 
     world.pass_time(timedelta(hours=2))
 
@@ -132,22 +132,22 @@ def test_a_device_that_never_answers_is_given_up() -> None:
 
 def test_many_devices_that_give_no_answer() -> None:
     """Every batch of them says that it may be a repeat, and nobody else's does."""
-    world = world_with(3 * BATCH)
-    silent = [number for number in range(3 * BATCH) if number % 2]
-    world.ports.sender.fates = {token(number): PushFate.NONE for number in silent}
+    world = build_world_with_users(3 * MAX_DEVICES_PER_BATCH)
+    silent = [number for number in range(3 * MAX_DEVICES_PER_BATCH) if number % 2]
+    world.ports.sender.fates = {device_token(number): PushResult.NONE for number in silent}
     world.pass_time(timedelta(seconds=30))
 
     world.ports.sender.fates = {}
     world.pass_time(timedelta(minutes=3))
 
-    assert told(world) == all_of(range(3 * BATCH))
+    assert told(world) == all_of(range(3 * MAX_DEVICES_PER_BATCH))
     marked = {one.token for one in world.ports.sender.pushed if one.sent.notice["repeated"]}
     assert marked == set(all_of(silent))
 
 
 def test_a_channel_that_is_down_goes_on_where_it_stood() -> None:
     """Nobody is told twice, nobody is left out."""
-    world = world_with(MANY)
+    world = build_world_with_users(MANY)
     sent: list[str] = []
 
     def fail_second(verb: str, side: str) -> None:
@@ -161,13 +161,16 @@ def test_a_channel_that_is_down_goes_on_where_it_stood() -> None:
 
     assert told(world) == all_of(range(MANY))
     marked = {one.token for one in world.ports.sender.pushed if one.sent.notice["repeated"]}
-    assert marked == set(all_of(range(BATCH, 2 * BATCH)))
+    assert marked == set(all_of(range(MAX_DEVICES_PER_BATCH, 2 * MAX_DEVICES_PER_BATCH)))
 
 
 def test_refusals_of_some_devices_only() -> None:
     """Where others have taken it, the rest of them is told all the same, though a batch refuses."""
-    world = world_with(BATCH + 1)
-    world.ports.sender.fates = {token(1): PushFate.REFUSED, token(BATCH): PushFate.REFUSED}
+    world = build_world_with_users(MAX_DEVICES_PER_BATCH + 1)
+    world.ports.sender.fates = {
+        device_token(1): PushResult.REFUSED,
+        device_token(MAX_DEVICES_PER_BATCH): PushResult.REFUSED,
+    }
 
     world.pass_time(timedelta(minutes=3))
 
@@ -177,8 +180,11 @@ def test_refusals_of_some_devices_only() -> None:
 
 def test_a_refusal_of_all() -> None:
     """It is given up at once, with the reason for the team."""
-    world = world_with(2)
-    world.ports.sender.fates = {token(0): PushFate.REFUSED, token(1): PushFate.REFUSED}
+    world = build_world_with_users(2)
+    world.ports.sender.fates = {
+        device_token(0): PushResult.REFUSED,
+        device_token(1): PushResult.REFUSED,
+    }
 
     world.pass_time(timedelta(minutes=3))
 
@@ -192,7 +198,7 @@ def test_a_refusal_of_all() -> None:
 )
 def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
     """Could not look is no empty list: asked again; a no is given up, and the team reads why."""
-    world = world_with(2)
+    world = build_world_with_users(2)
     failures = [failure]
 
     def fail_once(verb: str, side: str) -> None:
@@ -210,29 +216,29 @@ def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
 @pytest.mark.parametrize("place", [Place("users"), Place("users", field="owner")])
 def test_whoever_was_erased_is_not_told(place: Place) -> None:
     """Though their document is still there, whether its name or a field says whose it is."""
-    world = world_with(3)
+    world = build_world_with_users(3)
     now, system = world.ports.clock.now(), BOOKSHOP.system
-    hashed = ledger.hashed("salt", name(1))
-    entry, book = Erasure(system, hashed, now, ()), Book(system, "salt", now)
+    hashed = ledger.hash_person("salt", user_name(1))
+    entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
     world.ports.store.commit(
         [
-            Put(ledger.book_path(system), encode(book)),
+            Put(ledger.ledger_path(system), encode(book)),
             Put(ledger.erasure_path(system, hashed), encode(entry)),
         ]
     )
-    policy = replace(asking(), erasure=ErasureRules((place,)))
+    policy = replace(build_policy_with_devices(), erasure=ErasureRules((place,)))
     world.policy = policy
     world.start_instances()
 
     world.pass_time(timedelta(minutes=3))
 
     assert told(world) == all_of((0, 2))
-    assert spread_of(world)["users"] == 2
+    assert push_progress(world)["users"] == 2
 
 
 def test_what_takes_long_goes_on_in_the_next_delivery() -> None:
     """A batch that is begun late in one delivery is the last of it; none is lost."""
-    world = world_with(MANY)
+    world = build_world_with_users(MANY)
 
     def take_long(verb: str, side: str) -> None:
         if (verb, side) == ("sender.send_each", "after"):
@@ -248,12 +254,12 @@ def test_what_takes_long_goes_on_in_the_next_delivery() -> None:
 
 def test_users_are_told_as_of_one_moment() -> None:
     """Whoever comes or goes between two deliveries moves nobody's turn."""
-    world = world_with(MANY)
+    world = build_world_with_users(MANY)
 
     def change(verb: str, side: str) -> None:
         if (verb, side) == ("sender.send_each", "after"):
             world.ports.clock.advance(timedelta(seconds=30))
-            world.ports.kept.write(DATABASE, {f"users/{name(0)}": None, "users/a": {}})
+            world.ports.kept.write(DATABASE, {f"users/{user_name(0)}": None, "users/a": {}})
 
     world.ports.sender.hook = change
     world.settle()
@@ -263,11 +269,13 @@ def test_users_are_told_as_of_one_moment() -> None:
 
 def test_nobody_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """No token and no user in state, trail, log or what the team hears."""
-    world = world_with(BATCH + 3, asking(at_most=BATCH + 2))
+    world = build_world_with_users(
+        MAX_DEVICES_PER_BATCH + 3, build_policy_with_devices(at_most=MAX_DEVICES_PER_BATCH + 2)
+    )
     world.ports.sender.fates = {
-        token(1): PushFate.NONE,
-        token(2): PushFate.GONE,
-        token(3): PushFate.REFUSED,
+        device_token(1): PushResult.NONE,
+        device_token(2): PushResult.GONE,
+        device_token(3): PushResult.REFUSED,
     }
 
     world.pass_time(timedelta(hours=2))

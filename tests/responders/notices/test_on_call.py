@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
-from shared.domain.incidents.escalation import timers
+from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
 from shared.domain.policy.severity import Severity
 from tests.support.runtime.world import BOOKSHOP, World
@@ -204,9 +204,9 @@ def test_a_channel_that_wants_the_least_and_the_worst_keeps_no_incident_from_bei
     trouble = replace(outage().incidents()[0], severity=Severity.MEDIUM)
     now = trouble.detected_at
 
-    first = timers(policy, trouble, now, now)
+    first = create_escalation_notices(policy, trouble, now, now)
     worst = replace(trouble, severity=Severity.CRITICAL)
-    raised = timers(policy, worst, now, now, instead_of=Severity.HIGH)
+    raised = create_escalation_notices(policy, worst, now, now, instead_of=Severity.HIGH)
 
     assert raised
     assert not {one.id for one in first} & {one.id for one in raised}

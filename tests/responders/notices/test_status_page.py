@@ -12,8 +12,8 @@ import pytest
 from shared.core import topics
 from shared.core.text import one_line
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.status_page import view
-from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, rendered
+from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
 from shared.state import work_queue
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
@@ -25,18 +25,18 @@ from tests.support.notices.status_page import (
     HOUR,
     MINUTE,
     SECOND,
-    page,
-    page_world,
-    state,
+    build_public_state,
+    build_world_with_page,
+    read_page,
 )
 from tests.support.runtime.world import BOOKSHOP
 
 
 def test_the_page_lives_through_a_rollback() -> None:
     """Within a minute of detection it says so, then what is done, then that it is over."""
-    world = page_world()
+    world = build_world_with_page()
     world.pass_time(MINUTE)
-    assert "All parts work." in page(world)
+    assert "All parts work." in read_page(world)
     world.command(command="promote", system="bookshop", mode="ask")
     world.settle()
     world.deploy_bad()
@@ -45,26 +45,28 @@ def test_the_page_lives_through_a_rollback() -> None:
     [incident] = world.incidents()
 
     world.pass_time(MINUTE)
-    written = re.findall(r"Written at <time datetime=\"([^\"]+)\"", page(world))
-    assert incident.id in page(world)
-    assert "Not working." in page(world)
+    written = re.findall(r"Written at <time datetime=\"([^\"]+)\"", read_page(world))
+    assert incident.id in read_page(world)
+    assert "Not working." in read_page(world)
     assert datetime.fromisoformat(written[0]) - incident.detected_at <= MINUTE
     world.command(command="approve", system="bookshop", incident=incident.id)
 
     world.pass_time(5 * MINUTE)
-    assert "All parts work again. We watch them for a while." in page(world)
+    assert "All parts work again. We watch them for a while." in read_page(world)
 
     world.pass_time(45 * MINUTE)
-    assert "All parts work." in page(world)
-    assert "It is over." in page(world)
-    assert re.search(r"Uptime since .*2026-03-02 1\d:\d\d UTC</time>: \d\d\.\d{3} %", page(world))
-    assert incident.id in page(world, ATOM)
-    assert incident.id in page(world, JSON)
+    assert "All parts work." in read_page(world)
+    assert "It is over." in read_page(world)
+    assert re.search(
+        r"Uptime since .*2026-03-02 1\d:\d\d UTC</time>: \d\d\.\d{3} %", read_page(world)
+    )
+    assert incident.id in read_page(world, ATOM)
+    assert incident.id in read_page(world, JSON)
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:
     """No name of a person, no reason, no function, no cause: only the prepared words."""
-    world = page_world()
+    world = build_world_with_page()
     world.deploy_bad()
     world.command(
         actor="anna@example.com",
@@ -75,24 +77,26 @@ def test_nothing_personal_or_internal_is_on_it() -> None:
     world.pass_time(5 * MINUTE)
 
     for name in (PAGE, ATOM, JSON):
-        assert not re.search("anna|[^b]ring|1234567|payOrder|function|ordered", page(world, name))
+        assert not re.search(
+            "anna|[^b]ring|1234567|payOrder|function|ordered", read_page(world, name)
+        )
 
 
 def test_what_the_policy_holds_back_a_person_publishes() -> None:
     """Until then nothing of it is on the page; from then on it is, and a second word is refused."""
-    world = page_world(publish_after={})
+    world = build_world_with_page(publish_after={})
     world.deploy_bad()
     world.alert()
     world.pass_time(2 * MINUTE)
     [incident] = world.incidents()
-    assert incident.id not in page(world)
+    assert incident.id not in read_page(world)
 
     about = {"command": "publish", "system": "bookshop", "incident": incident.id}
     world.command(**about)
     world.command(**about)
     world.pass_time(MINUTE)
 
-    assert incident.id in page(world)
+    assert incident.id in read_page(world)
     assert "INC-20260302-001:published:record" in {one.key for one in world.ports.sender.sent}
     [letter] = world.ports.bus.take(topics.DEAD_LETTERS)
     assert "is public by" in letter.attributes["reason"]
@@ -100,19 +104,19 @@ def test_what_the_policy_holds_back_a_person_publishes() -> None:
 
 def test_a_false_alarm_that_was_over_in_time_is_never_shown() -> None:
     """The policy waits, and finds that there is nothing to say."""
-    world = page_world(publish_after={Severity.CRITICAL: 10 * MINUTE})
+    world = build_world_with_page(publish_after={Severity.CRITICAL: 10 * MINUTE})
     world.alert()
     world.alert(state="closed")
     world.pass_time(15 * MINUTE)
 
     [incident] = world.incidents()
     assert incident.ended_at is not None
-    assert incident.id not in page(world)
+    assert incident.id not in read_page(world)
 
 
 def test_a_dead_bucket_delays_nothing() -> None:
     """The rollback ends in its time; the page is right again half a minute after the bucket is."""
-    world = page_world()
+    world = build_world_with_page()
     pages = world.ports.pages
     assert pages is not None
 
@@ -130,7 +134,7 @@ def test_a_dead_bucket_delays_nothing() -> None:
     world.pass_time(5 * MINUTE)
 
     assert world.live == stable
-    assert "We watch them" in page(world)
+    assert "We watch them" in read_page(world)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -141,7 +145,7 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
     class Died(BaseException):
         pass
 
-    world = page_world()
+    world = build_world_with_page()
     pages, deaths = world.ports.pages, [verb]
     assert pages is not None
 
@@ -152,7 +156,7 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
 
     due = [*world.waiting()]
     now = world.ports.clock.now()
-    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", now)
+    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", now)
     [message] = [one for one in world.waiting() if one not in due]
     pages.hook = world.ports.store.hook = die
     with pytest.raises(Died):
@@ -162,7 +166,7 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
     world.ports.clock.advance(10 * SECOND)
 
     assert world.deliver(message)
-    assert "All parts work." in page(world)
+    assert "All parts work." in read_page(world)
     since = world.ports.store.documents["pages/bookshop"]["since"]
     assert since == now + (10 * SECOND if (verb, side) in LOST else timedelta(0))
 
@@ -172,10 +176,12 @@ LOST = {("store.commit", "before"), ("pages.generation", "before"), ("pages.gene
 
 def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     """What was read before the other's write is not put in its place."""
-    world = page_world()
+    world = build_world_with_page()
     pages = world.ports.pages
     assert pages is not None
-    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", world.ports.clock.now())
+    work_queue.publish_work_item(
+        world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now()
+    )
     [message] = world.waiting()
     slow = [True]
 
@@ -188,14 +194,16 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     pages.hook = overtake
     assert world.deliver(message)
 
-    assert f'Written at <time datetime="{START + MINUTE:%Y-%m-%dT%H:%M}' in page(world)
+    assert f'Written at <time datetime="{START + MINUTE:%Y-%m-%dT%H:%M}' in read_page(world)
 
 
 @pytest.mark.parametrize(("late", "written"), [(5 * MINUTE, True), (5 * MINUTE + SECOND, False)])
 def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) -> None:
     """Later ones have asked for it again: a storm of old ones writes nothing."""
-    world = page_world()
-    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", world.ports.clock.now() - late)
+    world = build_world_with_page()
+    work_queue.publish_work_item(
+        world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now() - late
+    )
 
     world.settle()
 
@@ -206,9 +214,11 @@ def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) ->
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>\x1b\x00"])
 def test_what_a_person_has_written_for_the_public_is_text(attack: str) -> None:
     """On the page and in both feeds, whatever it is."""
-    told = state(Severity.CRITICAL, START, ("resolved", HOUR), ended=HOUR, cause=attack)
+    told = build_public_state(
+        Severity.CRITICAL, START, ("resolved", HOUR), ended=HOUR, cause=attack
+    )
 
-    made = rendered(view(BOOKSHOP, [told], BACK_SINCE, START + HOUR), ADDRESS)
+    made = render_objects(build_status_page(BOOKSHOP, [told], BACK_SINCE, START + HOUR), ADDRESS)
 
     page = made[PAGE].content.decode()
     assert not re.search(r"<(script|img|iframe)|\son\w+=\"", page.partition("</head>")[2])

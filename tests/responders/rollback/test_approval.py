@@ -11,8 +11,15 @@ from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.notices.system_events import dead_letters
-from tests.support.rollbacks.approvals import HOUR, MINUTE, asked, newest, notice, say
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.approvals import (
+    HOUR,
+    MINUTE,
+    build_world_awaiting_approval,
+    find_notice,
+    newest_rollback,
+    publish_command,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 FOUR_EYES = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=(ScenarioName.FUNCTIONS,)))
@@ -20,14 +27,14 @@ FOUR_EYES = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=(ScenarioN
 
 def test_an_approved_plan_is_carried_out() -> None:
     """A question holds nothing; its answer sets the same machinery in motion."""
-    world = asked()
+    world = build_world_awaiting_approval()
     before = world.live
     assert world.ports.store.documents["systems/bookshop"]["slot"] == ""
 
-    assert say(world, "approve", actor="alice") == ""
+    assert publish_command(world, "approve", actor="alice") == ""
     world.pass_time(HOUR)
 
-    one = newest(world)
+    one = newest_rollback(world)
     assert one.status is RollbackStatus.SUCCEEDED
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
@@ -37,16 +44,16 @@ def test_an_approved_plan_is_carried_out() -> None:
     assert "approved by alice" in next(
         answer["reason"] for answer in one.gates if answer["gate"] == "mode"
     )
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_the_question_says_what_would_be_done() -> None:
     """To what, of what, since when, with the two lines that answer it."""
-    world = asked()
+    world = build_world_awaiting_approval()
 
-    said = notice(world, "rollback.parked")
+    said = find_notice(world, "rollback.parked")
 
-    plan = newest(world).question
+    plan = newest_rollback(world).question
     assert plan is not None
     assert "back to v1, 8 functions" in said["text"]
     assert "getBook: getbook-00002 → getbook-00001, changed 2026-03-02 12:00 UTC" in said["text"]
@@ -58,37 +65,37 @@ def test_the_question_says_what_would_be_done() -> None:
 
 def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
     """An approval is for exactly what was shown: when the world has moved, it counts nothing."""
-    world = asked()
-    first = newest(world).question
+    world = build_world_awaiting_approval()
+    first = newest_rollback(world).question
     assert first is not None
     world.ports.world.deploy(["getBook"], failure_rate=0.8)
     world.ports.clock.advance(MINUTE)
 
-    say(world, "approve", actor="alice")
+    publish_command(world, "approve", actor="alice")
     world.pass_time(5 * MINUTE)
 
-    one = newest(world)
+    one = newest_rollback(world)
     assert (one.status, one.approvals) == (RollbackStatus.PARKED, ())
     assert one.question is not None
     assert one.question.plan.fingerprint != first.plan.fingerprint
     assert world.ports.world.applied_shifts == []
-    assert "another plan now" in say(world, "approve", plan=first.plan.fingerprint)
+    assert "another plan now" in publish_command(world, "approve", plan=first.plan.fingerprint)
 
-    say(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
+    publish_command(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.SUCCEEDED
-    assert world.broken_laws() == []
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.find_violated_invariants() == []
 
 
 def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None:
     """No is an answer: told, escalated, and automation leaves the incident to the person."""
-    world = asked()
+    world = build_world_awaiting_approval()
     bad = world.live
     world.command(command="promote", system="bookshop", mode="act")
     world.settle()
 
-    say(world, "reject", actor="bob", reason="we fix forward")
+    publish_command(world, "reject", actor="bob", reason="we fix forward")
     world.alert("0.further")
     world.pass_time(HOUR)
 
@@ -100,67 +107,67 @@ def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None
     )
     assert {one.status for one in others} <= {RollbackStatus.NOT_TAKEN}
     assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
-    assert "we fix forward" in notice(world, "rollback.rejected")["text"]
+    assert "we fix forward" in find_notice(world, "rollback.rejected")["text"]
 
 
 def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
     """An alert that joins does not turn a person's answer away."""
-    world = asked()
+    world = build_world_awaiting_approval()
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
     world.ports.clock.advance(10 * MINUTE)
     world.alert("0.further")
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is RollbackStatus.DECIDING
+    assert newest_rollback(world).status is RollbackStatus.DECIDING
 
-    assert say(world, "reject", actor="bob") == ""
+    assert publish_command(world, "reject", actor="bob") == ""
     world.pass_time(MINUTE)
 
-    assert newest(world).outcome == "rejected by bob: a test"
+    assert newest_rollback(world).outcome == "rejected by bob: a test"
 
 
 def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:
     """Whatever joins in between: no alert gives a question more time than its people were told."""
-    world = asked()
-    until = newest(world).parked_until
+    world = build_world_awaiting_approval()
+    until = newest_rollback(world).parked_until
 
     world.ports.clock.advance(BOOKSHOP.gates.approval_expires - 3 * MINUTE)
     world.alert("0.further")
     world.pass_time(MINUTE)
 
-    one = newest(world)
+    one = newest_rollback(world)
     assert (one.status, one.parked_until) == (RollbackStatus.PARKED, until)
     assert "rollback.unparked" in world.events(one)
     world.pass_time(4 * MINUTE)
-    assert newest(world).outcome == "the question expired"
+    assert newest_rollback(world).outcome == "the question expired"
 
 
 def test_nobody_answers_and_nothing_is_done() -> None:
     """A question expires into doing nothing and telling."""
-    world = asked()
+    world = build_world_awaiting_approval()
     bad = world.live
 
     world.pass_time(BOOKSHOP.gates.approval_expires + 2 * MINUTE)
 
     assert world.live == bad
-    assert newest(world).outcome == "the question expired"
-    assert '"command":"retry"' in notice(world, "rollback.expired")["text"]
-    assert "prepared: functions back to v1, plan " in notice(world, "rollback.expired")["text"]
+    assert newest_rollback(world).outcome == "the question expired"
+    assert '"command":"retry"' in find_notice(world, "rollback.expired")["text"]
+    assert "prepared: functions back to v1, plan " in find_notice(world, "rollback.expired")["text"]
 
 
 def test_four_eyes_are_two_people() -> None:
     """The same person twice is one person; two different ones are enough."""
-    world = asked(FOUR_EYES)
+    world = build_world_awaiting_approval(FOUR_EYES)
 
-    assert say(world, "approve", actor="alice") == ""
-    assert "alice wants it already" in say(world, "approve", actor="alice")
+    assert publish_command(world, "approve", actor="alice") == ""
+    assert "alice wants it already" in publish_command(world, "approve", actor="alice")
     world.pass_time(3 * MINUTE)
-    assert newest(world).status is RollbackStatus.PARKED
+    assert newest_rollback(world).status is RollbackStatus.PARKED
 
-    assert say(world, "approve", actor="bob") == ""
+    assert publish_command(world, "approve", actor="bob") == ""
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.SUCCEEDED
-    assert world.broken_laws() == []
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("auto_confirm", [True, False])
@@ -170,13 +177,13 @@ def test_who_orders_is_the_first_of_two_people(auto_confirm: bool) -> None:
     world.deploy_bad()
     world.command(command="rollback", system="bookshop", actor="alice", auto_confirm=auto_confirm)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is RollbackStatus.PARKED
-    assert "alice wants it already" in say(world, "approve", actor="alice")
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert "alice wants it already" in publish_command(world, "approve", actor="alice")
 
-    say(world, "approve", actor="bob")
+    publish_command(world, "approve", actor="bob")
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
 
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=3))
@@ -200,45 +207,45 @@ def test_an_order_is_confirmed_where_the_policy_asks(
     world.command(command="rollback", system="bookshop", actor="alice", **content)
     world.pass_time(20 * MINUTE)
 
-    assert newest(world).status is status
+    assert newest_rollback(world).status is status
 
 
 def test_an_expired_question_is_approved_by_nobody() -> None:
     """It expired into doing nothing, also where its worker has not come to say so yet."""
-    world = asked()
+    world = build_world_awaiting_approval()
     bad = world.live
     world.ports.clock.advance(BOOKSHOP.gates.approval_expires + MINUTE)
 
-    assert "expired at" in say(world, "approve", actor="alice")
+    assert "expired at" in publish_command(world, "approve", actor="alice")
     world.pass_time(HOUR)
 
     assert world.live == bad
-    assert newest(world).outcome == "the question expired"
+    assert newest_rollback(world).outcome == "the question expired"
 
 
 def test_a_policy_that_asks_more_people_asks_anew() -> None:
     """Who has approved before it was one of two does not keep the question open for ever."""
-    world = asked()
-    first = newest(world).question
+    world = build_world_awaiting_approval()
+    first = newest_rollback(world).question
     world.policy = FOUR_EYES
     world.start_instances()
 
-    assert say(world, "approve", actor="alice") == ""
+    assert publish_command(world, "approve", actor="alice") == ""
     world.pass_time(MINUTE)
 
-    question = newest(world).question
+    question = newest_rollback(world).question
     assert first is not None
     assert question is not None
     assert (first.needed, question.needed) == (1, 2)
     world.pass_time(HOUR)
-    assert newest(world).status is RollbackStatus.NOT_TAKEN
-    assert world.broken_laws() == []
+    assert newest_rollback(world).status is RollbackStatus.NOT_TAKEN
+    assert world.find_violated_invariants() == []
 
 
 def test_two_names_of_one_person_are_one_person() -> None:
     """A changed address is no second pair of eyes."""
-    world = asked(FOUR_EYES)
-    say(world, "approve", actor="alice")
+    world = build_world_awaiting_approval(FOUR_EYES)
+    publish_command(world, "approve", actor="alice")
     about = {"system": "bookshop", "incident": world.incidents()[-1].id, "reason": "a test"}
     token = world.ports.sign_in.person(
         sub="uid-alice", email="someone.else", **{ROLE_CLAIM: "commander"}
@@ -247,21 +254,21 @@ def test_two_names_of_one_person_are_one_person() -> None:
     world.publish(topics.COMMANDS, {"version": 1, "command": "approve", **about, "token": token})
     world.pass_time(2 * MINUTE)
 
-    assert "alice wants it already" in dead_letters(world)[-1]["reason"]
-    assert newest(world).status is RollbackStatus.PARKED
+    assert "alice wants it already" in read_dead_letters(world)[-1]["reason"]
+    assert newest_rollback(world).status is RollbackStatus.PARKED
 
 
 def test_names_on_the_topic_without_proof_are_one_person() -> None:
     """Whoever may publish there can call themselves anything: one of two eyes must be proven."""
-    world = asked(FOUR_EYES)
+    world = build_world_awaiting_approval(FOUR_EYES)
     about = {"system": "bookshop", "incident": world.incidents()[-1].id, "reason": "a test"}
     for name in ("alice", "bob"):
         said = {"version": 1, "command": "approve", **about, "actor": name}
         world.publish(topics.OVERRIDE, said)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is RollbackStatus.PARKED
+    assert newest_rollback(world).status is RollbackStatus.PARKED
 
-    say(world, "approve", actor="carol")
+    publish_command(world, "approve", actor="carol")
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED

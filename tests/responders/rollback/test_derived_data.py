@@ -6,26 +6,33 @@ import pytest
 
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.corrupted_bookshop import DERIVED, MINUTE, Shop, asked_for, repaired, undo
+from tests.support.data.corrupted_bookshop import (
+    DERIVED,
+    MINUTE,
+    CorruptedShop,
+    build_repaired_shop,
+    order_undo,
+    requested_regenerations,
+)
 
 
 def test_what_is_made_from_them_is_asked_for_again() -> None:
     """The application hears on the declared topic of just the documents that were written."""
-    shop = repaired(DERIVED)
+    shop = build_repaired_shop(DERIVED)
     every = [["customers/ada"], ["orders/1"]]
-    assert sorted(asked_for(shop)) == every
+    assert sorted(requested_regenerations(shop)) == every
     assert {one.topic for one in shop.ports.theirs.messages} == {"make-again"}
-    undo(shop)
+    order_undo(shop)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert sorted(asked_for(shop)) == sorted(every + every)
+    assert sorted(requested_regenerations(shop)) == sorted(every + every)
 
 
 @pytest.mark.parametrize("ends", ["failed", "cancelled"])
 def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
     """A repair that came to nothing half way has written documents all the same."""
-    shop = Shop(DERIVED)
+    shop = CorruptedShop(DERIVED)
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def stops(verb: str, side: str) -> None:
         if side == "before" and len(shop.ports.rewritten.written) == 1:
@@ -42,5 +49,5 @@ def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
 
     assert shop.newest.status is RollbackStatus[ends.upper()], shop.newest.outcome
     assert shop.ports.rewritten.written == ["customers/ada"]
-    assert asked_for(shop) == [["customers/ada"]]
-    assert shop.broken_laws() == []
+    assert requested_regenerations(shop) == [["customers/ada"]]
+    assert shop.find_violated_invariants() == []

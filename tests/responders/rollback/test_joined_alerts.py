@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from responders.rollback.joined_alerts import explained, open_ones, unjudged
+from responders.rollback.joined_alerts import (
+    alerts_answered_by_scenario,
+    open_alerts,
+    unjudged_alerts,
+)
 from shared.domain.policy.model import ScenarioName
 from shared.domain.signals.alert import Alert
 from tests.support.runtime.world import BOOKSHOP
@@ -47,8 +51,8 @@ def test_an_alert_that_was_ended(ends: list[Alert], still_open: bool) -> None:
     """Whoever edits an alert policy has cured nothing."""
     opened = alert()
 
-    assert open_ones([opened, *ends]) == ([opened] if still_open else [])
-    assert unjudged([alert(absorbed_by="INC"), *ends]) == []
+    assert open_alerts([opened, *ends]) == ([opened] if still_open else [])
+    assert unjudged_alerts([alert(absorbed_by="INC"), *ends]) == []
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,6 @@ def test_an_alert_that_a_plan_of_one_function_answers(
     joined: Alert, scenario: ScenarioName, is_answered: bool
 ) -> None:
     """Trouble elsewhere, or of another kind, is judged by itself; what is only watched is not."""
-    answered = explained([joined], BOOKSHOP, scenario, {"getBook"})
+    answered = alerts_answered_by_scenario([joined], BOOKSHOP, scenario, {"getBook"})
 
     assert answered == ([joined] if is_answered else [])

@@ -8,39 +8,53 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain import system as systems
-from shared.domain.deployments.inventory.traffic import LATEST, Service, Traffic, TrafficTarget
+from shared.domain.deployments.inventory.traffic import (
+    LATEST_REVISION,
+    Service,
+    Traffic,
+    TrafficTarget,
+)
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import pins
-from shared.domain.rollback.pins import Pin, Shifted
+from shared.domain.rollback.pins import CompletedShift, Pin
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
 from tests.support.fakes.runtime.clock import START
-from tests.support.faults.fault_injection import quick
-from tests.support.notices.system_events import dead_letters, told
-from tests.support.rollbacks.deployments import hint, others
-from tests.support.rollbacks.pins import FOLLOWING, MINUTE, kept, rolled_back, said, to
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.notices.system_events import read_dead_letters, system_event_names
+from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint
+from tests.support.rollbacks.pins import (
+    FOLLOWING,
+    MINUTE,
+    build_rolled_back_world,
+    build_traffic_target,
+    read_pins,
+    recorded_notice_texts,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 DAY = timedelta(days=1)
-TAGGED = TrafficTarget(LATEST, 0, "fh-1")
+TAGGED = TrafficTarget(LATEST_REVISION, 0, "fh-1")
 
 
-def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> Shifted:
-    return Shifted("shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START)
+def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> CompletedShift:
+    return CompletedShift(
+        "shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START
+    )
 
 
 def pinned(origin: Traffic = FOLLOWING) -> Pin:
-    pin = pins.after(shifted((to("r-1"),), origin), None)
+    pin = pins.pin_after_shift(shifted((build_traffic_target("r-1"),), origin), None)
     assert pin is not None
     return pin
 
 
 def refused(world: World, **content: object) -> str:
     """Say a command; why it was refused, or ""."""
-    before = len(dead_letters(world))
+    before = len(read_dead_letters(world))
     world.command(**content)  # type: ignore[arg-type]
     world.settle()
-    return "; ".join(str(one["reason"]) for one in dead_letters(world)[before:])
+    return "; ".join(str(one["reason"]) for one in read_dead_letters(world)[before:])
 
 
 # Pure: what a shift makes of a pin
@@ -57,15 +71,19 @@ def test_a_shift_from_the_newest_to_a_name_pins() -> None:
 @pytest.mark.parametrize(
     ("goal", "holds", "before"),
     [
-        ((to("r-0"),), True, FOLLOWING),  # a further rollback moves it
-        ((to("r-2"),), True, FOLLOWING),  # by its name the newest is held, too
+        ((build_traffic_target("r-0"),), True, FOLLOWING),  # a further rollback moves it
+        ((build_traffic_target("r-2"),), True, FOLLOWING),  # by its name the newest is held, too
         (FOLLOWING, False, FOLLOWING),
-        ((to(LATEST), to("r-1", 0, "fh-1")), False, FOLLOWING),
+        (
+            (build_traffic_target(LATEST_REVISION), build_traffic_target("r-1", 0, "fh-1")),
+            False,
+            FOLLOWING,
+        ),
     ],
 )
 def test_what_a_further_shift_makes_of_a_pin(goal: Traffic, holds: bool, before: Traffic) -> None:
     """It is moved, and goes on to what was before the first; or it ends."""
-    after = pins.after(shifted(goal, (to("r-1"),), "INC-2"), pinned())
+    after = pins.pin_after_shift(shifted(goal, (build_traffic_target("r-1"),), "INC-2"), pinned())
 
     assert after is not None
     assert (after.ended_at is None, after.before) == (holds, before)
@@ -75,10 +93,10 @@ def test_what_a_further_shift_makes_of_a_pin(goal: Traffic, holds: bool, before:
 
 def test_what_was_split_by_name_is_no_pin_of_ours_once_it_is_so_again() -> None:
     """A team that splits by names has its own way; ours ends where theirs begins."""
-    split = (to("r-1", 90), to("r-2", 10))
+    split = (build_traffic_target("r-1", 90), build_traffic_target("r-2", 10))
     pin = pinned(split)
 
-    after = pins.after(shifted(split, (to("r-1"),), "INC-2"), pin)
+    after = pins.pin_after_shift(shifted(split, (build_traffic_target("r-1"),), "INC-2"), pin)
 
     assert after is not None
     assert after.ended_at == START
@@ -86,16 +104,28 @@ def test_what_was_split_by_name_is_no_pin_of_ours_once_it_is_so_again() -> None:
 
 def test_a_shift_to_the_newest_of_what_was_never_pinned_leaves_no_pin() -> None:
     """There is nothing to lift."""
-    assert pins.after(shifted(FOLLOWING, (to("r-1"),)), None) is None
+    assert pins.pin_after_shift(shifted(FOLLOWING, (build_traffic_target("r-1"),)), None) is None
 
 
 @pytest.mark.parametrize(
     ("before", "now", "lifted"),
     [
-        (FOLLOWING, (to("r-1"),), FOLLOWING),
-        (FOLLOWING, (to("r-1"), to("r-2", 0, "fh-9")), (to("r-2", 0, "fh-9"), to(LATEST))),
-        ((TAGGED, to(LATEST)), (TAGGED, to("r-1")), (TAGGED, to(LATEST))),
-        ((to("r-1", 90), to(LATEST, 10)), (to("r-0"),), (to("r-1", 90), to(LATEST, 10))),
+        (FOLLOWING, (build_traffic_target("r-1"),), FOLLOWING),
+        (
+            FOLLOWING,
+            (build_traffic_target("r-1"), build_traffic_target("r-2", 0, "fh-9")),
+            (build_traffic_target("r-2", 0, "fh-9"), build_traffic_target(LATEST_REVISION)),
+        ),
+        (
+            (TAGGED, build_traffic_target(LATEST_REVISION)),
+            (TAGGED, build_traffic_target("r-1")),
+            (TAGGED, build_traffic_target(LATEST_REVISION)),
+        ),
+        (
+            (build_traffic_target("r-1", 90), build_traffic_target(LATEST_REVISION, 10)),
+            (build_traffic_target("r-0"),),
+            (build_traffic_target("r-1", 90), build_traffic_target(LATEST_REVISION, 10)),
+        ),
     ],
 )
 def test_a_lifted_pin_gives_the_shares_back_and_keeps_every_tag(
@@ -110,10 +140,10 @@ def test_a_lifted_pin_gives_the_shares_back_and_keeps_every_tag(
 @pytest.mark.parametrize(
     ("traffic", "holds"),
     [
-        ((to("r-1"),), True),
-        ((to("r-1"), to("r-2", 0, "fh-9")), True),
-        ((to("r-1", 60), to("r-1", 40, "fh-9")), True),
-        ((to("r-1", 99), to("r-2", 1)), False),
+        ((build_traffic_target("r-1"),), True),
+        ((build_traffic_target("r-1"), build_traffic_target("r-2", 0, "fh-9")), True),
+        ((build_traffic_target("r-1", 60), build_traffic_target("r-1", 40, "fh-9")), True),
+        ((build_traffic_target("r-1", 99), build_traffic_target("r-2", 1)), False),
         (FOLLOWING, False),
     ],
 )
@@ -125,7 +155,7 @@ def test_a_pin_holds_as_long_as_the_requests_go_there(traffic: Traffic, holds: b
 @pytest.mark.parametrize(("after", "old"), [(3 * DAY, False), (3 * DAY + MINUTE, True)])
 def test_a_pin_is_old_once_it_holds_for_longer(after: timedelta, old: bool) -> None:
     """Just as long is not longer."""
-    assert bool(pins.older([pinned()], 3 * DAY, START + after)) == old
+    assert bool(pins.pins_older_than([pinned()], 3 * DAY, START + after)) == old
 
 
 # What rollbacks leave, and what ends it
@@ -133,10 +163,10 @@ def test_a_pin_is_old_once_it_holds_for_longer(after: timedelta, old: bool) -> N
 
 def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     """Whose it is, since when, from which rollback, what it holds, and what lifts it."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     [rollback] = world.rollbacks()
 
-    found = kept(world)
+    found = read_pins(world)
 
     assert set(found) == set(BOOKSHOP.functions)
     one = found["getBook"]
@@ -150,18 +180,18 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
 
 def test_who_ordered_a_rollback_owns_its_pins() -> None:
     """A person's order is a person's pin."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
 
     world.command(command="rollback", system="bookshop", functions=["getBook"], actor="alice")
     world.pass_time(12 * MINUTE)
 
-    assert {one.function: one.owner for one in kept(world).values()} == {"getBook": "alice"}
+    assert {one.function: one.owner for one in read_pins(world).values()} == {"getBook": "alice"}
 
 
 def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
     """What has been led back is held, however the rest ended."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     asked: list[bool] = []
 
@@ -179,43 +209,43 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
     [rollback] = world.rollbacks()
     assert rollback.status is RollbackStatus.CANCELLED
     done = {step.target for step in world.steps(rollback.id).values() if step.status == "DONE"}
-    assert set(kept(world)) == done
+    assert set(read_pins(world)) == done
     assert 0 < len(done) < len(BOOKSHOP.functions)
 
 
 def test_what_is_deployed_behind_a_pin_is_told_once_as_not_served() -> None:
     """The next deployment of a pinned function says who pins it, and what lifts that."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     world.ports.world.deploy(["getBook"])
 
     world.pass_time(20 * MINUTE)
 
-    [text] = said(world, "unserved")
+    [text] = recorded_notice_texts(world, "unserved")
     assert "deployed but not served" in text
     assert "getBook: pinned to getbook-00001 since" in text
     assert "rollback unpin --system bookshop --function getBook" in text
     world.ports.world.deploy(["getBook"])
     world.pass_time(6 * MINUTE)
-    assert len(said(world, "unserved")) == 2
-    assert kept(world)["getBook"].newest == "getbook-00004"
+    assert len(recorded_notice_texts(world, "unserved")) == 2
+    assert read_pins(world)["getBook"].newest == "getbook-00004"
 
 
 def test_a_pin_that_somebody_moves_away_by_hand_ends() -> None:
     """What is not held any more is not called pinned."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     world.ports.world.change_by_hand("getBook", FOLLOWING)
     world.ports.world.delete_function("listBooks")
 
     world.pass_time(6 * MINUTE)
 
-    assert "getBook" not in kept(world)
-    assert len(kept(world)) == len(BOOKSHOP.functions) - 2
-    assert said(world, "unserved") == []
+    assert "getBook" not in read_pins(world)
+    assert len(read_pins(world)) == len(BOOKSHOP.functions) - 2
+    assert recorded_notice_texts(world, "unserved") == []
 
 
 def test_a_look_that_got_no_answer_about_functions_ends_no_pin() -> None:
     """What was live before the shift says nothing about what is held after it."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     sent = set()
 
@@ -228,12 +258,12 @@ def test_a_look_that_got_no_answer_about_functions_ends_no_pin() -> None:
     world.alert()
     world.pass_time(12 * MINUTE)
 
-    assert set(kept(world)) == set(BOOKSHOP.functions)
+    assert set(read_pins(world)) == set(BOOKSHOP.functions)
 
 
 def test_old_pins_are_told_of_once_a_day() -> None:
     """The daily clock names each that is older than the policy wants; many sweeps say it once."""
-    policy = quick()
+    policy = shorten_watch()
     world = World(
         policy=replace(policy, deployments=replace(policy.deployments, pinned_for=MINUTE * 30))
     )
@@ -245,13 +275,13 @@ def test_old_pins_are_told_of_once_a_day() -> None:
     for _ in range(2):
         world.pass_time(MINUTE)
         world.start_instances()
-    [text] = said(world, "pinned")
+    [text] = recorded_notice_texts(world, "pinned")
     assert "1 functions are pinned for longer than 30m" in text
     assert "getBook: pinned to getbook-00001" in text
     world.ports.clock.advance(DAY)
     world.pass_time(MINUTE)
 
-    assert len(said(world, "pinned")) == 2
+    assert len(recorded_notice_texts(world, "pinned")) == 2
 
 
 # unpin
@@ -259,7 +289,7 @@ def test_old_pins_are_told_of_once_a_day() -> None:
 
 def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     """By a plan like any other: an incident of its own, looked at, set, looked at, watched."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     world.ports.world.deploy(["getBook"])
     world.pass_time(6 * MINUTE)
 
@@ -268,7 +298,7 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
 
     assert world.live["getBook"] == {"getbook-00003": 100}
     assert world.ports.world.services()["getBook"].traffic == FOLLOWING
-    assert set(kept(world)) == set(BOOKSHOP.functions) - {"getBook"}
+    assert set(read_pins(world)) == set(BOOKSHOP.functions) - {"getBook"}
     last = world.rollbacks()[-1]
     assert (last.status, last.plan and last.plan.target) == (
         RollbackStatus.SUCCEEDED,
@@ -281,15 +311,15 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
 
 def test_a_look_while_a_rollback_leads_a_pinned_function_elsewhere() -> None:
     """What is under way is nobody's move by hand: the pin is moved by the rollback's own commit."""
-    world = rolled_back()
-    [bad] = others(world)
+    world = build_rolled_back_world()
+    [bad] = later_deployments(world)
     looked: list[bool] = []
 
     def look(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and not looked:
             looked.append(True)
             world.ports.clock.advance(MINUTE / 6)
-            hint(world)
+            publish_audit_hint(world)
             told_of = world.waiting()[-1]
             world.ports.bus.messages.remove(told_of)
             world.deliver(told_of)
@@ -299,18 +329,20 @@ def test_a_look_while_a_rollback_leads_a_pinned_function_elsewhere() -> None:
     world.pass_time(MINUTE)
 
     assert looked == [True]
-    assert "pin.moved" not in told(world)
-    held = kept(world)["getBook"]
+    assert "pin.moved" not in system_event_names(world)
+    held = read_pins(world)["getBook"]
     assert (held.revisions, held.before) == ({"getbook-00002": 100}, FOLLOWING)
 
 
 def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:
     """It serves what it would serve anyway, and the next deployment would not: LATEST is asked."""
-    world = rolled_back()
-    [bad] = others(world)
+    world = build_rolled_back_world()
+    [bad] = later_deployments(world)
     world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
     world.pass_time(MINUTE)
-    assert world.ports.world.services()["getBook"].traffic == (to("getbook-00002"),)
+    assert world.ports.world.services()["getBook"].traffic == (
+        build_traffic_target("getbook-00002"),
+    )
     world.pass_time(12 * MINUTE)  # it is no better than it was, and somebody wants it all the same
     ours = {"system": "bookshop", "incident": world.incidents()[-1].id}
     assert refused(world, command="accept", **ours) == ""
@@ -319,12 +351,12 @@ def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:
     world.pass_time(MINUTE)
 
     assert world.ports.world.services()["getBook"].traffic == FOLLOWING
-    assert "getBook" not in kept(world)
+    assert "getBook" not in read_pins(world)
 
 
 def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:
     """What is not well after it is left to a person, with the way back ready."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     before = world.live
     assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
     world.pass_time(8 * MINUTE)
@@ -335,14 +367,17 @@ def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:
     world.pass_time(3 * MINUTE)
 
     assert world.live == before
-    assert kept(world)["getBook"].revisions == {"getbook-00001": 100}
-    assert kept(world)["getBook"].before == FOLLOWING
+    assert read_pins(world)["getBook"].revisions == {"getbook-00001": 100}
+    assert read_pins(world)["getBook"].before == FOLLOWING
 
 
 def test_what_a_person_holds_is_not_unpinned() -> None:
     """Whoever has moved a function since is there: it is left, and the reason is told."""
-    world = rolled_back()
-    world.ports.world.change_by_hand("getBook", (to("getbook-00001", 50), to(LATEST, 50)))
+    world = build_rolled_back_world()
+    world.ports.world.change_by_hand(
+        "getBook",
+        (build_traffic_target("getbook-00001", 50), build_traffic_target(LATEST_REVISION, 50)),
+    )
 
     named = ["getBook", "listBooks"]
     assert refused(world, command="unpin", system="bookshop", functions=named) == ""
@@ -355,7 +390,7 @@ def test_what_a_person_holds_is_not_unpinned() -> None:
 
 def test_an_unpin_is_refused_where_nothing_is_pinned_or_an_incident_is_open() -> None:
     """An emergency is not disturbed, and nothing is opened for nothing."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     assert "nothing of that is pinned" in refused(world, command="unpin", system="bookshop")
     world.deploy_bad()
     world.alert()

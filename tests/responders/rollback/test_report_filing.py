@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.report_filing import counted
+from responders.rollback.report_filing import count_affected_users
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.notices.notice import NoticeStatus
 from shared.domain.policy.model import Outage
 from shared.domain.reports import filing
-from shared.domain.reports.filing import Filed, unpacked
-from shared.domain.reports.impact import Counts
-from shared.state.reader import Reading
+from shared.domain.reports.filing import FiledReport, decompress_text
+from shared.domain.reports.impact import ImpactCounts
+from shared.state.reader import StateReader
 from tests.support.fakes.storage.public_pages import MemoryPages
-from tests.support.faults.fault_injection import quick
-from tests.support.notices.status_page import page
-from tests.support.notices.system_events import dead_letters
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.notices.status_page import read_page
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -30,10 +30,10 @@ HALF_A_MINUTE = timedelta(seconds=30)
 IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
 USERS = 'metric.type="logging.googleapis.com/user/users_met" AND resource.type="cloud_run_revision"'
 COUNTING = replace(
-    quick(),
+    shorten_watch(),
     outage=Outage(60.0, "EUR", USERS),
     console_url="https://ops.example/",
-    channels=quick().channels[:1],
+    channels=shorten_watch().channels[:1],
 )
 
 
@@ -48,15 +48,15 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
     return world
 
 
-def report(world: World) -> Filed:
+def report(world: World) -> FiledReport:
     fields = world.ports.store.documents[filing.report_path(IT["incident"])]
-    return decode(Filed, fields)
+    return decode(FiledReport, fields)
 
 
 def said(world: World, event: str) -> list[Any]:
     return [
         one
-        for one in Reading(world.ports.store).notices(IT["incident"])
+        for one in StateReader(world.ports.store).notices(IT["incident"])
         if one.event.startswith(event)
     ]
 
@@ -76,15 +76,15 @@ def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
     assert kept.counts.requests is not None
     assert kept.counts.requests.failed > 0
     assert (kept.counts.users or 0) > 0
-    assert f"{kept.counts.users} users have met a failure." in unpacked(kept.markdown)
-    html = unpacked(kept.html)
+    assert f"{kept.counts.users} users have met a failure." in decompress_text(kept.markdown)
+    html = decompress_text(kept.html)
     assert f"{kept.counts.requests.failed} failed" in html
     assert "<script" not in html
     [notice] = said(world, "report")
     assert "its report is written\nit did not work for" in notice.text
     assert "https://ops.example/incidents/INC-20260302-001/report" in notice.commands
     assert "rollback report INC-20260302-001" in notice.commands
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_whom_a_short_trouble_has_met_is_counted() -> None:
@@ -94,7 +94,9 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     began = one.onset_at.replace(second=20, microsecond=0)
     brief = replace(one, onset_at=began, timeline=[], ended_at=began + HALF_A_MINUTE)
 
-    found = counted(world.ports, COUNTING, brief, Counts(), world.ports.clock.now())
+    found = count_affected_users(
+        world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now()
+    )
 
     assert found.requests is not None
     assert found.requests.failed > 0
@@ -128,8 +130,8 @@ def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:
 
     world.pass_time(7 * MINUTE)
 
-    assert report(world).counts == Counts()
-    text = unpacked(report(world).markdown)
+    assert report(world).counts == ImpactCounts()
+    text = decompress_text(report(world).markdown)
     assert "- Failed requests: not counted" in text
     assert "- Users: not counted: the counter that the policy names" in text
 
@@ -203,15 +205,15 @@ def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() 
     )
     world.pass_time(MINUTE)
 
-    text = unpacked(report(world).markdown)
+    text = decompress_text(report(world).markdown)
     assert "## Root cause\n\n- It came from: a migration locked" in text
     assert "What keeps it from coming again: a test of migrations" in text
     assert "](http" not in text
-    assert "&lt;orders&gt;" in unpacked(report(world).html)
+    assert "&lt;orders&gt;" in decompress_text(report(world).html)
     assert "- Root cause:" not in text
     assert report(world).counts == counts
     assert len(said(world, "report")) == 1
-    shown = page(world)
+    shown = read_page(world)
     assert "What it came from: A change locked orders; ask [removed]" in shown
     assert "migration" not in shown
     [told] = said(world, "analysed")
@@ -222,7 +224,7 @@ def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() 
 
     [reminder] = said(world, "root-cause")
     assert reminder.status is NoticeStatus.WITHDRAWN
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
@@ -241,7 +243,7 @@ def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
     found = world.incidents()[0].analysis
     assert found is not None
     assert (found.cause, found.prevention) == ("a migration", "")
-    assert "- Prevention: nobody has said" in unpacked(report(world).markdown)
+    assert "- Prevention: nobody has said" in decompress_text(report(world).markdown)
     assert said(world, "root-cause") == []
 
 
@@ -253,7 +255,7 @@ def test_a_root_cause_says_something(wrong: dict[str, Any]) -> None:
     world.command(command="root-cause", **IT, **wrong)
     world.settle()
 
-    assert len(dead_letters(world)) == 1
+    assert len(read_dead_letters(world)) == 1
     assert world.incidents()[0].analysis is None
 
 

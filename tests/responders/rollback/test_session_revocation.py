@@ -10,12 +10,12 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import said
-from tests.support.fakes.runtime.hooks import no_hook, raising
-from tests.support.faults.fault_injection import Fault, Saboteur, ticks
-from tests.support.rollbacks.bookshop_resources import shop, spoil
-from tests.support.rollbacks.complete_scenario import approve, newest
-from tests.support.runtime.switches import say, text
+from tests.support.decision.outages import notice_texts
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
+from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
+from tests.support.rollbacks.complete_scenario import approve_rollback, newest_rollback
+from tests.support.runtime.switches import notice_lines, publish_command
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -24,9 +24,9 @@ PEOPLE = [f"person-{number:03d}" for number in range(120)]
 COUNTED = ("store.commit", "sessions.people", "sessions.end")
 
 
-def signed_in(hook: Saboteur | None = None) -> World:
+def signed_in(hook: FaultInjectorHook | None = None) -> World:
     """Three pages of people have sessions."""
-    world = shop(hook or no_hook)
+    world = build_healthy_shop(hook or no_hook)
     world.ports.beside.sessions_since = dict.fromkeys(PEOPLE, 0)
     return world
 
@@ -42,16 +42,18 @@ def test_a_person_ends_all_sessions() -> None:
     world = signed_in()
     before = world.ports.clock.now().timestamp()
 
-    assert say(world, "revoke-sessions", system="bookshop") == ""
+    assert publish_command(world, "revoke-sessions", system="bookshop") == ""
 
     assert left(world, before) == []
     assert left(world, before + 3600) == PEOPLE
-    assert "the sessions of 120 people are ended" in text(world, "revoke-sessions")[0]
+    assert "the sessions of 120 people are ended" in notice_lines(world, "revoke-sessions")[0]
 
 
 def test_sessions_of_a_system_that_names_no_identity() -> None:
     """There is nothing that could be ended, and that is said."""
-    assert "no identity" in say(World(policy=BOOKSHOP), "revoke-sessions", system="bookshop")
+    assert "no identity" in publish_command(
+        World(policy=BOOKSHOP), "revoke-sessions", system="bookshop"
+    )
 
 
 def test_a_pause_before_the_sessions_end() -> None:
@@ -74,35 +76,37 @@ def test_a_pause_before_the_sessions_end() -> None:
 def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
     """It is tried again, for a day; then people are told that it is not everybody."""
     world = signed_in()
-    world.ports.beside.hook = raising("sessions.end", Unavailable("no answer"))
+    world.ports.beside.hook = raise_error("sessions.end", Unavailable("no answer"))
     world.command(command="revoke-sessions", system="bookshop")
     world.settle()
     world.ports.clock.advance(minutes * MINUTE)
     world.pass_time(MINUTE)
 
     given_up = minutes > 24 * 60
-    assert [("given up" in one) for one in text(world, "revoke-sessions")[:1]] == [True] * given_up
+    assert [("given up" in one) for one in notice_lines(world, "revoke-sessions")[:1]] == [
+        True
+    ] * given_up
 
 
 def test_sessions_that_may_not_be_ended() -> None:
     """That is told at once: whoever got in is in still."""
     world = signed_in()
-    world.ports.beside.hook = raising("sessions.people", Rejected("no right to list people"))
+    world.ports.beside.hook = raise_error("sessions.people", Rejected("no right to list people"))
     world.command(command="revoke-sessions", system="bookshop")
     world.pass_time(MINUTE)
 
-    [told] = text(world, "revoke-sessions")
+    [told] = notice_lines(world, "revoke-sessions")
     assert "0 people's sessions are ended, not everybody's: no right to list people" in told
 
 
 def test_people_who_may_not_be_changed() -> None:
     """How many they are is told: nobody takes them for signed out."""
     world = signed_in()
-    world.ports.beside.hook = raising("sessions.end", Rejected("no right to change people"))
+    world.ports.beside.hook = raise_error("sessions.end", Rejected("no right to change people"))
     world.command(command="revoke-sessions", system="bookshop")
     world.pass_time(2 * MINUTE)
 
-    [told] = text(world, "revoke-sessions")
+    [told] = notice_lines(world, "revoke-sessions")
     assert "the sessions of 0 people are ended" in told
     assert f"of {len(PEOPLE)} others, who are gone or may not be changed, they are not" in told
 
@@ -130,87 +134,94 @@ def test_nobody_says_who_is_signed_in() -> None:
 def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     """Two people are asked about all that changed; with their word everybody's sessions end."""
     world = signed_in()
-    spoil(world, "sites", "rules", "identity")
+    deploy_bad_release(world, "sites", "rules", "identity")
     if barrier:
         world.command(command="mark-barrier", system="bookshop", deployment="bad")
         world.settle()
     before = world.ports.clock.now().timestamp()
 
-    assert say(world, "breach", system="bookshop") == ""
+    assert publish_command(world, "breach", system="bookshop") == ""
     world.pass_time(MINUTE)
 
-    assert newest(world).status is RollbackStatus.PARKED
+    assert newest_rollback(world).status is RollbackStatus.PARKED
     assert world.incidents()[0].signal == "security_breach"
-    assert "every session of before it begins ends with it" in said(world, "rollback.parked")[0]
-    stops = [one["gate"] for one in newest(world).gates if one["leads_to"] == "ask"]
+    assert (
+        "every session of before it begins ends with it"
+        in notice_texts(world, "rollback.parked")[0]
+    )
+    stops = [one["gate"] for one in newest_rollback(world).gates if one["leads_to"] == "ask"]
     assert ("barrier" in stops) is barrier
     assert left(world, before) == PEOPLE
-    approve(world, "alice", "bob")
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
     assert left(world, before) == []
     assert world.ports.beside.sites["shop"].version == "v1"
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
     assert (
         world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     )  # a person says it is over
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_breach_that_nobody_approves() -> None:
     """Nothing goes back, and nobody has to sign in again."""
     world = signed_in()
-    spoil(world, "sites")
+    deploy_bad_release(world, "sites")
     before = world.ports.clock.now().timestamp()
 
-    say(world, "breach", system="bookshop")
+    publish_command(world, "breach", system="bookshop")
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.NOT_TAKEN
+    assert newest_rollback(world).status is RollbackStatus.NOT_TAKEN
     assert left(world, before) == PEOPLE
 
 
 def test_sign_in_that_goes_back_leaves_sessions() -> None:
     """Whoever is asked reads that they stay, and how they would end."""
     world = signed_in()
-    spoil(world, "identity")
+    deploy_bad_release(world, "identity")
 
     world.command(command="rollback", system="bookshop", scenario="auth")
     world.settle()
 
-    assert "sessions stay; `rollback revoke-sessions`" in said(world, "rollback.parked")[0]
+    assert "sessions stay; `rollback revoke-sessions`" in notice_texts(world, "rollback.parked")[0]
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     world = signed_in(saboteur)
     saboteur.world, saboteur.active = world, True
     world.command(command="revoke-sessions", id="mine", system="bookshop")
-    ticks(world, saboteur, 6)
+    tick_clock(world, saboteur, 6)
     saboteur.active = False
     return world
 
 
-def points() -> list[tuple[int, Fault]]:
+def points() -> list[tuple[int, InjectedFault]]:
     """Some of each page, and every commit."""
-    counted = Saboteur(counted=COUNTED)
+    counted = FaultInjectorHook(counted=COUNTED)
     run(counted)
     chosen = [
         place
         for place, point in enumerate(counted.points)
         if "sessions.end" not in point or place % 40 == 0
     ]
-    return [(place, fault) for place in chosen for fault in (Fault.CRASH, Fault.LOST_ANSWER)]
+    return [
+        (place, fault)
+        for place in chosen
+        for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
+    ]
 
 
 @pytest.mark.parametrize(("point", "fault"), points())
-def test_a_fault_while_sessions_end(point: int, fault: Fault) -> None:
+def test_a_fault_while_sessions_end(point: int, fault: InjectedFault) -> None:
     """Wherever it dies, or hears nothing, they are all over in the end, and it is told once."""
-    world = run(Saboteur(point, fault, COUNTED))
+    world = run(FaultInjectorHook(point, fault, COUNTED))
 
     assert left(world, world.ports.clock.now().timestamp() - 3600) == []
     assert all(world.ports.beside.sessions_since.values())
     told = {one.key for one in world.ports.sender.sent if "mine:revoke-sessions" in one.key}
     assert len(told) == 1
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_worker_in_whose_way_another_one_is() -> None:
@@ -234,4 +245,4 @@ def test_a_worker_in_whose_way_another_one_is() -> None:
     assert others == [True]
     world.settle()
     assert left(world, world.ports.clock.now().timestamp()) == []
-    assert len(text(world, "revoke-sessions")) == 1
+    assert len(notice_lines(world, "revoke-sessions")) == 1

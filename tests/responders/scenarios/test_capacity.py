@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.capacity import wanted_scaling
+from responders.scenarios.capacity import required_scaling
 from shared.core.store import Query
-from shared.domain.deployments.inventory.state import configured
+from shared.domain.deployments.inventory.state import build_configuration
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import quick
-from tests.support.rollbacks.approvals import say
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.pins import FOLLOWING
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -24,7 +24,7 @@ BY_HAND = Scaling(0, 0, 0)
 def warm(instances: int) -> Policy:
     """The bookshop, with a catalogue that is to be kept warm."""
     group = replace(BOOKSHOP.groups["catalogue"], keep_warm=instances)
-    return replace(quick(), groups={**BOOKSHOP.groups, "catalogue": group})
+    return replace(shorten_watch(), groups={**BOOKSHOP.groups, "catalogue": group})
 
 
 def reported(world: World) -> list[str]:
@@ -67,7 +67,7 @@ def test_the_instances_that_a_service_is_to_have(
     now: Scaling, then: Scaling | None, keep_warm: int, own: int, wanted: Scaling
 ) -> None:
     """What it has, what it had, and what the policy wants warm; by hand stays by hand."""
-    assert wanted_scaling(now, then, keep_warm, own) == wanted
+    assert required_scaling(now, then, keep_warm, own) == wanted
 
 
 def test_a_function_does_not_come_back_cold_where_the_policy_wants_it_warm() -> None:
@@ -87,7 +87,7 @@ def test_an_undo_gives_the_instances_back_as_they_were() -> None:
     """List and instances as they were found, in one request."""
     world = rolled_back(warm(2))
 
-    assert say(world, "undo") == ""
+    assert publish_command(world, "undo") == ""
     world.pass_time(3 * MINUTE)
 
     service = world.ports.world.services()["getBook"]
@@ -99,7 +99,7 @@ def test_an_undo_leaves_the_instances_that_somebody_has_set_since() -> None:
     world = rolled_back(warm(2))
     world.ports.world.scale_by_hand("getBook", Scaling(9))
 
-    assert say(world, "undo") == ""
+    assert publish_command(world, "undo") == ""
     world.pass_time(3 * MINUTE)
 
     service = world.ports.world.services()["getBook"]
@@ -109,7 +109,7 @@ def test_an_undo_leaves_the_instances_that_somebody_has_set_since() -> None:
 
 def test_instances_that_were_taken_away_since_come_back() -> None:
     """What was recorded with the stable deployment is what a service has again."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.ports.world.scale_by_hand("getBook", Scaling(3, 50))
     world.ports.world.deploy(["getBook"])
     world.announce("v2", stable=True)
@@ -128,7 +128,7 @@ def test_instances_that_were_taken_away_since_come_back() -> None:
 
 def test_more_than_there_was_stays_and_is_said() -> None:
     """Nothing is taken away in an incident; that it is not what it was is known all the same."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.ports.world.scale_by_hand("getBook", Scaling(4))
 
     ordered(world)
@@ -150,8 +150,8 @@ def test_what_is_scaled_by_hand_stays_so_and_is_warned_about() -> None:
 
 def test_less_that_comes_back_with_a_revision_is_warned_about() -> None:
     """What lives in the revision cannot be set again: the plan says what is less."""
-    world = World(policy=quick())
-    more = configured(
+    world = World(policy=shorten_watch())
+    more = build_configuration(
         {}, iter(()), account="any", min_instances=2, max_instances=200, concurrency=500
     )
     world.ports.world.deploy(["getBook"], configuration=more, failure_rate=0.8)
@@ -189,7 +189,7 @@ def test_instances_that_somebody_sets_meanwhile_are_not_overwritten() -> None:
 
 def test_other_instances_are_no_deployment() -> None:
     """Nothing else serves because of them, and nobody is suspected."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     known = Query("deployments")
     before = world.ports.store.query(known)
     world.ports.world.scale_by_hand("getBook", Scaling(7))

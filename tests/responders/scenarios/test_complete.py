@@ -7,41 +7,41 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.complete import NEW_CLIENTS
+from responders.scenarios.complete import NEW_CLIENTS_WARNING
 from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import said
-from tests.support.rollbacks.bookshop_resources import shop, spoil
+from tests.support.decision.outages import notice_texts
+from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.rollbacks.complete_scenario import (
     HOUR,
     MINUTE,
-    approve,
-    back,
-    known,
-    newest,
-    trouble,
+    approve_rollback,
+    live_resources,
+    newest_rollback,
+    read_deployments,
+    start_outage,
 )
-from tests.support.rollbacks.deployments import hint
+from tests.support.rollbacks.deployments import publish_audit_hint
 
 
 def test_a_bad_site() -> None:
     """The version of before is released at once, verified, watched; what was bad stays bad."""
-    world = shop()
+    world = build_healthy_shop()
     stable = world.live
-    spoil(world, "sites")
+    deploy_bad_release(world, "sites")
 
-    trouble(world, "frontend_unavailable", "site")
+    start_outage(world, "frontend_unavailable", "site")
     world.pass_time(HOUR)
 
-    assert back(world)["site"] == "v1"
+    assert live_resources(world)["site"] == "v1"
     assert world.live == stable
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
     unmeasured = "not known to be over: frontend_unavailable"
     assert one.outcome == f"stable through the watch, {unmeasured}"
-    assert {name: it.status for name, it in known(world).items()} == {
+    assert {name: it.status for name, it in read_deployments(world).items()} == {
         "v1": deployment.DeploymentStatus.STABLE,
         "bad": deployment.DeploymentStatus.BAD,
     }
@@ -50,37 +50,44 @@ def test_a_bad_site() -> None:
 
 def test_everything_at_once() -> None:
     """Sites before functions, configuration beside them; rules and identity are asked about."""
-    world = shop()
+    world = build_healthy_shop()
     stable = world.live
-    spoil(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
+    deploy_bad_release(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
 
-    trouble(world, "frontend_unavailable", "site", "mfa")
+    start_outage(world, "frontend_unavailable", "site", "mfa")
     world.pass_time(MINUTE)
 
     assert world.live == stable
-    assert (back(world)["site"], "red" in str(back(world)["colour"])) == ("v1", True)
-    assert (back(world)["rules"], back(world)["mfa"]) == ("r2", "DISABLED")
+    assert (live_resources(world)["site"], "red" in str(live_resources(world)["colour"])) == (
+        "v1",
+        True,
+    )
+    assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r2", "DISABLED")
     first, second = world.rollbacks()
     steps = world.steps(first.id)
     first_of_all = [one for one in steps.values() if not one.after]
     assert {one.name for one in first_of_all} == {"release shop", "publish firebase template"}
     assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
-    assert any("release rules cloud.firestore" in text for text in said(world, "rollback.parked"))
-    approve(world, "alice", "bob")
+    assert any(
+        "release rules cloud.firestore" in text for text in notice_texts(world, "rollback.parked")
+    )
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert (back(world)["rules"], back(world)["mfa"]) == ("r1", "ENABLED")
-    assert back(world)["indexes"] == []  # what stands between code and data is another scenario's
-    assert world.broken_laws() == []
+    assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r1", "ENABLED")
+    assert (
+        live_resources(world)["indexes"] == []
+    )  # what stands between code and data is another scenario's
+    assert world.find_violated_invariants() == []
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 
 @pytest.mark.parametrize("part", ["site", "colour"])
 def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
     """Whoever repairs it forward is not disturbed; all else goes back, and the plan says so."""
-    world = shop()
+    world = build_healthy_shop()
     estate = world.ports.beside
     stable = world.live
-    spoil(world, "functions", "sites", "remote_config")
+    deploy_bad_release(world, "functions", "sites", "remote_config")
     until = world.ports.clock.now() + HOUR
     world.command(command="freeze", system="bookshop", until=until.isoformat())
     world.settle()
@@ -93,11 +100,11 @@ def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
         estate.statuses["shop", "v3"] = "FINALIZED"
         estate.sites["shop"] = replace(estate.sites["shop"], version="v3", released_at=now)
     else:
-        hint(world)  # what was there before is seen once more, after the detection
+        publish_audit_hint(world)  # what was there before is seen once more, after the detection
         world.settle()
         world.ports.clock.advance(timedelta(seconds=10))
         estate.land_template('{"parameters":{"colour":"green"}}')
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
     world.command(command="unfreeze", system="bookshop")
     world.pass_time(5 * MINUTE)
@@ -105,19 +112,19 @@ def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
     theirs = {"site": "v3"} if part == "site" else {"colour": '{"parameters":{"colour":"green"}}'}
     ours = {"site": "v1", "colour": '{"parameters":{"colour":"red"}}'}
     assert world.live == stable
-    assert {name: back(world)[name] for name in ours} == {**ours, **theirs}
+    assert {name: live_resources(world)[name] for name in ours} == {**ours, **theirs}
     plan = world.rollbacks()[0].plan
     assert plan is not None
     assert any("in a person's hands until" in line for line in plan.reported)
-    assert "changed by hand" in str(said(world, "suspended"))
+    assert "changed by hand" in str(notice_texts(world, "suspended"))
 
 
 @pytest.mark.parametrize("word", ["reject", "nobody"])
 def test_what_asks_is_not_wanted(word: str) -> None:
     """What went back at once stays back, what asked is left, and a person has the incident."""
-    world = shop()
-    spoil(world, "sites", "rules")
-    trouble(world, "frontend_unavailable", "rules")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules")
+    start_outage(world, "frontend_unavailable", "rules")
     world.pass_time(MINUTE)
     [one] = world.incidents()
     if word == "reject":
@@ -125,7 +132,7 @@ def test_what_asks_is_not_wanted(word: str) -> None:
 
     world.pass_time(HOUR)
 
-    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
     assert [it.status for it in world.rollbacks()] == [
         RollbackStatus.SUCCEEDED,
         RollbackStatus.NOT_TAKEN,
@@ -135,9 +142,9 @@ def test_what_asks_is_not_wanted(word: str) -> None:
 
 def test_well_without_what_asks() -> None:
     """It is watched first, and what is left is asked about after that."""
-    world = shop()
-    spoil(world, "sites", "rules")
-    trouble(world, "frontend_unavailable", "site")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules")
+    start_outage(world, "frontend_unavailable", "site")
 
     world.pass_time(MINUTE)
     during = [one.status for one in world.rollbacks()]
@@ -152,11 +159,11 @@ def test_well_without_what_asks() -> None:
 
 def test_a_version_that_is_gone() -> None:
     """It cannot be gone back to: a person is told at once, and why."""
-    world = shop()
-    spoil(world, "sites")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites")
     del world.ports.beside.statuses["shop", "v1"]
 
-    trouble(world, "frontend_unavailable")
+    start_outage(world, "frontend_unavailable")
 
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.NOT_TAKEN
@@ -174,9 +181,9 @@ def test_a_version_that_is_gone() -> None:
 @pytest.mark.parametrize("works", [True, False])
 def test_a_new_client_against_old_functions(works: bool) -> None:
     """A site that stays new is probed once the functions behind it are old: that is the verdict."""
-    world = shop()
+    world = build_healthy_shop()
     stable = world.live
-    spoil(world, "functions", "sites")
+    deploy_bad_release(world, "functions", "sites")
     del world.ports.beside.statuses["shop", "v1"]
     world.ports.prober.down = lambda probe: probe == "shop" and not (works and world.live == stable)
 
@@ -184,10 +191,10 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
     world.settle()
     world.pass_time(HOUR)
 
-    one = newest(world)
-    assert (world.live, back(world)["site"]) == (stable, "v2")
+    one = newest_rollback(world)
+    assert (world.live, live_resources(world)["site"]) == (stable, "v2")
     assert one.plan is not None
-    assert NEW_CLIENTS in one.plan.reported
+    assert NEW_CLIENTS_WARNING in one.plan.reported
     assert one.status is (RollbackStatus.SUCCEEDED if works else RollbackStatus.FAILED)
     assert works or one.outcome.endswith("probes fail: shop")
 
@@ -203,9 +210,11 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
 )
 def test_triggers_that_come_together(others: tuple[str, ...], scenario: ScenarioName) -> None:
     """Functions and sign-in, or the database, at once: that is no matter of one of them alone."""
-    world = shop()
-    spoil(world, "functions", "sites")
-    world.ports.prober.down = lambda probe: probe == "shop" and back(world)["site"] != "v1"
+    world = build_healthy_shop()
+    deploy_bad_release(world, "functions", "sites")
+    world.ports.prober.down = lambda probe: (
+        probe == "shop" and live_resources(world)["site"] != "v1"
+    )
 
     world.alert("0.functions")
     for signal in others:
@@ -219,17 +228,21 @@ def test_triggers_that_come_together(others: tuple[str, ...], scenario: Scenario
 
 def test_a_breach_that_is_declared() -> None:
     """Whatever seems well, two people are asked about all that changed."""
-    world = shop()
-    spoil(world, "sites", "rules", "identity")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules", "identity")
 
     world.alert(signal="security_breach")
     world.pass_time(MINUTE)
 
-    assert newest(world).status is RollbackStatus.PARKED
-    assert (back(world)["site"], back(world)["rules"]) == ("v2", "r2")
-    approve(world, "alice", "bob")
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v2", "r2")
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert (back(world)["site"], back(world)["rules"], back(world)["mfa"]) == (
+    assert (
+        live_resources(world)["site"],
+        live_resources(world)["rules"],
+        live_resources(world)["mfa"],
+    ) == (
         *("v1", "r1"),
         "ENABLED",
     )
@@ -237,46 +250,46 @@ def test_a_breach_that_is_declared() -> None:
 
 def test_a_barrier_before_everything() -> None:
     """Nobody goes back past it by machine: a person is asked, with the whole plan."""
-    world = shop()
-    spoil(world, "sites", "rules")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules")
     world.command(command="mark-barrier", system="bookshop", deployment="bad")
     world.settle()
 
-    trouble(world, "frontend_unavailable", "site")
+    start_outage(world, "frontend_unavailable", "site")
 
-    assert newest(world).status is RollbackStatus.PARKED
-    assert "barrier" in newest(world).outcome
-    assert back(world)["site"] == "v2"
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert "barrier" in newest_rollback(world).outcome
+    assert live_resources(world)["site"] == "v2"
 
 
 def test_every_function_failing_as_one() -> None:
     """All at 100 % is no matter of functions alone: all that changed goes back."""
-    world = shop()
-    spoil(world, "sites")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites")
     world.ports.world.deploy(None, failure_rate=1.0)
     world.announce("worse")
     world.settle()
     world.ports.clock.advance(10 * MINUTE)
 
-    trouble(world, "function_failure_rate", "site")
+    start_outage(world, "function_failure_rate", "site")
     world.pass_time(HOUR)
 
     plan = world.rollbacks()[0].plan
     assert plan is not None
     assert plan.scenario is ScenarioName.COMPLETE
-    assert back(world)["site"] == "v1"
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert live_resources(world)["site"] == "v1"
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_an_order_for_everything() -> None:
     """A person answers for the cause; what asks in any case is asked about after it."""
-    world = shop()
-    spoil(world, "sites", "rules")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules")
 
     world.command(command="rollback", system="bookshop", scenario="complete")
     world.pass_time(20 * MINUTE)
 
-    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
     assert [one.status for one in world.rollbacks()] == [
         RollbackStatus.SUCCEEDED,
         RollbackStatus.PARKED,
@@ -285,16 +298,16 @@ def test_an_order_for_everything() -> None:
 
 def test_an_order_that_confirms_itself() -> None:
     """One person's word is enough where one person is asked; rules wait for a second one."""
-    world = shop()
-    spoil(world, "sites", "rules")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "rules")
 
     world.command(command="rollback", system="bookshop", scenario="complete", auto_confirm=True)
     world.pass_time(20 * MINUTE)
 
-    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
-    approve(world, "alice", "bob")
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert back(world)["rules"] == "r1"
+    assert live_resources(world)["rules"] == "r1"
     assert [one.status for one in world.rollbacks()] == [
         RollbackStatus.SUCCEEDED,
         RollbackStatus.SUCCEEDED,
@@ -303,9 +316,9 @@ def test_an_order_that_confirms_itself() -> None:
 
 def test_an_order_for_what_is_there_already() -> None:
     """Nothing is done, and that is said."""
-    world = shop()
+    world = build_healthy_shop()
 
     world.command(command="rollback", system="bookshop", scenario="complete")
     world.settle()
 
-    assert newest(world).outcome == "everything asked for is at its target already"
+    assert newest_rollback(world).outcome == "everything asked for is at its target already"

@@ -8,70 +8,70 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.pins import pins_of
+from responders.rollback.pins import active_pins
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Rebuilds
-from shared.domain.rollback.plan import ENDED, StepStatus
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.fakes.run.source_copies import kept
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.fakes.run.source_copies import with_source_copies
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.rollbacks.function_steps import (
     ORDER,
     SHOP,
-    back,
-    ended,
-    ends,
-    failure,
-    on_copies,
+    build_shop_with_source_copies,
+    end_event,
+    failure_lines,
+    functions_on_copies,
+    healthy_functions,
     roll_back,
-    world,
+    step_statuses,
 )
 from tests.support.runtime.world import World
 
 
 def test_a_revision_that_is_gone_is_built_again_and_served() -> None:
     """What cannot be shifted is rebuilt from our copy; the plan says that it is no old artefact."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(ORDER)
     shop.deploy_bad()
 
     rollback = roll_back(shop)
 
     assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
-    assert on_copies(shop) == {ORDER}
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert functions_on_copies(shop) == {ORDER}
+    assert healthy_functions(shop) == set(shop.live)
+    assert step_statuses(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
     assert rollback.plan is not None
     assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
         rollback.plan.reported
     )
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_a_shift_that_fails_falls_back_to_a_rebuild() -> None:
     """What looked ready and does not come up is built again, and what waits for it goes on."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(ORDER, told=False)
     shop.deploy_bad()
 
     rollback = roll_back(shop)
 
     assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
-    assert on_copies(shop) == {ORDER}
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {
+    assert functions_on_copies(shop) == {ORDER}
+    assert healthy_functions(shop) == set(shop.live)
+    assert step_statuses(shop, ORDER) == {
         "shift": StepStatus.FAILED,
         "redeploy": StepStatus.DONE,
         "serve": StepStatus.DONE,
     }
-    assert set(ends(shop, SHOP).values()) == {StepStatus.DONE, StepStatus.UNNEEDED}
+    assert set(step_statuses(shop, SHOP).values()) == {StepStatus.DONE, StepStatus.UNNEEDED}
 
 
 def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
     """What they have deployed is not what was built for the rollback: no request is led to it."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(ORDER, told=False)
     shop.deploy_bad()
     theirs: list[str] = []
@@ -87,7 +87,7 @@ def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
     shop.alert()
     shop.pass_time(timedelta(minutes=40))
 
-    assert ends(shop, ORDER)["serve"] is StepStatus.STOPPED
+    assert step_statuses(shop, ORDER)["serve"] is StepStatus.STOPPED
     assert shop.rollbacks()[-1].status is RollbackStatus.FAILED
     assert theirs[0] not in shop.live[ORDER]
 
@@ -109,8 +109,8 @@ def once_built_again(shop: World, act: Callable[[], None]) -> None:
 
 def test_a_platform_that_says_nothing_any_more_holds_no_rollback_up_for_good() -> None:
     """What serves a new build is asked for as long as a step may take; then it goes on without."""
-    shop = world()
-    silent = raising("platform.service", Unavailable("no answer"))
+    shop = build_shop_with_source_copies()
+    silent = raise_error("platform.service", Unavailable("no answer"))
     once_built_again(shop, lambda: setattr(shop.ports.world, "hook", silent))
 
     shop.alert()
@@ -119,26 +119,26 @@ def test_a_platform_that_says_nothing_any_more_holds_no_rollback_up_for_good() -
 
     shop.pass_time(timedelta(minutes=4))
     assert shop.rollbacks()[-1].status is RollbackStatus.WATCHING
-    pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
+    pinned = {pin.function for pin in active_pins(shop.ports.store, shop.policy.system)}
     assert pinned == {*shop.live} - {ORDER}
 
 
 def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end() -> None:
     """What nobody can show any more is pinned by nobody, and told as somebody's doing."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     once_built_again(shop, lambda: shop.ports.world.delete_function(ORDER))
 
     rollback = roll_back(shop)
 
     assert (rollback.status, rollback.takeovers) == (RollbackStatus.FAILED, 0)
-    assert any(f"{ORDER}: changed by somebody" in line for line in failure(shop))
-    pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
+    assert any(f"{ORDER}: changed by somebody" in line for line in failure_lines(shop))
+    pinned = {pin.function for pin in active_pins(shop.ports.store, shop.policy.system)}
     assert pinned == set(shop.live)
 
 
 def test_one_function_that_cannot_come_back_stops_no_other() -> None:
     """The others are back; the end is FAILED, and lists what is where."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     lost = "renderBasket"
     shop.ports.world.lose_image(lost, told=False)
     shop.ports.builds.missing.add(lost)
@@ -148,22 +148,22 @@ def test_one_function_that_cannot_come_back_stops_no_other() -> None:
 
     assert rollback.status is RollbackStatus.FAILED
     storefront = set(shop.policy.groups["storefront"].functions)
-    assert back(shop) >= storefront - {lost}
-    assert lost not in back(shop)
+    assert healthy_functions(shop) >= storefront - {lost}
+    assert lost not in healthy_functions(shop)
     assert f"1 of 8 not done: shift {lost}: FAILED" in rollback.outcome
     assert f"redeploy {lost}: FAILED" in rollback.outcome
-    lines = failure(shop)
+    lines = failure_lines(shop)
     why = next(line for line in lines if line.startswith(f"shift {lost}: FAILED"))
     assert "7 of 8 done" in lines
     assert why.endswith(f"; it serves {shop.ports.world.services()[lost].latest_ready}")
     served = {name: next(iter(served)) for name, served in shop.live.items()}
-    assert ended(shop).facts["serves"] == served
+    assert end_event(shop).facts["serves"] == served
 
 
 @pytest.mark.parametrize("canary", [ORDER, "getBook"])
 def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
     """What routers never led to the old revision is not asked how that one does: the others go."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(canary, told=False)
     shop.ports.builds.missing.add(canary)
     shop.deploy_bad()
@@ -171,7 +171,7 @@ def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
     rollback = roll_back(shop, minutes=40)
 
     assert rollback.status is RollbackStatus.FAILED
-    assert set(shop.live) - back(shop) == {canary}
+    assert set(shop.live) - healthy_functions(shop) == {canary}
     assert f"1 of 8 not done: shift {canary}: FAILED" in rollback.outcome
     steps = shop.steps(rollback.id)
     judged = {step.target: step for step in steps.values() if step.kind == "judge"}
@@ -180,7 +180,7 @@ def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
 
 def test_what_serves_may_not_be_known_at_the_end() -> None:
     """The end is told all the same, and that nobody said what serves."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(ORDER, told=False)
     shop.ports.builds.missing.add(ORDER)
     shop.deploy_bad()
@@ -193,20 +193,20 @@ def test_what_serves_may_not_be_known_at_the_end() -> None:
     rollback = roll_back(shop, minutes=40)
 
     assert rollback.status is RollbackStatus.FAILED
-    assert "what serves could not be read" in failure(shop)
-    assert ended(shop).facts["serves"] is None
+    assert "what serves could not be read" in failure_lines(shop)
+    assert end_event(shop).facts["serves"] is None
 
 
 def test_what_somebody_moves_after_its_shift_is_listed_with_what_serves_there() -> None:
     """Everything was brought back, and one function is not there any more: FAILED tells where."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.deploy_bad()
     newest = shop.ports.world.services()[ORDER].latest_created
     moved: list[str] = []
 
     def somebody(verb: str, side: str) -> None:
         steps = shop.steps(shop.rollbacks()[-1].id).values() if verb == "platform.service" else ()
-        back = steps and all(step.status in ENDED for step in steps)
+        back = steps and all(step.status in ENDED_STEP_STATUSES for step in steps)
         if back and not moved:
             moved.append(ORDER)
             shop.ports.world.operation_latency = timedelta(0)
@@ -217,41 +217,41 @@ def test_what_somebody_moves_after_its_shift_is_listed_with_what_serves_there() 
 
     assert rollback.status is RollbackStatus.FAILED
     assert rollback.outcome == f"1 changed by somebody after their shift: {ORDER}"
-    lines = failure(shop)
+    lines = failure_lines(shop)
     assert "7 of 8 done" in lines
     assert f"{ORDER}: changed by somebody after its shift; it serves {newest}" in lines
 
 
 def test_the_policy_may_have_a_rebuild_asked_for() -> None:
     """A person is shown the plan first, and nothing is touched until they approve."""
-    shop = world(Rebuilds.ASK)
+    shop = build_shop_with_source_copies(Rebuilds.ASK)
     shop.ports.world.lose_image(ORDER)
     shop.deploy_bad()
 
     parked = roll_back(shop, minutes=3)
 
     assert parked.status is RollbackStatus.PARKED
-    assert on_copies(shop) == set()
+    assert functions_on_copies(shop) == set()
     shop.command(command="approve", system=shop.policy.system, incident=parked.incident)
     shop.pass_time(timedelta(minutes=15))
-    assert on_copies(shop) == {ORDER}
+    assert functions_on_copies(shop) == {ORDER}
 
 
 def test_without_an_approval_no_rebuild_stands_in_for_a_shift() -> None:
     """Where the policy asks, a plan that nobody saw holds no rebuild."""
-    shop = world(Rebuilds.ASK)
+    shop = build_shop_with_source_copies(Rebuilds.ASK)
     shop.ports.world.lose_image(ORDER, told=False)
     shop.deploy_bad()
 
     rollback = roll_back(shop)
 
     assert rollback.status is RollbackStatus.FAILED
-    assert on_copies(shop) == set()
+    assert functions_on_copies(shop) == set()
 
 
 def test_a_function_that_was_deleted_is_left_by_automation() -> None:
     """The others come back without it, and the plan says how it can."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.deploy_bad()
     shop.ports.world.delete_function("listBooks")
 
@@ -265,7 +265,7 @@ def test_a_function_that_was_deleted_is_left_by_automation() -> None:
 
 def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> None:
     """An order by its name asks, and then builds it from our copy."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.delete_function("listBooks")
     shop.command(command="rollback", system=shop.policy.system, functions=["listBooks"])
     shop.pass_time(timedelta(minutes=2))
@@ -275,8 +275,8 @@ def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> N
     shop.command("anna", command="approve", system=shop.policy.system, incident=parked.incident)
     shop.pass_time(timedelta(minutes=10))
 
-    assert "listBooks" in on_copies(shop)
-    assert "listBooks" in back(shop)
+    assert "listBooks" in functions_on_copies(shop)
+    assert "listBooks" in healthy_functions(shop)
 
 
 def test_a_function_of_the_first_generation_is_deployed_again() -> None:
@@ -296,17 +296,17 @@ def test_a_function_of_the_first_generation_is_deployed_again() -> None:
 
     roll_back(shop)
 
-    assert "listBooks" in on_copies(shop)
-    assert ends(shop, "listBooks") == {"redeploy": StepStatus.DONE}
+    assert "listBooks" in functions_on_copies(shop)
+    assert step_statuses(shop, "listBooks") == {"redeploy": StepStatus.DONE}
 
 
 def test_somebody_elses_deployment_is_left_alone() -> None:
     """A person deploys what we would build: theirs goes on, and we say so."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.lose_image(ORDER)
     shop.deploy_bad()
     recipe_of = shop.ports.builds
-    state = kept(shop.ports.world.functions()[ORDER])
+    state = with_source_copies(shop.ports.world.functions()[ORDER])
     theirs = _recipe(state, SourceObject("theirs", "fix.zip", 7))
     recipe_of.latency = timedelta(minutes=30)
     recipe_of.begin(ORDER, theirs)
@@ -314,21 +314,21 @@ def test_somebody_elses_deployment_is_left_alone() -> None:
     rollback = roll_back(shop)
 
     assert rollback.status is RollbackStatus.FAILED
-    assert ends(shop, ORDER)["redeploy"] is StepStatus.STOPPED
+    assert step_statuses(shop, ORDER)["redeploy"] is StepStatus.STOPPED
     assert recipe_of.built == [ORDER]
 
 
 def _recipe(state: FunctionState, source: SourceObject):  # type: ignore[no-untyped-def]
-    from shared.domain.deployments.build_config import recipe
+    from shared.domain.deployments.build_config import derive_recipe
 
-    made = recipe(state)
+    made = derive_recipe(state)
     assert made is not None
     return replace(made, source=source)
 
 
 def test_what_hosting_pins_by_tag_is_told() -> None:
     """A tag of Hosting's keeps its revision, and nobody else's: that way goes back with Hosting."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     service = shop.ports.world.services()[ORDER]
     tags = (TrafficTarget(service.latest_ready, 0, tag) for tag in ("fh-1234", "preview"))
     tagged = (*service.traffic, *tags)

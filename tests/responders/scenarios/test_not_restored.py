@@ -80,12 +80,12 @@ def test_what_is_told_beside_the_code(
     told: list[str],
 ) -> None:
     """A change is told, what queued events will meet is, and unknown is not none."""
-    assert list(not_restored.unrestored_lines({SEND}, {}, then, now)) == told
+    assert list(not_restored.format_unrestored_lines({SEND}, {}, then, now)) == told
 
 
 def test_a_function_that_does_not_go_back_is_not_told_of() -> None:
     """Its events meet the code that they met before."""
-    assert list(not_restored.unrestored_lines(set(), {}, FED, FED)) == []
+    assert list(not_restored.format_unrestored_lines(set(), {}, FED, FED)) == []
 
 
 def test_that_queued_events_meet_the_old_code_is_told_with_a_rollback() -> None:

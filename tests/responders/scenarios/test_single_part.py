@@ -10,30 +10,44 @@ from msgspec.structs import replace
 from shared.domain.incidents import incident
 from shared.domain.policy.model import VerificationCheck
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import went_back
-from tests.support.rollbacks.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.support.rollbacks.complete_scenario import HOUR, MINUTE, approve, back, newest, trouble
+from tests.support.decision.outages import shifted_functions
+from tests.support.rollbacks.bookshop_resources import (
+    CARTS,
+    SHOP,
+    SIGNING_IN,
+    add_healthy_resources,
+    build_healthy_shop,
+    deploy_bad_release,
+)
+from tests.support.rollbacks.complete_scenario import (
+    HOUR,
+    MINUTE,
+    approve_rollback,
+    live_resources,
+    newest_rollback,
+    start_outage,
+)
 from tests.support.runtime.world import World
 
 
 def test_sign_in_that_fails_by_its_settings() -> None:
     """Nothing goes back by itself; two people are asked, and then exactly what differs is set."""
-    world = shop()
-    spoil(world, "identity")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "identity")
 
-    trouble(world, "authentication_failure", "mfa")
+    start_outage(world, "authentication_failure", "mfa")
 
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.PARKED
     assert one.question is not None
     assert one.question.needed == 2
-    approve(world, "alice")
-    assert back(world)["mfa"] == "DISABLED"
-    approve(world, "bob")
+    approve_rollback(world, "alice")
+    assert live_resources(world)["mfa"] == "DISABLED"
+    approve_rollback(world, "bob")
     world.pass_time(HOUR)
     assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
-    assert newest(world).status is RollbackStatus.SUCCEEDED
-    assert went_back(world) == set()
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert shifted_functions(world) == set()
 
 
 @pytest.mark.parametrize(
@@ -50,46 +64,50 @@ def test_who_signs_in_once_the_settings_are_back(
     """Of all who signed in since, and of nobody before: few failures, or it is not well."""
     gates = replace(SHOP.gates, minimum_requests=enough)
     sign_in = {"sign-in": VerificationCheck(sign_in_failures=0.3)}
-    world = World(policy=replace(SHOP, verification=sign_in, gates=gates), furnish=furnish)
+    world = World(
+        policy=replace(SHOP, verification=sign_in, gates=gates), furnish=add_healthy_resources
+    )
     world.ports.counts.fail_sign_ins(0.9)
-    spoil(world, "identity")
-    trouble(world, "authentication_failure", "mfa")
-    approve(world, "alice")
+    deploy_bad_release(world, "identity")
+    start_outage(world, "authentication_failure", "mfa")
+    approve_rollback(world, "alice")
     world.ports.counts.fail_sign_ins(still_failing)
 
-    approve(world, "bob")
+    approve_rollback(world, "bob")
     world.pass_time(HOUR)
 
-    assert newest(world).status is status
-    assert outcome in newest(world).outcome
-    assert (newest(world).verified_at is not None) is (still_failing < 0.3 and enough == 20)
+    assert newest_rollback(world).status is status
+    assert outcome in newest_rollback(world).outcome
+    assert (newest_rollback(world).verified_at is not None) is (
+        still_failing < 0.3 and enough == 20
+    )
 
 
 def test_sign_in_that_fails_by_functions_and_settings() -> None:
     """The functions of authentication go back at once, no others; the settings are asked about."""
-    world = shop()
-    spoil(world, "signing in", "identity")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "signing in", "identity")
 
-    trouble(world, "authentication_failure", "mfa")
+    start_outage(world, "authentication_failure", "mfa")
     world.pass_time(MINUTE)
 
-    assert went_back(world) == set(SIGNING_IN)
+    assert shifted_functions(world) == set(SIGNING_IN)
     first, second = world.rollbacks()
     assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
-    assert (second.id, back(world)["mfa"]) == (f"{first.id}-r2", "DISABLED")
-    approve(world, "alice", "bob")
+    assert (second.id, live_resources(world)["mfa"]) == (f"{first.id}-r2", "DISABLED")
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert back(world)["mfa"] == "ENABLED"
-    assert newest(world).status is RollbackStatus.SUCCEEDED
-    assert world.broken_laws() == []
+    assert live_resources(world)["mfa"] == "ENABLED"
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.find_violated_invariants() == []
 
 
 def test_sign_in_that_fails_without_a_change() -> None:
     """That is an attack, or an outage elsewhere: people are told, and nothing goes back."""
-    world = shop()
+    world = build_healthy_shop()
     world.ports.clock.advance(HOUR)
 
-    trouble(world, "authentication_failure")
+    start_outage(world, "authentication_failure")
     world.pass_time(5 * MINUTE)
 
     [one] = world.rollbacks()
@@ -103,26 +121,26 @@ def test_sign_in_that_fails_without_a_change() -> None:
 
 def test_a_dropped_index() -> None:
     """It is made again; no data moves."""
-    world = shop()
-    spoil(world, "indexes")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "indexes")
 
-    trouble(world, "database_failure_rate", "indexes")
-    approve(world, "alice", "bob")
+    start_outage(world, "database_failure_rate", "indexes")
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
 
-    assert back(world)["indexes"] == [CARTS]
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert live_resources(world)["indexes"] == [CARTS]
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_a_database_that_fails_without_a_change() -> None:
     """Nothing of ours explains it: a person is told, and data stays where it is."""
-    world = shop()
+    world = build_healthy_shop()
     world.ports.clock.advance(HOUR)
 
-    trouble(world, "database_failure_rate")
+    start_outage(world, "database_failure_rate")
     world.pass_time(5 * MINUTE)
 
-    assert newest(world).outcome == "cause: nothing changed since v1"
+    assert newest_rollback(world).outcome == "cause: nothing changed since v1"
     assert world.ports.beside.effects == []
 
 
@@ -135,31 +153,33 @@ def test_a_database_that_fails_without_a_change() -> None:
 )
 def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set[str]) -> None:
     """A group of functions that is named, or the configuration: nothing else goes back."""
-    world = shop()
-    spoil(world, "functions", "sites", "remote_config")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "functions", "sites", "remote_config")
 
     world.command(command="rollback", system="bookshop", scenario="feature", **order)
     world.pass_time(20 * MINUTE)
 
-    assert (back(world)["site"], went_back(world)) == (site, functions)
-    assert colour in str(back(world)["colour"])
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    assert (live_resources(world)["site"], shifted_functions(world)) == (site, functions)
+    assert colour in str(live_resources(world)["colour"])
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
 
 
 def test_settings_that_were_changed_as_it_began() -> None:
     """No look can tell what was first: a person answers, with the whole plan before them."""
-    world = shop()
+    world = build_healthy_shop()
     world.pass_time(MINUTE)
     began = world.ports.clock.now()
-    spoil(world, "identity", "signing in")
+    deploy_bad_release(world, "identity", "signing in")
 
-    world.ports.prober.down = lambda probe: probe == "shop" and back(world)["mfa"] != "ENABLED"
+    world.ports.prober.down = lambda probe: (
+        probe == "shop" and live_resources(world)["mfa"] != "ENABLED"
+    )
     world.alert(signal="authentication_failure", started_at=began)
     world.settle()
 
-    assert newest(world).status is RollbackStatus.PARKED
-    assert "no look can tell" in newest(world).outcome
-    assert went_back(world) == set()
-    approve(world, "alice", "bob")
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert "no look can tell" in newest_rollback(world).outcome
+    assert shifted_functions(world) == set()
+    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert (went_back(world), back(world)["mfa"]) == (set(SIGNING_IN), "ENABLED")
+    assert (shifted_functions(world), live_resources(world)["mfa"]) == (set(SIGNING_IN), "ENABLED")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.support.inventory_reader import CLIENTS, take_stock
+from responders.support.inventory_reader import CLIENT_TEMPLATE_NAMESPACE, read_inventory
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.inventory.state import (
     HostingSite,
@@ -66,7 +66,7 @@ def ports() -> FakePorts:
 def taken(policy: Policy, found: FakePorts, hook: Any = None) -> WholeInventory:
     if hook is not None:
         found.beside.hook = found.world.hook = hook
-    return take_stock(found, policy)
+    return read_inventory(found, policy)
 
 
 def test_everything_that_the_policy_names() -> None:
@@ -77,7 +77,7 @@ def test_everything_that_the_policy_names() -> None:
     assert set(stock.functions) == set(SHOP.functions)
     assert stock.sites == {"shop": SITE}
     assert stock.remote_config is not None
-    assert set(stock.remote_config) == {CLIENTS}
+    assert set(stock.remote_config) == {CLIENT_TEMPLATE_NAMESPACE}
     assert stock.rules == {"cloud.firestore": RELEASE, "firebase.storage/pictures": RELEASE}
     assert stock.identity == {"mfa.state": "DISABLED"}
     assert stock.indexes == {INDEX.definition: INDEX}

@@ -15,11 +15,11 @@ from shared.core.store import Query
 from shared.domain.audit import system_chain
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback import rollback
-from shared.ports.messaging import Letter
+from shared.ports.messaging import DeadLetter
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.bookshop_resources import SHOP
-from tests.support.rollbacks.deployments import deploy, others, recorded
+from tests.support.rollbacks.deployments import deploy_release, later_deployments, read_deployments
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -42,17 +42,19 @@ def give_up(letters: MemoryLetters, topic: str, content: Any, since: datetime) -
     """A message, published then, that could not be delivered."""
     source = f"projects/bookshop-prod/topics/{topic}"
     data = json.dumps(content).encode()
-    letters.keep(Letter("41", "", source, "given up", data, {}, since))
+    letters.keep(DeadLetter("41", "", source, "given up", data, {}, since))
 
 
 def refused(world: World) -> MemoryLetters:
     """What the responders have refused; it lies on its topic no more."""
-    letters = MemoryLetters({f"projects/bookshop-prod/topics/{topic}" for topic in topics.ALL})
+    letters = MemoryLetters(
+        {f"projects/bookshop-prod/topics/{topic}" for topic in topics.ALL_TOPICS}
+    )
     for one in world.ports.bus.take(topics.DEAD_LETTERS):
         said = dict(one.attributes)
         source, name = said.pop("source_topic"), said.pop("message_id")
         since = datetime.fromisoformat(said["first_published_at"])
-        letters.keep(Letter(name, "", source, said.pop("reason"), one.data, said, since))
+        letters.keep(DeadLetter(name, "", source, said.pop("reason"), one.data, said, since))
     return letters
 
 
@@ -77,12 +79,14 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     replay(world, letters)
 
     assert (world.live, world.rollbacks()) == (bad, [])
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert "too late for a rollback" in letter["reason"]
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
-    assert letter == {**dead_letters(world)[-1], "message_id": letter["message_id"]}
-    trail = world.ports.store.query(Query(system_chain.events_of(system_chain.UNCLAIMED)))
+    assert letter == {**read_dead_letters(world)[-1], "message_id": letter["message_id"]}
+    trail = world.ports.store.query(
+        Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM))
+    )
     told = [one.fields["facts"] for one in trail if one.fields]
     assert [one["replayed_from"] for one in told] == ["41", "41"]
 
@@ -151,7 +155,7 @@ def test_a_finding_of_three_days_ago_is_as_old() -> None:
 def test_a_deployment_that_comes_back_twice_is_one() -> None:
     """One that has no name has one by its time; told again, it is no other."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
     letters = refused(world)
     said = {"version": 1, "system": "bookshop", "git_hash": "a1b2c3"}
     told_at = world.ports.clock.now()
@@ -161,8 +165,8 @@ def test_a_deployment_that_comes_back_twice_is_one() -> None:
         replay(world, letters)
         world.pass_time(5 * MINUTE)
 
-    assert [one.git_hash for one in others(world)] == ["a1b2c3"]
-    assert others(world)[0].announced_by == "41"
+    assert [one.git_hash for one in later_deployments(world)] == ["a1b2c3"]
+    assert later_deployments(world)[0].announced_by == "41"
 
 
 def test_what_was_stable_three_days_ago_is_not_what_is_live_today() -> None:
@@ -170,15 +174,15 @@ def test_what_was_stable_three_days_ago_is_not_what_is_live_today() -> None:
     world = World()
     told_at = world.ports.clock.now()
     world.ports.clock.advance(3 * DAY)
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
     letters = refused(world)
     said = {"version": 1, "system": "bookshop", "deployment": "v0", "stable": True}
     give_up(letters, topics.DEPLOYMENTS, said, told_at)
 
     replay(world, letters)
 
-    assert "getBook serves a newer revision" in dead_letters(world)[0]["reason"]
-    assert "v0" not in recorded(world)
+    assert "getBook serves a newer revision" in read_dead_letters(world)[0]["reason"]
+    assert "v0" not in read_deployments(world)
 
 
 @pytest.mark.parametrize("claimed", ["..", "__x__", "a/b", "", "x" * 1000, "\u0661", "1\n"])

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Moved, Unavailable
 from shared.domain.rollback import rollback
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 CAPTURES = [
@@ -45,7 +45,7 @@ def test_a_captured_notification_rolls_back(notification: dict[str, Any]) -> Non
 
     assert world.live == stable
     assert [one.onset_at for one in world.incidents()] == [started_at]
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
 
 
 def test_trouble_has_begun_before_it_is_told_of() -> None:
@@ -204,7 +204,7 @@ def test_a_test_notification_is_recorded_and_nothing_else() -> None:
     world.settle()
 
     assert world.incidents() == []
-    assert dead_letters(world) == []
+    assert read_dead_letters(world) == []
     recorded = [
         fields for path, fields in world.ports.store.documents.items() if "audit/test:" in path
     ]
@@ -232,7 +232,7 @@ def test_what_is_no_notification_is_kept_as_a_dead_letter_with_its_reason(
 
     world.settle()
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert reason.lower() in letter["reason"].lower()
     assert letter["source_topic"].endswith("/topics/rollback-alerts")
     assert [sent.key.split(":")[1] for sent in world.ports.sender.sent] == ["refused"]
@@ -247,7 +247,7 @@ def test_an_alert_of_a_foreign_project_is_refused() -> None:
     world.settle()
 
     assert world.incidents() == []
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert "somebody-else is foreign" in letter["reason"]
 
 
@@ -260,7 +260,7 @@ def test_many_refusals_are_told_once_an_hour() -> None:
 
     world.settle()
 
-    assert len(dead_letters(world)) == 20
+    assert len(read_dead_letters(world)) == 20
     assert len(world.ports.sender.sent) == 1
 
 

@@ -8,10 +8,10 @@ import pytest
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query
-from shared.domain.audit.chain import AuditEntry, event
-from shared.domain.audit.chain import faults as chain_faults
-from shared.domain.audit.system_chain import Head, faults, write_down
-from shared.domain.system import EVERYWHERE
+from shared.domain.audit.chain import AuditEntry, create_event
+from shared.domain.audit.chain import find_chain_faults as chain_faults
+from shared.domain.audit.system_chain import ChainHead, event_write, find_seal_faults
+from shared.domain.system import ALL_SYSTEMS
 from shared.state import work_queue
 from tests.support.runtime.world import World
 
@@ -48,12 +48,12 @@ def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     assert world.ports.store.commits == commits
 
 
-@pytest.mark.parametrize("kind", list(work_queue.COLLECTIONS))
+@pytest.mark.parametrize("kind", list(work_queue.COLLECTION_BY_KIND))
 def test_no_system_starves_another(kind: str) -> None:
     """What is due in one is handed on, however much is stuck in others, known or not."""
     world = World()
     now = world.ports.clock.now()
-    store, collection = world.ports.store, work_queue.COLLECTIONS[kind]
+    store, collection = world.ports.store, work_queue.COLLECTION_BY_KIND[kind]
     before = {one.data for one in world.ports.bus.messages}
     stuck = [(system, number) for system in ("gone", "busy") for number in range(6)]
     for system, number in [*stuck, ("bookshop", 0)]:
@@ -62,23 +62,25 @@ def test_no_system_starves_another(kind: str) -> None:
         store.commit([Create(f"{collection}/{system}-{number}", fields)])
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(work_queue, "SWEEP_LIMIT", 5)
-        since = work_queue.publish_due(store, world.ports.bus, kind, now, ["busy", "bookshop"])
+        patched.setattr(work_queue, "MAX_ITEMS_PER_SWEEP", 5)
+        since = work_queue.publish_due_items(
+            store, world.ports.bus, kind, now, ["busy", "bookshop"]
+        )
 
     handed = [json.loads(one.data) for one in world.ports.bus.messages if one.data not in before]
     assert [one["id"] for one in handed] == [*(f"busy-{one}" for one in range(5)), "bookshop-0"]
     assert since == now - timedelta(hours=1)
-    assert work_queue.due_since(store, kind, now, ["bookshop"]) == now
+    assert work_queue.oldest_due_at(store, kind, now, ["bookshop"]) == now
 
 
 def test_a_command_over_all_systems_is_handed_on() -> None:
     """It is nobody's alone, and somebody does it."""
     world = World()
     now = world.ports.clock.now()
-    fields = {"system": EVERYWHERE, "due_at": now}
+    fields = {"system": ALL_SYSTEMS, "due_at": now}
     world.ports.store.commit([Create("commands/everywhere", fields)])
 
-    work_queue.publish_due(
+    work_queue.publish_due_items(
         world.ports.store, world.ports.bus, work_queue.COMMAND, now, [world.policy.system]
     )
 
@@ -141,7 +143,7 @@ def test_loose_events_are_sealed_into_their_systems_chain() -> None:
     entries = [
         decode(AuditEntry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))
     ]
-    head = decode(Head, store.get("chains/unclaimed").fields)
+    head = decode(ChainHead, store.get("chains/unclaimed").fields)
     told = [
         one.facts["message"]
         for entry in entries
@@ -188,8 +190,8 @@ def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
     """The seal holds the events: what was kept singly must agree with it."""
     world = World()
     at = world.ports.clock.now()
-    kept = event("command.pause", at, "somebody", reason="real")
-    world.ports.store.commit([write_down("all", "command:1", kept)])
+    kept = create_event("command.pause", at, "somebody", reason="real")
+    world.ports.store.commit([event_write("all", "command:1", kept)])
     for _ in range(31):
         tick(world)
     entries = [
@@ -197,8 +199,8 @@ def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
         for one in world.ports.store.query(Query("systems/all/seals"))
     ]
 
-    changed = event("command.pause", at, "somebody", reason="forged")
+    changed = create_event("command.pause", at, "somebody", reason="forged")
 
-    assert faults(entries, [(kept, 1)]) == []
-    assert faults(entries, [(changed, 1)]) != []
-    assert faults(entries, []) != []
+    assert find_seal_faults(entries, [(kept, 1)]) == []
+    assert find_seal_faults(entries, [(changed, 1)]) != []
+    assert find_seal_faults(entries, []) != []

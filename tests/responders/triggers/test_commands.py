@@ -13,8 +13,8 @@ from shared.core import topics
 from shared.domain.commands.command import SCHEMA_FILE
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
-from tests.support.notices.system_events import dead_letters
-from tests.support.rollbacks.approvals import order_what_goes
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.approvals import order_to_expiring_deployment
 from tests.support.runtime.world import World
 
 HOUR = timedelta(hours=1)
@@ -38,7 +38,7 @@ def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.order is not None
     assert one.order.reason == "a test"
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_deployment_that_is_gone_by_then_is_escalated_and_nothing_moves() -> N
     world.deploy_bad()
     bad = world.live
 
-    order_what_goes(world)
+    order_to_expiring_deployment(world)
     world.pass_time(HOUR)
 
     assert world.live == bad
@@ -124,7 +124,7 @@ def test_a_command_is_carried_out_once_by_its_id() -> None:
     world.pass_time(HOUR)
 
     assert len(world.rollbacks()) == 1
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_batches_and_their_pause_are_kept() -> None:
@@ -181,7 +181,7 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
 
     assert world.live == stable
     assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
@@ -209,7 +209,7 @@ def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
     assert forced.status is rollback.RollbackStatus.SUCCEEDED
     assert world.live == stable
     assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
@@ -299,7 +299,7 @@ def test_a_wrong_command_is_answered_with_all_its_faults(
     world.settle()
 
     assert world.waiting() == []  # acknowledged
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert all(fault in letter["reason"] for fault in faults)
     assert world.rollbacks() == []
     after = world.ports.store.documents
@@ -334,7 +334,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
 @pytest.mark.parametrize(
     ("say", "content", "result"),
     [
-        (order_what_goes, {}, "escalate: target: no stable deployment is known"),
+        (order_to_expiring_deployment, {}, "escalate: target: no stable deployment is known"),
         (
             order,
             {"functions": ["payOrder"]},
@@ -379,7 +379,7 @@ def test_what_nobody_has_recorded_is_no_target(content: dict[str, Any], target: 
     world.settle()
 
     assert world.incidents() == []
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert "is not known in bookshop" in letter["reason"]
     assert ("did you mean v1" in letter["reason"]) is (target == "v11")
 
@@ -420,7 +420,7 @@ def test_commands_are_no_json_at_times() -> None:
     world.publish(topics.COMMANDS, b"\xff\xfe")
     world.settle()
 
-    assert "JSON" in dead_letters(world)[0]["reason"]
+    assert "JSON" in read_dead_letters(world)[0]["reason"]
 
 
 def test_every_verb_is_carried_out() -> None:

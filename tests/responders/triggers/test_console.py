@@ -15,8 +15,8 @@ from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.model import Mode
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import SESSION, ConsoleRequest, Page
-from tests.support.cli.browser import ADA, HOST, Browser, text
+from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
+from tests.support.cli.browser import ADA, HOST, Browser, visible_text
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -47,10 +47,10 @@ def troubled(world: World, mode: Mode = Mode.ASK) -> str:
 def test_a_cookie_that_is_none_of_ours(world: World) -> None:
     """Whatever a browser keeps under that name, there is a page to sign in by, and a new cookie."""
     browser = Browser(world)
-    browser.cookies[console_http.VISITOR] = "%3A"
+    browser.cookies[console_http.VISITOR_COOKIE] = "%3A"
 
     assert browser.sign_in().status is HTTPStatus.OK
-    assert browser.cookies[console_http.VISITOR] != "%3A"
+    assert browser.cookies[console_http.VISITOR_COOKIE] != "%3A"
 
 
 PAGES = (
@@ -73,7 +73,7 @@ def test_nobody_sees_anything_before_they_have_signed_in(world: World, address: 
     page = browser.get(address)
 
     assert browser.address.startswith("/sign-in?to=%2F")
-    assert "Code of the authenticator app" in text(page)
+    assert "Code of the authenticator app" in visible_text(page)
     assert "bookshop" not in page.body.decode()
 
 
@@ -89,7 +89,7 @@ def test_the_session_is_out_of_everybody_s_reach(world: World) -> None:
     )
     cookie = browser.console.answer(visit).headers["Set-Cookie"]
 
-    assert cookie.startswith(f"{SESSION}=ey")
+    assert cookie.startswith(f"{SESSION_COOKIE}=ey")
     _, *said = cookie.split("; ")
     assert {*said} == {"Path=/", "Max-Age=3600", "Secure", "HttpOnly", "SameSite=Strict"}
 
@@ -114,8 +114,8 @@ def test_whoever_lacks_one_of_three_things_does_not_get_in(
     page = browser.sign_in(**typed)
 
     assert page.status is HTTPStatus.FORBIDDEN
-    assert why in text(page)
-    assert SESSION not in browser.cookies
+    assert why in visible_text(page)
+    assert SESSION_COOKIE not in browser.cookies
 
 
 def test_every_page_runs_nothing_but_our_own_files(world: World, browser: Browser) -> None:
@@ -125,9 +125,9 @@ def test_every_page_runs_nothing_but_our_own_files(world: World, browser: Browse
         page = browser.get(address)
         html = page.body.decode()
         assert page.status is HTTPStatus.OK
-        assert page.headers["Content-Security-Policy"] == console_http.POLICY
+        assert page.headers["Content-Security-Policy"] == console_http.CONTENT_SECURITY_POLICY
         assert page.headers["Cache-Control"] == "no-store"
-        assert "unsafe" not in console_http.POLICY
+        assert "unsafe" not in console_http.CONTENT_SECURITY_POLICY
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", html)
         for source in re.findall(r'(?:src|href)="(/assets/[^"]+)"', html):
             loaded = browser.get(source)
@@ -139,11 +139,11 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     """The plan, its difference and its fingerprint; a yes is for exactly that plan, and is done."""
     incident = troubled(world)
     browser.sign_in()  # by now the first one is too old for a word
-    seen = text(browser.get(f"/incidents/{incident}"))
+    seen = visible_text(browser.get(f"/incidents/{incident}"))
     [parked] = world.rollbacks()
     asked = browser.get(f"/say?command=approve&incident={incident}&back=/incidents/{incident}")
 
-    said = browser.submit(Page(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
+    said = browser.submit(ConsoleResponse(HTTPStatus.OK, {}, _main(asked)), reason="as recorded")
     world.settle()
     answered = browser.get(browser.address)
 
@@ -151,16 +151,16 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     assert "PARKED" in seen
     assert parked.question is not None
     plan = parked.question.plan.fingerprint
-    assert plan in text(asked)
-    assert "Would serve" in text(asked)
-    assert "nobody has answered yet" in text(said)
-    assert "approve:" in text(answered)
+    assert plan in visible_text(asked)
+    assert "Would serve" in visible_text(asked)
+    assert "nobody has answered yet" in visible_text(said)
+    assert "approve:" in visible_text(answered)
     [word] = world.rollbacks()[0].approvals
     assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
-def _main(page: Page) -> bytes:
+def _main(page: ConsoleResponse) -> bytes:
     return page.body.partition(b"<main")[2]
 
 
@@ -169,9 +169,9 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
     incident = troubled(world, Mode.ACT)
 
     page = browser.get(f"/incidents/{incident}")
-    audit = text(browser.get(f"/audit?chain={incident}"))
+    audit = visible_text(browser.get(f"/audit?chain={incident}"))
 
-    html, seen = page.body.decode(), text(page)
+    html, seen = page.body.decode(), visible_text(page)
     assert 'hx-get="/incidents/' in html
     for group in world.policy.groups:
         assert f"{group}: " in seen
@@ -181,8 +181,8 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
     assert "budget pass" in seen
     assert "intact" in audit
     assert "rollback.decided by" in audit
-    assert "functions serve an old revision" in text(browser.get("/pins"))
-    shown = text(browser.get("/deployments"))
+    assert "functions serve an old revision" in visible_text(browser.get("/pins"))
+    shown = visible_text(browser.get("/deployments"))
     assert "Nothing is known to be missing, as of" in shown
     assert "; not all of it was seen." in shown
 
@@ -203,12 +203,14 @@ def test_a_switch_is_thrown(
 
     kept = world.ports.store.documents[path][field]
     assert (kept["actor"], kept["reason"]) == (ADA, "we look ourselves")
-    assert "PAUSE" in text(browser.get("/"))
+    assert "PAUSE" in visible_text(browser.get("/"))
 
 
 def test_two_taps_are_one_command(world: World, browser: Browser) -> None:
     """The form's own id makes them one, however often it is sent."""
-    form = Page(HTTPStatus.OK, {}, _main(browser.get("/say?command=pause&system=bookshop")))
+    form = ConsoleResponse(
+        HTTPStatus.OK, {}, _main(browser.get("/say?command=pause&system=bookshop"))
+    )
 
     for _ in range(2):
         browser.submit(form, reason="once")
@@ -226,19 +228,19 @@ def said_here(world: World) -> list[str]:
     return [path for path in documents if path.startswith("commands/console-")]
 
 
-def without_mark(browser: Browser, form: dict[str, str]) -> Page:
+def without_mark(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
     return browser.post("/say", {**form, "mark": ""})
 
 
-def of_another_session(browser: Browser, form: dict[str, str]) -> Page:
-    return browser.post("/say", {**form, "mark": console_http.mark("another")})
+def of_another_session(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
+    return browser.post("/say", {**form, "mark": console_http.csrf_token("another")})
 
 
-def from_another_site(browser: Browser, form: dict[str, str]) -> Page:
+def from_another_site(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
     return browser.post("/say", form, sec_fetch_site="cross-site")
 
 
-def from_another_origin(browser: Browser, form: dict[str, str]) -> Page:
+def from_another_origin(browser: Browser, form: dict[str, str]) -> ConsoleResponse:
     return browser.post("/say", form, origin="https://evil.example")
 
 
@@ -246,7 +248,7 @@ def from_another_origin(browser: Browser, form: dict[str, str]) -> Page:
     "sent", [without_mark, of_another_session, from_another_site, from_another_origin]
 )
 def test_a_form_that_is_none_of_ours_says_nothing(
-    world: World, browser: Browser, sent: Callable[[Browser, dict[str, str]], Page]
+    world: World, browser: Browser, sent: Callable[[Browser, dict[str, str]], ConsoleResponse]
 ) -> None:
     """Whatever cookies come with it."""
     html = _main(browser.get("/say?command=pause&system=bookshop")).decode()
@@ -256,7 +258,7 @@ def test_a_form_that_is_none_of_ours_says_nothing(
     world.settle()
 
     assert page.status is HTTPStatus.FORBIDDEN
-    assert "of another sign-in, or of another page" in text(page)
+    assert "of another sign-in, or of another page" in visible_text(page)
     assert said_here(world) == []
 
 
@@ -297,7 +299,7 @@ def test_who_may_not_say_it_is_told_so(
     page = browser.say("/say?command=pause&system=bookshop")
     world.settle()
 
-    assert why in text(page) or why in text(browser.get(browser.address))
+    assert why in visible_text(page) or why in visible_text(browser.get(browser.address))
     assert world.ports.store.documents["systems/bookshop"].get("pause") is None
 
 
@@ -317,18 +319,18 @@ def test_who_is_out_is_out_at_once(world: World, browser: Browser, out: str) -> 
 
 def test_signing_out(browser: Browser) -> None:
     """The cookie is gone."""
-    mark = console_http.mark(browser.cookies[SESSION])
+    mark = console_http.csrf_token(browser.cookies[SESSION_COOKIE])
 
     browser.post("/sign-out", {"mark": mark})
 
-    assert browser.cookies[SESSION] == ""
+    assert browser.cookies[SESSION_COOKIE] == ""
     assert browser.address.startswith("/sign-in")
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
 def test_signing_in_leads_nowhere_else(to: str) -> None:
     """A link cannot send whoever has signed in to another site."""
-    assert console_http.own(to) == "/"
+    assert console_http.own_path(to) == "/"
 
 
 def test_when_sign_in_gives_no_answer(world: World, browser: Browser) -> None:
@@ -338,7 +340,7 @@ def test_when_sign_in_gives_no_answer(world: World, browser: Browser) -> None:
     page = browser.get("/")
 
     assert page.status is HTTPStatus.SERVICE_UNAVAILABLE
-    assert "No answer" in text(page)
+    assert "No answer" in visible_text(page)
 
 
 def test_a_part_of_a_page_without_a_session_sends_the_whole_page_away(world: World) -> None:
@@ -381,7 +383,7 @@ def test_a_backup_stands_with_its_proof(
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
     now = world.ports.clock.now()
-    tried = restore_test.Proof(
+    tried = restore_test.RestoreTest(
         id="proof-1",
         system="bookshop",
         backup="projects/p/locations/l/backups/b",
@@ -398,7 +400,7 @@ def test_a_backup_stands_with_its_proof(
     )
     world.ports.store.commit([Put(restore_test.restore_test_path(tried.id), encode(tried))])
 
-    assert said in text(browser.get("/backups"))
+    assert said in visible_text(browser.get("/backups"))
 
 
 def test_the_report_is_a_page_of_its_own(world: World, browser: Browser) -> None:
@@ -410,6 +412,6 @@ def test_the_report_is_a_page_of_its_own(world: World, browser: Browser) -> None
     policy = page.headers["Content-Security-Policy"]
     assert "style-src 'sha256-" in policy
     assert "script-src 'none'" in policy
-    assert f"Report of {incident}" in text(page)
+    assert f"Report of {incident}" in visible_text(page)
     assert 'class="chart"' in page.body.decode()
     assert Browser(world).get(f"/incidents/{incident}/report").body.count(b"Report of") == 0

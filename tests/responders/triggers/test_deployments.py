@@ -12,29 +12,37 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.deployments.deployment import DeploymentStatus, record_path
-from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.record import unpack_inventory
 from shared.domain.deployments.inventory.state import HostingSite
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.system_events import dead_letters, told
-from tests.support.rollbacks.approvals import asked
-from tests.support.rollbacks.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
+from tests.support.notices.system_events import read_dead_letters, system_event_names
+from tests.support.rollbacks.approvals import build_world_awaiting_approval
+from tests.support.rollbacks.deployments import (
+    MINUTE,
+    SHOP,
+    deploy_release,
+    later_deployments,
+    publish_audit_hint,
+    read_deployments,
+    read_stock,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 
 def test_an_announcement_names_what_the_inventory_shows() -> None:
     """The inventory is believed, not the message; what is announced has to settle as well."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
 
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.id, one.status, one.git_hash) == ("v2", DeploymentStatus.ROLLING_OUT, "a1b2c3")
     assert one.deployed == ("getBook",)
     assert one.functions["getBook"].revisions == world.live["getBook"]
     world.pass_time(3 * MINUTE)
-    assert others(world)[0].status is DeploymentStatus.LIVE
+    assert later_deployments(world)[0].status is DeploymentStatus.LIVE
 
 
 def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
@@ -44,7 +52,7 @@ def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.git_hash, one.changes) == (DeploymentStatus.LIVE, "a1b2c3", ())
 
 
@@ -53,26 +61,26 @@ def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
     world = World()
     said_at = world.ports.clock.now()
     world.ports.clock.advance(MINUTE)
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
 
     world.announce("v2", stable=True, at=said_at.isoformat())
     world.settle()
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert letter["reason"] == "not what was called stable: getBook serves a newer revision"
-    assert "v2" not in recorded(world)
+    assert "v2" not in read_deployments(world)
 
 
 def test_what_is_live_during_an_incident_is_not_called_stable() -> None:
     """Whoever says so may not know of it yet."""
-    world = asked()
+    world = build_world_awaiting_approval()
 
     world.announce("v2", stable=True)
     world.settle()
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert letter["reason"].startswith("nothing is stable during INC-")
-    assert "v2" not in recorded(world)
+    assert "v2" not in read_deployments(world)
 
 
 def test_a_deployment_without_a_name_is_named_after_its_time() -> None:
@@ -82,19 +90,19 @@ def test_a_deployment_without_a_name_is_named_after_its_time() -> None:
     world.announce("", stable=True)
     world.settle()
 
-    assert "deploy_20260302_120000" in recorded(world)
+    assert "deploy_20260302_120000" in read_deployments(world)
 
 
 def test_a_known_deployment_is_not_recorded_twice() -> None:
     """A redelivery changes nothing, whatever is live by then."""
     world = World()
-    before = recorded(world)["v1"]
+    before = read_deployments(world)["v1"]
     world.ports.world.deploy()
 
     world.announce("v1", stable=True)
     world.settle()
 
-    assert replace(recorded(world)["v1"], due_at=before.due_at) == before
+    assert replace(read_deployments(world)["v1"], due_at=before.due_at) == before
 
 
 @pytest.mark.parametrize(
@@ -118,8 +126,8 @@ def test_what_tells_nothing_is_refused(content: dict[str, object] | bytes, reaso
     world.publish(topics.DEPLOYMENTS, content)
     world.settle()
 
-    assert reason in dead_letters(world)[0]["reason"]
-    assert list(recorded(world)) == ["v1"]
+    assert reason in read_dead_letters(world)[0]["reason"]
+    assert list(read_deployments(world)) == ["v1"]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_every_fault_of_a_message_is_told(content: dict[str, Any], faults: list[
     world.publish(topics.DEPLOYMENTS, content)
     world.settle()
 
-    [letter] = dead_letters(world)
+    [letter] = read_dead_letters(world)
     assert [one for one in faults if one not in letter["reason"]] == []
 
 
@@ -164,14 +172,14 @@ def test_a_barrier_asks_a_person() -> None:
 def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment() -> None:
     """What was there when we came is no deployment; it is what the first one differs from."""
     world = World()
-    assert list(recorded(world)) == ["v1"]
-    assert stock(world).live.functions is not None
+    assert list(read_deployments(world)) == ["v1"]
+    assert read_stock(world).live.functions is not None
 
-    deploy(world)
-    hint(world)
+    deploy_release(world)
+    publish_audit_hint(world)
     world.settle()
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
     assert (one.status, set(one.deployed)) == (
         DeploymentStatus.ROLLING_OUT,
@@ -182,12 +190,12 @@ def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment
 def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
     """Lost audit entries cost five minutes at most; its time is that of its revision."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
     made_at = world.ports.clock.now()
 
     world.pass_time(6 * MINUTE)
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.at, one.deployed) == (made_at, ("getBook",))
     assert one.backup_at is not None
     assert one.backup_at == made_at.replace(second=0) - MINUTE * (made_at.second == 0)
@@ -196,23 +204,23 @@ def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
 def test_a_deployment_settles_when_nothing_more_changes() -> None:
     """Two deploys inside one quiet window are one deployment; its record is whole."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
-    deploy(world, "payOrder")
-    hint(world)
+    deploy_release(world, "payOrder")
+    publish_audit_hint(world)
     world.settle()
-    [rolling] = others(world)
+    [rolling] = later_deployments(world)
     assert rolling.status is DeploymentStatus.ROLLING_OUT
 
     world.pass_time(3 * MINUTE)
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.id, one.status) == (rolling.id, DeploymentStatus.LIVE)
     assert one.deployed == ("getBook", "payOrder")
     assert one.functions["payOrder"].revisions == world.live["payOrder"]
     record = world.ports.store.documents[record_path("bookshop", one.id)]
-    assert unpacked(record["live"]) == stock(world).live
+    assert unpack_inventory(record["live"]) == read_stock(world).live
     assert one.health["probe shop"].startswith("passed")
     assert one.restorable is not None
     assert one.restorable.faults == ()
@@ -222,11 +230,11 @@ def test_two_deploys_apart_are_two_deployments() -> None:
     """After the quiet window it is another one."""
     world = World()
     for function in ("getBook", "payOrder"):
-        deploy(world, function)
-        hint(world)
+        deploy_release(world, function)
+        publish_audit_hint(world)
         world.pass_time(4 * MINUTE)
 
-    assert [one.deployed for one in others(world)] == [("getBook",), ("payOrder",)]
+    assert [one.deployed for one in later_deployments(world)] == [("getBook",), ("payOrder",)]
 
 
 @pytest.mark.parametrize(
@@ -241,67 +249,67 @@ def test_two_deploys_apart_are_two_deployments() -> None:
 def test_a_hint_that_concerns_nobody(changes: dict[str, str]) -> None:
     """It is no fault of anybody's: no look, no dead letter."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
 
-    hint(world, None, **changes)
+    publish_audit_hint(world, None, **changes)
     world.settle()
 
-    assert (others(world), dead_letters(world)) == ([], [])
+    assert (later_deployments(world), read_dead_letters(world)) == ([], [])
 
 
 def test_hints_that_come_late_twice_and_in_any_order() -> None:
     """A hint means "look now": whatever it was about, there is one deployment."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
     made_at = world.ports.clock.now()
     for late in (3, 1, 2, 1):
         world.ports.clock.advance(timedelta(seconds=20))
-        hint(world, made_at + late * timedelta(seconds=1))
+        publish_audit_hint(world, made_at + late * timedelta(seconds=1))
         world.settle()
 
-    assert [one.deployed for one in others(world)] == [("getBook",)]
+    assert [one.deployed for one in later_deployments(world)] == [("getBook",)]
 
 
 def test_a_hint_from_the_end_of_the_calendar() -> None:
     """Whatever clock it was logged by, what is live now is looked at."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
 
-    hint(world, datetime.max.replace(tzinfo=UTC))
+    publish_audit_hint(world, datetime.max.replace(tzinfo=UTC))
     world.settle()
 
-    assert [one.deployed for one in others(world)] == [("getBook",)]
-    assert dead_letters(world) == []
+    assert [one.deployed for one in later_deployments(world)] == [("getBook",)]
+    assert read_dead_letters(world) == []
 
 
 def test_a_hint_of_what_was_already_seen_costs_no_look() -> None:
     """What was logged before the last look is in it."""
     world = World()
-    deploy(world, "getBook")
+    deploy_release(world, "getBook")
     made_at = world.ports.clock.now()
     world.ports.clock.advance(MINUTE)
-    hint(world)
+    publish_audit_hint(world)
     world.settle()
-    seen = stock(world)
+    seen = read_stock(world)
 
-    hint(world, made_at)
+    publish_audit_hint(world, made_at)
     world.settle()
 
-    assert stock(world) == seen
+    assert read_stock(world) == seen
 
 
 def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() -> None:
     """There is one deployment, by its announced name; the other document says so and expires."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.pass_time(4 * MINUTE)
-    [found] = others(world)
+    [found] = later_deployments(world)
 
     world.announce("v2", git_hash="a1b2c3")
     world.settle()
 
-    known = recorded(world)
+    known = read_deployments(world)
     assert known[found.id].named == "v2"
     assert known[found.id].expires_at is not None
     assert (known["v2"].status, known["v2"].deployed) == (DeploymentStatus.LIVE, ("getBook",))
@@ -311,21 +319,21 @@ def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() ->
 def test_an_announcement_without_a_name_tells_more_of_what_was_found() -> None:
     """A barrier stands on the deployment that is live, not on one of its own."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
 
     world.announce("", barrier="payments migrated")
     world.settle()
 
-    assert [one.barrier for one in others(world)] == ["payments migrated"]
+    assert [one.barrier for one in later_deployments(world)] == ["payments migrated"]
 
 
 def test_a_part_that_gives_no_answer_changes_nothing_and_is_told() -> None:
     """Unknown is neither gone nor the same; what is known is compared all the same."""
     world = World(policy=SHOP)
     world.ports.beside.sites = {"shop": HostingSite("s1", START)}
-    hint(world)
+    publish_audit_hint(world)
     world.pass_time(4 * MINUTE)
 
     def deaf(verb: str, side: str) -> None:
@@ -333,14 +341,14 @@ def test_a_part_that_gives_no_answer_changes_nothing_and_is_told() -> None:
             raise Unavailable("no answer")
 
     world.ports.beside.hook = deaf
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
 
-    assert stock(world).unknown == ("sites",)
-    assert stock(world).live.sites == {"shop": HostingSite("s1", START)}
-    assert [one.name for one in others(world)[-1].changes] == ["getBook"]
-    assert "inventory.unknown" in told(world)
+    assert read_stock(world).unknown == ("sites",)
+    assert read_stock(world).live.sites == {"shop": HostingSite("s1", START)}
+    assert [one.name for one in later_deployments(world)[-1].changes] == ["getBook"]
+    assert "inventory.unknown" in system_event_names(world)
 
 
 def test_a_duplicate_of_a_hand_over_does_nothing() -> None:

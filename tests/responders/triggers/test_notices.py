@@ -10,7 +10,7 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.severity import Severity
-from tests.support.notices.notices import HOOK, notices
+from tests.support.notices.notices import HOOK, read_notices
 from tests.support.runtime.world import BOOKSHOP, World
 
 TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_call=())
@@ -45,7 +45,7 @@ def test_each_event_is_said_once_to_each_channel() -> None:
         )
     }
     assert {key.rpartition(":")[2] for key in keys} == {"record", "hook"}
-    status = {key.split(":")[1]: one["status"] for key, one in notices(world).items()}
+    status = {key.split(":")[1]: one["status"] for key, one in read_notices(world).items()}
     assert status.pop("response-time-critical") == "WITHDRAWN"
     assert status.pop("root-cause") == "PENDING"
     assert set(status.values()) == {"SENT"}
@@ -60,14 +60,14 @@ def test_a_dead_channel_delays_nothing_and_is_tried_again_later() -> None:
     world.alert()
     world.pass_time(timedelta(minutes=5))
     assert world.live == stable
-    waiting = notices(world)["INC-20260302-001:detected:hook"]
+    waiting = read_notices(world)["INC-20260302-001:detected:hook"]
     assert waiting["status"] == "PENDING"
     assert "does not answer" in str(waiting["last_error"])
 
     world.ports.sender.down.clear()
     world.pass_time(timedelta(minutes=15))
 
-    assert notices(world)["INC-20260302-001:detected:hook"]["status"] == "SENT"
+    assert read_notices(world)["INC-20260302-001:detected:hook"]["status"] == "SENT"
 
 
 def test_a_channel_that_never_answers_is_given_up_and_recorded() -> None:
@@ -78,7 +78,7 @@ def test_a_channel_that_never_answers_is_given_up_and_recorded() -> None:
 
     world.pass_time(timedelta(hours=2))
 
-    assert notices(world)["INC-20260302-001:detected:hook"]["status"] == "UNDELIVERABLE"
+    assert read_notices(world)["INC-20260302-001:detected:hook"]["status"] == "UNDELIVERABLE"
 
 
 def test_a_repeat_says_that_it_may_be_one() -> None:
@@ -120,7 +120,7 @@ def test_each_channel_hears_the_story_in_its_order() -> None:
 
     for channel in ("record", "hook"):
         assert [key.split(":")[1] for key in heard(world, channel)] == STORY
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 TURNS = ("decided", "shifted", "verified", "succeeded")
@@ -182,7 +182,7 @@ def test_a_notice_that_the_channel_refuses_holds_up_no_other() -> None:
     world.alert()
     world.pass_time(timedelta(minutes=45))
 
-    ended = [one for one in notices(world).values() if one["status"] == "UNDELIVERABLE"]
+    ended = [one for one in read_notices(world).values() if one["status"] == "UNDELIVERABLE"]
     assert [one["last_error"] for one in ended] == ["answered 400"]
     assert len(heard(world, "record")) + len(heard(world, "hook")) == 2 * len(STORY) - 1
 

@@ -12,7 +12,7 @@ from shared.domain.policy.execution import Execution, WriteQuota
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
-from tests.support.decision.outages import make_ill
+from tests.support.decision.outages import make_function_fail
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -54,7 +54,7 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
         *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
     ]
     assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
@@ -157,7 +157,7 @@ def test_tags_stay_where_they_are() -> None:
 def test_a_canary_that_is_no_better_stops_everything() -> None:
     """Where the old revision fails as well, nothing more is shifted, and nothing is flipped."""
     world = World()
-    make_ill(world, "getBook")
+    make_function_fail(world, "getBook")
     world.deploy_bad()
     bad = world.live
 
@@ -239,7 +239,7 @@ def test_a_long_rollback_is_handed_over_and_goes_on() -> None:
     assert "worker.handed-over" in world.events(one)
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert world.live == stable
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
@@ -252,7 +252,7 @@ def test_a_regression_during_the_watch_escalates_and_never_flips() -> None:
     shifts = len(world.ports.world.applied_shifts)
 
     for function in world.policy.functions:
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.pass_time(timedelta(minutes=20))
 
     [one] = world.rollbacks()
@@ -288,7 +288,7 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
     """No cause, no rollback: nothing that was not changed is rolled back."""
     world = World()
     for function in world.policy.functions:
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.ports.clock.advance(timedelta(minutes=10))
 
     world.alert()

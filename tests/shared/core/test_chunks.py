@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.core.chunks import parted
+from shared.core.chunks import split_into_chunks
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from shared.core.chunks import parted
 )
 def test_parts(things: list[str], parts: list[list[str]]) -> None:
     """At most three, at most four bytes; what is larger by itself is a part of its own."""
-    assert list(parted(things, 3, 4, len)) == parts
+    assert list(split_into_chunks(things, 3, 4, len)) == parts

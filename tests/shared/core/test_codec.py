@@ -12,27 +12,27 @@ import pytest
 from shared.policy_files import loader
 
 ROOT = Path(__file__).parent.parent.parent.parent
-CVPLUS = loader.load(ROOT / "policies" / "cvplus.yaml")
+CVPLUS = loader.load_policy(ROOT / "policies" / "cvplus.yaml")
 AT_ONCE = """
 import os, sys
 from threading import Barrier, Thread
 
 import msgspec
 
-from shared import typed
+from shared.core import codec
 from shared.domain.policy.model import Policy
 
 said = sys.stdin.buffer.read()
 decode, encode = {
-    "from_json": (typed.from_json, msgspec.json.encode),
-    "from_msgpack": (typed.from_msgpack, msgspec.msgpack.encode),
-    "from_builtins": (typed.from_builtins, lambda value: value),
+    "from_json": (codec.from_json, msgspec.json.encode),
+    "from_msgpack": (codec.from_msgpack, msgspec.msgpack.encode),
+    "from_builtins": (codec.from_builtins, lambda value: value),
 }[sys.argv[1]]
-whole = typed.from_json(said)
+whole = codec.from_json(said)
 fields = [field for field in msgspec.structs.fields(Policy) if field.encode_name in whole]
 parts = [(encode(whole[field.encode_name]), field.type) for field in fields]
 asked = [(encode(whole), Policy)] * 8 + parts
-looks = [typed.shape, typed.schema] * 4
+looks = [codec.type_info, codec.json_schema] * 4
 
 def first_decoded():
     together, found = Barrier(len(asked) + len(looks)), []

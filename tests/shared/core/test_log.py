@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.logging_store import LoggedStore
+from shared.adapters.logging_store import AuditLoggingStore
 from shared.core import log
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Put, Query, Reader, Write
-from shared.domain.audit.chain import event
-from shared.domain.audit.narrative import of_single
-from shared.domain.audit.system_chain import write_down
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.narrative import audit_line_of_event
+from shared.domain.audit.system_chain import event_write
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.runtime.clock import START, FakeClock
 from tests.support.runtime.world import World
@@ -78,8 +78,8 @@ def test_what_is_large_or_deep_is_bounded(said: Said) -> None:
     log.write("INFO", "deep", facts=deep)
 
     large, nested = said()
-    assert len(large["message"]) == log.LONGEST_TEXT
-    assert len(json.dumps(large)) < log.LONGEST_LINE
+    assert len(large["message"]) == log.MAX_TEXT_CHARACTERS
+    assert len(json.dumps(large)) < log.MAX_LINE_CHARACTERS
     assert "bottom" not in json.dumps(nested)
     log.write("INFO", "wide", facts={str(n): ["y" * 2000] * 50 for n in range(50)})
     [wide] = said()
@@ -109,7 +109,7 @@ def test_every_line_of_a_request_carries_its_context(said: Said) -> None:
 )
 def test_a_request_names_its_trace(headers: dict[str, str], span: str, sampled: bool) -> None:
     """The trace is named with the project, as the log wants it."""
-    assert log.traced(headers, "ops") == {
+    assert log.trace_fields(headers, "ops") == {
         "trace": f"projects/ops/traces/{TRACE}",
         "span": span,
         "sampled": sampled,
@@ -122,7 +122,7 @@ def test_a_request_names_its_trace(headers: dict[str, str], span: str, sampled: 
 )
 def test_a_header_that_names_no_trace(header: str) -> None:
     """Nothing of it reaches the log."""
-    assert log.traced({"traceparent": header}, "ops") == {}
+    assert log.trace_fields({"traceparent": header}, "ops") == {}
 
 
 def test_personal_data_stands_only_where_a_person_is_named(said: Said) -> None:
@@ -143,7 +143,7 @@ def test_personal_data_stands_only_where_a_person_is_named(said: Said) -> None:
 def test_every_event_of_a_rollback_is_told(said: Said) -> None:
     """Each with incident, rollback, system, commit, and its step; after its commit."""
     world = World()
-    world.ports.store = LoggedStore(world.ports.store)  # type: ignore[assignment]
+    world.ports.store = AuditLoggingStore(world.ports.store)  # type: ignore[assignment]
     world.deploy_bad()
     world.alert()
     said()
@@ -172,15 +172,15 @@ def test_every_event_of_a_rollback_is_told(said: Said) -> None:
     assert (shifted["before"], shifted["after"]) == ("RUNNING", "VERIFYING")
 
 
-def store_that(failing: Exception | None = None) -> LoggedStore:
+def store_that(failing: Exception | None = None) -> AuditLoggingStore:
     def hook(verb: str, side: str) -> None:
         if failing is not None and (verb, side) == ("store.commit", "before"):
             raise failing
 
-    return LoggedStore(MemoryStore(FakeClock(), hook))
+    return AuditLoggingStore(MemoryStore(FakeClock(), hook))
 
 
-SAID = write_down("shop", "k", event("command.pause", START, "eve", reason="looking"))
+SAID = event_write("shop", "k", create_event("command.pause", START, "eve", reason="looking"))
 
 
 def test_an_event_outside_a_rollback_is_told(said: Said) -> None:
@@ -217,7 +217,7 @@ def test_a_transaction_tells_what_its_last_run_has_written(said: Said) -> None:
         runs.append(1)
         if len(runs) == 1:
             store.commit([Put("a/b", {"runs": 1})])
-            return [write_down("shop", "first", event("never", START, "eve"))]
+            return [event_write("shop", "first", create_event("never", START, "eve"))]
         return [SAID]
 
     store.transact(work)
@@ -277,7 +277,7 @@ def test_what_an_event_tells(
     name: str, actor: str, facts: dict[str, Any], expected: dict[str, str]
 ) -> None:
     """Who, what, why, from where, before and after, out of whatever facts there are."""
-    told = of_single(event(name, START, actor, **facts), "shop", 3)
+    told = audit_line_of_event(create_event(name, START, actor, **facts), "shop", 3)
 
     assert {key: getattr(told, key) for key in expected} == expected
     assert (told.event, told.system, told.sequence) == (name, "shop", 3)

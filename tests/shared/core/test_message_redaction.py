@@ -7,9 +7,14 @@ import json
 
 import pytest
 
-from shared.core.message_redaction import scrubbed
-from shared.core.redaction import REMOVED, is_secret, without_personal, without_secrets
-from shared.domain.audit.chain import event
+from shared.core.message_redaction import redact_message
+from shared.core.redaction import (
+    REDACTION_MARK,
+    is_secret_field,
+    redact_personal_data,
+    redact_secrets,
+)
+from shared.domain.audit.chain import create_event
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.secret_samples import JWT, PERSONAL, SECRETS
 
@@ -32,11 +37,11 @@ INNOCENT = (
 @pytest.mark.parametrize("around", ["{}", "it says {}!", 'x="{}"', "https://a.example/?k={}&b=1"])
 def test_a_secret_in_a_text_goes(kind: str, around: str) -> None:
     """Whatever stands around it."""
-    clean = without_secrets(around.format(SECRETS[kind]))
+    clean = redact_secrets(around.format(SECRETS[kind]))
 
     assert SECRETS[kind] not in clean
     assert "secret" not in clean
-    assert REMOVED in clean
+    assert REDACTION_MARK in clean
 
 
 @pytest.mark.parametrize(
@@ -55,14 +60,14 @@ def test_a_secret_in_a_text_goes(kind: str, around: str) -> None:
 )
 def test_a_secret_goes_and_its_place_stays(said: str, clean: str) -> None:
     """A reader sees what was there, and not its value; once more changes nothing."""
-    assert without_secrets(said) == clean
-    assert without_secrets(clean) == clean
+    assert redact_secrets(said) == clean
+    assert redact_secrets(clean) == clean
 
 
 @pytest.mark.parametrize("text", INNOCENT)
 def test_what_is_no_secret_stays(text: str) -> None:
     """Names, times, ids, digests and errors are what a trail is for."""
-    assert without_personal(text) == text
+    assert redact_personal_data(text) == text
 
 
 @pytest.mark.parametrize("kind", PERSONAL)
@@ -70,14 +75,14 @@ def test_personal_data_goes_where_it_is_not_meant(kind: str) -> None:
     """From logs and notices; in the trail a person's own words stay."""
     said = f"call {PERSONAL[kind]} now"
 
-    assert without_personal(said) == f"call {REMOVED} now"
-    assert without_secrets(said) == said
+    assert redact_personal_data(said) == f"call {REDACTION_MARK} now"
+    assert redact_secrets(said) == said
 
 
 def test_a_message_without_secrets_stays_as_it_is_to_the_byte() -> None:
     """Also where it is no JSON, no text, or JSON in an unusual form."""
     for data in (b'{ "a" : 1.0 }', b"", b"\xff\xfe\x00", b"nonsense", b'{"a":"\\u0041"}'):
-        assert scrubbed(data) is data
+        assert redact_message(data) is data
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -94,10 +99,10 @@ def test_a_secret_anywhere_in_a_message_goes(kind: str) -> None:
         json.dumps({"d": base64.urlsafe_b64encode(base64.b64encode(inner)).decode()}).encode(),
         b"\xff not JSON: " + secret.encode(),
     ):
-        clean = scrubbed(data).decode("latin-1")
+        clean = redact_message(data).decode("latin-1")
         assert secret not in clean
         assert escaped not in clean
-        assert REMOVED in clean
+        assert REDACTION_MARK in clean
         assert base64.b64encode(inner).decode() not in clean
 
 
@@ -115,17 +120,19 @@ def test_a_secret_anywhere_in_a_message_goes(kind: str) -> None:
 )
 def test_a_field_that_holds_a_secret_by_its_name(name: str, secret: bool) -> None:
     """Its value goes, whatever it looks like; the hash of one is none."""
-    assert is_secret(name) is secret
-    clean = json.loads(scrubbed(json.dumps({"x": [{name: {"deep": "hunter2"}}]}).encode()))
-    assert clean["x"][0][name] == (REMOVED if secret else {"deep": "hunter2"})
+    assert is_secret_field(name) is secret
+    clean = json.loads(redact_message(json.dumps({"x": [{name: {"deep": "hunter2"}}]}).encode()))
+    assert clean["x"][0][name] == (REDACTION_MARK if secret else {"deep": "hunter2"})
 
 
 def test_no_event_is_ever_made_with_a_secret() -> None:
     """The one place where events are made cleans actor and facts, however deep."""
-    told = event("x", START, f"eve {JWT}", note=f"said {JWT}", deep=[{"token": "abc", "a": (JWT,)}])
+    told = create_event(
+        "x", START, f"eve {JWT}", note=f"said {JWT}", deep=[{"token": "abc", "a": (JWT,)}]
+    )
 
     assert JWT not in str(told)
-    assert told.facts["deep"] == [{"token": REMOVED, "a": [REMOVED]}]
+    assert told.facts["deep"] == [{"token": REDACTION_MARK, "a": [REDACTION_MARK]}]
 
 
 @pytest.mark.parametrize(
@@ -147,4 +154,4 @@ def test_a_hostile_text_takes_linear_time(pattern: str) -> None:
     """A megabyte of beginnings of secrets is read before the test is given up, not in hours."""
     text = pattern * (1024 * 1024 // len(pattern))
 
-    assert without_personal(text)
+    assert redact_personal_data(text)

@@ -5,16 +5,21 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.incidents import incident
-from shared.domain.rollback.rollback import LEASE, RollbackStatus, rollback_path
-from shared.engine.lease import LIMIT_LATE, LIMIT_TAKEOVERS, LeasedRollback
-from tests.support.faults.fault_injection import Crashed, Saboteur, disturbed, quick
-from tests.support.runtime.switches import text
+from shared.domain.rollback.rollback import LEASE_DURATION, RollbackStatus, rollback_path
+from shared.engine.lease import MAX_LATE_TAKEOVERS, MAX_TAKEOVERS, LeasedRollback
+from tests.support.faults.fault_injection import (
+    FaultInjectorHook,
+    ProcessCrash,
+    pass_time_with_fault,
+    shorten_watch,
+)
+from tests.support.runtime.switches import notice_lines
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 
 
-class Deadly(Saboteur):
+class Deadly(FaultInjectorHook):
     """So many workers die at one verb, one after another; no point is counted."""
 
     def __init__(self, verb: str, deaths: int) -> None:
@@ -27,14 +32,14 @@ class Deadly(Saboteur):
         if not self.active:
             return
         if self._dead:
-            raise Crashed
+            raise ProcessCrash
         if (verb, side) == (self._deadly, "before") and self.deaths < self._most:
             self.deaths += 1
             self._dead = True
-            raise Crashed
+            raise ProcessCrash
 
 
-class Slow(Saboteur):
+class Slow(FaultInjectorHook):
     """So many workers outlive their leases at one verb, one after another, and go on."""
 
     def __init__(self, verb: str, times: int) -> None:
@@ -49,26 +54,26 @@ class Slow(Saboteur):
         [one] = self.world.rollbacks()
         if self._left and one.fence != self._fence:
             self._left, self._fence = self._left - 1, one.fence
-            self.world.ports.clock.advance(LEASE + timedelta(seconds=1))
+            self.world.ports.clock.advance(LEASE_DURATION + timedelta(seconds=1))
 
 
 def after_lateness(verb: str, times: int) -> World:
     """What becomes of a bad release when so many workers in a row are late."""
     slow = Slow(verb, times)
-    world = World(slow, quick())
+    world = World(slow, shorten_watch())
     world.deploy_bad()
     world.alert()
-    disturbed(world, slow, 30 * MINUTE, 8 * MINUTE)
+    pass_time_with_fault(world, slow, 30 * MINUTE, 8 * MINUTE)
     return world
 
 
 def after_deaths(verb: str, deaths: int) -> World:
     """What becomes of a bad release when so many workers in a row die at that verb."""
     deadly = Deadly(verb, deaths)
-    world = World(deadly, quick())
+    world = World(deadly, shorten_watch())
     world.deploy_bad()
     world.alert()
-    disturbed(world, deadly, 8 * MINUTE, 8 * MINUTE)
+    pass_time_with_fault(world, deadly, 8 * MINUTE, 8 * MINUTE)
     assert deadly.deaths == deaths
     return world
 
@@ -76,37 +81,37 @@ def after_deaths(verb: str, deaths: int) -> World:
 @pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
 def test_whoever_takes_over_from_few_that_died_brings_it_to_its_end(verb: str) -> None:
     """While it is carried out, or watched: so many deaths may be bad luck."""
-    world = after_deaths(verb, LIMIT_TAKEOVERS)
+    world = after_deaths(verb, MAX_TAKEOVERS)
 
     [one] = world.rollbacks()
     assert (one.status, one.takeovers) == (RollbackStatus.SUCCEEDED, 0)
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
 def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
     """After three take-overs without progress nobody dies of it any more; a person is called."""
-    world = after_deaths(verb, LIMIT_TAKEOVERS + 1)
+    world = after_deaths(verb, MAX_TAKEOVERS + 1)
 
     [one] = world.rollbacks()
     assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
-    assert one.outcome == f"{LIMIT_TAKEOVERS} consecutive workers crashed without progress"
-    said, *_ = text(world, "rollback.failed")
+    assert one.outcome == f"{MAX_TAKEOVERS} consecutive workers crashed without progress"
+    said, *_ = notice_lines(world, "rollback.failed")
     assert one.outcome in said
     assert "a person may now retry" in said
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
 def test_whoever_is_late_has_not_died(verb: str) -> None:
     """Of workers that outlive their leases more may follow each other than of those that die."""
-    world = after_lateness(verb, 2 * LIMIT_TAKEOVERS)
+    world = after_lateness(verb, 2 * MAX_TAKEOVERS)
 
     [one] = world.rollbacks()
     assert (one.status, one.takeovers, one.late) == (RollbackStatus.SUCCEEDED, 0, 0)
-    assert world.events(one).count("rollback.worker-late") == 2 * LIMIT_TAKEOVERS
-    assert world.broken_laws() == []
+    assert world.events(one).count("rollback.worker-late") == 2 * MAX_TAKEOVERS
+    assert world.find_violated_invariants() == []
 
 
 def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
@@ -115,8 +120,8 @@ def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
-    assert one.outcome.startswith(f"{LIMIT_LATE} consecutive workers made no progress; ")
-    assert world.broken_laws() == []
+    assert one.outcome.startswith(f"{MAX_LATE_TAKEOVERS} consecutive workers made no progress; ")
+    assert world.find_violated_invariants() == []
 
 
 def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
@@ -130,6 +135,6 @@ def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
     )
     ports.store.remove(rollback_path(one.id))
 
-    late.admit_late()
+    late.record_late_worker()
 
     assert world.rollbacks() == []

@@ -14,14 +14,14 @@ from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Mode, Policy, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.policy_files import loader
-from tests.support.decision.minimal_policy import SMALL, faults_of
+from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 POLICIES = Path(__file__).parent.parent.parent.parent / "policies"
 
 
 def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
     """What a file leaves out is what the code has as default."""
-    policy = loader.loads(SMALL, "shop.yaml")
+    policy = loader.parse_policy(SMALL, "shop.yaml")
 
     assert policy == Policy(
         system=policy.system,
@@ -38,7 +38,7 @@ def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
 
 def test_durations_and_modes_are_values() -> None:
     """What is written in words is a timedelta and an enum in the code."""
-    policy = loader.loads(
+    policy = loader.parse_policy(
         SMALL
         + "gates:\n  cool_down: 1h30m\n  approvals: [database]\n"
         + "  decide_within: { CRITICAL: 30s, HIGH: 2m, MEDIUM: 1h, LOW: 7d }\n"
@@ -57,28 +57,28 @@ def test_the_file_is_fingerprinted_as_its_bytes_stand(tmp_path: Path) -> None:
     file = tmp_path / "shop.yaml"
     file.write_bytes("\ufeff".encode() + SMALL.replace("\n", "\r\n").encode())
 
-    assert loader.load(file).fingerprint == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert loader.load_policy(file).fingerprint == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n", "~"])
 def test_an_empty_file(text: str) -> None:
     """An empty file protects nothing, and says so."""
-    assert faults_of(text) == ("shop.yaml:1: the file is empty",)
+    assert policy_faults(text) == ("shop.yaml:1: the file is empty",)
 
 
 @pytest.mark.parametrize("text", ["shop", "- shop", "3", "[[shop]]"])
 def test_a_file_that_is_no_policy(text: str) -> None:
     """What is not a mapping is refused as a whole."""
-    assert "is not keys with values" in faults_of(text)[0]
+    assert "is not keys with values" in policy_faults(text)[0]
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     """A file over 1 MiB is refused before it is parsed."""
     file = tmp_path / "shop.yaml"
-    file.write_text(SMALL + "#" + "é" * loader.MAX_BYTES)
+    file.write_text(SMALL + "#" + "é" * loader.MAX_POLICY_BYTES)
 
     with pytest.raises(BadConfiguration, match="larger than 1048576 bytes"):
-        loader.load(file)
+        loader.load_policy(file)
 
 
 def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -87,18 +87,20 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
     file.write_bytes(b"system: shop\nproject: \xff\n")
 
     with pytest.raises(BadConfiguration, match=r"shop\.yaml:2: not UTF-8"):
-        loader.load(file)
+        loader.load_policy(file)
 
 
 def test_a_text_with_a_lone_surrogate() -> None:
     """Text that no file could hold is refused like any other."""
-    assert faults_of(SMALL.replace("shop-prod", "shop\ud800"))[0].startswith("shop.yaml:1: not UTF")
+    assert policy_faults(SMALL.replace("shop-prod", "shop\ud800"))[0].startswith(
+        "shop.yaml:1: not UTF"
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is a fault of the configuration."""
     with pytest.raises(BadConfiguration, match="cannot be read: No such file"):
-        loader.load(tmp_path / "gone.yaml")
+        loader.load_policy(tmp_path / "gone.yaml")
 
 
 def test_a_folder_is_read_whole(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "tea.yml").write_text(other)
     (tmp_path / "README.md").write_text("not a policy")
 
-    assert sorted(loader.load_all(tmp_path)) == ["shop", "tea"]
+    assert sorted(loader.load_policies(tmp_path)) == ["shop", "tea"]
 
 
 def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(text + "extra: 1\n")
 
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_all(tmp_path)
+        loader.load_policies(tmp_path)
 
     a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
     assert caught.value.faults == (
@@ -131,20 +133,20 @@ def test_two_files_that_claim_the_same(tmp_path: Path) -> None:
 def test_a_folder_without_policies(tmp_path: Path) -> None:
     """No policy at all is no configuration."""
     with pytest.raises(BadConfiguration, match="no policy file"):
-        loader.load_all(tmp_path)
+        loader.load_policies(tmp_path)
 
 
 def test_the_real_policies() -> None:
     """CVPlus is protected whole: its 151 functions, its signals, its verification."""
-    policies = loader.load_all(POLICIES)
+    policies = loader.load_policies(POLICIES)
     cvplus, bookshop = policies["cvplus"], policies["bookshop"]
 
     assert len(cvplus.functions) == 151
     assert len(cvplus.groups) == 14
     assert len(cvplus.signals) == 14
-    assert cvplus.groups_called("core-api") == ("core", "admin")
-    assert cvplus.groups_called("payments") == ("payments",)
-    assert cvplus.groups_called("nobody") == ()
+    assert cvplus.groups_by_name("core-api") == ("core", "admin")
+    assert cvplus.groups_by_name("payments") == ("payments",)
+    assert cvplus.groups_by_name("nobody") == ()
     assert {probe.function for probe in cvplus.probes if probe.function} == {
         *("processCV", "generateCV", "getCVStatus", "sessionHealthCheck"),
         *("podcastStatus", "checkFeatureAccess", "healthCheck"),
@@ -157,15 +159,15 @@ def test_the_channels_that_are_written_out_for_later() -> None:
     """Each is a channel as it stands, once its sign is taken away."""
     text = (POLICIES / "cvplus.yaml").read_text()
 
-    every = loader.loads(text.replace("  # - {", "  - {"), "cvplus.yaml").channels
+    every = loader.parse_policy(text.replace("  # - {", "  - {"), "cvplus.yaml").channels
 
-    assert len(every) > len(loader.load(POLICIES / "cvplus.yaml").channels)
+    assert len(every) > len(loader.load_policy(POLICIES / "cvplus.yaml").channels)
     assert any(one.users for one in every)
 
 
 def test_data_never_moves_without_a_person() -> None:
     """Law 10: in every policy of ours the database scenario asks at most."""
-    for policy in loader.load_all(POLICIES).values():
+    for policy in loader.load_policies(POLICIES).values():
         assert policy.scenarios.get(ScenarioName.DATABASE, Mode.OBSERVE) < Mode.ACT
 
 
@@ -174,7 +176,7 @@ def test_data_never_moves_without_a_person() -> None:
 def test_any_text(text: str) -> None:
     """Whatever a file holds, it is a policy or a list of faults."""
     with pytest.raises(BadConfiguration) as caught:
-        loader.loads(text, "any.yaml")
+        loader.parse_policy(text, "any.yaml")
 
     assert caught.value.faults
     assert all(fault.startswith("any.yaml:") for fault in caught.value.faults)
@@ -191,7 +193,7 @@ def test_any_damage(words: list[str], at: int, length: int) -> None:
     """However a file was damaged, what comes of it is a policy or a list of faults."""
     text = SMALL[:at] + " ".join(words) + SMALL[at + length :]
     try:
-        policy = loader.loads(text, "any.yaml")
+        policy = loader.parse_policy(text, "any.yaml")
     except BadConfiguration:
         return
     assert policy.fingerprint == hashlib.sha256(text.encode()).hexdigest()
@@ -215,10 +217,10 @@ def test_systems_that_share_a_write_quota(
         (tmp_path / f"{name}.yaml").write_text(text)
 
     if fault is None:
-        assert len(loader.load_all(tmp_path)) == 2
+        assert len(loader.load_policies(tmp_path)) == 2
         return
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_all(tmp_path)
+        loader.load_policies(tmp_path)
     [said] = caught.value.faults
     assert said.startswith(f"{tmp_path / 'b.yaml'}:")
     assert fault in said
@@ -232,14 +234,14 @@ def test_systems_that_declare_their_one_write_quota_otherwise(tmp_path: Path) ->
         (tmp_path / f"{name}.yaml").write_text(text)
 
     with pytest.raises(BadConfiguration, match="declares the same write quota otherwise"):
-        loader.load_all(tmp_path)
+        loader.load_policies(tmp_path)
 
 
 def test_a_share_that_no_canary_fits_in() -> None:
     """A canary takes two writes at once: barely enough, and barely too little."""
     quota = "execution: {{ write_quota: {{ share: {} }} }}\n"
 
-    enough = loader.loads(SMALL + quota.format(0.034), "shop.yaml")
+    enough = loader.parse_policy(SMALL + quota.format(0.034), "shop.yaml")
     assert enough.execution.write_quota.ours.burst == 2
-    [fault] = faults_of(SMALL + quota.format(0.033))
+    [fault] = policy_faults(SMALL + quota.format(0.033))
     assert "a canary takes 2" in fault

@@ -13,8 +13,8 @@ import main
 from cli.app import app
 from shared.domain.policy.data_rules import OnRepair
 from shared.policy_files import loader
-from shared.policy_files.removed_keys import REMOVED, take_out
-from tests.support.decision.minimal_policy import SMALL, faults_of
+from shared.policy_files.removed_keys import REMOVED_KEYS, strip_removed_keys
+from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 STARTS = "deployments: { quiet: 1m, starts: rollback-starts }\n"
 SUPPRESS = """\
@@ -38,24 +38,24 @@ def test_a_policy_without_it_has_no_warning() -> None:
     """Neither has one whose keys of that name have another place or value."""
     more = "collections: { starts: { on_repair: refuse } }\ndeployments: { quiet: 1m }\n"
 
-    assert loader.loads(SMALL + more, "shop.yaml").warnings == ()
+    assert loader.parse_policy(SMALL + more, "shop.yaml").warnings == ()
 
 
 def test_a_key_that_was_removed() -> None:
     """It is as if it were not there, and the warning names file, line and what to write."""
-    policy = loader.loads(SMALL + STARTS, "shop.yaml")
+    policy = loader.parse_policy(SMALL + STARTS, "shop.yaml")
 
     assert policy.warnings == (NO_STARTS,)
     assert (
         policy.deployments
-        == loader.loads(SMALL + "deployments: { quiet: 1m }\n", "shop.yaml").deployments
+        == loader.parse_policy(SMALL + "deployments: { quiet: 1m }\n", "shop.yaml").deployments
     )
 
 
 @pytest.mark.parametrize("value", ["7", "[]", "{ a: b }", "''", ""])
 def test_a_key_that_was_removed_and_whatever_it_says(value: str) -> None:
     """Nobody reads it any more: no value of it is a fault."""
-    policy = loader.loads(f"{SMALL}deployments:\n  starts: {value}\n", "shop.yaml")
+    policy = loader.parse_policy(f"{SMALL}deployments:\n  starts: {value}\n", "shop.yaml")
 
     assert len(policy.warnings) == 1
     assert policy.warnings[0].startswith("shop.yaml:11: warning: deployments.starts was removed")
@@ -63,7 +63,7 @@ def test_a_key_that_was_removed_and_whatever_it_says(value: str) -> None:
 
 def test_a_value_that_was_removed() -> None:
     """The key has its default; other collections keep what they say."""
-    policy = loader.loads(SMALL + SUPPRESS, "shop.yaml")
+    policy = loader.parse_policy(SMALL + SUPPRESS, "shop.yaml")
 
     assert policy.warnings == (NO_SUPPRESS,)
     assert policy.collections["orders"].on_repair is OnRepair.REFUSE
@@ -72,18 +72,18 @@ def test_a_value_that_was_removed() -> None:
 
 def test_faults_are_faults_as_before() -> None:
     """What is wrong beside it is listed, at the line where it stands."""
-    assert faults_of(SMALL + STARTS.replace("quiet", "quite")) == (
+    assert policy_faults(SMALL + STARTS.replace("quiet", "quite")) == (
         "shop.yaml:10: unknown key 'quite'; did you mean 'quiet'?",
     )
 
 
-@pytest.mark.parametrize("path", REMOVED)
+@pytest.mark.parametrize("path", REMOVED_KEYS)
 @pytest.mark.parametrize("wrong", [None, 7, "text", []])
 def test_a_policy_of_another_shape(path: tuple[str, ...], wrong: Any) -> None:
     """What has no key at all is left to the schema."""
     policy: dict[str, Any] = {path[0]: wrong}
 
-    assert [*take_out(policy), *take_out(wrong)] == []
+    assert [*strip_removed_keys(policy), *strip_removed_keys(wrong)] == []
     assert policy == {path[0]: wrong}
 
 

@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from shared.core.durations import PATTERN, format_duration, parse_duration
+from shared.core.durations import DURATION_PATTERN, format_duration, parse_duration
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy import channels, data_rules, execution, model, resources, severity
 from shared.domain.policy.roles import Role
@@ -114,8 +114,8 @@ def test_each_command_may_be_given_a_role() -> None:
 
 def test_the_schema_s_durations_are_the_code_s() -> None:
     """What the schema lets through as a duration can be read as one."""
-    assert SCHEMA["$defs"]["duration"]["pattern"] == PATTERN
-    assert SCHEMA["$defs"]["positiveDuration"]["pattern"] == "^(?=.*[1-9])" + PATTERN[1:]
+    assert SCHEMA["$defs"]["duration"]["pattern"] == DURATION_PATTERN
+    assert SCHEMA["$defs"]["positiveDuration"]["pattern"] == "^(?=.*[1-9])" + DURATION_PATTERN[1:]
 
 
 def test_both_policies_name_the_schema_for_editors() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.policy.channels import Addressees
 from shared.policy_files import loader
-from tests.support.decision.minimal_policy import SMALL, faults_of
+from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 CHANGES = {
     "unknown key": ("region:", "regoin:", "shop.yaml:3: unknown key 'regoin'; did you mean 'reg"),
@@ -106,7 +106,7 @@ CHANGES = {
 @pytest.mark.parametrize(("old", "new", "said"), CHANGES.values(), ids=CHANGES)
 def test_a_faulty_file(old: str, new: str, said: str) -> None:
     """Each fault is told with its file, its line and what would be right."""
-    faults = faults_of(SMALL.replace(old, new, 1))
+    faults = policy_faults(SMALL.replace(old, new, 1))
 
     assert any(said in fault for fault in faults), faults
 
@@ -408,7 +408,7 @@ ADDITIONS = {
 @pytest.mark.parametrize(("more", "said"), ADDITIONS.values(), ids=ADDITIONS)
 def test_a_faulty_addition(more: str, said: str) -> None:
     """Each fault is told with its file, its line and what would be right."""
-    faults = faults_of(SMALL + more)
+    faults = policy_faults(SMALL + more)
 
     assert any(fault.startswith(said) for fault in faults), faults
 
@@ -418,14 +418,14 @@ def test_a_channel_that_looks_users_up() -> None:
     more = "{ kind: push, audience: users, name: a, users: { collection: users, tokens: t.ids, "
     text = f"{SMALL}collections: {{ users: {{}} }}\nchannels:\n- {more}at_most: 9 }} }}\n"
 
-    [channel] = loader.loads(text, "shop.yaml").channels
+    [channel] = loader.parse_policy(text, "shop.yaml").channels
 
     assert channel.users == Addressees("users", "t.ids", 9)
 
 
 def test_every_fault_of_a_file_is_listed_in_the_order_of_its_lines() -> None:
     """Who mends a file learns of all faults at once: of form, of shape, and of names."""
-    faults = faults_of(
+    faults = policy_faults(
         SMALL.replace("shop-prod", "x")
         .replace("region", "regoin")
         .replace("canary: getBook", "canary: gone")
@@ -448,6 +448,6 @@ def test_one_alert_policy_under_two_signals() -> None:
     error_rate = "{ severity: LOW, scenario: none, mode: observe, alert_policies: ['7'] }"
     text = SMALL.replace("0.5 }", f"0.5, alert_policies: ['7'] }}\n  error_rate: {error_rate}")
 
-    assert faults_of(text) == (
+    assert policy_faults(text) == (
         "shop.yaml:9: alert policy 7 is claimed by signal 'function_failure_rate' already",
     )

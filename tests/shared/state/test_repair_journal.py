@@ -9,12 +9,12 @@ from shared.core.store import Create
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.deployments.inventory.state import SourceObject
-from shared.state.reader import Reading
-from shared.state.repair_journal import PAGE, behind
+from shared.state.reader import StateReader
+from shared.state.repair_journal import PAGE_SIZE, read_entries_after
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.runtime.clock import FakeClock
 
-MANY = 2 * PAGE + 5
+MANY = 2 * PAGE_SIZE + 5
 
 
 def written(count: int, asked: list[str]) -> MemoryStore:
@@ -22,7 +22,7 @@ def written(count: int, asked: list[str]) -> MemoryStore:
     store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
     for name in names(count):
         entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), ())
-        store.commit([Create(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
+        store.commit([Create(f"{quarantine.journal_path('INC-1')}/{name}", encode(entry))])
     return store
 
 
@@ -30,22 +30,24 @@ def names(count: int) -> list[str]:
     return sorted(quarantine.entry_name("repair 1", str(number)) for number in range(count))
 
 
-@pytest.mark.parametrize(("count", "pages"), [(0, 1), (PAGE - 1, 1), (PAGE, 2), (MANY, 3)])
+@pytest.mark.parametrize(
+    ("count", "pages"), [(0, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 2), (MANY, 3)]
+)
 def test_every_entry_comes_once_in_order_and_no_page_is_long(count: int, pages: int) -> None:
     """From the first as from behind any name."""
     asked: list[str] = []
     store = written(count, asked)
 
-    assert [name for name, _ in behind(store, "INC-1")] == names(count)
+    assert [name for name, _ in read_entries_after(store, "INC-1")] == names(count)
     assert asked.count("before store.query") == pages
-    for cursor in names(count)[:: PAGE // 2]:
+    for cursor in names(count)[:: PAGE_SIZE // 2]:
         after = [name for name in names(count) if name > cursor]
-        assert [name for name, _ in behind(store, "INC-1", cursor)] == after
+        assert [name for name, _ in read_entries_after(store, "INC-1", cursor)] == after
 
 
 def test_a_report_reads_it_so() -> None:
     asked: list[str] = []
-    reading = Reading(written(MANY, asked))
+    reading = StateReader(written(MANY, asked))
 
     assert [one.name for one in reading.journal("INC-1")] == names(MANY)
     assert asked.count("before store.query") == 3

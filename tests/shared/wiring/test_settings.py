@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.errors import BadConfiguration
-from shared.wiring.settings import DETOURS, EMULATORS, Settings
+from shared.wiring.settings import EMULATOR_VARIABLES, PROXY_VARIABLES, Settings
 
 PROJECT = {"GOOGLE_CLOUD_PROJECT": "rollback-ops"}
 
@@ -65,7 +65,7 @@ def test_empty_variables_are_absent() -> None:
     assert Settings.from_mapping(environ) == Settings(project="rollback-ops")
 
 
-@pytest.mark.parametrize("name", [*EMULATORS, "ROLLBACK_LOCAL_CLOUD"])
+@pytest.mark.parametrize("name", [*EMULATOR_VARIABLES, "ROLLBACK_LOCAL_CLOUD"])
 def test_local_wiring_in_the_cloud(name: str) -> None:
     """On Cloud Run no emulator variable and no loopback wiring is ever followed."""
     wiring = "http://127.0.0.1:9000" if name == "ROLLBACK_LOCAL_CLOUD" else "127.0.0.1:9000"
@@ -75,7 +75,7 @@ def test_local_wiring_in_the_cloud(name: str) -> None:
         Settings.from_mapping({**PROJECT, name: wiring, "K_SERVICE": "on-alert"})
 
 
-@pytest.mark.parametrize("name", DETOURS)
+@pytest.mark.parametrize("name", PROXY_VARIABLES)
 def test_a_detour_in_the_cloud(name: str) -> None:
     """Whoever leads HTTPS elsewhere, or chooses whom it trusts, could sign anybody in."""
     Settings.from_mapping({**PROJECT, name: "/somewhere"})
@@ -116,7 +116,7 @@ def test_a_local_cloud_elsewhere(address: str) -> None:
         Settings.from_mapping({**PROJECT, "ROLLBACK_LOCAL_CLOUD": address})
 
 
-@pytest.mark.parametrize("name", EMULATORS)
+@pytest.mark.parametrize("name", EMULATOR_VARIABLES)
 @pytest.mark.parametrize("host", ["example.com:80", "0.0.0.0:80", "127.0.0.1", "https://a:1", ":1"])
 def test_an_emulator_elsewhere(name: str, host: str) -> None:
     """Credentials and state never go to an emulator on another machine."""

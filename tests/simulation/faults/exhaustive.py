@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from shared.engine.lease import COPY_WITHIN
+from shared.engine.lease import DUPLICATE_WINDOW
 from tests.simulation.faults.injection import EFFECTS
 from tests.simulation.faults.points import POSSIBLE, Fault, Path, Planned, Point
 from tests.simulation.scenes.bookshop import Setting
@@ -54,7 +54,7 @@ def telling(points: Sequence[Point]) -> Iterator[Place]:
         told = ANSWERS if point.instance.startswith(UNMOVED) else ANSWERS | COMMANDS
         if Fault.CRASH in possible:
             known, at = deaths.get(point.instance, (-1, 0.0))
-            if known != made or point.seconds - at > COPY_WITHIN.total_seconds():
+            if known != made or point.seconds - at > DUPLICATE_WINDOW.total_seconds():
                 deaths[point.instance] = made, point.seconds
                 told |= {Fault.CRASH}
         yield from ((number, fault) for fault in possible if fault in told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.deployments.inventory.state import SourceObject
-from shared.domain.deployments.inventory.traffic import Traffic, shares
+from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
 from tests.simulation.invariants.observations import TEMPLATE, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
 from tests.simulation.scenes.bookshop import SITE
@@ -26,11 +26,11 @@ class LandedLaws:
             self._break(8, f"{function} is shifted though {self._world.forbidden}")
         if function in self._world.spared and not ordered:
             self._break(8, f"{function} is shifted though its canary is no better")
-        wanted = shares(traffic, "")
+        wanted = traffic_shares(traffic, "")
         service = self._world.platform.services()[function]
         if (
             not service.fault
-            and shares(service.traffic, "") == wanted
+            and traffic_shares(service.traffic, "") == wanted
             and (service.pending is None or not service.pending.error)
         ):
             self._break(3, f"{function} is shifted twice")
@@ -39,8 +39,8 @@ class LandedLaws:
             for key, step in self._seen.intents()
             if step["target"] == function
         ]
-        asked_again = shares(service.traffic, "") == wanted  # it takes nothing from anybody
-        if not asked_again and self._asked_for(function) == shares(service.traffic, ""):
+        asked_again = traffic_shares(service.traffic, "") == wanted  # it takes nothing from anybody
+        if not asked_again and self._asked_for(function) == traffic_shares(service.traffic, ""):
             asked_again = True  # a person's list that is our own goal is told apart by nobody
         if not asked_again and self._seen.by_hand.get(function, -1.0) > min(planned, default=1e9):
             self._break(3, f"{function} is taken from the person who changed it")

@@ -128,7 +128,7 @@ class CommitLaws:
             peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
         )
         if current:
-            public = peek(incidents.public_path(SYSTEM)) or {}
-            word = incidents.PUBLIC_WORDS[incidents.IncidentStatus(current["status"])]
+            public = peek(incidents.public_state_path(SYSTEM)) or {}
+            word = incidents.PUBLIC_STATUS_NAMES[incidents.IncidentStatus(current["status"])]
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

@@ -8,12 +8,12 @@ from typing import Any
 
 from shared.core.codec import decode
 from shared.domain.audit import anchor, system_chain
-from shared.domain.audit.chain import AuditEntry, Event, genesis
-from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
+from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.incidents import incident as incidents
-from shared.domain.notices.notice import Unless
-from shared.domain.rollback.rollback import ENDED, RollbackStatus
-from shared.domain.system import EVERYWHERE
+from shared.domain.notices.notice import WithdrawalCondition
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, RollbackStatus
+from shared.domain.system import ALL_SYSTEMS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
@@ -70,7 +70,7 @@ class EndLaws:
 
     def _require_ends(self) -> None:
         for key, one in self._seen.rollbacks.items():
-            if one["status"] not in ENDED:
+            if one["status"] not in ENDED_ROLLBACK_STATUSES:
                 self._break(6, f"{key} never ended: {one['status']} due at {one['due_at']}")
             if one["in_flight"] and one["status"] in (
                 RollbackStatus.SUCCEEDED,
@@ -147,32 +147,37 @@ class EndLaws:
             for turn, times in told.items():
                 if times > 1 + again.get(turn, 0):
                     self._break(5, f"{key}: {turn} is told {times} times")
-        for system in (SYSTEM, EVERYWHERE, system_chain.UNCLAIMED):
+        for system in (SYSTEM, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM):
             self._require_sealed(system)
 
     def _require_anchors(self) -> None:
         """Heads that were to be anchored are, and as they were."""
         kept = self._world.anchors.kept
-        for path, fields in self._world.store.documents_of(anchor.WAITING):
-            waiting = decode(anchor.Waiting, fields)
-            if not waiting.waiting and kept.get(waiting.name) != anchor.content(waiting.anchor):
+        for path, fields in self._world.store.documents_of(anchor.PENDING_ANCHORS):
+            waiting = decode(anchor.PendingAnchor, fields)
+            if not waiting.waiting and kept.get(waiting.name) != anchor.encode_anchor(
+                waiting.anchor
+            ):
                 self._break(5, f"{path} counts as anchored, and is not")
 
     def _require_sealed(self, system: str) -> None:
         documents = self._world.store.documents_of
         kept = [
             (decode(Event, {name: one[name] for name in one if name != "sealed"}), one["sealed"])
-            for _, one in documents(system_chain.events_of(system))
+            for _, one in documents(system_chain.system_events_path(system))
         ]
-        seals = [decode(AuditEntry, entry) for _, entry in documents(system_chain.seals(system))]
+        seals = [
+            decode(AuditEntry, entry)
+            for _, entry in documents(system_chain.system_seals_path(system))
+        ]
         head = self._world.store.peek(system_chain.head_path(system)) or {}
-        name = system_chain.chain(system)
-        end = head.get("hash", genesis(name)), head.get("sequence", 0)
+        name = system_chain.chain_name(system)
+        end = head.get("hash", genesis_hash(name)), head.get("sequence", 0)
         found = chain_faults(name, seals, *end)
-        for fault in (*found, *system_chain.faults(seals, kept)):
+        for fault in (*found, *system_chain.find_seal_faults(seals, kept)):
             self._break(5, f"{system}: {fault}")
         for event, sealed in kept:
-            if sealed == system_chain.LOOSE:
+            if sealed == system_chain.UNSEALED:
                 self._break(5, f"{system}: {event.name} was never sealed")
 
     def _require_success(self) -> None:
@@ -189,4 +194,4 @@ class EndLaws:
 
 def _in_a_day(fields: Mapping[str, Any]) -> bool:
     """Whether it is the reminder of a root cause, for which no world waits."""
-    return bool(fields.get("unless") == Unless.ANALYSED and not fields["attempts"])
+    return bool(fields.get("unless") == WithdrawalCondition.ANALYSED and not fields["attempts"])

@@ -21,7 +21,7 @@ class MessageLaws:
         if topic not in (topics.WORK, topics.NOTICES):
             return
         due = from_json(data)
-        kept = work_queue.COLLECTIONS[due["kind"]]
+        kept = work_queue.COLLECTION_BY_KIND[due["kind"]]
         if self._world.store.peek(f"{kept}/{due['id']}") is None:
             self._break(11, f"{due['id']} was handed over before it was committed")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.store import Document
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import GLOBAL
+from shared.domain.system import GLOBAL_CONTROLS_PATH
 from tests.simulation.scenes.bookshop import SYSTEM
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Fields = dict[str, Any]
 TEMPLATE = "template"
 """Stands for it among what a person has changed."""
 SYSTEM_PATH = f"systems/{SYSTEM}"
-SWITCHES = (GLOBAL, SYSTEM_PATH)
+SWITCHES = (GLOBAL_CONTROLS_PATH, SYSTEM_PATH)
 BOTH_READ_WITHIN = timedelta(seconds=1)
 """The two switches, one after the other: a window may end between them."""
 

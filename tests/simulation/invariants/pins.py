@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.deployments.inventory.traffic import Scaling, Traffic, asked_shares
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic, requested_shares
 from shared.domain.rollback import pins
 from shared.domain.rollback.rollback import Direction
 from tests.simulation.scenes.bookshop import SYSTEM
@@ -53,7 +53,7 @@ class PinLaws:
                 continue
             pin = self._world.store.peek(pins.pin_path(SYSTEM, function)) or {}
             holds = bool(pin) and pin["ended_at"] is None
-            asked = asked_shares(service.traffic)
+            asked = requested_shares(service.traffic)
             if holds != ("" not in asked):
                 self._break(5, f"{function} asks for {asked}, and its pin is {pin or 'not kept'}")
             elif holds and _shares(pin["held"]) != asked:

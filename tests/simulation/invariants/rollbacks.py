@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.domain.rollback.rollback import ENDED, LEASE, Direction, RollbackStatus
-from shared.engine.lease import LIMIT_TAKEOVERS
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    LEASE_DURATION,
+    Direction,
+    RollbackStatus,
+)
+from shared.engine.lease import MAX_TAKEOVERS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
@@ -66,7 +71,7 @@ class RollbackLaws:
             self._break(5, f"{key} goes from entry {before and before['sequence']}")
         if status is not was:
             self._judge_turn(key, was, status, after)
-        if (status in ENDED) != (after["due_at"] is None):
+        if (status in ENDED_ROLLBACK_STATUSES) != (after["due_at"] is None):
             self._break(6, f"{key} is {status} and due at {after['due_at']}")
         if before:
             self._judge_fence(key, before, after, entry)
@@ -98,7 +103,7 @@ class RollbackLaws:
     def _judge_deaths(self, key: str, outcome: str) -> None:
         """Nobody dies of anything but a fault, and who stands still is not dead."""
         faults = self._world.mishaps.injected
-        if faults.total() - faults[Fault.STANDSTILL] <= LIMIT_TAKEOVERS:
+        if faults.total() - faults[Fault.STANDSTILL] <= MAX_TAKEOVERS:
             self._break(6, f"{key}: {outcome}, and so many faults there were not")
 
     @staticmethod
@@ -154,12 +159,12 @@ class RollbackLaws:
             self._seen.tenures.setdefault(instance, {})[key] = fence, self._seen.now
 
     def _judge_claim(self, key: str, before: Fields, after: Fields) -> None:
-        if RollbackStatus(before["status"]) in ENDED:
+        if RollbackStatus(before["status"]) in ENDED_ROLLBACK_STATUSES:
             self._break(4, f"{key} was claimed after its end")
         lease = before["lease"]
         if lease is None or lease["message_id"] == after["lease"]["message_id"]:
             return
-        if self._world.store.time() - lease["renewed_at"] <= LEASE:
+        if self._world.store.time() - lease["renewed_at"] <= LEASE_DURATION:
             self._break(4, f"{key} was taken from a living holder")
 
     def _judge_automatic(self, key: str, commit: Mapping[str, Fields]) -> None:

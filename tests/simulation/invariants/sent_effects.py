@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.rollback.rollback import LEASE
-from shared.engine.steps.functions.redeploy import Redeploy
+from shared.domain.rollback.rollback import LEASE_DURATION
+from shared.engine.steps.functions.redeploy import RedeployStep
 from shared.engine.steps.resources import publish_remote_config, release_hosting
-from shared.engine.steps.resources.release_hosting import ReleaseHosting
+from shared.engine.steps.resources.release_hosting import ReleaseHostingStep
 from tests.simulation.invariants.observations import SWITCHES, Fields, Seen
 from tests.simulation.scenes.bookshop import SITE
 
-RELEASE_TAKES = timedelta(seconds=ReleaseHosting.unconditional_timeout_seconds or 0.0)
-BUILD_IS_SENT_WITHIN = timedelta(seconds=Redeploy.unconditional_timeout_seconds or 0.0)
+RELEASE_TAKES = timedelta(seconds=ReleaseHostingStep.unconditional_timeout_seconds or 0.0)
+BUILD_IS_SENT_WITHIN = timedelta(seconds=RedeployStep.unconditional_timeout_seconds or 0.0)
 ROUND_TRIP = timedelta(milliseconds=50)
 SWITCHES_OLD_SECONDS = 2.0
 CALLS_TAKE_SECONDS = 0.3
@@ -99,7 +99,7 @@ class SendingLaws:
             return
         name = f"{key} {step['name']}"
         held, renewed = self._seen.tenures.get(instance, {}).get(key, (0, -1e9))
-        if now - renewed > LEASE.total_seconds() + 1.0:
+        if now - renewed > LEASE_DURATION.total_seconds() + 1.0:
             self._break(4, f"{name} is sent by a worker whose lease ran out")
         for path in SWITCHES:
             asked, paused = self._seen.switches.get(instance, {}).get(path, (-1e9, False))

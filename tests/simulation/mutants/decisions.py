@@ -29,18 +29,18 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
     """What was counted before the last shift is counted too."""
-    honest = health.health
+    honest = health.assess_health
 
     def old(case: Case, steps: Iterable[Step], since: Any) -> healths.Health:
         return honest(case, steps, since - timedelta(minutes=5))
 
-    return patch.object(health, "health", old)
+    return patch.object(health, "assess_health", old)
 
 
 def verified_without_a_look() -> AbstractContextManager[Any]:
     """Shifted is taken for well."""
     well = healths.Health(healths.HealthVerdict.WELL, "surely")
-    return patch.object(health, "health", lambda case, steps, since: well)
+    return patch.object(health, "assess_health", lambda case, steps, since: well)
 
 
 def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
@@ -49,9 +49,9 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
     @contextmanager
     def deaf() -> Iterator[None]:
         with (
-            patch.object(case, "unjudged", lambda alerts: []),
-            patch.object(completion, "unjudged", lambda alerts: []),
-            patch.object(rollback_verification, "unjudged", lambda alerts: []),
+            patch.object(case, "unjudged_alerts", lambda alerts: []),
+            patch.object(completion, "unjudged_alerts", lambda alerts: []),
+            patch.object(rollback_verification, "unjudged_alerts", lambda alerts: []),
         ):
             yield
 
@@ -60,7 +60,7 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
 
 def ended_and_due_again() -> AbstractContextManager[Any]:
     """No answer after the end makes an ended rollback due again."""
-    return patch.object(execution, "ENDED", frozenset())
+    return patch.object(execution, "ENDED_ROLLBACK_STATUSES", frozenset())
 
 
 def cool_down_ignored() -> AbstractContextManager[Any]:
@@ -85,12 +85,12 @@ def cause_ignored() -> AbstractContextManager[Any]:
 
 def budget_not_spent() -> AbstractContextManager[Any]:
     """A rollback is not counted."""
-    return patch.object(rollback_decision, "_spent", lambda *facts: ())
+    return patch.object(rollback_decision, "_build_budget_writes", lambda *facts: ())
 
 
 def slot_not_taken() -> AbstractContextManager[Any]:
     """A plan is begun without the system's slot."""
-    honest = Case.take
+    honest = Case.commit_transition
 
     def take(self: Case, turn: Transition) -> bool:
         begins = turn.event == "rollback.decided"
@@ -101,12 +101,12 @@ def slot_not_taken() -> AbstractContextManager[Any]:
 
 def slot_kept_while_watched() -> AbstractContextManager[Any]:
     """Who only watches stands in the way of everybody else."""
-    honest = rollback_verification._watching
+    honest = rollback_verification._build_monitoring_transition
 
     def watching(*facts: Any) -> Transition:
         return replace(honest(*facts), system=None)
 
-    return patch.object(rollback_verification, "_watching", watching)
+    return patch.object(rollback_verification, "_build_monitoring_transition", watching)
 
 
 def slot_not_asked_for() -> AbstractContextManager[Any]:
@@ -114,7 +114,7 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
 
     @contextmanager
     def greedy() -> Iterator[None]:
-        honest = Case.take
+        honest = Case.commit_transition
 
         def take(self: Case, turn: Transition) -> bool:
             if turn.event != "rollback.decided" or turn.system is None:

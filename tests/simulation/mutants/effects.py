@@ -17,88 +17,90 @@ from shared.engine import engine, step_scheduler
 from shared.engine.attempt_results import EffectSent
 from shared.engine.lease import LeasedRollback
 from shared.engine.step_scheduler import StepScheduler
-from shared.engine.steps.base import StepKind, StepLook, StepVerdict
+from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 from shared.engine.steps.functions import redeploy
-from shared.engine.steps.functions.judge_canary import JudgeCanary
-from shared.engine.steps.functions.redeploy import Redeploy
-from shared.engine.steps.functions.serve_revision import Serve
-from shared.engine.steps.functions.shift_traffic import Shift, TrafficGoal
-from shared.engine.steps.resources.publish_remote_config import PublishTemplate
-from shared.engine.steps.resources.release_hosting import HostingOrigin, ReleaseHosting
+from shared.engine.steps.functions.judge_canary import JudgeCanaryStep
+from shared.engine.steps.functions.redeploy import RedeployStep
+from shared.engine.steps.functions.serve_revision import ServeRevisionStep
+from shared.engine.steps.functions.shift_traffic import ShiftTrafficStep, TrafficGoal
+from shared.engine.steps.resources.publish_remote_config import PublishRemoteConfigStep
+from shared.engine.steps.resources.release_hosting import HostingOrigin, ReleaseHostingStep
 
 
 def no_precondition_on_the_effect() -> AbstractContextManager[Any]:
     """A shift takes whatever etag the service has now."""
 
-    def set_anyway(self: Shift, step: Step) -> str:
+    def set_anyway(self: ShiftTrafficStep, step: Step) -> str:
         goal = decode(TrafficGoal, step.goal)
         etag = self._platform.service(goal.service).etag
         return self._platform.shift(goal.service, goal.traffic, etag)
 
-    return patch.object(Shift, "set", set_anyway)
+    return patch.object(ShiftTrafficStep, "set", set_anyway)
 
 
 def persons_change_overwritten() -> AbstractContextManager[Any]:
     """Whatever is found is taken for the origin."""
-    honest = Shift.look
+    honest = ShiftTrafficStep.look
 
-    def greedy(self: Shift, step: Step) -> StepLook:
+    def greedy(self: ShiftTrafficStep, step: Step) -> StepObservation:
         look = honest(self, step)
         if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return StepLook(StepVerdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
+        return StepObservation(
+            StepVerdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag
+        )
 
-    return patch.object(Shift, "look", greedy)
+    return patch.object(ShiftTrafficStep, "look", greedy)
 
 
 def persons_release_overwritten() -> AbstractContextManager[Any]:
     """Whatever version is found is taken for the origin."""
-    honest = ReleaseHosting.look
+    honest = ReleaseHostingStep.look
 
-    def greedy(self: ReleaseHosting, step: Step) -> StepLook:
+    def greedy(self: ReleaseHostingStep, step: Step) -> StepObservation:
         look = honest(self, step)
         if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return StepLook(StepVerdict.AT_ORIGIN, decode(HostingOrigin, step.origin).version)
+        return StepObservation(StepVerdict.AT_ORIGIN, decode(HostingOrigin, step.origin).version)
 
-    return patch.object(ReleaseHosting, "look", greedy)
+    return patch.object(ReleaseHostingStep, "look", greedy)
 
 
 def persons_deployment_built_over() -> AbstractContextManager[Any]:
     """Whatever deployment is found is taken for the one that the plan has found."""
-    honest = Redeploy.look
+    honest = RedeployStep.look
 
-    def greedy(self: Redeploy, step: Step) -> StepLook:
+    def greedy(self: RedeployStep, step: Step) -> StepObservation:
         look = honest(self, step)
         if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return StepLook(StepVerdict.AT_ORIGIN, step.seen)
+        return StepObservation(StepVerdict.AT_ORIGIN, step.seen)
 
-    return patch.object(Redeploy, "look", greedy)
+    return patch.object(RedeployStep, "look", greedy)
 
 
 def persons_template_overwritten() -> AbstractContextManager[Any]:
     """Whatever template is found is taken for the origin."""
-    honest = PublishTemplate.look
+    honest = PublishRemoteConfigStep.look
 
-    def greedy(self: PublishTemplate, step: Step) -> StepLook:
+    def greedy(self: PublishRemoteConfigStep, step: Step) -> StepObservation:
         look = honest(self, step)
         if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return StepLook(StepVerdict.AT_ORIGIN, self._estate.remote_config.template().etag)
+        return StepObservation(StepVerdict.AT_ORIGIN, self._estate.remote_config.template().etag)
 
-    return patch.object(PublishTemplate, "look", greedy)
+    return patch.object(PublishRemoteConfigStep, "look", greedy)
 
 
 def template_published_over_the_newest() -> AbstractContextManager[Any]:
     """The etag is read again when it is needed, not taken from the intent."""
-    honest = PublishTemplate._publish
+    honest = PublishRemoteConfigStep._publish
 
-    def fresh(self: PublishTemplate, step: Step, *, dry_run: bool) -> None:
+    def fresh(self: PublishRemoteConfigStep, step: Step, *, dry_run: bool) -> None:
         newest = self._estate.remote_config.template().etag
         honest(self, replace(step, seen=newest), dry_run=dry_run)
 
-    return patch.object(PublishTemplate, "_publish", fresh)
+    return patch.object(PublishRemoteConfigStep, "_publish", fresh)
 
 
 def done_without_a_look() -> AbstractContextManager[Any]:
@@ -137,8 +139,8 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
     @contextmanager
     def late() -> Iterator[None]:
         with (
-            patch.object(engine, "lands_late", lambda *facts: False),
-            patch.object(step_scheduler, "lands_late", without_deadline),
+            patch.object(engine, "may_land_late", lambda *facts: False),
+            patch.object(step_scheduler, "may_land_late", without_deadline),
             patch.object(
                 LeasedRollback, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0
             ),
@@ -160,23 +162,25 @@ def rebuild_sent_again_at_once() -> AbstractContextManager[Any]:
 
 def rebuilt_and_not_served() -> AbstractContextManager[Any]:
     """Whoever has built a function again forgets that its traffic is pinned elsewhere."""
-    forgotten = StepLook(StepVerdict.AT_GOAL, note="it was built")
-    return patch.object(Serve, "look", lambda self, step: forgotten)
+    forgotten = StepObservation(StepVerdict.AT_GOAL, note="it was built")
+    return patch.object(ServeRevisionStep, "look", lambda self, step: forgotten)
 
 
 def stand_in_not_begun() -> AbstractContextManager[Any]:
     """A shift that failed stays failed, whatever stands in for it."""
-    honest = plans.ready
+    honest = plans.ready_steps
 
     def ready(steps: Any) -> list[Step]:
         return [step for step in honest(steps) if not step.instead_of]
 
-    return patch.object(plans, "ready", ready)
+    return patch.object(plans, "ready_steps", ready)
 
 
 def canary_not_judged() -> AbstractContextManager[Any]:
     """A canary is well because it is there."""
-    return patch.object(JudgeCanary, "_asked", lambda self, goal: StepLook(StepVerdict.AT_GOAL))
+    return patch.object(
+        JudgeCanaryStep, "_asked", lambda self, goal: StepObservation(StepVerdict.AT_GOAL)
+    )
 
 
 def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:
@@ -185,7 +189,7 @@ def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:
     def ready(steps: Any) -> list[Step]:
         return [step for step in steps.values() if step.status is StepStatus.PENDING]
 
-    return patch.object(plans, "ready", ready)
+    return patch.object(plans, "ready_steps", ready)
 
 
 MUTANTS = (

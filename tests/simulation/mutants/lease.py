@@ -11,10 +11,10 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.domain.rollback.rollback import ENDED, LEASE, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Rollback
 from shared.engine import lease
 from shared.engine.checkpoints import Checkpointer
-from shared.engine.lease import Draft, LeasedRollback
+from shared.engine.lease import CommitDraft, LeasedRollback
 
 
 def _blind(write: Write) -> Write:
@@ -26,16 +26,18 @@ def _blind(write: Write) -> Write:
     return write
 
 
-def _prepared(changed: Callable[[Draft, list[Write]], list[Write]]) -> AbstractContextManager[Any]:
-    honest = lease.prepared
+def _prepared(
+    changed: Callable[[CommitDraft, list[Write]], list[Write]],
+) -> AbstractContextManager[Any]:
+    honest = lease.prepare_commit
 
     def prepared(
-        rollback: Rollback, version: Any, draft: Draft, commit_id: str, *, renew: bool
+        rollback: Rollback, version: Any, draft: CommitDraft, commit_id: str, *, renew: bool
     ) -> tuple[Rollback, list[Write]]:
         after, writes = honest(rollback, version, draft, commit_id, renew=renew)
         return after, changed(draft, writes)
 
-    return patch.object(lease, "prepared", prepared)
+    return patch.object(lease, "prepare_commit", prepared)
 
 
 def no_fence() -> AbstractContextManager[Any]:
@@ -46,7 +48,7 @@ def no_fence() -> AbstractContextManager[Any]:
 def no_fence_on_intents() -> AbstractContextManager[Any]:
     """Only intents land unconditionally."""
 
-    def changed(draft: Draft, writes: list[Write]) -> list[Write]:
+    def changed(draft: CommitDraft, writes: list[Write]) -> list[Write]:
         intents = any(event.name == "step.begun" for event in draft.events)
         return [_blind(write) for write in writes] if intents else writes
 
@@ -56,7 +58,7 @@ def no_fence_on_intents() -> AbstractContextManager[Any]:
 def due_at_lost_on_wait() -> AbstractContextManager[Any]:
     """Whoever lets go forgets to say when to look again."""
 
-    def changed(draft: Draft, writes: list[Write]) -> list[Write]:
+    def changed(draft: CommitDraft, writes: list[Write]) -> list[Write]:
         first, *others = writes
         lets_go = draft.changes.get("lease", 0) is None
         return (
@@ -78,7 +80,7 @@ def lease_by_wall_clock() -> AbstractContextManager[Any]:
 
     def lasts(self: LeasedRollback, seconds: float) -> bool:
         held = self._clock.now() - (self._version or self._clock.now())
-        return held + timedelta(seconds=seconds) <= LEASE
+        return held + timedelta(seconds=seconds) <= LEASE_DURATION
 
     return patch.object(LeasedRollback, "lasts", lasts)
 
@@ -92,14 +94,14 @@ def takeover_ignores_the_lease() -> AbstractContextManager[Any]:
     """Any message takes a rollback from its living holder."""
 
     def free(rollback: Rollback, document: Document, message_id: str) -> bool:
-        return rollback.status not in ENDED and rollback.due_at is not None
+        return rollback.status not in ENDED_ROLLBACK_STATUSES and rollback.due_at is not None
 
-    return patch.object(lease, "_free", free)
+    return patch.object(lease, "_is_claimable", free)
 
 
 def copies_count_as_deaths() -> AbstractContextManager[Any]:
     """Whoever takes a rollback over has seen its holder die."""
-    return patch.object(lease, "COPY_WITHIN", timedelta(0))
+    return patch.object(lease, "DUPLICATE_WINDOW", timedelta(0))
 
 
 def late_counts_as_dead() -> AbstractContextManager[Any]:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.alerts.recorder import Recording
+from responders.alerts.recorder import AlertRecorder
 from responders.jobs import audit_anchor, audit_seal
 from responders.notices.delivery import NoticeDelivery
 from responders.triggers import clock
@@ -19,7 +19,7 @@ from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.signals.alert import Alert
 from shared.state import work_queue
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 from tests.simulation.runtime.delivery import Delivery
 
 
@@ -32,7 +32,7 @@ def alerts_known_by_message_id() -> AbstractContextManager[Any]:
     """A repeated notification is another alert."""
     honest = AlertsTrigger._alert
 
-    def named(self: AlertsTrigger, notification: Any, message: Message, *facts: Any) -> Alert:
+    def named(self: AlertsTrigger, notification: Any, message: PubSubMessage, *facts: Any) -> Alert:
         alert = honest(self, notification, message, *facts)
         return replace(alert, key=f"{message.id}:{alert.state}")
 
@@ -52,12 +52,12 @@ def remembered_before_commit() -> AbstractContextManager[Any]:
 
 def published_before_commit() -> AbstractContextManager[Any]:
     """Work is handed over before it is kept."""
-    honest = Recording._opened
+    honest = AlertRecorder._opened
 
-    def hasty(self: Recording, *facts: Any) -> Any:
+    def hasty(self: AlertRecorder, *facts: Any) -> Any:
         opening = honest(self, *facts)
         rollback = opening.rollback
-        work_queue.publish(
+        work_queue.publish_work_item(
             self._ports.bus,
             work_queue.ROLLBACK,
             rollback.id,
@@ -65,7 +65,7 @@ def published_before_commit() -> AbstractContextManager[Any]:
         )
         return opening
 
-    return patch.object(Recording, "_opened", hasty)
+    return patch.object(AlertRecorder, "_opened", hasty)
 
 
 def notices_not_claimed() -> AbstractContextManager[Any]:
@@ -82,27 +82,27 @@ def notices_not_claimed() -> AbstractContextManager[Any]:
 
 def failed_notices_count_as_sent() -> AbstractContextManager[Any]:
     """A dead channel is believed."""
-    honest = outbox.concluded
+    honest = outbox.conclude_attempt
 
     def hopeful(*facts: Any) -> Notice:
         return replace(honest(*facts), due_at=None)
 
-    return patch.object(outbox, "concluded", hopeful)
+    return patch.object(outbox, "conclude_attempt", hopeful)
 
 
 def notices_in_any_order() -> AbstractContextManager[Any]:
     """No notice waits for the one before it."""
-    return patch.object(outbox, "ahead_of", lambda *_: None)
+    return patch.object(outbox, "notice_ahead", lambda *_: None)
 
 
 def seal_skipped() -> AbstractContextManager[Any]:
     """What happens outside rollbacks stays loose."""
-    return patch.object(audit_seal.Sealing, "seal", lambda self, now: None)
+    return patch.object(audit_seal.AuditSealer, "seal", lambda self, now: None)
 
 
 def anchored_without_an_object() -> AbstractContextManager[Any]:
     """A head counts as anchored, whether or not the bucket has taken it."""
-    return patch.object(audit_anchor, "_write", lambda objects, waiting: None)
+    return patch.object(audit_anchor, "_write_anchors", lambda objects, waiting: None)
 
 
 def nothing_swept() -> AbstractContextManager[Any]:

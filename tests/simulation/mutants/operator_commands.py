@@ -23,7 +23,7 @@ from shared.engine.stop_conditions import StopConditions
 
 def kill_switch_read_once() -> AbstractContextManager[Any]:
     """The switches are looked at when the worker begins."""
-    return patch.object(stop_conditions, "CONTROLS_MAY_BE_OLD_SECONDS", 1e9)
+    return patch.object(stop_conditions, "MAX_CONTROLS_AGE_SECONDS", 1e9)
 
 
 def kill_switch_ignored() -> AbstractContextManager[Any]:
@@ -72,7 +72,7 @@ def words_overtaken() -> AbstractContextManager[Any]:
 
 def question_ignored() -> AbstractContextManager[Any]:
     """Nobody is needed to approve."""
-    return patch.object(rollback_decision, "people_needed", lambda *facts: 0)
+    return patch.object(rollback_decision, "required_approvals", lambda *facts: 0)
 
 
 def approval_of_another_plan() -> AbstractContextManager[Any]:
@@ -81,19 +81,19 @@ def approval_of_another_plan() -> AbstractContextManager[Any]:
     def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
         return {word.person: word.actor for word in rollback.approvals}
 
-    return patch.object(rollback_decision, "in_favour", in_favour)
+    return patch.object(rollback_decision, "approvers", in_favour)
 
 
 def freeze_ignored() -> AbstractContextManager[Any]:
     """A window stops nothing that has begun."""
-    return patch.object(stop_conditions, "frozen", lambda windows, now, **_: None)
+    return patch.object(stop_conditions, "active_freeze", lambda windows, now, **_: None)
 
 
 def undo_freezes_the_newest() -> AbstractContextManager[Any]:
     """What followed the newest revision gets its name: the same requests, for today."""
-    honest = undo.plan
+    honest = undo.plan_undo
 
-    def plan(policy: Any, inventory: Any, wanted: Any, target: str, built: Any) -> undo.Reversal:
+    def plan(policy: Any, inventory: Any, wanted: Any, target: str, built: Any) -> undo.UndoPlan:
         named = {
             function: replace(
                 one,
@@ -109,17 +109,17 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
         }
         return honest(policy, inventory, named, target, built)
 
-    return patch.object(undo, "plan", plan)
+    return patch.object(undo, "plan_undo", plan)
 
 
 def undo_forgets_the_instances() -> AbstractContextManager[Any]:
     """What a rollback has kept warm stays so for ever."""
-    honest = wanted.found_by
+    honest = wanted.collect_undo_targets
 
-    def found(rollbacks: Any) -> dict[str, wanted.Wanted]:
+    def found(rollbacks: Any) -> dict[str, wanted.UndoTarget]:
         return {name: replace(one, scaling=None) for name, one in honest(rollbacks).items()}
 
-    return patch.object(wanted, "found_by", found)
+    return patch.object(wanted, "collect_undo_targets", found)
 
 
 def pins_not_kept() -> AbstractContextManager[Any]:
@@ -128,8 +128,8 @@ def pins_not_kept() -> AbstractContextManager[Any]:
     @contextmanager
     def forgetful() -> Iterator[None]:
         with (
-            patch.object(rollback_verification, "left_by", lambda case, steps: ()),
-            patch.object(completion, "left_by", lambda case, steps: ()),
+            patch.object(rollback_verification, "build_pin_writes", lambda case, steps: ()),
+            patch.object(completion, "build_pin_writes", lambda case, steps: ()),
         ):
             yield
 
@@ -138,12 +138,12 @@ def pins_not_kept() -> AbstractContextManager[Any]:
 
 def pins_not_kept_at_an_end() -> AbstractContextManager[Any]:
     """A cancel, a failure and an undo leave the pins as they were."""
-    return patch.object(completion, "left_by", lambda case, steps: ())
+    return patch.object(completion, "build_pin_writes", lambda case, steps: ())
 
 
 def escalated_without_a_command() -> AbstractContextManager[Any]:
     """Whoever is called has the plan, and nothing to carry it out by."""
-    return patch.object(rollback_decision, "as_gcloud", lambda topic, command: "")
+    return patch.object(rollback_decision, "format_gcloud_command", lambda topic, command: "")
 
 
 MUTANTS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from responders.support.dead_letters import refuse
+from responders.support.dead_letters import dead_letter_message
 from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 from tests.simulation.faults.points import Fault
 from tests.simulation.runtime.ports import InstancePorts
 from tests.simulation.runtime.scheduler import Instance
@@ -112,7 +112,7 @@ class Delivery:
         self, message: Sent, attempt: int, ports: InstancePorts, trigger: Trigger
     ) -> bool:
         """Whether it is acknowledged, as main.py decides."""
-        received = Message(
+        received = PubSubMessage(
             id=message.id,
             topic=f"projects/{POLICY.project}/topics/{message.topic}",
             data=message.data,
@@ -123,7 +123,7 @@ class Delivery:
             try:
                 trigger.receive(received)
             except Refused as refused:
-                refuse(received, refused.reason, ports, self._world.policy)
+                dead_letter_message(received, refused.reason, ports, self._world.policy)
         except LostRollback as lost:
             self._world.note(f"lost: {lost}")
         except RollbackError as failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.domain.presentation.notice_templates import Templates
+from shared.domain.presentation.notice_templates import NoticeTemplates
 from tests.simulation.runtime.pool import TaskPool
 from tests.simulation.runtime.scheduler import Instance, InstanceClock
 from tests.simulation.scenes.bookshop import POLICY
@@ -19,7 +19,7 @@ from tests.support.fakes.groups import (
     ProjectFakes,
     SystemFakes,
 )
-from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.pubsub.bus import MemoryBus
@@ -42,9 +42,9 @@ class InstancePorts:
         self.prober = world.prober
         identity, hook = FakeIdentity(self.clock, POLICY.project), world.hook
         self.operators = OperatorFakes(
-            identity, "", FakeEntrance(identity), FakeVoice(identity, "")
+            identity, "", FakeSignIn(identity), FakeServiceIdentity(identity, "")
         )
-        self.notices = NoticeFakes(world.sender, Templates(), None)
+        self.notices = NoticeFakes(world.sender, NoticeTemplates(), None)
         self.ids = world.new_id
         self.buckets = BucketFakes(world.anchors, world.sources, world.values, None)
         export_buckets = MemoryMirrors(hook)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from shared.core import topics
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Document, Write
-from shared.domain.deployments.build_config import Built, Recipe
+from shared.domain.deployments.build_config import BuiltFunction, Recipe
 from shared.domain.deployments.inventory.state import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.policy.channels import Channel
@@ -25,7 +25,7 @@ from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.run.builder import FakeBuilder
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.run.services import FakeService
-from tests.support.fakes.runtime.hooks import around
+from tests.support.fakes.runtime.hooks import ask_hook_around
 from tests.support.fakes.sender import FakeSender
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class BusService:
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         """The message's id, once it is kept."""
-        with around(self._world.hook, "bus.publish"):
+        with ask_hook_around(self._world.hook, "bus.publish"):
             if self.is_silent:
                 raise Unavailable("the bus gives no answer")
             self._world.laws.messages.published(topic, data)
@@ -211,9 +211,9 @@ class BuilderService(FakeBuilder):
         """Whether the next request takes effect behind its caller's back."""
         super().__init__(world.platform, world.clock, world.hook, BUILD_TAKES)
 
-    def found(self, function: str) -> Built | None:
+    def find_function(self, function: str) -> BuiltFunction | None:
         """The function as it is now."""
-        built = super().found(function)
+        built = super().find_function(function)
         self._world.laws.seen.looked_at(function)
         return built
 

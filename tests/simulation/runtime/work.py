@@ -14,7 +14,7 @@ from responders.scenarios.products import hosting, remote_config
 from responders.scenarios.resource_plan import ResourceState
 from shared.domain.policy.model import Policy
 from shared.domain.reports import filing
-from shared.domain.rollback.plan import Plan, frozen
+from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.engine import stop_conditions
 from tests.simulation.runtime.scheduler import Scheduler
 from tests.simulation.scenes.bookshop import BAD, GOOD
@@ -42,15 +42,17 @@ def simulated(
     *,
     site: bool,
     template: bool = True,
-    reported_after: timedelta = filing.AFTER,
+    reported_after: timedelta = filing.FILING_DELAY,
 ) -> Iterator[None]:
     """The product's locks are the tasks'; with a site, its plans are of more than functions."""
-    plan = functions.plan
+    plan = functions.plan_functions
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
         patch.object(stop_conditions, "threading", locks),
-        patch.object(filing, "AFTER", reported_after),
-        patch.object(functions, "plan", _wider(plan, template=template) if site else plan),
+        patch.object(filing, "FILING_DELAY", reported_after),
+        patch.object(
+            functions, "plan_functions", _wider(plan, template=template) if site else plan
+        ),
     ):
         yield
 
@@ -61,10 +63,10 @@ def _wider(honest: Callable[..., Plan], *, template: bool) -> Callable[..., Plan
     def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
         made, within = honest(policy, *facts, **ways), policy.execution.step_within
         sight = hosting.as_if_changed(ResourceState(GOOD, BAD))
-        release = hosting.portion(sight, within)
-        published = remote_config.portion(sight, within).steps if template else ()
+        release = hosting.plan_hosting(sight, within)
+        published = remote_config.plan_remote_config(sight, within).steps if template else ()
         steps = (*release.steps, *published, *made.steps)
         header = made.header
-        return frozen(header.scenario, header.target, steps, header.policy, header.reported)
+        return freeze_plan(header.scenario, header.target, steps, header.policy, header.reported)
 
     return plan

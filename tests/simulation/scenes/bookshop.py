@@ -15,12 +15,12 @@ from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.deployments.inventory.state import (
     HostingSite,
     RemoteConfigTemplate,
     WholeInventory,
-    fingerprint,
+    json_fingerprint,
 )
 from shared.domain.policy.channels import Channel, ChannelKind, Rung
 from shared.domain.policy.execution import Execution, WriteQuota
@@ -35,7 +35,7 @@ from shared.domain.policy.model import (
     Targets,
 )
 from shared.domain.policy.severity import Severity
-from shared.domain.reports.filing import AFTER
+from shared.domain.reports.filing import FILING_DELAY
 from shared.domain.system import System
 from tests.support.fakes.runtime.clock import START
 
@@ -86,7 +86,7 @@ class Setting(Struct, frozen=True):
     """The function of which no image is left; empty: none."""
     template: bool = False
     """Whether a template goes back as well."""
-    reported_after: timedelta = AFTER
+    reported_after: timedelta = FILING_DELAY
     """How long after an incident's end its report is written."""
 
 
@@ -145,7 +145,7 @@ def at_the_start(recorded: WholeInventory) -> list[Write]:
     stable = Deployment("v1", SYSTEM, LONG_AGO, DeploymentStatus.STABLE, placements(functions))
     nothing: dict[str, Any] = {part: {} for part in InventoryPart}
     whole = WholeInventory(**{**nothing, InventoryPart.FUNCTIONS: functions})
-    stock = Stock(SYSTEM, LOOKED_AT, LOOKED_AT + POLICY.deployments.look_every, whole)
+    stock = InventoryRecord(SYSTEM, LOOKED_AT, LOOKED_AT + POLICY.deployments.look_every, whole)
     return [
         Create(systems.system_path(SYSTEM), encode(System(SYSTEM, mode=Mode.ACT))),
         Create(deployments.deployment_path(SYSTEM, stable.id), encode(stable)),
@@ -159,7 +159,7 @@ def kept(recorded: WholeInventory) -> list[Write]:
     stable = Deployment(
         "v1", SYSTEM, LONG_AGO, DeploymentStatus.STABLE, placements(functions), settled_at=LONG_AGO
     )
-    fields = {"live": stocks.packed(recorded), "at": LONG_AGO}
+    fields = {"live": stocks.pack_inventory(recorded), "at": LONG_AGO}
     return [
         Put(deployments.deployment_path(SYSTEM, stable.id), encode(stable)),
         Put(deployments.record_path(SYSTEM, stable.id), fields),
@@ -168,7 +168,7 @@ def kept(recorded: WholeInventory) -> list[Write]:
 
 def _beside(version: str, colour: str, number: str) -> WholeInventory:
     content = f'{{"parameters":{{"colour":"{colour}"}}}}'
-    said = fingerprint({"parameters": {"colour": colour}})
+    said = json_fingerprint({"parameters": {"colour": colour}})
     return WholeInventory(
         sites={SITE: HostingSite(version)},
         remote_config={"firebase": RemoteConfigTemplate(number, f"etag-{number}", said, content)},

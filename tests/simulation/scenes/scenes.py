@@ -10,10 +10,10 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain import system as systems
-from shared.domain.deployments.inventory.traffic import LATEST
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Mode
-from shared.domain.system import BUDGET, Budget, System
+from shared.domain.system import BUDGET_PATH, Budget, System
 from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World
 
@@ -123,7 +123,7 @@ def budget_spent(world: World) -> None:
     """Automation has gone back three times in this hour already."""
     bad_release(world)
     starts = tuple(world.clock.now() - timedelta(minutes=minutes) for minutes in (30, 20, 10))
-    world.store.commit([Put(BUDGET, encode(Budget(starts)))])
+    world.store.commit([Put(BUDGET_PATH, encode(Budget(starts)))])
     world.forbidden = "the budget of this hour is spent"
     world.excuses.add(world.forbidden)
 
@@ -143,7 +143,7 @@ def again(world: World) -> None:
     def release() -> None:
         world.platform.deploy_at(world.clock.now(), failure_rate=0.9)
         for function in world.platform.services():
-            world.others.release_by_hand(function, LATEST)
+            world.others.release_by_hand(function, LATEST_REVISION)
         world.excuses.add("a second bad release")
 
     world.plan(420.0, release)

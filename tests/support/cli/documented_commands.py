@@ -21,10 +21,10 @@ AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
 """The pages that say what is asked of responders that are there."""
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
-CVPLUS = loader.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 
 
-def blocks() -> list[list[str]]:
+def read_shell_blocks() -> list[list[str]]:
     """The commands of each shell block of the documentation, without what it says of them."""
     return [
         [line for line in block.strip().splitlines() if not line.startswith("#")]
@@ -33,13 +33,13 @@ def blocks() -> list[list[str]]:
     ]
 
 
-BLOCKS = blocks()
+BLOCKS = read_shell_blocks()
 COMMANDS = list(dict.fromkeys(line for block in BLOCKS for line in block))
 """Each once: a page may show what another one tells of."""
 MODULE = "\n".join(file.read_text() for file in sorted((ROOT / "terraform").glob("*.tf")))
 
 
-def starting(*words: str) -> list[str]:
+def lines_starting_with(*words: str) -> list[str]:
     return [line for line in COMMANDS if shlex.split(line)[: len(words)] == list(words)]
 
 
@@ -47,7 +47,7 @@ BY_THEMSELVES = ("audit", "replay", "parse", "policy", "enrol", "login", "token"
 """Verbs whose lines have tests of their own."""
 
 
-def verb_of(line: str) -> str:
+def verb_of_line(line: str) -> str:
     """What a line at the prompt says: the verb, or that of its group."""
     words = [word for word in shlex.split(line)[3:] if not word.startswith("--")]
     return words[1] if words[1:2] and words[1].startswith("mark-") else words[0]
@@ -64,13 +64,13 @@ SIGNED = re.compile(r"""--message="\$\(\.venv/bin/python -m cli sign '(.*)'\)"$"
 """A message that the command line signs first."""
 PUBLISHED = [
     line
-    for line in starting("gcloud", "pubsub", "topics", "publish")
+    for line in lines_starting_with("gcloud", "pubsub", "topics", "publish")
     if (line not in IDENTIFIED or SIGNED.search(line))
 ]
 LIVE = sorted(
     (
         line
-        for line in starting(".venv/bin/python", "-m", "cli")
+        for line in lines_starting_with(".venv/bin/python", "-m", "cli")
         if line in OPERATE and line not in IDENTIFIED
     ),
     key=OPERATE.index,
@@ -78,8 +78,8 @@ LIVE = sorted(
 """Commands to running responders; tests/e2e/operators/test_operate.py runs them in order."""
 ASKED = [
     line
-    for line in starting(".venv/bin/python", "-m", "cli")
-    if line in AT_THE_PROMPT and verb_of(line) not in BY_THEMSELVES
+    for line in lines_starting_with(".venv/bin/python", "-m", "cli")
+    if line in AT_THE_PROMPT and verb_of_line(line) not in BY_THEMSELVES
 ]
 """What is asked of responders that are there: tests/e2e/operators/test_prompt.py asks it."""
 SAID_AS_WELL = [
@@ -90,15 +90,15 @@ SAID_AS_WELL = [
     if line in PUBLISHED
 ]
 """The messages beside which stands what is asked at the prompt in their stead."""
-REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
-AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
+REPLAYED = lines_starting_with(".venv/bin/python", "-m", "cli", "replay")
+AUDITED = lines_starting_with(".venv/bin/python", "-m", "cli", "audit")
 CLI = [
     line
-    for line in starting(".venv/bin/python", "-m", "cli")
+    for line in lines_starting_with(".venv/bin/python", "-m", "cli")
     if line not in (*LIVE, *ASKED, *REPLAYED, *AUDITED, *IDENTIFIED)
 ]
-MADE = starting("make")
-TERRAFORM = starting("terraform")
+MADE = lines_starting_with("make")
+TERRAFORM = lines_starting_with("terraform")
 PEOPLE = [
     line
     for block in re.findall(
@@ -117,9 +117,9 @@ SIGNING_IN = [
     for line in block.strip().splitlines()
 ]
 """From a project without a test account to a probe that signs in."""
-EXPORTED = [line for line in starting("export") if line not in IDENTIFIED]
-ASKED_OF_GITHUB = starting("gh", "api")
+EXPORTED = [line for line in lines_starting_with("export") if line not in IDENTIFIED]
+ASKED_OF_GITHUB = lines_starting_with("gh", "api")
 BY_A_SHELL = (*PUBLISHED, *IDENTIFIED, *PEOPLE, *SIGNING_IN)
-SET_UP = [line for line in starting("gcloud") if line not in BY_A_SHELL]
+SET_UP = [line for line in lines_starting_with("gcloud") if line not in BY_A_SHELL]
 """What gcloud is asked for beside messages and tokens."""
-SERVED = starting(".venv/bin/python", "-m", "local")
+SERVED = lines_starting_with(".venv/bin/python", "-m", "local")

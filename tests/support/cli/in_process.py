@@ -15,7 +15,7 @@ from shared.domain.policy.model import Policy
 from tests.support.runtime.world import POLICIES, World
 
 
-class Waiting:
+class WorldClock:
     """The world's clock; whoever sleeps by it lets everything else happen."""
 
     def __init__(self, world: World) -> None:
@@ -31,12 +31,12 @@ class Waiting:
         self._world.pass_time(timedelta(seconds=seconds))
 
 
-class Shell:
+class WorldOperations:
     """The world's ports, as a wiring of the command line's own."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.clock = Waiting(world)
+        self.clock = WorldClock(world)
         self.policies: Mapping[str, Policy] = {world.policy.system: world.policy}
         self.project = world.policy.project
         self.quarantine = None
@@ -49,7 +49,7 @@ class Shell:
         """There is nothing to close."""
 
 
-class Prompt:
+class WorldPrompt:
     """A person's shell beside a world of the example."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, world: World) -> None:
@@ -57,7 +57,7 @@ class Prompt:
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", world.policy.project)
         monkeypatch.setenv("ROLLBACK_POLICIES", str(folder))
         monkeypatch.delenv("K_SERVICE", raising=False)
-        monkeypatch.setattr("cli.support.context.Wiring", lambda *_, **__: Shell(world))
+        monkeypatch.setattr("cli.support.context.Wiring", lambda *_, **__: WorldOperations(world))
 
     def say(self, *words: str) -> Result:
         """A line where nobody has to sign in."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from local.services.identity import Account
-from local.services.identity.users import code
-from shared.wiring.settings import LOCAL_CLOUD
+from local.services.identity.users import totp_code
+from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import ROOT
 
@@ -77,7 +77,7 @@ except urllib.error.HTTPError as refused:
 """What stands in for curl: Google's hosts are the embedded cloud's."""
 
 
-class Desk:
+class CloudPrompt:
     """A person's shell at the top of the repository, beside an embedded cloud."""
 
     def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
@@ -93,7 +93,7 @@ class Desk:
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder),
             "ROLLBACK_API_KEY": "any",
-            LOCAL_CLOUD: f"http://{control}",
+            LOCAL_CLOUD_VARIABLE: f"http://{control}",
             "ACCOUNTS": control,
             "CONFIGURATION": addresses["rest"],
         }
@@ -104,7 +104,7 @@ class Desk:
             ["/bin/bash", "-o", "pipefail", "-c", line],
             cwd=self.folder,
             env=self._environment,
-            input=operator.answers(who),
+            input=operator.build_prompt_input(who),
             start_new_session=True,  # no terminal: what is asked is answered by standard input
             capture_output=True,
             text=True,
@@ -133,7 +133,7 @@ class Desk:
             begun.stdin.write(f"{password}\n")
             told = (re.search(r"Secret .*: ([A-Z2-7]+)$", said) for said in begun.stderr)
             secret = next(found[1] for found in told if found)
-            _, said = begun.communicate(f"{code(secret, time.time())}\n", timeout=60)
+            _, said = begun.communicate(f"{totp_code(secret, time.time())}\n", timeout=60)
         assert begun.returncode == 0, said
         return secret
 

@@ -18,12 +18,12 @@ from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.runtime.world import CHECKED, World
 
 HERE = "(default)"
 MINUTE = timedelta(minutes=1)
-SHOP = quick(
+SHOP = shorten_watch(
     replace(
         CHECKED,
         integrity=IntegrityRules(quiet=2 * MINUTE),
@@ -56,7 +56,7 @@ SPOILT: dict[str, dict[str, Any] | None] = {
 }
 
 
-class Shop(World):
+class CorruptedShop(World):
     """The bookshop, whose data a release has spoilt a quarter of an hour ago."""
 
     def __init__(
@@ -97,23 +97,23 @@ class Shop(World):
         return {path: one.fields if one is not None else None for path, one in found.items()}
 
     def written(self) -> set[str]:
-        path = quarantine.journal(self.newest.id)
+        path = quarantine.journal_path(self.newest.id)
         found = [decode(JournalEntry, one.fields) for one in self.ports.store.query(Query(path))]
         return {landed.path for entry in found for landed in entry.landed}
 
-    def parked(self, minutes: int = 8) -> Rollback:
+    def run_until_parked(self, minutes: int = 8) -> Rollback:
         self.pass_time(minutes * MINUTE)
         assert self.newest.status is RollbackStatus.PARKED, self.newest.outcome
         return self.newest
 
 
-def counted(shop: Shop, kind: str) -> list[int]:
+def forecast_document_counts(shop: CorruptedShop, kind: str) -> list[int]:
     """How many documents each step of that kind was to go through, for the forecast."""
     steps = shop.steps(shop.newest.id).values()
     return [one.goal["documents"] for one in steps if one.kind == kind]
 
 
-def undo(shop: Shop) -> None:
+def order_undo(shop: CorruptedShop) -> None:
     said = {"command": "undo", "incident": shop.newest.incident}
     shop.command("alice", system="bookshop", **said)
     shop.pass_time(2 * MINUTE)
@@ -122,22 +122,22 @@ def undo(shop: Shop) -> None:
     shop.pass_time(2 * MINUTE)
 
 
-def repaired(policy: Policy = SHOP) -> Shop:
-    shop = Shop(policy)
+def build_repaired_shop(policy: Policy = SHOP) -> CorruptedShop:
+    shop = CorruptedShop(policy)
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     return shop
 
 
-def asked_for(shop: Shop) -> list[list[str]]:
+def requested_regenerations(shop: CorruptedShop) -> list[list[str]]:
     """The documents that each message named."""
     return [json.loads(one.data)["documents"] for one in shop.ports.theirs.messages]
 
 
-def trigger(document: str) -> FunctionState:
+def build_document_trigger(document: str) -> FunctionState:
     """A function that hears of documents."""
     definition = {
         "eventTrigger": {

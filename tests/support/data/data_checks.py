@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.jobs.data_check import Checking
+from responders.jobs.data_check import DataChecker
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage
@@ -38,7 +38,7 @@ GOOD: dict[str, dict[str, Any] | None] = {
 }
 
 
-class Shop(World):
+class CheckedShop(World):
     """The bookshop with data, which a look has found good."""
 
     def __init__(self, policy: Policy = SHOP, **more: Any) -> None:
@@ -47,7 +47,7 @@ class Shop(World):
         self.ports.databases.hold_documents(HERE)
         self.ports.media.files["gs://shop-media/1.png"] = b"x"
         self.write(GOOD)
-        self.checking = Checking(self.ports, {policy.system: policy})
+        self.checking = DataChecker(self.ports, {policy.system: policy})
         self.look()
 
     def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
@@ -57,7 +57,7 @@ class Shop(World):
         """The record after the run of the next hour."""
         self.ports.clock.advance(HOUR)
         for _ in range(3):
-            self.checking.check()
+            self.checking.advance_checks()
         return self.record()
 
     def record(self) -> IntegrityRecord:

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query
 from shared.domain.data.backups import export
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.erasure.ledger import ErasureLedgerRecord
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices import system_events
 from tests.support.notices.system_events import pass_time
 from tests.support.runtime.world import EXAMPLE, World
@@ -27,7 +27,9 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())
-POLICY = replace(quick(), backups=RULES, collections=EXAMPLE.collections, erasure=EXAMPLE.erasure)
+POLICY = replace(
+    shorten_watch(), backups=RULES, collections=EXAMPLE.collections, erasure=EXAMPLE.erasure
+)
 DOCUMENTS: dict[str, Any] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},
@@ -36,7 +38,7 @@ DOCUMENTS: dict[str, Any] = {
 }
 
 
-def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
+def build_shop_with_copies(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     """A shop of two customers with an order each, a day old."""
     made = World(hook, replace(POLICY, backups=rules))
     made.ports.mirrors.buckets = {BUCKET: {}}
@@ -47,38 +49,38 @@ def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     return made
 
 
-def ask(shop: World, point: str = "1h") -> None:
+def request_copy(shop: World, point: str = "1h") -> None:
     shop.command(command="copy", system="bookshop", restore_point=point)
     shop.settle()
 
 
-def all_copies(shop: World) -> list[Copy]:
-    found = [decode(Copy, one.fields) for one in shop.ports.store.query(Query("copies"))]
+def all_copies(shop: World) -> list[DatabaseCopy]:
+    found = [decode(DatabaseCopy, one.fields) for one in shop.ports.store.query(Query("copies"))]
     return sorted(found, key=lambda one: one.id)
 
 
-def copy_of(shop: World) -> Copy:
+def only_copy(shop: World) -> DatabaseCopy:
     [found] = all_copies(shop)
     return found
 
 
-def told(shop: World) -> list[str]:
-    return system_events.told(shop, "copy.")
+def audit_event_names(shop: World) -> list[str]:
+    return system_events.system_event_names(shop, "copy.")
 
 
-def notified(shop: World) -> list[str]:
-    return system_events.notified(shop, "copy.")
+def notified_events(shop: World) -> list[str]:
+    return system_events.notified_texts(shop, "copy.")
 
 
-def documents(shop: World, database: str) -> dict[str, Any]:
+def read_documents(shop: World, database: str) -> dict[str, Any]:
     found = shop.ports.kept.get(database, sorted(DOCUMENTS), None)
     return {path: one.fields for path, one in found.items() if one is not None}
 
 
-def exported(shop: World) -> Backup:
+def add_whole_export(shop: World) -> Backup:
     """A whole export of this minute, in the catalogue."""
     at = shop.ports.clock.now().replace(second=0, microsecond=0)
-    begun = replace(export.begun(POLICY, at, at), bucket=BUCKET)
+    begun = replace(export.create_backup(POLICY, at, at), bucket=BUCKET)
     shop.ports.databases.begin(ORIGINAL, begun.prefix, at)
     shop.ports.clock.advance(5 * MINUTE)
     made = replace(begun, status=export.ExportStatus.KEPT, places=(begun.prefix,))
@@ -86,8 +88,10 @@ def exported(shop: World) -> Backup:
     return made
 
 
-def erase(shop: World, person: str) -> None:
-    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
-    hashed = erasures.hashed(book.salt, person)
+def erase_customer(shop: World, person: str) -> None:
+    book = decode(
+        ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields
+    )
+    hashed = erasures.hash_person(book.salt, person)
     shop.command(command="erase", system="bookshop", person=hashed)
     shop.settle()

@@ -15,16 +15,16 @@ from shared.domain import system as systems
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentFate
+from shared.domain.data.repair.plan import DocumentOutcome
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system import System
 from shared.engine.steps.documents import erase as take_out
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, CorruptedShop
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 
 SPOILT: dict[str, dict[str, Any] | None] = {
@@ -35,18 +35,18 @@ SPOILT: dict[str, dict[str, Any] | None] = {
 WITHOUT_ADA = {**GOOD, "customers/ada": None, "orders/1": None}
 
 
-def erase(shop: Shop, at: datetime | None = None) -> None:
+def add_to_erasure_ledger(shop: CorruptedShop, at: datetime | None = None) -> None:
     """Ada is in the ledger from now on, whatever goes wrong elsewhere."""
     store = shop.ports.store
     hook, store.hook = store.hook, no_hook
-    book = decode(Book, store.get(erasures.book_path("bookshop")).fields)
-    hashed = erasures.hashed(book.salt, "ada")
+    book = decode(ErasureLedgerRecord, store.get(erasures.ledger_path("bookshop")).fields)
+    hashed = erasures.hash_person(book.salt, "ada")
     entry = Erasure("bookshop", hashed, at or shop.ports.clock.now(), ())
     store.commit([Put(erasures.erasure_path("bookshop", hashed), encode(entry))])
     store.hook = hook
 
 
-def after_the_last(shop: Shop, do: Callable[[], None], hook: Hook = no_hook) -> Hook:
+def after_last_rewrite(shop: CorruptedShop, do: Callable[[], None], hook: Hook = no_hook) -> Hook:
     """It happens right after the last document was written back."""
     done: list[str] = []
 
@@ -60,72 +60,73 @@ def after_the_last(shop: Shop, do: Callable[[], None], hook: Hook = no_hook) -> 
     return act
 
 
-def repaired(
-    do: Callable[[Shop], None],
+def repair_with_interruption(
+    do: Callable[[CorruptedShop], None],
     policy: Policy = SHOP,
-    shop: Shop | None = None,
+    shop: CorruptedShop | None = None,
     hook: Hook = no_hook,
-) -> Shop:
+) -> CorruptedShop:
     """A shop brought back, in which that happens meanwhile."""
-    shop = shop or Shop(policy, spoilt=SPOILT)
+    shop = shop or CorruptedShop(policy, spoilt=SPOILT)
     shop.order()
-    shop.parked()
-    shop.ports.rewritten.hook = after_the_last(shop, lambda: do(shop), hook)
+    shop.run_until_parked()
+    shop.ports.rewritten.hook = after_last_rewrite(shop, lambda: do(shop), hook)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     return shop
 
 
-def last_step(shop: Shop) -> Step:
+def read_last_step(shop: CorruptedShop) -> Step:
     return next(one for one in shop.steps(shop.newest.id).values() if one.kind == take_out.KIND)
 
 
-def journal(shop: Shop) -> list[JournalEntry]:
-    found = shop.ports.store.query(Query(quarantine.journal(shop.newest.id)))
+def read_journal(shop: CorruptedShop) -> list[JournalEntry]:
+    found = shop.ports.store.query(Query(quarantine.journal_path(shop.newest.id)))
     return [decode(JournalEntry, one.fields) for one in found]
 
 
-def copies(shop: Shop) -> set[str]:
+def journalled_copies(shop: CorruptedShop) -> set[str]:
     """The documents of which quarantine holds a copy that the journal names."""
-    kept = [shop.ports.quarantine.read(one.kept) for one in journal(shop)]
-    return {one.path for content in kept for one in quarantine.unpacked(content)}
+    kept = [shop.ports.quarantine.read(one.kept) for one in read_journal(shop)]
+    return {one.path for content in kept for one in quarantine.unpack_changes(content)}
 
 
-def unnamed(shop: Shop) -> set[str]:
+def unreferenced_copies(shop: CorruptedShop) -> set[str]:
     """The objects in quarantine that the journal does not name."""
-    return set(shop.ports.quarantine.objects) - {one.kept.object for one in journal(shop)}
+    return set(shop.ports.quarantine.objects) - {one.kept.object for one in read_journal(shop)}
 
 
-def called_off(shop: Shop) -> None:
+def cancel_repair_and_erase(shop: CorruptedShop) -> None:
     """A person cancels the repair, and somebody is erased."""
     shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
     shop.deliver_commands()
-    erase(shop)
+    add_to_erasure_ledger(shop)
 
 
-def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
+def expect_erased_after_cancelled_repair(shop: CorruptedShop, *, kept_late: bool = False) -> None:
     """The repair stays cancelled, and its step untaken; nothing of them is left but a number.
 
     `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
     """
     assert shop.newest.status is RollbackStatus.CANCELLED
-    assert last_step(shop).status is StepStatus.PENDING
+    assert read_last_step(shop).status is StepStatus.PENDING
     assert shop.data == WITHOUT_ADA
-    assert copies(shop) == {"customers/bob"}
-    assert kept_late or not unnamed(shop)
-    assert later(shop).due_at is None
-    said = f"documents gone through again: 2 {DocumentFate.TAKEN_OUT}, 2 {DocumentFate.FORGOTTEN}"
-    assert later(shop).result.endswith(said)
-    assert shop.broken_laws() == []
+    assert journalled_copies(shop) == {"customers/bob"}
+    assert kept_late or not unreferenced_copies(shop)
+    assert erasure_command(shop).due_at is None
+    outcomes = f"2 {DocumentOutcome.TAKEN_OUT}, 2 {DocumentOutcome.FORGOTTEN}"
+    said = f"documents gone through again: {outcomes}"
+    assert erasure_command(shop).result.endswith(said)
+    assert shop.find_violated_invariants() == []
 
 
-def later(shop: Shop) -> CommandRecord:
+def erasure_command(shop: CorruptedShop) -> CommandRecord:
     """The command that the newest rollback has given itself."""
-    path = commands.command_path(f"{erasure_after_repair.VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-{shop.newest.id}")
     return decode(CommandRecord, shop.ports.store.get(path).fields)
 
 
-def occupied(shop: Shop, by: str) -> None:
+def occupy_slot(shop: CorruptedShop, by: str) -> None:
     """That rollback has the slot of the system."""
     document = shop.ports.store.get(systems.system_path("bookshop"))
     system = replace(decode(System, document.fields), slot=by)

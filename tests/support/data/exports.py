@@ -11,18 +11,18 @@ from shared.core.store import Query
 from shared.domain.data.backups.export import Backup
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices import system_events
 from tests.support.runtime.world import World
 
 HERE, THERE = "exports", "exports-second"
 MINUTE = timedelta(minutes=1)
 RULES = BackupRules(bucket=HERE, second=THERE, collections=("users", "orders"))
-POLICY = replace(quick(), backups=RULES)
+POLICY = replace(shorten_watch(), backups=RULES)
 NAME = "bookshop-20260302T1200Z"
 
 
-def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
+def build_system_with_exports(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
     """A system with 30 users, 20 orders and 5 others, at noon."""
     made = World(hook, replace(POLICY, backups=rules))
     made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
@@ -33,16 +33,18 @@ def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
     return made
 
 
-def catalogue(world: World) -> list[Backup]:
+def read_catalogue(world: World) -> list[Backup]:
     found = world.ports.store.query(Query("backups"))
     return [decode(Backup, one.fields) for one in found]
 
 
-def backup(world: World) -> Backup:
-    [found] = catalogue(world)
+def only_backup(world: World) -> Backup:
+    [found] = read_catalogue(world)
     return found
 
 
-def told(world: World) -> list[str]:
+def backup_event_names(world: World) -> list[str]:
     """The turns that are written down, in order."""
-    return [one.removeprefix("backup.") for one in system_events.told(world, "backup.")]
+    return [
+        one.removeprefix("backup.") for one in system_events.system_event_names(world, "backup.")
+    ]

@@ -12,14 +12,20 @@ from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.signals.health import ProbeAnswer
-from tests.support.data.corrupted_bookshop import MINUTE, SHOP, Shop
-from tests.support.data.write_fence import BEFORE, RULES, fence_of, scalings, windows
+from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
+from tests.support.data.write_fence import (
+    BEFORE,
+    RULES,
+    count_freeze_windows,
+    read_fence,
+    writer_scalings,
+)
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 
 FENCED = replace(SHOP, fence=RULES)
 
 
-class FencedShop(Shop):
+class FencedShop(CorruptedShop):
     """The spoilt bookshop, of which something holds across documents."""
 
     def __init__(
@@ -33,21 +39,21 @@ class FencedShop(Shop):
         self.behind: list[FenceStatus] = []
         """How far the fence was at each batch."""
         if hook is no_hook:
-            self.ports.rewritten.hook = self.written_behind
+            self.ports.rewritten.hook = self.require_stopped_writers
         for name, scaling in BEFORE.items():
             self.ports.world.services()[name].scaling = scaling
 
-    def written_behind(self, verb: str, side: str) -> None:
+    def require_stopped_writers(self, verb: str, side: str) -> None:
         """No writer has an instance while documents are written."""
         if (verb, side) == ("rewrites.rewrite", "before"):
-            self.behind.append(fence_of(self).status)
-            assert {one.manual for one in scalings(self).values()} == {0}
+            self.behind.append(read_fence(self).status)
+            assert {one.manual for one in writer_scalings(self).values()} == {0}
 
     def after_a_batch(self, happens: Callable[[], None]) -> None:
         """Something happens as soon as the first batch is written."""
 
         def hook(verb: str, side: str) -> None:
-            self.written_behind(verb, side)
+            self.require_stopped_writers(verb, side)
             if (verb, side) == ("rewrites.rewrite", "after") and len(self.behind) == 1:
                 happens()
 
@@ -63,23 +69,23 @@ class FencedShop(Shop):
 
         self.ports.quarantine.hook = hook
 
-    def lifted(self) -> None:
+    def lift_fence(self) -> None:
         """A person lets the fence fall, under a worker."""
         self.command("carol", command="lift-fence", system="bookshop")
         self.deliver_commands()
 
-    def paused(self) -> None:
+    def pause_system(self) -> None:
         """A person throws the kill switch, under a worker that soon looks at it."""
         self.command("carol", command="pause")
         self.ports.clock.advance(timedelta(seconds=3))
         self.deliver_commands()
 
-    def asked(self) -> None:
+    def order_repair(self) -> None:
         """Ordered, and waiting for a second person."""
         self.order()
-        self.parked()
+        self.run_until_parked()
 
-    def until(self, holds: Callable[[], bool]) -> None:
+    def run_until(self, holds: Callable[[], bool]) -> None:
         """Time passes until that holds, a quarter of an hour at most."""
         for _ in range(30):
             if holds():
@@ -87,53 +93,53 @@ class FencedShop(Shop):
             self.pass_time(MINUTE / 2)
         raise AssertionError(self.newest)
 
-    def raised(self) -> None:
+    def approve_and_raise_fence(self) -> None:
         """The second person agrees, and the canary writes on: it does not stand."""
         self.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
         self.approve("bob")
-        self.until(self.has_fence)
-        assert fence_of(self).status is FenceStatus.RAISING
+        self.run_until(self.has_fence)
+        assert read_fence(self).status is FenceStatus.RAISING
 
     def has_fence(self) -> bool:
         return self.ports.store.get("fences/bookshop").fields is not None
 
 
-def expect_as_before(shop: FencedShop) -> None:
+def expect_unfenced(shop: FencedShop) -> None:
     """Every function is what it was, and automation answers alerts again."""
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
-    assert windows(shop) == 0
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
+    assert count_freeze_windows(shop) == 0
 
 
-def held(shop: Shop) -> str:
+def hold_reasons(shop: CorruptedShop) -> str:
     """Why it was not begun yet, each time."""
     events = [one for entry in shop.trail(shop.newest) for one in entry.events]
     return " ".join(str(one.facts["note"]) for one in events if one.name == "decision.held")
 
 
-def frozen(shop: FencedShop) -> None:
+def freeze_system(shop: FencedShop) -> None:
     """A person wants nothing to be changed."""
     shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
     shop.settle()
 
 
-def undeclared(shop: FencedShop) -> None:
+def remove_fence_from_policy(shop: FencedShop) -> None:
     """A policy without any fence is installed."""
     shop.policy = replace(shop.policy, fence=None)
     shop.start_instances()
 
 
-def repaired(shop: FencedShop) -> FencedShop:
+def build_repaired_shop(shop: FencedShop) -> FencedShop:
     """Its documents are back, its own fence is down, and nobody looks any more."""
-    shop.asked()
+    shop.order_repair()
     shop.approve("bob")
     shop.pass_time(15 * MINUTE)
-    expect_as_before(shop)
+    expect_unfenced(shop)
     shop.behind.clear()
     return shop
 
 
-def undo_asked(shop: FencedShop) -> None:
+def order_fenced_undo(shop: FencedShop) -> None:
     """Ordered, and waiting for a second person."""
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)

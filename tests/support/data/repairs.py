@@ -7,22 +7,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.erasure import Erasing
+from responders.data.erasure import ErasureLedgerUpdater
 from responders.data.repair.journalled_writes import MayGoOn
 from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
-from responders.data.repair.writer import Rewriting
+from responders.data.repair.writer import DocumentRewriter
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import DocumentFate, Position, RepairGoal
+from shared.domain.data.repair.plan import DocumentOutcome, RepairGoal, RepairPosition
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.rollback.write_ramp import WriteRamp
 from tests.support.runtime.world import CHECKED, FakePorts
 
 HERE = "(default)"
@@ -46,14 +46,14 @@ GOOD: dict[str, dict[str, Any] | None] = {
 }
 
 
-class Shop:
+class RepairedShop:
     """The bookshop's database, and one repair of it."""
 
     def __init__(self, policy: Policy = SHOP) -> None:
         self.policy = policy
         self.ports = FakePorts(policy)
         self.ports.databases.hold_documents(HERE)
-        Erasing(self.ports, {policy.system: policy}).learn()
+        ErasureLedgerUpdater(self.ports, {policy.system: policy}).update_due_ledgers()
         self.write(GOOD)
         self.pass_time()
         self.before = self.ports.clock.now()
@@ -70,40 +70,42 @@ class Shop:
         self.pass_time()
         at = self.ports.clock.now()
         self.pass_time()
-        known = plan.parse_scope(select)
+        known = plan.parse_selection(select)
         return replace(RepairGoal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
     def fates(
         self, collection: str, select: str = "invalid", **more: Any
-    ) -> dict[str, DocumentFate]:
-        batches = self.mending(self.goal(collection, select, **more)).batches(Position())
+    ) -> dict[str, DocumentOutcome]:
+        batches = self.build_selector(self.goal(collection, select, **more)).batches(
+            RepairPosition()
+        )
         return {one.path: one.fate for batch in batches for one in batch.fated}
 
-    def mending(self, goal: RepairGoal) -> RepairSelector:
+    def build_selector(self, goal: RepairGoal) -> RepairSelector:
         expiries = read_expiries(self.ports, self.policy, HERE)
         return RepairSelector(self.ports, self.policy, goal, expiries)
 
     @property
-    def rewriting(self) -> Rewriting:
-        ramp = Ramp(0.0, self.ports.clock.monotonic())
-        return Rewriting(self.ports, self.policy, ROLLBACK, ramp, self.may_go_on)
+    def rewriting(self) -> DocumentRewriter:
+        ramp = WriteRamp(0.0, self.ports.clock.monotonic())
+        return DocumentRewriter(self.ports, self.policy, ROLLBACK, ramp, self.may_go_on)
 
-    def repair(self, collection: str, select: str = "invalid", **more: Any) -> Position:
-        return self.carried(self.goal(collection, select, **more))
+    def repair(self, collection: str, select: str = "invalid", **more: Any) -> RepairPosition:
+        return self.write_all_portions(self.goal(collection, select, **more))
 
-    def carried(self, goal: RepairGoal) -> Position:
-        position, step = Position(), replace(STEP, name=f"repair {goal.after}")
+    def write_all_portions(self, goal: RepairGoal) -> RepairPosition:
+        position, step = RepairPosition(), replace(STEP, name=f"repair {goal.after}")
         while not position.is_over:
-            position = self.rewriting.portion(step, goal, position)
+            position = self.rewriting.rewrite_portion(step, goal, position)
         return position
 
-    def there(self, *paths: str) -> list[dict[str, Any] | None]:
+    def read_documents(self, *paths: str) -> list[dict[str, Any] | None]:
         found = self.ports.kept.get(HERE, paths, None)
         return [one.fields if (one := found[path]) is not None else None for path in paths]
 
     def journal(self) -> list[JournalEntry]:
-        found = self.ports.store.query(Query(quarantine.journal("INC-1")))
+        found = self.ports.store.query(Query(quarantine.journal_path("INC-1")))
         return [decode(JournalEntry, one.fields) for one in found]
 
-    def landed(self) -> set[str]:
+    def landed_paths(self) -> set[str]:
         return {one.path for entry in self.journal() for one in entry.landed}

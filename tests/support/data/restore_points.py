@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from shared.domain.data.backups.filled_database import FillStatus
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.restore_test import RestoreTest
 from tests.support.fakes.firestore.restores import ORIGINAL
 
 NOW = datetime(2026, 3, 20, 12, 0, 30, tzinfo=UTC)
@@ -13,8 +13,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def proof(backup: str, status: FillStatus, at: datetime = NOW - DAY) -> Proof:
-    return Proof(
+def build_proof(backup: str, status: FillStatus, at: datetime = NOW - DAY) -> RestoreTest:
+    return RestoreTest(
         id=f"{backup}-{at:%Y%m%d}",
         system="bookshop",
         backup=backup,

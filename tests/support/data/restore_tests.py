@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules, ProofRules
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices import system_events
 from tests.support.runtime.world import EXAMPLE, World
 
@@ -21,13 +21,13 @@ MINUTE = timedelta(minutes=1)
 RULES = BackupRules(
     bucket=HERE, second=THERE, collections=("customers", "orders"), proof=ProofRules()
 )
-POLICY = replace(quick(), backups=RULES, collections=EXAMPLE.collections)
+POLICY = replace(shorten_watch(), backups=RULES, collections=EXAMPLE.collections)
 DOCUMENTS = {f"customers/{number}": {"email": f"{number}@example.com"} for number in range(30)} | {
     f"orders/{number}": {"status": "open", "customer": str(number)} for number in range(20)
 }
 
 
-def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
+def build_system_with_restore_tests(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     """A system with 30 customers and 20 orders."""
     made = World(hook, replace(POLICY, backups=rules))
     made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
@@ -37,21 +37,23 @@ def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     return made
 
 
-def proofs(world: World) -> list[Proof]:
-    found = [decode(Proof, one.fields) for one in world.ports.store.query(Query("proofs"))]
+def read_proofs(world: World) -> list[RestoreTest]:
+    found = [decode(RestoreTest, one.fields) for one in world.ports.store.query(Query("proofs"))]
     return sorted(found, key=lambda one: one.began_at)
 
 
-def proof(world: World) -> Proof:
-    [found] = proofs(world)
+def only_proof(world: World) -> RestoreTest:
+    [found] = read_proofs(world)
     return found
 
 
-def told(world: World) -> list[str]:
-    return [one for one in system_events.told(world) if "prove" in one or "restor" in one]
+def proof_event_names(world: World) -> list[str]:
+    return [
+        one for one in system_events.system_event_names(world) if "prove" in one or "restor" in one
+    ]
 
 
-def notified(world: World) -> list[str]:
+def notified_events(world: World) -> list[str]:
     found = world.ports.store.query(Query("notices"))
     texts = [str(one.fields["text"]) for one in found if one.fields]
     return sorted({one for one in texts if "proven" in one})

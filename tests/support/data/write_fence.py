@@ -18,7 +18,7 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.system import System
 from tests.support.fakes.groups import SystemFakes
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices import system_events
 from tests.support.runtime.world import World
 
@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 RULES = FenceRules(
     invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
 )
-POLICY = replace(quick(), fence=RULES)
+POLICY = replace(shorten_watch(), fence=RULES)
 WRITERS = ("createOrder", "orderStatus", "payOrder")
 BEFORE = {
     "createOrder": Scaling(1, 20),
@@ -36,54 +36,54 @@ BEFORE = {
 """What their instances were: each of another kind."""
 
 
-def world(rules: FenceRules | None = RULES, hook: Hook = no_hook) -> World:
+def build_shop_with_fence(rules: FenceRules | None = RULES, hook: Hook = no_hook) -> World:
     made = World(hook, replace(POLICY, fence=rules))
     for name, scaling in BEFORE.items():
         made.ports.world.services()[name].scaling = scaling
     return made
 
 
-def scalings(shop: World) -> dict[str, Scaling]:
+def writer_scalings(shop: World) -> dict[str, Scaling]:
     return {name: shop.ports.world.services()[name].scaling for name in WRITERS}
 
 
-def others(shop: World) -> set[Scaling]:
+def other_scalings(shop: World) -> set[Scaling]:
     services = shop.ports.world.services()
     return {one.scaling for name, one in services.items() if name not in WRITERS}
 
 
-def fence_of(shop: World) -> Fence:
+def read_fence(shop: World) -> Fence:
     return decode(Fence, shop.ports.store.get(fences.fence_path("bookshop")).fields)
 
 
-def raise_it(shop: World, **said: Any) -> None:
+def raise_fence(shop: World, **said: Any) -> None:
     shop.command(command="fence", system="bookshop", **said)
     shop.settle()
 
 
-def lift(shop: World) -> None:
+def lift_fence(shop: World) -> None:
     shop.command(command="lift-fence", system="bookshop")
     shop.settle()
 
 
-def told(shop: World) -> list[str]:
-    return system_events.told(shop, "fence.")
+def fence_event_names(shop: World) -> list[str]:
+    return system_events.system_event_names(shop, "fence.")
 
 
-def notified(shop: World) -> list[str]:
-    return system_events.notified(shop, "fence.")
+def notified_events(shop: World) -> list[str]:
+    return system_events.notified_texts(shop, "fence.")
 
 
-def public(shop: World) -> list[PublicState]:
-    found = shop.ports.store.query(Query(incident.public_history("bookshop")))
+def read_public_states(shop: World) -> list[PublicState]:
+    found = shop.ports.store.query(Query(incident.public_history_path("bookshop")))
     return [decode(PublicState, one.fields) for one in found]
 
 
-def windows(shop: World) -> int:
+def count_freeze_windows(shop: World) -> int:
     return len(decode(System, shop.ports.store.get("systems/bookshop").fields).freezes)
 
 
-def without_policy(shop: World) -> None:
+def remove_policy(shop: World) -> None:
     """The policy file is gone; another system's is there."""
     shop.policy = replace(POLICY, system="library", project="library", fence=None)
     shop.start_instances()

@@ -7,42 +7,49 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Facts, changed
-from shared.domain.decision.gate_evaluation import Decision, evaluate, evaluate_order
+from shared.domain.decision.facts import DecisionFacts, change_since_stable
+from shared.domain.decision.gate_evaluation import Decision, evaluate_incident, evaluate_request
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Inventory,
-    Live,
+    LiveFunction,
     Placement,
 )
-from shared.domain.deployments.inventory.traffic import LATEST, Revision, Service, TrafficTarget
+from shared.domain.deployments.inventory.traffic import (
+    LATEST_REVISION,
+    Revision,
+    Service,
+    TrafficTarget,
+)
 from shared.domain.policy.model import Mode
 from shared.domain.signals.alert import AlertFact
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system import Budget, Controls, Freeze, Pause, System
 from tests.support.runtime.world import BOOKSHOP
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ONSET = NOW - timedelta(minutes=2)
 CHANGED_AT = NOW - timedelta(minutes=10)
-ILL, WELL = Requests(100, 80), Requests(100, 0)
+ILL, WELL = RouterRequests(100, 80), RouterRequests(100, 0)
 PAUSE = Pause("somebody", NOW, "maintenance")
 
 
-def live(function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]) -> Live:
+def build_live(
+    function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]
+) -> LiveFunction:
     name = f"projects/p/locations/l/services/{function.lower()}"
-    traffic = (TrafficTarget(LATEST, 100),)
-    return Live(
+    traffic = (TrafficTarget(LATEST_REVISION, 100),)
+    return LiveFunction(
         function,
         Service(name, "etag", serving, serving, traffic, traffic, False, True),
         tuple(Revision(one, name, at, ready) for one, (at, ready) in revisions.items()),
     )
 
 
-def inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = True) -> Inventory:
+def build_inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = True) -> Inventory:
     return {
-        function: live(
+        function: build_live(
             function,
             "new" if function in changed else "old",
             {
@@ -55,7 +62,7 @@ def inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = True) 
     }
 
 
-def deployment(
+def build_deployment(
     name: str, status: DeploymentStatus, ago: timedelta, barrier: str = ""
 ) -> Deployment:
     placed = {
@@ -65,45 +72,45 @@ def deployment(
     return Deployment(name, "bookshop", NOW - ago, status, placed, barrier=barrier)
 
 
-STABLE = deployment("v1", DeploymentStatus.STABLE, timedelta(days=3))
+STABLE = build_deployment("v1", DeploymentStatus.STABLE, timedelta(days=3))
 ALERT = AlertFact("function_failure_rate", ONSET, NOW, NOW, None)
 EVERYTHING = set(BOOKSHOP.functions)
 
-BAD_RELEASE = Facts(
+BAD_RELEASE = DecisionFacts(
     alerts=(ALERT,),
     system=System("bookshop", mode=Mode.ACT, incident="INC", rollback="INC"),
     controls=Controls(),
     budget=Budget(),
     deployments=(STABLE,),
-    inventory=inventory(EVERYTHING),
+    inventory=build_inventory(EVERYTHING),
     requests=dict.fromkeys(BOOKSHOP.functions, ILL),
     probes={"shop": ProbeAnswer(True, 200)},
     other_incidents={},
 )
 
 
-def decide(facts: Facts, *, expired: bool = False, **policy: Any) -> Decision:
+def decide(facts: DecisionFacts, *, expired: bool = False, **policy: Any) -> Decision:
     deadline = NOW - timedelta(seconds=1) if expired else NOW + timedelta(minutes=1)
-    return evaluate(facts, replace(BOOKSHOP, **policy), deadline, NOW, "INC")
+    return evaluate_incident(facts, replace(BOOKSHOP, **policy), deadline, NOW, "INC")
 
 
-def facts(**changes: Any) -> Facts:
+def change_facts(**changes: Any) -> DecisionFacts:
     return replace(BAD_RELEASE, **changes)
 
 
-def system(**changes: Any) -> Facts:
-    return facts(system=replace(BAD_RELEASE.system, **changes))
+def change_system(**changes: Any) -> DecisionFacts:
+    return change_facts(system=replace(BAD_RELEASE.system, **changes))
 
 
-def alert(**changes: Any) -> Facts:
-    return facts(alerts=(replace(ALERT, **changes),))
+def change_alert(**changes: Any) -> DecisionFacts:
+    return change_facts(alerts=(replace(ALERT, **changes),))
 
 
-def ill(*several: set[str]) -> dict[str, Requests]:
+def failing_requests(*several: set[str]) -> dict[str, RouterRequests]:
     return {name: ILL for names in several for name in names}
 
 
-def window(begins: timedelta, ends: timedelta) -> Freeze:
+def build_freeze(begins: timedelta, ends: timedelta) -> Freeze:
     return Freeze("somebody", NOW, "the sale", NOW + begins, NOW + ends)
 
 
@@ -116,8 +123,8 @@ HALF, REST = set(sorted(EVERYTHING)[:4]), sorted(EVERYTHING)[4:]
 HALF_OF_THE_REST, ONE_OF_THE_REST = set(REST[:2]), set(REST[:1])
 
 
-def order(given: Facts, *, override: bool = False, **gates: Any) -> Decision:
+def decide_order(given: DecisionFacts, *, override: bool = False, **gates: Any) -> Decision:
     policy = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, **gates))
     deadline = NOW + timedelta(minutes=1)
-    change = changed(given, policy)
-    return evaluate_order(given, policy, change, deadline, NOW, "INC", override=override)
+    change = change_since_stable(given, policy)
+    return evaluate_request(given, policy, change, deadline, NOW, "INC", override=override)

@@ -14,11 +14,11 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct, defstruct
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Facts, worst_signal
+from shared.domain.decision.facts import DecisionFacts, worst_signal
 from shared.domain.decision.gates.base import Gate, GateInput, GateResult
 from shared.domain.decision.gates.registry import GATES, RequestKind
-from shared.domain.decision.scenario_scope import widened, within
-from shared.domain.decision.target_selection import suspected
+from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
+from shared.domain.decision.target_selection import change_since_target
 from shared.domain.deployments.deployment import DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.state import (
     Configuration,
@@ -30,7 +30,7 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
 )
 from shared.domain.policy.model import Mode, Policy, ScenarioName
-from shared.domain.signals.health import Requests
+from shared.domain.signals.health import RouterRequests
 from shared.domain.system import Budget
 from tests.support.decision.gate_facts import (
     BAD_RELEASE,
@@ -42,30 +42,32 @@ from tests.support.decision.gate_facts import (
     PAUSE,
     QUIET,
     REST,
-    deployment,
-    inventory,
-    window,
+    build_deployment,
+    build_freeze,
+    build_inventory,
 )
 from tests.support.runtime.world import BOOKSHOP
 
 S = TypeVar("S", bound=Struct)
-World = tuple[Facts, Policy]
+World = tuple[DecisionFacts, Policy]
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 GONE_BACK: World = (
-    replace(BAD_RELEASE, inventory=inventory(HALF), requests={**QUIET, **dict.fromkeys(HALF, ILL)}),
+    replace(
+        BAD_RELEASE, inventory=build_inventory(HALF), requests={**QUIET, **dict.fromkeys(HALF, ILL)}
+    ),
     replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=len(HALF))),
 )
 """Half of the functions were changed, and they alone fail: every gate lets it go back."""
-WELL_ENOUGH, ILL_ENOUGH = Requests(100, 10), Requests(100, 11)
+WELL_ENOUGH, ILL_ENOUGH = RouterRequests(100, 10), RouterRequests(100, 11)
 
 
-class Level(Struct, frozen=True):
+class GateLevel(Struct, frozen=True):
     """What makes one gate answer so, by as little as can be; the rest of the world stays."""
 
     gate: str
     situation: str
     answer: GateResult
-    made: Callable[[Facts], Facts] = lambda facts: facts
+    made: Callable[[DecisionFacts], DecisionFacts] = lambda facts: facts
     policy: dict[str, Any] = {}
     """Changes of the policy's gates."""
 
@@ -73,21 +75,23 @@ class Level(Struct, frozen=True):
         return f"{self.gate}: {self.situation}"
 
 
-def of_facts(**changes: Any) -> Callable[[Facts], Facts]:
+def change_facts(**changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
     return lambda facts: replace(facts, **changes)
 
 
-def of_system(**changes: Any) -> Callable[[Facts], Facts]:
+def change_system(**changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
     return lambda facts: replace(facts, system=replace(facts.system, **changes))
 
 
-def of_alerts(**changes: Any) -> Callable[[Facts], Facts]:
+def change_alerts(**changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
     return lambda facts: replace(
         facts, alerts=tuple(replace(one, **changes) for one in facts.alerts)
     )
 
 
-def counted(**by_function: Requests) -> Callable[[Facts], Facts]:
+def change_request_counts(
+    **by_function: RouterRequests,
+) -> Callable[[DecisionFacts], DecisionFacts]:
     """What routers count of some functions, where they can be read."""
     return lambda facts: (
         facts
@@ -96,14 +100,18 @@ def counted(**by_function: Requests) -> Callable[[Facts], Facts]:
     )
 
 
-def closed_and_counted(requests: Requests) -> Callable[[Facts], Facts]:
-    return lambda facts: counted(**dict.fromkeys(HALF, requests))(of_alerts(closed=True)(facts))
+def close_alert_with_counts(requests: RouterRequests) -> Callable[[DecisionFacts], DecisionFacts]:
+    return lambda facts: change_request_counts(**dict.fromkeys(HALF, requests))(
+        change_alerts(closed=True)(facts)
+    )
 
 
-def of_revisions(name: str, functions: Any, **changes: Any) -> Callable[[Facts], Facts]:
+def change_revisions(
+    name: str, functions: Any, **changes: Any
+) -> Callable[[DecisionFacts], DecisionFacts]:
     """A revision of these functions as it is live, where that can be read."""
 
-    def made(facts: Facts) -> Facts:
+    def made(facts: DecisionFacts) -> DecisionFacts:
         if facts.inventory is None:
             return facts
         found: Inventory = dict(facts.inventory)
@@ -118,28 +126,28 @@ def of_revisions(name: str, functions: Any, **changes: Any) -> Callable[[Facts],
     return made
 
 
-def barred(facts: Facts) -> Facts:
+def add_barrier(facts: DecisionFacts) -> DecisionFacts:
     """A deployment between that nobody goes back past."""
-    between = deployment("v2", DeploymentStatus.LIVE, 10 * MINUTE, "migrated")
+    between = build_deployment("v2", DeploymentStatus.LIVE, 10 * MINUTE, "migrated")
     return replace(facts, deployments=(between, *facts.deployments))
 
 
-def barred_at_the_target(facts: Facts) -> Facts:
+def add_barrier_at_target(facts: DecisionFacts) -> DecisionFacts:
     known = (
         replace(one, barrier="migrated") if one.id == "v1" else one for one in facts.deployments
     )
     return replace(facts, deployments=tuple(known))
 
 
-def never_stable(facts: Facts) -> Facts:
+def remove_stable_deployments(facts: DecisionFacts) -> DecisionFacts:
     known = (replace(one, status=DeploymentStatus.BAD) for one in facts.deployments)
     return replace(facts, deployments=tuple(known))
 
 
-def twice_stable(ago: timedelta) -> Callable[[Facts], Facts]:
+def add_second_stable_deployment(ago: timedelta) -> Callable[[DecisionFacts], DecisionFacts]:
     """Another stable deployment, which places everything elsewhere."""
 
-    def made(facts: Facts) -> Facts:
+    def made(facts: DecisionFacts) -> DecisionFacts:
         [target] = [one for one in facts.deployments if one.id == "v1"]
         placed = {
             name: replace(one, revisions={"other": 100}) for name, one in target.functions.items()
@@ -150,7 +158,7 @@ def twice_stable(ago: timedelta) -> Callable[[Facts], Facts]:
     return made
 
 
-def without_a_secret(functions: Iterable[str]) -> Callable[[Facts], Facts]:
+def disable_secret(functions: Iterable[str]) -> Callable[[DecisionFacts], DecisionFacts]:
     """The target's record binds a secret to the first of these functions, and it is disabled."""
     name, used = min(functions), Configuration(secrets=(SecretUse("KEY", "PAY", "1"),))
     state = FunctionState(
@@ -159,117 +167,131 @@ def without_a_secret(functions: Iterable[str]) -> Callable[[Facts], Facts]:
     enabled, disabled = (SecretVersion(one, NOW - 72 * HOUR) for one in ("ENABLED", "DISABLED"))
     record = WholeInventory(functions={name: state}, secrets={"PAY/1": enabled})
     seen = WholeInventory(functions={name: state}, secrets={"PAY/1": disabled})
-    return of_facts(records={"v1": record}, seen=seen)
+    return change_facts(records={"v1": record}, seen=seen)
 
 
-def in_hand(until: timedelta) -> Callable[[Facts], Facts]:
-    return of_system(suspended=dict.fromkeys(HALF, NOW + until))
+def suspend_function(until: timedelta) -> Callable[[DecisionFacts], DecisionFacts]:
+    return change_system(suspended=dict.fromkeys(HALF, NOW + until))
 
 
 PASS, STOP, UNKNOWN = GateResult.PASS, GateResult.STOP, GateResult.UNKNOWN
 NOT_APPLICABLE = GateResult.NOT_APPLICABLE
 LEVELS = (
-    Level("stale", "a second too old", STOP, of_alerts(published_at=NOW - LATE - SECOND)),
-    Level("stale", "just in time", PASS, of_alerts(published_at=NOW - LATE)),
-    Level(
+    GateLevel("stale", "a second too old", STOP, change_alerts(published_at=NOW - LATE - SECOND)),
+    GateLevel("stale", "just in time", PASS, change_alerts(published_at=NOW - LATE)),
+    GateLevel(
         "still true",
         "over, and a tenth of the requests fails",
         STOP,
-        closed_and_counted(WELL_ENOUGH),
+        close_alert_with_counts(WELL_ENOUGH),
     ),
-    Level(
-        "still true", "over, and more than a tenth of them", PASS, closed_and_counted(ILL_ENOUGH)
+    GateLevel(
+        "still true",
+        "over, and more than a tenth of them",
+        PASS,
+        close_alert_with_counts(ILL_ENOUGH),
     ),
-    Level("still true", "the metrics are silent", UNKNOWN, of_facts(requests=None)),
-    Level("mode", "asks", STOP, of_system(mode=Mode.ASK)),
-    Level("mode", "observes", STOP, of_system(mode=Mode.OBSERVE)),
-    Level("mode", "acts", PASS, of_system(mode=Mode.ACT)),
-    Level("kill switch", "paused", STOP, of_system(pause=PAUSE)),
-    Level("kill switch", "not paused", PASS, of_system(pause=None)),
-    Level("kill switch", "unreadable", STOP, of_facts(controls=None)),
-    Level("freeze", "for a second more", STOP, of_system(freezes=(window(-MINUTE, SECOND),))),
-    Level("freeze", "until now", PASS, of_system(freezes=(window(-MINUTE, 0 * SECOND),))),
-    Level("freeze", "unreadable", STOP, of_facts(controls=None)),
-    Level("active rollback", "another", STOP, of_system(slot="INC-0")),
-    Level("active rollback", "this one", PASS, of_system(slot="INC")),
-    Level("budget", "three in the hour", STOP, of_facts(budget=Budget((NOW,) * 3))),
-    Level(
-        "budget", "one of three an hour ago", PASS, of_facts(budget=Budget((NOW - HOUR, NOW, NOW)))
+    GateLevel("still true", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
+    GateLevel("mode", "asks", STOP, change_system(mode=Mode.ASK)),
+    GateLevel("mode", "observes", STOP, change_system(mode=Mode.OBSERVE)),
+    GateLevel("mode", "acts", PASS, change_system(mode=Mode.ACT)),
+    GateLevel("kill switch", "paused", STOP, change_system(pause=PAUSE)),
+    GateLevel("kill switch", "not paused", PASS, change_system(pause=None)),
+    GateLevel("kill switch", "unreadable", STOP, change_facts(controls=None)),
+    GateLevel(
+        "freeze", "for a second more", STOP, change_system(freezes=(build_freeze(-MINUTE, SECOND),))
     ),
-    Level("cool-down", "for a second more", STOP, of_system(cool_down_until=NOW + SECOND)),
-    Level("cool-down", "until now", PASS, of_system(cool_down_until=NOW)),
-    Level(
+    GateLevel(
+        "freeze", "until now", PASS, change_system(freezes=(build_freeze(-MINUTE, 0 * SECOND),))
+    ),
+    GateLevel("freeze", "unreadable", STOP, change_facts(controls=None)),
+    GateLevel("active rollback", "another", STOP, change_system(slot="INC-0")),
+    GateLevel("active rollback", "this one", PASS, change_system(slot="INC")),
+    GateLevel("budget", "three in the hour", STOP, change_facts(budget=Budget((NOW,) * 3))),
+    GateLevel(
+        "budget",
+        "one of three an hour ago",
+        PASS,
+        change_facts(budget=Budget((NOW - HOUR, NOW, NOW))),
+    ),
+    GateLevel("cool-down", "for a second more", STOP, change_system(cool_down_until=NOW + SECOND)),
+    GateLevel("cool-down", "until now", PASS, change_system(cool_down_until=NOW)),
+    GateLevel(
         "external cause",
         "another system within five minutes",
         STOP,
-        of_facts(other_incidents={"other": ONSET - 5 * MINUTE}),
+        change_facts(other_incidents={"other": ONSET - 5 * MINUTE}),
     ),
-    Level(
+    GateLevel(
         "external cause",
         "another system a second before that",
         PASS,
-        of_facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
+        change_facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
     ),
-    Level(
+    GateLevel(
         "external cause",
         "half as many unchanged ones fail",
         STOP,
-        counted(**dict.fromkeys(REST[:2], ILL)),
+        change_request_counts(**dict.fromkeys(REST[:2], ILL)),
     ),
-    Level(
+    GateLevel(
         "external cause",
         "fewer than half as many fail",
         PASS,
-        counted(**dict.fromkeys(REST[:1], ILL)),
+        change_request_counts(**dict.fromkeys(REST[:1], ILL)),
     ),
-    Level("external cause", "the metrics are silent", UNKNOWN, of_facts(requests=None)),
-    Level(
+    GateLevel("external cause", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
+    GateLevel(
         "cause",
         "changed a second after the onset",
         STOP,
-        of_revisions("new", HALF, created_at=ONSET + SECOND),
+        change_revisions("new", HALF, created_at=ONSET + SECOND),
     ),
-    Level("cause", "changed at the onset", PASS, of_revisions("new", HALF, created_at=ONSET)),
-    Level("cause", "what is live is silent", UNKNOWN, of_facts(inventory=None)),
-    Level("barrier", "between", STOP, barred),
-    Level("barrier", "at the target itself", PASS, barred_at_the_target),
-    Level("target", "none is stable", STOP, never_stable),
-    Level("target", "two of the same moment", STOP, twice_stable(0 * SECOND)),
-    Level("target", "two, a second apart", PASS, twice_stable(SECOND)),
-    Level(
+    GateLevel(
+        "cause", "changed at the onset", PASS, change_revisions("new", HALF, created_at=ONSET)
+    ),
+    GateLevel("cause", "what is live is silent", UNKNOWN, change_facts(inventory=None)),
+    GateLevel("barrier", "between", STOP, add_barrier),
+    GateLevel("barrier", "at the target itself", PASS, add_barrier_at_target),
+    GateLevel("target", "none is stable", STOP, remove_stable_deployments),
+    GateLevel("target", "two of the same moment", STOP, add_second_stable_deployment(0 * SECOND)),
+    GateLevel("target", "two, a second apart", PASS, add_second_stable_deployment(SECOND)),
+    GateLevel(
         "restorable",
         "a changed one is not ready",
         STOP,
-        of_revisions("old", sorted(HALF)[:1], ready=False),
+        change_revisions("old", sorted(HALF)[:1], ready=False),
     ),
-    Level(
+    GateLevel(
         "restorable",
         "an unchanged one is not ready",
         PASS,
-        of_revisions("old", REST[:1], ready=False),
+        change_revisions("old", REST[:1], ready=False),
     ),
-    Level("restorable", "a secret of a changed one is disabled", STOP, without_a_secret(HALF)),
-    Level("restorable", "a secret of an unchanged one is disabled", PASS, without_a_secret(REST)),
-    Level("restorable", "the record is silent", UNKNOWN, of_facts(records={"v1": None})),
-    Level("human first", "for a second more", STOP, in_hand(SECOND)),
-    Level("human first", "until now", PASS, in_hand(0 * SECOND)),
-    Level("blast radius", "one too many", STOP, policy={"blast_radius": len(HALF) - 1}),
-    Level("blast radius", "as many as may be", PASS, policy={"blast_radius": len(HALF)}),
-    Level("approval", "asks", STOP, policy={"approvals": (ScenarioName.FUNCTIONS,)}),
-    Level(
+    GateLevel("restorable", "a secret of a changed one is disabled", STOP, disable_secret(HALF)),
+    GateLevel("restorable", "a secret of an unchanged one is disabled", PASS, disable_secret(REST)),
+    GateLevel("restorable", "the record is silent", UNKNOWN, change_facts(records={"v1": None})),
+    GateLevel("human first", "for a second more", STOP, suspend_function(SECOND)),
+    GateLevel("human first", "until now", PASS, suspend_function(0 * SECOND)),
+    GateLevel("blast radius", "one too many", STOP, policy={"blast_radius": len(HALF) - 1}),
+    GateLevel("blast radius", "as many as may be", PASS, policy={"blast_radius": len(HALF)}),
+    GateLevel("approval", "asks", STOP, policy={"approvals": (ScenarioName.FUNCTIONS,)}),
+    GateLevel(
         "approval", "another scenario asks", PASS, policy={"approvals": (ScenarioName.COMPLETE,)}
     ),
 )
 
 
-def case_of(facts: Facts, policy: Policy) -> GateInput:
+def build_gate_input(facts: DecisionFacts, policy: Policy) -> GateInput:
     """As `evaluate` makes it."""
-    signal = widened(worst_signal(facts, policy), facts, policy)
-    change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
+    signal = widen_scenario(worst_signal(facts, policy), facts, policy)
+    change = restrict_to_scenario(
+        change_since_target(facts, policy), signal.scenario, policy, facts.failing(policy)
+    )
     return GateInput(facts, policy, signal, change, NOW, "INC")
 
 
-def noting(value: S, into: set[str], prefix: str = "") -> S:
+def record_field_reads(value: S, into: set[str], prefix: str = "") -> S:
     """The same value, which notes the fields of it that are read."""
     kind = type(value)
     fields = {*kind.__struct_fields__}
@@ -285,25 +307,33 @@ def noting(value: S, into: set[str], prefix: str = "") -> S:
     return cast(S, noter(**{name: getattr(value, name) for name in kind.__struct_fields__}))
 
 
-def watched(facts: Facts, into: set[str]) -> Facts:
+def record_fact_reads(facts: DecisionFacts, into: set[str]) -> DecisionFacts:
     """The facts, noting what is read of them; of the system each field by itself."""
-    return noting(replace(facts, system=noting(facts.system, into, "system.")), into)
+    return record_field_reads(
+        replace(facts, system=record_field_reads(facts.system, into, "system.")), into
+    )
 
 
-def reads_in(gate: Gate, facts: Facts, policy: Policy) -> set[str]:
+def facts_read_by_gate(gate: Gate, facts: DecisionFacts, policy: Policy) -> set[str]:
     """The facts that a gate reads in one world, those that what it is given was made of too."""
     own, of_case, of_signal, of_change = set[str](), set[str](), set[str](), set[str]()
-    given = watched(facts, of_signal)
-    signal = widened(worst_signal(given, policy), given, policy)
-    given = watched(facts, of_change)
-    change = within(suspected(given, policy), signal.scenario, policy, given.failing(policy))
-    gate(noting(GateInput(watched(facts, own), policy, signal, change, NOW, "INC"), of_case))
+    given = record_fact_reads(facts, of_signal)
+    signal = widen_scenario(worst_signal(given, policy), given, policy)
+    given = record_fact_reads(facts, of_change)
+    change = restrict_to_scenario(
+        change_since_target(given, policy), signal.scenario, policy, given.failing(policy)
+    )
+    gate(
+        record_field_reads(
+            GateInput(record_fact_reads(facts, own), policy, signal, change, NOW, "INC"), of_case
+        )
+    )
     found = own | (of_signal if "signal" in of_case else set())
     found |= of_change if "change" in of_case else set()
     return found - {"system"}
 
 
-def composed(*levels: Level) -> World:
+def compose_levels(*levels: GateLevel) -> World:
     facts, policy = GONE_BACK
     for one in levels:
         facts = one.made(facts)
@@ -313,7 +343,7 @@ def composed(*levels: Level) -> World:
 
 ASKED = {name: one.gate for name, one in GATES.items() if RequestKind.ALERT in one.requests}
 READS = {
-    name: set[str]().union(*(reads_in(gate, *composed(one)) for one in LEVELS))
+    name: set[str]().union(*(facts_read_by_gate(gate, *compose_levels(one)) for one in LEVELS))
     for name, gate in ASKED.items()
 }
 ORDER = list(ASKED)
@@ -439,7 +469,7 @@ SETTLED = {(by, of): answer for by, answer, several in _ROWS for of in several}
 """What one situation makes of the gate of another, whatever alone would have been true there."""
 
 
-def changed_facts(facts: Facts) -> set[str]:
+def changed_facts(facts: DecisionFacts) -> set[str]:
     """The facts that are not those of `GONE_BACK`; of the system each field by itself."""
     before, _ = GONE_BACK
 

@@ -20,7 +20,7 @@ scenarios: { functions: act }
 """
 
 
-def faults_of(text: str) -> tuple[str, ...]:
+def policy_faults(text: str) -> tuple[str, ...]:
     with pytest.raises(BadConfiguration) as caught:
-        loader.loads(text, "shop.yaml")
+        loader.parse_policy(text, "shop.yaml")
     return caught.value.faults

@@ -22,24 +22,24 @@ WATCHED = replace(BOOKSHOP, execution=replace(BOOKSHOP.execution, watch=30 * MIN
 """Watched for as long as the runbook asks: the watch ends later than the conditions must."""
 
 
-def make_ill(world: World, function: str) -> None:
+def make_function_fail(world: World, function: str) -> None:
     """What the function serves now fails from here on, and always has."""
     [serving] = world.live[function]
     world.ports.world.set_failure_rate(function, serving, 0.9)
 
 
-def went_back(world: World) -> set[str]:
+def shifted_functions(world: World) -> set[str]:
     """The functions that were shifted."""
     services = {function.lower(): function for function in world.policy.functions}
     return {services[name] for name in world.ports.world.applied_shifts}
 
 
-def said(world: World, event: str) -> list[str]:
+def notice_texts(world: World, event: str) -> list[str]:
     """The texts of the notices of an event."""
     return [sent.notice["text"] for sent in world.ports.sender.sent if event in sent.key]
 
 
-def watched(is_open: bool | None) -> World:
+def run_five_minutes_after_alert(is_open: bool | None) -> World:
     """Five minutes after an alert, of which Cloud Monitoring says this, or nothing."""
     world = World(policy=WATCHED)
     if is_open is not None:
@@ -52,14 +52,14 @@ def watched(is_open: bool | None) -> World:
     return world
 
 
-def limit(world: World) -> timedelta:
+def time_to_condition_deadline(world: World) -> timedelta:
     """How long it is until the conditions must be over."""
     [one] = world.rollbacks()
     assert one.shifted_at is not None
     return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
 
 
-def record(
+def record_live_deployment(
     world: World, name: str, status: DeploymentStatus, ago: timedelta, **changes: object
 ) -> None:
     """What is live now is on record as a deployment of then."""

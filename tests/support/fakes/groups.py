@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.core.store import Objects
+from shared.core.store import ObjectStore
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
-from shared.ports.identity import Entrance, TokenVerifier, Voice
-from shared.ports.messaging import Bus, Forms, Sender
+from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
+from shared.ports.messaging import Bus, NoticeRenderer, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
-from shared.ports.resources import Estate
-from shared.ports.storage import Media, Pages, Provisions, Vault
+from shared.ports.resources import ProtectedResources
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class OperatorFakes:
 
     tokens: TokenVerifier
     console_account: str
-    sign_in: Entrance
-    own_token: Voice
+    sign_in: OperatorSignIn
+    own_token: IdTokenSource
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class NoticeFakes:
     """The NoticePorts of a world."""
 
     sender: Sender
-    templates: Forms
+    templates: NoticeRenderer
     pages: Pages | None
 
 
@@ -37,7 +37,7 @@ class NoticeFakes:
 class BucketFakes:
     """The BucketPorts of a world."""
 
-    anchors: Objects | None
+    anchors: ObjectStore | None
     sources: Vault | None
     values: Vault | None
     quarantine: Vault | None
@@ -50,7 +50,7 @@ class ProjectFakes:
     services: Services
     export_buckets: Mirrors
     media: Media
-    provisions: Provisions
+    provisions: AssetDependencies
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SystemFakes:
     bus: Bus
     platform: Platform
     builder: Builder
-    resources: Estate
+    resources: ProtectedResources
     metrics: Metrics
     alert_states: AlertStates
     exports: Exports

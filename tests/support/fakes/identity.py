@@ -12,20 +12,20 @@ from typing import Any
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
-from shared.domain.commands.console_operator import Person
+from shared.domain.commands.console_operator import OperatorAccount
 from shared.domain.commands.credential import (
-    PERSONS,
+    PERSON_ISSUER_PREFIX,
     ROLE_CLAIM,
-    SERVICES,
+    SERVICE_ACCOUNT_ISSUER,
     Credential,
     CredentialKind,
-    kind_of,
-    of_person,
-    of_service,
+    claimed_credential_kind,
+    person_credential,
+    service_account_credential,
 )
 from shared.domain.policy.roles import Role
 
-SKEW_SECONDS = 10
+CLOCK_SKEW_SECONDS = 10
 SECRET = b"known to this module alone"
 
 
@@ -47,7 +47,7 @@ class FakeIdentity:
     def verify(self, token: str) -> Credential:
         """As the port says."""
         self.asked += 1
-        kind = kind_of(token, self._project)
+        kind = claimed_credential_kind(token, self._project)
         if self.is_down:
             raise Unavailable("identity: no answer (a test)")
         sealed, _, signature = token.rpartition(".")
@@ -56,23 +56,23 @@ class FakeIdentity:
         claims = json.loads(_decoded(sealed.partition(".")[2]))
         self._judge(claims)
         if kind is CredentialKind.SERVICE:
-            return of_service(claims, token)
+            return service_account_credential(claims, token)
         self._look_up(claims)
-        return of_person(claims, token)
+        return person_credential(claims, token)
 
-    def look_up(self, subject: str) -> Person:
+    def look_up(self, subject: str) -> OperatorAccount:
         """As the port says."""
         if self.is_down:
             raise Unavailable("identity: no answer (a test)")
         self._require_able(subject)
         since = datetime.fromtimestamp(self.valid_since.get(subject, 0), UTC)
-        return Person(Role.named(self.roles.get(subject, "commander")), since)
+        return OperatorAccount(Role.named(self.roles.get(subject, "commander")), since)
 
     def person(self, **changes: Any) -> str:
         """A token of a commander who signed in a minute ago, with a second factor."""
         now = self._clock.now()
         claims = {
-            "iss": PERSONS + self._project,
+            "iss": PERSON_ISSUER_PREFIX + self._project,
             "aud": self._project,
             "sub": "uid-ada",
             "email": "ada@example.com",
@@ -84,13 +84,13 @@ class FakeIdentity:
             ROLE_CLAIM: "commander",
             **changes,
         }
-        return signed(claims)
+        return sign_token(claims)
 
     def service(self, audience: str, **changes: Any) -> str:
         """A token of a service account for an audience."""
         now = self._clock.now()
         claims = {
-            "iss": SERVICES,
+            "iss": SERVICE_ACCOUNT_ISSUER,
             "aud": audience,
             "sub": "1234567890",
             "email": "deploy@bookshop-prod.iam.gserviceaccount.com",
@@ -99,13 +99,13 @@ class FakeIdentity:
             "exp": int((now + timedelta(hours=1)).timestamp()),
             **changes,
         }
-        return signed(claims)
+        return sign_token(claims)
 
     def _judge(self, claims: Mapping[str, Any]) -> None:
         now = self._clock.now().timestamp()
-        if now + SKEW_SECONDS < claims["iat"]:
+        if now + CLOCK_SKEW_SECONDS < claims["iat"]:
             raise Rejected("the token was issued in the future")
-        if claims["exp"] + SKEW_SECONDS < now:
+        if claims["exp"] + CLOCK_SKEW_SECONDS < now:
             raise Rejected("the token has expired")
 
     def _look_up(self, claims: Mapping[str, Any]) -> None:
@@ -121,7 +121,7 @@ class FakeIdentity:
             raise Rejected("the user is disabled")
 
 
-class FakeEntrance:
+class FakeSignIn:
     """An Entrance for whoever is known, by the password and the code that are always the same."""
 
     PASSWORD, CODE = "pw", "123456"
@@ -132,7 +132,7 @@ class FakeEntrance:
         """Roles by address."""
         self.without_app: set[str] = set()
 
-    def enter(self, email: str, password: str, code: str) -> str:
+    def sign_in(self, email: str, password: str, code: str) -> str:
         """As the port says."""
         if self._identity.is_down:
             raise Unavailable("sign-in: no answer (a test)")
@@ -147,7 +147,7 @@ class FakeEntrance:
         return self._identity.person(sub=name, email=email, **{ROLE_CLAIM: self.people[email]})
 
 
-class FakeVoice:
+class FakeServiceIdentity:
     """A Voice of one account, which may be out of order."""
 
     def __init__(self, identity: FakeIdentity, account: str) -> None:
@@ -164,7 +164,7 @@ class FakeVoice:
         return self._identity.service(audience, email=self._account)
 
 
-def signed(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
+def sign_token(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
     """A token that the fake takes for well signed."""
     parts = (header or {"alg": "RS256", "kid": "fake"}, claims)
     sealed = ".".join(_encoded(json.dumps(part).encode()) for part in parts)

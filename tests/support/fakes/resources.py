@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.domain.data.events.triggers import Trigger
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.state import (
-    LIVE,
+    LIVE_CHANNEL,
     AccountState,
     Generation,
     HostingSite,
@@ -23,15 +23,15 @@ from shared.domain.deployments.inventory.state import (
     RulesSource,
     SchedulerJob,
     SecretVersion,
-    fingerprint,
-    has_secret,
+    flatten_settings,
     is_creatable,
-    settings,
+    is_secret_path,
+    json_fingerprint,
 )
 from shared.engine.steps.resources.release_hosting import FINALIZED
-from shared.ports.resources import People
+from shared.ports.resources import UserPage
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 FIELDS = frozenset({"signIn", "mfa", "blockingFunctions", "smsRegionConfig", "authorizedDomains"})
 """Those of Identity Platform that there are here."""
@@ -63,7 +63,7 @@ class FakeEstate:
         self.configured: dict[str, Any] = {}
         self.declared: list[Index] = []
         self.new_indexes_are = "READY"
-        self.expiring: dict[str, list[Expiry]] = {}
+        self.expiring: dict[str, list[TtlField]] = {}
         """By what documents expire, by database."""
         self.held: dict[tuple[str, str], datetime] = {}
         """When each document was written last, by database and path."""
@@ -88,17 +88,17 @@ class FakeEstate:
 
     def site(self, name: str) -> HostingSite | None:
         """What a site serves; None when there is no such site."""
-        with around(self.hook, "hosting.site"):
+        with ask_hook_around(self.hook, "hosting.site"):
             return self.sites.get(name)
 
     def version(self, site: str, version: str) -> str | None:
         """The status of a version; None when it is gone."""
-        with around(self.hook, "hosting.version"):
+        with ask_hook_around(self.hook, "hosting.version"):
             return self.statuses.get((site, version))
 
     def release(self, site: str, channel: str, version: str, message: str) -> None:
         """Let a channel serve a version. Raises: Moved, Rejected."""
-        with around(self.hook, "hosting.release"):
+        with ask_hook_around(self.hook, "hosting.release"):
             self.land_release(site, channel, version)
 
     def land_release(self, site: str, channel: str, version: str) -> None:
@@ -112,7 +112,7 @@ class FakeEstate:
         if status != FINALIZED or serves[channel] == version:
             raise Moved(f"FAILED_PRECONDITION: {version} is {status}, or live")
         self.effects.append(f"{site} {channel} serves {version}")
-        if channel == LIVE:
+        if channel == LIVE_CHANNEL:
             self.sites[site] = replace(known, version=version)
         else:
             channels = {**known.channels, channel: version}
@@ -120,12 +120,14 @@ class FakeEstate:
 
     def template(self) -> RemoteConfigTemplate:
         """What is published."""
-        with around(self.hook, "remote_config.template"):
+        with ask_hook_around(self.hook, "remote_config.template"):
             return self.published
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template at `etag`. Raises: Moved on another one."""
-        with around(self.hook, "remote_config.validate" if dry_run else "remote_config.publish"):
+        with ask_hook_around(
+            self.hook, "remote_config.validate" if dry_run else "remote_config.publish"
+        ):
             if etag in ("", "*"):
                 raise Rejected("a template is published over a known one only")
             if etag != self.published.etag:
@@ -137,29 +139,29 @@ class FakeEstate:
     def land_template(self, content: str) -> None:
         """A template takes effect, as a version of its own."""
         number = int(self.published.version) + 1
-        said = fingerprint(from_json(content))
+        said = json_fingerprint(from_json(content))
         self.published = RemoteConfigTemplate(str(number), f"etag-{number}", said, content)
 
     def releases(self) -> dict[str, RulesRelease]:
         """Every release, by name."""
-        with around(self.hook, "rules.releases"):
+        with ask_hook_around(self.hook, "rules.releases"):
             return dict(self.released)
 
     def ruleset(self, name: str) -> RulesSource | None:
         """What a ruleset says; None when it is gone."""
-        with around(self.hook, "rules.ruleset"):
+        with ask_hook_around(self.hook, "rules.ruleset"):
             return self.rulesets.get(name)
 
     def create_ruleset(self, source: RulesSource) -> str:
         """The name of a new ruleset."""
-        with around(self.hook, "rules.create_ruleset"):
+        with ask_hook_around(self.hook, "rules.create_ruleset"):
             name = f"made-{len(self.rulesets) + 1}"
             self.rulesets[name] = source
             return name
 
     def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
         """Let a release lead to a ruleset. Raises: Exists, Rejected."""
-        with around(self.hook, "rules.enforce"):
+        with ask_hook_around(self.hook, "rules.enforce"):
             known = self.released.get(release)
             if new and known is not None:
                 raise Exists(f"ALREADY_EXISTS: {release}")
@@ -171,14 +173,14 @@ class FakeEstate:
 
     def settings(self) -> dict[str, Any]:
         """Each setting by its path."""
-        with around(self.hook, "identity.settings"):
+        with ask_hook_around(self.hook, "identity.settings"):
             return dict(self.configured)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Set these settings alone. Raises: Rejected."""
-        with around(self.hook, "identity.configure"):
+        with ask_hook_around(self.hook, "identity.configure"):
             unknown = [path for path in changes if path.partition(".")[0] not in FIELDS]
-            if not changes or unknown or any(map(has_secret, changes)):
+            if not changes or unknown or any(map(is_secret_path, changes)):
                 raise Rejected(f"no such change is taken: {', '.join(changes)}")
             self.effects.append(f"set {', '.join(sorted(changes))}")
             for path, value in changes.items():
@@ -187,31 +189,31 @@ class FakeEstate:
                         del self.configured[known]
                 if value is not None:
                     nested: dict[str, Any] = {path: value}
-                    self.configured.update(settings(nested))
+                    self.configured.update(flatten_settings(nested))
 
-    def people(self, cursor: str, since: datetime) -> People:
+    def people(self, cursor: str, since: datetime) -> UserPage:
         """A page of those who sign in."""
-        with around(self.hook, "sessions.people"):
+        with ask_hook_around(self.hook, "sessions.people"):
             rest = sorted(one for one in self.sessions_since if one > cursor)
             page, second = rest[:PAGE], int(since.timestamp())
             older = tuple(one for one in page if self.sessions_since[one] < second)
-            return People(older, page[-1] if len(rest) > PAGE else "")
+            return UserPage(older, page[-1] if len(rest) > PAGE else "")
 
     def end(self, person: str, since: datetime) -> None:
         """No session of before counts any more. Raises: Rejected when there is no such person."""
-        with around(self.hook, "sessions.end"):
+        with ask_hook_around(self.hook, "sessions.end"):
             if person not in self.sessions_since:
                 raise Rejected("USER_NOT_FOUND")
             self.sessions_since[person] = int(since.timestamp())
 
     def of(self, database: str) -> dict[str, Index]:
         """The indexes of one database, by definition."""
-        with around(self.hook, "indexes.of"):
+        with ask_hook_around(self.hook, "indexes.of"):
             return {one.definition: one for one in self.declared if one.database == database}
 
     def create(self, index: Index) -> str:
         """Begin to make an index, which is there at once. Raises: Exists, Rejected."""
-        with around(self.hook, "indexes.create"):
+        with ask_hook_around(self.hook, "indexes.create"):
             if not is_creatable(index):
                 raise Rejected(f"{index.definition}: not made again")
             if any(one.definition == index.definition for one in self.declared):
@@ -220,41 +222,41 @@ class FakeEstate:
             self.declared.append(replace(index, state=self.new_indexes_are))
             return f"projects/shop/databases/{index.database}/operations/{len(self.declared)}"
 
-    def expiries(self, database: str) -> list[Expiry]:
+    def expiries(self, database: str) -> list[TtlField]:
         """By what documents of one database expire."""
-        with around(self.hook, "indexes.expiries"):
+        with ask_hook_around(self.hook, "indexes.expiries"):
             return sorted(self.expiring.get(database, ()), key=lambda one: one.group)
 
     def names(self) -> list[str]:
         """The name of every secret."""
-        with around(self.hook, "secrets.names"):
+        with ask_hook_around(self.hook, "secrets.names"):
             return sorted(self.kept)
 
     def versions(self, secret: str) -> dict[str, SecretVersion]:
         """The versions of one secret, by number; none when it is gone."""
-        with around(self.hook, "secrets.versions"):
+        with ask_hook_around(self.hook, "secrets.versions"):
             return dict(self.kept.get(secret, {}))
 
     def jobs(self) -> dict[str, SchedulerJob]:
         """Every job, by name."""
-        with around(self.hook, "schedules.jobs"):
+        with ask_hook_around(self.hook, "schedules.jobs"):
             return dict(self.scheduled)
 
-    def every(self) -> list[Trigger]:
+    def list_triggers(self) -> list[Trigger]:
         """Every trigger. Raises: Unavailable where a location gives no answer."""
-        with around(self.hook, "triggers.every"):
+        with ask_hook_around(self.hook, "triggers.every"):
             if self.unreachable:
                 raise Unavailable(f"no answer of {', '.join(self.unreachable)}")
             return list(self.hearing)
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The roles of each service account, by its address."""
-        with around(self.hook, "accounts.roles"):
+        with ask_hook_around(self.hook, "accounts.roles"):
             return dict(self.granted)
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         """Whom the project gives each role."""
-        with around(self.hook, "accounts.grants"):
+        with ask_hook_around(self.hook, "accounts.grants"):
             held = [(role, account) for account, roles in self.granted.items() for role in roles]
             members: dict[str, set[str]] = {}
             for role, account in held:
@@ -264,15 +266,15 @@ class FakeEstate:
 
     def state(self, account: str) -> AccountState:
         """Whether anything can run as the account of that address."""
-        with around(self.hook, "accounts.state"):
+        with ask_hook_around(self.hook, "accounts.state"):
             return self.account_states.get(account, AccountState.GONE)
 
-    def stored(self, repository: str) -> frozenset[str]:
+    def list_images(self, repository: str) -> frozenset[str]:
         """Every image of a repository as it is pulled."""
-        with around(self.hook, "images.stored"):
+        with ask_hook_around(self.hook, "images.stored"):
             return frozenset(self.pushed.get(repository, ()))
 
-    def offered(self) -> frozenset[tuple[Generation, str]]:
+    def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime that is not decommissioned."""
-        with around(self.hook, "runtimes.offered"):
+        with ask_hook_around(self.hook, "runtimes.offered"):
             return frozenset(self.supported)

@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.push_progress import PushFate
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
-class Sent(Struct, frozen=True):
+class SentNotice(Struct, frozen=True):
     """One notice that arrived."""
 
     channel: str
@@ -21,11 +21,11 @@ class Sent(Struct, frozen=True):
     notice: dict[str, Any]
 
 
-class Pushed(Struct, frozen=True):
+class PushedMessage(Struct, frozen=True):
     """One message that arrived at a device."""
 
     token: str
-    sent: Sent
+    sent: SentNotice
 
 
 class FakeSender:
@@ -37,31 +37,33 @@ class FakeSender:
     def __init__(self, hook: Hook = no_hook) -> None:
         self.hook = hook
         self.down: set[str] = set()
-        self.sent: list[Sent] = []
+        self.sent: list[SentNotice] = []
         """What arrived, in order."""
-        self.pushed: list[Pushed] = []
+        self.pushed: list[PushedMessage] = []
         """The same at devices."""
-        self.fates: dict[str, PushFate] = {}
+        self.fates: dict[str, PushResult] = {}
         """By token, where it does not take what it is told."""
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         """Hand over one notice. Raises: Unavailable while the channel is down."""
-        with around(self.hook, "sender.send"):
+        with ask_hook_around(self.hook, "sender.send"):
             if channel.name in self.down:
                 raise Unavailable(f"{channel.name} does not answer")
-            self.sent.append(Sent(channel.name, key, dict(notice)))
+            self.sent.append(SentNotice(channel.name, key, dict(notice)))
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[PushFate]:
+    ) -> list[PushResult]:
         """Each by its own fate. Raises: Unavailable, while the channel is down too; Rejected."""
-        with around(self.hook, "sender.send_each"):
-            fates = [self.fates.get(token, PushFate.TAKEN) for token in tokens]
-            if channel.name in self.down or {*fates} == {PushFate.NONE}:
+        with ask_hook_around(self.hook, "sender.send_each"):
+            fates = [self.fates.get(token, PushResult.TAKEN) for token in tokens]
+            if channel.name in self.down or {*fates} == {PushResult.NONE}:
                 raise Unavailable(f"{channel.name} does not answer")
-            if {*fates} == {PushFate.REFUSED}:
+            if {*fates} == {PushResult.REFUSED}:
                 raise Rejected(f"{channel.name} refuses")
-            sent = Sent(channel.name, key, dict(notice))
+            sent = SentNotice(channel.name, key, dict(notice))
             taken = zip(tokens, fates, strict=True)
-            self.pushed += [Pushed(token, sent) for token, fate in taken if fate is PushFate.TAKEN]
+            self.pushed += [
+                PushedMessage(token, sent) for token, fate in taken if fate is PushResult.TAKEN
+            ]
             return fates

@@ -19,7 +19,7 @@ DELIVERY_ATTEMPTS = 100
 COUNTED = ("store.commit", "platform.shift")
 
 
-class Fault(StrEnum):
+class InjectedFault(StrEnum):
     """What happens at a point."""
 
     CRASH = "crash"
@@ -29,11 +29,11 @@ class Fault(StrEnum):
     """The instance stands still for several leases while others go on, and then goes on itself."""
 
 
-class Crashed(BaseException):
+class ProcessCrash(BaseException):
     """The process is dead: nothing of it runs on."""
 
 
-def quick(policy: Policy = BOOKSHOP) -> Policy:
+def shorten_watch(policy: Policy = BOOKSHOP) -> Policy:
     """The policy with a watch of two minutes, so that a whole path is short.
 
     In the midst of it the conditions of the alerts must be over.
@@ -47,13 +47,13 @@ def quick(policy: Policy = BOOKSHOP) -> Policy:
     return replace(policy, execution=execution)
 
 
-class Saboteur:
+class FaultInjectorHook:
     """A hook that counts the points and does one thing at one of them."""
 
     def __init__(
         self,
         point: int | None = None,
-        fault: Fault = Fault.CRASH,
+        fault: InjectedFault = InjectedFault.CRASH,
         counted: Collection[str] = COUNTED,
     ) -> None:
         self.points: list[str] = []
@@ -69,7 +69,7 @@ class Saboteur:
         if not self.active:
             return
         if self._dead:
-            raise Crashed
+            raise ProcessCrash
         if verb not in self._counted:
             return
         self.points.append(f"{side} {verb}")
@@ -83,12 +83,12 @@ class Saboteur:
 
     def _act(self, verb: str, side: str) -> None:
         match self._fault:
-            case Fault.CRASH:
+            case InjectedFault.CRASH:
                 self._dead = True
-                raise Crashed
-            case Fault.LOST_ANSWER:
+                raise ProcessCrash
+            case InjectedFault.LOST_ANSWER:
                 raise Ambiguous(f"{verb}: no answer")
-            case Fault.ZOMBIE:
+            case InjectedFault.ZOMBIE:
                 self._others_go_on()
 
     def _others_go_on(self) -> None:
@@ -105,13 +105,18 @@ class Saboteur:
 Delivery = Callable[[World, Published], None]
 
 
-def run(saboteur: Saboteur, *, duplicated: bool = False, reversed_order: bool = False) -> World:
+def run_with_fault(
+    saboteur: FaultInjectorHook, *, duplicated: bool = False, reversed_order: bool = False
+) -> World:
     """The whole path from the alert to the end, with one fault in it."""
-    return carried(World(saboteur, quick()), saboteur, duplicated, reversed_order)
+    return run_bad_release(World(saboteur, shorten_watch()), saboteur, duplicated, reversed_order)
 
 
-def carried(
-    world: World, saboteur: Saboteur, duplicated: bool = False, reversed_order: bool = False
+def run_bad_release(
+    world: World,
+    saboteur: FaultInjectorHook,
+    duplicated: bool = False,
+    reversed_order: bool = False,
 ) -> World:
     """The world after a bad release, and all that follows from it."""
     saboteur.world = world
@@ -127,7 +132,7 @@ def carried(
     return world
 
 
-def approved(world: World, saboteur: Saboteur, signal: str) -> None:
+def run_approved_alert(world: World, saboteur: FaultInjectorHook, signal: str) -> None:
     """An alert, its question, to which two people agree, and a quarter of an hour after it."""
     saboteur.active, saboteur.world = True, world
     world.alert(signal=signal)
@@ -145,7 +150,7 @@ def approved(world: World, saboteur: Saboteur, signal: str) -> None:
     saboteur.active = False
 
 
-def pass_time(world: World, saboteur: Saboteur, span: timedelta) -> None:
+def pass_time(world: World, saboteur: FaultInjectorHook, span: timedelta) -> None:
     """Time passes by the clock's own ticks, whatever dies of them."""
     until = world.ports.clock.now() + span
     while world.ports.clock.now() < until:
@@ -154,7 +159,9 @@ def pass_time(world: World, saboteur: Saboteur, span: timedelta) -> None:
     deliver_all(world, saboteur)
 
 
-def disturbed(world: World, saboteur: Saboteur, span: timedelta, rest: timedelta) -> None:
+def pass_time_with_fault(
+    world: World, saboteur: FaultInjectorHook, span: timedelta, rest: timedelta
+) -> None:
     """Time passes in which something may go wrong, and then enough to make it good."""
     saboteur.world = world
     saboteur.active = True
@@ -163,16 +170,20 @@ def disturbed(world: World, saboteur: Saboteur, span: timedelta, rest: timedelta
     pass_time(world, saboteur, rest)
 
 
-def points(
-    run: Callable[[Saboteur], object], counted: Collection[str], faults: Iterable[Fault] = Fault
-) -> list[tuple[Fault, int]]:
+def enumerate_fault_points(
+    run: Callable[[FaultInjectorHook], object],
+    counted: Collection[str],
+    faults: Iterable[InjectedFault] = InjectedFault,
+) -> list[tuple[InjectedFault, int]]:
     """Each fault at each point that a run comes by."""
-    counting = Saboteur(counted=counted)
+    counting = FaultInjectorHook(counted=counted)
     run(counting)
     return [(fault, point) for fault in faults for point in range(len(counting.points))]
 
 
-def ticks(world: World, saboteur: Saboteur, count: int, apart: timedelta = timedelta(0)) -> None:
+def tick_clock(
+    world: World, saboteur: FaultInjectorHook, count: int, apart: timedelta = timedelta(0)
+) -> None:
     """What waits arrives, and then the clock ticks; that often, whatever dies of it."""
     for _ in range(count):
         deliver_all(world, saboteur)
@@ -181,7 +192,11 @@ def ticks(world: World, saboteur: Saboteur, count: int, apart: timedelta = timed
 
 
 def deliver_all(
-    world: World, saboteur: Saboteur, *, duplicated: bool = False, reversed_order: bool = False
+    world: World,
+    saboteur: FaultInjectorHook,
+    *,
+    duplicated: bool = False,
+    reversed_order: bool = False,
 ) -> None:
     """Deliver until nothing waits; what died or was not acknowledged is delivered again."""
     for _ in range(1000):
@@ -195,20 +210,22 @@ def deliver_all(
     raise Unavailable("messages wait for ever")
 
 
-def deliver_until_acknowledged(world: World, saboteur: Saboteur, published: Published) -> None:
+def deliver_until_acknowledged(
+    world: World, saboteur: FaultInjectorHook, published: Published
+) -> None:
     """Deliver one message as Pub/Sub does, up to its dead letter."""
     for _ in range(DELIVERY_ATTEMPTS):
-        if survived(world, saboteur, published):
+        if is_acknowledged(world, saboteur, published):
             return
         world.ports.clock.advance(timedelta(seconds=1))
     raise Unavailable(f"never acknowledged: {published}")
 
 
-def survived(world: World, saboteur: Saboteur, published: Published) -> bool:
+def is_acknowledged(world: World, saboteur: FaultInjectorHook, published: Published) -> bool:
     """Whether the delivery was acknowledged; a crash is followed by new instances."""
     try:
         return world.deliver(published)
-    except Crashed:
+    except ProcessCrash:
         saboteur.revive()
         world.start_instances()
         return False

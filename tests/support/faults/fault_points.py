@@ -8,41 +8,41 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
-from shared.domain.rollback.pins import Pin, holding
-from tests.support.faults.fault_injection import Fault, Saboteur, run
+from shared.domain.rollback.pins import Pin, active_pins
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, run_with_fault
 from tests.support.runtime.world import World
 
 VARIANTS = (
-    (Fault.CRASH, False, False),
-    (Fault.CRASH, True, False),
-    (Fault.CRASH, False, True),
-    (Fault.LOST_ANSWER, False, False),
-    (Fault.ZOMBIE, False, False),
-    (Fault.ZOMBIE, True, False),
+    (InjectedFault.CRASH, False, False),
+    (InjectedFault.CRASH, True, False),
+    (InjectedFault.CRASH, False, True),
+    (InjectedFault.LOST_ANSWER, False, False),
+    (InjectedFault.ZOMBIE, False, False),
+    (InjectedFault.ZOMBIE, True, False),
 )
 """The fault, whether each message comes twice, whether the newest message comes first."""
 
 
 @cache
-def undisturbed(duplicated: bool = False, reversed_order: bool = False) -> tuple[World, int]:
+def run_undisturbed(duplicated: bool = False, reversed_order: bool = False) -> tuple[World, int]:
     """The path on which nothing happens, and how many points it has."""
-    saboteur = Saboteur()
-    world = run(saboteur, duplicated=duplicated, reversed_order=reversed_order)
+    saboteur = FaultInjectorHook()
+    world = run_with_fault(saboteur, duplicated=duplicated, reversed_order=reversed_order)
     return world, len(saboteur.points)
 
 
-UNDISTURBED, POINTS = undisturbed(False, False)
+UNDISTURBED, POINTS = run_undisturbed(False, False)
 
 
-def held(world: World) -> dict[str, dict[str, int]]:
+def pinned_revisions(world: World) -> dict[str, dict[str, int]]:
     """What is pinned to which revisions."""
     found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
-    return {one.function: one.revisions for one in holding(found)}
+    return {one.function: one.revisions for one in active_pins(found)}
 
 
 def expect_the_same_world(world: World) -> None:
     assert world.live == UNDISTURBED.live
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
         rollback.RollbackStatus.SUCCEEDED,
@@ -50,7 +50,7 @@ def expect_the_same_world(world: World) -> None:
     )
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
-    assert held(world) == held(UNDISTURBED)
+    assert pinned_revisions(world) == pinned_revisions(UNDISTURBED)
     assert sorted(world.ports.world.applied_shifts) == sorted(
         UNDISTURBED.ports.world.applied_shifts
     )

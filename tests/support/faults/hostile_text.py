@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import Incident, IncidentStatus, Moment
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.notice_text import About
+from shared.domain.presentation.notice_text import NoticeContext
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -58,7 +58,7 @@ MEANS_SOMETHING = {
 }
 
 
-def notice(
+def build_hostile_notice(
     text: str = f"{ID} CRITICAL: going back", event: str = "detected", **changes: Any
 ) -> Notice:
     made = Notice(
@@ -75,7 +75,7 @@ def notice(
     return replace(made, **changes)
 
 
-def about(foreign: str = "Shop", **changes: Any) -> About:
+def build_hostile_facts(foreign: str = "Shop", **changes: Any) -> NoticeContext:
     """An incident in whose every text of others that stands."""
     policy = replace(
         BOOKSHOP,
@@ -91,8 +91,8 @@ def about(foreign: str = "Shop", **changes: Any) -> About:
         onset_at=START - MINUTE,
         detected_at=START,
         timeline=[
-            Moment(IncidentStatus.DETECTED, START, foreign),
-            Moment(IncidentStatus.ROLLING_BACK, START + MINUTE, foreign),
+            TimelineEvent(IncidentStatus.DETECTED, START, foreign),
+            TimelineEvent(IncidentStatus.ROLLING_BACK, START + MINUTE, foreign),
         ],
     )
     rollback = Rollback(
@@ -105,4 +105,4 @@ def about(foreign: str = "Shop", **changes: Any) -> About:
         outcome=foreign,
         gates=({"gate": "cause", "answer": "pass", "reason": foreign},),
     )
-    return replace(About(policy, incident, rollback, (), START + 2 * MINUTE), **changes)
+    return replace(NoticeContext(policy, incident, rollback, (), START + 2 * MINUTE), **changes)

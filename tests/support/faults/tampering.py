@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query, Store
 from shared.domain.audit import system_chain
-from shared.domain.audit.chain import AuditEntry, Event, digest, genesis, link
+from shared.domain.audit.chain import AuditEntry, Event, build_entry, digest, genesis_hash
 
 Fields = dict[str, Any]
 
 
-class Vault(Protocol):
+class TamperedStore(Protocol):
     """A store in the hands of somebody who may write whatever they like."""
 
     @property
@@ -28,7 +28,7 @@ class Vault(Protocol):
 class Tamperer:
     """Somebody with all rights on the database, and none on the bucket of anchors."""
 
-    def __init__(self, vault: Vault, seed: int) -> None:
+    def __init__(self, vault: TamperedStore, seed: int) -> None:
         self._vault = vault
         self._draw = Random(seed)
 
@@ -51,8 +51,8 @@ class Tamperer:
         paths = self._paths(chain)
         at = self._draw.randrange(len(paths))
         entries = [self._entry(path) for path in paths]
-        before = entries[at - 1].hash if at else genesis(chain)
-        extra = link(before, at + 1, "forged", 1, [_forged()])
+        before = entries[at - 1].hash if at else genesis_hash(chain)
+        extra = build_entry(before, at + 1, "forged", 1, [_forged()])
         following = [replace(one, sequence=one.sequence + 1) for one in entries[at:]]
         for number, entry in enumerate([extra, *following], at + 1):
             self._put(f"{_collection(chain)}/{number:06d}", entry)
@@ -103,7 +103,7 @@ class Tamperer:
         for path in paths[at:]:
             entry = self._entry(path)
             events = [_altered(self._draw, one) for one in entry.events]
-            entry = link(previous, entry.sequence, entry.commit_id, entry.fence, events)
+            entry = build_entry(previous, entry.sequence, entry.commit_id, entry.fence, events)
             previous = entry.hash
             self._put(path, entry)
         self._set_head(chain, entry)
@@ -147,7 +147,7 @@ class Tamperer:
             self._vault.remove(path)
         for number, path in enumerate(self._paths(chain), 1):
             for position, one in enumerate(self._entry(path).events):
-                if one.name != system_chain.SEALED:
+                if one.name != system_chain.SEAL_EVENT:
                     key = f"{chain}/audit/{number}-{position}"
                     self._vault.store.commit([Put(key, {**encode(one), "sealed": number})])
 

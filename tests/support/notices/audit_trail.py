@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.support.runtime.world import World
 
 
-def lived() -> World:
+def build_world_with_history() -> World:
     """A world in which two rollbacks came to their end, with refused messages at three times."""
     world = World()
     for number in range(2):
@@ -20,7 +20,7 @@ def lived() -> World:
     return world
 
 
-LIVED = lived()
+LIVED = build_world_with_history()
 DOCUMENTS = LIVED.ports.store.documents
 ANCHORED = dict(LIVED.ports.anchors.kept)
 NOW = LIVED.ports.clock.now()

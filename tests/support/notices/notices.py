@@ -8,7 +8,7 @@ from tests.support.runtime.world import World
 HOOK = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x")
 
 
-def notices(world: World) -> dict[str, dict[str, object]]:
+def read_notices(world: World) -> dict[str, dict[str, object]]:
     return {
         path.removeprefix("notices/"): fields
         for path, fields in world.ports.store.documents.items()

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.escalation import timers
-from shared.domain.incidents.incident import Incident, IncidentStatus, Moment
+from shared.domain.incidents.escalation import create_escalation_notices
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -16,8 +16,10 @@ from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
 
-def incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any) -> Incident:
-    detected = Moment(IncidentStatus.DETECTED, START, "detected")
+def build_incident(
+    status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any
+) -> Incident:
+    detected = TimelineEvent(IncidentStatus.DETECTED, START, "detected")
     severity = changes.pop("severity", Severity.CRITICAL)
     return Incident(
         "INC-20260302-001",
@@ -28,18 +30,18 @@ def incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: A
         START,
         START,
         changes.pop("timeline", [detected]),
-        respond_by=incidents.respond_by(BOOKSHOP, severity, START),
+        respond_by=incidents.response_deadline(BOOKSHOP, severity, START),
         **changes,
     )
 
 
-def rollback(status: RollbackStatus = RollbackStatus.RUNNING, **changes: Any) -> Rollback:
+def build_rollback(status: RollbackStatus = RollbackStatus.RUNNING, **changes: Any) -> Rollback:
     return Rollback(
         "INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes
     )
 
 
-def ladder(**changes: Any) -> list[Notice]:
+def build_escalation_notices(**changes: Any) -> list[Notice]:
     """The notices of the example's ladder: the keeper after 5 minutes, the night shift after 15."""
-    made = timers(BOOKSHOP, incident(), START, START)
+    made = create_escalation_notices(BOOKSHOP, build_incident(), START, START)
     return [replace(one, **changes) for one in made]

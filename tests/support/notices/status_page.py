@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import PublicState, PublicTurn
+from shared.domain.incidents.incident import PublicState, PublicStatusChange
 from shared.domain.policy.channels import StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page_html import PAGE
@@ -26,7 +26,7 @@ ADDRESS = "https://status.example/public/bookshop"
 ATOM_SPACE = {"a": "http://www.w3.org/2005/Atom"}
 
 
-def state(
+def build_public_state(
     severity: Severity = Severity.CRITICAL,
     since: datetime = START,
     *turns: tuple[str, timedelta],
@@ -34,7 +34,10 @@ def state(
     **changes: object,
 ) -> PublicState:
     """An incident that was detected then, with what became of it, counted from there."""
-    said = [PublicTurn("detected", since), *(PublicTurn(word, since + at) for word, at in turns)]
+    said = [
+        PublicStatusChange("detected", since),
+        *(PublicStatusChange(word, since + at) for word, at in turns),
+    ]
     made = PublicState(
         system="bookshop",
         display_name="Bookshop",
@@ -51,18 +54,18 @@ def state(
     return replace(made, **changes)
 
 
-def page_world(**changes: object) -> World:
+def build_world_with_page(**changes: object) -> World:
     world = World(policy=replace(BOOKSHOP, status_page=StatusPage(**changes)))  # type: ignore[arg-type]
     world.ports.pages = MemoryPages()
     return world
 
 
-def page(world: World, name: str = PAGE) -> str:
+def read_page(world: World, name: str = PAGE) -> str:
     assert world.ports.pages is not None
     return world.ports.pages.kept[f"public/bookshop/{name}"][1].decode()
 
 
-class Reader(HTMLParser):
+class StatusPageReader(HTMLParser):
     """Elements with their attributes, and the text that people read."""
 
     def __init__(self, html: str) -> None:

@@ -9,7 +9,7 @@ from shared.core.store import Create
 from shared.domain.deployments import deployment as deployments
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -17,17 +17,17 @@ HOUR = timedelta(hours=1)
 GOOD = deployments.deployment_path("bookshop", "v1")
 
 
-def say(world: World, verb: str, **content: Any) -> str:
+def publish_command(world: World, verb: str, **content: Any) -> str:
     """Say something about the newest incident; why it was refused, or ""."""
-    before = len(dead_letters(world))
+    before = len(read_dead_letters(world))
     about = {"system": "bookshop", "incident": world.incidents()[-1].id}
     world.command(command=verb, **{**about, **content})
     world.settle()
-    refused = [one["reason"] for one in dead_letters(world)[before:]]
+    refused = [one["reason"] for one in read_dead_letters(world)[before:]]
     return str(refused[0]) if refused else ""
 
 
-def order_what_goes(world: World, **content: Any) -> None:
+def order_to_expiring_deployment(world: World, **content: Any) -> None:
     """A rollback is ordered to a deployment whose record is gone before anybody decides."""
     store, place = world.ports.store, deployments.deployment_path("bookshop", "v999")
     store.commit([Create(place, {**store.documents[GOOD], "id": "v999"})])
@@ -36,7 +36,7 @@ def order_what_goes(world: World, **content: Any) -> None:
     store.remove(place)
 
 
-def asked(policy: Policy = BOOKSHOP) -> World:
+def build_world_awaiting_approval(policy: Policy = BOOKSHOP) -> World:
     """A bad release, and the question whether it may go back."""
     world = World(policy=policy)
     world.command(command="promote", system="bookshop", mode="ask")
@@ -44,20 +44,20 @@ def asked(policy: Policy = BOOKSHOP) -> World:
     world.deploy_bad()
     world.alert()
     world.settle()
-    assert newest(world).status is RollbackStatus.PARKED
+    assert newest_rollback(world).status is RollbackStatus.PARKED
     return world
 
 
-def newest(world: World) -> Rollback:
+def newest_rollback(world: World) -> Rollback:
     return world.rollbacks()[-1]
 
 
-def notice(world: World, event: str) -> dict[str, Any]:
+def find_notice(world: World, event: str) -> dict[str, Any]:
     [sent] = [one for one in world.ports.sender.sent if f":{event}:record" in one.key]
     return dict(sent.notice)
 
 
-def failed() -> World:
+def build_failed_rollback() -> World:
     """A rollback that could not do all of it, because a person was there."""
     world = World()
     world.deploy_bad()
@@ -71,11 +71,11 @@ def failed() -> World:
     world.ports.world.hook = somebody
     world.alert()
     world.pass_time(HOUR)
-    assert newest(world).status is RollbackStatus.FAILED
+    assert newest_rollback(world).status is RollbackStatus.FAILED
     return world
 
 
-def running() -> World:
+def build_rollback_being_cancelled() -> World:
     """A rollback that was asked to stop after its first shift, before its worker goes on."""
     world = World()
     world.deploy_bad()

@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.state import (
     RemoteConfigTemplate,
     RulesFile,
     RulesRelease,
-    fingerprint,
+    json_fingerprint,
 )
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.resources import Resources
@@ -22,7 +22,7 @@ from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import Hook, no_hook
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.runtime.world import BOOKSHOP, World
 
 CARTS = Index("(default)", "carts", "COLLECTION", (IndexField("a", "ASCENDING"),) * 2)
@@ -34,7 +34,7 @@ def _signal(scenario: ScenarioName) -> Signal:
 
 
 SHOP = replace(
-    quick(BOOKSHOP),
+    shorten_watch(BOOKSHOP),
     resources=Resources(
         hosting_sites=("shop",), remote_config=True, databases=("(default)",), identity=True
     ),
@@ -51,25 +51,25 @@ SHOP = replace(
 )
 
 
-def furnish(estate: FakeEstate) -> None:
+def add_healthy_resources(estate: FakeEstate) -> None:
     """All that is there while everything is well."""
     estate.sites = {"shop": HostingSite("v1", START)}
     estate.statuses = dict.fromkeys((("shop", "v1"), ("shop", "v2")), FINALIZED)
     said = {"parameters": {"colour": "red"}}
     content = '{"parameters":{"colour":"red"}}'
-    estate.published = RemoteConfigTemplate("1", "etag-1", fingerprint(said), content)
+    estate.published = RemoteConfigTemplate("1", "etag-1", json_fingerprint(said), content)
     estate.rulesets = {"r1": (RulesFile("rules", "closed"),), "r2": (RulesFile("rules", "open"),)}
     estate.released = {"cloud.firestore": RulesRelease("r1", START)}
     estate.configured = {"mfa.state": "ENABLED", "authorizedDomains": ["a", "b"]}
     estate.declared = [CARTS]
 
 
-def shop(hook: Hook = no_hook) -> World:
+def build_healthy_shop(hook: Hook = no_hook) -> World:
     """The shop, well."""
-    return World(hook, SHOP, furnish=furnish)
+    return World(hook, SHOP, furnish=add_healthy_resources)
 
 
-def spoil(world: World, *parts: str) -> None:
+def deploy_bad_release(world: World, *parts: str) -> None:
     """A release makes these parts bad, is told of, and is live for ten minutes."""
     estate = world.ports.beside
     world.ports.clock.advance(timedelta(minutes=10))

@@ -15,12 +15,12 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 
-def trouble(world: World, signal: str, *cured_by: str) -> None:
+def start_outage(world: World, signal: str, *cured_by: str) -> None:
     """The outside sees it until all of these are as they were; Cloud Monitoring tells of it."""
     well = {"site": "v1", "mfa": "ENABLED", "rules": "r1", "indexes": [CARTS]}
 
     def is_down(probe: str) -> bool:
-        there = back(world)
+        there = live_resources(world)
         return probe == "shop" and any(there[one] != well[one] for one in cured_by)
 
     world.ports.prober.down = is_down if cured_by else lambda probe: probe == "shop"
@@ -28,24 +28,24 @@ def trouble(world: World, signal: str, *cured_by: str) -> None:
     world.settle()
 
 
-def approve(world: World, *people: str) -> None:
+def approve_rollback(world: World, *people: str) -> None:
     [open_one] = world.incidents()
     for person in people:
         world.command(person, command="approve", system="bookshop", incident=open_one.id)
         world.settle()
 
 
-def ruled(condition: str) -> RulesSource:
+def build_ruleset(condition: str) -> RulesSource:
     """Rules over one collection."""
     lines = ("match /orders/{id} {", f"allow read: if {condition};", "}")
     return (RulesFile("rules", "\n".join(lines)),)
 
 
-def newest(world: World) -> Rollback:
+def newest_rollback(world: World) -> Rollback:
     return world.rollbacks()[-1]
 
 
-def back(world: World) -> dict[str, object]:
+def live_resources(world: World) -> dict[str, object]:
     """What is live beside the functions."""
     estate = world.ports.beside
     return {
@@ -57,7 +57,7 @@ def back(world: World) -> dict[str, object]:
     }
 
 
-def known(world: World) -> dict[str, deployment.Deployment]:
+def read_deployments(world: World) -> dict[str, deployment.Deployment]:
     documents = world.ports.store.documents
     return {
         path.partition(":")[2]: decode(deployment.Deployment, fields)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.codec import decode
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.deployments.inventory.record import decode as decode_stock
 from shared.domain.policy.resources import Resources
 from shared.domain.system import System
@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 SHOP = replace(BOOKSHOP, resources=Resources(hosting_sites=("shop",), secrets=""))
 
 
-def recorded(world: World) -> dict[str, Deployment]:
+def read_deployments(world: World) -> dict[str, Deployment]:
     """Every deployment, by id."""
     return {
         path.partition(":")[2]: decode(Deployment, fields)
@@ -29,21 +29,21 @@ def recorded(world: World) -> dict[str, Deployment]:
     }
 
 
-def others(world: World) -> list[Deployment]:
+def later_deployments(world: World) -> list[Deployment]:
     """Those beside the first one, the oldest first."""
-    found = [one for one in recorded(world).values() if one.id != "v1"]
+    found = [one for one in read_deployments(world).values() if one.id != "v1"]
     return sorted(found, key=lambda one: one.at)
 
 
-def stock(world: World) -> Stock:
+def read_stock(world: World) -> InventoryRecord:
     return decode_stock(world.ports.store.documents["inventory/bookshop"])
 
 
-def system(world: World) -> System:
+def read_system(world: World) -> System:
     return decode(System, world.ports.store.documents["systems/bookshop"])
 
 
-def hint(world: World, at: datetime | None = None, **changes: Any) -> None:
+def publish_audit_hint(world: World, at: datetime | None = None, **changes: Any) -> None:
     """The audit log tells of a change."""
     moment = at or world.ports.clock.now()
     payload = {
@@ -63,6 +63,6 @@ def hint(world: World, at: datetime | None = None, **changes: Any) -> None:
     world.publish(topics.DEPLOYMENTS, entry)
 
 
-def deploy(world: World, *functions: str) -> None:
+def deploy_release(world: World, *functions: str) -> None:
     world.ports.clock.advance(MINUTE)
     world.ports.world.deploy(functions or None)

@@ -11,15 +11,15 @@ from shared.domain.system import System
 from tests.support.runtime.world import World
 
 
-def drills(world: World) -> list[Drill]:
+def read_drills(world: World) -> list[Drill]:
     return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
 
 
-def say(world: World, **content: Any) -> None:
+def order_drill(world: World, **content: Any) -> None:
     world.command(system="bookshop", **content)
     world.settle()
 
 
-def system(world: World) -> System:
+def read_system(world: World) -> System:
     fields = world.ports.store.get("systems/bookshop").fields
     return decode(System, fields) if fields is not None else System("bookshop")

@@ -18,7 +18,9 @@ from tests.support.runtime.world import BOOKSHOP, World
 ORDER, SHOP = "orderStatus", "renderShop"
 
 
-def world(rebuilds: Rebuilds = Rebuilds.ACT, blast_radius: int | None = None) -> World:
+def build_shop_with_source_copies(
+    rebuilds: Rebuilds = Rebuilds.ACT, blast_radius: int | None = None
+) -> World:
     """A shop whose stable deployment is recorded with copies of all its sources."""
     gates = replace(BOOKSHOP.gates, rebuilds=rebuilds, blast_radius=blast_radius)
     shop = World(policy=replace(BOOKSHOP, gates=gates))
@@ -32,7 +34,7 @@ def roll_back(shop: World, minutes: int = 20) -> Rollback:
     return shop.rollbacks()[-1]
 
 
-def ends(shop: World, function: str) -> dict[str, StepStatus]:
+def step_statuses(shop: World, function: str) -> dict[str, StepStatus]:
     """How each step of a function ended, by kind."""
     steps = shop.steps(shop.rollbacks()[-1].id).values()
     return {
@@ -42,14 +44,14 @@ def ends(shop: World, function: str) -> dict[str, StepStatus]:
     }
 
 
-def on_copies(shop: World) -> set[str]:
+def functions_on_copies(shop: World) -> set[str]:
     """The functions that run what was built from our copies."""
     functions = shop.ports.world.functions()
     sources = {name: one.source for name, one in functions.items()}
     return {name for name, one in sources.items() if one and name in one.object.split("/")}
 
 
-def back(shop: World) -> set[str]:
+def healthy_functions(shop: World) -> set[str]:
     """The functions that requests reach without failing."""
     services = shop.ports.world.services()
     return {
@@ -59,7 +61,7 @@ def back(shop: World) -> set[str]:
     }
 
 
-def failure(shop: World) -> list[str]:
+def failure_lines(shop: World) -> list[str]:
     """The lines that people read of how it failed."""
     [told] = [
         str(sent.notice["text"])
@@ -69,7 +71,7 @@ def failure(shop: World) -> list[str]:
     return told.splitlines()
 
 
-def ended(shop: World) -> Event:
+def end_event(shop: World) -> Event:
     """The event of its end."""
     entries = shop.trail(shop.rollbacks()[-1])
     [event] = [one for entry in entries for one in entry.events if one.name == "rollback.failed"]
@@ -80,7 +82,7 @@ PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
 """A repository of which nothing is kept, unless a test says so."""
 
 
-def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
+def extend_rollout_during_rollback(shop: World, barrier: str = "") -> Rollback:
     """A release reaches checkout once the rollback of catalogue has begun.
 
     With that `barrier` it is known by then to have one.

@@ -22,7 +22,7 @@ from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback import plan as plans
 from shared.engine.steps.functions import judge_canary
-from shared.wiring.operations import POOL_WORKERS
+from shared.wiring.operations import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
@@ -38,7 +38,7 @@ Took = Callable[[Random], float]
 """Draws how many seconds one operation takes."""
 
 
-class Limit(Protocol):
+class QuotaLimit(Protocol):
     """What the platform admits."""
 
     def seconds_until_admitted(self, now: float) -> float:
@@ -80,7 +80,7 @@ class MinuteLimit:
         return 0.0
 
 
-class Outcome(Struct, frozen=True):
+class LargeRollbackResult(Struct, frozen=True):
     """What one rollback took and cost."""
 
     seconds: float
@@ -103,11 +103,11 @@ class Outcome(Struct, frozen=True):
         return self.refused_by_quota / self.writes
 
 
-class Killed(BaseException):
+class WorkerKilled(BaseException):
     """The worker is dead."""
 
 
-class Bulk:
+class LargeRollback:
     """One such world."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Bulk:
         self._ports = LanePorts(policy, seed=seed)
         self._world = World(policy=policy, ports=self._ports)
         self._quota = quota.ours
-        self.limit: Limit = BucketLimit(self._quota, self.now)
+        self.limit: QuotaLimit = BucketLimit(self._quota, self.now)
         self._took = took
         self._random = Random(seed)
         self._refusals: dict[str, list[bool]] = {}
@@ -133,7 +133,7 @@ class Bulk:
         """Seconds of the clock that both the product and the platform go by."""
         return self._ports.clock.monotonic()
 
-    def roll_back(self) -> Outcome:
+    def roll_back(self) -> LargeRollbackResult:
         """Until every step has ended."""
         self._world.deploy_bad()
         self._ports.store.hook = self._ports.world.hook = self._happens
@@ -151,7 +151,7 @@ class Bulk:
         self._ports.bus.messages.remove(published)
         try:
             acknowledged = world.deliver(published)
-        except Killed:
+        except WorkerKilled:
             world.start_instances()
             acknowledged = False
         if not acknowledged:
@@ -182,7 +182,7 @@ class Bulk:
     def _die(self) -> None:
         if self._writes in self.kills:
             self.kills.remove(self._writes)
-            raise Killed
+            raise WorkerKilled
 
     def _admit(self) -> None:
         self._writes += 1
@@ -199,7 +199,7 @@ class Bulk:
             self._random.shuffle(block)
         return block.pop()
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> LargeRollbackResult:
         [rollback] = self._world.rollbacks()
         named = self._world.steps(rollback.id)
         steps = named.values()
@@ -208,12 +208,12 @@ class Bulk:
             step.ended_at for step in steps if step.kind == judge_canary.KIND and step.ended_at
         )
         _canary, *others = self._took_by
-        return Outcome(
+        return LargeRollbackResult(
             seconds=(max(ends) - judged).total_seconds(),
-            bound=bound(others, self._quota),
+            bound=lower_bound_seconds(others, self._quota),
             writes=self._writes,
             refused_by_quota=self._refused_by_quota,
-            undone=len(plans.undone(named)),
+            undone=len(plans.unreached_steps(named)),
             claims=self._world.events(rollback).count("rollback.claimed"),
         )
 
@@ -223,10 +223,10 @@ class LanePorts(FakePorts):
 
     def pool(self) -> Pool:
         """As many lanes as the real pool has threads."""
-        return LanePool(self.clock, POOL_WORKERS, CALLS_OF_AN_ATTEMPT * CALL_SECONDS)
+        return LanePool(self.clock, MAX_PARALLEL_CALLS, CALLS_OF_AN_ATTEMPT * CALL_SECONDS)
 
 
-def bound(took: Sequence[float], quota: WriteQuota) -> float:
+def lower_bound_seconds(took: Sequence[float], quota: WriteQuota) -> float:
     """Seconds from the end of the canary that nobody can be sure to beat whose operations take so.
 
     Of each twenty writes one is refused; all are sent as soon as the quota admits them, in that

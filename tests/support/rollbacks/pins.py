@@ -6,37 +6,37 @@ from datetime import timedelta
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import quick
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
-FOLLOWING = (TrafficTarget(LATEST, 100),)
+FOLLOWING = (TrafficTarget(LATEST_REVISION, 100),)
 
 
-def to(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
+def build_traffic_target(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
     return TrafficTarget(revision, percent, tag)
 
 
-def kept(world: World) -> dict[str, Pin]:
+def read_pins(world: World) -> dict[str, Pin]:
     """The pins that hold."""
     found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
-    return {pin.function: pin for pin in pins.holding(found)}
+    return {pin.function: pin for pin in pins.active_pins(found)}
 
 
-def said(world: World, event: str) -> list[str]:
+def recorded_notice_texts(world: World, event: str) -> list[str]:
     """What the record was told of an event, in order."""
     return [
         str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key
     ]
 
 
-def rolled_back() -> World:
+def build_rolled_back_world() -> World:
     """A bad release was taken back by automation, and the watch is over."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     world.alert()
     world.pass_time(12 * MINUTE)

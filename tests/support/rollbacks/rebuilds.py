@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.deployments.inventory.state import SourceObject, configured
+from shared.domain.deployments.inventory.state import SourceObject, build_configuration
 from shared.domain.deployments.inventory.traffic import Traffic
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.fakes.storage.vault import content_of
-from tests.support.faults.fault_injection import quick
-from tests.support.rollbacks.function_steps import ORDER, on_copies
+from tests.support.fakes.storage.vault import source_content
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.rollbacks.function_steps import ORDER, functions_on_copies
 from tests.support.rollbacks.pins import FOLLOWING
 from tests.support.runtime.world import World
 
@@ -17,12 +17,12 @@ MINUTE = timedelta(minutes=1)
 BAD = SourceObject("sources", f"{ORDER}.zip", 2)
 """What the bad release of it was built from."""
 VALUES = {"RELEASE": "bad"}
-CONFIGURED = configured(VALUES, iter(()), account="runtime@demo", max_instances=9)
+CONFIGURED = build_configuration(VALUES, iter(()), account="runtime@demo", max_instances=9)
 """What it runs with."""
 AGAIN = f"{ORDER} is built again from our copy of its source: not the artefact of old"
 
 
-def rebuilt(
+def build_world_with_rebuild(
     traffic: Traffic = FOLLOWING,
     *,
     told: bool = True,
@@ -30,7 +30,7 @@ def rebuilt(
     shop: World | None = None,
 ) -> World:
     """A shop whose rollback has built one function again, and is over."""
-    shop = shop or World(policy=quick())
+    shop = shop or World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
     shop.ports.world.lose_image(ORDER, told=told)
     shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
@@ -44,14 +44,14 @@ def rebuilt(
     shop.alert()
     shop.pass_time(30 * MINUTE)
     assert shop.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
-    assert on_copies(shop) == {ORDER}
+    assert functions_on_copies(shop) == {ORDER}
     return shop
 
 
-def source(shop: World) -> bytes:
+def read_live_source(shop: World) -> bytes:
     """What the function is built from now; it runs with what the bad release ran with."""
     found = shop.ports.world.functions()[ORDER]
     assert found.configuration == CONFIGURED
     built = found.source
     assert built is not None
-    return shop.ports.sources.read(built) if built.bucket == "sources" else content_of(built)
+    return shop.ports.sources.read(built) if built.bucket == "sources" else source_content(built)

@@ -26,7 +26,7 @@ ENTRY_POINTS = {
 APP = flask.Flask("posting")
 
 
-class Ports(FakePorts):
+class EntryPointPorts(FakePorts):
     """The wiring of main.py, over fakes."""
 
     def __init__(self, policy: Policy) -> None:
@@ -35,9 +35,11 @@ class Ports(FakePorts):
 
 
 @contextmanager
-def instance(monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP) -> Iterator[Ports]:
+def start_instance(
+    monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP
+) -> Iterator[EntryPointPorts]:
     """A fresh instance of main.py in a world of its own."""
-    ports = Ports(policy)
+    ports = EntryPointPorts(policy)
     monkeypatch.setattr(main, "_wiring", lambda: ports)
     main._trigger.cache_clear()
     try:
@@ -46,7 +48,7 @@ def instance(monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP) -> Iter
         main._trigger.cache_clear()
 
 
-def post(
+def post_to_entry_point(
     entry_point: str, body: bytes, headers: Mapping[str, str] | None = None, topic: str = ""
 ) -> int:
     """The status that an entry point answers to a request."""
@@ -56,13 +58,13 @@ def post(
     return answer[1]
 
 
-def push(data: bytes, name: str = "77") -> bytes:
+def build_push(data: bytes, name: str = "77") -> bytes:
     """A message as a push subscription sends it."""
     message = {"data": base64.b64encode(data).decode(), "messageId": name}
     return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
 
 
-def alert(ports: Ports) -> bytes:
+def build_alert_push(ports: EntryPointPorts) -> bytes:
     """Trouble of which Cloud Monitoring tells now."""
     resource = {"type": "cloud_run_revision", "labels": {"project_id": BOOKSHOP.project}}
     labels = {"rollback_system": BOOKSHOP.system, "rollback_signal": "function_failure_rate"}
@@ -76,4 +78,4 @@ def alert(ports: Ports) -> bytes:
             "policy_user_labels": labels,
         },
     }
-    return push(json.dumps(notification).encode(), "real")
+    return build_push(json.dumps(notification).encode(), "real")

@@ -16,7 +16,13 @@ from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting, series
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.ports.operations_project import Deployed, JobRun, Metric, MetricQuery, Subscription
+from shared.ports.operations_project import (
+    DeployedFunction,
+    JobRun,
+    Metric,
+    MetricQuery,
+    Subscription,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPS = "rollback-operations"
@@ -26,7 +32,7 @@ AGENT = f"serviceAccount:service-1{MONITORING}"
 WELL, DOUBTFUL, WRONG, UNKNOWN = CheckVerdict
 
 
-def push(topic: str) -> Subscription:
+def build_push_subscription(topic: str) -> Subscription:
     """The push of a topic, as it should be."""
     [entry_point] = [name for name, several in topics.ENTRY_POINTS.items() if topic in several]
     uri = f"https://{function(entry_point)}-x.a.run.app"
@@ -40,21 +46,23 @@ def push(topic: str) -> Subscription:
         kept_for=timedelta(days=7),
         backoff=topics.backoff(topic),
         dead_letters=f"projects/{OPS}/topics/{topics.DEAD_LETTERS}",
-        attempts=topics.LIMIT_ATTEMPTS,
+        attempts=topics.MAX_DELIVERY_ATTEMPTS,
     )
 
 
-PUSHES = tuple(push(topic) for topic in topics.ALL if topic != topics.DEAD_LETTERS)
+PUSHES = tuple(
+    build_push_subscription(topic) for topic in topics.ALL_TOPICS if topic != topics.DEAD_LETTERS
+)
 KEPT = Subscription(
-    name=topics.LETTERS_KEPT,
+    name=topics.DEAD_LETTER_SUBSCRIPTION,
     topic=f"projects/{OPS}/topics/{topics.DEAD_LETTERS}",
-    kept_for=topics.LETTERS_KEPT_FOR,
+    kept_for=topics.DEAD_LETTER_RETENTION,
 )
 LABELS = {CODE_LABEL: "code", f"{POLICY_LABEL}shop": "policy"}
-CONSOLE = function(topics.CONSOLE)
+CONSOLE = function(topics.CONSOLE_ENTRY_POINT)
 COMMANDED = (topics.COMMANDS, topics.OVERRIDE)
 FUNCTIONS = tuple(
-    Deployed(
+    DeployedFunction(
         function(name),
         name,
         True,
@@ -62,7 +70,7 @@ FUNCTIONS = tuple(
         LABELS,
         f"{function(name)}@{OPS}.iam.gserviceaccount.com",
     )
-    for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
+    for name in (*topics.ENTRY_POINTS, topics.CONSOLE_ENTRY_POINT)
 )
 CALLED = JobRun(enabled=True, at=NOON - checks.CALLED_WITHIN)
 """The dead man's switch was called as long ago as it may be."""
@@ -76,12 +84,12 @@ OWNED = {
 }
 
 
-def member(entry_point: str) -> str:
+def responder_member(entry_point: str) -> str:
     """A responder, as policies name it."""
     return f"serviceAccount:{function(entry_point)}@{OPS}.iam.gserviceaccount.com"
 
 
-def asked(
+def build_measured_policy(
     one: MetricQuery, *filters: str, queries: tuple[str, ...] = (), **others: Any
 ) -> Measured:
     """What one alert policy asks for, all of which Cloud Monitoring knows."""
@@ -104,7 +112,7 @@ CLOCK_FILTER = (
 CLOCK_QUERY = (
     'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
 )
-MEASURED_SELF = asked(
+MEASURED_SELF = build_measured_policy(
     MetricQuery("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
 )
 
@@ -116,12 +124,12 @@ HEALTHY = InstallationFacts(
     policies={"shop": "policy"},
     policy_warnings=(),
     state=StoreTime(NOON, NOON, NOON),
-    topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL},
+    topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL_TOPICS},
     subscriptions=(*PUSHES, KEPT),
     grants={
-        **{topic: {} for topic in topics.ALL},
+        **{topic: {} for topic in topics.ALL_TOPICS},
         topics.ALERTS: {PUBLISHER: (AGENT,)},
-        topics.COMMANDS: {PUBLISHER: (member(topics.CONSOLE),)},
+        topics.COMMANDS: {PUBLISHER: (responder_member(topics.CONSOLE_ENTRY_POINT),)},
     },
     project_grants={"roles/owner": ("user:o@example.com",)},
     sign_in={"people": True, OPS: True},
@@ -131,15 +139,15 @@ HEALTHY = InstallationFacts(
     bucket_grants={
         VALUES: {
             **OWNED,
-            READER: (member("on_work"),),
+            READER: (responder_member("on_work"),),
             LISTS: (f"projectViewer:{OPS}",),
-            f"{OUR_ROLES}keeper": (member("on_deployment"),),
+            f"{OUR_ROLES}keeper": (responder_member("on_deployment"),),
         },
         EXPORTS: {
             **OWNED,
             READER: (f"projectOwner:{OPS}",),
             "roles/storage.admin": (f"serviceAccount:service-1{FIRESTORE}",),
-            f"{OUR_ROLES}mirrors": (member("on_clock"),),
+            f"{OUR_ROLES}mirrors": (responder_member("on_clock"),),
         },
     },
     functions=FUNCTIONS,
@@ -150,7 +158,7 @@ HEALTHY = InstallationFacts(
 """An installation on Google, as Terraform makes it."""
 
 
-def amiss(facts: InstallationFacts) -> list[tuple[str, str, CheckVerdict]]:
+def find_faults(facts: InstallationFacts) -> list[tuple[str, str, CheckVerdict]]:
     """Check, thing and verdict of whatever is not well."""
     return [
         (one.check, one.what, one.verdict)

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent.parent.parent
 
 
-def locked_here(name: str) -> dict[str, str]:
+def read_locked_versions(name: str) -> dict[str, str]:
     """Return the version of each distribution that a lock states for this machine."""
     lines = (ROOT / f"{name}.txt").read_text().splitlines()
     stated = [Requirement(line.rstrip("\\")) for line in lines if line[:1].isalnum()]

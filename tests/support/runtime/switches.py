@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -13,15 +13,15 @@ HOUR = timedelta(hours=1)
 SYSTEM = "systems/bookshop"
 
 
-def say(world: World, verb: str, **content: Any) -> str:
+def publish_command(world: World, verb: str, **content: Any) -> str:
     """Why a command was refused, or ""."""
-    before = len(dead_letters(world))
+    before = len(read_dead_letters(world))
     world.command(command=verb, **content)
     world.settle()
-    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+    return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
 
 
-def in_the_middle(world: World, verb: str, **content: Any) -> list[int]:
+def publish_after_second_shift(world: World, verb: str, **content: Any) -> list[int]:
     """Say it right after the second shift was sent; how much was in flight then, by its record."""
     seen: list[int] = []
 
@@ -39,19 +39,19 @@ def in_the_middle(world: World, verb: str, **content: Any) -> list[int]:
     return seen
 
 
-def iso(world: World, span: timedelta) -> str:
+def iso_time_after(world: World, span: timedelta) -> str:
     return (world.ports.clock.now() + span).isoformat()
 
 
-def text(world: World, event: str) -> list[str]:
+def notice_lines(world: World, event: str) -> list[str]:
     return [str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}" in one.key]
 
 
-def escalated() -> World:
+def build_frozen_escalation() -> World:
     """A bad release that nobody goes back from by machine, because all is frozen."""
     world = World()
     world.deploy_bad()
-    say(world, "freeze", until=iso(world, 5 * HOUR))
+    publish_command(world, "freeze", until=iso_time_after(world, 5 * HOUR))
     world.alert()
     world.pass_time(MINUTE)
     return world

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.support.dead_letters import refuse
+from responders.support.dead_letters import dead_letter_message
 from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.codec import decode
@@ -20,20 +20,20 @@ from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Query
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.asset_protection import derived_topics
-from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
-from shared.domain.presentation.notice_templates import Templates
+from shared.domain.presentation.notice_templates import NoticeTemplates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.engine.steps.functions import serve_revision, shift_traffic
 from shared.policy_files import loader
 from shared.ports.identity import TokenVerifier
 from shared.ports.platform import Services
-from shared.state.envelope import Message
+from shared.state.envelope import PubSubMessage
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores
@@ -46,7 +46,7 @@ from tests.support.fakes.groups import (
     ProjectFakes,
     SystemFakes,
 )
-from tests.support.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.pubsub.bus import MemoryBus, Published
@@ -77,7 +77,7 @@ TURNS = frozenset(
     }
 )
 """What happens at most once to a rollback, or to one of its steps."""
-EXAMPLE = loader.load(POLICIES / "example.yaml")
+EXAMPLE = loader.load_policy(POLICIES / "example.yaml")
 CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in EXAMPLE.probes))
 """The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
 BOOKSHOP = replace(CHECKED, collections={})
@@ -93,7 +93,7 @@ class FakePorts:
         self.clock = FakeClock(start)
         self.random = Random(seed)
         self.store = MemoryStore(self.clock, hook)
-        self.bus = MemoryBus(hook, topics.ALL)
+        self.bus = MemoryBus(hook, topics.ALL_TOPICS)
         self.world = FakePlatform(self.clock, policy.functions, hook)
         self.services: Services = self.world
         self.builds = FakeBuilder(self.world, self.clock, hook)
@@ -103,14 +103,14 @@ class FakePorts:
         self.sign_in = FakeIdentity(self.clock, policy.project)
         self.identity: TokenVerifier = self.sign_in
         self.console = "rollback-console@bookshop-ops.iam.gserviceaccount.com"
-        self.entrance = FakeEntrance(self.sign_in)
-        self.voice = FakeVoice(self.sign_in, self.console)
+        self.entrance = FakeSignIn(self.sign_in)
+        self.voice = FakeServiceIdentity(self.sign_in, self.console)
         self.counts = FakeMetrics(self.world, self.clock, hook)
         self.anchors = MemoryObjects(hook)
         self.sources = MemoryVault(self.clock, "sources", hook)
         self.values = MemoryVault(self.clock, "values", hook)
         self.quarantine = MemoryVault(self.clock, "quarantine", hook)
-        self.forms = Templates()
+        self.forms = NoticeTemplates()
         self.pages: MemoryPages | None = None
         """None: most worlds have no status page, which saves the time to write it."""
         self.alerts = FakeAlertStates(hook)
@@ -282,7 +282,7 @@ class World:
 
     def deliver(self, published: Published, published_at: datetime | None = None) -> bool:
         """Whether one delivery was acknowledged. Raises: what kills an instance."""
-        message = Message(
+        message = PubSubMessage(
             id=published.id,
             topic=f"projects/{self.policy.project}/topics/{published.topic}",
             data=published.data,
@@ -293,7 +293,7 @@ class World:
         try:
             self.responders[published.topic].receive(message)
         except Refused as refused:
-            refuse(message, refused.reason, self.ports, self.policy)
+            dead_letter_message(message, refused.reason, self.ports, self.policy)
         except LostRollback:
             return True
         except RollbackError:
@@ -343,7 +343,7 @@ class World:
     def live(self) -> dict[str, dict[str, int]]:
         """Percent per revision that each function really serves."""
         return {
-            name: shares(live.service.serving, live.service.latest_ready)
+            name: traffic_shares(live.service.serving, live.service.latest_ready)
             for name, live in self.ports.world.inventory().items()
         }
 
@@ -371,7 +371,7 @@ class World:
         """The names of what happened to one rollback, in order."""
         return [event.name for entry in self.trail(rollback) for event in entry.events]
 
-    def broken_laws(self) -> list[str]:
+    def find_violated_invariants(self) -> list[str]:
         """What no world may ever show, whatever happened in it."""
         found = []
         for one in self.rollbacks():

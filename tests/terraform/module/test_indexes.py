@@ -8,11 +8,11 @@ from functools import cache
 
 from local.installation import state_database
 from shared.core import topics
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from tests.support.data.corrupted_bookshop import Shop
-from tests.support.data.database_copies import ask as ask_for_a_copy
-from tests.support.data.database_copies import world as copying
-from tests.support.data.restore_tests import world as exporting
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from tests.support.data.corrupted_bookshop import CorruptedShop
+from tests.support.data.database_copies import build_shop_with_copies as copying
+from tests.support.data.database_copies import request_copy as ask_for_a_copy
+from tests.support.data.restore_tests import build_system_with_restore_tests as exporting
 from tests.terraform.entry_points import ROOT
 from tests.terraform.evaluator.evaluator import Configuration
 
@@ -25,14 +25,16 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     world.pass_time(timedelta(hours=1))
     world.publish(topics.COMMANDS, b"no command")
     world.ports.world.deploy()
-    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST, 100),))  # a pin ends
+    world.ports.world.change_by_hand(
+        "getBook", (TrafficTarget(LATEST_REVISION, 100),)
+    )  # a pin ends
     world.pass_time(timedelta(minutes=10))
     world.announce("v3")  # what was found before has another name now
     world.command(command="pause", actor="ada@example.com")
     world.settle()
-    repaired = Shop()
+    repaired = CorruptedShop()
     repaired.order()
-    repaired.parked()
+    repaired.run_until_parked()
     repaired.approve("bob")
     repaired.pass_time(timedelta(minutes=4))
     copied = copying()
@@ -51,7 +53,9 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     ]
 
     assert (
-        {one.values["collection"] for one in fields} == expiring == set(state_database.COLLECTIONS)
+        {one.values["collection"] for one in fields}
+        == expiring
+        == set(state_database.EXPIRING_COLLECTIONS)
     )
     assert {one.values["field"] for one in fields} == {"expires_at"}
     assert all(one.values["ttl_config"] == [{}] for one in fields)

@@ -200,7 +200,7 @@ def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(
 
     assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket, "on_notice": bucket}
     below = example.outputs["rollback"]["status_page"]
-    wanted = f"https://storage.googleapis.com/{bucket}/{status_page_html.folder('')}"
+    wanted = f"https://storage.googleapis.com/{bucket}/{status_page_html.system_folder('')}"
     assert below == (wanted if bucket else None)
 
 

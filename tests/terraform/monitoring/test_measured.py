@@ -10,7 +10,7 @@ from typing import Any
 from cli.doctor.finding import CheckVerdict
 from cli.doctor.installation import metrics as measuring
 from local.services.monitoring import descriptors, promql
-from local.services.monitoring.configuration import in_promql
+from local.services.monitoring.configuration import matches_promql_name
 from shared.ports.operations_project import Metric, MetricQuery
 from tests.terraform.conftest import configuration
 from tests.terraform.evaluator.evaluator import Configuration
@@ -74,7 +74,7 @@ def test_cloud_monitoring_knows_what_is_asked_for() -> None:
         name: Metric(frozenset(one.labels), frozenset({one.resource}))
         for name, one in known(made).items()
     }
-    resources = {name: frozenset(labels) for name, labels in descriptors.RESOURCES.items()}
+    resources = {name: frozenset(labels) for name, labels in descriptors.RESOURCE_LABELS.items()}
     wanted = asked(made)
 
     [found] = measuring.names("all", measuring.Measured(wanted, metrics, resources, {}))
@@ -95,9 +95,11 @@ def test_every_query_can_be_read_and_names_what_is_known() -> None:
         counted = [promql.selectors(measuring.counting(one)) for one in measuring.series(query)]
         assert {one for several in counted for one in several} == {*read}
         for one in read:
-            [metric] = [name for name in metrics if in_promql(name, metrics[name], one.metric)]
+            [metric] = [
+                name for name in metrics if matches_promql_name(name, metrics[name], one.metric)
+            ]
             resource = metrics[metric].resource
-            labels = {*metrics[metric].labels, *descriptors.RESOURCES[resource]}
+            labels = {*metrics[metric].labels, *descriptors.RESOURCE_LABELS[resource]}
             assert {label for label, _, _ in one.matchers} <= {*labels, "monitored_resource"}
 
 

@@ -54,7 +54,7 @@ def bare(folder: Path, **signals: str) -> Path:
 
 
 def loaded(*paths: Path) -> dict[str, Policy]:
-    return {policy.system: policy for policy in map(loader.load, paths)}
+    return {policy.system: policy for policy in map(loader.load_policy, paths)}
 
 
 @pytest.fixture(scope="module")
@@ -183,13 +183,13 @@ def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(
         }
         sent = json.dumps({"version": "1.2", "incident": incident})
         notification = monitoring_notification.parse_notification(sent.encode())
-        claimed = monitoring_notification.claim(notification, policies)
+        claimed = monitoring_notification.match_policy(notification, policies)
         assert claimed is not None
         assert claimed == (
             policies[policy["user_labels"]["rollback_system"]],
             policy["user_labels"]["rollback_signal"],
         )
-        assert not monitoring_notification.is_foreign(notification, claimed[0])
+        assert not monitoring_notification.is_of_foreign_project(notification, claimed[0])
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

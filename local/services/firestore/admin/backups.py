@@ -17,19 +17,24 @@ from typing import Any
 from google.cloud.firestore_admin_v1 import types
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.firestore.admin.exports import documents
 from local.services.firestore.data.databases import Databases
-from local.services.firestore.engine import Engine
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
-from local.services.firestore.refusals import exists, invalid, missing, unimplemented
+from local.services.firestore.refusals import (
+    already_exists,
+    invalid_argument,
+    not_found,
+    unimplemented,
+)
 from local.services.firestore.timeline import to_micros
 
-TAKES = timedelta(minutes=5)
+BACKUP_DURATION = timedelta(minutes=5)
 """A time of its own: Google publishes none."""
-LONGEST_KEPT = timedelta(weeks=14)
+MAX_RETENTION = timedelta(weeks=14)
 
 _DAY = timedelta(days=1)
 _SCHEDULES, _BACKUPS, _LOOKED = (
@@ -43,16 +48,16 @@ _Backup = types.Backup.pb()
 _READY, _CREATING = types.Backup.State.READY, types.Backup.State.CREATING
 
 
-class Backups:
+class DatabaseBackups:
     """The schedules and backups of all databases; safe for threads."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: FirestoreEngine,
         databases: Databases,
         clock: CloudClock,
         journal: Journal,
-        faults: Faults,
+        faults: FaultPoints,
     ) -> None:
         self._engine = engine
         self._databases = databases
@@ -72,7 +77,7 @@ class Backups:
         """A schedule by its full name. Raises: Refused NOT_FOUND."""
         with self._lock:
             if name not in self._schedules:
-                raise missing(f'There is no backup schedule "{name}".')
+                raise not_found(f'There is no backup schedule "{name}".')
             return self._schedules[name]
 
     def schedules(self, database: str) -> list[Any]:
@@ -85,11 +90,11 @@ class Backups:
         """A new schedule. Raises: Refused INVALID_ARGUMENT, ALREADY_EXISTS."""
         kind = asked.WhichOneof("recurrence")
         if kind is None:
-            raise invalid("A schedule needs a recurrence.")
-        _check(asked)
+            raise invalid_argument("A schedule needs a recurrence.")
+        _check_schedule(asked)
         with self._lock:
             if any(one.WhichOneof("recurrence") == kind for one in self.schedules(database)):
-                raise exists(f"The database has a {kind} already.")
+                raise already_exists(f"The database has a {kind} already.")
             schedule = _Schedule()
             schedule.CopyFrom(asked)
             seed = f"{database} {kind} {self._clock.now().isoformat()}"
@@ -98,9 +103,9 @@ class Backups:
             self._keep_schedule(schedule)
             return schedule
 
-    def retain(self, asked: Any) -> Any:
+    def update_schedule(self, asked: Any) -> Any:
         """The schedule, whose next backups are kept as long as `asked` says. Raises: Refused."""
-        _check(asked)
+        _check_schedule(asked)
         with self._lock:
             schedule = _Schedule()
             schedule.CopyFrom(self.schedule(asked.name))
@@ -120,7 +125,7 @@ class Backups:
         with self._lock:
             found = self._backups.get(name)
         if found is None or found.expire_time.ToDatetime(UTC) <= self._clock.now():
-            raise missing(f'There is no backup "{name}".')
+            raise not_found(f'There is no backup "{name}".')
         return self._as_of_now(found)
 
     def of(self, parent: str, wanted: str) -> list[Any]:
@@ -150,9 +155,9 @@ class Backups:
             self.backup(name)
             self._drop(name)
 
-    def content(self, name: str) -> Iterator[Document]:
+    def backup_documents(self, name: str) -> Iterator[Document]:
         """The documents of a backup, under their names in the database that it is of."""
-        for _, stored in self._journal.read(_content(name)):
+        for _, stored in self._journal.read(_content_service(name)):
             yield Document.FromString(stored)
 
     def catch_up(self) -> None:
@@ -165,7 +170,7 @@ class Backups:
             midnight = self._looked.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
             while midnight <= now:
                 for schedule in list(self._schedules.values()):
-                    if _is_due(schedule, midnight):
+                    if _is_backup_due(schedule, midnight):
                         self._make(schedule, midnight)
                 midnight += _DAY
             self._looked = now
@@ -181,7 +186,7 @@ class Backups:
             return
         try:
             database = self._databases.find(name)
-        except Refused:
+        except StatusError:
             return  # a schedule outlives its database, and makes nothing
         project = name.partition("/databases/")[0]
         id_ = uuid.uuid5(uuid.NAMESPACE_URL, f"{schedule.name} {time.isoformat()}")
@@ -192,26 +197,26 @@ class Backups:
         )
         backup.snapshot_time.FromDatetime(time)
         backup.expire_time.FromDatetime(expires)
-        with self._engine.looking(to_micros(backup.snapshot_time)) as view:
+        with self._engine.read_at(to_micros(backup.snapshot_time)) as view:
             found = list(documents(view, name))
         backup.stats.document_count = len(found)
         backup.stats.size_bytes = sum(one.ByteSize() for one in found)
         self._journal.write(
-            _content(backup.name), [(one.name, one.SerializeToString()) for one in found]
+            _content_service(backup.name), [(one.name, one.SerializeToString()) for one in found]
         )
         self._journal.write(_BACKUPS, [(backup.name, backup.SerializeToString())])
         self._backups[backup.name] = backup
 
     def _as_of_now(self, backup: Any) -> Any:
-        ready_at = backup.snapshot_time.ToDatetime(UTC) + TAKES
+        ready_at = backup.snapshot_time.ToDatetime(UTC) + BACKUP_DURATION
         shown = _Backup()
         shown.CopyFrom(backup)
         shown.state = _READY if self._clock.now() >= ready_at else _CREATING
         return shown
 
     def _drop(self, name: str) -> None:
-        kept = [(key, None) for key, _ in self._journal.read(_content(name))]
-        self._journal.write(_content(name), kept)
+        kept = [(key, None) for key, _ in self._journal.read(_content_service(name))]
+        self._journal.write(_content_service(name), kept)
         self._journal.write(_BACKUPS, [(name, None)])
         del self._backups[name]
 
@@ -221,13 +226,13 @@ class Backups:
         self._schedules[schedule.name] = schedule
 
 
-def _check(schedule: Any) -> None:
+def _check_schedule(schedule: Any) -> None:
     kept = schedule.retention.ToTimedelta()
-    if not timedelta() < kept <= LONGEST_KEPT:
-        raise invalid("Backups are kept for 14 weeks at most.")
+    if not timedelta() < kept <= MAX_RETENTION:
+        raise invalid_argument("Backups are kept for 14 weeks at most.")
 
 
-def _is_due(schedule: Any, midnight: datetime) -> bool:
+def _is_backup_due(schedule: Any, midnight: datetime) -> bool:
     if schedule.create_time.ToDatetime(UTC) > midnight:
         return False
     if schedule.WhichOneof("recurrence") == "daily_recurrence":
@@ -236,5 +241,5 @@ def _is_due(schedule: Any, midnight: datetime) -> bool:
     return midnight.isoweekday() == day
 
 
-def _content(backup: str) -> str:
+def _content_service(backup: str) -> str:
     return f"firestore-backup {backup}"

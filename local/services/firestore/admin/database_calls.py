@@ -12,16 +12,16 @@ from google.protobuf.message import Message
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Faults
+from local.faults.points import FaultPoints
 from local.services.firestore.admin import exports, imports, restores
-from local.services.firestore.admin.backups import Backups
-from local.services.firestore.admin.exports import Exports
-from local.services.firestore.admin.imports import Imports
-from local.services.firestore.admin.operations import Lasting
-from local.services.firestore.admin.restores import Copies
-from local.services.firestore.data.databases import State
+from local.services.firestore.admin.backups import DatabaseBackups
+from local.services.firestore.admin.exports import DocumentExports
+from local.services.firestore.admin.imports import DocumentImports
+from local.services.firestore.admin.operations import LongRunningOperations
+from local.services.firestore.admin.restores import DatabaseRestores
+from local.services.firestore.data.databases import DatabaseState
 from local.services.firestore.names import check_database
-from local.services.firestore.refusals import invalid, unimplemented
+from local.services.firestore.refusals import invalid_argument, unimplemented
 from local.services.firestore.service import FirestoreService
 from local.services.storage.buckets import Buckets
 
@@ -34,7 +34,7 @@ _ListedBackups = types.ListBackupsResponse.pb()
 _Schedules = types.ListBackupSchedulesResponse.pb()
 
 
-class DataCalls:
+class DatabaseAdminCalls:
     """Exports, backups and copies of databases, with `operations` that end later."""
 
     def __init__(
@@ -43,15 +43,15 @@ class DataCalls:
         buckets: Buckets,
         clock: CloudClock,
         journal: Journal,
-        faults: Faults,
+        faults: FaultPoints,
     ) -> None:
         engine, databases = firestore.engine, firestore.databases
         self._firestore = firestore
-        self.operations = Lasting(clock, journal, faults)
-        self.backups = Backups(engine, databases, clock, journal, faults)
-        self._exports = Exports(engine, self.operations, buckets, clock)
-        self._imports = Imports(engine, self.operations, buckets)
-        self._copies = Copies(engine, databases, self.backups, self.operations)
+        self.operations = LongRunningOperations(clock, journal, faults)
+        self.backups = DatabaseBackups(engine, databases, clock, journal, faults)
+        self._exports = DocumentExports(engine, self.operations, buckets, clock)
+        self._imports = DocumentImports(engine, self.operations, buckets)
+        self._copies = DatabaseRestores(engine, databases, self.backups, self.operations)
         self.operations.kinds = {
             exports.KIND: (exports.METADATA, self._exports.finish),
             imports.KIND: (imports.METADATA, self._imports.finish),
@@ -70,7 +70,7 @@ class DataCalls:
 
     def ImportDocuments(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The operation that puts an export's documents into a database."""
-        self._firestore.databases.admit(check_database(request.name))
+        self._firestore.databases.require_usable(check_database(request.name))
         return self._imports.begin(request)
 
     def RestoreDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
@@ -91,27 +91,27 @@ class DataCalls:
     def ListDatabases(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The databases of a project that were named or created."""
         return _Databases(
-            databases=self._firestore.databases.of(_checked(request.parent, _PROJECT))
+            databases=self._firestore.databases.of(_require_name(request.parent, _PROJECT))
         )
 
     def CreateDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation that is over already, with the empty database."""
-        project = _checked(request.parent, _PROJECT)
+        project = _require_name(request.parent, _PROJECT)
         made = self._firestore.databases.create(
-            project, request.database_id, request.database, State.OPEN
+            project, request.database_id, request.database, DatabaseState.OPEN
         )
-        return self.operations.over(made.name, _Created(), made)
+        return self.operations.completed(made.name, _Created(), made)
 
     def DeleteDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation that is over already; database and documents are gone, backups stay."""
         self.operations.catch_up()
         gone = self._firestore.databases.delete(check_database(request.name), request.etag)
         self._firestore.engine.drop(gone.name)
-        return self.operations.over(gone.name, _Deleted(), gone)
+        return self.operations.completed(gone.name, _Deleted(), gone)
 
     def CreateBackupSchedule(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The new schedule."""
-        self._firestore.databases.admit(check_database(request.parent))
+        self._firestore.databases.require_usable(check_database(request.parent))
         made: Message = self.backups.create_schedule(request.parent, request.backup_schedule)
         return made
 
@@ -129,7 +129,7 @@ class DataCalls:
         """The schedule with another retention."""
         if set(request.update_mask.paths) - {"retention"}:
             raise unimplemented("Of a schedule only its retention can be changed here.")
-        changed: Message = self.backups.retain(request.backup_schedule)
+        changed: Message = self.backups.update_schedule(request.backup_schedule)
         return changed
 
     def DeleteBackupSchedule(self, request: Any, _context: grpc.ServicerContext) -> Message:
@@ -146,7 +146,7 @@ class DataCalls:
     def ListBackups(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The backups of a location (`-`: of all)."""
         self.backups.catch_up()
-        parent = _checked(request.parent, _LOCATION)
+        parent = _require_name(request.parent, _LOCATION)
         return _ListedBackups(backups=self.backups.of(parent, request.filter))
 
     def DeleteBackup(self, request: Any, _context: grpc.ServicerContext) -> Message:
@@ -155,7 +155,7 @@ class DataCalls:
         return empty_pb2.Empty()
 
 
-def _checked(name: str, form: re.Pattern[str]) -> str:
+def _require_name(name: str, form: re.Pattern[str]) -> str:
     if not form.fullmatch(name):
-        raise invalid(f'"{name}" is not a parent of what is asked for.')
+        raise invalid_argument(f'"{name}" is not a parent of what is asked for.')
     return name

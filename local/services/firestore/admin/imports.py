@@ -18,16 +18,16 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 from google.protobuf.proto import parse_length_prefixed
 
-from local.services.firestore.admin.exports import overall
-from local.services.firestore.admin.operations import Lasting
-from local.services.firestore.engine import Engine
+from local.services.firestore.admin.exports import overall_metadata_path
+from local.services.firestore.admin.operations import LongRunningOperations
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.names import check_database
-from local.services.firestore.refusals import invalid, missing
+from local.services.firestore.refusals import invalid_argument, not_found
 from local.services.storage.buckets import Buckets
 from local.services.storage.refusals import Refusal
 
-TAKES = timedelta(minutes=5)
+IMPORT_DURATION = timedelta(minutes=5)
 """A time of its own: Google publishes none."""
 KIND = "importDocuments"
 METADATA = types.ImportDocumentsMetadata.pb()
@@ -36,10 +36,12 @@ _PREFIX = re.compile(r"gs://([^/]+)/(.*[^/])/?")
 _State = types.OperationState
 
 
-class Imports:
+class DocumentImports:
     """Imports into every database, from the buckets of the embedded Cloud Storage."""
 
-    def __init__(self, engine: Engine, lasting: Lasting, buckets: Buckets) -> None:
+    def __init__(
+        self, engine: FirestoreEngine, lasting: LongRunningOperations, buckets: Buckets
+    ) -> None:
         self._engine = engine
         self._lasting = lasting
         self._buckets = buckets
@@ -48,15 +50,15 @@ class Imports:
         """The operation of a new import, from an export that is whole. Raises: Refused."""
         database = check_database(request.name)
         if request.namespace_ids and list(request.namespace_ids) != [""]:
-            raise invalid("Firestore in native mode has no namespaces.")
+            raise invalid_argument("Firestore in native mode has no namespaces.")
         found = _PREFIX.fullmatch(request.input_uri_prefix)
         if found is None:
-            raise invalid(f"'{request.input_uri_prefix}' is not a Cloud Storage URI.")
+            raise invalid_argument(f"'{request.input_uri_prefix}' is not a Cloud Storage URI.")
         bucket, folder = found.groups()
-        self._require(bucket, overall(folder))
+        self._require(bucket, overall_metadata_path(folder))
         wanted = frozenset(request.collection_ids)
         documents = [
-            _moved(one, database)
+            _rename_document(one, database)
             for one in self._documents(bucket, f"{folder}/")
             if not wanted or one.name.rsplit("/", 2)[1] in wanted
         ]
@@ -67,7 +69,7 @@ class Imports:
             collection_ids=list(request.collection_ids),
         )
         metadata.progress_documents.estimated_work = len(documents)
-        return self._lasting.begin(KIND, database, metadata, TAKES)
+        return self._lasting.begin(KIND, database, metadata, IMPORT_DURATION)
 
     def finish(self, metadata: Any, failure: str) -> Message:
         """Nothing. Documents are there from the beginning on; one that fails leaves them behind."""
@@ -89,12 +91,12 @@ class Imports:
             self._buckets.find(bucket, name)
         except Refusal as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
-                raise missing(f"Google Cloud Storage file does not exist: /{bucket}/{name}") from (
-                    refusal
-                )
+                raise not_found(
+                    f"Google Cloud Storage file does not exist: /{bucket}/{name}"
+                ) from (refusal)
             raise
 
 
-def _moved(document: Document, database: str) -> Document:
+def _rename_document(document: Document, database: str) -> Document:
     document.name = f"{database}/documents/{document.name.partition('/documents/')[2]}"
     return document

@@ -17,41 +17,44 @@ from msgspec import Struct
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.pages import page
-from local.faults.points import Faults
-from local.services.firestore.refusals import missing, unimplemented
+from local.faults.points import FaultPoints
+from local.services.firestore.refusals import not_found, unimplemented
 from shared.core.codec import from_msgpack
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 Finish = Callable[[Message, str], Message]
 """Brings a job to its end: its operation's metadata, and why it fails ("": it does not), give the
 response. Called at least once: a restart may come between its effect and what is kept of it."""
 
-_KEPT_AS = "firestore-operations"
+_JOURNAL_SERVICE = "firestore-operations"
 _FILTERS = {"": None, "done:true": True, "done=true": True, "done=false": False}
 _FAILED = grpc.StatusCode.INTERNAL.value[0]
 
 
-class _Job(Struct, frozen=True):
+class _PendingOperation(Struct, frozen=True):
     kind: str
     operation: bytes
     due_at: datetime
     failure: str = ""
 
 
-class Lasting:
+class LongRunningOperations:
     """Operations that end when their time has come and somebody looks; safe for threads.
 
     `kinds` gives for each kind of job its metadata's type and what ends it.
     """
 
-    def __init__(self, clock: CloudClock, journal: Journal, faults: Faults) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultPoints) -> None:
         self._clock = clock
         self._journal = journal
         self._faults = faults
         self._lock = threading.RLock()
         self.kinds: Mapping[str, tuple[type[Message], Finish]] = {}
-        self._jobs = {name: from_msgpack(value, _Job) for name, value in journal.read(_KEPT_AS)}
+        self._jobs = {
+            name: from_msgpack(value, _PendingOperation)
+            for name, value in journal.read(_JOURNAL_SERVICE)
+        }
 
     def begin(self, kind: str, database: str, metadata: Any, takes: timedelta) -> Message:
         """The new operation of a database; faults know it as `{database}/{kind}`."""
@@ -59,7 +62,7 @@ class Lasting:
         metadata.start_time.FromDatetime(self._clock.now())
         operation = operations_pb2.Operation(name=f"{database}/operations/{uuid.uuid4().hex}")
         operation.metadata.Pack(metadata)
-        job = _Job(
+        job = _PendingOperation(
             kind,
             operation.SerializeToString(),
             self._clock.now() + takes + fate.delay,
@@ -69,7 +72,7 @@ class Lasting:
             self._keep(operation.name, job)
         return operation
 
-    def over(self, database: str, metadata: Message, response: Message) -> Message:
+    def completed(self, database: str, metadata: Message, response: Message) -> Message:
         """An operation that is over as soon as it is asked for, and not kept."""
         operation = operations_pb2.Operation(
             name=f"{database}/operations/{uuid.uuid4().hex}", done=True
@@ -82,7 +85,7 @@ class Lasting:
         """Bring to an end what is due."""
         with self._lock:
             for name, job in sorted(self._jobs.items(), key=lambda one: one[1].due_at):
-                if job.due_at <= self._clock.now() and not _message(job).done:
+                if job.due_at <= self._clock.now() and not _build_operation(job).done:
                     self._keep(name, self._ended(job))
 
     def GetOperation(self, request: Any, _context: grpc.ServicerContext) -> Message:
@@ -90,8 +93,8 @@ class Lasting:
         self.catch_up()
         job = self._jobs.get(request.name)
         if job is None:
-            raise missing(f'There is no operation "{request.name}".')
-        return _message(job)
+            raise not_found(f'There is no operation "{request.name}".')
+        return _build_operation(job)
 
     def ListOperations(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A database's operations: without a filter those that run or have failed, as Google does.
@@ -105,16 +108,20 @@ class Lasting:
         database = request.name.removesuffix("/operations")
         with self._lock:
             jobs = sorted(self._jobs.items())
-        found = [_message(job) for name, job in jobs if name.startswith(f"{database}/operations/")]
-        kept = [one for one in found if _is_wanted(one, wanted)]
+        found = [
+            _build_operation(job)
+            for name, job in jobs
+            if name.startswith(f"{database}/operations/")
+        ]
+        kept = [one for one in found if _matches_filter(one, wanted)]
         shown, token = page(
-            kept, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+            kept, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return operations_pb2.ListOperationsResponse(operations=shown, next_page_token=token)
 
-    def _ended(self, job: _Job) -> _Job:
+    def _ended(self, job: _PendingOperation) -> _PendingOperation:
         kind, finish = self.kinds[job.kind]
-        operation = _message(job)
+        operation = _build_operation(job)
         metadata: Any = kind()
         operation.metadata.Unpack(metadata)
         metadata.end_time.FromDatetime(job.due_at)
@@ -128,16 +135,16 @@ class Lasting:
             operation.response.Pack(response)
         return msgspec.structs.replace(job, operation=operation.SerializeToString())
 
-    def _keep(self, name: str, job: _Job) -> None:
-        self._journal.write(_KEPT_AS, [(name, msgspec.msgpack.encode(job))])
+    def _keep(self, name: str, job: _PendingOperation) -> None:
+        self._journal.write(_JOURNAL_SERVICE, [(name, msgspec.msgpack.encode(job))])
         self._jobs[name] = job
 
 
-def _message(job: _Job) -> Any:
+def _build_operation(job: _PendingOperation) -> Any:
     return operations_pb2.Operation.FromString(job.operation)
 
 
-def _is_wanted(operation: Any, done: bool | None) -> bool:
+def _matches_filter(operation: Any, done: bool | None) -> bool:
     if done is None:
         return not operation.done or operation.HasField("error")
     return bool(operation.done is done)

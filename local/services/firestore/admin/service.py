@@ -15,11 +15,11 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from local.core.pages import page
-from local.services.firestore.admin.database_calls import DataCalls
-from local.services.firestore.data.ttl import Group
-from local.services.firestore.refusals import invalid, unimplemented
+from local.services.firestore.admin.database_calls import DatabaseAdminCalls
+from local.services.firestore.data.ttl import CollectionGroup
+from local.services.firestore.refusals import invalid_argument, unimplemented
 
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 
 _FIELD = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)/fields/(.+)")
 _INDEX = re.compile(r"projects/[^/]+/databases/[^/]+/collectionGroups/[^/]+/indexes/[^/]+")
@@ -33,12 +33,12 @@ _IndexMetadata = types.IndexOperationMetadata.pb()
 _ACTIVE = types.Field.TtlConfig.State.ACTIVE
 
 
-class FirestoreAdmin(DataCalls):
+class FirestoreAdmin(DatabaseAdminCalls):
     """Time-to-live policies as fields, and indexes; a change is over as soon as it is asked for."""
 
     def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
         """The field, with its time-to-live policy if it has one; every field exists."""
-        group, field = _parse(request.name)
+        group, field = _parse_field_name(request.name)
         return self._field(group, field)
 
     def ListFields(self, request: Message, context: grpc.ServicerContext) -> Message:
@@ -52,13 +52,13 @@ class FirestoreAdmin(DataCalls):
             if group.database == database and collection_id in ("-", group.collection_id)
         ]
         shown, token = page(
-            fields, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+            fields, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return _ListFieldsResponse(fields=shown, next_page_token=token)
 
     def UpdateField(self, request: Message, context: grpc.ServicerContext) -> Message:
         """An operation that is over already; with `ttl_config` absent the policy is taken away."""
-        group, field = _parse(request.field.name)
+        group, field = _parse_field_name(request.field.name)
         paths = {path.split(".")[0] for path in request.update_mask.paths} or {"ttl_config"}
         if paths != {"ttl_config"}:
             raise unimplemented("Of a field only ttl_config can be changed here.")
@@ -78,7 +78,7 @@ class FirestoreAdmin(DataCalls):
             lambda one: str(one.name),
             request.page_size,
             request.page_token,
-            LARGEST_PAGE,
+            MAX_PAGE_SIZE,
         )
         return _ListIndexesResponse(indexes=shown, next_page_token=token)
 
@@ -103,7 +103,7 @@ class FirestoreAdmin(DataCalls):
         self._firestore.indexes.delete(_index_name(request.name))
         return empty_pb2.Empty()
 
-    def _field(self, group: Group, field: str) -> Message:
+    def _field(self, group: CollectionGroup, field: str) -> Message:
         message = _Field(name=f"{group}/fields/{field}")
         policy = self._firestore.expiry.policies().get(group)
         if policy is not None and policy.field == field:
@@ -112,7 +112,7 @@ class FirestoreAdmin(DataCalls):
                 message.ttl_config.expiration_offset.FromTimedelta(policy.offset)
         return message
 
-    def _operation(self, group: Group, field: str) -> Message:
+    def _operation(self, group: CollectionGroup, field: str) -> Message:
         changed = self._field(group, field)
         name = uuid.uuid5(uuid.NAMESPACE_URL, str(changed))
         operation = operations_pb2.Operation(name=f"{group.database}/operations/{name}", done=True)
@@ -121,22 +121,22 @@ class FirestoreAdmin(DataCalls):
         return operation
 
 
-def _parse(name: str) -> tuple[Group, str]:
+def _parse_field_name(name: str) -> tuple[CollectionGroup, str]:
     found = _FIELD.fullmatch(name)
     if found is None:
-        raise invalid(f'"{name}" is not the name of a field.')
+        raise invalid_argument(f'"{name}" is not the name of a field.')
     database, collection_id, field = found.groups()
-    return Group(database, collection_id), field
+    return CollectionGroup(database, collection_id), field
 
 
-def _group(name: str) -> Group:
+def _group(name: str) -> CollectionGroup:
     found = _PARENT.fullmatch(name)
     if found is None:
-        raise invalid(f'"{name}" is not the name of a collection group.')
-    return Group(*found.groups())
+        raise invalid_argument(f'"{name}" is not the name of a collection group.')
+    return CollectionGroup(*found.groups())
 
 
 def _index_name(name: str) -> str:
     if not _INDEX.fullmatch(name):
-        raise invalid(f'"{name}" is not the name of an index.')
+        raise invalid_argument(f'"{name}" is not the name of an index.')
     return name

@@ -15,14 +15,19 @@ from msgspec import Struct
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.firestore.refusals import exists, invalid, missing, unmet
-from local.services.firestore.timeline import PAST_HOUR, POINT_IN_TIME_WINDOW
+from local.services.firestore.refusals import (
+    already_exists,
+    failed_precondition,
+    invalid_argument,
+    not_found,
+)
+from local.services.firestore.timeline import DEFAULT_VERSION_RETENTION, PITR_VERSION_RETENTION
 from shared.core.codec import from_msgpack
 
 LOCATION = "nam5"
 """Where a database lies that nobody said a place for."""
 
-_KEPT_AS = "firestore-databases"
+_JOURNAL_SERVICE = "firestore-databases"
 _ID = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 _Database = types.Database.pb()
 _Type = types.Database.DatabaseType
@@ -30,7 +35,7 @@ _Recovery = types.Database.PointInTimeRecoveryEnablement
 _PROTECTED = types.Database.DeleteProtectionState.DELETE_PROTECTION_ENABLED
 
 
-class State(StrEnum):
+class DatabaseState(StrEnum):
     """What can be done with a database."""
 
     OPEN = "open"
@@ -39,9 +44,9 @@ class State(StrEnum):
     GONE = "gone"
 
 
-class _Known(Struct, frozen=True):
+class _DatabaseRecord(Struct, frozen=True):
     message: bytes
-    state: State
+    state: DatabaseState
 
 
 class Databases:
@@ -54,9 +59,12 @@ class Databases:
         self._journal = journal
         self._point_in_time_recovery = point_in_time_recovery
         self._lock = threading.RLock()
-        self._known = {name: from_msgpack(value, _Known) for name, value in journal.read(_KEPT_AS)}
+        self._known = {
+            name: from_msgpack(value, _DatabaseRecord)
+            for name, value in journal.read(_JOURNAL_SERVICE)
+        }
 
-    def admit(self, name: str) -> None:
+    def require_usable(self, name: str) -> None:
         """Nothing, once documents of the database can be read and written.
 
         Raises: Refused NOT_FOUND when it was deleted, FAILED_PRECONDITION while it is filled.
@@ -64,18 +72,18 @@ class Databases:
         with self._lock:
             known = self._known.get(name)
             if known is None:
-                self._keep(self._new(name, LOCATION), State.OPEN)
-            elif known.state is State.GONE:
-                raise _no(name)
-            elif known.state is State.FILLING:
-                raise unmet(f"The database {name} is not ready yet.")
+                self._keep(self._new(name, LOCATION), DatabaseState.OPEN)
+            elif known.state is DatabaseState.GONE:
+                raise _database_not_found(name)
+            elif known.state is DatabaseState.FILLING:
+                raise failed_precondition(f"The database {name} is not ready yet.")
 
     def find(self, name: str) -> Any:
         """A database, with how far back it can be read. Raises: Refused NOT_FOUND."""
         with self._lock:
             known = self._known.get(name)
-        if known is None or known.state is State.GONE:
-            raise _no(name)
+        if known is None or known.state is DatabaseState.GONE:
+            raise _database_not_found(name)
         return self._described(known)
 
     def of(self, project: str) -> list[Any]:
@@ -85,32 +93,32 @@ class Databases:
         return [
             self._described(one)
             for name, one in known
-            if name.startswith(f"{project}/databases/") and one.state is not State.GONE
+            if name.startswith(f"{project}/databases/") and one.state is not DatabaseState.GONE
         ]
 
-    def create(self, project: str, database_id: str, asked: Any, state: State) -> Any:
+    def create(self, project: str, database_id: str, asked: Any, state: DatabaseState) -> Any:
         """A new database at the place and with the protection that `asked` says.
 
         Raises: Refused INVALID_ARGUMENT, ALREADY_EXISTS.
         """
         name = f"{project}/databases/{database_id}"
         if not _ID.fullmatch(database_id):
-            raise invalid(f"Invalid database id: {database_id}")
+            raise invalid_argument(f"Invalid database id: {database_id}")
         if asked.type_ == _Type.DATASTORE_MODE:
-            raise invalid("Datastore mode is not served here.")
+            raise invalid_argument("Datastore mode is not served here.")
         with self._lock:
             known = self._known.get(name)
-            if known is not None and known.state is not State.GONE:
-                raise exists("Database already exists. Please use another database_id")
+            if known is not None and known.state is not DatabaseState.GONE:
+                raise already_exists("Database already exists. Please use another database_id")
             message = self._new(name, asked.location_id or LOCATION)
             message.delete_protection_state = asked.delete_protection_state
             self._keep(message, state)
             return message
 
-    def open(self, name: str) -> None:
+    def mark_ready(self, name: str) -> None:
         """Let a database that was being filled be read and written."""
         with self._lock:
-            self._keep(_Database.FromString(self._known[name].message), State.OPEN)
+            self._keep(_Database.FromString(self._known[name].message), DatabaseState.OPEN)
 
     def delete(self, name: str, etag: str = "") -> Any:
         """The database that is gone; its id can be used again.
@@ -119,15 +127,15 @@ class Databases:
         """
         with self._lock:
             known = self._known.get(name)
-            if known is None or known.state is State.GONE:
-                raise _no(name)
+            if known is None or known.state is DatabaseState.GONE:
+                raise _database_not_found(name)
             message = _Database.FromString(known.message)
             if message.delete_protection_state == _PROTECTED:
-                raise unmet(f"The database {name} is protected from deletion.")
+                raise failed_precondition(f"The database {name} is protected from deletion.")
             if etag and etag != message.etag:
-                raise unmet("The etag is not that of the database.")
+                raise failed_precondition("The etag is not that of the database.")
             message.delete_time.FromDatetime(self._clock.now())
-            self._keep(message, State.GONE)
+            self._keep(message, DatabaseState.GONE)
             return message
 
     def _new(self, name: str, location: str) -> Any:
@@ -143,13 +151,15 @@ class Databases:
         message.update_time.FromDatetime(now)
         return message
 
-    def _keep(self, message: Any, state: State) -> None:
-        known = _Known(message.SerializeToString(), state)
-        self._journal.write(_KEPT_AS, [(message.name, msgspec.msgpack.encode(known))])
+    def _keep(self, message: Any, state: DatabaseState) -> None:
+        known = _DatabaseRecord(message.SerializeToString(), state)
+        self._journal.write(_JOURNAL_SERVICE, [(message.name, msgspec.msgpack.encode(known))])
         self._known[message.name] = known
 
-    def _described(self, known: _Known) -> Any:
-        retention = POINT_IN_TIME_WINDOW if self._point_in_time_recovery else PAST_HOUR
+    def _described(self, known: _DatabaseRecord) -> Any:
+        retention = (
+            PITR_VERSION_RETENTION if self._point_in_time_recovery else DEFAULT_VERSION_RETENTION
+        )
         message = _Database.FromString(known.message)
         message.point_in_time_recovery_enablement = (
             _Recovery.POINT_IN_TIME_RECOVERY_ENABLED
@@ -162,5 +172,5 @@ class Databases:
         return message
 
 
-def _no(name: str) -> Exception:
-    return missing(f"The database {name} does not exist.")
+def _database_not_found(name: str) -> Exception:
+    return not_found(f"The database {name} does not exist.")

@@ -12,11 +12,11 @@ from local.services.firestore.messages import Document
 from local.services.firestore.names import collection_of, id_key
 from local.services.firestore.timeline import Timeline
 
-SERVICE = "firestore"
+JOURNAL_SERVICE = "firestore"
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class DocumentVersion:
     """What a document was from `time` (microseconds) on; None: deleted."""
 
     time: int
@@ -24,7 +24,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class _Replaced:
+class _SupersededVersion:
     """A version that no read at or after `until` sees."""
 
     until: int
@@ -36,10 +36,10 @@ class _Replaced:
 class _Collection:
     """The documents right in it by full name, of each its versions, and these names in order."""
 
-    versions: dict[str, list[Version]] = field(default_factory=dict)
+    versions: dict[str, list[DocumentVersion]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
 
-    def versions_of(self, name: str) -> list[Version]:
+    def versions_of(self, name: str) -> list[DocumentVersion]:
         """Those of a document, which has a place from now on."""
         if name not in self.versions:
             self.versions[name] = []
@@ -52,10 +52,10 @@ class _Collection:
         del self.names[self.names.index(name, bisect_left(self.names, id_key(name), key=id_key))]
 
 
-_NONE = _Collection()
+_EMPTY_COLLECTION = _Collection()
 
 
-class Documents:
+class DocumentHistory:
     """Documents by full name, at any time since the timeline's horizon.
 
     Documents that come out are shared and must not be changed. Not safe for threads: its callers
@@ -66,7 +66,7 @@ class Documents:
         self._journal = journal
         self._timeline = timeline
         self._collections: dict[str, _Collection] = {}
-        self._replaced: deque[_Replaced] = deque()
+        self._replaced: deque[_SupersededVersion] = deque()
         self._replay()
 
     def get(self, name: str, time: int) -> Document | None:
@@ -78,16 +78,16 @@ class Documents:
         versions = self._versions(name)
         return versions[-1].time if versions else 0
 
-    def within(self, collection: str, time: int) -> Iterator[Document]:
+    def documents_in(self, collection: str, time: int) -> Iterator[Document]:
         """The documents right in a collection at `time`, in no order."""
-        for versions in self._collections.get(collection, _NONE).versions.values():
+        for versions in self._collections.get(collection, _EMPTY_COLLECTION).versions.values():
             document = _at(versions, time)
             if document is not None:
                 yield document
 
     def names(self, collection: str) -> Sequence[str]:
         """The documents right in a collection at any time, in order."""
-        return self._collections.get(collection, _NONE).names
+        return self._collections.get(collection, _EMPTY_COLLECTION).names
 
     def collections_below(self, parent: str) -> list[str]:
         """The full names of all collections below a document or root, at any depth."""
@@ -107,27 +107,30 @@ class Documents:
         expired = self._expired()
         self._journal.write_together(
             [
-                *((SERVICE, _key(name, time), _stored(one)) for name, one in changes.items()),
-                *((SERVICE, _key(version.name, version.time), None) for version in expired),
+                *(
+                    (JOURNAL_SERVICE, _key(name, time), _encode_document(one))
+                    for name, one in changes.items()
+                ),
+                *((JOURNAL_SERVICE, _key(version.name, version.time), None) for version in expired),
                 *besides,
             ]
         )
         for name, document in changes.items():
-            self._replaced.extend(self._append(name, Version(time, document)))
+            self._replaced.extend(self._append(name, DocumentVersion(time, document)))
         for version in expired:
             self._replaced.popleft()
             self._forget(version)
 
     def _replay(self) -> None:
         replaced = []
-        for key, stored in self._journal.read(SERVICE):
+        for key, stored in self._journal.read(JOURNAL_SERVICE):
             name, _, digits = key.rpartition("@")
             document = Document.FromString(stored) if stored else None
-            replaced += self._append(name, Version(int(digits), document))
+            replaced += self._append(name, DocumentVersion(int(digits), document))
             self._timeline.move_past(int(digits))
         self._replaced.extend(sorted(replaced, key=lambda version: version.until))
 
-    def _append(self, name: str, version: Version) -> list[_Replaced]:
+    def _append(self, name: str, version: DocumentVersion) -> list[_SupersededVersion]:
         """Add the newest version of a document; the versions that need not be kept for long now.
 
         A deletion says nothing once reads cannot go behind it, so it is among them from the start.
@@ -136,16 +139,16 @@ class Documents:
             name
         )
         replaced = [
-            _Replaced(version.time, name, old.time)
+            _SupersededVersion(version.time, name, old.time)
             for old in versions[-1:]
             if old.document is not None
         ]
         if version.document is None:
-            replaced.append(_Replaced(version.time, name, version.time))
+            replaced.append(_SupersededVersion(version.time, name, version.time))
         versions.append(version)
         return replaced
 
-    def _expired(self) -> list[_Replaced]:
+    def _expired(self) -> list[_SupersededVersion]:
         horizon = self._timeline.horizon()
         expired = []
         for version in self._replaced:
@@ -154,7 +157,7 @@ class Documents:
             expired.append(version)
         return expired
 
-    def _forget(self, gone: _Replaced) -> None:
+    def _forget(self, gone: _SupersededVersion) -> None:
         """Let go of a version, which is the oldest of its document."""
         collection = collection_of(gone.name)
         documents = self._collections[collection]
@@ -165,11 +168,11 @@ class Documents:
         if not documents.names:
             del self._collections[collection]
 
-    def _versions(self, name: str) -> list[Version]:
-        return self._collections.get(collection_of(name), _NONE).versions.get(name, [])
+    def _versions(self, name: str) -> list[DocumentVersion]:
+        return self._collections.get(collection_of(name), _EMPTY_COLLECTION).versions.get(name, [])
 
 
-def _at(versions: list[Version], time: int) -> Document | None:
+def _at(versions: list[DocumentVersion], time: int) -> Document | None:
     for version in reversed(versions):
         if version.time <= time:
             return version.document
@@ -181,7 +184,7 @@ def _key(name: str, time: int) -> str:
     return f"{name}@{time:020d}"
 
 
-def _stored(document: Document | None) -> bytes:
+def _encode_document(document: Document | None) -> bytes:
     """A document's bytes; none at all for a deletion, which no document has."""
     if document is None:
         return b""

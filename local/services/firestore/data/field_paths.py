@@ -8,17 +8,17 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from local.services.firestore.messages import Document, DocumentMask, Value
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 
 Path: TypeAlias = tuple[str, ...]
-NAME: Path = ("__name__",)
+NAME_PATH: Path = ("__name__",)
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _SEGMENT = re.compile(r"([A-Za-z_][A-Za-z_0-9]*)|`((?:[^`\\]|\\.)+)`", re.DOTALL)
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Path:
+def parse_field_path(text: str) -> Path:
     """A field path in its segments.
 
     Raises: Refused INVALID_ARGUMENT.
@@ -33,11 +33,11 @@ def parse(text: str) -> Path:
         if text[position] != ".":
             break
         position += 1
-    raise invalid(f'Invalid property path "{text}".')
+    raise invalid_argument(f'Invalid property path "{text}".')
 
 
-def written(path: Path) -> str:
-    """A path as `parse` reads it."""
+def format_field_path(path: Path) -> str:
+    """A path as `parse_field_path` reads it."""
     return ".".join(
         one if _SIMPLE.fullmatch(one) else "`" + re.sub(r"([`\\])", r"\\\1", one) + "`"
         for one in path
@@ -46,7 +46,7 @@ def written(path: Path) -> str:
 
 def lookup(document: Document, path: Path) -> Value | None:
     """The value at a path, `__name__` included; None where there is none."""
-    if path == NAME:
+    if path == NAME_PATH:
         return Value(reference_value=document.name)
     fields = document.fields
     for segment in path[:-1]:
@@ -85,13 +85,13 @@ def project(document: Document, paths: Iterable[Path]) -> Document:
     )
     for path in paths:
         value = lookup(document, path)
-        if value is not None and path != NAME:
+        if value is not None and path != NAME_PATH:
             assign(part, path, value)
     return part
 
 
-def masked(document: Document, mask: DocumentMask | None) -> Document:
+def apply_mask(document: Document, mask: DocumentMask | None) -> Document:
     """The document as a mask shows it; without a mask, the document itself."""
     if mask is None:
         return document
-    return project(document, [parse(path) for path in mask.field_paths])
+    return project(document, [parse_field_path(path) for path in mask.field_paths])

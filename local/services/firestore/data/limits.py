@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from local.services.firestore.messages import Document, Value
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 
 DOCUMENT_LIMIT_BYTES = 1_048_576
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
@@ -31,16 +31,18 @@ _FIXED_BYTES = {
 _MICROSECOND_NANOS = 1000
 
 
-def check_request(request: Message) -> None:
+def check_request_size(request: Message) -> None:
     """Refuse a request over 10 MiB.
 
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.ByteSize() > REQUEST_LIMIT_BYTES:
-        raise invalid(f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes.")
+        raise invalid_argument(
+            f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes."
+        )
 
 
-def bring_to_stored_form(document: Document) -> None:
+def normalize_document(document: Document) -> None:
     """Cut timestamps to the microsecond, and refuse what cannot be stored.
 
     Raises: Refused INVALID_ARGUMENT for a document over 1 MiB, maps nested over 20 deep, an array
@@ -48,28 +50,30 @@ def bring_to_stored_form(document: Document) -> None:
     """
     for name in document.fields:
         if _RESERVED_NAME.fullmatch(name):
-            raise invalid(f'Field name "{name}" is reserved.')
-    size = name_bytes(document.name) + _map_bytes(document.fields, 1) + 32
+            raise invalid_argument(f'Field name "{name}" is reserved.')
+    size = count_name_bytes(document.name) + _map_bytes(document.fields, 1) + 32
     if size > DOCUMENT_LIMIT_BYTES:
-        raise invalid(
+        raise invalid_argument(
             f"Document '{document.name}' cannot be written because its size ({size:,} bytes)"
             f" exceeds the maximum allowed size of {DOCUMENT_LIMIT_BYTES:,} bytes."
         )
 
 
-def name_bytes(name: str) -> int:
+def count_name_bytes(name: str) -> int:
     """What a document's name counts: its ids below the database, and 16."""
     return sum(_string_bytes(segment) for segment in name.split("/")[5:]) + 16
 
 
 def _map_bytes(fields: Any, depth: int) -> int:
     if depth > NESTING_LIMIT + 1:
-        raise invalid(f"Property contains more than {NESTING_LIMIT} levels of nesting.")
+        raise invalid_argument(f"Property contains more than {NESTING_LIMIT} levels of nesting.")
     size = 0
     for name, value in fields.items():
         name_size = _string_bytes(name)
         if not 1 < name_size <= FIELD_NAME_LIMIT_BYTES + 1:
-            raise invalid(f"Field name is empty or longer than {FIELD_NAME_LIMIT_BYTES} bytes.")
+            raise invalid_argument(
+                f"Field name is empty or longer than {FIELD_NAME_LIMIT_BYTES} bytes."
+            )
         size += name_size + _value_bytes(value, depth)
     return size
 
@@ -86,11 +90,11 @@ def _value_bytes(value: Value, depth: int) -> int:
         case "bytes_value":
             return len(value.bytes_value)
         case "reference_value":
-            return name_bytes(value.reference_value)
+            return count_name_bytes(value.reference_value)
         case "timestamp_value":
             value.timestamp_value.nanos -= value.timestamp_value.nanos % _MICROSECOND_NANOS
     if kind not in _FIXED_BYTES:
-        raise invalid(f"A value of type {kind or 'none'} cannot be stored.")
+        raise invalid_argument(f"A value of type {kind or 'none'} cannot be stored.")
     return _FIXED_BYTES[kind]
 
 
@@ -98,7 +102,7 @@ def _array_bytes(array: Value, depth: int) -> int:
     size = 0
     for value in array.array_value.values:
         if value.HasField("array_value"):
-            raise invalid("Cannot convert an array value in an array value.")
+            raise invalid_argument("Cannot convert an array value in an array value.")
         size += _value_bytes(value, depth + 1)
     return size
 

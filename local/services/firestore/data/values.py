@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from local.services.firestore.messages import Value
 from local.services.firestore.names import name_key
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 
 Key: TypeAlias = tuple[Any, ...]
 """Ordered as Firestore orders the values; its first element is the rank of the type."""
@@ -21,7 +21,7 @@ NULL, BOOLEAN, NUMBER, TIMESTAMP, STRING, BYTES, REFERENCE, POINT, ARRAY, VECTOR
 NULL_KEY: Key = (NULL,)
 NAN_KEY: Key = (NUMBER, 0)
 
-_VECTOR_MARK = "__vector__"
+_VECTOR_TYPE_KEY = "__vector__"
 
 
 def order_key(value: Value) -> Key:
@@ -75,12 +75,14 @@ def _plain_key(kind: str | None, value: Value) -> Key:
         case "geo_point_value":
             return (POINT, value.geo_point_value.latitude, value.geo_point_value.longitude)
         case _:
-            raise invalid(f"A value of type {kind or 'none'} cannot be stored or compared.")
+            raise invalid_argument(
+                f"A value of type {kind or 'none'} cannot be stored or compared."
+            )
 
 
 def _map_key(value: Value) -> Key:
     fields = value.map_value.fields
-    if "__type__" in fields and fields["__type__"].string_value == _VECTOR_MARK:
+    if "__type__" in fields and fields["__type__"].string_value == _VECTOR_TYPE_KEY:
         numbers = tuple(order_key(element) for element in fields["value"].array_value.values)
         return (VECTOR, len(numbers), numbers)
     return (MAP, tuple((name, order_key(fields[name])) for name in sorted(fields)))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local.services.firestore.data.field_paths import Path, lookup, parse
+from local.services.firestore.data.field_paths import Path, lookup, parse_field_path
 from local.services.firestore.data.values import number_of, number_value
 from local.services.firestore.messages import Document, StructuredAggregationQuery, Value
-from local.services.firestore.queries.query import Query, read_query
-from local.services.firestore.refusals import invalid
+from local.services.firestore.queries.query import DocumentQuery, read_query
+from local.services.firestore.refusals import invalid_argument
 
 AGGREGATIONS_LIMIT = 5
 
@@ -38,7 +38,7 @@ class Aggregation:
         values = (number_of(lookup(document, self.path)) for document in documents)
         numbers = [number for number in values if number is not None]
         if self.kind == "sum":
-            return _sum(numbers)
+            return _sum_numbers(numbers)
         if not numbers:
             return Value(null_value=0)
         return Value(double_value=sum(numbers) / len(numbers))
@@ -46,7 +46,7 @@ class Aggregation:
 
 def read_aggregations(
     parent: str, request: StructuredAggregationQuery
-) -> tuple[Query, dict[str, Aggregation]]:
+) -> tuple[DocumentQuery, dict[str, Aggregation]]:
     """The query below, and the aggregations by alias.
 
     Documents count only where they have every aggregated field, and without an order of its own the
@@ -55,9 +55,11 @@ def read_aggregations(
     Raises: Refused INVALID_ARGUMENT.
     """
     if not request.aggregations:
-        raise invalid("Aggregations can not be empty")
+        raise invalid_argument("Aggregations can not be empty")
     if len(request.aggregations) > AGGREGATIONS_LIMIT:
-        raise invalid(f"An aggregation query has at most {AGGREGATIONS_LIMIT} aggregations.")
+        raise invalid_argument(
+            f"An aggregation query has at most {AGGREGATIONS_LIMIT} aggregations."
+        )
     aggregations: dict[str, Aggregation] = {}
     unnamed = 0
     for message in request.aggregations:
@@ -65,28 +67,28 @@ def read_aggregations(
             unnamed += 1
         alias = message.alias or f"field_{unnamed}"
         if alias in aggregations:
-            raise invalid(f"Aggregation aliases contain duplicate alias: {alias}")
-        aggregations[alias] = _read(message)
+            raise invalid_argument(f"Aggregation aliases contain duplicate alias: {alias}")
+        aggregations[alias] = _read_aggregation(message)
     present = tuple(one.path for one in aggregations.values() if one.path is not None)
     return read_query(parent, request.structured_query, present), aggregations
 
 
-def _read(message: StructuredAggregationQuery.Aggregation) -> Aggregation:
+def _read_aggregation(message: StructuredAggregationQuery.Aggregation) -> Aggregation:
     match message.WhichOneof("operator"):
         case "count":
             limited = message.count.HasField("up_to")
             if limited and message.count.up_to.value <= 0:
-                raise invalid("The limit of a count must be positive.")
+                raise invalid_argument("The limit of a count must be positive.")
             return Aggregation("count", None, message.count.up_to.value if limited else None)
         case "sum":
-            return Aggregation("sum", parse(message.sum.field.field_path), None)
+            return Aggregation("sum", parse_field_path(message.sum.field.field_path), None)
         case "avg":
-            return Aggregation("avg", parse(message.avg.field.field_path), None)
+            return Aggregation("avg", parse_field_path(message.avg.field.field_path), None)
         case _:
-            raise invalid("An aggregation needs an operator.")
+            raise invalid_argument("An aggregation needs an operator.")
 
 
-def _sum(numbers: list[int | float]) -> Value:
+def _sum_numbers(numbers: list[int | float]) -> Value:
     """Integers stay an integer while the sum fits 64 bits; else it is a double."""
     total = sum(numbers)
     if isinstance(total, int) and total not in _INTEGER_RANGE:

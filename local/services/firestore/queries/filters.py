@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from google.cloud.firestore_v1 import types
 
-from local.services.firestore.data.field_paths import NAME, Path, lookup, parse
+from local.services.firestore.data.field_paths import NAME_PATH, Path, lookup, parse_field_path
 from local.services.firestore.data.values import ARRAY, NAN_KEY, NULL_KEY, Key, order_key
 from local.services.firestore.messages import Document, StructuredQuery, Value
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 
 Predicate: TypeAlias = Callable[[Document], bool]
 Test: TypeAlias = Callable[[Key], bool]
@@ -44,11 +44,15 @@ def predicate(where: StructuredQuery.Filter) -> Predicate:
     """
     match where.WhichOneof("filter_type"):
         case "composite_filter":
-            return _composite(where.composite_filter)
+            return _build_composite_predicate(where.composite_filter)
         case "field_filter":
-            return _on_field(where.field_filter.field.field_path, _field_test(where.field_filter))
+            return _build_field_predicate(
+                where.field_filter.field.field_path, _field_test(where.field_filter)
+            )
         case "unary_filter":
-            return _on_field(where.unary_filter.field.field_path, _unary_test(where.unary_filter))
+            return _build_field_predicate(
+                where.unary_filter.field.field_path, _unary_test(where.unary_filter)
+            )
         case _:
             return lambda document: True
 
@@ -60,28 +64,28 @@ def inequality_fields(where: StructuredQuery.Filter) -> set[Path]:
             parts = [inequality_fields(part) for part in where.composite_filter.filters]
             return set().union(*parts)
         case "field_filter" if where.field_filter.op in _INEQUALITIES:
-            return {parse(where.field_filter.field.field_path)}
+            return {parse_field_path(where.field_filter.field.field_path)}
         case "unary_filter" if where.unary_filter.op in _UNARY_INEQUALITIES:
-            return {parse(where.unary_filter.field.field_path)}
+            return {parse_field_path(where.unary_filter.field.field_path)}
         case _:
             return set()
 
 
-def _composite(composite: StructuredQuery.CompositeFilter) -> Predicate:
+def _build_composite_predicate(composite: StructuredQuery.CompositeFilter) -> Predicate:
     parts = [predicate(part) for part in composite.filters]
     if not parts:
-        raise invalid("A composite filter needs at least one filter.")
+        raise invalid_argument("A composite filter needs at least one filter.")
     match composite.op:
         case _Composite.AND:
             return lambda document: all(part(document) for part in parts)
         case _Composite.OR:
             return lambda document: any(part(document) for part in parts)
         case op:
-            raise invalid(f"Unknown composite operator {op}.")
+            raise invalid_argument(f"Unknown composite operator {op}.")
 
 
-def _on_field(field_path: str, test: Test) -> Predicate:
-    path = parse(field_path)
+def _build_field_predicate(field_path: str, test: Test) -> Predicate:
+    path = parse_field_path(field_path)
 
     def passes(document: Document) -> bool:
         value = lookup(document, path)
@@ -101,13 +105,13 @@ def _unary_test(unary: StructuredQuery.UnaryFilter) -> Test:
         case _Unary.IS_NOT_NULL:
             return lambda key: key != NULL_KEY
         case op:
-            raise invalid(f"Unknown unary operator {op}.")
+            raise invalid_argument(f"Unknown unary operator {op}.")
 
 
 def _field_test(field: StructuredQuery.FieldFilter) -> Test:
     _check_name_operand(field)
     if field.op in (_Op.IN, _Op.NOT_IN, _Op.ARRAY_CONTAINS_ANY):
-        return _membership_test(field.op, _operands(field))
+        return _membership_test(field.op, _operand_keys(field))
     want = order_key(field.value)
     match field.op:
         case _Op.EQUAL:
@@ -132,7 +136,7 @@ def _order_test(op: int, want: Key) -> Test:
         case _Op.GREATER_THAN_OR_EQUAL:
             return lambda key: key[0] == want[0] and key >= want
         case _:
-            raise invalid(f"Unknown field operator {op}.")
+            raise invalid_argument(f"Unknown field operator {op}.")
 
 
 def _membership_test(op: int, wanted: frozenset[Key]) -> Test:
@@ -147,18 +151,18 @@ def _membership_test(op: int, wanted: frozenset[Key]) -> Test:
             return lambda key: key not in wanted and key != NULL_KEY
 
 
-def _operands(field: StructuredQuery.FieldFilter) -> frozenset[Key]:
+def _operand_keys(field: StructuredQuery.FieldFilter) -> frozenset[Key]:
     values = field.value.array_value.values
     limit = NOT_IN_LIMIT if field.op == _Op.NOT_IN else IN_LIMIT
     if not 1 <= len(values) <= limit:
         name = _Op(field.op).name
-        raise invalid(f"'{name}' requires a non-empty array of at most {limit} values.")
+        raise invalid_argument(f"'{name}' requires a non-empty array of at most {limit} values.")
     return frozenset(order_key(value) for value in values)
 
 
 def _check_name_operand(field: StructuredQuery.FieldFilter) -> None:
-    if parse(field.field.field_path) != NAME:
+    if parse_field_path(field.field.field_path) != NAME_PATH:
         return
     operands: list[Value] = list(field.value.array_value.values) or [field.value]
     if not all(operand.HasField("reference_value") for operand in operands):
-        raise invalid("__key__ filter value must be a Key")
+        raise invalid_argument("__key__ filter value must be a Key")

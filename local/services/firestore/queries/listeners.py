@@ -18,12 +18,12 @@ from google.cloud.firestore_v1 import types
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from local.core.grpc_services import Refused
-from local.services.firestore.engine import Engine, View
+from local.core.grpc_services import StatusError
+from local.services.firestore.engine import DocumentView, FirestoreEngine
 from local.services.firestore.messages import Document, Target
 from local.services.firestore.names import check_database, check_document
-from local.services.firestore.queries.query import Query, read_query
-from local.services.firestore.refusals import invalid
+from local.services.firestore.queries.query import DocumentQuery, read_query
+from local.services.firestore.refusals import invalid_argument
 from local.services.firestore.timeline import to_timestamp
 
 ListenRequest: TypeAlias = Message
@@ -35,11 +35,11 @@ _TOKEN_BYTES = 8
 
 
 @dataclass
-class _Target:
+class _ListenTarget:
     """One thing listened to, and the documents of it that the client knows."""
 
     number: int
-    query: Query | None
+    query: DocumentQuery | None
     """None: the documents in `names`."""
     names: frozenset[str]
     once: bool
@@ -51,57 +51,57 @@ class _Target:
             return not self.names.isdisjoint(changed)
         return any(self.query.scope.covers(name) for name in changed)
 
-    def look(self, view: View) -> list[Document]:
+    def look(self, view: DocumentView) -> list[Document]:
         """The documents that are in the target now, as shown to the client."""
         if self.query is not None:
-            return [self.query.shown(document) for document in view.run(self.query)]
+            return [self.query.project_document(document) for document in view.run(self.query)]
         found = (view.get(name) for name in sorted(self.names))
         return [document for document in found if document is not None]
 
 
-class _End:
+class _StreamEnd:
     """The stream is over."""
 
 
-_Event: TypeAlias = "ListenRequest | frozenset[str] | _End"
+_Event: TypeAlias = "ListenRequest | frozenset[str] | _StreamEnd"
 
 
 def listen(
-    engine: Engine, requests: Iterator[ListenRequest], context: grpc.ServicerContext
+    engine: FirestoreEngine, requests: Iterator[ListenRequest], context: grpc.ServicerContext
 ) -> Iterator[Message]:
     """Answer the requests of one stream and tell of every change, until the client goes away."""
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-    if not context.add_callback(lambda: events.put(_End())):
+    if not context.add_callback(lambda: events.put(_StreamEnd())):
         return
-    reader = threading.Thread(target=_forward, args=(requests, events), daemon=True)
+    reader = threading.Thread(target=_enqueue_requests, args=(requests, events), daemon=True)
     reader.start()
-    with engine.listening(lambda names: events.put(frozenset(names))):
-        yield from _answer(engine, events)
+    with engine.add_listener(lambda names: events.put(frozenset(names))):
+        yield from _answer_events(engine, events)
 
 
-def _forward(requests: Iterator[ListenRequest], events: queue.SimpleQueue[_Event]) -> None:
+def _enqueue_requests(requests: Iterator[ListenRequest], events: queue.SimpleQueue[_Event]) -> None:
     """Put every request among the events, and the end of the call after them."""
     try:
         with suppress(grpc.RpcError):  # the client cancelled: an ordinary end
             for request in requests:
                 events.put(request)
     finally:
-        events.put(_End())
+        events.put(_StreamEnd())
 
 
-def _answer(engine: Engine, events: queue.SimpleQueue[_Event]) -> Iterator[Message]:
-    targets: dict[int, _Target] = {}
-    while not isinstance(event := events.get(), _End):
+def _answer_events(engine: FirestoreEngine, events: queue.SimpleQueue[_Event]) -> Iterator[Message]:
+    targets: dict[int, _ListenTarget] = {}
+    while not isinstance(event := events.get(), _StreamEnd):
         if not isinstance(event, frozenset):
-            yield from _retarget(engine, targets, event)
+            yield from _change_targets(engine, targets, event)
             continue
         touched = [target for target in targets.values() if target.is_touched(event)]
         if touched:
-            yield from _news(engine, touched)
+            yield from _build_snapshot(engine, touched)
 
 
-def _retarget(
-    engine: Engine, targets: dict[int, _Target], request: ListenRequest
+def _change_targets(
+    engine: FirestoreEngine, targets: dict[int, _ListenTarget], request: ListenRequest
 ) -> Iterator[Message]:
     """Add a target and send all of it, or remove one."""
     if request.WhichOneof("target_change") == "remove_target":
@@ -110,7 +110,7 @@ def _retarget(
         return
     try:
         target = _read_target(request, len(targets) + 1)
-    except Refused as refused:
+    except StatusError as refused:
         cause = Status(code=refused.code.value[0], message=refused.message)
         yield _target_change(_Kind.REMOVE, [request.add_target.target_id], cause=cause)
         return
@@ -118,7 +118,7 @@ def _retarget(
     yield _target_change(_Kind.ADD, [target.number])
     if request.add_target.WhichOneof("resume_type"):
         yield _target_change(_Kind.RESET, [target.number])
-    with engine.looking() as view:
+    with engine.read_at() as view:
         changes = _changes(target, view)
     yield from changes
     yield _target_change(_Kind.CURRENT, [target.number], view.time)
@@ -128,20 +128,20 @@ def _retarget(
     yield _target_change(_Kind.NO_CHANGE, [], view.time)
 
 
-def _news(engine: Engine, targets: list[_Target]) -> Iterator[Message]:
+def _build_snapshot(engine: FirestoreEngine, targets: list[_ListenTarget]) -> Iterator[Message]:
     """What changed in the targets up to now, all at one time, and that it is consistent."""
-    with engine.looking() as view:
+    with engine.read_at() as view:
         changes = [change for target in targets for change in _changes(target, view)]
     if changes:
         yield from changes
         yield _target_change(_Kind.NO_CHANGE, [], view.time)
 
 
-def _changes(target: _Target, view: View) -> list[Message]:
+def _changes(target: _ListenTarget, view: DocumentView) -> list[Message]:
     """The differences between what the client knows of a target and what is there."""
     now = {document.name: document for document in target.look(view)}
     known, target.known = target.known, now
-    gone = [_departure(target, view, name) for name in known if name not in now]
+    gone = [_build_removal(target, view, name) for name in known if name not in now]
     changed = [
         _Response(document_change={"document": document, "target_ids": [target.number]})
         for name, document in now.items()
@@ -150,7 +150,7 @@ def _changes(target: _Target, view: View) -> list[Message]:
     return gone + changed
 
 
-def _departure(target: _Target, view: View, name: str) -> Message:
+def _build_removal(target: _ListenTarget, view: DocumentView, name: str) -> Message:
     """A document that left a target: it is gone, or it is only no longer in it."""
     left = {
         "document": name,
@@ -172,18 +172,18 @@ def _target_change(
     return _Response(target_change=change)
 
 
-def _read_target(request: ListenRequest, unnumbered: int) -> _Target:
+def _read_target(request: ListenRequest, unnumbered: int) -> _ListenTarget:
     target: Target = request.add_target
     number = target.target_id or unnumbered
     match target.WhichOneof("target_type"):
         case "query":
             query = read_query(target.query.parent, target.query.structured_query)
-            return _Target(number, query, frozenset(), target.once)
+            return _ListenTarget(number, query, frozenset(), target.once)
         case "documents":
             names = frozenset(
                 check_document(name, check_database(request.database))
                 for name in target.documents.documents
             )
-            return _Target(number, None, names, target.once)
+            return _ListenTarget(number, None, names, target.once)
         case _:
-            raise invalid("A target must be a query or documents.")
+            raise invalid_argument("A target must be a query or documents.")

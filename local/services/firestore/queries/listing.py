@@ -8,11 +8,11 @@ from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from local.services.firestore.engine import View
+from local.services.firestore.engine import DocumentView
 from local.services.firestore.messages import Document, StructuredQuery
 from local.services.firestore.names import ancestors, name_key
-from local.services.firestore.queries.query import Scope, read_query
-from local.services.firestore.refusals import invalid
+from local.services.firestore.queries.query import QueryScope, read_query
+from local.services.firestore.refusals import invalid_argument
 
 PARTITION_DOCUMENTS = 128
 """The service does not part a query finer than this (Google's own system tests rely on it)."""
@@ -24,7 +24,7 @@ _PAGE_SIZE = 300
 
 
 @dataclass(frozen=True)
-class Page:
+class ListingPage:
     """Where a page begins: the time that all its pages are read at (None: now), and an offset."""
 
     time: int | None = None
@@ -36,20 +36,20 @@ class Page:
         return items[self.offset : end], f"{time}.{end}" if end < len(items) else ""
 
 
-def read_page(token: str) -> Page:
+def read_page(token: str) -> ListingPage:
     """The page that a token stands for; an empty one is the first.
 
     Raises: Refused INVALID_ARGUMENT.
     """
     if not token:
-        return Page()
+        return ListingPage()
     time, _, offset = token.partition(".")
     if not (time.isdecimal() and offset.isdecimal()):
-        raise invalid("Invalid page token.")
-    return Page(int(time), int(offset))
+        raise invalid_argument("Invalid page token.")
+    return ListingPage(int(time), int(offset))
 
 
-def documents(view: View, request: ListDocumentsRequest) -> list[Document]:
+def documents(view: DocumentView, request: ListDocumentsRequest) -> list[Document]:
     """All that a ListDocuments request asks for, in order.
 
     With `show_missing` also the names that hold collections and are no documents.
@@ -57,20 +57,20 @@ def documents(view: View, request: ListDocumentsRequest) -> list[Document]:
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.show_missing and request.order_by:
-        raise invalid("Missing documents cannot be shown in an order.")
+        raise invalid_argument("Missing documents cannot be shown in an order.")
     structured = StructuredQuery(
         from_=[StructuredQuery.CollectionSelector(collection_id=request.collection_id)],
-        order_by=_orders(request.order_by),
+        order_by=_parse_order_by(request.order_by),
     )
     query = read_query(request.parent, structured)
     found = view.run(query)
     if request.show_missing:
-        found += _missing(view, query.scope, {document.name for document in found})
+        found += _missing_documents(view, query.scope, {document.name for document in found})
         found.sort(key=lambda document: name_key(document.name))
     return found
 
 
-def collection_ids(view: View, parent: str) -> list[str]:
+def collection_ids(view: DocumentView, parent: str) -> list[str]:
     """The ids of the collections right below a document or root that hold anything, sorted."""
     skipped = len(parent) + 1
     return sorted(
@@ -88,7 +88,9 @@ def partition_points(found: Sequence[Document], wanted: int) -> list[str]:
     return [found[len(found) * part // (points + 1)].name for part in range(1, points + 1)]
 
 
-def _missing(view: View, scope: Scope, present: Iterable[str]) -> list[Document]:
+def _missing_documents(
+    view: DocumentView, scope: QueryScope, present: Iterable[str]
+) -> list[Document]:
     holders = {
         name
         for collection in view.documents.collections_below(scope.parent)
@@ -99,17 +101,17 @@ def _missing(view: View, scope: Scope, present: Iterable[str]) -> list[Document]
     return [Document(name=name) for name in holders.difference(present)]
 
 
-def _is_populated(view: View, collection: str) -> bool:
-    return next(view.documents.within(collection, view.time), None) is not None
+def _is_populated(view: DocumentView, collection: str) -> bool:
+    return next(view.documents.documents_in(collection, view.time), None) is not None
 
 
-def _orders(text: str) -> list[StructuredQuery.Order]:
+def _parse_order_by(text: str) -> list[StructuredQuery.Order]:
     """`order_by` as ListDocuments writes it: `priority desc, __name__`."""
     orders = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         path, _, direction = part.partition(" ")
         if direction.strip().lower() not in ("", "asc", "desc"):
-            raise invalid(f'Invalid order "{part}".')
+            raise invalid_argument(f'Invalid order "{part}".')
         orders.append(
             StructuredQuery.Order(
                 field=StructuredQuery.FieldReference(field_path=path),

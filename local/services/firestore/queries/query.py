@@ -10,13 +10,19 @@ from typing import TypeAlias
 
 from google.cloud.firestore_v1 import types
 
-from local.services.firestore.data.documents import Documents
-from local.services.firestore.data.field_paths import NAME, Path, lookup, parse, project
+from local.services.firestore.data.documents import DocumentHistory
+from local.services.firestore.data.field_paths import (
+    NAME_PATH,
+    Path,
+    lookup,
+    parse_field_path,
+    project,
+)
 from local.services.firestore.data.values import Key, order_key
 from local.services.firestore.messages import Cursor, Document, StructuredQuery, Value
 from local.services.firestore.names import check_parent, collection_of
 from local.services.firestore.queries.filters import Predicate, inequality_fields, predicate
-from local.services.firestore.refusals import invalid, unimplemented
+from local.services.firestore.refusals import invalid_argument, unimplemented
 
 Position: TypeAlias = tuple[Key, ...]
 """A document's place in a query: the key of each ordered field."""
@@ -25,7 +31,7 @@ _DESCENDING = types.StructuredQuery.Direction.DESCENDING
 
 
 @dataclass(frozen=True)
-class Scope:
+class QueryScope:
     """The collections that a query looks into."""
 
     parent: str
@@ -33,7 +39,7 @@ class Scope:
     """Empty: collections of any id."""
     descendants: bool
 
-    def collections(self, documents: Documents) -> list[str]:
+    def collections(self, documents: DocumentHistory) -> list[str]:
         """The full names of the collections that are there."""
         if self.collection_id and not self.descendants:
             return [f"{self.parent}/{self.collection_id}"]
@@ -51,7 +57,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Order:
+class QueryOrder:
     """One field that a query is ordered by; a document without it is not in the query."""
 
     path: Path
@@ -59,7 +65,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Bound:
+class QueryBound:
     """An end of the range: values for the first orders, and whether it lies before its equals."""
 
     keys: Position
@@ -67,14 +73,14 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Query:
+class DocumentQuery:
     """A query, ready to run."""
 
-    scope: Scope
+    scope: QueryScope
     passes: Predicate
-    orders: tuple[Order, ...]
-    start: Bound | None
-    end: Bound | None
+    orders: tuple[QueryOrder, ...]
+    start: QueryBound | None
+    end: QueryBound | None
     offset: int
     limit: int | None
     projection: tuple[Path, ...] | None
@@ -82,19 +88,19 @@ class Query:
     @property
     def is_by_name(self) -> bool:
         """Whether it has the order of names alone."""
-        return self.orders == (Order(NAME),)
+        return self.orders == (QueryOrder(NAME_PATH),)
 
-    def of_first(self, most: int) -> Query:
+    def limit_to(self, most: int) -> DocumentQuery:
         """What finds the first so many of what it finds."""
         return replace(self, limit=most if self.limit is None else min(self.limit, most))
 
-    def behind(self, found: Sequence[Document]) -> Query:
+    def start_after(self, found: Sequence[Document]) -> DocumentQuery:
         """What finds the rest, by name, when it has found these."""
         name = order_key(Value(reference_value=found[-1].name))
         left = None if self.limit is None else self.limit - len(found)
-        return replace(self, start=Bound((name,), before=False), offset=0, limit=left)
+        return replace(self, start=QueryBound((name,), before=False), offset=0, limit=left)
 
-    def run(self, documents: Documents, time: int) -> list[Document]:
+    def run(self, documents: DocumentHistory, time: int) -> list[Document]:
         """The whole documents that it finds at `time`, in its order."""
         collections = self.scope.collections(documents)
         last = None if self.limit is None else self.offset + self.limit
@@ -102,7 +108,7 @@ class Query:
             return list(islice(self._by_name(documents, collections[0], time), self.offset, last))
         found = []
         for collection in collections:
-            for document in documents.within(collection, time):
+            for document in documents.documents_in(collection, time):
                 position = self._position(document)
                 if position is not None:
                     found.append((position, document))
@@ -110,7 +116,7 @@ class Query:
             found.sort(key=lambda row: row[0][index], reverse=order.descending)
         return [document for _, document in found[self.offset : last]]
 
-    def admits(self, document: Document | None) -> bool:
+    def is_in_range(self, document: Document | None) -> bool:
         """Whether a document is in the range that it looks at, whatever offset and limit say."""
         return (
             document is not None
@@ -118,15 +124,17 @@ class Query:
             and self._position(document) is not None
         )
 
-    def shown(self, document: Document) -> Document:
+    def project_document(self, document: Document) -> Document:
         """What the query shows of a document that it found."""
         return document if self.projection is None else project(document, self.projection)
 
-    def _by_name(self, documents: Documents, collection: str, time: int) -> Iterator[Document]:
+    def _by_name(
+        self, documents: DocumentHistory, collection: str, time: int
+    ) -> Iterator[Document]:
         """What it finds in one collection in the order of names: nothing else is looked at."""
         names = documents.names(collection)
 
-        def place(bound: Bound, *, behind_equals: bool) -> int:
+        def place(bound: QueryBound, *, behind_equals: bool) -> int:
             def side(name: str) -> int:
                 return self._side((order_key(Value(reference_value=name)),), bound)
 
@@ -163,7 +171,7 @@ class Query:
                 return False
         return True
 
-    def _side(self, position: Position, bound: Bound) -> int:
+    def _side(self, position: Position, bound: QueryBound) -> int:
         """-1, 0 or 1: before a bound, at it, or after it."""
         for key, limit, order in zip(position, bound.keys, self.orders, strict=False):
             if key != limit:
@@ -171,7 +179,9 @@ class Query:
         return 0
 
 
-def read_query(parent: str, query: StructuredQuery, present: tuple[Path, ...] = ()) -> Query:
+def read_query(
+    parent: str, query: StructuredQuery, present: tuple[Path, ...] = ()
+) -> DocumentQuery:
     """A query from its message; it finds only documents that have the fields in `present`.
 
     Raises: Refused INVALID_ARGUMENT, UNIMPLEMENTED for a vector search.
@@ -179,9 +189,9 @@ def read_query(parent: str, query: StructuredQuery, present: tuple[Path, ...] = 
     if query.HasField("find_nearest"):
         raise unimplemented("Vector search is not available.")
     if query.offset < 0 or query.limit.value < 0:
-        raise invalid("Offset and limit must not be negative.")
+        raise invalid_argument("Offset and limit must not be negative.")
     orders = _orders(query, present)
-    return Query(
+    return DocumentQuery(
         scope=_scope(check_parent(parent), query),
         passes=predicate(query.where),
         orders=orders,
@@ -193,35 +203,35 @@ def read_query(parent: str, query: StructuredQuery, present: tuple[Path, ...] = 
     )
 
 
-def _scope(parent: str, query: StructuredQuery) -> Scope:
+def _scope(parent: str, query: StructuredQuery) -> QueryScope:
     if len(query.from_) > 1:
-        raise invalid("A query has at most one collection selector.")
+        raise invalid_argument("A query has at most one collection selector.")
     if not query.from_:
-        return Scope(parent, "", descendants=False)
+        return QueryScope(parent, "", descendants=False)
     selector = query.from_[0]
     if "/" in selector.collection_id:
-        raise invalid(f'Collection id "{selector.collection_id}" is invalid.')
-    return Scope(parent, selector.collection_id, selector.all_descendants)
+        raise invalid_argument(f'Collection id "{selector.collection_id}" is invalid.')
+    return QueryScope(parent, selector.collection_id, selector.all_descendants)
 
 
-def _orders(query: StructuredQuery, present: tuple[Path, ...]) -> tuple[Order, ...]:
+def _orders(query: StructuredQuery, present: tuple[Path, ...]) -> tuple[QueryOrder, ...]:
     """The orders asked for, then those implied: inequalities by name, `present`, `__name__`."""
     orders = [
-        Order(parse(order.field.field_path), order.direction == _DESCENDING)
+        QueryOrder(parse_field_path(order.field.field_path), order.direction == _DESCENDING)
         for order in query.order_by
     ]
     descending = orders[-1].descending if orders else False
-    for path in [*sorted(inequality_fields(query.where)), *present, NAME]:
+    for path in [*sorted(inequality_fields(query.where)), *present, NAME_PATH]:
         if all(order.path != path for order in orders):
-            orders.append(Order(path, descending))
+            orders.append(QueryOrder(path, descending))
     return tuple(orders)
 
 
-def _bound(cursor: Cursor, orders: tuple[Order, ...]) -> Bound:
+def _bound(cursor: Cursor, orders: tuple[QueryOrder, ...]) -> QueryBound:
     if len(cursor.values) > len(orders):
-        raise invalid("A cursor has more values than the query has orders.")
-    return Bound(tuple(order_key(value) for value in cursor.values), cursor.before)
+        raise invalid_argument("A cursor has more values than the query has orders.")
+    return QueryBound(tuple(order_key(value) for value in cursor.values), cursor.before)
 
 
 def _projection(query: StructuredQuery) -> tuple[Path, ...]:
-    return tuple(parse(field.field_path) for field in query.select.fields)
+    return tuple(parse_field_path(field.field_path) for field in query.select.fields)

@@ -19,14 +19,14 @@ from typing import TypeAlias
 
 from google.cloud.firestore_v1 import types
 
-from local.services.firestore.data.documents import Documents
+from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions
-from local.services.firestore.queries.query import Query
-from local.services.firestore.refusals import aborted, invalid
+from local.services.firestore.queries.query import DocumentQuery
+from local.services.firestore.refusals import aborted, invalid_argument
 from local.services.firestore.timeline import Timeline, to_micros
 
-LIFE = timedelta(seconds=270)
-IDLE = timedelta(seconds=60)
+MAX_TRANSACTION_AGE = timedelta(seconds=270)
+MAX_IDLE_TIME = timedelta(seconds=60)
 CONTENTION = (
     "Aborted due to cross-transaction contention. This occurs when multiple transactions attempt"
     " to access the same data, requiring Firestore to abort at least one in order to enforce"
@@ -48,7 +48,7 @@ class Concurrency(StrEnum):
     PESSIMISTIC = "pessimistic"
 
 
-class State(Enum):
+class TransactionState(Enum):
     """Where a transaction stands."""
 
     ACTIVE = auto()
@@ -71,23 +71,23 @@ class Transaction:
     used: int
     snapshot: int | None = None
     """The time that it reads at; None: the newest state, or not read yet."""
-    state: State = State.ACTIVE
+    state: TransactionState = TransactionState.ACTIVE
     names: set[str] = field(default_factory=set)
-    queries: list[tuple[Query, list[Document]]] = field(default_factory=list)
+    queries: list[tuple[DocumentQuery, list[Document]]] = field(default_factory=list)
 
-    def holds_against(
-        self, changes: Mapping[str, Document | None], documents: Documents, time: int
+    def conflicts_with(
+        self, changes: Mapping[str, Document | None], documents: DocumentHistory, time: int
     ) -> bool:
         """Whether these changes would change anything that it has read."""
         if not self.names.isdisjoint(changes):
             return True
         return any(
-            query.admits(documents.get(name, time)) or query.admits(after)
+            query.is_in_range(documents.get(name, time)) or query.is_in_range(after)
             for query, _ in self.queries
             for name, after in changes.items()
         )
 
-    def is_overtaken(self, documents: Documents, time: int) -> bool:
+    def is_snapshot_outdated(self, documents: DocumentHistory, time: int) -> bool:
         """Whether anything that it read at its snapshot has changed since."""
         if self.snapshot is None:
             return False
@@ -138,11 +138,11 @@ class Transactions:
         Raises: Refused INVALID_ARGUMENT when it is unknown, expired or over; ABORTED when wounded.
         """
         transaction = self._get(token, database)
-        if transaction.state is State.WOUNDED:
+        if transaction.state is TransactionState.WOUNDED:
             raise aborted(CONTENTION)
         now = self._timeline.read()
-        if transaction.state is not State.ACTIVE or self._has_expired(transaction, now):
-            raise invalid("The referenced transaction has expired or is no longer valid.")
+        if transaction.state is not TransactionState.ACTIVE or self._has_expired(transaction, now):
+            raise invalid_argument("The referenced transaction has expired or is no longer valid.")
         transaction.used = now
         return transaction
 
@@ -152,9 +152,9 @@ class Transactions:
         Raises: Refused INVALID_ARGUMENT when it is unknown or committed.
         """
         transaction = self._get(token, database)
-        if transaction.state is State.COMMITTED:
-            raise invalid("The referenced transaction has expired or is no longer valid.")
-        transaction.state = State.ROLLED_BACK
+        if transaction.state is TransactionState.COMMITTED:
+            raise invalid_argument("The referenced transaction has expired or is no longer valid.")
+        transaction.state = TransactionState.ROLLED_BACK
 
     def next_age(self, retried: bytes = b"") -> Age:
         """The age of who begins now, perhaps as another attempt of a transaction that is known."""
@@ -168,7 +168,7 @@ class Transactions:
         for transaction in self._known.values():
             if (
                 transaction.concurrency is Concurrency.PESSIMISTIC
-                and transaction.state is State.ACTIVE
+                and transaction.state is TransactionState.ACTIVE
                 and not self._has_expired(transaction, now)
             ):
                 yield transaction
@@ -176,7 +176,7 @@ class Transactions:
     def _get(self, token: bytes, database: str) -> Transaction:
         transaction = self._known.get(token)
         if transaction is None or transaction.database != database:
-            raise invalid("Invalid transaction.")
+            raise invalid_argument("Invalid transaction.")
         return transaction
 
     def _mode(self, options: TransactionOptions) -> Concurrency:
@@ -195,13 +195,13 @@ class Transactions:
 
     def _has_expired(self, transaction: Transaction, now: int) -> bool:
         return (
-            now - transaction.began > LIFE // _MICROSECOND
-            or now - transaction.used > IDLE // _MICROSECOND
+            now - transaction.began > MAX_TRANSACTION_AGE // _MICROSECOND
+            or now - transaction.used > MAX_IDLE_TIME // _MICROSECOND
         )
 
     def _forget_the_old(self) -> None:
         """Let go of transactions that nobody can use any more; they are kept as they began."""
-        horizon = self._timeline.read() - LIFE // _MICROSECOND
+        horizon = self._timeline.read() - MAX_TRANSACTION_AGE // _MICROSECOND
         for token, transaction in list(self._known.items()):
             if transaction.began >= horizon:
                 return

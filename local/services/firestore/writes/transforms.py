@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from local.services.firestore.data.field_paths import assign, lookup, parse
+from local.services.firestore.data.field_paths import assign, lookup, parse_field_path
 from local.services.firestore.data.values import number_of, number_value, order_key
 from local.services.firestore.messages import ArrayValue, Document, DocumentTransform, Value
-from local.services.firestore.refusals import invalid
+from local.services.firestore.refusals import invalid_argument
 from local.services.firestore.timeline import to_timestamp
 
 TRANSFORMS_PER_DOCUMENT = 500
@@ -33,12 +33,12 @@ def transform(
     """
     transforms = list(transforms)
     if len(transforms) > TRANSFORMS_PER_DOCUMENT:
-        raise invalid(f"More than {TRANSFORMS_PER_DOCUMENT} transforms on one document.")
-    return [_transform_one(document, one, time) for one in transforms]
+        raise invalid_argument(f"More than {TRANSFORMS_PER_DOCUMENT} transforms on one document.")
+    return [_apply_transform(document, one, time) for one in transforms]
 
 
-def _transform_one(document: Document, one: DocumentTransform.FieldTransform, time: int) -> Value:
-    path = parse(one.field_path)
+def _apply_transform(document: Document, one: DocumentTransform.FieldTransform, time: int) -> Value:
+    path = parse_field_path(one.field_path)
     stored = lookup(document, path)
     match one.WhichOneof("transform_type"):
         case "set_to_server_value":
@@ -56,7 +56,7 @@ def _transform_one(document: Document, one: DocumentTransform.FieldTransform, ti
             assign(document, path, _remove_all(stored, one.remove_all_from_array))
             return Value(null_value=0)
         case kind:
-            raise invalid(f"Unknown field transform {kind}.")
+            raise invalid_argument(f"Unknown field transform {kind}.")
     assign(document, path, computed)
     return computed
 
@@ -70,7 +70,7 @@ def _increment(stored: Value | None, by: Value) -> Value:
     """The sum; integers stop at the ends of 64 bits, and what is no number is replaced."""
     step = number_of(by)
     if step is None:
-        raise invalid("An increment must be a number.")
+        raise invalid_argument("An increment must be a number.")
     base = number_of(stored)
     if base is None:
         return by
@@ -85,7 +85,7 @@ def _extreme(stored: Value | None, offered: Value, wins: Callable[[float, float]
     """The one of two numbers that wins; what is equal stays as it is stored, NaN wins always."""
     new = number_of(offered)
     if new is None:
-        raise invalid("A maximum or minimum must be a number.")
+        raise invalid_argument("A maximum or minimum must be a number.")
     old = number_of(stored)
     if old is None or math.isnan(new) or wins(new, old):
         return offered

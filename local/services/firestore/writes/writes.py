@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from local.services.firestore.data.field_paths import assign, lookup, parse, remove
-from local.services.firestore.data.limits import bring_to_stored_form
+from local.services.firestore.data.field_paths import assign, lookup, parse_field_path, remove
+from local.services.firestore.data.limits import normalize_document
 from local.services.firestore.messages import Document, Precondition, Write, WriteResult
 from local.services.firestore.names import check_document
-from local.services.firestore.refusals import exists, invalid, missing, unmet
+from local.services.firestore.refusals import (
+    already_exists,
+    failed_precondition,
+    invalid_argument,
+    not_found,
+)
 from local.services.firestore.timeline import to_micros, to_timestamp
 from local.services.firestore.writes.transforms import transform
 
 
 @dataclass(frozen=True)
-class Applied:
+class WriteOutcome:
     """What a list of writes comes to; a document that is None is not there."""
 
     documents: dict[str, Document | None]
@@ -28,7 +33,7 @@ class Applied:
 
 def apply(
     writes: Iterable[Write], database: str, read: Callable[[str], Document | None], time: int
-) -> Applied:
+) -> WriteOutcome:
     """The outcome of the writes, in order, on what `read` gives; nothing is changed by it.
 
     A write that leaves a document as it is keeps its update time, and is no change. `time` is the
@@ -39,16 +44,16 @@ def apply(
     documents: dict[str, Document | None] = {}
     results = []
     for write in writes:
-        name = check_document(_target(write), database)
+        name = check_document(_target_name(write), database)
         before = documents[name] if name in documents else read(name)
         _check_precondition(name, write.current_document, before, time)
-        documents[name], result = _outcome(write, name, before, time)
+        documents[name], result = _apply_write(write, name, before, time)
         results.append(result)
     changes = {name: after for name, after in documents.items() if after is not read(name)}
-    return Applied(documents, changes, results)
+    return WriteOutcome(documents, changes, results)
 
 
-def _target(write: Write) -> str:
+def _target_name(write: Write) -> str:
     match write.WhichOneof("operation"):
         case "update":
             name: str = write.update.name
@@ -57,7 +62,7 @@ def _target(write: Write) -> str:
         case "transform":
             name = write.transform.document
         case _:
-            raise invalid("A write must update, delete or transform a document.")
+            raise invalid_argument("A write must update, delete or transform a document.")
     return name
 
 
@@ -66,37 +71,37 @@ def _check_precondition(
 ) -> None:
     match condition.WhichOneof("condition_type"):
         case "exists" if condition.exists and before is None:
-            raise missing(f"No document to update: {name}")
+            raise not_found(f"No document to update: {name}")
         case "exists" if not condition.exists and before is not None:
-            raise exists(f"Document already exists: {name}")
+            raise already_exists(f"Document already exists: {name}")
         case "update_time":
             _check_update_time(to_micros(condition.update_time), before, time)
 
 
 def _check_update_time(required: int, before: Document | None, time: int) -> None:
     if required > time:
-        raise invalid("The required update time lies in the future.")
+        raise invalid_argument("The required update time lies in the future.")
     stored = to_micros(before.update_time) if before is not None else 0
     if stored != required:
-        raise unmet(
+        raise failed_precondition(
             f"The stored version ({stored}) does not match the required base version ({required})."
         )
 
 
-def _outcome(
+def _apply_write(
     write: Write, name: str, before: Document | None, time: int
 ) -> tuple[Document | None, WriteResult]:
     if write.WhichOneof("operation") == "delete":
         return None, WriteResult()
-    after = _updated(write, name, before)
+    after = _build_updated_document(write, name, before)
     transforms = write.update_transforms or write.transform.field_transforms
     computed = transform(after, transforms, time)
-    bring_to_stored_form(after)
-    after = _stamped(after, before, time)
+    normalize_document(after)
+    after = _set_times(after, before, time)
     return after, WriteResult(update_time=after.update_time, transform_results=computed)
 
 
-def _updated(write: Write, name: str, before: Document | None) -> Document:
+def _build_updated_document(write: Write, name: str, before: Document | None) -> Document:
     """A new document with the fields that the write asks for, before its transforms."""
     after = Document(name=name)
     if write.HasField("update") and not write.HasField("update_mask"):
@@ -105,7 +110,7 @@ def _updated(write: Write, name: str, before: Document | None) -> Document:
     if before is not None:
         after.CopyFrom(before)
     for text in write.update_mask.field_paths:
-        path = parse(text)
+        path = parse_field_path(text)
         value = lookup(write.update, path)
         if value is None:
             remove(after, path)
@@ -114,7 +119,7 @@ def _updated(write: Write, name: str, before: Document | None) -> Document:
     return after
 
 
-def _stamped(after: Document, before: Document | None, time: int) -> Document:
+def _set_times(after: Document, before: Document | None, time: int) -> Document:
     """The document with its times; `before` itself when nothing differs."""
     now = to_timestamp(time)
     if before is None:

@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from local.services.pubsub.delivery.entries import Entry, Flow, Lease, Line, Message, Standing
+from local.services.pubsub.delivery.entries import (
+    DeliveryLease,
+    DeliveryState,
+    Entry,
+    FlowControl,
+    OrderingQueue,
+    PublishedMessage,
+)
 
-RETENTION_LOOK = timedelta(minutes=1)
+RETENTION_CHECK_INTERVAL = timedelta(minutes=1)
 """How often outlived messages are looked for: a look reads the whole backlog."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Rules:
+class DeliveryRules:
     """What of a subscription's configuration governs delivery."""
 
     ordered: bool
@@ -49,31 +56,31 @@ class Backlog:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: DeliveryRules,
         session: int,
         record: Callable[[Entry], None],
-        bury: Callable[[Message, int], bool],
+        bury: Callable[[PublishedMessage, int], bool],
     ) -> None:
         self.rules = rules
         self._session = session
         self._record = record
         self._bury = bury
         self._entries: dict[int, Entry] = {}
-        self._leases: dict[str, Lease] = {}
-        self._lines: dict[str, Line] = {}
+        self._leases: dict[str, DeliveryLease] = {}
+        self._lines: dict[str, OrderingQueue] = {}
         # Heaps hold stale items too: each is compared with its entry's standing when it comes up.
         self._ready: list[tuple[int, int, Entry]] = []
         self._delayed: list[tuple[datetime, int, Entry]] = []
-        self._deadlines: list[tuple[datetime, int, Lease]] = []
+        self._deadlines: list[tuple[datetime, int, DeliveryLease]] = []
         self._tick = count()
         self._retention_look = datetime.min.replace(tzinfo=UTC)
 
-    def govern(self, rules: Rules) -> None:
+    def set_rules(self, rules: DeliveryRules) -> None:
         """Follow other rules from now on."""
         self.rules = rules
         self._retention_look = datetime.min.replace(tzinfo=UTC)
 
-    def add(self, message: Message, due: datetime | None = None, copies: int = 0) -> None:
+    def add(self, message: PublishedMessage, due: datetime | None = None, copies: int = 0) -> None:
         """A new message waits, perhaps until it is due, to be delivered that many times more."""
         entry = Entry(message, copies=copies)
         if due is not None:
@@ -81,23 +88,25 @@ class Backlog:
         self._enter(entry)
         self._record(entry)
 
-    def restore(self, message: Message, failures: int, due: datetime | None, acked: bool) -> None:
+    def restore(
+        self, message: PublishedMessage, failures: int, due: datetime | None, acked: bool
+    ) -> None:
         """An entry as it was recorded before a restart; in ascending order of sequence."""
         entry = Entry(message, failures)
         if acked:
-            entry.standing = Standing.ACKED
+            entry.standing = DeliveryState.ACKED
         elif due is not None:
             self._delay(entry, due)
         self._enter(entry)
 
     def take(
-        self, now: datetime, hold: timedelta, flow: Flow, most: int, most_bytes: int
-    ) -> list[Lease]:
+        self, now: datetime, hold: timedelta, flow: FlowControl, most: int, most_bytes: int
+    ) -> list[DeliveryLease]:
         """Lease what is ready, oldest first, until `hold` from now; none beyond the flow's room.
 
         At most `most` messages, ending with the first that reaches `most_bytes`.
         """
-        leases: list[Lease] = []
+        leases: list[DeliveryLease] = []
         opened: set[str] = set()
         size = 0
         while self._ready and flow.open() and len(leases) < most and size < most_bytes:
@@ -139,7 +148,7 @@ class Backlog:
         if lease is not None:
             self._fail(lease.entry, now)
 
-    def abandon(self, flow: Flow) -> None:
+    def abandon(self, flow: FlowControl) -> None:
         """Return what was sent on a flow and never seen there: the delivery did not happen."""
         unseen = [lease for lease in self._leases.values() if lease.flow is flow and not lease.seen]
         for lease in unseen:
@@ -166,7 +175,7 @@ class Backlog:
                 self._fail(lease.entry, now)
         while self._delayed and self._delayed[0][0] <= now:
             due, _, entry = heapq.heappop(self._delayed)
-            if entry.standing is Standing.DELAYED and entry.due == due:
+            if entry.standing is DeliveryState.DELAYED and entry.due == due:
                 self._make_ready(entry)
         if now >= self._retention_look:
             self._drop_outlived(now)
@@ -180,21 +189,23 @@ class Backlog:
             heapq.heappop(self._deadlines)
         while self._delayed:
             due, _, entry = self._delayed[0]
-            if entry.standing is Standing.DELAYED and entry.due == due:
+            if entry.standing is DeliveryState.DELAYED and entry.due == due:
                 break
             heapq.heappop(self._delayed)
         heads = [heap[0][0] for heap in (self._deadlines, self._delayed) if heap]
         return min(heads, default=None)
 
-    def unacknowledged(self) -> list[Message]:
+    def unacknowledged(self) -> list[PublishedMessage]:
         """Every message that is not done, oldest first."""
         return [
             entry.message
             for entry in self._entries.values()
-            if entry.standing is not Standing.ACKED
+            if entry.standing is not DeliveryState.ACKED
         ]
 
-    def seek(self, wanted: Callable[[Message], bool], held: Iterable[Message] = ()) -> None:
+    def seek(
+        self, wanted: Callable[[PublishedMessage], bool], held: Iterable[PublishedMessage] = ()
+    ) -> None:
         """Make exactly the wanted messages undelivered, of those kept here or `held` elsewhere.
 
         Running leases end; attempts are counted anew.
@@ -203,19 +214,19 @@ class Backlog:
         self.clear()
         for _, entry in sorted(entries.items()):
             if wanted(entry.message):
-                entry.standing, entry.failures, entry.due = Standing.READY, 0, None
+                entry.standing, entry.failures, entry.due = DeliveryState.READY, 0, None
                 self._enter(entry)
             elif self.rules.acked_retention:
-                entry.standing = Standing.ACKED
+                entry.standing = DeliveryState.ACKED
                 self._enter(entry)
             else:
-                entry.standing = Standing.GONE
+                entry.standing = DeliveryState.GONE
             self._record(entry)
 
     def discard(self) -> None:
         """Let go of everything, for good."""
         for entry in self._entries.values():
-            entry.standing = Standing.GONE
+            entry.standing = DeliveryState.GONE
             self._record(entry)
         self.clear()
 
@@ -229,20 +240,20 @@ class Backlog:
 
     def _enter(self, entry: Entry) -> None:
         self._entries[entry.message.sequence] = entry
-        if entry.standing is Standing.ACKED:
+        if entry.standing is DeliveryState.ACKED:
             return
         line = self._line(entry)
         if line:
             line.waiting.append(entry)
-        if entry.standing is Standing.READY:
+        if entry.standing is DeliveryState.READY:
             self._make_ready(entry)
 
-    def _line(self, entry: Entry) -> Line | None:
+    def _line(self, entry: Entry) -> OrderingQueue | None:
         key = entry.message.proto.ordering_key
-        return self._lines.setdefault(key, Line()) if self.rules.ordered and key else None
+        return self._lines.setdefault(key, OrderingQueue()) if self.rules.ordered and key else None
 
     def _is_deliverable(self, entry: Entry, opened: set[str]) -> bool:
-        if entry.standing is not Standing.READY:
+        if entry.standing is not DeliveryState.READY:
             return False
         line = self._line(entry)
         if line is None:
@@ -251,23 +262,23 @@ class Backlog:
         return is_first and (not line.out or entry.message.proto.ordering_key in opened)
 
     def _make_ready(self, entry: Entry) -> None:
-        entry.standing, entry.due = Standing.READY, None
+        entry.standing, entry.due = DeliveryState.READY, None
         line = self._line(entry)
         if line is None or line.head() is entry:
             self._offer(entry)
 
     def _offer(self, entry: Entry | None) -> None:
-        if entry is not None and entry.standing is Standing.READY:
+        if entry is not None and entry.standing is DeliveryState.READY:
             heapq.heappush(self._ready, (entry.message.sequence, next(self._tick), entry))
 
     def _delay(self, entry: Entry, due: datetime) -> None:
-        entry.standing, entry.due = Standing.DELAYED, due
+        entry.standing, entry.due = DeliveryState.DELAYED, due
         heapq.heappush(self._delayed, (due, next(self._tick), entry))
 
-    def _lease(self, entry: Entry, deadline: datetime, flow: Flow) -> Lease:
+    def _lease(self, entry: Entry, deadline: datetime, flow: FlowControl) -> DeliveryLease:
         ack_id = f"{self._session}-{next(self._tick)}"
-        lease = Lease(ack_id, entry, entry.failures + 1, deadline, flow)
-        entry.standing, entry.lease = Standing.LEASED, lease
+        lease = DeliveryLease(ack_id, entry, entry.failures + 1, deadline, flow)
+        entry.standing, entry.lease = DeliveryState.LEASED, lease
         flow.take(entry.message)
         self._leases[lease.ack_id] = lease
         heapq.heappush(self._deadlines, (deadline, next(self._tick), lease))
@@ -300,26 +311,26 @@ class Backlog:
         line = self._line(entry)
         for later in line.put_back(entry) if line else ():
             self._end_lease(later)
-            later.standing = Standing.READY
+            later.standing = DeliveryState.READY
 
     def _finish(self, entry: Entry) -> None:
         if not self.rules.acked_retention:
             self._forget(entry)
             return
         self._leave(entry)
-        entry.standing = Standing.ACKED
+        entry.standing = DeliveryState.ACKED
         self._record(entry)
 
     def _forget(self, entry: Entry) -> None:
         self._leave(entry)
-        entry.standing = Standing.GONE
+        entry.standing = DeliveryState.GONE
         del self._entries[entry.message.sequence]
         self._record(entry)
 
     def _leave(self, entry: Entry) -> None:
         """Take an entry out of its lease and its line, and open the line for the next."""
         self._end_lease(entry)
-        line = None if entry.standing is Standing.ACKED else self._line(entry)
+        line = None if entry.standing is DeliveryState.ACKED else self._line(entry)
         if line is None:
             return
         line.remove(entry)
@@ -330,7 +341,7 @@ class Backlog:
     def _drop_outlived(self, now: datetime) -> None:
         ends = _NEVER
         for entry in list(self._entries.values()):
-            is_acked = entry.standing is Standing.ACKED
+            is_acked = entry.standing is DeliveryState.ACKED
             kept = self.rules.acked_retention if is_acked else self.rules.retention
             end = entry.message.published + kept
             if end <= now:
@@ -338,4 +349,4 @@ class Backlog:
             else:
                 ends = min(ends, end)
         soonest = min(self.rules.retention, self.rules.acked_retention or self.rules.retention)
-        self._retention_look = max(now + RETENTION_LOOK, min(ends, now + soonest))
+        self._retention_look = max(now + RETENTION_CHECK_INTERVAL, min(ends, now + soonest))

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from local.services.pubsub.broker import Broker, Feed
-from local.services.pubsub.delivery.entries import Flow, Lease
+from local.services.pubsub.broker import ActiveSubscription, Broker
+from local.services.pubsub.delivery.entries import DeliveryLease, FlowControl
 from local.services.pubsub.messages import (
     AcknowledgeRequest,
     ModifyAckDeadlineRequest,
     ReceivedMessage,
     Subscription,
 )
-from local.services.pubsub.refusals import invalid
+from local.services.pubsub.refusals import invalid_argument
 from local.services.pubsub.resources import subscriptions
 
 BATCH_MESSAGES = 1000
@@ -27,15 +27,15 @@ REQUEST_LIMIT_BYTES = 512 * 1024
 _ACK_ID = re.compile(r"\d+-\d+")
 
 
-def take(
-    broker: Broker, subscription: str, flow: Flow, hold: timedelta | None = None
-) -> tuple[list[Lease], Feed]:
+def lease_messages(
+    broker: Broker, subscription: str, flow: FlowControl, hold: timedelta | None = None
+) -> tuple[list[DeliveryLease], ActiveSubscription]:
     """What is ready now, leased for `hold` (None: the subscription's deadline), and the feed.
 
     Raises: Refused NOT_FOUND.
     """
     with broker.change() as now:
-        feed = broker.feed(subscription)
+        feed = broker.find_subscription(subscription)
         feed.backlog.settle(now)
         hold = hold or subscriptions.ack_deadline(feed.spec)
         leases = feed.backlog.take(now, hold, flow, BATCH_MESSAGES, BATCH_BYTES)
@@ -44,7 +44,9 @@ def take(
         return leases, feed
 
 
-def take_push(broker: Broker, subscription: str, flow: Flow) -> tuple[Lease, Subscription] | None:
+def lease_push_message(
+    broker: Broker, subscription: str, flow: FlowControl
+) -> tuple[DeliveryLease, Subscription] | None:
     """One message to push, with the configuration that says where; None when there is none."""
     with broker.change() as now:
         feed = broker.feeds.get(subscription)
@@ -67,7 +69,7 @@ def is_push_due(broker: Broker) -> bool:
         return any(feed.backlog.is_ready() for feed in pushing)
 
 
-def answer_push(broker: Broker, subscription: str, ack_id: str, acknowledged: bool) -> None:
+def record_push_answer(broker: Broker, subscription: str, ack_id: str, acknowledged: bool) -> None:
     """The endpoint has answered; an answer after the deadline changes nothing."""
     with broker.change() as now:
         feed = broker.feeds.get(subscription)
@@ -86,7 +88,9 @@ def check_size(request: AcknowledgeRequest | ModifyAckDeadlineRequest) -> None:
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.ByteSize() > REQUEST_LIMIT_BYTES:
-        raise invalid(f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes.")
+        raise invalid_argument(
+            f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes."
+        )
 
 
 def acknowledge(broker: Broker, subscription: str, ack_ids: Iterable[str]) -> None:
@@ -94,9 +98,9 @@ def acknowledge(broker: Broker, subscription: str, ack_ids: Iterable[str]) -> No
 
     Raises: Refused NOT_FOUND, or INVALID_ARGUMENT for an id that was never given out.
     """
-    ids = _checked(ack_ids)
+    ids = _require_ack_ids(ack_ids)
     with broker.change() as now:
-        feed = broker.feed(subscription)
+        feed = broker.find_subscription(subscription)
         feed.backlog.settle(now)
         for ack_id in ids:
             feed.backlog.acknowledge(ack_id)
@@ -109,14 +113,16 @@ def modify_deadlines(
 
     Raises: Refused NOT_FOUND, or INVALID_ARGUMENT.
     """
-    ids = _checked(ack_ids)
+    ids = _require_ack_ids(ack_ids)
     deadlines = list(seconds)
     for deadline in deadlines:
         subscriptions.check_ack_deadline(deadline)
     if len(ids) != len(deadlines):
-        raise invalid("modify_deadline_seconds and modify_deadline_ack_ids differ in length.")
+        raise invalid_argument(
+            "modify_deadline_seconds and modify_deadline_ack_ids differ in length."
+        )
     with broker.change() as now:
-        feed = broker.feed(subscription)
+        feed = broker.find_subscription(subscription)
         feed.backlog.settle(now)
         for ack_id, deadline in zip(ids, deadlines, strict=True):
             if deadline:
@@ -126,7 +132,7 @@ def modify_deadlines(
         broker.touch(feed)
 
 
-def abandon(broker: Broker, subscription: str, flow: Flow) -> None:
+def return_unseen(broker: Broker, subscription: str, flow: FlowControl) -> None:
     """A stream has ended: what was sent on it and never seen is there for others at once."""
     with broker.change():
         feed = broker.feeds.get(subscription)
@@ -135,16 +141,18 @@ def abandon(broker: Broker, subscription: str, flow: Flow) -> None:
             broker.touch(feed)
 
 
-def next_due(broker: Broker, subscription: str) -> datetime | None:
+def next_change_at(broker: Broker, subscription: str) -> datetime | None:
     """When the subscription changes by itself next; None: not until somebody does something.
 
     Raises: Refused NOT_FOUND.
     """
     with broker.change():
-        return broker.feed(subscription).backlog.next_due()
+        return broker.find_subscription(subscription).backlog.next_due()
 
 
-def received(leases: Iterable[Lease], spec: Subscription) -> list[ReceivedMessage]:
+def build_received_messages(
+    leases: Iterable[DeliveryLease], spec: Subscription
+) -> list[ReceivedMessage]:
     """The leases as a subscriber sees them; attempts are counted for it only with dead letters."""
     counted = spec.HasField("dead_letter_policy")
     return [
@@ -157,9 +165,11 @@ def received(leases: Iterable[Lease], spec: Subscription) -> list[ReceivedMessag
     ]
 
 
-def _checked(ack_ids: Iterable[str]) -> list[str]:
+def _require_ack_ids(ack_ids: Iterable[str]) -> list[str]:
     ids = list(ack_ids)
     for ack_id in ids:
         if not _ACK_ID.fullmatch(ack_id):
-            raise invalid(f"You have passed an invalid ack ID to the service (ack_id={ack_id}).")
+            raise invalid_argument(
+                f"You have passed an invalid ack ID to the service (ack_id={ack_id})."
+            )
     return ids

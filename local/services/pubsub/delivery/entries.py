@@ -11,7 +11,7 @@ from local.services.pubsub.messages import PubsubMessage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Message:
+class PublishedMessage:
     """A published message; `sequence` is its place among all, and its message id."""
 
     sequence: int
@@ -20,14 +20,14 @@ class Message:
     published: datetime
 
     @classmethod
-    def decode(cls, encoded: bytes) -> Message:
+    def decode(cls, encoded: bytes) -> PublishedMessage:
         """The message that these bytes of a PubsubMessage stand for."""
         proto = PubsubMessage.FromString(encoded)
         published = proto.publish_time.ToDatetime(tzinfo=UTC)
         return cls(int(proto.message_id), proto, encoded, published)
 
 
-class Standing(Enum):
+class DeliveryState(Enum):
     """Where a message stands in a subscription."""
 
     READY = auto()
@@ -42,18 +42,18 @@ class Standing(Enum):
 class Entry:
     """A message and its standing; `failures` counts nacks and deadlines that passed."""
 
-    message: Message
+    message: PublishedMessage
     failures: int = 0
-    standing: Standing = Standing.READY
+    standing: DeliveryState = DeliveryState.READY
     due: datetime | None = None
     """When a delayed message becomes ready."""
-    lease: Lease | None = None
+    lease: DeliveryLease | None = None
     copies: int = 0
     """How often it is delivered again although it was acknowledged."""
 
 
 @dataclass(slots=True, eq=False)
-class Lease:
+class DeliveryLease:
     """A delivery that is neither acknowledged nor given back: until its deadline."""
 
     ack_id: str
@@ -61,13 +61,13 @@ class Lease:
     attempt: int
     """The number of this delivery: one more than the message has failed."""
     deadline: datetime
-    flow: Flow
+    flow: FlowControl
     seen: bool = False
     """Has the subscriber named it since?"""
 
 
 @dataclass(slots=True, eq=False)
-class Flow:
+class FlowControl:
     """How much one subscriber holds, and may hold; a limit of 0 is none."""
 
     most_messages: int = 0
@@ -83,19 +83,19 @@ class Flow:
         full = 0 < self.most_messages <= self.messages or 0 < self.most_bytes <= self.size_bytes
         return not full
 
-    def take(self, message: Message) -> None:
+    def take(self, message: PublishedMessage) -> None:
         """Count one in."""
         self.messages += 1
         self.size_bytes += len(message.encoded)
 
-    def give_back(self, message: Message) -> None:
+    def give_back(self, message: PublishedMessage) -> None:
         """Count one out."""
         self.messages -= 1
         self.size_bytes -= len(message.encoded)
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class OrderingQueue:
     """The messages of one ordering key: none is handed out while an earlier batch is out."""
 
     waiting: deque[Entry] = field(default_factory=deque)

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
-from local.faults.points import Faults
-from local.services.pubsub.delivery.entries import Lease
+from local.core.grpc_services import StatusError
+from local.faults.points import FaultPoints
+from local.services.pubsub.delivery.entries import DeliveryLease
 from local.services.pubsub.delivery.push_tokens import TokenIssuer
 from local.services.pubsub.messages import Subscription
 from local.services.pubsub.resources.subscriptions import is_loopback
@@ -29,7 +29,7 @@ CONNECT_LIMIT_SECONDS = 5.0
 """Of wall time: loopback connects at once or never."""
 
 
-class Push:
+class PushRequest:
     """One POST on a connection of its own, which another thread may cut off.
 
     It goes to loopback alone: to the endpoint itself, or to who plays its host there.
@@ -82,27 +82,27 @@ class Push:
                     connected.shutdown(socket.SHUT_RDWR)
 
 
-class Poster:
+class PushSender:
     """Pushes leased messages to where their subscription says."""
 
     def __init__(
-        self, clock: CloudClock, faults: Faults, tokens: TokenIssuer, played: Mapping[str, str]
+        self, clock: CloudClock, faults: FaultPoints, tokens: TokenIssuer, played: Mapping[str, str]
     ) -> None:
         self._clock = clock
         self._faults = faults
         self._tokens = tokens
         self._played = played
 
-    def push(self, endpoint: str) -> Push:
+    def push(self, endpoint: str) -> PushRequest:
         """A push that has not been sent."""
-        return Push(endpoint, self._played)
+        return PushRequest(endpoint, self._played)
 
-    def deliver(self, lease: Lease, spec: Subscription, push: Push) -> bool:
+    def deliver(self, lease: DeliveryLease, spec: Subscription, push: PushRequest) -> bool:
         """Was the message acknowledged? A push that a fault drops was not."""
         try:
             with self._faults.around(f"push {spec.name}"):
-                status = push.send(body(lease, spec), self._headers(spec))
-        except (OSError, HTTPException, Refused):
+                status = push.send(build_push_body(lease, spec), self._headers(spec))
+        except (OSError, HTTPException, StatusError):
             return False
         return status in ACKNOWLEDGED
 
@@ -120,7 +120,7 @@ class Poster:
         return headers
 
 
-def body(lease: Lease, spec: Subscription) -> bytes:
+def build_push_body(lease: DeliveryLease, spec: Subscription) -> bytes:
     """The JSON of a wrapped push; `deliveryAttempt` only where dead letters are set up."""
     proto = lease.entry.message.proto
     published = lease.entry.message.published.astimezone(UTC)

@@ -11,40 +11,42 @@ from datetime import datetime, timedelta
 from local.core.clock import CloudClock
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery import deliveries
-from local.services.pubsub.delivery.entries import Flow, Lease
-from local.services.pubsub.delivery.push import Poster, Push
+from local.services.pubsub.delivery.entries import DeliveryLease, FlowControl
+from local.services.pubsub.delivery.push import PushRequest, PushSender
 from local.services.pubsub.messages import Subscription
-from local.services.pubsub.refusals import Ended
+from local.services.pubsub.refusals import ServiceEnded
 
-IDLE = timedelta(hours=1)
+IDLE_WAIT = timedelta(hours=1)
 """How long to wait when nothing is due; whatever happens wakes the wait."""
 CLOSE_LIMIT_SECONDS = 1.0
 """Of wall time, for all threads together to notice that it is over."""
 
 
 @dataclass(slots=True, eq=False)
-class _Flights:
+class _InFlightPushes:
     """The pushes of one subscription that are in flight, by ack id."""
 
-    flow: Flow
-    pushes: dict[str, Push] = field(default_factory=dict)
+    flow: FlowControl
+    pushes: dict[str, PushRequest] = field(default_factory=dict)
 
 
-class Courier:
+class PushDispatcher:
     """Keeps time for all subscriptions and pushes the messages of those with an endpoint.
 
     At most `concurrency` pushes of one subscription are in flight. One whose lease has ended (the
     ack deadline, a seek, the subscription's removal) is cut off.
     """
 
-    def __init__(self, broker: Broker, clock: CloudClock, poster: Poster, concurrency: int) -> None:
+    def __init__(
+        self, broker: Broker, clock: CloudClock, poster: PushSender, concurrency: int
+    ) -> None:
         self._broker = broker
         self._clock = clock
         self._poster = poster
         self._concurrency = concurrency
         self._lock = threading.Lock()
         self._landed = threading.Condition(self._lock)
-        self._flights: dict[str, _Flights] = {}
+        self._flights: dict[str, _InFlightPushes] = {}
         self._carriers: set[threading.Thread] = set()
         self._watcher = threading.Thread(target=self._watch, name="pubsub-courier", daemon=True)
 
@@ -73,12 +75,12 @@ class Courier:
             thread.join(max(0.0, give_up_at - time.monotonic()))
 
     def _watch(self) -> None:
-        with self._broker.watch() as changed, suppress(Ended):
+        with self._broker.watch() as changed, suppress(ServiceEnded):
             while True:
                 # Cleared before looking: what happens while it looks is looked at again.
                 changed.clear()
                 due = self._look()
-                self._clock.wait(due or self._clock.now() + IDLE, changed)
+                self._clock.wait(due or self._clock.now() + IDLE_WAIT, changed)
 
     def _look(self) -> datetime | None:
         """Bring every subscription up to now; when to look again, if nothing happens."""
@@ -99,9 +101,9 @@ class Courier:
         """Start a carrier for each message that may be pushed now."""
         with self._lock:
             flights = self._flights.setdefault(
-                subscription, _Flights(Flow(most_messages=self._concurrency))
+                subscription, _InFlightPushes(FlowControl(most_messages=self._concurrency))
             )
-        while taken := deliveries.take_push(self._broker, subscription, flights.flow):
+        while taken := deliveries.lease_push_message(self._broker, subscription, flights.flow):
             thread = threading.Thread(
                 target=self._carry, args=(flights, *taken), name="pubsub-push", daemon=True
             )
@@ -109,20 +111,20 @@ class Courier:
                 self._carriers.add(thread)
             thread.start()
 
-    def _carry(self, flights: _Flights, lease: Lease, spec: Subscription) -> None:
+    def _carry(self, flights: _InFlightPushes, lease: DeliveryLease, spec: Subscription) -> None:
         """Push a message, and then the next one, until there is none."""
-        taken: tuple[Lease, Subscription] | None = (lease, spec)
+        taken: tuple[DeliveryLease, Subscription] | None = (lease, spec)
         try:
-            with suppress(Ended):
+            with suppress(ServiceEnded):
                 while taken is not None:
                     self._push(flights, *taken)
-                    taken = deliveries.take_push(self._broker, spec.name, flights.flow)
+                    taken = deliveries.lease_push_message(self._broker, spec.name, flights.flow)
         finally:
             with self._lock:
                 self._carriers.discard(threading.current_thread())
                 self._landed.notify_all()
 
-    def _push(self, flights: _Flights, lease: Lease, spec: Subscription) -> None:
+    def _push(self, flights: _InFlightPushes, lease: DeliveryLease, spec: Subscription) -> None:
         push = self._poster.push(spec.push_config.push_endpoint)
         with self._lock:
             flights.pushes[lease.ack_id] = push
@@ -136,7 +138,7 @@ class Courier:
         finally:
             with self._lock:
                 del flights.pushes[lease.ack_id]
-        deliveries.answer_push(self._broker, spec.name, lease.ack_id, acknowledged)
+        deliveries.record_push_answer(self._broker, spec.name, lease.ack_id, acknowledged)
 
     def _cut_off_lost(self) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from google.auth import jwt
 from google.auth.crypt import RSASigner
 
 ISSUER = "https://accounts.google.com"
-LIFETIME = timedelta(hours=1)
+TOKEN_LIFETIME = timedelta(hours=1)
 KEY_ID = "embedded-cloud"
 
 
@@ -32,7 +32,7 @@ class TokenIssuer:
             token, renew_at = self._tokens.get((email, audience), ("", now))
             if renew_at <= now:
                 token = self._sign(email, audience, now)
-                self._tokens[email, audience] = token, now + LIFETIME / 2
+                self._tokens[email, audience] = token, now + TOKEN_LIFETIME / 2
             return token
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
@@ -46,8 +46,8 @@ class TokenIssuer:
                     "alg": "RS256",
                     "use": "sig",
                     "kid": KEY_ID,
-                    "n": _base64url(numbers.n),
-                    "e": _base64url(numbers.e),
+                    "n": _encode_number(numbers.n),
+                    "e": _encode_number(numbers.e),
                 }
             ]
         }
@@ -62,7 +62,7 @@ class TokenIssuer:
             "email": email,
             "email_verified": True,
             "iat": issued_at,
-            "exp": issued_at + int(LIFETIME.total_seconds()),
+            "exp": issued_at + int(TOKEN_LIFETIME.total_seconds()),
         }
         signed: bytes = jwt.encode(RSASigner(self._private_key(), key_id=KEY_ID), claims)
         return signed.decode()
@@ -74,6 +74,6 @@ class TokenIssuer:
         return self._key
 
 
-def _base64url(number: int) -> str:
+def _encode_number(number: int) -> str:
     encoded = number.to_bytes((number.bit_length() + 7) // 8, "big")
     return base64.urlsafe_b64encode(encoded).rstrip(b"=").decode()

@@ -9,17 +9,17 @@ from datetime import timedelta
 
 import grpc
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery import deliveries
-from local.services.pubsub.delivery.entries import Flow
+from local.services.pubsub.delivery.entries import FlowControl
 from local.services.pubsub.messages import StreamingPullRequest, StreamingPullResponse, Subscription
-from local.services.pubsub.refusals import Ended, invalid, unmet
+from local.services.pubsub.refusals import ServiceEnded, failed_precondition, invalid_argument
 from local.services.pubsub.resources import subscriptions
 
-IDLE = timedelta(hours=1)
+IDLE_WAIT = timedelta(hours=1)
 """How long to wait when nothing is due; whatever happens wakes the wait."""
-SHORTEST_ACK_DEADLINE_SECONDS = 10
+MIN_ACK_DEADLINE_SECONDS = 10
 
 
 class Stream:
@@ -34,10 +34,10 @@ class Stream:
         self._broker = broker
         self._requests = requests
         self._subscription: str = first.subscription
-        self._flow = Flow(first.max_outstanding_messages, first.max_outstanding_bytes)
+        self._flow = FlowControl(first.max_outstanding_messages, first.max_outstanding_bytes)
         self._hold = timedelta()
         self._over = threading.Event()
-        self._refused: Refused | None = None
+        self._refused: StatusError | None = None
         self._keep_deadline(first.stream_ack_deadline_seconds)
         self._apply(first)
 
@@ -54,23 +54,25 @@ class Stream:
             try:
                 yield from self._batches(changed)
             finally:
-                with suppress(Ended):
-                    deliveries.abandon(self._broker, self._subscription, self._flow)
+                with suppress(ServiceEnded):
+                    deliveries.return_unseen(self._broker, self._subscription, self._flow)
         if self._refused is not None:
             raise self._refused
 
     def _batches(self, changed: threading.Event) -> Iterator[StreamingPullResponse]:
         while not self._over.is_set():
             changed.clear()
-            leases, feed = deliveries.take(self._broker, self._subscription, self._flow, self._hold)
+            leases, feed = deliveries.lease_messages(
+                self._broker, self._subscription, self._flow, self._hold
+            )
             check_pullable(feed.spec)
             if leases:
-                yield _response(deliveries.received(leases, feed.spec), feed.spec)
+                yield _response(deliveries.build_received_messages(leases, feed.spec), feed.spec)
                 continue
             clock = self._broker.clock
-            due = deliveries.next_due(self._broker, self._subscription)
+            due = deliveries.next_change_at(self._broker, self._subscription)
             if not self._over.is_set():
-                clock.wait(due or clock.now() + IDLE, changed)
+                clock.wait(due or clock.now() + IDLE_WAIT, changed)
 
     def _read(self, changed: threading.Event) -> None:
         """Apply what the subscriber sends; its silence, its cancelling and its errors end it."""
@@ -79,7 +81,7 @@ class Stream:
                 if request.stream_ack_deadline_seconds:
                     self._keep_deadline(request.stream_ack_deadline_seconds)
                 self._apply(request)
-        except Refused as refused:
+        except StatusError as refused:
             self._refused = refused
         except grpc.RpcError:
             return  # the call was cancelled, which ends the stream as its silence does
@@ -87,7 +89,7 @@ class Stream:
             self._end(changed)
 
     def _keep_deadline(self, seconds: int) -> None:
-        subscriptions.check_ack_deadline(seconds, SHORTEST_ACK_DEADLINE_SECONDS)
+        subscriptions.check_ack_deadline(seconds, MIN_ACK_DEADLINE_SECONDS)
         self._hold = timedelta(seconds=seconds)
 
     def _apply(self, request: StreamingPullRequest) -> None:
@@ -103,7 +105,7 @@ class Stream:
 
     def _end(self, changed: threading.Event) -> None:
         self._over.set()
-        self._broker.rouse(changed)
+        self._broker.wake_watchers(changed)
 
 
 def check_pullable(spec: Subscription) -> None:
@@ -112,19 +114,21 @@ def check_pullable(spec: Subscription) -> None:
     Raises: Refused FAILED_PRECONDITION for a detached one and one that pushes.
     """
     if spec.detached:
-        raise unmet(f"Subscription is detached (resource={spec.name}).")
+        raise failed_precondition(f"Subscription is detached (resource={spec.name}).")
     if subscriptions.is_push(spec):
-        raise unmet(f"Pull is not allowed on a push subscription (resource={spec.name}).")
+        raise failed_precondition(
+            f"Pull is not allowed on a push subscription (resource={spec.name})."
+        )
 
 
-def opened(requests: Iterator[StreamingPullRequest]) -> StreamingPullRequest:
+def read_first_request(requests: Iterator[StreamingPullRequest]) -> StreamingPullRequest:
     """The first request of a stream.
 
     Raises: Refused INVALID_ARGUMENT when there is none.
     """
     first = next(requests, None)
     if first is None:
-        raise invalid("A stream begins with a request that names its subscription.")
+        raise invalid_argument("A stream begins with a request that names its subscription.")
     return first
 
 

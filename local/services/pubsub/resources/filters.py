@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from local.core.grpc_services import Refused
-from local.services.pubsub.refusals import invalid
+from local.core.grpc_services import StatusError
+from local.services.pubsub.refusals import invalid_argument
 
-LIMIT_BYTES = 256
+MAX_FILTER_BYTES = 256
 """https://cloud.google.com/pubsub/quotas#resource_limits (read 2026-11)."""
 
 Predicate: TypeAlias = Callable[[Mapping[str, str]], bool]
@@ -25,7 +25,7 @@ Predicate: TypeAlias = Callable[[Mapping[str, str]], bool]
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|(\w[\w-]*)|(!=|[-=:.,()]))')
 
 
-def parse(text: str) -> Predicate:
+def parse_filter(text: str) -> Predicate:
     """The test that a filter stands for; the empty filter wants everything.
 
     A message without the key passes `!=`, as it passes NOT of the equality.
@@ -33,9 +33,9 @@ def parse(text: str) -> Predicate:
     """
     if not text:
         return lambda attributes: True
-    if len(text.encode()) > LIMIT_BYTES:
-        raise invalid(f"The filter is longer than {LIMIT_BYTES} bytes.")
-    return _Parser(text).whole()
+    if len(text.encode()) > MAX_FILTER_BYTES:
+        raise invalid_argument(f"The filter is longer than {MAX_FILTER_BYTES} bytes.")
+    return _FilterParser(text).whole()
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Token:
     position: int
 
 
-class _Parser:
+class _FilterParser:
     """Recursive descent over the tokens of one filter."""
 
     def __init__(self, text: str) -> None:
@@ -153,10 +153,12 @@ class _Parser:
         if not self._accept(text):
             raise self._confused()
 
-    def _confused(self) -> Refused:
+    def _confused(self) -> StatusError:
         if self._at < len(self._tokens):
             return self._wrong(self._tokens[self._at].position)
         return self._wrong(len(self._text))
 
-    def _wrong(self, position: int) -> Refused:
-        return invalid(f"Invalid filter: unexpected text at position {position}: {self._text}")
+    def _wrong(self, position: int) -> StatusError:
+        return invalid_argument(
+            f"Invalid filter: unexpected text at position {position}: {self._text}"
+        )

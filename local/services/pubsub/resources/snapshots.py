@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from local.services.pubsub import masks, names
-from local.services.pubsub.broker import Broker, Feed
+from local.services.pubsub.broker import ActiveSubscription, Broker
 from local.services.pubsub.messages import CreateSnapshotRequest, SeekRequest, Snapshot
 from local.services.pubsub.names import DELETED_TOPIC
-from local.services.pubsub.refusals import exists, invalid, unmet
+from local.services.pubsub.refusals import already_exists, failed_precondition, invalid_argument
 
-LIFETIME = timedelta(days=7)
+SNAPSHOT_LIFETIME = timedelta(days=7)
 """Of a snapshot, counted from the oldest message in it:
 https://cloud.google.com/pubsub/docs/replay-overview (read 2026-11)."""
-SHORTEST_LIFETIME = timedelta(hours=1)
+MIN_SNAPSHOT_LIFETIME = timedelta(hours=1)
 
 
 def create(broker: Broker, request: CreateSnapshotRequest) -> Snapshot:
@@ -24,18 +24,18 @@ def create(broker: Broker, request: CreateSnapshotRequest) -> Snapshot:
     Raises: Refused ALREADY_EXISTS, NOT_FOUND, INVALID_ARGUMENT; FAILED_PRECONDITION when the oldest
     message is so old that the snapshot would end within the hour.
     """
-    names.check(request.name, "snapshots")
+    names.require_resource_name(request.name, "snapshots")
     with broker.change() as now:
-        drop_expired(broker, now)
+        delete_expired_snapshots(broker, now)
         if request.name in broker.snapshots:
-            raise exists(request.name)
-        feed = broker.feed(request.subscription)
-        _check_attached(feed)
+            raise already_exists(request.name)
+        feed = broker.find_subscription(request.subscription)
+        _require_attached(feed)
         feed.backlog.settle(now)
         messages = feed.backlog.unacknowledged()
-        ends = min([now, *(message.published for message in messages)]) + LIFETIME
-        if ends < now + SHORTEST_LIFETIME:
-            raise unmet("The snapshot would expire in less than an hour.")
+        ends = min([now, *(message.published for message in messages)]) + SNAPSHOT_LIFETIME
+        if ends < now + MIN_SNAPSHOT_LIFETIME:
+            raise failed_precondition("The snapshot would expire in less than an hour.")
         snapshot = Snapshot(name=request.name, topic=feed.spec.topic, labels=request.labels)
         snapshot.expire_time.FromDatetime(ends)
         broker.put_snapshot(snapshot, messages)
@@ -48,14 +48,14 @@ def update(broker: Broker, change: Snapshot, mask: FieldMask) -> Snapshot:
     Raises: Refused NOT_FOUND, INVALID_ARGUMENT.
     """
     with broker.change() as now:
-        drop_expired(broker, now)
+        delete_expired_snapshots(broker, now)
         current = broker.snapshot(change.name).spec
-        snapshot = masks.merged(current, change, mask, ("labels", "expire_time"))
+        snapshot = masks.merge_masked_fields(current, change, mask, ("labels", "expire_time"))
         broker.put_snapshot(snapshot)
     return snapshot
 
 
-def drop_expired(broker: Broker, now: datetime) -> None:
+def delete_expired_snapshots(broker: Broker, now: datetime) -> None:
     """Forget the snapshots whose time is over."""
     for name, held in list(broker.snapshots.items()):
         if held.spec.expire_time.ToDatetime(tzinfo=UTC) <= now:
@@ -69,9 +69,9 @@ def seek(broker: Broker, request: SeekRequest) -> None:
     Raises: Refused NOT_FOUND; INVALID_ARGUMENT for no target, or a snapshot of another topic.
     """
     with broker.change() as now:
-        drop_expired(broker, now)
-        feed = broker.feed(request.subscription)
-        _check_attached(feed)
+        delete_expired_snapshots(broker, now)
+        feed = broker.find_subscription(request.subscription)
+        _require_attached(feed)
         feed.backlog.settle(now)
         if request.WhichOneof("target") == "time":
             start = request.time.ToDatetime(tzinfo=UTC)
@@ -79,14 +79,14 @@ def seek(broker: Broker, request: SeekRequest) -> None:
         elif request.WhichOneof("target") == "snapshot":
             _seek_snapshot(broker, feed, request.snapshot)
         else:
-            raise invalid("A seek names a time or a snapshot.")
+            raise invalid_argument("A seek names a time or a snapshot.")
         broker.touch(feed)
 
 
-def _seek_snapshot(broker: Broker, feed: Feed, name: str) -> None:
+def _seek_snapshot(broker: Broker, feed: ActiveSubscription, name: str) -> None:
     held = broker.snapshot(name)
     if held.spec.topic != feed.spec.topic or held.spec.topic == DELETED_TOPIC:
-        raise invalid("The snapshot is of another topic than the subscription.")
+        raise invalid_argument("The snapshot is of another topic than the subscription.")
     wanted = {
         sequence: message
         for sequence, message in held.messages.items()
@@ -95,6 +95,6 @@ def _seek_snapshot(broker: Broker, feed: Feed, name: str) -> None:
     feed.backlog.seek(lambda message: message.sequence in wanted, wanted.values())
 
 
-def _check_attached(feed: Feed) -> None:
+def _require_attached(feed: ActiveSubscription) -> None:
     if feed.spec.detached:
-        raise unmet(f"Subscription is detached (resource={feed.spec.name}).")
+        raise failed_precondition(f"Subscription is detached (resource={feed.spec.name}).")

@@ -13,22 +13,22 @@ from urllib.parse import urlsplit
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from local.services.pubsub import masks, names
-from local.services.pubsub.delivery.backlog import Rules
+from local.services.pubsub.delivery.backlog import DeliveryRules
 from local.services.pubsub.durations import check_within
-from local.services.pubsub.messages import PushConfig, Subscription, copied
-from local.services.pubsub.refusals import invalid, unimplemented
+from local.services.pubsub.messages import PushConfig, Subscription, copy_resource
+from local.services.pubsub.refusals import invalid_argument, unimplemented
 from local.services.pubsub.resources import filters
 
 DEFAULT_ACK_DEADLINE_SECONDS = 10
-LONGEST_ACK_DEADLINE_SECONDS = 600
+MAX_ACK_DEADLINE_SECONDS = 600
 DEFAULT_RETENTION = timedelta(days=7)
-SHORTEST_RETENTION = timedelta(minutes=10)
-LONGEST_RETENTION = timedelta(days=31)
+MIN_RETENTION = timedelta(minutes=10)
+MAX_RETENTION = timedelta(days=31)
 DEFAULT_TIME_TO_LIVE = timedelta(days=31)
-SHORTEST_TIME_TO_LIVE = timedelta(days=1)
+MIN_TIME_TO_LIVE = timedelta(days=1)
 DEFAULT_MINIMUM_BACKOFF = timedelta(seconds=10)
 DEFAULT_MAXIMUM_BACKOFF = timedelta(seconds=600)
-LONGEST_BACKOFF = timedelta(seconds=600)
+MAX_BACKOFF = timedelta(seconds=600)
 DEFAULT_DELIVERY_ATTEMPTS = 5
 MOST_DELIVERY_ATTEMPTS = 100
 PUSH_MINIMUM_BACKOFF = timedelta(milliseconds=100)
@@ -49,29 +49,31 @@ _MUTABLE = (
     "retry_policy",
     "enable_exactly_once_delivery",
 )
-_NOT_BUILT = ("bigquery_config", "cloud_storage_config", "bigtable_config")
+_UNSUPPORTED_FIELDS = ("bigquery_config", "cloud_storage_config", "bigtable_config")
 _NO_TIME = timedelta()
 
 
-def created(request: Subscription) -> Subscription:
+def build_subscription(request: Subscription) -> Subscription:
     """The subscription that a request creates, defaults and output fields filled in.
 
     Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for what is not served here.
     """
-    subscription = copied(request)
-    names.check(subscription.name, "subscriptions")
+    subscription = copy_resource(request)
+    names.require_resource_name(subscription.name, "subscriptions")
     subscription.state = Subscription.State.ACTIVE
     subscription.detached = False
-    filters.parse(subscription.filter)
-    return _completed(subscription)
+    filters.parse_filter(subscription.filter)
+    return _complete_subscription(subscription)
 
 
-def updated(subscription: Subscription, change: Subscription, mask: FieldMask) -> Subscription:
+def update_subscription(
+    subscription: Subscription, change: Subscription, mask: FieldMask
+) -> Subscription:
     """The subscription with the masked fields of `change`; cleared fields take their defaults.
 
     Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for what is not served here.
     """
-    return _completed(masks.merged(subscription, change, mask, _MUTABLE))
+    return _complete_subscription(masks.merge_masked_fields(subscription, change, mask, _MUTABLE))
 
 
 def with_push(subscription: Subscription, push: PushConfig) -> Subscription:
@@ -79,9 +81,9 @@ def with_push(subscription: Subscription, push: PushConfig) -> Subscription:
 
     Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for what is not served here.
     """
-    copy = copied(subscription)
+    copy = copy_resource(subscription)
     copy.push_config.CopyFrom(push)
-    return _completed(copy)
+    return _complete_subscription(copy)
 
 
 def is_push(subscription: Subscription) -> bool:
@@ -94,11 +96,11 @@ def ack_deadline(subscription: Subscription) -> timedelta:
     return timedelta(seconds=subscription.ack_deadline_seconds)
 
 
-def rules(subscription: Subscription, topic_retention: timedelta) -> Rules:
+def build_delivery_rules(subscription: Subscription, topic_retention: timedelta) -> DeliveryRules:
     """What the configuration, and the retention of its topic, mean for delivery."""
     retention = subscription.message_retention_duration.ToTimedelta()
-    minimum, maximum = _backoff(subscription)
-    return Rules(
+    minimum, maximum = _backoff_limits(subscription)
+    return DeliveryRules(
         ordered=subscription.enable_message_ordering,
         retention=retention,
         acked_retention=retention if subscription.retain_acked_messages else topic_retention,
@@ -113,14 +115,14 @@ def check_ack_deadline(seconds: int, least: int = 0) -> None:
 
     Raises: Refused INVALID_ARGUMENT.
     """
-    if not least <= seconds <= LONGEST_ACK_DEADLINE_SECONDS:
-        raise invalid(
+    if not least <= seconds <= MAX_ACK_DEADLINE_SECONDS:
+        raise invalid_argument(
             f"Invalid ack deadline given: (ack_deadline={seconds}): must be between {least} and"
-            f" {LONGEST_ACK_DEADLINE_SECONDS} seconds."
+            f" {MAX_ACK_DEADLINE_SECONDS} seconds."
         )
 
 
-def _backoff(subscription: Subscription) -> tuple[timedelta, timedelta]:
+def _backoff_limits(subscription: Subscription) -> tuple[timedelta, timedelta]:
     policy = subscription.retry_policy
     if subscription.HasField("retry_policy"):
         return policy.minimum_backoff.ToTimedelta(), policy.maximum_backoff.ToTimedelta()
@@ -129,9 +131,12 @@ def _backoff(subscription: Subscription) -> tuple[timedelta, timedelta]:
     return _NO_TIME, _NO_TIME
 
 
-def _completed(subscription: Subscription) -> Subscription:
+def _complete_subscription(subscription: Subscription) -> Subscription:
     """The same subscription, its defaults filled in and its configuration checked."""
-    if any(subscription.HasField(name) for name in _NOT_BUILT) or subscription.message_transforms:
+    if (
+        any(subscription.HasField(name) for name in _UNSUPPORTED_FIELDS)
+        or subscription.message_transforms
+    ):
         raise unimplemented("Exports and transforms of subscriptions are not served here.")
     _complete_times(subscription)
     _complete_retry_policy(subscription)
@@ -149,8 +154,8 @@ def _complete_times(subscription: Subscription) -> None:
         subscription.message_retention_duration.FromTimedelta(DEFAULT_RETENTION)
     check_within(
         subscription.message_retention_duration,
-        SHORTEST_RETENTION,
-        LONGEST_RETENTION,
+        MIN_RETENTION,
+        MAX_RETENTION,
         "message_retention_duration",
     )
     if not subscription.HasField("expiration_policy"):
@@ -158,7 +163,7 @@ def _complete_times(subscription: Subscription) -> None:
     if subscription.expiration_policy.HasField("ttl"):
         check_within(
             subscription.expiration_policy.ttl,
-            SHORTEST_TIME_TO_LIVE,
+            MIN_TIME_TO_LIVE,
             timedelta.max,
             "expiration_policy.ttl",
         )
@@ -172,11 +177,11 @@ def _complete_retry_policy(subscription: Subscription) -> None:
         policy.minimum_backoff.FromTimedelta(DEFAULT_MINIMUM_BACKOFF)
     if not policy.HasField("maximum_backoff"):
         policy.maximum_backoff.FromTimedelta(DEFAULT_MAXIMUM_BACKOFF)
-    check_within(policy.minimum_backoff, _NO_TIME, LONGEST_BACKOFF, "retry_policy.minimum_backoff")
+    check_within(policy.minimum_backoff, _NO_TIME, MAX_BACKOFF, "retry_policy.minimum_backoff")
     check_within(
         policy.maximum_backoff,
         policy.minimum_backoff.ToTimedelta(),
-        LONGEST_BACKOFF,
+        MAX_BACKOFF,
         "retry_policy.maximum_backoff",
     )
 
@@ -185,10 +190,10 @@ def _complete_dead_letter_policy(subscription: Subscription) -> None:
     if not subscription.HasField("dead_letter_policy"):
         return
     policy = subscription.dead_letter_policy
-    names.check(policy.dead_letter_topic, "topics")
+    names.require_resource_name(policy.dead_letter_topic, "topics")
     policy.max_delivery_attempts = policy.max_delivery_attempts or DEFAULT_DELIVERY_ATTEMPTS
     if not DEFAULT_DELIVERY_ATTEMPTS <= policy.max_delivery_attempts <= MOST_DELIVERY_ATTEMPTS:
-        raise invalid(
+        raise invalid_argument(
             "Invalid dead_letter_policy.max_delivery_attempts: must be between"
             f" {DEFAULT_DELIVERY_ATTEMPTS} and {MOST_DELIVERY_ATTEMPTS}."
         )
@@ -201,9 +206,9 @@ def _check_push(subscription: Subscription) -> None:
     if push.HasField("no_wrapper"):
         raise unimplemented("Unwrapped push payloads are not served here.")
     if subscription.enable_exactly_once_delivery:
-        raise invalid("Exactly-once delivery is for pull subscriptions only.")
+        raise invalid_argument("Exactly-once delivery is for pull subscriptions only.")
     if push.HasField("oidc_token") and not push.oidc_token.service_account_email:
-        raise invalid("push_config.oidc_token needs a service_account_email.")
+        raise invalid_argument("push_config.oidc_token needs a service_account_email.")
     _check_endpoint(push.push_endpoint)
 
 
@@ -216,11 +221,13 @@ def _check_endpoint(endpoint: str) -> None:
         url = urlsplit(endpoint)
         host, _ = url.hostname or "", url.port
     except ValueError as error:
-        raise invalid(f"Invalid push endpoint given (endpoint={endpoint}): {error}") from error
+        raise invalid_argument(
+            f"Invalid push endpoint given (endpoint={endpoint}): {error}"
+        ) from error
     if EVENTS_MODE in url.query:
         return
     if url.scheme != "http" or not is_loopback(host):
-        raise invalid(
+        raise invalid_argument(
             f"Invalid push endpoint given (endpoint={endpoint}): the embedded Pub/Sub pushes to"
             " http:// addresses on loopback (127.0.0.0/8, ::1, localhost) only, so that nothing"
             " leaves this machine."

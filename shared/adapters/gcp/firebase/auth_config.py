@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import has_secret, settings
+from shared.domain.deployments.inventory.state import flatten_settings, is_secret_path
 
 HOST: Final = "identitytoolkit.googleapis.com"
 PERMISSIONS: Final = ("firebaseauth.configs.get", "serviceusage.services.use")
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebaseauth.configs.update")
 
-_SAID_BY_THE_SERVER = ("name", "subtype")
+_OUTPUT_ONLY_FIELDS = ("name", "subtype")
 
 
 class IdentityPlatform:
@@ -31,27 +31,27 @@ class IdentityPlatform:
             dict[str, Any],
             headers={"x-goog-user-project": self._project},
         )
-        said = {name: value for name, value in config.items() if name not in _SAID_BY_THE_SERVER}
-        return settings(said)
+        said = {name: value for name, value in config.items() if name not in _OUTPUT_ONLY_FIELDS}
+        return flatten_settings(said)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Set these settings; the mask names exactly them, and nothing that holds a secret.
 
         Without a mask the whole configuration would be replaced: no changes are refused.
         """
-        faults = [path for path in changes if has_secret(path)]
+        faults = [path for path in changes if is_secret_path(path)]
         if faults or not changes:
             raise Rejected(f"no such change is sent: {', '.join(faults) or 'none'}")
         self._rest.effect(
             "PATCH",
             self._path,
-            _nested(changes),
+            _nest_settings(changes),
             query={"updateMask": ",".join(sorted(changes))},
             headers={"x-goog-user-project": self._project},
         )
 
 
-def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
+def _nest_settings(changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings at their places; one that is to be cleared is absent."""
     body: dict[str, Any] = {}
     for path, value in changes.items():

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.adapters.gcp.errors import LOOK_AGAIN
+from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone, Unavailable
-from shared.domain.deployments.inventory.state import LIVE, HostingSite
+from shared.domain.deployments.inventory.state import LIVE_CHANNEL, HostingSite
 
 HOST: Final = "firebasehosting.googleapis.com"
 PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")
@@ -52,9 +52,9 @@ class FirebaseHosting:
         except Gone:
             return None
         releases = {_short(one.name): one.release for page in pages for one in page.channels}
-        live = releases.pop(LIVE, None)
+        live = releases.pop(LIVE_CHANNEL, None)
         if live is None:
-            raise Unavailable(f"the channels of {name} lack {LIVE}")
+            raise Unavailable(f"the channels of {name} lack {LIVE_CHANNEL}")
         return HostingSite(
             version=_short(live.version.name),
             released_at=live.release_time,
@@ -83,7 +83,7 @@ class FirebaseHosting:
             f"/v1beta1/sites/{site}/channels/{channel}/releases",
             {"message": message},
             query={"versionName": f"sites/{site}/versions/{version}"},
-            meanings=LOOK_AGAIN,
+            meanings=RECHECKED_EFFECT_ERRORS,
         )
 
 

@@ -21,23 +21,23 @@ from google.auth.transport.requests import Request
 from google.oauth2 import id_token
 
 from shared.core.errors import Rejected, Unavailable
-from shared.core.lazy import Once
-from shared.domain.commands.console_operator import Person
+from shared.core.lazy import LockedCachedProperty
+from shared.domain.commands.console_operator import OperatorAccount
 from shared.domain.commands.credential import (
     ROLE_CLAIM,
     Credential,
     CredentialKind,
-    kind_of,
-    of_person,
-    of_service,
+    claimed_credential_kind,
+    person_credential,
+    service_account_credential,
 )
 from shared.domain.policy.roles import Role
 
 PERMISSIONS = ("firebaseauth.users.get",)
 """In the identity project: the user is looked up, for revocation and for the role of now."""
 
-CALL_SECONDS = 10.0
-SKEW_SECONDS = 10
+CALL_TIMEOUT_SECONDS = 10.0
+CLOCK_SKEW_SECONDS = 10
 """So far may our clock be behind the issuer's (firebase-admin takes up to 60)."""
 _numbers = itertools.count(1)
 
@@ -56,27 +56,27 @@ class GoogleIdentity:
 
     def verify(self, token: str) -> Credential:
         """Who holds this token, and since when. Raises: Rejected, Unavailable."""
-        if kind_of(token, self._project) is CredentialKind.SERVICE:
+        if claimed_credential_kind(token, self._project) is CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
-            with _translated():
+            with _translate_errors():
                 claims = id_token.verify_token(
-                    token, self._fetch, clock_skew_in_seconds=SKEW_SECONDS
+                    token, self._fetch, clock_skew_in_seconds=CLOCK_SKEW_SECONDS
                 )
-            return of_service(claims, token)
-        with _translated():
+            return service_account_credential(claims, token)
+        with _translate_errors():
             claims = auth.verify_id_token(
-                token, self._app, check_revoked=True, clock_skew_seconds=SKEW_SECONDS
+                token, self._app, check_revoked=True, clock_skew_seconds=CLOCK_SKEW_SECONDS
             )
-        return of_person(claims, token)
+        return person_credential(claims, token)
 
-    def look_up(self, subject: str) -> Person:
+    def look_up(self, subject: str) -> OperatorAccount:
         """Their role now, and since when sign-ins hold. Raises: Rejected, Unavailable."""
-        with _translated():
+        with _translate_errors():
             user = auth.get_user(subject, self._app)
         if user.disabled:
             raise Rejected("the user is disabled")
         since = datetime.fromtimestamp(user.tokens_valid_after_timestamp / 1000, UTC)
-        return Person(Role.named((user.custom_claims or {}).get(ROLE_CLAIM)), since)
+        return OperatorAccount(Role.named((user.custom_claims or {}).get(ROLE_CLAIM)), since)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -85,23 +85,23 @@ class GoogleIdentity:
         if "_session" in self.__dict__:
             self._session.close()
 
-    @Once
+    @LockedCachedProperty
     def _app(self) -> Any:
         """An app of our own: others of the process keep theirs."""
         return firebase_admin.initialize_app(
             _Anonymous() if self._anonymous else credentials.ApplicationDefault(),
-            {"projectId": self._project, "httpTimeout": CALL_SECONDS},
+            {"projectId": self._project, "httpTimeout": CALL_TIMEOUT_SECONDS},
             name=f"rollback-identity-{next(_numbers)}",
         )
 
-    @Once
+    @LockedCachedProperty
     def _session(self) -> Any:
         return cachecontrol.CacheControl(requests.Session())
 
-    @Once
+    @LockedCachedProperty
     def _fetch(self) -> Callable[..., Any]:
         """How certificates are fetched: cached as HTTP says, and within a deadline."""
-        return partial(Request(session=self._session), timeout=CALL_SECONDS)
+        return partial(Request(session=self._session), timeout=CALL_TIMEOUT_SECONDS)
 
 
 class _Anonymous(credentials.Base):  # type: ignore[misc]
@@ -113,7 +113,7 @@ class _Anonymous(credentials.Base):  # type: ignore[misc]
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """The body, with what Google's libraries raise as what it means here, in words of ours."""
     try:
         yield
@@ -127,16 +127,16 @@ def _translated() -> Iterator[None]:
     except (auth.CertificateFetchError, TransportError, requests.RequestException) as error:
         raise Unavailable(f"identity: no answer ({type(error).__name__})") from None
     except auth.InvalidIdTokenError as error:
-        raise _unsound(error.cause or error) from None
+        raise _verification_error(error.cause or error) from None
     except FirebaseError as error:
         raise Unavailable(f"identity: the user lookup answers {error.code}") from None
     except (ValueError, TypeError) as error:  # GoogleAuthError of a bad token is a ValueError
-        raise _unsound(error) from None
+        raise _verification_error(error) from None
     except GoogleAuthError as error:
         raise Unavailable(f"identity: no credentials ({type(error).__name__})") from None
 
 
-def _unsound(error: Exception) -> Rejected | Unavailable:
+def _verification_error(error: Exception) -> Rejected | Unavailable:
     """What a failed verification means; google.auth.jwt tells by its words alone (2.63.0)."""
     if isinstance(error, JSONDecodeError):  # the token was read before: these are the certificates
         return Unavailable("identity: the certificates are not readable")

@@ -13,16 +13,20 @@ from firebase_admin.exceptions import FirebaseError, InvalidArgumentError
 from google.auth.exceptions import GoogleAuthError
 
 from shared.core.errors import Rejected, Unavailable
-from shared.core.lazy import Once
-from shared.domain.notices.message import Message
-from shared.domain.notices.push_progress import PushFate
+from shared.core.lazy import LockedCachedProperty
+from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.push_progress import PushResult
 
 PERMISSIONS: Final = ("cloudmessaging.messages.create",)
-CALL_SECONDS = 10.0
-_LATER = frozenset(
+CALL_TIMEOUT_SECONDS = 10.0
+_RETRYABLE_CODES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN"}
 )
-_NOWHERE = (messaging.UnregisteredError, messaging.SenderIdMismatchError, InvalidArgumentError)
+_INVALID_TOKEN_ERRORS = (
+    messaging.UnregisteredError,
+    messaging.SenderIdMismatchError,
+    InvalidArgumentError,
+)
 """The app was removed; the token is another project's; it is none
 (https://firebase.google.com/docs/cloud-messaging/error-codes, read 2026-11)."""
 _numbers = itertools.count(1)
@@ -36,15 +40,17 @@ class FirebasePush:
         self._project = project
         self._credential = credential
 
-    def tell(self, topic: str, worded: Message, key: str) -> None:
+    def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
         """Hand the words to a topic. A device shows the same key once: the newer takes its place.
 
         Raises: Rejected, Unavailable.
         """
-        with _translated():
+        with _translate_errors():
             messaging.send(_message(worded, key, topic=topic), app=self._app)
 
-    def tell_each(self, tokens: Sequence[str], worded: Message, key: str) -> list[PushFate]:
+    def send_to_devices(
+        self, tokens: Sequence[str], worded: NoticeMessage, key: str
+    ) -> list[PushResult]:
         """Hand the words to each of at most 500 devices, in order; no error names one.
 
         Raises: Rejected, when each is refused for a reason other than its token; Unavailable, when
@@ -53,10 +59,10 @@ class FirebasePush:
         if not tokens:
             return []
         messages = [_message(worded, key, token=token) for token in tokens]
-        with _translated():
+        with _translate_errors():
             answers = messaging.send_each(messages, app=self._app).responses
-            fates = [_fate(one.exception) for one in answers]
-            if {*fates} in ({PushFate.REFUSED}, {PushFate.NONE}):
+            fates = [_push_result(one.exception) for one in answers]
+            if {*fates} in ({PushResult.REFUSED}, {PushResult.NONE}):
                 raise answers[0].exception
         return fates
 
@@ -65,16 +71,16 @@ class FirebasePush:
         if "_app" in self.__dict__:
             firebase_admin.delete_app(self._app)
 
-    @Once
+    @LockedCachedProperty
     def _app(self) -> Any:
         return firebase_admin.initialize_app(
             self._credential,
-            {"projectId": self._project, "httpTimeout": CALL_SECONDS},
+            {"projectId": self._project, "httpTimeout": CALL_TIMEOUT_SECONDS},
             name=f"rollback-push-{next(_numbers)}",
         )
 
 
-def _message(worded: Message, key: str, **to: str) -> Any:
+def _message(worded: NoticeMessage, key: str, **to: str) -> Any:
     return messaging.Message(
         notification=messaging.Notification(worded.subject, worded.body.strip()),
         android=messaging.AndroidConfig(
@@ -85,20 +91,20 @@ def _message(worded: Message, key: str, **to: str) -> Any:
     )
 
 
-def _fate(refusal: FirebaseError | None) -> PushFate:
+def _push_result(refusal: FirebaseError | None) -> PushResult:
     if refusal is None:
-        return PushFate.TAKEN
-    if isinstance(refusal, _NOWHERE):
-        return PushFate.GONE
-    return PushFate.NONE if refusal.code in _LATER else PushFate.REFUSED
+        return PushResult.TAKEN
+    if isinstance(refusal, _INVALID_TOKEN_ERRORS):
+        return PushResult.GONE
+    return PushResult.NONE if refusal.code in _RETRYABLE_CODES else PushResult.REFUSED
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except FirebaseError as error:
-        kind = Unavailable if error.code in _LATER else Rejected
+        kind = Unavailable if error.code in _RETRYABLE_CODES else Rejected
         raise kind(f"push: {error.code}") from error
     except (GoogleAuthError, ValueError) as error:
         kind = Unavailable if isinstance(error, GoogleAuthError) else Rejected

@@ -6,11 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.adapters.gcp.errors import LOOK_AGAIN
+from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.codec import from_json
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import RemoteConfigTemplate, fingerprint, stored_text
+from shared.domain.deployments.inventory.state import (
+    RemoteConfigTemplate,
+    json_fingerprint,
+    stored_text,
+)
 
 HOST: Final = "firebaseremoteconfig.googleapis.com"
 PERMISSIONS: Final = ("cloudconfig.configs.get",)
@@ -32,7 +36,9 @@ class FirebaseRemoteConfig:
         version = template.pop("version", {})
         number = version.get("versionNumber", "0") if isinstance(version, dict) else "0"
         content = msgspec.json.encode(template).decode()
-        return RemoteConfigTemplate(str(number), etag, fingerprint(template), stored_text(content))
+        return RemoteConfigTemplate(
+            str(number), etag, json_fingerprint(template), stored_text(content)
+        )
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template that is still at `etag`; an etag for anything is refused here.
@@ -48,5 +54,5 @@ class FirebaseRemoteConfig:
             from_json(content, dict[str, Any]),
             query={"validateOnly": "true"} if dry_run else None,
             headers={"If-Match": etag},
-            meanings=LOOK_AGAIN,
+            meanings=RECHECKED_EFFECT_ERRORS,
         )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.adapters.gcp.errors import EFFECT, Meanings
+from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Ambiguous, Exists, Gone
 from shared.domain.deployments.inventory.state import RulesFile, RulesRelease, RulesSource
@@ -43,7 +43,7 @@ class _Ruleset(Struct, frozen=True):
     source: _Source = _Source()
 
 
-_NEW: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists}
+_NEW: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 
 
 class FirebaseRules:

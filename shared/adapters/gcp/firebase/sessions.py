@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.ports.resources import People
+from shared.ports.resources import UserPage
 
 HOST: Final = "identitytoolkit.googleapis.com"
 PERMISSIONS: Final = (
@@ -39,13 +39,13 @@ class FirebaseSessions:
         self._path = f"/v1/projects/{project}/accounts"
         self._headers = {"x-goog-user-project": project}
 
-    def people(self, cursor: str, since: datetime) -> People:
+    def people(self, cursor: str, since: datetime) -> UserPage:
         """One page of `accounts:batchGet`; what it says of passwords is not read."""
         query = {"maxResults": _PAGE, **({"nextPageToken": cursor} if cursor else {})}
         page = self._rest.get(f"{self._path}:batchGet", _Users, query, self._headers)
         seconds = int(since.timestamp())
         older = tuple(one.local_id for one in page.users if int(one.valid_since) < seconds)
-        return People(older, page.next_page_token)
+        return UserPage(older, page.next_page_token)
 
     def end(self, person: str, since: datetime) -> None:
         """By `validSince`, which ends what was begun in an earlier second."""

@@ -10,11 +10,11 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import read_fields, read_time
 from shared.core.errors import Gone
-from shared.domain.data.document import Version, order
+from shared.domain.data.document import DocumentSnapshot, path_sort_key
 from shared.domain.policy.document_scope import Scope
 
 PERMISSIONS: Final = (
@@ -23,9 +23,9 @@ PERMISSIONS: Final = (
     "datastore.entities.list",
 )
 
-STREAM_SECONDS = 30.0
+STREAM_TIMEOUT_SECONDS = 30.0
 """So long one stream may last; what has come by then counts, and the next one goes on behind it."""
-GOT_AT_ONCE = 300
+MAX_DOCUMENTS_PER_READ = 300
 """Documents of one request: of 1 MiB each they would still come as a stream."""
 
 _RunQueryRequest = types.RunQueryRequest.pb()
@@ -53,7 +53,7 @@ class FirestoreDocuments:
 
     def stream(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[Version]:
+    ) -> Iterator[DocumentSnapshot]:
         """One query, read as it comes; it is given up when the caller reads no further."""
         root = self._root(database)
         request = _query(root, scope, at, after)
@@ -70,18 +70,18 @@ class FirestoreDocuments:
 
     def get(
         self, database: str, paths: Sequence[str], at: datetime | None
-    ) -> dict[str, Version | None]:
+    ) -> dict[str, DocumentSnapshot | None]:
         """In batches, each read at the same moment; without one, each at its own.
 
         One document alone comes by a call that takes two thirds of the work; only a batch tells
         whether it is the document that is missing or its database.
         """
         root = self._root(database)
-        found = dict[str, Version | None].fromkeys(paths)
+        found = dict[str, DocumentSnapshot | None].fromkeys(paths)
         if len(paths) == 1:
             request = _GetRequest(name=f"{root}/{paths[0]}")
             _read_at(request, at)
-            with suppress(Gone), translated(READ):
+            with suppress(Gone), translate_errors(READ_ERRORS):
                 answer = self._client.get_document(request, **self._call(database))
                 return {paths[0]: _version(_Document(answer), root)}
         for document in self._got(database, paths, at, fields=True):
@@ -102,7 +102,7 @@ class FirestoreDocuments:
         at: datetime | None,
         only: Sequence[str],
         most: int,
-    ) -> list[Version]:
+    ) -> list[DocumentSnapshot]:
         """One query, of which those fields alone come: its own indexes suffice for equality."""
         root = self._root(database)
         request = _query(root, scope, at, "")
@@ -127,7 +127,7 @@ class FirestoreDocuments:
         _narrow(query.structured_query, where or {})
         query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
         _read_at(request, at)
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             answers = self._client.run_aggregation_query(request, **self._call(database))
             return max(
                 int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers
@@ -137,10 +137,12 @@ class FirestoreDocuments:
         """Page by page."""
         request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             return sorted(self._client.list_collection_ids(request, **self._call(database)))
 
-    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+    def partition_points(
+        self, database: str, scope: Scope, at: datetime | None, most: int
+    ) -> list[str]:
         """Where the service parts the collection group; of one collection, those within it."""
         root = self._root(database)
         request = _PartitionRequest(parent=root, partition_count=most)
@@ -148,10 +150,10 @@ class FirestoreDocuments:
         query.from_.add(collection_id=scope.collection.rpartition("/")[2], all_descendants=True)
         query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
         _read_at(request, at)
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             pages = self._client.partition_query(request, **self._call(database))
             names = [one.values[0].reference_value for one in pages]
-        paths = sorted((_path(name, root) for name in names), key=order)
+        paths = sorted((_path(name, root) for name in names), key=path_sort_key)
         within = f"{scope.collection}/"
         return [
             path
@@ -161,8 +163,8 @@ class FirestoreDocuments:
         ]
 
     def _found(self, database: str, request: Any) -> Iterator[Any]:
-        call = self._call(database) | {"timeout": STREAM_SECONDS}
-        with translated(READ):
+        call = self._call(database) | {"timeout": STREAM_TIMEOUT_SECONDS}
+        with translate_errors(READ_ERRORS):
             answers = self._client.run_query(request, **call)
             try:
                 for answer in map(_RunQueryResponse, answers):
@@ -175,15 +177,15 @@ class FirestoreDocuments:
         self, database: str, paths: Sequence[str], at: datetime | None, *, fields: bool
     ) -> Iterator[Any]:
         root = self._root(database)
-        for first in range(0, len(paths), GOT_AT_ONCE):
-            some = paths[first : first + GOT_AT_ONCE]
+        for first in range(0, len(paths), MAX_DOCUMENTS_PER_READ):
+            some = paths[first : first + MAX_DOCUMENTS_PER_READ]
             request = _BatchGetRequest(
                 database=self._name(database), documents=[f"{root}/{path}" for path in some]
             )
             if not fields:
                 request.mask.field_paths.append(_NAME)
             _read_at(request, at)
-            with translated(READ):
+            with translate_errors(READ_ERRORS):
                 answers = self._client.batch_get_documents(request, **self._call(database))
                 for answer in map(_BatchGetResponse, answers):
                     if answer.HasField("found"):
@@ -197,7 +199,7 @@ class FirestoreDocuments:
 
     def _call(self, database: str) -> dict[str, Any]:
         metadata = (("google-cloud-resource-prefix", self._name(database)),)
-        return {"retry": None, "timeout": READ_SECONDS, "metadata": metadata}
+        return {"retry": None, "timeout": READ_TIMEOUT_SECONDS, "metadata": metadata}
 
 
 def _query(root: str, scope: Scope, at: datetime | None, after: str) -> Any:
@@ -242,8 +244,8 @@ def _read_at(request: Any, at: datetime | None) -> None:
         request.read_time.FromDatetime(at)
 
 
-def _version(document: Any, root: str) -> Version:
-    return Version(
+def _version(document: Any, root: str) -> DocumentSnapshot:
+    return DocumentSnapshot(
         path=_path(document.name, root),
         fields=read_fields(document.fields),
         created_at=read_time(document.create_time),

@@ -7,8 +7,13 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, translated
-from shared.adapters.gcp.operations import of_database
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    translate_errors,
+)
+from shared.adapters.gcp.operations import list_database_operations
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.backups.values import Export
 
@@ -20,7 +25,7 @@ PERMISSIONS: Final = (
     "datastore.operations.list",
 )
 
-TAKEN = "Path already exists"
+PREFIX_TAKEN_MESSAGE = "Path already exists"
 """Said with INVALID_ARGUMENT, as much else is (htsuruo/firebase-extensions#8, of 2023)."""
 
 _Request = types.ExportDocumentsRequest.pb()
@@ -39,24 +44,28 @@ class FirestoreExports:
         request = _Request(name=self._name(database), output_uri_prefix=prefix)
         request.snapshot_time.FromDatetime(snapshot_at)
         try:
-            with translated(EFFECT):
-                begun = self._admin.export_documents(request, retry=None, timeout=READ_SECONDS)
+            with translate_errors(EFFECT_ERRORS):
+                begun = self._admin.export_documents(
+                    request, retry=None, timeout=READ_TIMEOUT_SECONDS
+                )
         except Rejected as refused:
-            if TAKEN in str(refused):
+            if PREFIX_TAKEN_MESSAGE in str(refused):
                 raise Exists(str(refused)) from refused
             raise
         return str(begun.operation.name)
 
     def find(self, database: str, prefix: str) -> Export | None:
         """The newest with that prefix, among all operations that the database still shows."""
-        exports = map(_export, of_database(self._admin, self._name(database)))
+        exports = map(_export, list_database_operations(self._admin, self._name(database)))
         found = [one for one in exports if one is not None and one.prefix == prefix]
         return max(found, key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> Export:
         """The operation as an export."""
-        with translated(READ):
-            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            found = self._admin.get_operation(
+                {"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
         export = _export(found)
         if export is None:
             raise Rejected(f"{operation} is no export")

@@ -7,9 +7,14 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, translated
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    translate_errors,
+)
 from shared.core.errors import Exists, Rejected
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.state import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
@@ -34,8 +39,8 @@ class FirestoreIndexes:
     def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
         request = {"parent": self._groups(database), "page_size": _PAGE}
-        with translated(READ):
-            pages = self._admin.list_indexes(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            pages = self._admin.list_indexes(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             found = [_index(database, _IndexMessage(message)) for message in pages]
         return {one.definition: one for one in found}
 
@@ -43,11 +48,11 @@ class FirestoreIndexes:
         """Begin to make an index; the operation's name. Exists: one of that definition is there."""
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        with translated({**EFFECT, "ALREADY_EXISTS": Exists}):
-            begun = self._admin.create_index(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors({**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}):
+            begun = self._admin.create_index(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
-    def expiries(self, database: str) -> list[Expiry]:
+    def expiries(self, database: str) -> list[TtlField]:
         """By what documents of one database expire.
 
         In whatever state its policy is: CREATING, ACTIVE or NEEDS_REPAIR, it holds for what is
@@ -55,8 +60,8 @@ class FirestoreIndexes:
         """
         parent = self._groups(database)
         request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
-        with translated(READ):
-            pages = self._admin.list_fields(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            pages = self._admin.list_fields(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             found = [_expiry(_FieldMessage(message)) for message in pages]
         return sorted(found, key=lambda one: one.group)
 
@@ -88,9 +93,9 @@ def _index(database: str, message: Any) -> Index:
     )
 
 
-def _expiry(field: Any) -> Expiry:
+def _expiry(field: Any) -> TtlField:
     group, _, path = field.name.partition("/collectionGroups/")[2].partition("/fields/")
-    return Expiry(
+    return TtlField(
         group=group,
         field=FieldPath.from_api_repr(path).parts,
         after=field.ttl_config.expiration_offset.ToTimedelta(),

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from shared.adapters.gcp.firestore.values import value_message
+from shared.adapters.gcp.firestore.values import to_value_message
 from shared.core.store import Query
 
 _RunQueryRequest = types.RunQueryRequest.pb()
@@ -54,4 +54,4 @@ def add_condition(message: Any, field: str, comparison: str, wanted: Any) -> Non
         return
     message.field_filter.field.field_path = field
     message.field_filter.op = _OPERATORS[comparison]
-    message.field_filter.value.CopyFrom(value_message(_Value, wanted))
+    message.field_filter.value.CopyFrom(to_value_message(_Value, wanted))

@@ -10,10 +10,16 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
-from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, Meanings, translated
-from shared.adapters.gcp.operations import of_database
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    StatusErrors,
+    translate_errors,
+)
+from shared.adapters.gcp.operations import list_database_operations
 from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
-from shared.domain.data.backups.values import Restoring
+from shared.domain.data.backups.values import RestoreProgress
 
 PERMISSIONS: Final = (
     "datastore.backups.restoreDatabase",
@@ -33,9 +39,9 @@ SCRATCH_PERMISSIONS: Final = (
 `shared.domain.data.backups.database_copy`): no other one may be overwritten or deleted.
 """
 
-_CREATE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}
-_CLONE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists}
-_DELETE: Meanings = {**EFFECT, "FAILED_PRECONDITION": Moved, "ABORTED": Moved}
+_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}
+_CLONE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
+_DELETE: StatusErrors = {**EFFECT_ERRORS, "FAILED_PRECONDITION": Moved, "ABORTED": Moved}
 
 _Create = types.CreateDatabaseRequest.pb()
 _Import = types.ImportDocumentsRequest.pb()
@@ -62,21 +68,21 @@ class FirestoreRestores:
         request = _Create(parent=self._project, database_id=database)
         request.database.location_id = location
         request.database.type_ = _NATIVE
-        with translated(_CREATE):
-            self._admin.create_database(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(_CREATE):
+            self._admin.create_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
 
     def fill(self, database: str, prefix: str) -> str:
         """All collections."""
         request = _Import(name=self._name(database), input_uri_prefix=prefix)
-        with translated(EFFECT):
-            begun = self._admin.import_documents(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(EFFECT_ERRORS):
+            begun = self._admin.import_documents(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
     def restore(self, database: str, backup: str) -> str:
         """The operation's name."""
         request = _Restore(parent=self._project, database_id=database, backup=backup)
-        with translated(_CREATE):
-            begun = self._admin.restore_database(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(_CREATE):
+            begun = self._admin.restore_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
@@ -84,22 +90,26 @@ class FirestoreRestores:
         request = _Clone(parent=self._project, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
-        with translated(_CLONE):
-            begun = self._admin.clone_database(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(_CLONE):
+            begun = self._admin.clone_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
-    def find(self, database: str) -> Restoring | None:
+    def find(self, database: str) -> RestoreProgress | None:
         """The newest of the database's own operations."""
         try:
-            found = list(map(_restoring, of_database(self._admin, self._name(database))))
+            found = list(
+                map(_restoring, list_database_operations(self._admin, self._name(database)))
+            )
         except Gone:
             return None
         return max((one for one in found if one), key=lambda one: one.began_at, default=None)
 
-    def look(self, operation: str) -> Restoring:
+    def look(self, operation: str) -> RestoreProgress:
         """The operation as what fills a database."""
-        with translated(READ):
-            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            found = self._admin.get_operation(
+                {"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
         restoring = _restoring(found)
         if restoring is None:
             raise Rejected(f"{operation} fills no database")
@@ -107,9 +117,9 @@ class FirestoreRestores:
 
     def delete(self, database: str) -> None:
         """Whatever it is now: nothing else is called like that."""
-        with suppress(Gone), translated(_DELETE):
+        with suppress(Gone), translate_errors(_DELETE):
             self._admin.delete_database(
-                {"name": self._name(database)}, retry=None, timeout=READ_SECONDS
+                {"name": self._name(database)}, retry=None, timeout=READ_TIMEOUT_SECONDS
             )
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
@@ -118,19 +128,19 @@ class FirestoreRestores:
         request = _Commit(database=name)
         for path in paths:
             request.writes.add(delete=f"{name}/documents/{path}")
-        with translated(EFFECT):
+        with translate_errors(EFFECT_ERRORS):
             self._firestore.commit(
                 request,
                 retry=None,
-                timeout=READ_SECONDS,
+                timeout=READ_TIMEOUT_SECONDS,
                 metadata=(("google-cloud-resource-prefix", name),),
             )
 
     def names(self) -> list[str]:
         """Of every location. Raises: Unavailable, when one did not answer, too."""
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             answer = self._admin.list_databases(
-                {"parent": self._project}, retry=None, timeout=READ_SECONDS
+                {"parent": self._project}, retry=None, timeout=READ_TIMEOUT_SECONDS
             )
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
@@ -140,13 +150,13 @@ class FirestoreRestores:
         return f"{self._project}/databases/{database}"
 
 
-def _restoring(operation: Any) -> Restoring | None:
+def _restoring(operation: Any) -> RestoreProgress | None:
     """None for an operation of another kind."""
     for kind in _FILLING:
         metadata = kind()
         if operation.metadata.Unpack(metadata):
             failed = operation.done and operation.HasField("error")
-            return Restoring(
+            return RestoreProgress(
                 operation=operation.name,
                 began_at=metadata.start_time.ToDatetime(UTC),
                 ended_at=metadata.end_time.ToDatetime(UTC) if operation.done else None,

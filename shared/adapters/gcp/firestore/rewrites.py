@@ -8,10 +8,15 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
-from shared.adapters.gcp.errors import COMMIT, EFFECT, meant, translated
+from shared.adapters.gcp.errors import (
+    COMMIT_ERRORS,
+    EFFECT_ERRORS,
+    error_for_status,
+    translate_errors,
+)
 from shared.adapters.gcp.firestore.values import read_time, write_fields
-from shared.core.chunks import parted
-from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
+from shared.core.chunks import split_into_chunks
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
 
 PERMISSIONS: Final = (
     "datastore.entities.create",
@@ -19,10 +24,10 @@ PERMISSIONS: Final = (
     "datastore.entities.update",
 )
 
-AT_ONCE: Final = 500
+MAX_WRITES_PER_REQUEST: Final = 500
 """Writes of one request
 (https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1, read 2026-11-26)."""
-REQUEST_BYTES: Final = 9 * 2**20
+MAX_REQUEST_BYTES: Final = 9 * 2**20
 """A request is at most 10 MiB (https://firebase.google.com/docs/firestore/quotas, read
 2026-11-26)."""
 
@@ -39,30 +44,30 @@ class FirestoreRewrites:
         self._client = client
         self._project = project
 
-    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         """By BatchWrite, which is not atomic: one that is refused holds up no other."""
         name = f"projects/{self._project}/databases/{database}"
         writes = [_write(f"{name}/documents", one) for one in rewrites]
         return [
             landed
-            for some in parted(writes, AT_ONCE, REQUEST_BYTES, _bytes)
+            for some in split_into_chunks(writes, MAX_WRITES_PER_REQUEST, MAX_REQUEST_BYTES, _bytes)
             for landed in self._sent(name, some)
         ]
 
-    def _sent(self, name: str, writes: Sequence[Any]) -> Iterator[Landed]:
+    def _sent(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
         request = _BatchRequest(database=name, writes=writes)
-        with translated(EFFECT):
+        with translate_errors(EFFECT_ERRORS):
             answer = self._client.batch_write(
                 request,
                 retry=None,
-                timeout=REWRITE_SECONDS,
+                timeout=REWRITE_TIMEOUT_SECONDS,
                 metadata=(("google-cloud-resource-prefix", name),),
             )
         found = _BatchResponse(answer)
         for result, status in zip(found.write_results, found.status, strict=True):
             if status.code:
                 code = _NAMES.get(status.code, "UNKNOWN")
-                yield meant(code, f"{code}: {status.message}", None, COMMIT)
+                yield error_for_status(code, f"{code}: {status.message}", None, COMMIT_ERRORS)
             else:
                 yield read_time(result.update_time) if result.HasField("update_time") else None
 

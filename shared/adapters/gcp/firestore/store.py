@@ -10,9 +10,20 @@ from typing import Any, Final
 
 from google.cloud.firestore_v1 import types
 
-from shared.adapters.gcp.errors import COMMIT, READ, READ_SECONDS, Contended, translated
+from shared.adapters.gcp.errors import (
+    COMMIT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    Contended,
+    translate_errors,
+)
 from shared.adapters.gcp.firestore.queries import run_query_request
-from shared.adapters.gcp.firestore.values import quoted, read_fields, read_time, write_fields
+from shared.adapters.gcp.firestore.values import (
+    format_field_path,
+    read_fields,
+    read_time,
+    write_fields,
+)
 from shared.core.errors import RollbackError, Throttled
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Query, Reader, Update, Write
@@ -28,10 +39,10 @@ PERMISSIONS: Final = (
     "datastore.entities.update",
 )
 
-ATTEMPTS = 10
+MAX_TRANSACTION_ATTEMPTS = 10
 """Runs of a transaction's work before contention is given up."""
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
+INITIAL_BACKOFF_SECONDS = 0.05
+MAX_BACKOFF_SECONDS = 1.0
 
 _WriteMessage = types.Write.pb()
 _CommitRequest = types.CommitRequest.pb()
@@ -84,7 +95,7 @@ class FirestoreStore:
         jitter; a lost answer of the commit is Ambiguous and is not repeated.
         """
         transaction = b""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_TRANSACTION_ATTEMPTS):
             if attempt:
                 self._pause(attempt)
             try:
@@ -92,7 +103,7 @@ class FirestoreStore:
                 return self._run(work, transaction)
             except Contended:
                 continue
-        raise Throttled(f"contention did not end in {ATTEMPTS} attempts")
+        raise Throttled(f"contention did not end in {MAX_TRANSACTION_ATTEMPTS} attempts")
 
     def _run(
         self, work: Callable[[Reader], Sequence[Write]], transaction: bytes
@@ -108,14 +119,14 @@ class FirestoreStore:
         return None
 
     def _pause(self, attempt: int) -> None:
-        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt)
+        longest = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**attempt)
         self._clock.sleep(self._random.uniform(0, longest))
 
     def _get(self, path: str, transaction: bytes) -> Document:
         request = _BatchGetRequest(
             database=self._database, documents=[self._name(path)], transaction=transaction or None
         )
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             answers = self._client.batch_get_documents(request, **self._call())
             (answer,) = map(_BatchGetResponse, answers)
         if answer.HasField("found"):
@@ -124,7 +135,7 @@ class FirestoreStore:
 
     def _query(self, query: Query, transaction: bytes) -> list[Document]:
         request = run_query_request(self._root, query, transaction)
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call())))
         return [
             self._document(answer.document, answer.read_time)
@@ -138,7 +149,7 @@ class FirestoreStore:
             writes=[self._message(write) for write in writes],
             transaction=transaction or None,
         )
-        with translated(COMMIT):
+        with translate_errors(COMMIT_ERRORS):
             response = _CommitResponse(self._client.commit(request, **self._call()))
         return max(read_time(result.update_time) for result in response.write_results)
 
@@ -146,7 +157,7 @@ class FirestoreStore:
         """A new transaction; one that goes on for an earlier run keeps that one's age."""
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             transaction: bytes = self._client.begin_transaction(request, **self._call()).transaction
         return transaction
 
@@ -154,7 +165,7 @@ class FirestoreStore:
         """Let go of the transaction's locks, if there is still anything to let go of."""
         request = _RollbackRequest(database=self._database, transaction=transaction)
         # The outcome is known already; what cannot be let go of ends by itself after 60 s idle.
-        with suppress(RollbackError), translated(READ):
+        with suppress(RollbackError), translate_errors(READ_ERRORS):
             self._client.rollback(request, **self._call())
 
     def _message(self, write: Write) -> Any:
@@ -163,7 +174,7 @@ class FirestoreStore:
         server_times = write_fields(message.update.fields, write.fields)
         for path in server_times:
             message.update_transforms.add(
-                field_path=quoted(path), set_to_server_value=_REQUEST_TIME
+                field_path=format_field_path(path), set_to_server_value=_REQUEST_TIME
             )
         if isinstance(write, Create):
             message.current_document.exists = False
@@ -183,7 +194,7 @@ class FirestoreStore:
         )
 
     def _call(self) -> dict[str, Any]:
-        return {"retry": None, "timeout": READ_SECONDS, "metadata": self._metadata}
+        return {"retry": None, "timeout": READ_TIMEOUT_SECONDS, "metadata": self._metadata}
 
 
 class _Transaction:
@@ -209,7 +220,7 @@ def _restrict(message: Any, write: Update, server_times: Iterable[tuple[str, ...
     transformed = {path[0] for path in server_times if len(path) == 1}
     message.update_mask.SetInParent()
     message.update_mask.field_paths.extend(
-        quoted([name]) for name in write.fields if name not in transformed
+        format_field_path([name]) for name in write.fields if name not in transformed
     )
     if write.version is None:
         message.current_document.exists = True

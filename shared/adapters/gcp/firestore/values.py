@@ -32,7 +32,7 @@ def write_fields(target: Any, fields: Mapping[str, Any], parents: Path = ()) -> 
     return server_times
 
 
-def value_message(kind: Any, value: Any) -> Any:
+def to_value_message(kind: Any, value: Any) -> Any:
     """One value as a message of that class, for a query."""
     message = kind()
     _write(message, value, ())
@@ -50,7 +50,7 @@ def read_time(timestamp: Any) -> datetime:
     return moment
 
 
-def quoted(path: Iterable[str]) -> str:
+def format_field_path(path: Iterable[str]) -> str:
     """A field's path as a mask or a transform names it: `a.b` is two parts, a name is quoted."""
     text: str = FieldPath(*path).to_api_repr()
     return text

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from google.cloud import monitoring_v3
 
-from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
-from shared.domain.signals.health import Requests
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.domain.signals.health import RouterRequests
 
 PERMISSIONS: Final = ("monitoring.timeSeries.list",)
 
-POINT = timedelta(minutes=1)
+SAMPLING_INTERVAL = timedelta(minutes=1)
 """The metric's sampling period, and the shortest alignment period."""
-LONG = 15 * POINT
+MAX_PER_MINUTE_WINDOW = 15 * SAMPLING_INTERVAL
 """A longer window is asked for as one point: an hour of 1,000 services would be 120,000."""
 
 
@@ -47,7 +47,7 @@ class RouterMetrics:
         self._project = project
         self._region = region
 
-    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+    def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the minutes that lie whole within `start` and `end`.
 
         A service without a visible point is left out. Raises: Unavailable, Throttled, Rejected.
@@ -63,16 +63,16 @@ class RouterMetrics:
             total[service] += counted
             if series.metric.labels[_CLASS] == _FAILED:
                 failed[service] += counted
-        return {name: Requests(count, failed[name]) for name, count in total.items() if count}
+        return {name: RouterRequests(count, failed[name]) for name, count in total.items() if count}
 
-    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+    def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """Over the same minutes, by the log of Identity Platform's requests.
 
         Raises: Unavailable, Throttled, Rejected (also while there is no such counter).
         """
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
-            return Requests(0, 0)
+            return RouterRequests(0, 0)
         total, failed = (
             sum(
                 count
@@ -81,9 +81,9 @@ class RouterMetrics:
             )
             for name in ("sign_ins", "sign_in_failures")
         )
-        return Requests(total, failed)
+        return RouterRequests(total, failed)
 
-    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+    def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
         """Over the same minutes, all series together.
 
         Raises: Unavailable, Throttled, Rejected.
@@ -101,7 +101,9 @@ class RouterMetrics:
         """What was counted, summed by these fields; by none, in one."""
         span = end - start
         request = self._request(wanted, start, end)
-        request.aggregation.alignment_period.FromTimedelta(span if span > LONG else POINT)
+        request.aggregation.alignment_period.FromTimedelta(
+            span if span > MAX_PER_MINUTE_WINDOW else SAMPLING_INTERVAL
+        )
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
         request.aggregation.group_by_fields.extend(by)
@@ -114,8 +116,8 @@ class RouterMetrics:
         return request
 
     def _listed(self, request: Any) -> list[Any]:
-        with translated(READ):
-            pages = self._client.list_time_series(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(_SeriesMessage, pages))
 
     def _counter(self, name: str) -> str:
@@ -141,8 +143,8 @@ def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[i
 
 
 def _minute_before(moment: datetime) -> datetime:
-    return moment - (moment - _EPOCH) % POINT
+    return moment - (moment - _EPOCH) % SAMPLING_INTERVAL
 
 
 def _minute_after(moment: datetime) -> datetime:
-    return moment + (_EPOCH - moment) % POINT
+    return moment + (_EPOCH - moment) % SAMPLING_INTERVAL

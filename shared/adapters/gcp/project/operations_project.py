@@ -10,10 +10,10 @@ from google.cloud import functions_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
-from shared.ports.operations_project import Deployed, Subscription
+from shared.ports.operations_project import DeployedFunction, Subscription
 
 PERMISSIONS: Final = (
     "cloudfunctions.functions.list",
@@ -23,7 +23,7 @@ PERMISSIONS: Final = (
     "storage.buckets.getIamPolicy",
 )
 
-MOST_PAGES: Final = 50
+MAX_PAGES: Final = 50
 """Of any list here: pages hold 1,000, and the product has a handful."""
 _PAGE = 1000
 """The most that a page of any of them may hold (pubsub.proto, functions.proto)."""
@@ -37,7 +37,7 @@ _FunctionMessage = functions_v2.Function.pb
 _SubscriptionMessage = types.Subscription.pb
 
 
-class CloudInstallation:
+class CloudOperationsProject:
     """An Installation over Google's clients, whose own retries are off."""
 
     def __init__(
@@ -64,23 +64,27 @@ class CloudInstallation:
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
         """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
-        with translated(READ):
-            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            policy = self._publisher.get_iam_policy(
+                request, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
         return _by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
         """Whom a bucket's own policy gives each role, under a condition or not."""
-        with objects.translated(objects.READ, Unavailable):
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             policy = self._storage.bucket(bucket).get_iam_policy(
-                requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_SECONDS, retry=None
+                requested_policy_version=_CONDITIONAL,
+                timeout=objects.OBJECT_TIMEOUT_SECONDS,
+                retry=None,
             )
         return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
-    def functions(self) -> list[Deployed]:
+    def functions(self) -> list[DeployedFunction]:
         """All functions, in every region."""
         asked = {"parent": f"projects/{self._project}/locations/-"}
         found = self._list(self._functions.list_functions, "functions", asked)
-        return [_deployed(_FunctionMessage(message)) for message in found]
+        return [_deployed_function(_FunctionMessage(message)) for message in found]
 
     def _list(self, call: Any, field: str, asked: dict[str, Any]) -> list[Any]:
         """Every item of a paged list; each page has a deadline of its own.
@@ -88,11 +92,13 @@ class CloudInstallation:
         Raises: Unavailable also when it is not whole: what is not read is not absent.
         """
         found: list[Any] = []
-        with translated(READ):
-            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_SECONDS).pages
+        with translate_errors(READ_ERRORS):
+            pages = call(
+                {**asked, "page_size": _PAGE}, retry=None, timeout=READ_TIMEOUT_SECONDS
+            ).pages
             for number, page in enumerate(pages):
-                if number == MOST_PAGES:
-                    raise Unavailable(f"the list of {field} has more than {MOST_PAGES} pages")
+                if number == MAX_PAGES:
+                    raise Unavailable(f"the list of {field} has more than {MAX_PAGES} pages")
                 unreachable = list(getattr(page, "unreachable", ()))
                 if unreachable:
                     raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
@@ -130,8 +136,8 @@ def _subscription(message: Any) -> Subscription:
     )
 
 
-def _deployed(message: Any) -> Deployed:
-    return Deployed(
+def _deployed_function(message: Any) -> DeployedFunction:
+    return DeployedFunction(
         name=_short(message.name),
         entry_point=message.build_config.entry_point,
         active=message.state == _ACTIVE,

@@ -22,7 +22,7 @@ class _Signed(Struct, frozen=True):
     token: str
 
 
-class AccountVoice:
+class ServiceAccountTokenSource:
     """A Voice of one account."""
 
     def __init__(self, rest: Rest, account: str) -> None:

@@ -15,7 +15,7 @@ _PAGE: Final = 1000
 """The most that a page may hold (pubsub.proto)."""
 
 
-class GoogleProvisions:
+class CloudAssetDependencies:
     """A Provisions over every bucket and topic that the account may look at."""
 
     def __init__(self, storage: Any, publisher: Any) -> None:
@@ -24,23 +24,25 @@ class GoogleProvisions:
 
     def location_type(self, bucket: str) -> str:
         """From the bucket's metadata."""
-        with objects.translated(objects.READ, Unavailable):
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             try:
-                found = self._storage.get_bucket(bucket, timeout=objects.OBJECT_SECONDS, retry=None)
+                found = self._storage.get_bucket(
+                    bucket, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
+                )
             except NotFound:
                 return ""
         return str(found.location_type)
 
-    def listeners(self, project: str, topic: str) -> int | None:
+    def count_subscriptions(self, project: str, topic: str) -> int | None:
         """By the first page of the topic's own list, which takes `pubsub.topics.get` on it.
 
         https://cloud.google.com/pubsub/docs/access-control (read 2026-11).
         """
         asked = {"topic": f"projects/{project}/topics/{topic}", "page_size": _PAGE}
-        with errors.translated(errors.READ):
+        with errors.translate_errors(errors.READ_ERRORS):
             try:
                 found = self._publisher.list_topic_subscriptions(
-                    asked, retry=None, timeout=errors.READ_SECONDS
+                    asked, retry=None, timeout=errors.READ_TIMEOUT_SECONDS
                 )
             except NotFound:
                 return None

@@ -8,13 +8,15 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.state import SchedulerJob, fingerprint
+from shared.domain.deployments.inventory.state import SchedulerJob, json_fingerprint
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
 
 _PAGE = 500
-_PASSING = frozenset({"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"})
+_VOLATILE_FIELDS = frozenset(
+    {"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"}
+)
 """Fields of a job that tell how it went, not what it is to do."""
 _TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarget": "relativeUri"}
 """Where each kind of target says what it reaches."""
@@ -54,5 +56,7 @@ def _schedule(job: Job) -> SchedulerJob:
         schedule=f"{job['schedule']} {job.get('timeZone', '')}".strip(),
         target=target.partition("?")[0],
         state=job["state"],
-        hash=fingerprint({key: value for key, value in job.items() if key not in _PASSING}),
+        hash=json_fingerprint(
+            {key: value for key, value in job.items() if key not in _VOLATILE_FIELDS}
+        ),
     )

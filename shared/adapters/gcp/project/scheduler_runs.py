@@ -46,7 +46,7 @@ class _Jobs(Struct, frozen=True, rename="camel"):
     next_page_token: str = ""
 
 
-class JobTimetable:
+class CloudSchedulerRuns:
     """A Timetable over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:

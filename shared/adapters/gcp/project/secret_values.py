@@ -24,7 +24,7 @@ class _Accessed(Struct, frozen=True):
     payload: _Payload = _Payload()
 
 
-class SecretValues:
+class SecretManagerValues:
     """A Secrets over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:

@@ -18,7 +18,7 @@ GRANTS_PERMISSIONS: Final = ("resourcemanager.projects.getIamPolicy",)
 PERMISSIONS: Final = (*GRANTS_PERMISSIONS, "iam.serviceAccounts.get")
 
 _ACCOUNT = "serviceAccount:"
-_OF_A_PROJECT = ".iam.gserviceaccount.com"
+_PROJECT_ACCOUNT_DOMAIN = ".iam.gserviceaccount.com"
 """How addresses of accounts that somebody made end, behind the project of theirs; those that
 Google makes for a project end otherwise (https://cloud.google.com/iam/docs/service-account-types,
 read 2026-11)."""
@@ -82,7 +82,7 @@ class ProjectAccounts:
         (https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get, read
         2026-11).
         """
-        project = quote(project_of(account) or self._project, safe=":")
+        project = quote(account_project(account) or self._project, safe=":")
         path = f"/v1/projects/{project}/serviceAccounts/{quote(account, safe='@')}"
         try:
             found = self._iam.get(path, _ServiceAccount)
@@ -91,10 +91,10 @@ class ProjectAccounts:
         return AccountState.DISABLED if found.disabled else AccountState.ENABLED
 
 
-def project_of(account: str) -> str:
+def account_project(account: str) -> str:
     """The project that an account was made in, by its address; empty: that does not tell."""
     place = account.rpartition("@")[2]
-    if not place.endswith(_OF_A_PROJECT):
+    if not place.endswith(_PROJECT_ACCOUNT_DOMAIN):
         return ""
-    project, _, domain = place.removesuffix(_OF_A_PROJECT).partition(".")
+    project, _, domain = place.removesuffix(_PROJECT_ACCOUNT_DOMAIN).partition(".")
     return f"{domain}:{project}" if domain else project

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT, READ, translated
+from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, translate_errors
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.ports.messaging import Letter
-from shared.state.envelope import FIRST_PUBLISHED_AT, earliest
+from shared.ports.messaging import DeadLetter
+from shared.state.envelope import FIRST_PUBLISHED_AT, earliest_time
 
 PERMISSIONS: Final = (
     "pubsub.subscriptions.consume",
@@ -21,17 +21,17 @@ PERMISSIONS: Final = (
     "pubsub.topics.publish",
 )
 
-CALL_SECONDS = 10.0
-PULL_SECONDS = 5.0
+CALL_TIMEOUT_SECONDS = 10.0
+PULL_TIMEOUT_SECONDS = 5.0
 """An empty subscription keeps a pull waiting; no answer in that time: nothing is there."""
 
-NATIVE = "CloudPubSubDeadLetterSource"
+NATIVE_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetterSource"
 """Begins the names of the attributes that Pub/Sub itself gives a dead letter
 (cloud.google.com/pubsub/docs/handling-failures)."""
 
-OWN = ("source_topic", "message_id", "reason")
+OWN_ATTRIBUTES = ("source_topic", "message_id", "reason")
 """The attributes that the responders give a letter, beside what tells its beginnings."""
-HANDLES_AT_ONCE = 1000
+MAX_HANDLES_PER_REQUEST = 1000
 """So many go into one request: a larger one than 512 KiB is refused, and a handle has up to 200
 bytes; Google's own client takes the same number (google-cloud-pubsub, subscriber/_protocol/
 dispatcher.py)."""
@@ -43,49 +43,51 @@ _PublishRequest = types.PublishRequest.pb()
 _PullRequest = types.PullRequest.pb()
 
 
-class PubSubLetters:
+class PubSubDeadLetters:
     """The dead letters of one project, in the subscription that keeps them."""
 
     def __init__(self, subscriber: Any, publisher: Any, project: str) -> None:
         self._subscriber = subscriber
         self._publisher = publisher
-        self._subscription = f"projects/{project}/subscriptions/{topics.LETTERS_KEPT}"
+        self._subscription = f"projects/{project}/subscriptions/{topics.DEAD_LETTER_SUBSCRIPTION}"
         self._sources: dict[str, str] = {}
 
-    def pull(self, limit: int) -> list[Letter]:
+    def pull(self, limit: int) -> list[DeadLetter]:
         """Some of the letters that nobody has in hand; empty when there are none now."""
         request = _PullRequest(subscription=self._subscription, max_messages=limit)
         try:
-            with translated({**READ, "DEADLINE_EXCEEDED": _NothingThere}):
-                answer = self._subscriber.pull(request, retry=None, timeout=PULL_SECONDS)
+            with translate_errors({**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}):
+                answer = self._subscriber.pull(request, retry=None, timeout=PULL_TIMEOUT_SECONDS)
         except _NothingThere:
             return []
         return [self._letter(one) for one in answer.received_messages]
 
-    def resend(self, letter: Letter) -> None:
+    def resend(self, letter: DeadLetter) -> None:
         """Publish the letter where it came from. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=letter.source)
         request.messages.add(data=letter.data, attributes=letter.attributes)
-        with translated(EFFECT):
-            self._publisher.publish(request, retry=None, timeout=CALL_SECONDS)
+        with translate_errors(EFFECT_ERRORS):
+            self._publisher.publish(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
-    def acknowledge(self, letter: Letter) -> None:
+    def acknowledge(self, letter: DeadLetter) -> None:
         """The letter is kept no longer."""
         request = _AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.handle])
-        with translated(READ):
-            self._subscriber.acknowledge(request, retry=None, timeout=CALL_SECONDS)
+        with translate_errors(READ_ERRORS):
+            self._subscriber.acknowledge(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
-    def put_back(self, letters: Iterable[Letter]) -> None:
+    def release(self, letters: Iterable[DeadLetter]) -> None:
         """The letters are in nobody's hand any more."""
         handles = iter([letter.handle for letter in letters])
-        while some := list(islice(handles, HANDLES_AT_ONCE)):
+        while some := list(islice(handles, MAX_HANDLES_PER_REQUEST)):
             request = _ModifyAckDeadlineRequest(
                 subscription=self._subscription, ack_ids=some, ack_deadline_seconds=0
             )
-            with translated(READ):
-                self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_SECONDS)
+            with translate_errors(READ_ERRORS):
+                self._subscriber.modify_ack_deadline(
+                    request, retry=None, timeout=CALL_TIMEOUT_SECONDS
+                )
 
-    def _letter(self, received: Any) -> Letter:
+    def _letter(self, received: Any) -> DeadLetter:
         """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
 
         Attributes of a message that Pub/Sub gave up are whatever its publisher wrote: none of them
@@ -93,25 +95,30 @@ class PubSubLetters:
         """
         message = received.message
         said = dict(message.attributes)
-        native = {name: said.pop(name) for name in [*said] if name.startswith(NATIVE)}
-        own = {} if native else {name: said.pop(name, "") for name in OWN}
-        attempts = native.get(f"{NATIVE}DeliveryCount", "")
-        since = said.get(FIRST_PUBLISHED_AT), native.get(f"{NATIVE}TopicPublishTime")
+        native = {
+            name: said.pop(name) for name in [*said] if name.startswith(NATIVE_ATTRIBUTE_PREFIX)
+        }
+        own = {} if native else {name: said.pop(name, "") for name in OWN_ATTRIBUTES}
+        attempts = native.get(f"{NATIVE_ATTRIBUTE_PREFIX}DeliveryCount", "")
+        since = (
+            said.get(FIRST_PUBLISHED_AT),
+            native.get(f"{NATIVE_ATTRIBUTE_PREFIX}TopicPublishTime"),
+        )
         kept_at: datetime = message.publish_time
-        return Letter(
+        return DeadLetter(
             id=own.get("message_id") or message.message_id,
             handle=received.ack_id,
             source=self._source(native) if native else own["source_topic"],
             reason=own.get("reason", f"Pub/Sub gave it up after {attempts} deliveries"),
             data=message.data,
             attributes=said,
-            published_at=earliest(kept_at, *since) or kept_at,
+            published_at=earliest_time(kept_at, *since) or kept_at,
         )
 
     def _source(self, native: Mapping[str, str]) -> str:
         """The topic of the subscription that gave a message up; "" when nothing tells."""
-        project = native.get(f"{NATIVE}SubscriptionProject", "")
-        name = native.get(f"{NATIVE}Subscription", "")
+        project = native.get(f"{NATIVE_ATTRIBUTE_PREFIX}SubscriptionProject", "")
+        name = native.get(f"{NATIVE_ATTRIBUTE_PREFIX}Subscription", "")
         if not (project and name):
             return ""
         subscription = f"projects/{project}/subscriptions/{name}"
@@ -122,8 +129,10 @@ class PubSubLetters:
     def _topic_of(self, subscription: str) -> str:
         request = _GetSubscriptionRequest(subscription=subscription)
         try:
-            with translated(READ):
-                found = self._subscriber.get_subscription(request, retry=None, timeout=CALL_SECONDS)
+            with translate_errors(READ_ERRORS):
+                found = self._subscriber.get_subscription(
+                    request, retry=None, timeout=CALL_TIMEOUT_SECONDS
+                )
         except Rejected:  # it is gone, or not ours to see
             return ""
         return str(found.topic)

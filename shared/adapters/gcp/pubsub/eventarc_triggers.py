@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
-from shared.domain.data.events.triggers import Trigger, filters
+from shared.domain.data.events.triggers import Trigger, parse_filters
 
 HOST: Final = "eventarc.googleapis.com"
 PERMISSIONS: Final = ("eventarc.triggers.list",)
@@ -72,7 +72,7 @@ class EventarcTriggers:
         self._rest = rest
         self._path = f"/v1/projects/{project}/locations/-/triggers"
 
-    def every(self) -> list[Trigger]:
+    def list_triggers(self) -> list[Trigger]:
         """Every trigger of the project, wherever it lies, in the order of the service."""
         found: list[Trigger] = []
         for page in self._rest.pages(self._path, _Triggers, _PAGE):
@@ -81,15 +81,15 @@ class EventarcTriggers:
             found += [
                 Trigger(
                     name=one.name,
-                    starts=next(_started(one.destination), "something unknown"),
-                    filters=filters(one.event_filters),
+                    starts=next(_event_destinations(one.destination), "something unknown"),
+                    filters=parse_filters(one.event_filters),
                 )
                 for one in page.triggers
             ]
         return found
 
 
-def _started(by: _Destination) -> Iterator[str]:
+def _event_destinations(by: _Destination) -> Iterator[str]:
     """What is sent the events, by kind and name; nothing of a kind that is not known."""
     if by.workflow:
         yield f"workflow {_short(by.workflow)}"

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT, translated
+from shared.adapters.gcp.errors import EFFECT_ERRORS, translate_errors
 
 PERMISSIONS: Final = ("pubsub.topics.publish",)
 
-PUBLISH_SECONDS = 10.0
+PUBLISH_TIMEOUT_SECONDS = 10.0
 
 _PublishRequest = types.PublishRequest.pb()
 
@@ -31,6 +31,6 @@ class PubSubBus:
         """The message's id, once it is kept. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")
         request.messages.add(data=data, attributes=attributes or {})
-        with translated(EFFECT):
-            answer = self._client.publish(request, retry=None, timeout=PUBLISH_SECONDS)
+        with translate_errors(EFFECT_ERRORS):
+            answer = self._client.publish(request, retry=None, timeout=PUBLISH_TIMEOUT_SECONDS)
         return str(answer.message_ids[0])

@@ -11,15 +11,20 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
-from shared.adapters.gcp.errors import BUILD, READ, READ_SECONDS, translated
-from shared.adapters.gcp.operations import operations
+from shared.adapters.gcp.errors import (
+    BUILD_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    translate_errors,
+)
+from shared.adapters.gcp.operations import list_operations
 from shared.adapters.gcp.run.function_state import function_states
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.deployments import source_copies
-from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.inventory.state import Generation, SourceObject
-from shared.domain.deployments.source_copies import Values
+from shared.domain.deployments.source_copies import VariableValues
 from shared.ports.platform import OperationState
 from shared.ports.storage import Vault
 
@@ -34,9 +39,9 @@ PERMISSIONS: Final = (
 """And `storage.objects.get` where sources and values are kept. Nothing is uploaded: that would take
 `sourceCodeSet` (cloud.google.com/functions/docs/reference/iam/permissions, read 2026-11)."""
 
-VALUES_SECONDS = 5.0
+VALUES_TIMEOUT_SECONDS = 5.0
 """Until the values of the variables are there; then nothing was sent, and nothing will be."""
-SEND_SECONDS = 10.0
+DEPLOY_TIMEOUT_SECONDS = 10.0
 """The client's own default is none. With the above it is what the step kind waits for."""
 
 _PATHS = (
@@ -58,7 +63,7 @@ _PATHS = (
 )
 """What a deployment decides. Not the trigger: changing it loses the messages in flight. Not
 `all_traffic_on_latest_revision`: it would replace the traffic list, tags and all."""
-_OF_THE_SECOND = (
+_SECOND_GENERATION_PATHS = (
     "service_config.available_cpu",
     "service_config.max_instance_request_concurrency",
 )
@@ -87,17 +92,17 @@ class CloudBuilder:
         self._clock = clock
         self._parent = f"projects/{project}/locations/{region}"
 
-    def found(self, function: str) -> Built | None:
+    def find_function(self, function: str) -> BuiltFunction | None:
         """The function of that short name as it is now; None: there is none."""
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             try:
                 answer = self._functions.get_function(
-                    name=self._name(function), retry=None, timeout=READ_SECONDS
+                    name=self._name(function), retry=None, timeout=READ_TIMEOUT_SECONDS
                 )
             except NotFound:
                 return None
         message = functions_v2.Function.pb(answer)
-        return Built(
+        return BuiltFunction(
             state=function_states([message], {}, [])[function],
             service=message.service_config.service,
             revision=message.service_config.revision.rpartition("/")[2],
@@ -105,17 +110,17 @@ class CloudBuilder:
             deploying=message.state == _State.DEPLOYING,
         )
 
-    def running(self, function: str) -> Running | None:
+    def find_running_deployment(self, function: str) -> RunningDeployment | None:
         """The deployment of it that has not ended, anybody's; None: there is none.
 
         Raises: Unavailable also when there are more operations than a look can go through.
         """
-        for operation in operations(self._functions, self._parent):
+        for operation in list_operations(self._functions, self._parent):
             told = functions_v2.OperationMetadata.pb()()
             if operation.done or not operation.metadata.Unpack(told):
                 continue
             if told.target == self._name(function):
-                return Running(operation.name, _asked(told))
+                return RunningDeployment(operation.name, _requested_source(told))
         return None
 
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
@@ -125,7 +130,7 @@ class CloudBuilder:
         """
         began = self._clock.monotonic()
         wanted = self._message(function, recipe)
-        if self._clock.monotonic() - began > VALUES_SECONDS:
+        if self._clock.monotonic() - began > VALUES_TIMEOUT_SECONDS:
             raise Unavailable(f"{function}: the values of its variables came too late")
         request: dict[str, Any]
         if create:
@@ -134,17 +139,17 @@ class CloudBuilder:
         else:
             send = self._functions.update_function
             request = {"function": wanted, "update_mask": FieldMask(paths=_paths(recipe))}
-        with translated(BUILD):
-            answer = send(**request, retry=None, timeout=SEND_SECONDS)
+        with translate_errors(BUILD_ERRORS):
+            answer = send(**request, retry=None, timeout=DEPLOY_TIMEOUT_SECONDS)
         name: str = answer.operation.name
         return name
 
     def operation(self, name: str) -> OperationState:
         """How far a deployment has come; done, where it is not known any more."""
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             try:
                 answer = self._functions.get_operation(
-                    GetOperationRequest(name=name), retry=None, timeout=READ_SECONDS
+                    GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS
                 )
             except NotFound:
                 return OperationState(done=True)
@@ -164,15 +169,15 @@ class CloudBuilder:
         message.build_config.environment_variables.update(values.build_variables)
         return message
 
-    def _values(self, function: str, recipe: Recipe) -> Values:
+    def _values(self, function: str, recipe: Recipe) -> VariableValues:
         """What its plain variables hold; nowhere kept, and never in an error. Raises: Rejected."""
         place, vault = recipe.configuration.values, self._vault()
         if place is None:
-            return Values()
+            return VariableValues()
         if vault is None:
             raise Rejected(f"{function}: no bucket of the values of variables is known")
         try:
-            return source_copies.read(vault.read(place), recipe)
+            return source_copies.decode_values(vault.read(place), recipe)
         except ValueError as other:
             raise Rejected(f"{function}: {other}") from None
 
@@ -182,10 +187,10 @@ class CloudBuilder:
 
 def _paths(recipe: Recipe) -> list[str]:
     second = recipe.generation is Generation.SECOND
-    return sorted((*_PATHS, *(_OF_THE_SECOND if second else ())))
+    return sorted((*_PATHS, *(_SECOND_GENERATION_PATHS if second else ())))
 
 
-def _asked(told: Any) -> SourceObject | None:
+def _requested_source(told: Any) -> SourceObject | None:
     """The source that a deployment was asked to build."""
     function = _FunctionMessage()
     if not told.request_resource.Unpack(function):

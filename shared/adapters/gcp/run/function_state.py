@@ -16,15 +16,15 @@ from shared.domain.deployments.inventory.state import (
     RevisionState,
     SecretUse,
     SourceObject,
-    configured,
+    build_configuration,
     values_hash,
 )
 from shared.domain.deployments.inventory.traffic import Scaling, Service
-from shared.domain.deployments.source_copies import Values
+from shared.domain.deployments.source_copies import VariableValues
 
-_FIRST = functions_v2.Environment.GEN_1
+_FIRST_GENERATION = functions_v2.Environment.GEN_1
 
-_LEFT_OUT = {
+_EXCLUDED_FIELDS = {
     "": ("state", "state_messages", "update_time", "create_time", "url", "satisfies_pzs"),
     "build_config": ("build", "source", "source_provenance", "environment_variables"),
     "service_config": (
@@ -52,26 +52,28 @@ def _function(
     service = services.get(message.service_config.service)
     return FunctionState(
         name=_short(message.name),
-        generation=Generation.FIRST if message.environment == _FIRST else Generation.SECOND,
+        generation=Generation.FIRST
+        if message.environment == _FIRST_GENERATION
+        else Generation.SECOND,
         runtime=message.build_config.runtime,
         entry_point=message.build_config.entry_point,
         source=_source(message.build_config),
-        configuration=_of_function(message.service_config),
+        configuration=_function_configuration(message.service_config),
         service=service.name if service else "",
         latest=service.latest_ready if service else "",
         traffic=service.traffic if service else (),
         scaling=service.scaling if service else Scaling(),
         trigger=message.event_trigger.trigger,
-        revisions=dict(_reached(service, revisions)) if service else {},
+        revisions=dict(_reachable_revisions(service, revisions)) if service else {},
         definition=_definition(message),
         build_variables=tuple(sorted(message.build_config.environment_variables)),
         build_variables_hash=values_hash(message.build_config.environment_variables),
     )
 
 
-def values_of(message: Any) -> Values:
+def variable_values(message: Any) -> VariableValues:
     """The values of a function's plain variables, which are nowhere in its state."""
-    return Values(
+    return VariableValues(
         dict(message.service_config.environment_variables),
         dict(message.build_config.environment_variables),
     )
@@ -81,7 +83,7 @@ def _definition(message: Any) -> dict[str, Any]:
     """All that whoever deployed it has said, but for values of plain variables and its source."""
     said = type(message)()
     said.CopyFrom(message)
-    for place, names in _LEFT_OUT.items():
+    for place, names in _EXCLUDED_FIELDS.items():
         if not place or said.HasField(place):
             holder = getattr(said, place) if place else said
             for name in names:
@@ -90,7 +92,9 @@ def _definition(message: Any) -> dict[str, Any]:
     return written
 
 
-def _reached(service: Service, revisions: Mapping[str, Any]) -> Iterator[tuple[str, RevisionState]]:
+def _reachable_revisions(
+    service: Service, revisions: Mapping[str, Any]
+) -> Iterator[tuple[str, RevisionState]]:
     """The revisions that the traffic list names; one that is gone is not among them."""
     names = {entry.revision or service.latest_ready for entry in service.traffic}
     for name in sorted(names):
@@ -101,7 +105,7 @@ def _reached(service: Service, revisions: Mapping[str, Any]) -> Iterator[tuple[s
                 RevisionState(
                     created_at=message.create_time.ToDatetime(tzinfo=UTC),
                     image=message.containers[0].image if message.containers else "",
-                    configuration=_of_revision(message),
+                    configuration=_revision_configuration(message),
                 ),
             )
 
@@ -114,10 +118,10 @@ def _source(build: Any) -> SourceObject | None:
     return None
 
 
-def _of_function(config: Any) -> Configuration:
-    return configured(
+def _function_configuration(config: Any) -> Configuration:
+    return build_configuration(
         config.environment_variables,
-        _uses_of_function(config),
+        _function_secret_uses(config),
         account=config.service_account_email,
         min_instances=config.min_instance_count,
         max_instances=config.max_instance_count,
@@ -125,7 +129,7 @@ def _of_function(config: Any) -> Configuration:
     )
 
 
-def _uses_of_function(config: Any) -> Iterator[SecretUse]:
+def _function_secret_uses(config: Any) -> Iterator[SecretUse]:
     for variable in config.secret_environment_variables:
         yield SecretUse(variable.key, _short(variable.secret), variable.version)
     for volume in config.secret_volumes:
@@ -134,12 +138,12 @@ def _uses_of_function(config: Any) -> Iterator[SecretUse]:
             yield SecretUse(place, _short(volume.secret), version.version)
 
 
-def _of_revision(message: Any) -> Configuration:
+def _revision_configuration(message: Any) -> Configuration:
     """Over all containers; side cars have variables too."""
     variables = [one for container in message.containers for one in container.env]
-    return configured(
+    return build_configuration(
         {one.name: one.value for one in variables if not one.HasField("value_source")},
-        _uses_of_revision(message, variables),
+        _revision_secret_uses(message, variables),
         account=message.service_account,
         min_instances=message.scaling.min_instance_count,
         max_instances=message.scaling.max_instance_count,
@@ -147,7 +151,7 @@ def _of_revision(message: Any) -> Configuration:
     )
 
 
-def _uses_of_revision(message: Any, variables: Iterable[Any]) -> Iterator[SecretUse]:
+def _revision_secret_uses(message: Any, variables: Iterable[Any]) -> Iterator[SecretUse]:
     for variable in variables:
         if variable.HasField("value_source"):
             reference = variable.value_source.secret_key_ref

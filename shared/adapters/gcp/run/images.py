@@ -34,7 +34,7 @@ class ArtifactRegistry:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    def stored(self, repository: str) -> frozenset[str]:
+    def list_images(self, repository: str) -> frozenset[str]:
         """Every image of a repository as it is pulled; none when the repository is gone."""
         host, project, name = repository.split("/")
         location = host.removesuffix("-docker.pkg.dev")

@@ -12,13 +12,18 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.adapters.gcp.errors import READ, READ_SECONDS, SHIFT, translated
-from shared.adapters.gcp.run.function_state import function_states, values_of
+from shared.adapters.gcp.errors import (
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    SHIFT_ERRORS,
+    translate_errors,
+)
+from shared.adapters.gcp.run.function_state import function_states, variable_values
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.deployments.inventory.traffic import (
-    LATEST,
+    LATEST_REVISION,
     Capacity,
     Revision,
     Scaling,
@@ -26,7 +31,7 @@ from shared.domain.deployments.inventory.traffic import (
     Traffic,
     TrafficTarget,
 )
-from shared.domain.deployments.source_copies import Values
+from shared.domain.deployments.source_copies import VariableValues
 from shared.ports.platform import OperationState
 
 INVENTORY_PERMISSIONS: Final = (
@@ -49,7 +54,7 @@ PERMISSIONS: Final = (
 """To act as the accounts that the services run as is asked of whoever updates one, if only its
 traffic (github.com/GoogleCloudPlatform/cloud-run-release-manager/issues/81, read 2026-11)."""
 
-SHIFT_SECONDS = 15.0
+SHIFT_TIMEOUT_SECONDS = 15.0
 """The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""
 
 _PAGE = 1000
@@ -74,8 +79,8 @@ class CloudServices:
 
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Rejected when it is gone."""
-        with translated(READ):
-            answer = self._services.get_service(name=name, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            answer = self._services.get_service(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _service(_ServiceMessage(answer))
 
     def shift(
@@ -95,16 +100,20 @@ class CloudServices:
         """
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
-        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
+        wanted = run_v2.Service(
+            name=service, etag=etag, traffic=[_target_message(one) for one in traffic]
+        )
         mask = FieldMask(paths=["traffic"])
         if scaling is not None:
-            wanted.scaling = _asked_scaling(scaling)
+            wanted.scaling = _scaling_message(scaling)
             mask.paths.append("scaling")
         request = run_v2.UpdateServiceRequest(
             service=wanted, update_mask=mask, validate_only=dry_run
         )
-        with translated(SHIFT):
-            answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
+        with translate_errors(SHIFT_ERRORS):
+            answer = self._services.update_service(
+                request, retry=None, timeout=SHIFT_TIMEOUT_SECONDS
+            )
         name: str = answer.operation.name
         return name
 
@@ -127,7 +136,7 @@ class CloudPlatform(CloudServices):
         which its etag tells whoever then acts on it.
         """
         functions, services, revisions = self._everything()
-        return _joined(functions, services, map(_revision, revisions))
+        return _build_inventory(functions, services, map(_revision, revisions))
 
     def functions(self) -> dict[str, FunctionState]:
         """Every function of both generations, by name, as it would be recorded.
@@ -136,12 +145,14 @@ class CloudPlatform(CloudServices):
         """
         return function_states(*self._everything())
 
-    def values(self, function: str) -> Values:
+    def values(self, function: str) -> VariableValues:
         """The values of a function's plain variables. Raises: Rejected when it is gone."""
         name = f"{self._parent}/functions/{function}"
-        with translated(READ):
-            answer = self._functions.get_function(name=name, retry=None, timeout=READ_SECONDS)
-        return values_of(_FunctionMessage(answer))
+        with translate_errors(READ_ERRORS):
+            answer = self._functions.get_function(
+                name=name, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
+        return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
         """Who holds which role on a service; under a condition, with its title.
@@ -150,8 +161,10 @@ class CloudPlatform(CloudServices):
         """
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
-        with translated(READ):
-            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            answer = self._services.get_iam_policy(
+                request, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
@@ -163,15 +176,17 @@ class CloudPlatform(CloudServices):
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Rejected when it is gone."""
         name = f"{service}/revisions/{revision}"
-        with translated(READ):
-            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_SECONDS)
+        with translate_errors(READ_ERRORS):
+            answer = self._revisions.get_revision(
+                name=name, retry=None, timeout=READ_TIMEOUT_SECONDS
+            )
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
         """How far an operation has come. Raises: Rejected when it is not known any more."""
-        with translated(READ):
+        with translate_errors(READ_ERRORS):
             answer = self._services.get_operation(
-                GetOperationRequest(name=name), retry=None, timeout=READ_SECONDS
+                GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS
             )
         failed = answer.HasField("error")
         error = (answer.error.message or f"status {answer.error.code}") if failed else ""
@@ -196,8 +211,8 @@ class CloudPlatform(CloudServices):
         """
         asked = {"parent": self._parent + under, **request}
         found: list[Any] = []
-        with translated(READ):
-            for page in call(asked, retry=None, timeout=READ_SECONDS).pages:
+        with translate_errors(READ_ERRORS):
+            for page in call(asked, retry=None, timeout=READ_TIMEOUT_SECONDS).pages:
                 unreachable = list(getattr(page, "unreachable", ()))
                 if unreachable:
                     raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
@@ -205,7 +220,7 @@ class CloudPlatform(CloudServices):
         return found
 
 
-def _joined(
+def _build_inventory(
     functions: Iterable[Any], services: dict[str, Service], revisions: Iterable[Revision]
 ) -> Inventory:
     """Functions with their services and revisions, the newest first.
@@ -221,7 +236,7 @@ def _joined(
         service = services.get(function.service_config.service)
         if service is not None:
             name = _short(function.name)
-            inventory[name] = Live(name, service, tuple(owned[service.name]))
+            inventory[name] = LiveFunction(name, service, tuple(owned[service.name]))
     return inventory
 
 
@@ -233,7 +248,7 @@ def _service(message: Any) -> Service:
         etag=message.etag,
         latest_created=_short(message.latest_created_revision),
         latest_ready=latest_ready,
-        traffic=_asked(message.traffic),
+        traffic=_requested_traffic(message.traffic),
         serving=tuple(
             TrafficTarget(entry.revision or latest_ready, entry.percent, entry.tag)
             for entry in message.traffic_statuses
@@ -257,7 +272,7 @@ def _scaling(message: Any) -> Scaling:
     return Scaling(least, most, manual)
 
 
-def _asked_scaling(scaling: Scaling) -> run_v2.ServiceScaling:
+def _scaling_message(scaling: Scaling) -> run_v2.ServiceScaling:
     asked = run_v2.ServiceScaling(
         min_instance_count=scaling.minimum,
         max_instance_count=scaling.maximum,
@@ -268,20 +283,22 @@ def _asked_scaling(scaling: Scaling) -> run_v2.ServiceScaling:
     return asked
 
 
-def _asked(entries: Iterable[Any]) -> Traffic:
+def _requested_traffic(entries: Iterable[Any]) -> Traffic:
     """A traffic list; an empty one stands for the newest revision (Service.traffic)."""
     asked = tuple(
         TrafficTarget(
-            LATEST if entry.type_ == _FOLLOWS_LATEST else entry.revision, entry.percent, entry.tag
+            LATEST_REVISION if entry.type_ == _FOLLOWS_LATEST else entry.revision,
+            entry.percent,
+            entry.tag,
         )
         for entry in entries
     )
-    return asked or (TrafficTarget(LATEST, 100),)
+    return asked or (TrafficTarget(LATEST_REVISION, 100),)
 
 
-def _target(entry: TrafficTarget) -> run_v2.TrafficTarget:
+def _target_message(entry: TrafficTarget) -> run_v2.TrafficTarget:
     return run_v2.TrafficTarget(
-        type_=_FOLLOWS_LATEST if entry.revision == LATEST else _PINNED,
+        type_=_FOLLOWS_LATEST if entry.revision == LATEST_REVISION else _PINNED,
         revision=entry.revision,
         percent=entry.percent,
         tag=entry.tag,

@@ -34,7 +34,7 @@ class FunctionRuntimes:
         self._rest = rest
         self._path = f"/v2/projects/{project}/locations/{region}/runtimes"
 
-    def offered(self) -> frozenset[tuple[Generation, str]]:
+    def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime that is not decommissioned, by generation and name."""
         answer = self._rest.get(self._path, _Answer)
         known = {*Generation}

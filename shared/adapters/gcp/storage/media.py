@@ -6,14 +6,18 @@ from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
 
-from shared.adapters.gcp.storage.objects import OBJECT_SECONDS, READ, translated
+from shared.adapters.gcp.storage.objects import (
+    HTTP_READ_ERRORS,
+    OBJECT_TIMEOUT_SECONDS,
+    translate_http_errors,
+)
 from shared.core.errors import Unavailable
 
 PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
 """In the buckets that are declared. Without `list` what is absent is forbidden, and so unknown
 (https://cloud.google.com/storage/docs/json_api/v1/status-codes, read 2026-11)."""
 
-_NOT_ANSWERED = frozenset({401, 403, 408, 429, *range(500, 600)})
+_INCONCLUSIVE_STATUSES = frozenset({401, 403, 408, 429, *range(500, 600)})
 """Statuses that tell of us, or of the moment, and not of the file."""
 
 
@@ -23,17 +27,17 @@ class BucketMedia:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def why_unreadable(self, bucket: str, name: str) -> str:
+    def unreadable_reason(self, bucket: str, name: str) -> str:
         """By one request for one byte."""
         blob = self._client.bucket(bucket).blob(name)
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
                 blob.download_as_bytes(
                     start=0,
                     end=0,
                     raw_download=True,
                     checksum=None,
-                    timeout=OBJECT_SECONDS,
+                    timeout=OBJECT_TIMEOUT_SECONDS,
                     retry=None,
                 )
             except NotFound:
@@ -41,7 +45,7 @@ class BucketMedia:
             except RequestRangeNotSatisfiable:
                 return "it is empty"
             except GoogleAPICallError as error:
-                if error.code in _NOT_ANSWERED:
+                if error.code in _INCONCLUSIVE_STATUSES:
                     raise
                 return f"it cannot be read ({error.code})"
         return ""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from shared.adapters.gcp.storage.objects import (
-    OBJECT_SECONDS,
-    READ,
+    HTTP_READ_ERRORS,
+    OBJECT_TIMEOUT_SECONDS,
     BucketObjects,
-    Statuses,
-    translated,
+    HttpStatusErrors,
+    translate_http_errors,
 )
 from shared.core.errors import Ambiguous, Unavailable
-from shared.domain.data.backups.values import Stored
+from shared.domain.data.backups.values import ObjectMetadata
 
 SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
 """In the bucket that is copied from."""
@@ -30,11 +30,11 @@ HOLD_PERMISSIONS: Final = (*SOURCE_PERMISSIONS, "storage.objects.update")
 """To hold what is listed
 (https://cloud.google.com/storage/docs/holding-objects, read 2026-11)."""
 
-REWRITE_SECONDS = 60.0
+COPY_TIMEOUT_SECONDS = 60.0
 """Google asks for a limit of at least 30 s, and does not say how much one call copies
 (cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
 
-_EFFECT: Statuses = {**READ, **dict.fromkeys((500, 502, 503, 504), Ambiguous)}
+_EFFECT: HttpStatusErrors = {**HTTP_READ_ERRORS, **dict.fromkeys((500, 502, 503, 504), Ambiguous)}
 
 
 class BucketMirrors:
@@ -43,24 +43,24 @@ class BucketMirrors:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def listed(self, bucket: str, prefix: str) -> dict[str, Stored]:
+    def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         """Sizes and checksums, by name."""
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             found = self._client.list_blobs(
-                bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+                bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
             )
-            return {blob.name: Stored(blob.size, blob.crc32c) for blob in found}
+            return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
         """Copy a part; the token of the rest."""
-        with translated(_EFFECT, Ambiguous):
+        with translate_http_errors(_EFFECT, Ambiguous):
             left, _, _ = (
                 self._client.bucket(target)
                 .blob(name)
                 .rewrite(
                     self._client.bucket(source).blob(name),
                     token=token or None,
-                    timeout=REWRITE_SECONDS,
+                    timeout=COPY_TIMEOUT_SECONDS,
                     retry=None,
                 )
             )
@@ -74,5 +74,5 @@ class BucketMirrors:
         """By the object's temporary hold."""
         blob = self._client.bucket(bucket).blob(name)
         blob.temporary_hold = held
-        with translated(_EFFECT, Ambiguous):
-            blob.patch(timeout=OBJECT_SECONDS, retry=None)
+        with translate_http_errors(_EFFECT, Ambiguous):
+            blob.patch(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)

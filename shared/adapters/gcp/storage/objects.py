@@ -17,16 +17,19 @@ READ_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
 CREATE_PERMISSIONS: Final = ("storage.objects.create",)
 """To create only; an account that has these has no other, and `delete` least of all."""
 
-OBJECT_SECONDS = 5.0
+OBJECT_TIMEOUT_SECONDS = 5.0
 """Deadline to connect, and of each read of the answer."""
 
-Statuses = Mapping[int, type[RollbackError]]
+HttpStatusErrors = Mapping[int, type[RollbackError]]
 """What each HTTP status means; every other one is Rejected."""
 
-LATER: Statuses = {408: Throttled, 429: Throttled}
-READ: Statuses = {**LATER, **dict.fromkeys((500, 502, 503, 504), Unavailable)}
-CREATE: Statuses = {
-    **LATER,
+HTTP_RETRYABLE_ERRORS: HttpStatusErrors = {408: Throttled, 429: Throttled}
+HTTP_READ_ERRORS: HttpStatusErrors = {
+    **HTTP_RETRYABLE_ERRORS,
+    **dict.fromkeys((500, 502, 503, 504), Unavailable),
+}
+HTTP_CREATE_ERRORS: HttpStatusErrors = {
+    **HTTP_RETRYABLE_ERRORS,
     **dict.fromkeys((500, 502, 503, 504), Ambiguous),
     409: Throttled,  # another request for the same name at the same moment
     412: Exists,
@@ -45,22 +48,22 @@ class BucketObjects:
 
         As the port says; Rejected where there is no such bucket.
         """
-        with translated(CREATE, Ambiguous):
+        with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
             self._bucket.blob(name).upload_from_string(
                 content,
                 content_type=content_type,
                 if_generation_match=0,
                 checksum="crc32c",
-                timeout=OBJECT_SECONDS,
+                timeout=OBJECT_TIMEOUT_SECONDS,
                 retry=None,
             )
 
     def read(self, name: str) -> bytes | None:
         """The content, its checksum checked; None where there is no such object, or bucket."""
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
                 content: bytes = self._bucket.blob(name).download_as_bytes(
-                    checksum="crc32c", timeout=OBJECT_SECONDS, retry=None
+                    checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None
                 )
             except NotFound:
                 return None
@@ -68,15 +71,17 @@ class BucketObjects:
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending. Rejected where there is no such bucket."""
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             listed = self._client.list_blobs(
-                self._bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+                self._bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
             )
             return [blob.name for blob in listed]
 
 
 @contextmanager
-def translated(statuses: Statuses, no_answer: type[Unavailable]) -> Iterator[None]:
+def translate_http_errors(
+    statuses: HttpStatusErrors, no_answer: type[Unavailable]
+) -> Iterator[None]:
     """The body, with each status raised as what it means, and no status as `no_answer`."""
     try:
         yield

@@ -6,8 +6,14 @@ from typing import Any, Final
 
 import httpx
 
-from shared.adapters.gcp.storage.objects import LATER, OBJECT_SECONDS, READ, Statuses, translated
-from shared.adapters.http import headed
+from shared.adapters.gcp.storage.objects import (
+    HTTP_READ_ERRORS,
+    HTTP_RETRYABLE_ERRORS,
+    OBJECT_TIMEOUT_SECONDS,
+    HttpStatusErrors,
+    translate_http_errors,
+)
+from shared.adapters.http import fetch_headers
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
 from shared.ports.storage import PublicAccess
 
@@ -19,8 +25,8 @@ CACHE_CONTROL = "no-cache, max-age=0"
 """Public objects are kept by caches for an hour where nothing else is said
 (https://cloud.google.com/storage/docs/metadata#cache-control, read 2026-11)."""
 
-_PUT: Statuses = {
-    **LATER,
+_PUT: HttpStatusErrors = {
+    **HTTP_RETRYABLE_ERRORS,
     **dict.fromkeys((500, 502, 503, 504), Ambiguous),
     409: Throttled,  # another request for the same name at the same moment
     412: Moved,
@@ -35,21 +41,21 @@ class BucketPages:
 
     def generation(self, name: str) -> int:
         """As the port says. Raises: Rejected, Unavailable."""
-        with translated(READ, Unavailable):
-            found = self._bucket.get_blob(name, timeout=OBJECT_SECONDS, retry=None)
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
+            found = self._bucket.get_blob(name, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
         return int(found.generation) if found is not None else 0
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
         """As the port says; Rejected where there is no such bucket."""
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
-        with translated(_PUT, Ambiguous):
+        with translate_http_errors(_PUT, Ambiguous):
             blob.upload_from_string(
                 content,
                 content_type=content_type,
                 if_generation_match=generation,
                 checksum="crc32c",
-                timeout=OBJECT_SECONDS,
+                timeout=OBJECT_TIMEOUT_SECONDS,
                 retry=None,
             )
 
@@ -61,7 +67,7 @@ class BucketPages:
     def seen(self, name: str) -> PublicAccess:
         """As the port says; a redirect is not followed."""
         try:
-            status, headers = headed(self.address(name), seconds=OBJECT_SECONDS)
+            status, headers = fetch_headers(self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         return PublicAccess(

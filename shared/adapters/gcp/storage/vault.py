@@ -7,7 +7,12 @@ from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
 
-from shared.adapters.gcp.storage.objects import CREATE, OBJECT_SECONDS, READ, translated
+from shared.adapters.gcp.storage.objects import (
+    HTTP_CREATE_ERRORS,
+    HTTP_READ_ERRORS,
+    OBJECT_TIMEOUT_SECONDS,
+    translate_http_errors,
+)
 from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.domain.deployments.inventory.state import SourceObject
 
@@ -28,11 +33,11 @@ QUARANTINE_PERMISSIONS: Final = (
 )
 """In the bucket of what repairs change: age removes from it, and whoever is erased is taken out."""
 
-COPY_SECONDS: Final = 30.0
+COPY_TIMEOUT_SECONDS: Final = 30.0
 """Deadline of each call of a copy, the least that Google asks for. One call copies an object whole
 where location and class stay the same, and else a part of it
 (https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
-MOST_CALLS: Final = 10
+MAX_COPY_CALLS: Final = 10
 """Of one copy; a source is at most a few hundred megabytes."""
 
 
@@ -53,28 +58,32 @@ class BucketVault:
         )
         made, token = self._bucket.blob(name), None
         try:
-            for _ in range(MOST_CALLS):
-                with translated(CREATE, Ambiguous):
+            for _ in range(MAX_COPY_CALLS):
+                with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
                     token, _, _ = made.rewrite(
-                        origin, token, if_generation_match=0, timeout=COPY_SECONDS, retry=None
+                        origin,
+                        token,
+                        if_generation_match=0,
+                        timeout=COPY_TIMEOUT_SECONDS,
+                        retry=None,
                     )
                 if token is None:
                     return self._place(made)
         except Exists:
             return self._there(name)
-        raise Unavailable(f"{source.object} is not copied after {MOST_CALLS} calls")
+        raise Unavailable(f"{source.object} is not copied after {MAX_COPY_CALLS} calls")
 
     def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name, with its checksum checked on arrival."""
         made = self._bucket.blob(name)
         try:
-            with translated(CREATE, Ambiguous):
+            with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
                 made.upload_from_string(
                     content,
                     content_type="application/json",
                     if_generation_match=0,
                     checksum="crc32c",
-                    timeout=OBJECT_SECONDS,
+                    timeout=OBJECT_TIMEOUT_SECONDS,
                     retry=None,
                 )
         except Exists:
@@ -83,21 +92,21 @@ class BucketVault:
 
     def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             content: bytes = self._bucket.blob(
                 kept.object, generation=kept.generation
-            ).download_as_bytes(checksum="crc32c", timeout=OBJECT_SECONDS, retry=None)
+            ).download_as_bytes(checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
             return content
 
-    def made(self, prefix: str) -> dict[str, datetime]:
+    def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made."""
         return {blob.name: blob.time_created for blob in self._listed(prefix)}
 
     def remove(self, name: str) -> None:
         """There is no such object any more."""
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
-                self._bucket.blob(name).delete(timeout=OBJECT_SECONDS, retry=None)
+                self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
             except NotFound:
                 return
 
@@ -109,10 +118,10 @@ class BucketVault:
         raise Unavailable(f"{name} was there, and is gone")
 
     def _listed(self, prefix: str) -> list[Any]:
-        with translated(READ, Unavailable):
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             return list(
                 self._client.list_blobs(
-                    self._bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+                    self._bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
                 )
             )
 

@@ -15,24 +15,29 @@ from typing import Final
 from msgspec import field
 from msgspec.structs import replace
 
-from shared.domain.data.backups.filled_database import Filled, FillStatus, faulty, over
-from shared.domain.data.backups.restore_point import Point
-from shared.domain.data.backups.values import in_a_database
-from shared.domain.data.erasure.ledger import Progress
+from shared.domain.data.backups.filled_database import (
+    FilledDatabase,
+    FillStatus,
+    faulty_collections,
+    mark_ended,
+)
+from shared.domain.data.backups.restore_point import RestorePoint
+from shared.domain.data.backups.values import database_name_part
+from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity import scan
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
 from shared.domain.policy.severity import Severity
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
-MOST: Final = 2
+MAX_COPIES_PER_SYSTEM: Final = 2
 """So many copies of one system are made beside each other."""
-LET_GO_WITHIN: Final = timedelta(hours=1)
+DELETION_TIMEOUT: Final = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
 _PREFIX: Final = "copy-"
 
 
-TOLD: Final[Mapping[str, Severity]] = {
+NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "copy.ready": Severity.HIGH,
     "copy.failed": Severity.HIGH,
     "copy.ends": Severity.MEDIUM,
@@ -40,14 +45,14 @@ TOLD: Final[Mapping[str, Severity]] = {
     "copy.left": Severity.MEDIUM,
 }
 """The events that people hear of."""
-CUT_OVER: Final = "let the application use it as docs/cutover.md says"
+CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says"
 
 
-class Copy(Filled, frozen=True, kw_only=True):
+class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
     """One copy, and what came of it."""
 
     CLOSES = FillStatus.LETTING_GO
-    point: Point
+    point: RestorePoint
     location: str
     """Where it is made; of a native backup that is the backup's place anyway."""
     command: str
@@ -81,17 +86,21 @@ def copy_path(copy: str) -> str:
     return f"copies/{copy}"
 
 
-def id_of(system: str, now: datetime) -> str:
+def new_copy_id(system: str, now: datetime) -> str:
     """The name of a copy that is asked for now, and of its database."""
-    return f"{_PREFIX}{in_a_database(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
+    return f"{_PREFIX}{database_name_part(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
 
 
-def again(copy: Copy, operation: str) -> Copy:
+def restart_fill(copy: DatabaseCopy, operation: str) -> DatabaseCopy:
     """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
-    return replace(copy, status=FillStatus.MAKING, operation=operation, purge=Progress(), run=None)
+    return replace(
+        copy, status=FillStatus.MAKING, operation=operation, purge=ErasureProgress(), run=None
+    )
 
 
-def ready(copy: Copy, counts: Mapping[str, int], rules: CopyRules, now: datetime) -> Copy:
+def mark_ready(
+    copy: DatabaseCopy, counts: Mapping[str, int], rules: CopyRules, now: datetime
+) -> DatabaseCopy:
     """The copy once all was looked through."""
     return replace(
         copy,
@@ -103,7 +112,7 @@ def ready(copy: Copy, counts: Mapping[str, int], rules: CopyRules, now: datetime
     )
 
 
-def reminds(copy: Copy, rules: CopyRules, now: datetime) -> bool:
+def should_remind(copy: DatabaseCopy, rules: CopyRules, now: datetime) -> bool:
     """Whether people are to be told now that its end is near: at three quarters of its time."""
     if (
         copy.status is not FillStatus.READY
@@ -114,22 +123,22 @@ def reminds(copy: Copy, rules: CopyRules, now: datetime) -> bool:
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
-def left(copy: Copy, why: str, now: datetime) -> Copy:
+def mark_handed_over(copy: DatabaseCopy, why: str, now: datetime) -> DatabaseCopy:
     """The copy that is somebody's now."""
-    return _over(copy, FillStatus.LEFT, now, why)
+    return _end_copy(copy, FillStatus.LEFT, now, why)
 
 
-def deleted(copy: Copy, now: datetime) -> Copy:
+def mark_deleted(copy: DatabaseCopy, now: datetime) -> DatabaseCopy:
     """The copy whose database is gone, or never was there."""
-    return _over(copy, FillStatus.FAILED if copy.faults else FillStatus.DELETED, now)
+    return _end_copy(copy, FillStatus.FAILED if copy.faults else FillStatus.DELETED, now)
 
 
-def found(copy: Copy, policy: Policy) -> Iterator[str]:
+def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     """What was found of a copy that is ready, one line each."""
     removed = sum(copy.purge.removed.values())
     if copy.run is not None and copy.run.counts:
-        yield scan.said(copy.run, policy.integrity)
-        for name, tally, checks in faulty(copy.run):
+        yield scan.describe_coverage(copy.run, policy.integrity)
+        for name, tally, checks in faulty_collections(copy.run):
             yield f"{name}: {tally.faulty} of {tally.documents} are not valid ({checks})"
     else:
         yield "whether its documents are valid is not known: the policy declares no collections"
@@ -139,21 +148,23 @@ def found(copy: Copy, policy: Policy) -> Iterator[str]:
         yield f"{removed} documents of people who were erased since then are taken out"
 
 
-def text(event: str, copy: Copy, policy: Policy) -> Iterator[str]:
+def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     """The lines of one notice."""
     of = f"{copy.original} as of {copy.point}"
     match event:
         case "copy.ready":
             yield f"{copy.system}: the copy {copy.id} is ready: {of}"
-            yield from found(copy, policy)
-            yield f"{CUT_OVER}, or leave it: it is deleted at {_at(copy.kept_until)}, and paid for"
-            yield f"keep it: {protecting(copy, policy)}"
+            yield from describe_findings(copy, policy)
+            deleted_at = _format_time(copy.kept_until)
+            yield f"{CUTOVER_INSTRUCTION}, or leave it: it is deleted at {deleted_at}, and paid for"
+            yield f"keep it: {protection_command(copy, policy)}"
         case "copy.failed":
             yield f"{copy.system}: there is no copy {copy.id}: {of}"
             yield from copy.faults
         case "copy.ends":
-            yield f"{copy.system}: the copy {copy.id} is deleted at {_at(copy.kept_until)}: {of}"
-            yield f"keep it: {protecting(copy, policy)}"
+            deleted_at = _format_time(copy.kept_until)
+            yield f"{copy.system}: the copy {copy.id} is deleted at {deleted_at}: {of}"
+            yield f"keep it: {protection_command(copy, policy)}"
         case "copy.deleted":
             yield f"{copy.system}: the copy {copy.id} is deleted: {of}"
         case _:
@@ -161,27 +172,27 @@ def text(event: str, copy: Copy, policy: Policy) -> Iterator[str]:
             yield f"whoever uses it pays for it, and deletes it: {_gcloud('delete', copy, policy)}"
 
 
-def line(copy: Copy) -> str:
+def describe_status(copy: DatabaseCopy) -> str:
     """How far it is, for a glance at the system."""
     said = f"copy {copy.id} of {copy.point}: {copy.status}"
     if copy.status is FillStatus.READY:
-        return f"{said} until {_at(copy.kept_until)}: {CUT_OVER}"
+        return f"{said} until {_format_time(copy.kept_until)}: {CUTOVER_INSTRUCTION}"
     return f"{said}, {copy.waiting}" if copy.waiting else said
 
 
-def protecting(copy: Copy, policy: Policy) -> str:
+def protection_command(copy: DatabaseCopy, policy: Policy) -> str:
     """The line by which a person keeps its database."""
     return _gcloud("update", copy, policy, "--delete-protection")
 
 
-def _gcloud(verb: str, copy: Copy, policy: Policy, *more: str) -> str:
+def _gcloud(verb: str, copy: DatabaseCopy, policy: Policy, *more: str) -> str:
     about = (f"--database={copy.id}", f"--project={policy.project}", *more)
     return shlex.join(("gcloud", "firestore", "databases", verb, *about))
 
 
-def _at(moment: datetime | None) -> str:
+def _format_time(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
-def _over(copy: Copy, status: FillStatus, now: datetime, why: str = "") -> Copy:
-    return replace(over(copy, status, now, why), expires_at=now + KEPT_FOR)
+def _end_copy(copy: DatabaseCopy, status: FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
+    return replace(mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)

@@ -14,19 +14,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
-from shared.domain.data.backups.values import Export, Stored
-from shared.domain.deployments.inventory.record import Stock
+from shared.core.codec import SCHEMA_VERSION
+from shared.domain.data.backups.values import Export, ObjectMetadata
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.policy.model import Policy
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
-ATTEMPTS = 3
+MAX_EXPORT_ATTEMPTS = 3
 """Exports that fail late are begun anew, so often in all."""
-ASKED_FOR = timedelta(minutes=1)
+REQUEST_TIMEOUT = timedelta(minutes=1)
 """So long a request to begin an export may be on its way: well over the client's time-out."""
-FRESH = timedelta(minutes=50)
+MAX_SNAPSHOT_AGE = timedelta(minutes=50)
 """So old a moment can be exported, whether or not there is point-in-time recovery (an hour)."""
-CLOSES = ".overall_export_metadata"
+FINAL_FILE_SUFFIX = ".overall_export_metadata"
 """Ends the name of the file that an export writes last."""
 
 
@@ -78,7 +78,7 @@ class Backup(Struct, frozen=True):
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def folder(self) -> str:
@@ -101,7 +101,7 @@ class Backup(Struct, frozen=True):
         return f"gs://{self.bucket}/{self.folder}"
 
 
-def snapshot(stock: Stock) -> bytes:
+def encode_inventory(stock: InventoryRecord) -> bytes:
     """What was live when that was last read, as JSON; no secret is in it, nor a plain value."""
     return msgspec.json.format(
         msgspec.json.encode({"system": stock.system, "read_at": stock.read_at, "live": stock.live})
@@ -113,42 +113,42 @@ def export_path(backup: str) -> str:
     return f"backups/{backup}"
 
 
-def slot(every: timedelta, now: datetime) -> datetime:
+def slot_start(every: timedelta, now: datetime) -> datetime:
     """The beginning of the time slot that `now` lies in; slots begin at midnight, UTC."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (now - midnight) // every * every
 
 
-def id_of(system: str, slot_at: datetime) -> str:
+def backup_id(system: str, slot_at: datetime) -> str:
     """The name of the backup of a time slot."""
     return f"{system}-{slot_at:%Y%m%dT%H%MZ}"
 
 
-def begun(policy: Policy, slot_at: datetime, now: datetime, before: str = "") -> Backup:
+def create_backup(policy: Policy, slot_at: datetime, now: datetime, before: str = "") -> Backup:
     """The intent of a backup of the slot's first moment, as long as that is fresh.
 
     `before`: the deployment that it is made for; empty: none. The policy names a bucket.
     """
     rules = policy.backups
     return Backup(
-        id=f"{policy.system}-before-{before}" if before else id_of(policy.system, slot_at),
+        id=f"{policy.system}-before-{before}" if before else backup_id(policy.system, slot_at),
         system=policy.system,
         database=rules.database,
         bucket=rules.bucket or "",
         second=rules.second,
         slot_at=slot_at,
-        snapshot_at=fresh(slot_at, now),
+        snapshot_at=exportable_time(slot_at, now),
         began_at=now,
-        expires_at=now + KEPT_FOR,
+        expires_at=now + RECORD_RETENTION,
     )
 
 
-def may_ask(backup: Backup, now: datetime) -> bool:
+def may_request_export(backup: Backup, now: datetime) -> bool:
     """Whether no request to begin its export can be on its way any more."""
-    return backup.asked_at is None or now >= backup.asked_at + ASKED_FOR
+    return backup.asked_at is None or now >= backup.asked_at + REQUEST_TIMEOUT
 
 
-def asked(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:
+def mark_requested(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:
     """The backup whose export is asked for now, once this is on record.
 
     `counts` are those of its moment: when the export has ended, that may be too long ago to count.
@@ -161,10 +161,10 @@ def is_late(backup: Backup, policy: Policy, now: datetime) -> bool:
     return now >= backup.began_at + policy.backups.every
 
 
-def retried(backup: Backup, failure: str, now: datetime) -> Backup:
+def record_failed_attempt(backup: Backup, failure: str, now: datetime) -> Backup:
     """The backup after an attempt that failed: the next one, or its end."""
-    if backup.attempt == ATTEMPTS:
-        return failed(backup, failure, now)
+    if backup.attempt == MAX_EXPORT_ATTEMPTS:
+        return mark_failed(backup, failure, now)
     return replace(
         backup,
         status=ExportStatus.EXPORTING,
@@ -178,47 +178,51 @@ def retried(backup: Backup, failure: str, now: datetime) -> Backup:
     )
 
 
-def failed(backup: Backup, failure: str, now: datetime) -> Backup:
+def mark_failed(backup: Backup, failure: str, now: datetime) -> Backup:
     """The backup that is none."""
     return replace(
         backup, status=ExportStatus.FAILED, is_over=True, ended_at=now, failure=failure, places=()
     )
 
 
-def exported(backup: Backup, export: Export, files: Mapping[str, Stored], now: datetime) -> Backup:
+def mark_exported(
+    backup: Backup, export: Export, files: Mapping[str, ObjectMetadata], now: datetime
+) -> Backup:
     """The backup whose export is over, by what the service says of it and what lies there.
 
     An export counts documents itself, and so does the database: it cannot hold fewer of them all
     than the declared collections alone.
     """
-    if not any(name.endswith(CLOSES) for name in files):
-        return retried(backup, "the file that closes the export is missing", now)
+    if not any(name.endswith(FINAL_FILE_SUFFIX) for name in files):
+        return record_failed_attempt(backup, "the file that closes the export is missing", now)
     least = sum(backup.counts.values())
     if export.documents < least:
         reason = f"the export has {export.documents} documents, the collections alone {least}"
-        return retried(backup, reason, now)
+        return record_failed_attempt(backup, reason, now)
     return replace(
         backup,
         status=ExportStatus.COPYING,
         snapshot_at=export.snapshot_at or backup.snapshot_at,
         documents=export.documents,
         objects=len(files),
-        size_bytes=_size(files),
+        size_bytes=_total_bytes(files),
         failure="",
     )
 
 
-def is_as_exported(backup: Backup, files: Mapping[str, Stored]) -> bool:
+def has_unchanged_files(backup: Backup, files: Mapping[str, ObjectMetadata]) -> bool:
     """Whether there lies what lay there when its export was over."""
-    return (len(files), _size(files)) == (backup.objects, backup.size_bytes)
+    return (len(files), _total_bytes(files)) == (backup.objects, backup.size_bytes)
 
 
-def differing(files: Mapping[str, Stored], copies: Mapping[str, Stored]) -> tuple[str, ...]:
+def find_differing_files(
+    files: Mapping[str, ObjectMetadata], copies: Mapping[str, ObjectMetadata]
+) -> tuple[str, ...]:
     """The names whose copy is missing, cut short or otherwise not the same, in order."""
     return tuple(name for name in sorted(files) if copies.get(name) != files[name])
 
 
-def whole_export(backup: Backup, now: datetime) -> Backup:
+def mark_complete(backup: Backup, now: datetime) -> Backup:
     """The backup that lies whole in each of its places."""
     buckets = (backup.bucket, *([backup.second] if backup.second else []))
     return replace(
@@ -233,12 +237,12 @@ def whole_export(backup: Backup, now: datetime) -> Backup:
     )
 
 
-def fresh(wanted: datetime, now: datetime) -> datetime:
+def exportable_time(wanted: datetime, now: datetime) -> datetime:
     """The wanted whole minute, or the last one where that can be exported no more."""
-    if now - wanted <= FRESH:
+    if now - wanted <= MAX_SNAPSHOT_AGE:
         return wanted
     return now.replace(second=0, microsecond=0)
 
 
-def _size(files: Mapping[str, Stored]) -> int:
+def _total_bytes(files: Mapping[str, ObjectMetadata]) -> int:
     return sum(one.size_bytes for one in files.values())

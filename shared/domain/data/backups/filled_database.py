@@ -13,12 +13,12 @@ from typing import ClassVar, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
-from shared.domain.data.backups.export import ASKED_FOR
-from shared.domain.data.erasure.ledger import Progress
+from shared.core.codec import SCHEMA_VERSION
+from shared.domain.data.backups.export import REQUEST_TIMEOUT
+from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity.scan import CollectionTally, ScanRun
 
-FILLED_WITHIN: Final = timedelta(minutes=30)
+FILL_TIMEOUT: Final = timedelta(minutes=30)
 """A new and empty database can be filled within minutes: what is refused for longer stays so."""
 
 
@@ -44,10 +44,10 @@ class FillStatus(StrEnum):
     """Somebody uses the database of a copy, and nobody here deletes it."""
 
 
-UNDER_WAY: Final = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
+FILLING_STATUSES: Final = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
 
 
-class Filled(Struct, frozen=True, kw_only=True):
+class FilledDatabase(Struct, frozen=True, kw_only=True):
     """One such database, as far as it has come."""
 
     CLOSES: ClassVar[FillStatus]
@@ -63,7 +63,7 @@ class Filled(Struct, frozen=True, kw_only=True):
     asked_at: datetime | None = None
     """When the filling was asked for last; None: not yet, and there is no database."""
     operation: str = ""
-    purge: Progress = Progress()
+    purge: ErasureProgress = ErasureProgress()
     """Who was erased since then is taken out before anybody looks."""
     run: ScanRun | None = None
     """The look through it."""
@@ -76,33 +76,37 @@ class Filled(Struct, frozen=True, kw_only=True):
     """When its database was to be deleted."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-One = TypeVar("One", bound=Filled)
+AnyFilledDatabase = TypeVar("AnyFilledDatabase", bound=FilledDatabase)
 
 
-def may_ask(one: Filled, now: datetime) -> bool:
+def may_request_fill(one: FilledDatabase, now: datetime) -> bool:
     """Whether no request to fill it can be on its way any more."""
-    return one.asked_at is None or now >= one.asked_at + ASKED_FOR
+    return one.asked_at is None or now >= one.asked_at + REQUEST_TIMEOUT
 
 
-def let_go(one: One, now: datetime) -> One:
+def start_deletion(one: AnyFilledDatabase, now: datetime) -> AnyFilledDatabase:
     """The one whose database is left to delete."""
     return replace(one, status=one.CLOSES, closing_at=now)
 
 
-def failed(one: One, fault: str, now: datetime) -> One:
+def mark_failed(one: AnyFilledDatabase, fault: str, now: datetime) -> AnyFilledDatabase:
     """The one that is none; its database is left to delete."""
-    return let_go(replace(one, run=None, faults=(*one.faults, fault), waiting=""), now)
+    return start_deletion(replace(one, run=None, faults=(*one.faults, fault), waiting=""), now)
 
 
-def over(one: One, status: FillStatus, now: datetime, why: str = "") -> One:
+def mark_ended(
+    one: AnyFilledDatabase, status: FillStatus, now: datetime, why: str = ""
+) -> AnyFilledDatabase:
     """The one that is at its end."""
     return replace(one, status=status, is_over=True, ended_at=now, waiting=why)
 
 
-def faulty(run: ScanRun, tolerance: float = 0.0) -> Iterator[tuple[str, CollectionTally, str]]:
+def faulty_collections(
+    run: ScanRun, tolerance: float = 0.0
+) -> Iterator[tuple[str, CollectionTally, str]]:
     """The collections with more faulty documents than that share, and by which checks."""
     for name, tally in sorted(run.tallies.items()):
         if tally.faulty > tally.documents * tolerance:

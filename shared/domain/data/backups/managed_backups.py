@@ -8,21 +8,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
 
-GRACE: Final = timedelta(days=1)
+GRACE_PERIOD: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""
-LOOK_EVERY: Final = timedelta(hours=1)
+CHECK_INTERVAL: Final = timedelta(hours=1)
 
 
-class Watched(Struct, frozen=True):
+class ManagedBackupStatus(Struct, frozen=True):
     """What was found the last time, `watched/{system}`."""
 
     system: str
     looked_at: datetime
     faults: tuple[str, ...] = ()
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 def managed_backups_path(system: str) -> str:
@@ -30,17 +30,17 @@ def managed_backups_path(system: str) -> str:
     return f"watched/{system}"
 
 
-def faults(
+def find_backup_faults(
     database: Database,
     schedules: Iterable[BackupSchedule],
     backups: Iterable[NativeBackup],
     now: datetime,
 ) -> tuple[str, ...]:
     """What is missing, each in words."""
-    return tuple(_faults(database, list(schedules), list(backups), now))
+    return tuple(_iter_backup_faults(database, list(schedules), list(backups), now))
 
 
-def _faults(
+def _iter_backup_faults(
     database: Database, schedules: list[BackupSchedule], backups: list[NativeBackup], now: datetime
 ) -> Iterator[str]:
     if not database.point_in_time_recovery:
@@ -62,7 +62,7 @@ def _is_silent(schedule: BackupSchedule, backups: list[NativeBackup], now: datet
     made = [
         one.snapshot_at
         for one in backups
-        if one.is_ready and abs(one.expires_at - one.snapshot_at - schedule.kept) < GRACE
+        if one.is_ready and abs(one.expires_at - one.snapshot_at - schedule.kept) < GRACE_PERIOD
     ]
     newest = max([schedule.created_at, *made])
-    return now - newest > schedule.recurrence.interval + GRACE
+    return now - newest > schedule.recurrence.interval + GRACE_PERIOD

@@ -18,21 +18,21 @@ from msgspec.structs import replace
 
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
-from shared.core.text import nearest
+from shared.core.text import suggest_names
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.export import ExportStatus as BackupStatus
 from shared.domain.data.backups.filled_database import FillStatus as ProofStatus
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment
 
-LATEST: Final = "latest"
+LATEST_RESTORE_POINT: Final = "latest"
 """The newest backup that was restored to try it."""
-FORMS: Final = (
+ACCEPTED_FORMS: Final = (
     "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC), a span back such as 1h, a "
     "deployment, a backup or a copy"
 )
-NEAREST: Final = 2
+MAX_SUGGESTIONS_PER_SIDE: Final = 2
 """So many restore points are named on each side of one that cannot be had."""
 
 _STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
@@ -51,7 +51,7 @@ class RestoreSource(StrEnum):
     """A database of its own (`shared.domain.data.backups.database_copy`), read as it is."""
 
 
-class Point(Struct, frozen=True):
+class RestorePoint(Struct, frozen=True):
     """A moment that the data can be had of."""
 
     at: datetime
@@ -105,23 +105,27 @@ class AvailablePoints(Struct, frozen=True):
     """None: there is no such database (any more)."""
     exports: tuple[Backup, ...] = ()
     natives: tuple[NativeBackup, ...] = ()
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[RestoreTest, ...] = ()
     deployments: tuple[Deployment, ...] = ()
-    copies: tuple[Point, ...] = ()
+    copies: tuple[RestorePoint, ...] = ()
     """Those that are ready: each is meant by its name alone."""
 
     @property
-    def window(self) -> tuple[Point, Point] | None:
+    def window(self) -> tuple[RestorePoint, RestorePoint] | None:
         """The first and the last whole minute that can be read; None: there is none."""
         if self.database is None:
             return None
-        newest, earliest = minute(self.now), self.database.earliest_at
-        first = minute(earliest) if minute(earliest) == earliest else minute(earliest) + _MINUTE
+        newest, earliest = floor_to_minute(self.now), self.database.earliest_at
+        first = (
+            floor_to_minute(earliest)
+            if floor_to_minute(earliest) == earliest
+            else floor_to_minute(earliest) + _MINUTE
+        )
         if first > newest:
             return None
         return self._read_at(first), self._read_at(newest)
 
-    def within(self, at: datetime) -> Point | None:
+    def within(self, at: datetime) -> RestorePoint | None:
         """That minute, where the database can be read as of it."""
         window = self.window
         if window is None or not window[0].at <= at <= window[1].at:
@@ -129,7 +133,7 @@ class AvailablePoints(Struct, frozen=True):
         return self._read_at(at)
 
     @property
-    def backups(self) -> list[Point]:
+    def backups(self) -> list[RestorePoint]:
         """What can be restored, the oldest first."""
         over = (one for one in self.proofs if one.is_over)
         newest = {one.backup: one for one in sorted(over, key=lambda one: one.began_at)}
@@ -138,64 +142,72 @@ class AvailablePoints(Struct, frozen=True):
             for name, one in newest.items()
             if one.status is ProofStatus.PROVEN
         }
-        return sorted(_restorable(self.exports, self.natives, proven), key=lambda one: one.at)
+        return sorted(
+            _restorable_backups(self.exports, self.natives, proven), key=lambda one: one.at
+        )
 
     @property
-    def sure(self) -> list[Point]:
+    def sure(self) -> list[RestorePoint]:
         """The bounds of the window and the backups that were tried, the oldest first."""
         known = [*(self.window or ()), *(one for one in self.backups if one.is_sure)]
         return sorted(known, key=lambda one: one.at)
 
-    def _read_at(self, at: datetime) -> Point:
+    def _read_at(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
-        return Point(at, RestoreSource.WINDOW, until=at + kept)
+        return RestorePoint(at, RestoreSource.WINDOW, until=at + kept)
 
 
-def minute(at: datetime) -> datetime:
+def floor_to_minute(at: datetime) -> datetime:
     """The last whole minute."""
     return at.replace(second=0, microsecond=0)
 
 
-def resolved(text: str, kept: AvailablePoints) -> Point:
+def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:
     """The restore point that somebody means, nothing in it newer than what they said.
 
     Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
     name.
     """
-    if text == LATEST:
-        return _latest(kept)
+    if text == LATEST_RESTORE_POINT:
+        return _newest_proven_backup(kept)
     points = (*kept.backups, *kept.copies)
     named = {name: one for one in points for name in (one.backup, one.place)}.get(text)
     deployment = {one.id: one for one in kept.deployments}.get(text)
     by_name = [named.at] if named is not None else []
-    by_name += [_before_it(deployment)] if deployment is not None else []
+    by_name += [_minute_before_deployment(deployment)] if deployment is not None else []
     try:
-        at = moment(text, kept.now)
+        at = parse_time_or_span(text, kept.now)
     except Refused:
         if not by_name:
             raise
         at = None
     if at is not None and by_name:
-        either = " or ".join(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (minute(at), *by_name))
+        either = " or ".join(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (floor_to_minute(at), *by_name))
         raise Refused(f"restore_point: {text[:80]} is a time and a name as well: say {either}")
     if at is not None:
-        return _as_of(minute(at), text, kept)
+        return _restore_point_at(floor_to_minute(at), text, kept)
     if named is not None:
         return named
     if deployment is not None:
-        return _before(deployment, kept)
-    known = [LATEST, *(one.id for one in kept.deployments), *(one.backup for one in points)]
-    raise Refused(f"restore_point: {text[:80]} is none{nearest(text, known)}; say {FORMS}")
+        return _restore_point_before(deployment, kept)
+    known = [
+        LATEST_RESTORE_POINT,
+        *(one.id for one in kept.deployments),
+        *(one.backup for one in points),
+    ]
+    raise Refused(
+        f"restore_point: {text[:80]} is none{suggest_names(text, known)}; say {ACCEPTED_FORMS}"
+    )
 
 
-def fixed(text: str, now: datetime) -> str:
+def make_absolute(text: str, now: datetime) -> str:
     """What somebody says now, so that it means the same later: a span back becomes its time."""
     with suppress(ValueError, OverflowError):
         return f"{now - parse_duration(text):%Y-%m-%dT%H:%M:%SZ}"
     return text
 
 
-def moment(text: str, now: datetime) -> datetime | None:
+def parse_time_or_span(text: str, now: datetime) -> datetime | None:
     """The time that a text says, or so long ago; None: it says none.
 
     Raises: Refused for what looks like a time and is none, or has no zone.
@@ -212,38 +224,40 @@ def moment(text: str, now: datetime) -> datetime | None:
             raise Refused(f"restore_point: {text[:80]} has no zone: end it with Z for UTC")
         return said.astimezone(UTC)
     except (ValueError, OverflowError) as none:
-        raise Refused(f"restore_point: {text[:80]} is no time; say {FORMS}") from none
+        raise Refused(f"restore_point: {text[:80]} is no time; say {ACCEPTED_FORMS}") from none
 
 
-def _latest(kept: AvailablePoints) -> Point:
+def _newest_proven_backup(kept: AvailablePoints) -> RestorePoint:
     """The newest proven backup, out of the window where that still reaches back to it."""
     proven = [one for one in kept.backups if one.is_sure]
     if not proven:
-        untried = _untried(kept.backups)
-        raise Refused(f"restore_point: no backup is proven{untried}{_nearest(kept, kept.now)}")
-    return kept.within(minute(proven[-1].at)) or proven[-1]
+        untried = _untested_names(kept.backups)
+        raise Refused(
+            f"restore_point: no backup is proven{untried}{_suggest_nearest(kept, kept.now)}"
+        )
+    return kept.within(floor_to_minute(proven[-1].at)) or proven[-1]
 
 
-def _as_of(at: datetime, text: str, kept: AvailablePoints) -> Point:
+def _restore_point_at(at: datetime, text: str, kept: AvailablePoints) -> RestorePoint:
     """The minute from the window, else the proven backup of exactly that minute."""
     if at > kept.now:
         raise Refused(f"restore_point: {text[:80]} is in the future")
     found = kept.within(at)
-    there = [one for one in kept.backups if minute(one.at) == at]
+    there = [one for one in kept.backups if floor_to_minute(one.at) == at]
     sure = [one for one in there if one.is_sure]
     if found or sure:
         return found or sure[-1]
     said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC cannot be had"
-    raise Refused(f"{said}{_untried(there)}{_nearest(kept, at)}")
+    raise Refused(f"{said}{_untested_names(there)}{_suggest_nearest(kept, at)}")
 
 
-def _before_it(deployment: Deployment) -> datetime:
-    return minute(deployment.backup_at or deployment.at)
+def _minute_before_deployment(deployment: Deployment) -> datetime:
+    return floor_to_minute(deployment.backup_at or deployment.at)
 
 
-def _before(deployment: Deployment, kept: AvailablePoints) -> Point:
+def _restore_point_before(deployment: Deployment, kept: AvailablePoints) -> RestorePoint:
     """The data as it was before the deployment: the backup made for it is as good as the minute."""
-    at = _before_it(deployment)
+    at = _minute_before_deployment(deployment)
     found = kept.within(at)
     if found:
         return found
@@ -251,34 +265,35 @@ def _before(deployment: Deployment, kept: AvailablePoints) -> Point:
     if any(one.is_sure for one in made_for):
         return made_for[-1]
     said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC, before {deployment.id}, cannot be had"
-    raise Refused(f"{said}{_untried(made_for)}{_nearest(kept, at)}")
+    raise Refused(f"{said}{_untested_names(made_for)}{_suggest_nearest(kept, at)}")
 
 
-def _untried(points: Iterable[Point]) -> str:
+def _untested_names(points: Iterable[RestorePoint]) -> str:
     """What could be chosen by its name alone."""
     names = [one.backup for one in points if not one.is_sure]
     if not names:
         return ""
-    return f"; never proven, and taken by its name alone: {', '.join(names[-NEAREST:])}"
+    newest = ", ".join(names[-MAX_SUGGESTIONS_PER_SIDE:])
+    return f"; never proven, and taken by its name alone: {newest}"
 
 
-def _nearest(kept: AvailablePoints, at: datetime) -> str:
+def _suggest_nearest(kept: AvailablePoints, at: datetime) -> str:
     """The nearest that can be had on both sides of a moment."""
-    earlier = [one for one in kept.sure if one.at < at][-NEAREST:]
-    later = [one for one in kept.sure if one.at >= at][:NEAREST]
+    earlier = [one for one in kept.sure if one.at < at][-MAX_SUGGESTIONS_PER_SIDE:]
+    later = [one for one in kept.sure if one.at >= at][:MAX_SUGGESTIONS_PER_SIDE]
     if not (earlier or later):
         return "; nothing else can be had either"
     return f"; nearest: {', '.join(map(str, (*earlier, *later)))}"
 
 
-def _restorable(
+def _restorable_backups(
     exports: Iterable[Backup], natives: Iterable[NativeBackup], proven: Mapping[str, datetime]
-) -> Iterator[Point]:
+) -> Iterator[RestorePoint]:
     for one in exports:
         if one.status is BackupStatus.KEPT:
-            point = Point(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
+            point = RestorePoint(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
             yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
     for native in natives:
         if native.is_ready:
-            point = Point(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
+            point = RestorePoint(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
             yield replace(point, proven_at=proven.get(native.name), until=native.expires_at)

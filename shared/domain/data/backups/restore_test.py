@@ -16,16 +16,22 @@ from msgspec.structs import replace
 
 from shared.domain.data.backups import export
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.filled_database import Filled, FillStatus, faulty, let_go, over
-from shared.domain.data.backups.values import NativeBackup, in_a_database
+from shared.domain.data.backups.filled_database import (
+    FilledDatabase,
+    FillStatus,
+    faulty_collections,
+    mark_ended,
+    start_deletion,
+)
+from shared.domain.data.backups.values import NativeBackup, database_name_part
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
-from shared.domain.retention import KEPT_FOR
+from shared.domain.retention import RECORD_RETENTION
 
 _FAULTS_SHOWN: Final = 20
 
 
-class Proof(Filled, frozen=True, kw_only=True):
+class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
     """One attempt to restore a backup, and what came of it."""
 
     CLOSES = FillStatus.CLOSING
@@ -78,34 +84,34 @@ def restore_test_path(proof: str) -> str:
     return f"proofs/{proof}"
 
 
-def id_of(system: str, now: datetime) -> str:
+def restore_test_id(system: str, now: datetime) -> str:
     """The name of the proof of a day, UTC."""
     return f"{system}-{now:%Y%m%d}"
 
 
-def chosen(
+def choose_backup(
     policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
-) -> Proof | None:
+) -> RestoreTest | None:
     """The intent to prove the newest backup that is whole; None: there is none."""
     found = [
-        Proof(
-            id=id_of(policy.system, now),
+        RestoreTest(
+            id=restore_test_id(policy.system, now),
             system=policy.system,
             backup=name,
             source=source,
             snapshot_at=snapshot_at,
             original=policy.backups.database,
-            database=f"{_prefix(policy.system)}{now:%Y%m%d%H%M}",
+            database=f"{_database_prefix(policy.system)}{now:%Y%m%d%H%M}",
             began_at=now,
             counts=counts,
-            expires_at=now + KEPT_FOR,
+            expires_at=now + RECORD_RETENTION,
         )
-        for name, source, snapshot_at, counts in _restorable(exports, natives)
+        for name, source, snapshot_at, counts in _restorable_backups(exports, natives)
     ]
     return max(found, key=lambda one: one.snapshot_at, default=None)
 
 
-def _restorable(
+def _restorable_backups(
     exports: Iterable[Backup], natives: Iterable[NativeBackup]
 ) -> Iterator[tuple[str, str, datetime, dict[str, int]]]:
     for one in exports:
@@ -116,23 +122,27 @@ def _restorable(
             yield native.name, native.name, native.snapshot_at, {}
 
 
-def _prefix(system: str) -> str:
-    return f"proof-{in_a_database(system)}-"
+def _database_prefix(system: str) -> str:
+    return f"proof-{database_name_part(system)}-"
 
 
-def scratch(system: str, names: Iterable[str]) -> list[str]:
+def leftover_databases(system: str, names: Iterable[str]) -> list[str]:
     """Of all databases those that proofs of the system have left, this one's too."""
-    form = re.compile(re.escape(_prefix(system)) + r"\d{12}")
+    form = re.compile(re.escape(_database_prefix(system)) + r"\d{12}")
     return [one for one in names if form.fullmatch(one)]
 
 
-def checked(proof: Proof, rules: ProofRules, seen: ObservedRestore, now: datetime) -> Proof:
+def record_checks(
+    proof: RestoreTest, rules: ProofRules, seen: ObservedRestore, now: datetime
+) -> RestoreTest:
     """The proof once all was looked through, by what was found; its database is left to delete."""
     faults = [
-        *_miscounted(proof, rules, seen.counted),
+        *_find_count_faults(proof, rules, seen.counted),
         *(
             f"{name}: {one.faulty} of {one.documents} documents are not valid ({checks})"
-            for name, one, checks in (faulty(proof.run, rules.tolerance) if proof.run else ())
+            for name, one, checks in (
+                faulty_collections(proof.run, rules.tolerance) if proof.run else ()
+            )
         ),
         *(f"{one}: not what it was when it was backed up" for one in seen.differing),
     ]
@@ -140,25 +150,27 @@ def checked(proof: Proof, rules: ProofRules, seen: ObservedRestore, now: datetim
         proof,
         compared=seen.compared,
         faults=tuple(faults[:_FAULTS_SHOWN]),
-        unknown=tuple(_unknown(proof, seen)),
+        unknown=tuple(_find_unknown_parts(proof, seen)),
         waiting="",
     )
-    return let_go(known, now)
+    return start_deletion(known, now)
 
 
-def closed(proof: Proof, now: datetime) -> Proof:
+def mark_closed(proof: RestoreTest, now: datetime) -> RestoreTest:
     """The proof whose database is gone."""
-    return over(proof, FillStatus.FAILED if proof.faults else FillStatus.PROVEN, now)
+    return mark_ended(proof, FillStatus.FAILED if proof.faults else FillStatus.PROVEN, now)
 
 
-def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:
+def _find_count_faults(
+    proof: RestoreTest, rules: ProofRules, counted: Mapping[str, int]
+) -> Iterator[str]:
     for name, wanted in sorted(proof.counts.items()):
         found = counted.get(name, 0) + proof.purge.removed.get(name, 0)
         if abs(found - wanted) > wanted * rules.tolerance:
             yield f"{name}: {found} documents where {wanted} were backed up"
 
 
-def _unknown(proof: Proof, seen: ObservedRestore) -> Iterator[str]:
+def _find_unknown_parts(proof: RestoreTest, seen: ObservedRestore) -> Iterator[str]:
     if not proof.counts:
         yield "how many documents there must be: nobody counted when it was made"
     if not seen.compared and not seen.differing:

@@ -78,7 +78,7 @@ class NativeBackup(Struct, frozen=True):
     size_bytes: int = 0
 
 
-class Stored(Struct, frozen=True):
+class ObjectMetadata(Struct, frozen=True):
     """What a bucket says of an object, without its content."""
 
     size_bytes: int
@@ -86,7 +86,7 @@ class Stored(Struct, frozen=True):
     """Base64 of four bytes, big-endian, as Cloud Storage writes it."""
 
 
-class Restoring(Struct, frozen=True):
+class RestoreProgress(Struct, frozen=True):
     """How far a database that is filled has come."""
 
     operation: str
@@ -98,7 +98,7 @@ class Restoring(Struct, frozen=True):
     """By the service's own account; 0 where it gives none."""
 
 
-def in_a_database(system: str) -> str:
+def database_name_part(system: str) -> str:
     """A system's name as part of a database's: that takes 63 signs, and no underscore.
 
     https://firebase.google.com/docs/firestore/reference/rest/v1/projects.databases/create, read

@@ -14,13 +14,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
-from shared.domain.data.document import Reference, Version, collection_of
-from shared.domain.data.integrity.validator import values
+from shared.core.codec import SCHEMA_VERSION
+from shared.domain.data.document import DocumentSnapshot, Reference, collection_of
+from shared.domain.data.integrity.validator import field_values
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 
 
-class Book(Struct, frozen=True):
+class ErasureLedgerRecord(Struct, frozen=True):
     """What the ledger of a system is written with, `erasing/{system}`."""
 
     system: str
@@ -36,7 +36,7 @@ class Book(Struct, frozen=True):
     """Whether somebody was read of whom quarantine may hold copies still."""
     added_at: datetime | None = None
     """When somebody came into the ledger last, by the store's clock; None: nobody has."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
 class Erasure(Struct, frozen=True):
@@ -47,10 +47,10 @@ class Erasure(Struct, frozen=True):
     erased_at: datetime
     places: tuple[str, ...]
     """The path templates that held then."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-class Progress(Struct, frozen=True):
+class ErasureProgress(Struct, frozen=True):
     """How far a copy was gone through."""
 
     place: int = 0
@@ -62,7 +62,7 @@ class Progress(Struct, frozen=True):
     is_over: bool = False
 
 
-def book_path(system: str) -> str:
+def ledger_path(system: str) -> str:
     """Where the salt of a system's ledger is kept."""
     return f"erasing/{system}"
 
@@ -72,35 +72,35 @@ def erasure_path(system: str, hashed: str) -> str:
     return f"erasures/{system}:{hashed}"
 
 
-def hashed(salt: str, person: str) -> str:
+def hash_person(salt: str, person: str) -> str:
     """HMAC-SHA256 of a person's id, 64 hexadecimal digits."""
     return hmac.new(salt.encode(), person.encode(), hashlib.sha256).hexdigest()
 
 
-def persons(place: Place, version: Version) -> Iterator[str]:
+def person_ids(place: Place, version: DocumentSnapshot) -> Iterator[str]:
     """The ids of whom a document may belong to."""
     if not place.field:
         yield version.path.rpartition("/")[2]
         return
-    for value in values(version.fields, place.field):
+    for value in field_values(version.fields, place.field):
         if isinstance(value, Reference):
             yield value.path.rpartition("/")[2]
         elif isinstance(value, str):
             yield value.rpartition("/")[2]
 
 
-def are_erased(
-    whose: Iterable[str], book: Book, erased: Mapping[str, datetime], at: datetime
+def has_erased_person(
+    whose: Iterable[str], book: ErasureLedgerRecord, erased: Mapping[str, datetime], at: datetime
 ) -> bool:
     """Whether one of these persons was erased since then.
 
     Who came back after an erasure, before a copy was made, stays in it.
     """
-    times = (erased.get(hashed(book.salt, person)) for person in whose)
+    times = (erased.get(hash_person(book.salt, person)) for person in whose)
     return any(time is not None and time >= at for time in times)
 
 
-def removed(progress: Progress, paths: Iterable[str]) -> Progress:
+def add_removed_documents(progress: ErasureProgress, paths: Iterable[str]) -> ErasureProgress:
     """The progress with these documents taken out."""
     counts = dict(progress.removed)
     for one in paths:
@@ -109,13 +109,13 @@ def removed(progress: Progress, paths: Iterable[str]) -> Progress:
     return replace(progress, removed=counts)
 
 
-def of_document(rules: ErasureRules, version: Version) -> tuple[str, datetime] | None:
+def declared_erasure(rules: ErasureRules, version: DocumentSnapshot) -> tuple[str, datetime] | None:
     """Whom a document of the declared collection says to be erased, and since when; None: nobody.
 
     A person is named by a text or a reference, the moment by a timestamp.
     """
-    [person, *_] = [*values(version.fields, rules.person), None]
-    [erased_at, *_] = [*values(version.fields, rules.erased_at), None]
+    [person, *_] = [*field_values(version.fields, rules.person), None]
+    [erased_at, *_] = [*field_values(version.fields, rules.erased_at), None]
     if isinstance(person, Reference):
         person = person.path.rpartition("/")[2]
     if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):

@@ -12,7 +12,7 @@ from shared.core import text
 from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.policy.document_scope import Scope
 
-Filters = Mapping[str, str]
+EventFilters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
 
 _ANY: Final = "**"
@@ -44,14 +44,14 @@ class Trigger(Struct, frozen=True):
     """Full."""
     starts: str
     """What it starts, by kind and name: `workflow bill`."""
-    filters: Filters
+    filters: EventFilters
 
     def __str__(self) -> str:
         short = self.name.rpartition("/")[2]
-        return text.text(text.one_line(f"{self.starts} (trigger {short})"))
+        return text.shorten(text.one_line(f"{self.starts} (trigger {short})"))
 
 
-class Hearer(Struct, frozen=True):
+class DocumentListener(Struct, frozen=True):
     """What hears of documents, and by what."""
 
     name: str
@@ -59,7 +59,7 @@ class Hearer(Struct, frozen=True):
     event: str
     """The type of event that it is told of."""
 
-    def hears_of(self, change: DocumentEvent) -> bool:
+    def is_notified_of(self, change: DocumentEvent) -> bool:
         """Whether it may be told of such a change of a document that its pattern means."""
         if not self.event.startswith(_EVENTS):
             return True
@@ -67,7 +67,7 @@ class Hearer(Struct, frozen=True):
         return kind.startswith("writ") or change.startswith(kind)
 
 
-def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def parse_filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """The filters that a list of Eventarc or of Functions names, as JSON writes them.
 
     What filters by an operator that is not known may let anything through.
@@ -80,13 +80,13 @@ def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def hearers(
+def find_listeners(
     functions: Iterable[FunctionState],
     triggers: Iterable[Trigger],
     database: str,
     scope: Scope,
     besides: Container[str] = (),
-) -> list[Hearer]:
+) -> list[DocumentListener]:
     """What hears of writes to documents of a scope, by name.
 
     A trigger that is a function's own is that function. Where the scope means all collections below
@@ -95,14 +95,14 @@ def hearers(
     known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
     hearing = [
-        *((one.name, _of_function(one.definition.get("eventTrigger", {}))) for one in known),
+        *((one.name, _function_filters(one.definition.get("eventTrigger", {}))) for one in known),
         *((str(one), one.filters) for one in listed if _within_project(one.name) not in own),
     ]
     found = [
-        Hearer(name, by.get("type", _ANY))
+        DocumentListener(name, by.get("type", _ANY))
         for name, by in hearing
-        for pattern, of in _heard(by)
-        if _is(of, database) and _may_match(pattern, scope, besides)
+        for pattern, of in _document_patterns(by)
+        if _is_segment_match(of, database) and _may_match(pattern, scope, besides)
     ]
     return sorted(found, key=lambda one: one.name)
 
@@ -112,12 +112,12 @@ def _within_project(trigger: str) -> str:
     return trigger.partition("/locations/")[2]
 
 
-def _of_function(trigger: dict[str, Any]) -> Filters:
+def _function_filters(trigger: dict[str, Any]) -> EventFilters:
     """The filters of a function's own trigger; one without a trigger hears of nothing."""
-    return {"type": trigger.get("eventType", ""), **filters(trigger.get("eventFilters", ()))}
+    return {"type": trigger.get("eventType", ""), **parse_filters(trigger.get("eventFilters", ()))}
 
 
-def _heard(by: Filters) -> Iterator[tuple[str, str]]:
+def _document_patterns(by: EventFilters) -> Iterator[tuple[str, str]]:
     """The pattern of documents that is heard of by these filters, and that of their database.
 
     Filters that name no documents let all through. Of the 1st generation a whole name is filtered
@@ -127,15 +127,15 @@ def _heard(by: Filters) -> Iterator[tuple[str, str]]:
     event = by.get("type", _ANY)
     if event == _AUDITED:
         named = (by.get("serviceName", _ANY), by.get("methodName", _ANY))
-        if all(map(_is, named, _WRITTEN_BY)):
-            yield _ANY, _segment(by.get("resourceName", ""), "databases") or _ANY
+        if all(map(_is_segment_match, named, _WRITTEN_BY)):
+            yield _ANY, _resource_segment(by.get("resourceName", ""), "databases") or _ANY
     elif event == _ANY or event.startswith(_EVENTS):
         resource = by.get("resource", "")
         pattern = resource.partition("/documents/")[2] or by.get("document", _ANY)
-        yield pattern, _segment(resource, "databases") or by.get("database", _ANY)
+        yield pattern, _resource_segment(resource, "databases") or by.get("database", _ANY)
 
 
-def _segment(name: str, collection: str) -> str:
+def _resource_segment(name: str, collection: str) -> str:
     """The id below a collection in the name of a resource; empty: it names none."""
     return name.partition(f"{collection}/")[2].partition("/")[0]
 
@@ -148,12 +148,12 @@ def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
     if not scope.collection:
         return len(parts) > 2 and parts[-2] not in besides
     if scope.everywhere:
-        return len(parts) > 1 and _is(parts[-2], scope.collection)
+        return len(parts) > 1 and _is_segment_match(parts[-2], scope.collection)
     wanted = scope.collection.split("/")
-    return len(parts) == len(wanted) + 1 and all(map(_is, parts, wanted))
+    return len(parts) == len(wanted) + 1 and all(map(_is_segment_match, parts, wanted))
 
 
-def _is(part: str, name: str) -> bool:
+def _is_segment_match(part: str, name: str) -> bool:
     """Whether it means that name; a star in it may stand for anything.
 
     So says https://cloud.google.com/eventarc/docs/path-patterns, read 2026-11-27.

@@ -9,30 +9,35 @@ from typing import ClassVar, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
-from shared.domain.data.integrity.scan import SAMPLES, CollectionTally, Sample, ScanRun
+from shared.core.codec import SCHEMA_VERSION
+from shared.domain.data.integrity.scan import (
+    MAX_SAMPLES_PER_COLLECTION,
+    CollectionTally,
+    FaultSample,
+    ScanRun,
+)
 from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy
 
-CORRUPTION: Final = "database_corruption"
-LOSS: Final = "data_loss"
-SIGNALS: Final = (CORRUPTION, LOSS)
+CORRUPTION_SIGNAL: Final = "database_corruption"
+LOSS_SIGNAL: Final = "data_loss"
+DAMAGE_SIGNALS: Final = (CORRUPTION_SIGNAL, LOSS_SIGNAL)
 SIGNAL_OF: Final = {
-    IntegrityCheck.SCHEMA: CORRUPTION,
-    IntegrityCheck.REFERENCE: CORRUPTION,
-    IntegrityCheck.QUERY: CORRUPTION,
-    IntegrityCheck.MEDIA: LOSS,
-    IntegrityCheck.COUNT: LOSS,
+    IntegrityCheck.SCHEMA: CORRUPTION_SIGNAL,
+    IntegrityCheck.REFERENCE: CORRUPTION_SIGNAL,
+    IntegrityCheck.QUERY: CORRUPTION_SIGNAL,
+    IntegrityCheck.MEDIA: LOSS_SIGNAL,
+    IntegrityCheck.COUNT: LOSS_SIGNAL,
 }
 """What a fault of each kind is to the rest of the system."""
 MINUTE: Final = timedelta(minutes=1)
-COUNTS_KEPT: Final = 48
+MAX_STORED_COUNTS: Final = 48
 """So many counts are kept at most of the span in which documents are counted."""
-AGAIN: Final = timedelta(minutes=10)
+RETRY_INTERVAL: Final = timedelta(minutes=10)
 """So long after one that failed a run is tried again."""
-ASSUMED: Final = "found by looking back minute by minute, which assumes that damage stays"
+ONSET_ASSUMPTION: Final = "found by looking back minute by minute, which assumes that damage stays"
 
 
 class DamageFinding(Struct, frozen=True):
@@ -49,7 +54,7 @@ class DamageFinding(Struct, frozen=True):
     """How that is known."""
     reason: str
     collections: tuple[str, ...]
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[FaultSample, ...] = ()
     suspects: tuple[str, ...] = ()
     """What was deployed or changed before it began, the newest first."""
     closed_at: datetime | None = None
@@ -90,7 +95,7 @@ class IntegrityRecord(Struct, frozen=True):
     """Oldest first."""
     findings: tuple[DamageFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
     @property
     def open(self) -> dict[str, DamageFinding]:
@@ -103,20 +108,20 @@ def damage_path(system: str) -> str:
     return f"integrity/{system}"
 
 
-def shown(run: ScanRun, signal: str) -> dict[str, int]:
+def fault_counts(run: ScanRun, signal: str) -> dict[str, int]:
     """How many faults of a signal's kind there are, by collection; one without any is left out."""
     found: dict[str, int] = {}
     for name, tally in run.tallies.items():
         for check, count in tally.checks.items():
             if SIGNAL_OF[check] == signal:
                 found[name] = found.get(name, 0) + count
-    if signal == LOSS:
+    if signal == LOSS_SIGNAL:
         for name in run.dropped:
             found[name] = found.get(name, 0) + 1
     return found
 
 
-def samples(run: ScanRun, signal: str) -> tuple[Sample, ...]:
+def samples(run: ScanRun, signal: str) -> tuple[FaultSample, ...]:
     """Some faults of that kind, those of the documents written first."""
     found = [
         one
@@ -124,46 +129,46 @@ def samples(run: ScanRun, signal: str) -> tuple[Sample, ...]:
         for one in tally.samples
         if SIGNAL_OF[one.check] == signal
     ]
-    return tuple(sorted(found, key=lambda one: one.updated_at)[:SAMPLES])
+    return tuple(sorted(found, key=lambda one: one.updated_at)[:MAX_SAMPLES_PER_COLLECTION])
 
 
-def completed_record(record: IntegrityRecord, run: ScanRun, policy: Policy) -> IntegrityRecord:
+def record_completed_run(record: IntegrityRecord, run: ScanRun, policy: Policy) -> IntegrityRecord:
     """The record once a run was carried to its end, with how many documents there were."""
     span = policy.integrity.drop_within
     counted = tuple(one for one in record.counted if one.at >= run.at - span)
-    if not counted or run.at - counted[-1].at >= span / COUNTS_KEPT:
+    if not counted or run.at - counted[-1].at >= span / MAX_STORED_COUNTS:
         counted = (*counted, DocumentCounts(run.at, run.counts))
     last = replace(run, stretches=(), place=0)
     return replace(record, run=None, last=last, failure="", failed_at=None, counted=counted)
 
 
-def due(record: IntegrityRecord, policy: Policy, now: datetime) -> str:
+def due_scan_reason(record: IntegrityRecord, policy: Policy, now: datetime) -> str:
     """Why a run is to begin now; empty: none is."""
     if record.asked:
         return record.asked
     if record.failed_at is not None:
-        return "again" if now >= record.failed_at + AGAIN else ""
+        return "again" if now >= record.failed_at + RETRY_INTERVAL else ""
     if record.last is None or now >= record.last.began_at + policy.integrity.every:
         return "by schedule"
     return ""
 
 
-def is_known(run: ScanRun) -> bool:
+def is_conclusive(run: ScanRun) -> bool:
     """Whether everything that was looked at could be judged."""
     return not any(one.unknown for one in run.tallies.values())
 
 
-def is_shown(run: ScanRun, signal: str, policy: Policy) -> bool:
+def is_above_threshold(run: ScanRun, signal: str, policy: Policy) -> bool:
     """Whether there are as many faults of that kind as the policy's threshold says."""
     threshold = policy.signals[signal].threshold or 1
-    return sum(shown(run, signal).values()) >= threshold
+    return sum(fault_counts(run, signal).values()) >= threshold
 
 
-def worded(run: ScanRun, signal: str) -> str:
+def describe_damage(run: ScanRun, signal: str) -> str:
     """What is wrong, by collection, in a line; without anything that stands in a document."""
     parts = []
-    for name in sorted(shown(run, signal)):
-        if signal == LOSS and name in run.dropped:
+    for name in sorted(fault_counts(run, signal)):
+        if signal == LOSS_SIGNAL and name in run.dropped:
             left, before = run.counts[name], run.dropped[name].count
             parts.append(f"{name}: {left} of {before} documents are left")
         tally = run.tallies.get(name, CollectionTally())
@@ -175,7 +180,7 @@ def worded(run: ScanRun, signal: str) -> str:
     return "; ".join(parts)
 
 
-class Search(Struct, frozen=True):
+class OnsetSearch(Struct, frozen=True):
     """The first whole minute at which something was wrong, looked for by halves."""
 
     low: datetime
@@ -193,7 +198,7 @@ class Search(Struct, frozen=True):
             return None
         return self.low + (self.high - self.low) // MINUTE // 2 * MINUTE
 
-    def seen(self, at: datetime, *, bad: bool) -> Search:
+    def seen(self, at: datetime, *, bad: bool) -> OnsetSearch:
         """The search after that look. Damage at its lower end lies before all that can be read."""
         if bad:
             return replace(self, high=at, is_low_known=True, low=min(self.low, at))
@@ -215,7 +220,7 @@ def suspects(
 
     Of functions, those that write the damaged collections, where the policy says which they are.
     """
-    writers = writing(policy, collections)
+    writers = writer_functions(policy, collections)
     found = []
     for one in sorted(deployments, key=lambda it: it.at, reverse=True):
         began = one.not_before or one.at
@@ -230,7 +235,7 @@ def suspects(
     return tuple(found)
 
 
-def writing(policy: Policy, collections: Iterable[str]) -> set[str]:
+def writer_functions(policy: Policy, collections: Iterable[str]) -> set[str]:
     """The functions that write these collections; where one does not say who, all of them."""
     found: set[str] = set()
     for name in collections:
@@ -244,7 +249,7 @@ def writing(policy: Policy, collections: Iterable[str]) -> set[str]:
     return found
 
 
-class Quiet(Struct, frozen=True):
+class WriterStatus(Struct, frozen=True):
     """Whether the writer of damage has stopped, so that data may be moved."""
 
     is_quiet: bool | None
@@ -254,7 +259,9 @@ class Quiet(Struct, frozen=True):
     """When it is worth looking again; None: now, or never."""
 
 
-def quiet(run: ScanRun | None, before: ScanRun | None, policy: Policy, now: datetime) -> Quiet:
+def evaluate_writer(
+    run: ScanRun | None, before: ScanRun | None, policy: Policy, now: datetime
+) -> WriterStatus:
     """Whether no new invalid document appeared for as long as the policy asks, by a fresh look.
 
     The look must have been at every document and at all that it names, and be no older than that
@@ -263,30 +270,32 @@ def quiet(run: ScanRun | None, before: ScanRun | None, policy: Policy, now: date
     """
     span = policy.integrity.quiet
     if run is None or not run.is_over:
-        return Quiet(None, "the data have not been looked through")
+        return WriterStatus(None, "the data have not been looked through")
     if now - run.at > span:
-        return Quiet(None, f"the data were looked through at {run.at:%H:%M} UTC: too long ago")
-    if not run.is_whole or not is_known(run):
-        return Quiet(None, "not every document could be looked at")
+        return WriterStatus(
+            None, f"the data were looked through at {run.at:%H:%M} UTC: too long ago"
+        )
+    if not run.is_whole or not is_conclusive(run):
+        return WriterStatus(None, "not every document could be looked at")
     if run.newest_at is not None and run.newest_at + span > run.at:
         written = f"an invalid document was written at {run.newest_at:%H:%M:%S} UTC"
-        return Quiet(False, written, run.newest_at + span)
-    if _missing(run) and (before is None or before.at + span > run.at):
-        return Quiet(None, "since when things are missing is not known", run.at + span)
-    if before is not None and _missing(run) > _missing(before):
-        return Quiet(False, f"more is missing than at {before.at:%H:%M} UTC", run.at + span)
-    return Quiet(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
+        return WriterStatus(False, written, run.newest_at + span)
+    if _count_missing(run) and (before is None or before.at + span > run.at):
+        return WriterStatus(None, "since when things are missing is not known", run.at + span)
+    if before is not None and _count_missing(run) > _count_missing(before):
+        return WriterStatus(False, f"more is missing than at {before.at:%H:%M} UTC", run.at + span)
+    return WriterStatus(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
 
 
-def compared_with(before: ScanRun | None, run: ScanRun) -> ScanRun:
+def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:
     """The look that the next one is compared with: the first, or the newest with more missing.
 
     What has gone missing between the two of them may have done so just before `run`, and not since.
     """
-    return run if before is None or _missing(run) > _missing(before) else before
+    return run if before is None or _count_missing(run) > _count_missing(before) else before
 
 
-def _missing(run: ScanRun) -> int:
+def _count_missing(run: ScanRun) -> int:
     """The faults that may come about although nobody writes the document that has them."""
     counts = (one.checks for one in run.tallies.values())
     named = sum(

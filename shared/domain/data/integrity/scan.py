@@ -15,7 +15,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.data.document import Version
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.integrity.validator import (
     DocumentFault,
     DocumentVerdict,
@@ -26,13 +26,13 @@ from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.model import Policy
 
-SAMPLES = 20
+MAX_SAMPLES_PER_COLLECTION = 20
 """So many faults of each collection are kept, those of the documents written first."""
-PLACES = range(100, 201)
+SAMPLE_RANGE_COUNTS = range(100, 201)
 """In how many places a sample is drawn; each run in another number, and so in others."""
 
 
-class Stretch(Struct, frozen=True):
+class ScanRange(Struct, frozen=True):
     """Documents of one collection that lie beside each other."""
 
     collection: str
@@ -42,7 +42,7 @@ class Stretch(Struct, frozen=True):
     """How many there are; None: all."""
 
 
-class Sample(Struct, frozen=True):
+class FaultSample(Struct, frozen=True):
     """One fault, and when its document was written so."""
 
     path: str
@@ -61,12 +61,12 @@ class CollectionTally(Struct, frozen=True):
     """Of which something could not be looked at, and nothing is known to be wrong."""
     checks: dict[IntegrityCheck, int] = {}
     """Faulty documents by what they break."""
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[FaultSample, ...] = ()
     newest_at: datetime | None = None
     """When the last of the faulty documents was written."""
 
 
-class Level(Struct, frozen=True):
+class PeakCount(Struct, frozen=True):
     """The most documents that a collection held, and when it held them the last time."""
 
     count: int
@@ -83,7 +83,7 @@ class ScanRun(Struct, frozen=True):
     began_at: datetime
     counts: dict[str, int]
     """Documents of each collection at that moment."""
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[ScanRange, ...]
     is_whole: bool = True
     """Whether it looks at every document, and not at a sample."""
     place: int = 0
@@ -93,7 +93,7 @@ class ScanRun(Struct, frozen=True):
     taken: int = 0
     """How many of it counted."""
     tallies: dict[str, CollectionTally] = {}
-    dropped: dict[str, Level] = {}
+    dropped: dict[str, PeakCount] = {}
     """The collections that lost more than they may, with what they held before."""
 
     @property
@@ -102,7 +102,7 @@ class ScanRun(Struct, frozen=True):
         return self.place >= len(self.stretches)
 
     @property
-    def stretch(self) -> Stretch:
+    def stretch(self) -> ScanRange:
         """What is looked at now. Raises: IndexError when it is over."""
         return self.stretches[self.place]
 
@@ -124,12 +124,12 @@ def scope(name: str, collection: Collection) -> Scope:
     return Scope(name, collection.everywhere)
 
 
-def minute(now: datetime) -> datetime:
+def floor_to_minute(now: datetime) -> datetime:
     """The last whole minute: what point-in-time recovery can read later, too."""
     return now.replace(second=0, microsecond=0)
 
 
-def affordable(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
+def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
     """How many documents of each collection may be looked at; None: all of them.
 
     Each costs one read, and one more for each field that names a document.
@@ -145,21 +145,23 @@ def affordable(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | Non
     return {name: max(1, int(count * share)) for name, count in counts.items()}
 
 
-def drawn(name: str, cuts: Iterable[str], wanted: int, random: Random) -> list[Stretch]:
+def draw_sample(name: str, cuts: Iterable[str], wanted: int, random: Random) -> list[ScanRange]:
     """So many documents of a collection, in half of the pieces that it is cut into, at random."""
     starts = ["", *cuts]
     chosen = sorted(random.sample(starts, max(1, len(starts) // 2)))
     each = math.ceil(wanted / len(chosen))
-    return [Stretch(name, start, each) for start in chosen]
+    return [ScanRange(name, start, each) for start in chosen]
 
 
-def taken(run: ScanRun, judged: Iterable[tuple[Version, DocumentVerdict]]) -> ScanRun:
+def record_documents(
+    run: ScanRun, judged: Iterable[tuple[DocumentSnapshot, DocumentVerdict]]
+) -> ScanRun:
     """The run with these documents of its stretch, which follow each other."""
     seen = list(judged)
     if not seen:
         return run
     name = run.stretch.collection
-    tally = _added(run.tallies.get(name, CollectionTally()), seen)
+    tally = _add_to_tally(run.tallies.get(name, CollectionTally()), seen)
     return replace(
         run,
         cursor=seen[-1][0].path,
@@ -168,14 +170,14 @@ def taken(run: ScanRun, judged: Iterable[tuple[Version, DocumentVerdict]]) -> Sc
     )
 
 
-def next_stretch(run: ScanRun) -> ScanRun:
+def skip_range(run: ScanRun) -> ScanRun:
     """The run behind the stretch that it was at."""
     return replace(run, place=run.place + 1, cursor="", taken=0)
 
 
-def drops(
-    policy: Policy, counts: Mapping[str, int], before: Mapping[str, Level]
-) -> dict[str, Level]:
+def find_drops(
+    policy: Policy, counts: Mapping[str, int], before: Mapping[str, PeakCount]
+) -> dict[str, PeakCount]:
     """The collections that lost more than they may, with what they held before."""
     return {
         name: before[name]
@@ -186,19 +188,19 @@ def drops(
     }
 
 
-def most(
+def peak_counts(
     counted: Iterable[tuple[datetime, Mapping[str, int]]], since: datetime
-) -> dict[str, Level]:
+) -> dict[str, PeakCount]:
     """The most documents that each collection held since then, by the counts on record."""
-    found: dict[str, Level] = {}
+    found: dict[str, PeakCount] = {}
     for at, counts in sorted(counted, key=lambda one: one[0]):
         for name, count in counts.items() if at >= since else ():
             if name not in found or count >= found[name].count:
-                found[name] = Level(count, at)
+                found[name] = PeakCount(count, at)
     return found
 
 
-def said(run: ScanRun, rules: IntegrityRules) -> str:
+def describe_coverage(run: ScanRun, rules: IntegrityRules) -> str:
     """How much was looked at, and how sure that is."""
     documents = sum(one.documents for one in run.tallies.values())
     faulty = sum(one.faulty for one in run.tallies.values())
@@ -208,13 +210,13 @@ def said(run: ScanRun, rules: IntegrityRules) -> str:
     if unknown:
         words += f", {unknown} not known"
     if not run.is_whole and not faulty and documents:
-        words += f"; {doubt(documents, rules.confidence)}"
+        words += f"; {describe_sampling_error(documents, rules.confidence)}"
     elif not run.is_whole:
         words += f", in a sample of {sum(run.counts.values())}"
     return words
 
 
-def doubt(documents: int, confidence: float) -> str:
+def describe_sampling_error(documents: int, confidence: float) -> str:
     """What a sample without a fault says of the whole: the greatest share that could hide from it.
 
     It holds where faulty documents do not lie side by side in the order of names.
@@ -224,8 +226,8 @@ def doubt(documents: int, confidence: float) -> str:
     return f"{sure}, unless they lie side by side"
 
 
-def _added(
-    tally: CollectionTally, judged: list[tuple[Version, DocumentVerdict]]
+def _add_to_tally(
+    tally: CollectionTally, judged: list[tuple[DocumentSnapshot, DocumentVerdict]]
 ) -> CollectionTally:
     bad = [(version, verdict) for version, verdict in judged if verdict.is_valid is False]
     unknown = sum(verdict.is_valid is None for _, verdict in judged)
@@ -237,24 +239,28 @@ def _added(
         for check in {one.check for one in verdict.faults}:
             checks[check] = checks.get(check, 0) + 1
     found = [
-        Sample(fault.path, fault.check, fault.reason, version.updated_at)
+        FaultSample(fault.path, fault.check, fault.reason, version.updated_at)
         for version, verdict in bad
-        for fault in _first_of_each(verdict.faults)
+        for fault in _first_fault_per_check(verdict.faults)
     ]
     newest = max(version.updated_at for version, _ in bad)
     return replace(
         tally,
         faulty=tally.faulty + len(bad),
         checks=checks,
-        samples=_earliest([*tally.samples, *found]),
+        samples=_earliest_samples([*tally.samples, *found]),
         newest_at=max(newest, tally.newest_at or newest),
     )
 
 
-def _first_of_each(faults: Iterable[DocumentFault]) -> Iterable[DocumentFault]:
+def _first_fault_per_check(faults: Iterable[DocumentFault]) -> Iterable[DocumentFault]:
     """One fault of each check: a document with many does not drive out the others."""
     return {one.check: one for one in reversed(list(faults))}.values()
 
 
-def _earliest(samples: list[Sample]) -> tuple[Sample, ...]:
-    return tuple(sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[:SAMPLES])
+def _earliest_samples(samples: list[FaultSample]) -> tuple[FaultSample, ...]:
+    return tuple(
+        sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[
+            :MAX_SAMPLES_PER_COLLECTION
+        ]
+    )

@@ -20,11 +20,11 @@ _REGISTRY: Final = jsonschema_rs.Registry(
 )
 
 
-def compiled(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     """The schema, ready to be asked; nothing is fetched for it. Raises: ValueError for none."""
-    return _compiled(msgspec.json.encode(schema, order="deterministic"))
+    return _compile_cached(msgspec.json.encode(schema, order="deterministic"))
 
 
 @lru_cache(maxsize=256)
-def _compiled(schema: bytes) -> jsonschema_rs.Draft202012Validator:
+def _compile_cached(schema: bytes) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(from_json(schema), registry=_REGISTRY, offline=True)

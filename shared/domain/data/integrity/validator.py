@@ -17,8 +17,15 @@ from urllib.parse import unquote, urlsplit
 import jsonschema_rs
 from msgspec import Struct
 
-from shared.domain.data.document import GeoPoint, Reference, Version, collection_of, is_path, same
-from shared.domain.data.integrity.schema import _TYPES, compiled
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    GeoPoint,
+    Reference,
+    collection_of,
+    is_document_path,
+    is_same_value,
+)
+from shared.domain.data.integrity.schema import _TYPES, compile_schema
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
 
 
@@ -42,7 +49,7 @@ class DocumentFault(Struct, frozen=True):
     """Without anything that stands in the document but names of fields."""
 
 
-class Link(Struct, frozen=True):
+class DocumentLink(Struct, frozen=True):
     """What a field names."""
 
     field: str
@@ -80,27 +87,27 @@ class Validator:
     def __init__(self, collection: Collection) -> None:
         """Raises: ValueError when its schema is none."""
         self._collection = collection
-        self._schema = compiled(collection.schema)
+        self._schema = compile_schema(collection.schema)
 
-    def references(self, version: Version) -> list[Link]:
+    def references(self, version: DocumentSnapshot) -> list[DocumentLink]:
         """The documents that its fields name."""
         return [
-            Link(field, _document(value, target))
+            DocumentLink(field, _linked_document(value, target))
             for field, target in self._collection.references.items()
-            for value in values(version.fields, field)
+            for value in field_values(version.fields, field)
             if value is not None
         ]
 
-    def files(self, version: Version) -> list[Link]:
+    def files(self, version: DocumentSnapshot) -> list[DocumentLink]:
         """The files that its fields name."""
         return [
-            Link(field, file_named(value, bucket))
+            DocumentLink(field, file_url(value, bucket))
             for field, bucket in self._collection.media.items()
-            for value in values(version.fields, field)
+            for value in field_values(version.fields, field)
             if value not in (None, "")
         ]
 
-    def verdict(self, version: Version, sight: ObservedReferences) -> DocumentVerdict:
+    def verdict(self, version: DocumentSnapshot, sight: ObservedReferences) -> DocumentVerdict:
         """All that is wrong with it, and all that is not known of it."""
         faults = [*self._of_schema(version), *self._of_queries(version)]
         unknown: list[DocumentFault] = []
@@ -121,15 +128,17 @@ class Validator:
                 (unknown if why is None else faults).append(fault)
         return DocumentVerdict(tuple(faults), tuple(unknown))
 
-    def _of_schema(self, version: Version) -> Iterator[DocumentFault]:
-        instance = as_json(version.fields)
+    def _of_schema(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
+        instance = to_json_value(version.fields)
         if not self._schema.is_valid(instance):
             for error in self._schema.iter_errors(instance):
-                yield DocumentFault(version.path, IntegrityCheck.SCHEMA, _worded(error))
+                yield DocumentFault(
+                    version.path, IntegrityCheck.SCHEMA, _describe_schema_error(error)
+                )
 
-    def _of_queries(self, version: Version) -> Iterator[DocumentFault]:
+    def _of_queries(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
         for query in self._collection.faulty:
-            if matches(query, version.fields):
+            if is_match(query, version.fields):
                 yield DocumentFault(version.path, IntegrityCheck.QUERY, query.name)
 
 
@@ -138,34 +147,34 @@ def has_dropped(before: int, now: int, largest: float) -> bool:
     return now < before * (1 - largest)
 
 
-def matches(query: FaultyQuery, fields: Mapping[str, Any]) -> bool:
+def is_match(query: FaultyQuery, fields: Mapping[str, Any]) -> bool:
     """Whether the query finds a document of these fields."""
-    return all(_holds(term, list(values(fields, term.field))) for term in query.where)
+    return all(_is_term_true(term, list(field_values(fields, term.field))) for term in query.where)
 
 
-def values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
+def field_values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
     """What stands under names joined by dots, of each item where there is a list."""
-    return below(fields, path.split("."))
+    return nested_values(fields, path.split("."))
 
 
-def below(value: Any, names: Sequence[str]) -> Iterator[Any]:
+def nested_values(value: Any, names: Sequence[str]) -> Iterator[Any]:
     """What stands under names, each below the one before; of each item where there is a list."""
     if isinstance(value, list):
         for item in value:
-            yield from below(item, names)
+            yield from nested_values(item, names)
     elif not names:
         yield value
     elif isinstance(value, Mapping) and names[0] in value:
-        yield from below(value[names[0]], names[1:])
+        yield from nested_values(value[names[0]], names[1:])
 
 
-def as_json(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value as JSON holds it; what JSON lacks is an object with one key that no field has."""
     match value:
         case dict():
-            return {name: as_json(one) for name, one in value.items()}
+            return {name: to_json_value(one) for name, one in value.items()}
         case list():
-            return [as_json(one) for one in value]
+            return [to_json_value(one) for one in value]
         case float() if not math.isfinite(value):
             return {"__number__": str(value)}
         case None | bool() | int() | float() | str():
@@ -181,7 +190,7 @@ def as_json(value: Any) -> Any:
     raise TypeError(f"a field cannot hold {type(value).__name__}")
 
 
-def file_named(value: Any, bucket: str) -> str:
+def file_url(value: Any, bucket: str) -> str:
     """The file of that bucket as `gs://BUCKET/NAME`; empty: that names none there.
 
     Takes a name, `gs://…`, and the addresses of Cloud Storage and of Firebase.
@@ -193,30 +202,32 @@ def file_named(value: Any, bucket: str) -> str:
         parts = urlsplit(value)
         forms = {
             f"{bucket}": parts.path.lstrip("/") if parts.scheme == "gs" else "",
-            "storage.googleapis.com": _behind(f"/{bucket}/", parts.path),
-            "storage.cloud.google.com": _behind(f"/{bucket}/", parts.path),
+            "storage.googleapis.com": _strip_prefix(f"/{bucket}/", parts.path),
+            "storage.cloud.google.com": _strip_prefix(f"/{bucket}/", parts.path),
             f"{bucket}.storage.googleapis.com": parts.path.lstrip("/"),
-            "firebasestorage.googleapis.com": _behind(f"/v0/b/{bucket}/o/", parts.path),
+            "firebasestorage.googleapis.com": _strip_prefix(f"/v0/b/{bucket}/o/", parts.path),
         }
         found = forms.get(parts.netloc, "")
         name = found if parts.scheme == "gs" else unquote(found)
     return f"gs://{bucket}/{name}" if name else ""
 
 
-def _behind(prefix: str, path: str) -> str:
+def _strip_prefix(prefix: str, path: str) -> str:
     return path.removeprefix(prefix) if path.startswith(prefix) else ""
 
 
-def _document(value: Any, collection: str) -> str:
+def _linked_document(value: Any, collection: str) -> str:
     """The path that a field names: a reference's, a whole path, or an id; empty for none there."""
     path = value.path if isinstance(value, Reference) else value
     if not isinstance(path, str) or not path:
         return ""
     path = path.strip("/") if "/" in path else f"{collection}/{path}"
-    return path if is_path(path) and collection_of(path).split("/")[-1] == collection else ""
+    return (
+        path if is_document_path(path) and collection_of(path).split("/")[-1] == collection else ""
+    )
 
 
-_ORDERED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
+_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
     Comparison.LESS: lambda one, other: one < other,
     Comparison.AT_MOST: lambda one, other: one <= other,
     Comparison.MORE: lambda one, other: one > other,
@@ -224,7 +235,7 @@ _ORDERED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 }
 
 
-def _holds(term: Term, found: list[Any]) -> bool:
+def _is_term_true(term: Term, found: list[Any]) -> bool:
     """Whether one of the values is as the term says."""
     match term.op:
         case Comparison.PRESENT:
@@ -232,26 +243,26 @@ def _holds(term: Term, found: list[Any]) -> bool:
         case Comparison.ABSENT:
             return not found
         case Comparison.EQUAL:
-            return any(_equal(one, term.value) for one in found)
+            return any(_is_equal(one, term.value) for one in found)
         case Comparison.UNEQUAL:
-            return any(not _equal(one, term.value) for one in found)
+            return any(not _is_equal(one, term.value) for one in found)
         case Comparison.ONE_OF:
-            return any(_equal(one, wanted) for one in found for wanted in term.value)
-    ordered = _ORDERED[term.op]
-    return any(_comparable(one, term.value) and ordered(one, term.value) for one in found)
+            return any(_is_equal(one, wanted) for one in found for wanted in term.value)
+    ordered = _COMPARATORS[term.op]
+    return any(_is_comparable(one, term.value) and ordered(one, term.value) for one in found)
 
 
-def _equal(one: Any, other: Any) -> bool:
-    return bool(one == other) if _comparable(one, other) else same(one, other)
+def _is_equal(one: Any, other: Any) -> bool:
+    return bool(one == other) if _is_comparable(one, other) else is_same_value(one, other)
 
 
-def _comparable(one: Any, other: Any) -> bool:
+def _is_comparable(one: Any, other: Any) -> bool:
     """Whether both are numbers, or both are texts."""
     numbers = [isinstance(it, int | float) and not isinstance(it, bool) for it in (one, other)]
     return all(numbers) or (isinstance(one, str) and isinstance(other, str))
 
 
-def _worded(error: jsonschema_rs.ValidationError) -> str:
+def _describe_schema_error(error: jsonschema_rs.ValidationError) -> str:
     """Where a document breaks its schema and by which keyword, without what stands there."""
     where = ".".join(str(part) for part in error.instance_path) or "the document"
     if error.kind.name == "required":

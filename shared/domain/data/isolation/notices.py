@@ -10,7 +10,7 @@ from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.policy.severity import Severity
 
-TOLD: Final[Mapping[str, Severity]] = {
+NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "fence.raising": Severity.HIGH,
     "fence.stands": Severity.HIGH,
     "fence.falls": Severity.HIGH,
@@ -20,7 +20,7 @@ TOLD: Final[Mapping[str, Severity]] = {
 """The events that people hear of."""
 
 
-def turn(before: Fence, after: Fence, now: datetime) -> str:
+def transition_event(before: Fence, after: Fence, now: datetime) -> str:
     """The event that lies between the two; empty: none."""
     if fences.is_stuck(after, now):
         return "fence.stuck"
@@ -33,7 +33,7 @@ def turn(before: Fence, after: Fence, now: datetime) -> str:
     return "fence.raising" if after.writers and not before.writers else ""
 
 
-def text(event: str, fence: Fence) -> Iterator[str]:
+def notice_lines(event: str, fence: Fence) -> Iterator[str]:
     """The lines of one notice."""
     names = ", ".join(one.function for one in fence.writers)
     match event:

@@ -14,18 +14,18 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA
+from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.system import Freeze
 
-SETTLES_WITHIN: Final = timedelta(minutes=5)
+SETTLE_TIMEOUT: Final = timedelta(minutes=5)
 """So long after the last intent to stop something may a request land that a worker had in hand."""
-SENT_WITHIN: Final = timedelta(seconds=30)
+MAX_INTENT_AGE: Final = timedelta(seconds=30)
 """Nothing is sent by an intent that is older."""
-FALLS_WITHIN: Final = timedelta(days=1)
+MAX_LOWERING_TIME: Final = timedelta(days=1)
 """Beyond its time: so long automation is held at most for a fence that does not fall."""
-STUCK_AFTER: Final = timedelta(minutes=5)
+STUCK_FENCE_DELAY: Final = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
 
 
@@ -81,7 +81,7 @@ class Fence(Struct, frozen=True):
     told_at: datetime | None = None
     """When people were told that it does not fall; None: they were not."""
     ended_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
     writers: tuple[Writer, ...] = ()
     """As they were found; empty: nobody has looked yet, and nothing is stopped."""
 
@@ -91,7 +91,7 @@ class Fence(Struct, frozen=True):
 
         It goes with the fence, which may fall later than it should.
         """
-        reason, until = f"a fence, until it is down, {self.reason}", self.until + FALLS_WITHIN
+        reason, until = f"a fence, until it is down, {self.reason}", self.until + MAX_LOWERING_TIME
         return Freeze(self.actor, self.began_at, reason, self.began_at, until, orders=False)
 
     @property
@@ -100,7 +100,7 @@ class Fence(Struct, frozen=True):
         return f"MAINTENANCE-{self.began_at:%Y%m%d-%H%M%S}"
 
 
-class Stand(Struct, frozen=True):
+class WriterPositions(Struct, frozen=True):
     """Where the writers are now."""
 
     to_stop: tuple[Writer, ...] = ()
@@ -115,12 +115,12 @@ def fence_path(system: str) -> str:
     return f"fences/{system}"
 
 
-def promise(rules: FenceRules, until: datetime) -> str:
+def describe_fence(rules: FenceRules, until: datetime) -> str:
     """What is said where one is raised."""
     return f"nothing of {', '.join(rules.writers)} writes until {until:%H:%M} UTC at most"
 
 
-def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:
+def writer_positions(writers: Iterable[Writer], services: Mapping[str, Service]) -> WriterPositions:
     """Where each writer is, by its service as it was just read; one that is gone is somebody's."""
     to_stop, to_free, theirs, settled = list[Writer](), list[Writer](), list[str](), True
     for one in writers:
@@ -137,25 +137,25 @@ def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:
             to_free.append(one)
         else:
             theirs.append(one.function)
-    return Stand(tuple(to_stop), tuple(to_free), tuple(theirs), settled)
+    return WriterPositions(tuple(to_stop), tuple(to_free), tuple(theirs), settled)
 
 
 def may_send(fence: Fence, now: datetime) -> bool:
     """Whether it is on record that something is about to be stopped."""
-    return fence.sent_at is not None and now < fence.sent_at + SENT_WITHIN
+    return fence.sent_at is not None and now < fence.sent_at + MAX_INTENT_AGE
 
 
-def falls(fence: Fence, why: str, now: datetime) -> Fence:
+def start_lowering(fence: Fence, why: str, now: datetime) -> Fence:
     """The fence that is to fall."""
     return replace(fence, status=FenceStatus.FALLING, falls_at=now, why=why, waiting="")
 
 
-def may_be_down(fence: Fence, now: datetime) -> bool:
+def may_be_lowered(fence: Fence, now: datetime) -> bool:
     """Whether no request to stop something can be on its way any more."""
-    return fence.sent_at is None or now >= fence.sent_at + SETTLES_WITHIN
+    return fence.sent_at is None or now >= fence.sent_at + SETTLE_TIMEOUT
 
 
-def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
+def mark_lowered(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
     """The fence of which nothing is left; `theirs` is left as somebody has changed it."""
     return replace(
         fence, status=FenceStatus.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
@@ -164,5 +164,5 @@ def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
 
 def is_stuck(fence: Fence, now: datetime) -> bool:
     """Whether people are to be told now that it has not fallen in time."""
-    late = fence.falls_at is not None and now >= fence.falls_at + STUCK_AFTER
+    late = fence.falls_at is not None and now >= fence.falls_at + STUCK_FENCE_DELAY
     return late and fence.told_at is None and bool(fence.waiting)

@@ -2,7 +2,7 @@
 
 Both sides are read at fixed moments, in the order of names, and merged by name. What is valid, and
 was changed or deleted since, is left and listed; a person may want it back all the same, and says
-which (`Select`).
+which (`DocumentSelection`).
 """
 
 from __future__ import annotations
@@ -19,27 +19,38 @@ from msgspec.structs import replace
 
 from shared.core import text as shortened
 from shared.core.codec import from_json
-from shared.domain.data.document import Version, collection_of, order, same
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    collection_of,
+    is_same_value,
+    path_sort_key,
+)
 from shared.domain.data.events.triggers import DocumentEvent
-from shared.domain.data.integrity.validator import matches
-from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term, declared_as
+from shared.domain.data.integrity.validator import is_match
+from shared.domain.policy.data_rules import (
+    Collection,
+    Comparison,
+    FaultyQuery,
+    Term,
+    declared_collection_name,
+)
 from shared.domain.policy.document_scope import Scope
 
 KIND: Final = "repair"
-SAMPLES: Final = 10
+MAX_SAMPLES_PER_OUTCOME: Final = 10
 """So many documents of each fate are named before anything is done."""
-PIECE: Final = 20_000
+DOCUMENTS_PER_STEP: Final = 20_000
 """About so many documents are gone through by one step."""
-PIECES: Final = 8
+MAX_STEPS_PER_COLLECTION: Final = 8
 """At most so many steps go through one collection."""
-PAST_HOUR: Final = timedelta(minutes=58)
+POINT_IN_TIME_WINDOW: Final = timedelta(minutes=58)
 """Within it every moment can be read, a whole hour by Google
 (https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
-EVERYTHING: Final = Scope("", everywhere=True)
+WHOLE_DATABASE: Final = Scope("", everywhere=True)
 _QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
 
 
-class Selecting(StrEnum):
+class SelectionKind(StrEnum):
     """How documents are chosen."""
 
     INVALID = "invalid"
@@ -51,10 +62,10 @@ class Selecting(StrEnum):
     QUERY = "query"
 
 
-class Select(Struct, frozen=True):
+class DocumentSelection(Struct, frozen=True):
     """Which documents a person wants back."""
 
-    by: Selecting = Selecting.INVALID
+    by: SelectionKind = SelectionKind.INVALID
     value: str = ""
     """A path, the beginning of one, a collection, or `COLLECTION FIELD OP VALUE`."""
 
@@ -66,28 +77,28 @@ class Select(Struct, frozen=True):
     def collection(self) -> str:
         """The collection that it names; empty: none."""
         match self.by:
-            case Selecting.DOCUMENT | Selecting.PREFIX:
+            case SelectionKind.DOCUMENT | SelectionKind.PREFIX:
                 return collection_of(self.value)
-            case Selecting.COLLECTION:
+            case SelectionKind.COLLECTION:
                 return self.value
-            case Selecting.QUERY:
+            case SelectionKind.QUERY:
                 return self.value.split()[0]
         return ""
 
-    def wants(self, pair: Pair) -> bool:
+    def is_selected(self, pair: SnapshotPair) -> bool:
         """Whether it means that document, where it lies in what is gone through."""
         match self.by:
-            case Selecting.DOCUMENT:
+            case SelectionKind.DOCUMENT:
                 return pair.path == self.value
-            case Selecting.PREFIX:
+            case SelectionKind.PREFIX:
                 return pair.path.startswith(self.value)
-            case Selecting.QUERY:
+            case SelectionKind.QUERY:
                 known = pair.now if pair.now is not None else pair.then
-                return known is not None and matches(query(self.value), known.fields)
+                return known is not None and is_match(parse_query(self.value), known.fields)
         return True
 
 
-class DocumentFate(StrEnum):
+class DocumentOutcome(StrEnum):
     """What becomes of a document; of one that is as it was, and valid, nothing."""
 
     BACK = "brought back"
@@ -108,43 +119,48 @@ class DocumentFate(StrEnum):
     REFUSED = "not taken by the database, and left"
 
 
-WRITTEN: Final = (DocumentFate.BACK, DocumentFate.OLDER, DocumentFate.REVIVED, DocumentFate.REMOVED)
+WRITTEN_OUTCOMES: Final = (
+    DocumentOutcome.BACK,
+    DocumentOutcome.OLDER,
+    DocumentOutcome.REVIVED,
+    DocumentOutcome.REMOVED,
+)
 """What changes a document."""
-CHANGES: Final = {
-    DocumentFate.BACK: DocumentEvent.UPDATED,
-    DocumentFate.OLDER: DocumentEvent.UPDATED,
-    DocumentFate.REVIVED: DocumentEvent.CREATED,
-    DocumentFate.REMOVED: DocumentEvent.DELETED,
+EVENT_BY_OUTCOME: Final = {
+    DocumentOutcome.BACK: DocumentEvent.UPDATED,
+    DocumentOutcome.OLDER: DocumentEvent.UPDATED,
+    DocumentOutcome.REVIVED: DocumentEvent.CREATED,
+    DocumentOutcome.REMOVED: DocumentEvent.DELETED,
 }
 """What each of those becomes."""
-GOOD_UNDONE: Final = (DocumentFate.OLDER, DocumentFate.REVIVED, DocumentFate.REMOVED)
+UNDOING_OUTCOMES: Final = (DocumentOutcome.OLDER, DocumentOutcome.REVIVED, DocumentOutcome.REMOVED)
 """What undoes a change that nothing is wrong with."""
 
 
-class Pair(Struct, frozen=True):
+class SnapshotPair(Struct, frozen=True):
     """One document at both moments; None: it was not there."""
 
     path: str
-    now: Version | None
-    then: Version | None
+    now: DocumentSnapshot | None
+    then: DocumentSnapshot | None
 
     @property
     def is_same(self) -> bool:
         """Whether nobody has changed it between."""
         if self.now is None or self.then is None:
             return self.now is self.then
-        return self.now.updated_at == self.then.updated_at or same(
+        return self.now.updated_at == self.then.updated_at or is_same_value(
             self.now.fields, self.then.fields
         )
 
 
-class Fated(Struct, frozen=True):
+class DocumentDecision(Struct, frozen=True):
     """One document, and what becomes of it."""
 
     path: str
-    fate: DocumentFate
-    now: Version | None = None
-    wanted: Version | None = None
+    fate: DocumentOutcome
+    now: DocumentSnapshot | None = None
+    wanted: DocumentSnapshot | None = None
     """What it becomes; None: nothing, or it is removed."""
     whose: tuple[str, ...] = ()
     """Whom the documents that it stands below name in their fields."""
@@ -160,7 +176,7 @@ class RepairGoal(Struct, frozen=True):
     """The database that older versions are read from: the same, or a copy of it."""
     before: datetime | None
     """When that one is read; None: as it is now."""
-    select: Select
+    select: DocumentSelection
     scope: Scope
     after: str = ""
     """The path behind which it begins; empty: with the first."""
@@ -179,27 +195,27 @@ class RepairGoal(Struct, frozen=True):
         return self.source != self.database
 
 
-class Position(Struct, frozen=True):
+class RepairPosition(Struct, frozen=True):
     """How far a piece was gone through, and what became of what lies before."""
 
     cursor: str = ""
     """The last path that counted; empty: none."""
     is_over: bool = False
     seen: int = 0
-    fates: dict[DocumentFate, int] = {}
+    fates: dict[DocumentOutcome, int] = {}
     seconds: float = 0.0
     """For how long its portions have gone on; nothing that lies between them."""
 
 
-class Survey(Struct, frozen=True):
+class RepairPreview(Struct, frozen=True):
     """What a repair would do, looked through beforehand; nothing is written for it."""
 
     goals: tuple[RepairGoal, ...]
-    positions: tuple[Position, ...] = ()
+    positions: tuple[RepairPosition, ...] = ()
     """In each goal; in those that were not begun, none."""
     seconds: float = 0.0
     """For how long they were looked through."""
-    samples: dict[DocumentFate, tuple[str, ...]] = {}
+    samples: dict[DocumentOutcome, tuple[str, ...]] = {}
     """What people read of it before anything is done: some documents of each fate, in words."""
     schema: int = 1
 
@@ -209,14 +225,14 @@ class Survey(Struct, frozen=True):
         over = [one.is_over for one in self.positions]
         return len(over) == len(self.goals) and all(over)
 
-    def is_by(self, policy: str) -> bool:
+    def is_of_policy(self, policy: str) -> bool:
         """Whether the policy of that fingerprint has judged all of it."""
         return all(one.policy == policy for one in self.goals)
 
     @property
-    def fates(self) -> dict[DocumentFate, int]:
+    def fates(self) -> dict[DocumentOutcome, int]:
         """How many documents have each fate."""
-        return added(one.fates for one in self.positions)
+        return sum_outcomes(one.fates for one in self.positions)
 
     @property
     def seen(self) -> int:
@@ -224,41 +240,41 @@ class Survey(Struct, frozen=True):
         return sum(one.seen for one in self.positions)
 
 
-def survey_path(rollback: str) -> str:
+def preview_path(rollback: str) -> str:
     """Where the survey of a rollback is kept."""
     return f"surveys/{rollback}"
 
 
-def parse_scope(text: str) -> Select:
+def parse_selection(text: str) -> DocumentSelection:
     """What a person has said. Raises: ValueError, in words."""
     name, _, value = text.partition(":")
-    if name not in tuple(Selecting):
-        raise ValueError(f"select: {name!r} is none of {', '.join(Selecting)}")
-    select = Select(Selecting(name), value.strip())
-    alone = select.by in (Selecting.INVALID, Selecting.ALL)
+    if name not in tuple(SelectionKind):
+        raise ValueError(f"select: {name!r} is none of {', '.join(SelectionKind)}")
+    select = DocumentSelection(SelectionKind(name), value.strip())
+    alone = select.by in (SelectionKind.INVALID, SelectionKind.ALL)
     if alone == bool(select.value):
         raise ValueError(f"select: {name} takes {'nothing' if alone else 'a value'} behind it")
-    if select.by is Selecting.QUERY:
-        query(select.value)
-    if select.by in (Selecting.DOCUMENT, Selecting.PREFIX) and not _is_document(select):
+    if select.by is SelectionKind.QUERY:
+        parse_query(select.value)
+    if select.by in (SelectionKind.DOCUMENT, SelectionKind.PREFIX) and not _is_document(select):
         raise ValueError(f"select: {select.value!r} is no path such as users/ada")
-    if select.by in (Selecting.COLLECTION, Selecting.QUERY) and not _is_collection(select):
+    if select.by in (SelectionKind.COLLECTION, SelectionKind.QUERY) and not _is_collection(select):
         raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
     return select
 
 
-def _is_document(select: Select) -> bool:
+def _is_document(select: DocumentSelection) -> bool:
     """Whether it names a document, or the beginning of one's name."""
     *above, name = select.value.split("/")
-    return len(above) % 2 == 1 and all(above) and bool(name or select.by is Selecting.PREFIX)
+    return len(above) % 2 == 1 and all(above) and bool(name or select.by is SelectionKind.PREFIX)
 
 
-def _is_collection(select: Select) -> bool:
+def _is_collection(select: DocumentSelection) -> bool:
     parts = select.collection.split("/")
     return len(parts) % 2 == 1 and all(parts)
 
 
-def query(text: str) -> FaultyQuery:
+def parse_query(text: str) -> FaultyQuery:
     """The query behind `COLLECTION FIELD OP VALUE`, its value as JSON. Raises: ValueError."""
     found = _QUERY.fullmatch(text.strip())
     if found is None:
@@ -275,44 +291,51 @@ def query(text: str) -> FaultyQuery:
     return FaultyQuery(text, (Term(field, Comparison(op), known),))
 
 
-def scopes(select: Select, declared: Mapping[str, Collection], roots: Iterable[str]) -> list[Scope]:
+def selected_scopes(
+    select: DocumentSelection, declared: Mapping[str, Collection], roots: Iterable[str]
+) -> list[Scope]:
     """What is gone through; `roots` are the database's own collections, at both moments.
 
-    Of all, whatever lies elsewhere comes last (`is_of`): nothing lists which collections that is.
+    Of all, whatever lies elsewhere comes last (`is_in_declared_scope`): nothing lists which
+    collections that is.
     """
     known = [Scope(name, one.everywhere) for name, one in declared.items()]
-    if select.by is Selecting.INVALID:
+    if select.by is SelectionKind.INVALID:
         return known
-    if select.by is Selecting.ALL:
+    if select.by is SelectionKind.ALL:
         others = (Scope(name) for name in sorted(set(roots)) if name not in declared)
-        return [*known, *others, EVERYTHING]
+        return [*known, *others, WHOLE_DATABASE]
     found = next((one for one in known if one.collection == select.collection), None)
     return [found or Scope(select.collection)]
 
 
-def is_of(scope: Scope, declared: Mapping[str, Collection], path: str) -> bool:
+def is_in_declared_scope(scope: Scope, declared: Mapping[str, Collection], path: str) -> bool:
     """Whether a document that was found there is gone through as one of it, and of no other."""
     collection = collection_of(path)
-    return scope != EVERYTHING or ("/" in collection and not declared_as(declared, collection))
+    return scope != WHOLE_DATABASE or (
+        "/" in collection and not declared_collection_name(declared, collection)
+    )
 
 
-def merged(now: Iterable[Version], then: Iterable[Version], until: str = "") -> Iterator[Pair]:
+def pair_snapshots(
+    now: Iterable[DocumentSnapshot], then: Iterable[DocumentSnapshot], until: str = ""
+) -> Iterator[SnapshotPair]:
     """The documents of both, each of which comes in the order of names, as far as `until`."""
     ours, theirs = iter(now), iter(then)
     one, other = next(ours, None), next(theirs, None)
-    last = order(until) if until else None
+    last = path_sort_key(until) if until else None
     while one is not None or other is not None:
-        path = min((it.path for it in (one, other) if it is not None), key=order)
-        if last is not None and order(path) > last:
+        path = min((it.path for it in (one, other) if it is not None), key=path_sort_key)
+        if last is not None and path_sort_key(path) > last:
             return
         here = one if one is not None and one.path == path else None
         there = other if other is not None and other.path == path else None
-        yield Pair(path, here, there)
+        yield SnapshotPair(path, here, there)
         one = next(ours, None) if here is not None else one
         other = next(theirs, None) if there is not None else other
 
 
-def cut(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
+def split_goal(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     """The goal in pieces that lie beside each other."""
     ends = [*cuts, ""]
     return [
@@ -321,75 +344,81 @@ def cut(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     ]
 
 
-def passed(
-    position: Position, pairs: Iterable[Pair], fated: Iterable[Fated], *, is_last: bool
-) -> Position:
+def advance_position(
+    position: RepairPosition,
+    pairs: Iterable[SnapshotPair],
+    fated: Iterable[DocumentDecision],
+    *,
+    is_last: bool,
+) -> RepairPosition:
     """The position behind these documents, of which some have a fate."""
     seen = list(pairs)
     counts = dict(position.fates)
     for one in fated:
         counts[one.fate] = counts.get(one.fate, 0) + 1
     cursor = seen[-1].path if seen else position.cursor
-    return Position(cursor, is_last, position.seen + len(seen), counts, position.seconds)
+    return RepairPosition(cursor, is_last, position.seen + len(seen), counts, position.seconds)
 
 
-def timed(position: Position, seconds: float) -> Position:
+def add_elapsed_time(position: RepairPosition, seconds: float) -> RepairPosition:
     """The position that so many seconds more have led to."""
     return replace(position, seconds=round(position.seconds + seconds, 1))
 
 
-def sampled(
-    samples: Mapping[DocumentFate, tuple[str, ...]], fated: Iterable[Fated]
-) -> dict[DocumentFate, tuple[str, ...]]:
+def add_samples(
+    samples: Mapping[DocumentOutcome, tuple[str, ...]], fated: Iterable[DocumentDecision]
+) -> dict[DocumentOutcome, tuple[str, ...]]:
     """The samples with further documents, of each fate the first few; who is erased is not told."""
     more = dict(samples)
     for one in fated:
         known = more.get(one.fate, ())
-        if one.fate is not DocumentFate.ERASED and len(known) < SAMPLES:
-            more[one.fate] = (*known, described(one))
+        if one.fate is not DocumentOutcome.ERASED and len(known) < MAX_SAMPLES_PER_OUTCOME:
+            more[one.fate] = (*known, describe_document_change(one))
     return more
 
 
-def described(fated: Fated) -> str:
+def describe_document_change(fated: DocumentDecision) -> str:
     """A document and the fields that differ, without anything that stands in them."""
     now = fated.now.fields if fated.now is not None else {}
-    path = shortened.text(fated.path)
+    path = shortened.shorten(fated.path)
     if fated.wanted is None:
         return path
     wanted = fated.wanted.fields
     names = sorted(
         name
         for name in now.keys() | wanted.keys()
-        if name not in now or name not in wanted or not same(now[name], wanted[name])
+        if name not in now or name not in wanted or not is_same_value(now[name], wanted[name])
     )
-    told = shortened.text(", ".join(names[:5])) + (" and more" if len(names) > 5 else "")
+    told = shortened.shorten(", ".join(names[:5])) + (" and more" if len(names) > 5 else "")
     return f"{path} ({told}; of {fated.wanted.updated_at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-def added(counts: Iterable[Mapping[DocumentFate, int]]) -> dict[DocumentFate, int]:
+def sum_outcomes(counts: Iterable[Mapping[DocumentOutcome, int]]) -> dict[DocumentOutcome, int]:
     """All of them together, in the order of the fates."""
     known = list(counts)
-    sums = {fate: sum(one.get(fate, 0) for one in known) for fate in DocumentFate}
+    sums = {fate: sum(one.get(fate, 0) for one in known) for fate in DocumentOutcome}
     return {fate: number for fate, number in sums.items() if number}
 
 
-def worded(fates: Mapping[DocumentFate, int]) -> str:
+def describe_outcomes(fates: Mapping[DocumentOutcome, int]) -> str:
     """How many documents have each fate, in a line."""
     return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
 
 
-def moment_before(version: Version, now: datetime, earliest: datetime) -> datetime | None:
+def newest_time_before(
+    version: DocumentSnapshot, now: datetime, earliest: datetime
+) -> datetime | None:
     """The newest moment that can be read at which a version was not written yet; None: none can."""
     just = version.updated_at - timedelta(microseconds=1)
-    at = just if just > now - PAST_HOUR else just.replace(second=0, microsecond=0)
+    at = just if just > now - POINT_IN_TIME_WINDOW else just.replace(second=0, microsecond=0)
     return at if at >= earliest else None
 
 
-def as_text(position: Position) -> str:
+def encode_position(position: RepairPosition) -> str:
     """A position as one line, the same for the same one."""
     return msgspec.json.encode(position, order="deterministic").decode()
 
 
-def from_text(text: str) -> Position:
+def decode_position(text: str) -> RepairPosition:
     """The position that a line holds; the beginning where it is empty."""
-    return from_json(text, Position) if text else Position()
+    return from_json(text, RepairPosition) if text else RepairPosition()

@@ -14,11 +14,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA, from_msgpack
-from shared.domain.data.document import GeoPoint, Reference, Version
+from shared.core.codec import SCHEMA_VERSION, from_msgpack
+from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.state import SourceObject
 
-NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+NO_BUCKET_REASON: Final = (
+    "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+)
 """Why documents are neither brought back nor put back."""
 _REFERENCE: Final = 1
 _PLACE: Final = 2
@@ -28,7 +30,7 @@ class DocumentChange(Struct, frozen=True):
     """One document before and after."""
 
     path: str
-    before: Version | None
+    before: DocumentSnapshot | None
     """None: it was not there."""
     after: dict[str, Any] | None
     """None: it was removed."""
@@ -38,7 +40,7 @@ class DocumentChange(Struct, frozen=True):
     """Whom the documents that it stands below named in their fields."""
 
 
-class Landed(Struct, frozen=True):
+class WrittenDocument(Struct, frozen=True):
     """One document that was changed."""
 
     path: str
@@ -61,7 +63,7 @@ class JournalEntry(Struct, frozen=True):
     database: str
     kept: SourceObject
     """The object that holds what stood there before."""
-    landed: tuple[Landed, ...]
+    landed: tuple[WrittenDocument, ...]
     """Empty, with nothing left: it is not known (yet) what has."""
     left: tuple[SkippedDocument, ...] = ()
     taken_out: int = 0
@@ -71,43 +73,47 @@ class JournalEntry(Struct, frozen=True):
     is_of_erased: bool = True
     """Whether a copy is of somebody erased before it was kept; true where that is not known."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def packed(changes: Iterable[DocumentChange]) -> bytes:
+def pack_changes(changes: Iterable[DocumentChange]) -> bytes:
     """The changes as bytes: the same for the same ones, and nothing of a value is lost."""
-    plain = [_plain(one) for one in changes]
+    plain = [_encode_change(one) for one in changes]
     return zlib.compress(msgspec.msgpack.encode(plain, order="deterministic"))
 
 
-def size(change: DocumentChange) -> int:
+def estimate_size(change: DocumentChange) -> int:
     """About how many bytes the document has after it."""
     return len(change.path.encode()) + len(msgspec.msgpack.encode(_without_structs(change.after)))
 
 
-def unpacked(content: bytes) -> list[DocumentChange]:
+def unpack_changes(content: bytes) -> list[DocumentChange]:
     """The changes that were packed."""
     decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
     found = decoder.decode(zlib.decompress(content))
     return [
         DocumentChange(
-            path, None if before is None else Version(path, *before), after, of, tuple(whose)
+            path,
+            None if before is None else DocumentSnapshot(path, *before),
+            after,
+            of,
+            tuple(whose),
         )
         for path, before, after, of, *whose in found
     ]
 
 
-def name(system: str, rollback: str, content: bytes) -> str:
+def object_name(system: str, rollback: str, content: bytes) -> str:
     """What an object is called: by its content, so that what is kept again is kept once."""
-    return f"{prefix(system, rollback)}{hashlib.sha256(content).hexdigest()}"
+    return f"{object_prefix(system, rollback)}{hashlib.sha256(content).hexdigest()}"
 
 
-def prefix(system: str, rollback: str) -> str:
+def object_prefix(system: str, rollback: str) -> str:
     """What the names of all objects of a rollback begin with."""
     return f"{system}/{rollback}/"
 
 
-def journal(rollback: str) -> str:
+def journal_path(rollback: str) -> str:
     """The collection of a rollback's entries."""
     return f"rollbacks/{rollback}/journal"
 
@@ -117,7 +123,7 @@ def entry_name(step: str, cursor: str) -> str:
     return hashlib.sha256(f"{step}\n{cursor}".encode()).hexdigest()[:32]
 
 
-def _plain(change: DocumentChange) -> list[Any]:
+def _encode_change(change: DocumentChange) -> list[Any]:
     before, after = change.before, _without_structs(change.after)
     if before is None:
         return [change.path, None, after, change.of, *change.whose]

@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from shared.domain.decision.facts import Change, Facts
-from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.model import Policy, Signal
-from shared.domain.policy.signals import BREACH
+from shared.domain.policy.signals import BREACH_SIGNAL
 
 
 class GateResult(StrEnum):
@@ -48,10 +48,10 @@ class GateAnswer(Struct, frozen=True):
 class GateInput(Struct, frozen=True):
     """What a gate looks at."""
 
-    facts: Facts
+    facts: DecisionFacts
     policy: Policy
     signal: Signal
-    change: Change
+    change: ChangeSet
     """Whole, what is in a person's hands included."""
     now: datetime
     rollback: str
@@ -62,15 +62,15 @@ class GateInput(Struct, frozen=True):
     @property
     def declared(self) -> bool:
         """Whether somebody has declared the trouble, so that nothing need be seen to fail."""
-        return any(alert.signal == BREACH for alert in self.facts.alerts)
+        return any(alert.signal == BREACH_SIGNAL for alert in self.facts.alerts)
 
     @property
     def beside(self) -> frozenset[InventoryPart]:
         """The parts beside the functions that would go back."""
-        return REACHES[self.signal.scenario].beside
+        return SCENARIO_SCOPES[self.signal.scenario].beside
 
     @property
-    def in_hand(self) -> set[str]:
+    def manually_changed(self) -> set[str]:
         """The changed functions that automation leaves to a person; an order leaves none."""
         if self.ordered:
             return set()
@@ -80,7 +80,7 @@ class GateInput(Struct, frozen=True):
     @property
     def scope(self) -> set[str]:
         """The functions that would go back."""
-        return set(self.change.functions) - self.in_hand
+        return set(self.change.functions) - self.manually_changed
 
 
 Gate = Callable[[GateInput], GateAnswer]

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.decision.facts import Facts
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
-from shared.domain.decision.target_selection import suspects, suspects_beside
+from shared.domain.decision.target_selection import suspect_functions, suspect_resources
 from shared.domain.policy.model import ScenarioName
 
-ALIKE = 0.5
+MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail "alike" when their failing share is at least this part of the changed
 ones' share: then what changed is not what separates the ill from the well."""
-AT_ONCE = timedelta(minutes=5)
+COINCIDENCE_WINDOW = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
 
 def external_cause(case: GateInput) -> GateAnswer:
     """What fails alike without having been changed is not cured by going back."""
-    elsewhere = _elsewhere(case)
+    elsewhere = _external_cause_reason(case)
     if elsewhere:
         return GateAnswer("external cause", GateResult.STOP, elsewhere, Outcome.ESCALATE)
-    if _beside(case)[0] or case.declared:
+    if _changed_resources(case)[0] or case.declared:
         return GateAnswer(
             "external cause", GateResult.NOT_APPLICABLE, "more than functions was changed"
         )
@@ -35,17 +35,21 @@ def external_cause(case: GateInput) -> GateAnswer:
     reason = (
         f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
     )
-    if ill_unchanged and ill_unchanged >= ALIKE * ill_changed:
+    if ill_unchanged and ill_unchanged >= MIN_SIMILAR_FAILURE_RATIO * ill_changed:
         return GateAnswer("external cause", GateResult.STOP, reason, Outcome.ESCALATE)
     if case.facts.requests is None:
         return GateAnswer("external cause", GateResult.UNKNOWN, "the metrics could not be read")
     return GateAnswer("external cause", GateResult.PASS, reason)
 
 
-def _elsewhere(case: GateInput) -> str:
+def _external_cause_reason(case: GateInput) -> str:
     """What points away from this system; empty: nothing does."""
     onset, probes = case.facts.onset, case.facts.probes
-    others = [name for name, at in case.facts.other_incidents.items() if abs(at - onset) <= AT_ONCE]
+    others = [
+        name
+        for name, at in case.facts.other_incidents.items()
+        if abs(at - onset) <= COINCIDENCE_WINDOW
+    ]
     if others:
         return f"other systems fail at once: {', '.join(sorted(others))}"
     declared = [probe.name for probe in case.policy.probes if probe.external]
@@ -63,37 +67,39 @@ def cause(case: GateInput) -> GateAnswer:
         return GateAnswer("cause", GateResult.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
         return GateAnswer("cause", GateResult.NOT_APPLICABLE, "nothing stable to compare with")
-    surely, perhaps = _beside(case)
+    surely, perhaps = _changed_resources(case)
     if surely:
-        return _explained_beside(case, surely)
-    found = _in_functions(case)
+        return _resource_cause(case, surely)
+    found = _function_cause(case)
     if perhaps and found.answer is not GateResult.PASS:
         reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ASK)
     return found
 
 
-def _in_functions(case: GateInput) -> GateAnswer:
+def _function_cause(case: GateInput) -> GateAnswer:
     """Whether a change of functions explains it."""
     facts, change = case.facts, case.change
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
-    before, unsure = suspects(change, facts, case.policy), _perhaps(case)
+    before, unsure = suspect_functions(change, facts, case.policy), _undetermined_functions(case)
     if not before and not unsure:
         window = case.policy.gates.suspect_window
         reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.failing(case.policy)
-    if before and case.signal.scenario is ScenarioName.AUTH and _ill_outside(case):
+    if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
         reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
         return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
         return GateAnswer("cause", GateResult.UNKNOWN, "what fails is not known yet")
-    return _touching(facts, before, unsure, failing)
+    return _judge_touched_functions(facts, before, unsure, failing)
 
 
-def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str]) -> GateAnswer:
+def _judge_touched_functions(
+    facts: DecisionFacts, before: set[str], unsure: set[str], failing: set[str]
+) -> GateAnswer:
     """Whether what was changed before is of what fails."""
     touched = before & failing
     if touched:
@@ -111,20 +117,20 @@ def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str
     return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
 
 
-def _beside(case: GateInput) -> tuple[list[str], list[str]]:
+def _changed_resources(case: GateInput) -> tuple[list[str], list[str]]:
     """What beside the functions was changed shortly before, and what perhaps was."""
-    return suspects_beside(case.change, case.facts, case.policy, case.beside)
+    return suspect_resources(case.change, case.facts, case.policy, case.beside)
 
 
-def _explained_beside(case: GateInput, changed: list[str]) -> GateAnswer:
+def _resource_cause(case: GateInput, changed: list[str]) -> GateAnswer:
     """It touches what fails where anything is seen to fail: it is what functions stand on."""
     reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
-    if _ill_outside(case) or case.facts.failing(case.policy):
+    if _failing_system_probes(case) or case.facts.failing(case.policy):
         return GateAnswer("cause", GateResult.PASS, reason)
     return GateAnswer("cause", GateResult.UNKNOWN, f"{reason}; what fails is not known yet")
 
 
-def _ill_outside(case: GateInput) -> list[str]:
+def _failing_system_probes(case: GateInput) -> list[str]:
     """The probes that fail of those of the system as a whole, but for those of other signals."""
     probes, signals = case.facts.probes, {None, *(alert.signal for alert in case.facts.alerts)}
     whole = (one for one in case.policy.probes if not one.external and one.function is None)
@@ -132,7 +138,7 @@ def _ill_outside(case: GateInput) -> list[str]:
     return [name for name in asked if name in probes and not probes[name].passed]
 
 
-def _perhaps(case: GateInput) -> set[str]:
+def _undetermined_functions(case: GateInput) -> set[str]:
     """The functions whose traffic was moved before their trouble began, or after: not known."""
     change, facts = case.change, case.facts
     return {

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.policy.model import Mode
-from shared.domain.signals.health import failing
-from shared.domain.system import frozen
+from shared.domain.signals.health import failing_functions
+from shared.domain.system import active_freeze
 
 
 def known_system(case: GateInput) -> GateAnswer:
@@ -45,7 +45,7 @@ def still_true(case: GateInput) -> GateAnswer:
         for name, probed in case.facts.probes.items()
         if not probed.passed and name not in external
     ]
-    counted = failing(case.facts.requests or {}, case.policy.gates)
+    counted = failing_functions(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
         seen = f"{len(counted)} functions fail by the routers' count, {len(bad)} probes fail"
         return GateAnswer("still true", GateResult.PASS, seen)
@@ -63,7 +63,7 @@ def still_true(case: GateInput) -> GateAnswer:
 
 def mode(case: GateInput) -> GateAnswer:
     """The strictest of signal, scenario and what a person promoted this system to."""
-    strictest = min(case.policy.strictest(case.signal), case.facts.system.mode)
+    strictest = min(case.policy.strictest_mode(case.signal), case.facts.system.mode)
     reason = (
         f"signal {case.signal.mode.name}, scenario "
         f"{case.policy.scenarios.get(case.signal.scenario, Mode.OBSERVE).name}, "
@@ -92,7 +92,7 @@ def freeze(case: GateInput) -> GateAnswer:
     if case.facts.controls is None:
         return GateAnswer("freeze", GateResult.STOP, "could not be read", Outcome.HOLD)
     windows = (*case.facts.controls.freezes, *case.facts.system.freezes)
-    window = frozen(windows, case.now, ordered=case.ordered)
+    window = active_freeze(windows, case.now, ordered=case.ordered)
     if window is None:
         return GateAnswer("freeze", GateResult.PASS, "none now")
     return GateAnswer("freeze", GateResult.STOP, str(window), Outcome.HOLD)

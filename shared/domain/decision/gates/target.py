@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.core import text
-from shared.domain.decision.facts import unrestorable
+from shared.domain.decision.facts import unrestorable_functions
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
-from shared.domain.decision.target_selection import suspects
-from shared.domain.deployments.restorability import missing, without_secrets
+from shared.domain.decision.target_selection import suspect_functions
+from shared.domain.deployments.restorability import describe_missing, find_functions_without_secrets
 from shared.domain.policy.model import Rebuilds, ScenarioName
 
 
@@ -47,7 +47,7 @@ def restorable(case: GateInput) -> GateAnswer:
     target = case.change.target
     if target is None:
         return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")
-    gone = unrestorable(case.change, case.facts.inventory)
+    gone = unrestorable_functions(case.change, case.facts.inventory)
     lost = sorted((case.scope & gone.keys()) - case.change.rebuilt)
     records = case.facts.records
     unread = case.facts.seen is None or records.get(target.id, case.facts.seen) is None
@@ -58,36 +58,42 @@ def restorable(case: GateInput) -> GateAnswer:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
         reason = f"{len(lost)} functions have lost their revision: {named}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
-    refused = sorted(set(_refused(case)))
+    refused = sorted(set(_secret_refusals(case)))
     if refused:
         reason = f"what would not start again: {'; '.join(refused[:5])}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    lacking = "".join(f"; {one}" for one in text.first_lines(missing(target, case.scope), 5))
+    lacking = "".join(
+        f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5)
+    )
     return GateAnswer(
         "restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}"
     )
 
 
-def _refused(case: GateInput) -> Iterator[str]:
+def _secret_refusals(case: GateInput) -> Iterator[str]:
     """Why functions that would go back do not get a secret that they need to start."""
     facts, target = case.facts, case.change.target
     record = facts.records.get(target.id) if target is not None else None
     if record is None or facts.seen is None:
         return
-    yield from (line for name, line in without_secrets(record, facts.seen) if name in case.scope)
+    yield from (
+        line
+        for name, line in find_functions_without_secrets(record, facts.seen)
+        if name in case.scope
+    )
 
 
 def human_first(case: GateInput) -> GateAnswer:
     """Automation does not touch what a person changed lately: left out, or nothing is done."""
-    in_hand = case.in_hand
+    in_hand = case.manually_changed
     if not in_hand:
         return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspended[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
     reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
-    ill = suspects(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
+    ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
         return GateAnswer("human first", GateResult.STOP, reason, Outcome.ESCALATE)

@@ -33,10 +33,12 @@ class Difference(Struct, frozen=True, order=True):
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
     """Every difference, by part and name; of a part that either side does not know, none."""
-    return tuple(found for part in InventoryPart for found in _of_part(part, recorded, live))
+    return tuple(
+        found for part in InventoryPart for found in _find_part_differences(part, recorded, live)
+    )
 
 
-def incomparable(recorded: WholeInventory, live: WholeInventory) -> tuple[InventoryPart, ...]:
+def incomparable_parts(recorded: WholeInventory, live: WholeInventory) -> tuple[InventoryPart, ...]:
     """The parts that one side or both could not look at."""
     return tuple(
         part
@@ -45,7 +47,7 @@ def incomparable(recorded: WholeInventory, live: WholeInventory) -> tuple[Invent
     )
 
 
-def _of_part(
+def _find_part_differences(
     part: InventoryPart, recorded: WholeInventory, live: WholeInventory
 ) -> Iterator[Difference]:
     before: Mapping[str, Any] | None = getattr(recorded, part)
@@ -58,17 +60,17 @@ def _of_part(
         elif name not in now:
             yield Difference(part, name, ChangeKind.DELETED)
         else:
-            aspects = _aspects(part, before[name], now[name])
+            aspects = _differing_fields(part, before[name], now[name])
             if aspects is not None:
                 yield Difference(part, name, ChangeKind.CHANGED, aspects)
 
 
-def _aspects(part: InventoryPart, before: Any, now: Any) -> tuple[str, ...] | None:
+def _differing_fields(part: InventoryPart, before: Any, now: Any) -> tuple[str, ...] | None:
     """The fields that differ; None when nothing does that counts."""
     if not isinstance(before, Struct) or not isinstance(now, Struct):
         return None if before == now else ()
     if isinstance(before, FunctionState) and isinstance(now, FunctionState):
-        before, now = _told_alike(before, now), _told_alike(now, before)
+        before, now = _comparable_state(before, now), _comparable_state(now, before)
     was, passing = asdict(before), PRODUCTS[part].passing
     differing = (
         name for name, value in asdict(now).items() if value != was[name] and name not in passing
@@ -76,7 +78,7 @@ def _aspects(part: InventoryPart, before: Any, now: Any) -> tuple[str, ...] | No
     return tuple(differing) or None
 
 
-def _told_alike(one: FunctionState, other: FunctionState) -> FunctionState:
+def _comparable_state(one: FunctionState, other: FunctionState) -> FunctionState:
     """A function without what we keep of it, and with its definition only if both have one."""
     one = replace(one, configuration=replace(one.configuration, values=None))
     if one.definition and other.definition:

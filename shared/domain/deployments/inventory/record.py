@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA, from_builtins, from_json
+from shared.core.codec import SCHEMA_VERSION, from_builtins, from_json
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy
 
 
-class Stock(Struct, frozen=True):
+class InventoryRecord(Struct, frozen=True):
     """What was live when all of it was last read."""
 
     system: str
@@ -36,33 +36,33 @@ class Stock(Struct, frozen=True):
     """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
     old_secrets: tuple[str, ...] = ()
     """Those in use that nobody has renewed for too long, in order."""
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
 
 
-def encode(stock: Stock) -> dict[str, Any]:
+def encode(stock: InventoryRecord) -> dict[str, Any]:
     """The fields of its document; `id` is what it is handed on by."""
     fields: dict[str, Any] = msgspec.to_builtins(
         replace(stock, live=WholeInventory()), builtin_types=(datetime,)
     )
-    return {**fields, "id": stock.system, "live": packed(stock.live)}
+    return {**fields, "id": stock.system, "live": pack_inventory(stock.live)}
 
 
-def decode(fields: Mapping[str, Any]) -> Stock:
+def decode(fields: Mapping[str, Any]) -> InventoryRecord:
     """The value of its document. Raises: msgspec.ValidationError."""
-    return from_builtins({**fields, "live": unpacked(fields["live"])}, Stock)
+    return from_builtins({**fields, "live": unpack_inventory(fields["live"])}, InventoryRecord)
 
 
-def packed(whole: WholeInventory) -> bytes:
+def pack_inventory(whole: WholeInventory) -> bytes:
     """An inventory in the room that a document has: 1,000 functions take about a third of it."""
     return zlib.compress(msgspec.json.encode(whole))
 
 
-def unpacked(content: bytes) -> WholeInventory:
+def unpack_inventory(content: bytes) -> WholeInventory:
     """The inventory again. Raises: msgspec.ValidationError, msgspec.DecodeError, zlib.error."""
     return from_json(zlib.decompress(content), WholeInventory)
 
 
-def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
+def filter_protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
     """Of an inventory what the policy protects: a project has functions of others, too."""
     if whole.functions is None:
         return whole
@@ -75,7 +75,7 @@ def unknown_parts(whole: WholeInventory) -> tuple[InventoryPart, ...]:
     return tuple(part for part in InventoryPart if getattr(whole, part) is None)
 
 
-def old_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
+def outdated_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
     """The secrets that functions use whose newest enabled version is older than it should be.
 
     Of secrets that are not watched, or that gave no answer, none.
@@ -92,7 +92,7 @@ def old_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[st
     return tuple(sorted(secret for secret in used if newest.get(secret, now) < limit))
 
 
-def filled(live: WholeInventory, before: WholeInventory) -> WholeInventory:
+def fill_unknown_parts(live: WholeInventory, before: WholeInventory) -> WholeInventory:
     """What is live; parts that gave no answer are taken to be as they were."""
     missing = {part.value: getattr(before, part) for part in unknown_parts(live)}
     return replace(live, **missing)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from shared.domain.deployments.inventory.state import RulesSource
 
-MOST_LINES = 60
+MAX_DIFF_LINES = 60
 """So much of a difference is shown."""
-EVERYTHING = "/"
+ALL_PATHS = "/"
 """The path of a line that stands in no match: a function, which any match may call."""
 
 _MATCH = re.compile(r"\bmatch\s+(/\S+)\s*\{")
@@ -23,17 +23,20 @@ _ROOT = re.compile(r"^/databases/\{[^}]*\}/documents|^/b/\{[^}]*\}/o")
 def difference(now: RulesSource, then: RulesSource) -> list[str]:
     """What going back changes, as a unified diff over all files, bounded."""
     lines = [line for name in _names(now, then) for line in _diff(name, now, then)]
-    if len(lines) <= MOST_LINES:
+    if len(lines) <= MAX_DIFF_LINES:
         return lines
-    return [*lines[:MOST_LINES], f"… {len(lines) - MOST_LINES} lines more"]
+    return [*lines[:MAX_DIFF_LINES], f"… {len(lines) - MAX_DIFF_LINES} lines more"]
 
 
-def touched(now: RulesSource, then: RulesSource) -> list[str]:
+def touched_paths(now: RulesSource, then: RulesSource) -> list[str]:
     """The match paths within which a line differs, in order, `/orders/{id}`."""
     paths = set()
     for name in _names(now, then):
         before, after = _lines(now, name), _lines(then, name)
-        owners, new_owners = list(_owners(before)), list(_owners(after))
+        owners, new_owners = (
+            list(_innermost_match_paths(before)),
+            list(_innermost_match_paths(after)),
+        )
         compared = difflib.SequenceMatcher(None, before, after, autojunk=False)
         for kind, start, end, new_start, new_end in compared.get_opcodes():
             if kind != "equal":
@@ -67,7 +70,7 @@ def _code(line: str) -> str:
     return _COMMENT.sub("", _TEXT.sub("''", line))
 
 
-def _owners(lines: list[str]) -> Iterator[str]:
+def _innermost_match_paths(lines: list[str]) -> Iterator[str]:
     """For each line the path of the innermost match that it stands in."""
     depth, matches = 0, list[tuple[int, str]]()
     for line in lines:
@@ -76,7 +79,7 @@ def _owners(lines: list[str]) -> Iterator[str]:
         if opened:
             matches.append((depth, opened[1]))
             code = code.replace(opened[1], "", 1)  # its wildcards have braces, too
-        yield _ROOT.sub("", "".join(path for _, path in matches)) or EVERYTHING
+        yield _ROOT.sub("", "".join(path for _, path in matches)) or ALL_PATHS
         depth += code.count("{") - code.count("}")
         while matches and depth <= matches[-1][0]:
             matches.pop()

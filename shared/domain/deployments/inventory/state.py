@@ -153,7 +153,7 @@ class AccountState(StrEnum):
     GONE = "GONE"
 
 
-LIVE = "live"
+LIVE_CHANNEL = "live"
 """The channel of Hosting that everybody sees."""
 
 
@@ -169,7 +169,7 @@ class HostingSite(Struct, frozen=True):
     @property
     def served(self) -> dict[str, str]:
         """The version of each channel, the live one among them."""
-        return {LIVE: self.version, **self.channels}
+        return {LIVE_CHANNEL: self.version, **self.channels}
 
 
 class RemoteConfigTemplate(Struct, frozen=True):
@@ -276,27 +276,27 @@ class WholeInventory(Struct, frozen=True):
     """Who holds which role on a function's service, `allUsers roles/run.invoker`, by function."""
 
 
-ROOM_BYTES = 128 * 1024
+MAX_STORED_TEXT_BYTES = 128 * 1024
 """What a text may take of a record once it is compressed. A record is one document, of 1 MiB at
 most; rules have 256 KB of text at most, a template a million characters."""
 
 
 def stored_text(text: str) -> str:
     """The text, where a record has the room for it; else empty."""
-    return text if len(zlib.compress(text.encode())) <= ROOM_BYTES else ""
+    return text if len(zlib.compress(text.encode())) <= MAX_STORED_TEXT_BYTES else ""
 
 
-def fingerprint(value: Any) -> str:
+def json_fingerprint(value: Any) -> str:
     """SHA-256 over JSON that does not depend on the order of keys."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
 
 
 def values_hash(variables: Mapping[str, str]) -> str:
     """Over names and values of plain variables; empty: there are none."""
-    return fingerprint(dict(variables)) if variables else ""
+    return json_fingerprint(dict(variables)) if variables else ""
 
 
-def configured(
+def build_configuration(
     variables: Mapping[str, str], secrets: Iterator[SecretUse], **rest: Any
 ) -> Configuration:
     """A configuration whose variables are known by value here, and nowhere after."""
@@ -308,7 +308,7 @@ def configured(
     )
 
 
-def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Each setting of a nested configuration by its path; secrets are left out by their names.
 
     A change of a secret alone is therefore not seen.
@@ -316,7 +316,7 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_settings(config, ""))
 
 
-def has_secret(path: str) -> bool:
+def is_secret_path(path: str) -> bool:
     """Whether a setting's path leads to, or through, what holds a secret."""
     return not _SECRET.isdisjoint(path.split("."))
 

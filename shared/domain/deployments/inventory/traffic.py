@@ -9,9 +9,9 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-SHIFT_SECONDS = 8.0
+EXPECTED_SHIFT_SECONDS = 8.0
 """How long the routers usually take to follow a change of traffic."""
-LATEST = ""
+LATEST_REVISION = ""
 """The revision name of an entry that follows the newest revision."""
 
 
@@ -94,7 +94,7 @@ class TrafficPosition(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
-def shares(traffic: Iterable[TrafficTarget], latest: str) -> dict[str, int]:
+def traffic_shares(traffic: Iterable[TrafficTarget], latest: str) -> dict[str, int]:
     """Percent per revision, LATEST resolved to `latest`, revisions without requests left out."""
     totals: dict[str, int] = {}
     for entry in traffic:
@@ -103,7 +103,7 @@ def shares(traffic: Iterable[TrafficTarget], latest: str) -> dict[str, int]:
     return {revision: percent for revision, percent in totals.items() if percent}
 
 
-def served_by(revisions: Mapping[str, int]) -> str:
+def describe_served_revisions(revisions: Mapping[str, int]) -> str:
     """The revisions that serve, in words, with their percent where there are several."""
     if not revisions:
         return "no revision"
@@ -112,22 +112,22 @@ def served_by(revisions: Mapping[str, int]) -> str:
     return " + ".join(f"{percent} % {name}" for name, percent in revisions.items())
 
 
-def follows_latest(traffic: Iterable[TrafficTarget]) -> bool:
+def is_following_latest(traffic: Iterable[TrafficTarget]) -> bool:
     """Whether the newest revision serves because it is the newest: since it was made."""
-    return all(entry.revision == LATEST for entry in traffic if entry.percent)
+    return all(entry.revision == LATEST_REVISION for entry in traffic if entry.percent)
 
 
-def asked_shares(traffic: Iterable[TrafficTarget]) -> dict[str, int]:
+def requested_shares(traffic: Iterable[TrafficTarget]) -> dict[str, int]:
     """Percent per revision as it is asked for: LATEST is no name, whatever is newest."""
-    return shares(traffic, LATEST)
+    return traffic_shares(traffic, LATEST_REVISION)
 
 
-def same_list(one: Traffic, other: Traffic) -> bool:
+def is_same_traffic_list(one: Traffic, other: Traffic) -> bool:
     """Whether two lists are the same, entry by entry, LATEST for LATEST and name for name."""
     return sorted(map(repr, one)) == sorted(map(repr, other))
 
 
-def moved_to(traffic: Traffic, goal: dict[str, int]) -> Traffic:
+def apply_shares(traffic: Traffic, goal: dict[str, int]) -> Traffic:
     """The same list with the goal's percents: every tagged entry stays, with its tag.
 
     Replacing the list would drop its tags, and with them whatever addresses a tag's URL.
@@ -135,13 +135,13 @@ def moved_to(traffic: Traffic, goal: dict[str, int]) -> Traffic:
     missing = dict(goal)
     kept = []
     for entry in traffic:
-        percent = missing.pop(entry.revision, 0) if entry.revision != LATEST else 0
+        percent = missing.pop(entry.revision, 0) if entry.revision != LATEST_REVISION else 0
         if entry.tag or percent:
             kept.append(replace(entry, percent=percent))
     return (*kept, *(TrafficTarget(revision, percent) for revision, percent in missing.items()))
 
 
-def standing(
+def traffic_position(
     service: Service,
     goal: Traffic,
     origin: Traffic,
@@ -155,10 +155,11 @@ def standing(
     A new revision, another traffic list or somebody's running operation at the origin means
     that a person is there.
     """
-    wanted = shares(goal, service.latest_created)
-    if _is_asked(service, goal, verbatim=verbatim):
+    wanted = traffic_shares(goal, service.latest_created)
+    if _is_requested(service, goal, verbatim=verbatim):
         arrived = (
-            not service.reconciling and shares(service.serving, service.latest_ready) == wanted
+            not service.reconciling
+            and traffic_shares(service.serving, service.latest_ready) == wanted
         )
         return TrafficPosition.AT_GOAL if arrived else TrafficPosition.UNDER_WAY
     untouched = service.traffic == origin and service.latest_created == latest_created
@@ -167,13 +168,13 @@ def standing(
     return TrafficPosition.ELSEWHERE
 
 
-def _is_asked(service: Service, goal: Traffic, *, verbatim: bool) -> bool:
+def _is_requested(service: Service, goal: Traffic, *, verbatim: bool) -> bool:
     if verbatim:
-        return same_list(service.traffic, goal)
+        return is_same_traffic_list(service.traffic, goal)
     newest = service.latest_created
-    same = shares(service.traffic, newest) == shares(goal, newest)
-    return same and _tags_of(service.traffic) >= _tags_of(goal)
+    same = traffic_shares(service.traffic, newest) == traffic_shares(goal, newest)
+    return same and _traffic_tags(service.traffic) >= _traffic_tags(goal)
 
 
-def _tags_of(traffic: Traffic) -> set[str]:
+def _traffic_tags(traffic: Traffic) -> set[str]:
     return {entry.tag for entry in traffic if entry.tag}

@@ -12,51 +12,58 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
-from shared.domain.data.document import REWRITE_SECONDS
-from shared.domain.data.repair.plan import Position, as_text, from_text, worded
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
+from shared.domain.data.repair.plan import (
+    RepairPosition,
+    decode_position,
+    describe_outcomes,
+    encode_position,
+)
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import StepContext, StepKind, StepLook, StepVerdict
+from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
 
-PORTION_SECONDS: Final = 8.0
+MAX_PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
-PORTION_LANDS_WITHIN: Final = PORTION_SECONDS + REWRITE_SECONDS
+MAX_PORTION_LANDING_SECONDS: Final = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
 
-SUPPRESSED: Final = "people agreed to event suppression, which this version does not have"
+SUPPRESSION_UNAVAILABLE: Final = (
+    "people agreed to event suppression, which this version does not have"
+)
 """Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")
 T = TypeVar("T")
-Portion = Callable[[Step, Goal, Position], Position]
+Portion = Callable[[Step, Goal, RepairPosition], RepairPosition]
 """Carries a step a portion further, and makes nothing again that could land after its deadline.
 
 Raises: Unavailable, Rejected.
 """
 
 
-class InPortions(StepKind, Generic[Goal]):
+class BatchedStep(StepKind, Generic[Goal]):
     """It ends where nothing is left: each portion has all of the step's time and attempts again."""
 
     expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
+    unconditional_timeout_seconds: float | None = MAX_PORTION_LANDING_SECONDS
     kind: ClassVar[str]
     goal: ClassVar[type[Any]]
 
     def __init__(self, context: StepContext) -> None:
         self._portion: Portion[Goal] = context.portions[self.kind]
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """At the goal behind the last document; what became of them stands in the note."""
-        return look_at(step)
+        return observe_progress(step)
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
         if step.goal.get("silenced"):
-            raise Rejected(SUPPRESSED)
-        goal, position = decode(self.goal, step.goal), from_text(step.seen)
-        return as_text(self._portion(step, goal, position))
+            raise Rejected(SUPPRESSION_UNAVAILABLE)
+        goal, position = decode(self.goal, step.goal), decode_position(step.seen)
+        return encode_position(self._portion(step, goal, position))
 
 
-def within(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
+def consume_until(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
     """The last of these that came in time; what was done before a failure stays done.
 
     Raises: what `further` raises, where nothing has come yet.
@@ -73,12 +80,14 @@ def within(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
     return last
 
 
-def look_at(step: Step) -> StepLook:
+def observe_progress(step: Step) -> StepObservation:
     """Where a step stands, by the position that it has come to."""
-    position = from_text(step.operation or step.seen)
-    note = f"{position.seen} documents: {worded(position.fates)}"
+    position = decode_position(step.operation or step.seen)
+    note = f"{position.seen} documents: {describe_outcomes(position.fates)}"
     if position.is_over:
-        return StepLook(StepVerdict.AT_GOAL, note=note)
-    token = as_text(position)
+        return StepObservation(StepVerdict.AT_GOAL, note=note)
+    token = encode_position(position)
     further = bool(step.operation) and token != step.seen
-    return StepLook(StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)
+    return StepObservation(
+        StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further
+    )

@@ -6,18 +6,24 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from shared.domain.data.repair.plan import DocumentFate, Position, as_text, from_text, worded
+from shared.domain.data.repair.plan import (
+    DocumentOutcome,
+    RepairPosition,
+    decode_position,
+    describe_outcomes,
+    encode_position,
+)
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import StepContext, StepKind, StepLook
-from shared.engine.steps.documents.batched import look_at
+from shared.engine.steps.base import StepContext, StepKind, StepObservation
+from shared.engine.steps.documents.batched import observe_progress
 
 KIND = "take_out"
 
-Portion = Callable[[Position], Position]
+Portion = Callable[[RepairPosition], RepairPosition]
 """Goes a portion further through what was written. Raises: Unavailable, Rejected."""
 
 
-class TakeOut(StepKind):
+class EraseStep(StepKind):
     """It ends behind the last batch of the journal."""
 
     expected_seconds = 0.0
@@ -25,18 +31,22 @@ class TakeOut(StepKind):
     def __init__(self, context: StepContext) -> None:
         self._portion: Portion = context.portions[KIND]
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """At the goal behind the last batch; the note proves it, and names nobody."""
-        return replace(look_at(step), note=erased_counts(from_text(step.operation or step.seen)))
+        return replace(
+            observe_progress(step),
+            note=describe_erased_counts(decode_position(step.operation or step.seen)),
+        )
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
-        return as_text(self._portion(from_text(step.seen)))
+        return encode_position(self._portion(decode_position(step.seen)))
 
 
-def erased_counts(position: Position) -> str:
+def describe_erased_counts(position: RepairPosition) -> str:
     """What was gone through and taken out until there, counted."""
     counted = {
-        one: position.fates.get(one, 0) for one in (DocumentFate.TAKEN_OUT, DocumentFate.FORGOTTEN)
+        one: position.fates.get(one, 0)
+        for one in (DocumentOutcome.TAKEN_OUT, DocumentOutcome.FORGOTTEN)
     }
-    return f"{position.seen} documents gone through again: {worded(counted)}"
+    return f"{position.seen} documents gone through again: {describe_outcomes(counted)}"

@@ -8,12 +8,12 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 from __future__ import annotations
 
 from shared.domain.data.repair.plan import KIND, RepairGoal
-from shared.engine.steps.documents.batched import InPortions
+from shared.engine.steps.documents.batched import BatchedStep
 
-__all__ = ["KIND", "Repair"]
+__all__ = ["KIND", "RepairStep"]
 
 
-class Repair(InPortions[RepairGoal]):
+class RepairStep(BatchedStep[RepairGoal]):
     """It ends behind the last document of its piece."""
 
     kind = KIND

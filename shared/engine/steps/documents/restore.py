@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.engine.steps.documents.batched import InPortions
+from shared.engine.steps.documents.batched import BatchedStep
 
 KIND = "put_back"
 
@@ -20,7 +20,7 @@ class RestoreGoal(Struct, frozen=True):
     """As with the repair (`shared.domain.data.repair.plan`)."""
 
 
-class PutBack(InPortions[RestoreGoal]):
+class RestoreStep(BatchedStep[RestoreGoal]):
     """It ends behind the last batch of the journal."""
 
     kind = KIND

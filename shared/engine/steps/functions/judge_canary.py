@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.model import Probe
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import StepContext, StepKind, StepLook, StepVerdict
+from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
 
 KIND = "judge"
 
@@ -33,7 +33,7 @@ class CanaryGoal(Struct, frozen=True):
     times: int = 5
 
 
-class JudgeCanary(StepKind):
+class JudgeCanaryStep(StepKind):
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
@@ -42,7 +42,7 @@ class JudgeCanary(StepKind):
         self._platform = context.platform
         self._prober = context.prober
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """At the goal when the canary serves what it should, is ready, and each probe passes.
 
         A canary that is elsewhere, in a person's hands or not to be brought back, says nothing
@@ -52,22 +52,24 @@ class JudgeCanary(StepKind):
         goal = decode(CanaryGoal, step.goal)
         try:
             service = self._platform.service(goal.service)
-            served = shares(service.serving, service.latest_ready)
+            served = traffic_shares(service.serving, service.latest_ready)
             again = service.latest_created != goal.newest and served == {
                 service.latest_created: 100
             }
             if served != goal.revisions and not again:
-                return StepLook(StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere")
+                return StepObservation(
+                    StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere"
+                )
             for revision in served:
                 if not self._platform.revision(goal.service, revision).ready:
-                    return StepLook(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
+                    return StepObservation(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
         except Rejected as gone:
-            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=str(gone))
         return self._asked(goal)
 
-    def _asked(self, goal: CanaryGoal) -> StepLook:
+    def _asked(self, goal: CanaryGoal) -> StepObservation:
         if not goal.url:
-            return StepLook(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
+            return StepObservation(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
         probe = Probe(
             name=goal.probe,
             url=goal.url,
@@ -78,8 +80,12 @@ class JudgeCanary(StepKind):
             answer = self._prober.ask(probe)
             if not answer.passed:
                 seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
-                return StepLook(StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
-        return StepLook(StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
+                return StepObservation(
+                    StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}"
+                )
+        return StepObservation(
+            StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed"
+        )
 
     def set(self, step: Step) -> str:
         """Never asked for: a judgement has no origin to come from."""

@@ -6,20 +6,20 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.domain.deployments.build_config import (
-    REBUILD_SECONDS,
+    EXPECTED_REBUILD_SECONDS,
     REDEPLOY,
-    Built,
+    BuiltFunction,
     Recipe,
+    deployment_marker,
     is_built_from,
-    mark,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import DrillCheck, FunctionStep, StepLook, StepVerdict
+from shared.engine.steps.base import DrillCheck, FunctionStep, StepObservation, StepVerdict
 
 KIND = REDEPLOY
-WRITES = 2
+WRITES_PER_REDEPLOY = 2
 """A deployment costs about two of the writes to Cloud Run."""
-FAILED = " failed"
+FAILED_SUFFIX = " failed"
 """What the token says beyond the mark, once a deployment did not succeed."""
 
 
@@ -48,46 +48,46 @@ class ReplacedDeployment(Struct, frozen=True):
     """What is not kept."""
 
 
-class Redeploy(FunctionStep):
+class RedeployStep(FunctionStep):
     """Unconditional, because Functions v2 has no etag. A rebuild is not the artefact of old.
 
     Whose deployment runs is told by its operation's name, and by the source that it builds.
     """
 
     drill = DrillCheck.LOOK
-    expected_seconds = REBUILD_SECONDS
+    expected_seconds = EXPECTED_REBUILD_SECONDS
     """Minutes of Cloud Build; no primary figure exists."""
     unconditional_timeout_seconds: float | None = 15.0
     """The adapter's: the values of the variables are read, then one request is sent."""
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare what the function was built from, and what builds it now, with the goal."""
         goal, origin = decode(RedeployGoal, step.goal), decode(RedeployOrigin, step.origin)
         error = ""
         if step.operation:
             operation = self._builder.operation(step.operation)
             if not operation.done:
-                return StepLook(StepVerdict.UNDER_WAY, note="it is being built")
+                return StepObservation(StepVerdict.UNDER_WAY, note="it is being built")
             error = operation.error
-        found = self._builder.found(goal.function)
+        found = self._builder.find_function(goal.function)
         if found is not None and found.deploying:
-            running = self._builder.running(goal.function)
+            running = self._builder.find_running_deployment(goal.function)
             if running is not None and running.source != goal.recipe.source:
-                return StepLook(
+                return StepObservation(
                     StepVerdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}"
                 )
-            return StepLook(StepVerdict.UNDER_WAY, note="it is being built")
-        look = _compared(found, goal, origin, error)
+            return StepObservation(StepVerdict.UNDER_WAY, note="it is being built")
+        look = _compare_with_goal(found, goal, origin, error)
         if look.verdict is StepVerdict.AT_ORIGIN and not step.attempts:
             past = self._made_past(found, origin)
             return (
-                StepLook(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
+                StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
                 if past
                 else look
             )
         return look
 
-    def _made_past(self, found: Built | None, origin: RedeployOrigin) -> str:
+    def _made_past(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
         """The revision that somebody has made since, past the function; empty: nobody has.
 
         What failed may have made one itself.
@@ -100,28 +100,34 @@ class Redeploy(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
         goal = decode(RedeployGoal, step.goal)
-        create = step.seen == mark(None)
+        create = step.seen == deployment_marker(None)
         return self._builder.build(goal.function, goal.recipe, create=create)
 
 
-def _compared(
-    found: Built | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
-) -> StepLook:
+def _compare_with_goal(
+    found: BuiltFunction | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
+) -> StepObservation:
     if found is None:
-        if origin.mark == mark(None):
-            return StepLook(StepVerdict.AT_ORIGIN, mark(None), error)
-        return StepLook(StepVerdict.ELSEWHERE, note="somebody has deleted it")
+        if origin.mark == deployment_marker(None):
+            return StepObservation(StepVerdict.AT_ORIGIN, deployment_marker(None), error)
+        return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deleted it")
     if found.active and is_built_from(found.state, goal.recipe):
-        return StepLook(StepVerdict.AT_GOAL, note="built again from our copy of its source")
-    here = mark(found.state)
+        return StepObservation(StepVerdict.AT_GOAL, note="built again from our copy of its source")
+    here = deployment_marker(found.state)
     if not found.active and found.state.source == goal.recipe.source:
-        return StepLook(StepVerdict.AT_ORIGIN, here + FAILED, error or "its deployment failed")
+        return StepObservation(
+            StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed"
+        )
     if here == origin.mark:
-        return StepLook(StepVerdict.AT_ORIGIN, here if found.active else here + FAILED, error)
-    return StepLook(StepVerdict.ELSEWHERE, note=f"found another deployment, of {_place(found)}")
+        return StepObservation(
+            StepVerdict.AT_ORIGIN, here if found.active else here + FAILED_SUFFIX, error
+        )
+    return StepObservation(
+        StepVerdict.ELSEWHERE, note=f"found another deployment, of {_describe_build(found)}"
+    )
 
 
-def _place(found: Built) -> str:
+def _describe_build(found: BuiltFunction) -> str:
     source = found.state.source
     if source is None:
         return "no archive in Cloud Storage"

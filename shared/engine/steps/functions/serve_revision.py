@@ -13,13 +13,13 @@ from shared.domain.deployments.inventory.traffic import (
     Scaling,
     Service,
     Traffic,
-    moved_to,
-    same_list,
-    served_by,
-    shares,
+    apply_shares,
+    describe_served_revisions,
+    is_same_traffic_list,
+    traffic_shares,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import FunctionStep, StepContext, StepLook, StepVerdict
+from shared.engine.steps.base import FunctionStep, StepContext, StepObservation, StepVerdict
 
 KIND = "serve"
 
@@ -48,7 +48,7 @@ class ServeRevisionOrigin(Struct, frozen=True):
     """What the shift asked for that it stands in for; empty: it does for none."""
 
 
-class Serve(FunctionStep):
+class ServeRevisionStep(FunctionStep):
     """A function whose traffic is pinned gives a redeployed revision none: it is moved there.
 
     Conditional on the service's etag. Where traffic follows the newest revision, nothing is to do.
@@ -61,36 +61,38 @@ class Serve(FunctionStep):
         self._lists: dict[str, Traffic] = {}
         """What each step that is about to be sent asks for."""
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare asked-for and routed traffic with the revision of the newest deployment."""
         goal, origin = (
             decode(ServeRevisionGoal, step.goal),
             decode(ServeRevisionOrigin, step.origin),
         )
-        found = self._builder.found(goal.function)
+        found = self._builder.find_function(goal.function)
         revision = found.revision if found is not None else ""
         try:
             service = self._platform.service(goal.service)
         except Rejected as gone:
-            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=str(gone))
         if goal.source is not None and (found is None or found.state.source != goal.source):
-            return StepLook(StepVerdict.ELSEWHERE, note="somebody has deployed it since")
-        wanted = shares(goal.traffic, revision) or {revision: 100}
-        if _is_asked(service, goal, wanted):
-            arrived = shares(service.serving, service.latest_ready) == wanted
+            return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deployed it since")
+        wanted = traffic_shares(goal.traffic, revision) or {revision: 100}
+        if _is_requested(service, goal, wanted):
+            arrived = traffic_shares(service.serving, service.latest_ready) == wanted
             if arrived and not service.reconciling:
-                return StepLook(StepVerdict.AT_GOAL, note=f"served by {served_by(wanted)}")
+                return StepObservation(
+                    StepVerdict.AT_GOAL, note=f"served by {describe_served_revisions(wanted)}"
+                )
             if service.reconciling or service.ready:
-                return StepLook(StepVerdict.UNDER_WAY)
-            return StepLook(StepVerdict.AT_ORIGIN, service.etag, "not ready")
+                return StepObservation(StepVerdict.UNDER_WAY)
+            return StepObservation(StepVerdict.AT_ORIGIN, service.etag, "not ready")
         if service.latest_created != revision or service.traffic not in (
             origin.found,
             origin.asked,
         ):
-            return StepLook(StepVerdict.ELSEWHERE, note=_described(service))
+            return StepObservation(StepVerdict.ELSEWHERE, note=_describe_service(service))
         if service.reconciling:
-            return StepLook(StepVerdict.UNDER_WAY)
-        return StepLook(StepVerdict.AT_ORIGIN, service.etag)
+            return StepObservation(StepVerdict.UNDER_WAY)
+        return StepObservation(StepVerdict.AT_ORIGIN, service.etag)
 
     def rehearse(self, step: Step) -> None:
         """Work out the list to ask for: once the lease is looked at, nothing is read any more."""
@@ -104,17 +106,17 @@ class Serve(FunctionStep):
         return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
 
     def _moved(self, goal: ServeRevisionGoal) -> Traffic:
-        found = self._builder.found(goal.function)
+        found = self._builder.find_function(goal.function)
         revision = found.revision if found is not None else ""
-        return moved_to(self._platform.service(goal.service).traffic, {revision: 100})
+        return apply_shares(self._platform.service(goal.service).traffic, {revision: 100})
 
 
-def _is_asked(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:
+def _is_requested(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:
     if goal.traffic:
-        return same_list(service.traffic, goal.traffic)
-    return shares(service.traffic, service.latest_ready) == wanted
+        return is_same_traffic_list(service.traffic, goal.traffic)
+    return traffic_shares(service.traffic, service.latest_ready) == wanted
 
 
-def _described(service: Service) -> str:
+def _describe_service(service: Service) -> str:
     lists = ", ".join(f"{one.percent} % {one.revision or 'LATEST'}" for one in service.traffic)
     return f"found {lists}; newest revision {service.latest_created}"

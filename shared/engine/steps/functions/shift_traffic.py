@@ -7,14 +7,14 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import (
-    SHIFT_SECONDS,
+    EXPECTED_SHIFT_SECONDS,
     Scaling,
     Traffic,
     TrafficPosition,
-    standing,
+    traffic_position,
 )
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import DrillCheck, FunctionStep, StepLook, StepVerdict
+from shared.engine.steps.base import DrillCheck, FunctionStep, StepObservation, StepVerdict
 from shared.ports.platform import OperationState
 
 KIND = "shift"
@@ -41,23 +41,23 @@ class TrafficOrigin(Struct, frozen=True):
     scaling: Scaling = Scaling()
 
 
-class Shift(FunctionStep):
+class ShiftTrafficStep(FunctionStep):
     """Conditional on the service's etag; done when the routers follow."""
 
     drill = DrillCheck.VALIDATE
-    expected_seconds = SHIFT_SECONDS
+    expected_seconds = EXPECTED_SHIFT_SECONDS
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare asked-for and routed traffic with goal and origin."""
         goal, origin = decode(TrafficGoal, step.goal), decode(TrafficOrigin, step.origin)
         operation = self._operation(step)
         if not operation.done:
-            return StepLook(StepVerdict.UNDER_WAY)
+            return StepObservation(StepVerdict.UNDER_WAY)
         try:
             service = self._platform.service(goal.service)
         except Rejected as gone:
-            return StepLook(StepVerdict.IMPOSSIBLE, note=str(gone))
-        found = standing(
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=str(gone))
+        found = traffic_position(
             service,
             goal.traffic,
             origin.traffic,
@@ -65,17 +65,22 @@ class Shift(FunctionStep):
             verbatim=goal.verbatim,
         )
         if found is TrafficPosition.ELSEWHERE:
-            return StepLook(
-                StepVerdict.ELSEWHERE, note=_described(service.traffic, service.latest_created)
+            return StepObservation(
+                StepVerdict.ELSEWHERE,
+                note=_describe_traffic(service.traffic, service.latest_created),
             )
         scaled = goal.scaling is not None and service.scaling != origin.scaling
         if found is TrafficPosition.AT_ORIGIN and scaled:
-            return StepLook(StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
+            return StepObservation(
+                StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}"
+            )
         given_up = not service.reconciling and not service.ready
         if found is TrafficPosition.UNDER_WAY and given_up:
             # The platform failed to do what was asked for: it must be asked again.
-            return StepLook(StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready")
-        return StepLook(StepVerdict(found.value), service.etag, operation.error)
+            return StepObservation(
+                StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready"
+            )
+        return StepObservation(StepVerdict(found.value), service.etag, operation.error)
 
     def rehearse(self, step: Step) -> None:
         """Ask with validate_only, where the goal wants that."""
@@ -99,7 +104,7 @@ class Shift(FunctionStep):
             return OperationState(done=True)
 
 
-def _described(traffic: Traffic, latest: str) -> str:
+def _describe_traffic(traffic: Traffic, latest: str) -> str:
     entries = ", ".join(
         f"{entry.percent} % {entry.revision or 'LATEST'}"
         + (f" (tag {entry.tag})" if entry.tag else "")

@@ -6,42 +6,42 @@ from shared.core.codec import decode
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import Index, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "create_index"
-ABSENT = "absent"
+ABSENT_INDEX = "absent"
 """The state in which it may be made."""
 
 _VERDICTS = {"READY": StepVerdict.AT_GOAL, "CREATING": StepVerdict.UNDER_WAY}
 
-Goal = Index
+IndexGoal = Index
 """What is to be there, whoever makes it."""
 
 
-class CreateIndex(ResourceStep):
+class CreateIndexStep(ResourceStep):
     """An index of the same definition cannot be made twice: nothing else need protect it."""
 
     part = InventoryPart.INDEXES
     expected_seconds = 60.0
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """At the goal once queries can use it; there is nothing of a person's to overwrite."""
-        goal = decode(Goal, step.goal)
+        goal = decode(IndexGoal, step.goal)
         found = self._estate.indexes.of(goal.database).get(goal.definition)
         if found is None:
-            return StepLook(StepVerdict.AT_ORIGIN, ABSENT)
+            return StepObservation(StepVerdict.AT_ORIGIN, ABSENT_INDEX)
         verdict = _VERDICTS.get(found.state, StepVerdict.IMPOSSIBLE)
         note = "" if verdict is StepVerdict.AT_GOAL else f"the index is {found.state}"
-        return StepLook(verdict, note=note)
+        return StepObservation(verdict, note=note)
 
     def set(self, step: Step) -> str:
         """Begin to make it; the operation's name."""
-        return self._estate.indexes.create(decode(Goal, step.goal))
+        return self._estate.indexes.create(decode(IndexGoal, step.goal))
 
     @classmethod
     def touches(cls, step: Step, name: str) -> bool:
         """Compare the definition: the step's target is the database."""
-        return decode(Goal, step.goal).definition == name
+        return decode(IndexGoal, step.goal).definition == name
 
     @classmethod
     def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:

@@ -10,7 +10,7 @@ from shared.core.codec import decode
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import DrillCheck, ResourceStep, StepLook, StepVerdict
+from shared.engine.steps.base import DrillCheck, ResourceStep, StepObservation, StepVerdict
 
 KIND = "publish_template"
 
@@ -29,22 +29,22 @@ class RemoteConfigOrigin(Struct, frozen=True):
     hash: str
 
 
-class PublishTemplate(ResourceStep):
+class PublishRemoteConfigStep(ResourceStep):
     """Conditional on the template's etag. `:rollback` could not be, so it is not used."""
 
     part = InventoryPart.REMOTE_CONFIG
     drill = DrillCheck.VALIDATE
     expected_seconds = 1.0
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare what is published with goal and origin by what it says, not by its version."""
         goal, origin = decode(RemoteConfigGoal, step.goal), decode(RemoteConfigOrigin, step.origin)
         template = self._estate.remote_config.template()
         if template.hash == goal.hash:
-            return StepLook(StepVerdict.AT_GOAL)
+            return StepObservation(StepVerdict.AT_GOAL)
         if template.hash == origin.hash:
-            return StepLook(StepVerdict.AT_ORIGIN, template.etag)
-        return StepLook(
+            return StepObservation(StepVerdict.AT_ORIGIN, template.etag)
+        return StepObservation(
             StepVerdict.ELSEWHERE, note=f"version {template.version} says something else"
         )
 
@@ -64,15 +64,15 @@ class PublishTemplate(ResourceStep):
         return template is not None and template.hash == decode(RemoteConfigGoal, step.goal).hash
 
     def _publish(self, step: Step, *, dry_run: bool) -> None:
-        content = unpacked(decode(RemoteConfigGoal, step.goal).content)
+        content = decompress_template(decode(RemoteConfigGoal, step.goal).content)
         self._estate.remote_config.publish(content, step.seen, dry_run=dry_run)
 
 
-def packed(content: str) -> bytes:
+def compress_template(content: str) -> bytes:
     """Return a template compressed, to fit `inventory.state.ROOM_BYTES` of a step."""
     return zlib.compress(content.encode())
 
 
-def unpacked(content: bytes) -> str:
+def decompress_template(content: bytes) -> str:
     """The template again."""
     return zlib.decompress(content).decode()

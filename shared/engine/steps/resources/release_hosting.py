@@ -10,7 +10,7 @@ from shared.core.codec import decode
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "release_hosting"
 FINALIZED = "FINALIZED"
@@ -32,33 +32,37 @@ class HostingOrigin(Struct, frozen=True):
     version: str
 
 
-class ReleaseHosting(ResourceStep):
+class ReleaseHostingStep(ResourceStep):
     """No precondition protects it: it lands within its time-out, or never."""
 
     part = InventoryPart.SITES
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
-    """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
+    """`shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: one call."""
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare what is live with goal and origin; a version must still be there to go back."""
         goal, origin = decode(HostingGoal, step.goal), decode(HostingOrigin, step.origin)
         site = self._estate.hosting.site(goal.site)
         if site is None:
-            return StepLook(StepVerdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
         serves = site.served.get(goal.channel)
         if serves is None:
-            return StepLook(
+            return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}"
             )
         if serves == goal.version:
-            return StepLook(StepVerdict.AT_GOAL)
+            return StepObservation(StepVerdict.AT_GOAL)
         if serves != origin.version:
-            return StepLook(StepVerdict.ELSEWHERE, note=f"found {serves or 'nothing'} released")
+            return StepObservation(
+                StepVerdict.ELSEWHERE, note=f"found {serves or 'nothing'} released"
+            )
         status = self._estate.hosting.version(goal.site, goal.version)
         if status != FINALIZED:
-            return StepLook(StepVerdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
-        return StepLook(StepVerdict.AT_ORIGIN, serves)
+            return StepObservation(
+                StepVerdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}"
+            )
+        return StepObservation(StepVerdict.AT_ORIGIN, serves)
 
     def set(self, step: Step) -> str:
         """Release the goal's version, whatever is live by then."""

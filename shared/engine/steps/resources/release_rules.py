@@ -8,12 +8,12 @@ from shared.core.codec import decode
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import RulesSource, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "release_rules"
 
 
-ANEW = " anew"
+RECREATED_SUFFIX = " anew"
 """Behind what was found in force: the goal's ruleset is gone, and is to be made first."""
 
 
@@ -35,7 +35,7 @@ class RulesOrigin(Struct, frozen=True):
     """Empty: there was no such release."""
 
 
-class ReleaseRules(ResourceStep):
+class ReleaseRulesStep(ResourceStep):
     """No precondition protects it. A ruleset that is made anew is in force nowhere until then.
 
     Whoever dies between the two leaves a ruleset that nothing leads to, and the next attempt
@@ -46,26 +46,30 @@ class ReleaseRules(ResourceStep):
     four_eyes = True
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 20.0
-    """Twice `shared.adapters.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
+    """Twice `shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: the ruleset may have to be made
+    first.
+    """
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare what is in force with goal and origin; rules that say the same are the same."""
         goal, origin = decode(RulesGoal, step.goal), decode(RulesOrigin, step.origin)
         released = self._estate.rules.releases().get(goal.release)
         found = released.ruleset if released else ""
         if found == goal.ruleset:
-            return StepLook(StepVerdict.AT_GOAL)
+            return StepObservation(StepVerdict.AT_GOAL)
         if found == origin.ruleset:
             if self._estate.rules.ruleset(goal.ruleset) is not None:
-                return StepLook(StepVerdict.AT_ORIGIN, found)
+                return StepObservation(StepVerdict.AT_ORIGIN, found)
             if goal.source:
-                return StepLook(StepVerdict.AT_ORIGIN, found + ANEW)
-            return StepLook(
+                return StepObservation(StepVerdict.AT_ORIGIN, found + RECREATED_SUFFIX)
+            return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is kept"
             )
         if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
-            return StepLook(StepVerdict.AT_GOAL, note=f"{found} says the same")
-        return StepLook(StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
+            return StepObservation(StepVerdict.AT_GOAL, note=f"{found} says the same")
+        return StepObservation(
+            StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force"
+        )
 
     def set(self, step: Step) -> str:
         """Release the goal's ruleset, or one that says the same, whatever is in force by then.
@@ -75,7 +79,7 @@ class ReleaseRules(ResourceStep):
         goal, origin = decode(RulesGoal, step.goal), decode(RulesOrigin, step.origin)
         rules = self._estate.rules
         ruleset = goal.ruleset
-        if step.seen.endswith(ANEW):
+        if step.seen.endswith(RECREATED_SUFFIX):
             ruleset = rules.create_ruleset(goal.source)
         rules.enforce(goal.release, ruleset, new=not origin.ruleset)
         return ""

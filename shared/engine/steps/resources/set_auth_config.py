@@ -10,20 +10,20 @@ from msgspec import Struct
 
 from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
+from shared.domain.deployments.inventory.state import WholeInventory, json_fingerprint
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepContext, StepLook, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepContext, StepObservation, StepVerdict
 
 KIND = "set_identity"
 
-WHOLE = ("blockingFunctions.triggers", "smsRegionConfig")
+INDIVISIBLE_FIELDS = ("blockingFunctions.triggers", "smsRegionConfig")
 """Fields that are set whole: a mask does not reach into a map, and of two alternatives one goes
 with the other (google/protobuf/field_mask.proto)."""
-_SAID_BY_THE_SERVER = "updateTime"
+_OUTPUT_ONLY_FIELD = "updateTime"
 """Of each blocking function: when it was set."""
 
 
-class Setting(Struct, frozen=True):
+class AuthSetting(Struct, frozen=True):
     """One field."""
 
     path: str
@@ -35,44 +35,44 @@ class Setting(Struct, frozen=True):
 class AuthConfigGoal(Struct, frozen=True):
     """What is to be set; all other fields stay as they are."""
 
-    settings: tuple[Setting, ...]
+    settings: tuple[AuthSetting, ...]
     functions: tuple[str, ...] = ()
     """The functions that these settings have called; they must be there."""
 
 
-class SetIdentity(ResourceStep):
+class SetAuthConfigStep(ResourceStep):
     """No precondition protects it: the configuration has neither etag nor versions."""
 
     part = InventoryPart.IDENTITY
     four_eyes = True
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
-    """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
+    """`shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: one call."""
 
     def __init__(self, context: StepContext) -> None:
         super().__init__(context)
         self._platform = context.platform
 
-    def look(self, step: Step) -> StepLook:
+    def look(self, step: Step) -> StepObservation:
         """Compare each field with its goal and its origin; one that is neither is a person's."""
         goal = decode(AuthConfigGoal, step.goal)
-        live = fields(self._estate.identity.settings())
+        live = mask_fields(self._estate.identity.settings())
         found = {one.path: live.get(one.path) for one in goal.settings}
         if all(found[one.path] == one.goal for one in goal.settings):
-            return StepLook(StepVerdict.AT_GOAL)
+            return StepObservation(StepVerdict.AT_GOAL)
         others = [
             one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)
         ]
         if others:
-            return StepLook(
+            return StepObservation(
                 StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}"
             )
         missing = self._missing(goal.functions)
         if missing:
-            return StepLook(
+            return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
             )
-        return StepLook(StepVerdict.AT_ORIGIN, fingerprint(found))
+        return StepObservation(StepVerdict.AT_ORIGIN, json_fingerprint(found))
 
     def set(self, step: Step) -> str:
         """Set exactly these fields, whatever they are by then."""
@@ -90,7 +90,7 @@ class SetIdentity(ResourceStep):
     @classmethod
     def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:
         """Compare the fields of this path with their goals."""
-        found = fields(live.identity or {})
+        found = mask_fields(live.identity or {})
         return all(found.get(one.path) == one.goal for one in _settings_of(step, name))
 
     def _missing(self, functions: tuple[str, ...]) -> list[str]:
@@ -100,26 +100,26 @@ class SetIdentity(ResourceStep):
         return [name for name in functions if name not in live]
 
 
-def _settings_of(step: Step, name: str) -> list[Setting]:
+def _settings_of(step: Step, name: str) -> list[AuthSetting]:
     """Return the step's settings that are the field of this path, or contain it."""
     settings = decode(AuthConfigGoal, step.goal).settings
     return [one for one in settings if f"{name}.".startswith(f"{one.path}.")]
 
 
-def seen(settings: tuple[Setting, ...]) -> str:
+def describe_origin(settings: tuple[AuthSetting, ...]) -> str:
     """What a look tells while every field is at its origin."""
-    return fingerprint({one.path: one.origin for one in settings})
+    return json_fingerprint({one.path: one.origin for one in settings})
 
 
-def fields(settings: Mapping[str, Any]) -> dict[str, str]:
+def mask_fields(settings: Mapping[str, Any]) -> dict[str, str]:
     """What a mask can name, each as JSON, from settings by their paths."""
     whole: dict[str, dict[str, Any]] = {}
     found = {}
     for path, value in settings.items():
-        name = next((one for one in WHOLE if path.startswith(f"{one}.")), None)
+        name = next((one for one in INDIVISIBLE_FIELDS if path.startswith(f"{one}.")), None)
         if name is None:
             found[path] = value
-        elif path.rpartition(".")[2] != _SAID_BY_THE_SERVER:
+        elif path.rpartition(".")[2] != _OUTPUT_ONLY_FIELD:
             *parents, last = path.removeprefix(f"{name}.").split(".")
             place = whole.setdefault(name, {})
             for parent in parents:

@@ -42,9 +42,9 @@ from tests.support.runtime.installation import (
     VALUES,
     WELL,
     WRONG,
-    amiss,
-    asked,
-    member,
+    build_measured_policy,
+    find_faults,
+    responder_member,
 )
 
 
@@ -52,7 +52,7 @@ def test_findings_arrive_beside_alerts() -> None:
     """Security Command Center may say what it has found."""
     facts = replace(HEALTHY, **granted(topics.ALERTS, AGENT, f"serviceAccount:x{FINDINGS}"))
 
-    assert ("publishers", topics.ALERTS, DOUBTFUL) not in amiss(facts)
+    assert ("publishers", topics.ALERTS, DOUBTFUL) not in find_faults(facts)
 
 
 def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
@@ -66,7 +66,7 @@ def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
 
 def test_a_healthy_installation_is_well() -> None:
     """Nothing is amiss."""
-    assert amiss(HEALTHY) == []
+    assert find_faults(HEALTHY) == []
 
 
 def delivered(of: str, /, **changes: Any) -> dict[str, Any]:
@@ -156,16 +156,22 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
         delivered(topics.ALERTS, endpoint=f"{FUNCTIONS[0].uri}/"),
         *("subscriptions", ALERTS, WRONG),
     ),
-    ("none kept", {"subscriptions": PUSHES}, "letters-kept", topics.LETTERS_KEPT, WRONG),
+    (
+        "none kept",
+        {"subscriptions": PUSHES},
+        "letters-kept",
+        topics.DEAD_LETTER_SUBSCRIPTION,
+        WRONG,
+    ),
     (
         "kept until idle",
         {"subscriptions": (*PUSHES, replace(KEPT, expires=True))},
-        *("letters-kept", topics.LETTERS_KEPT, WRONG),
+        *("letters-kept", topics.DEAD_LETTER_SUBSCRIPTION, WRONG),
     ),
     (
         "kept a day",
         {"subscriptions": (*PUSHES, replace(KEPT, kept_for=timedelta(days=1)))},
-        *("letters-kept", topics.LETTERS_KEPT, DOUBTFUL),
+        *("letters-kept", topics.DEAD_LETTER_SUBSCRIPTION, DOUBTFUL),
     ),
     ("everybody", granted(topics.WORK, "allUsers"), "publishers", topics.WORK, WRONG),
     (
@@ -234,7 +240,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("alerts on ourselves unseen", {"measured": SILENT}, "alert-policies", OPS, UNKNOWN),
     (
         "an alert on ourselves that reaches nobody",
-        {"measured": asked(MetricQuery("rollback: silent clock"), CLOCK_FILTER)},
+        {"measured": build_measured_policy(MetricQuery("rollback: silent clock"), CLOCK_FILTER)},
         *("alert-policies", OPS, DOUBTFUL),
     ),
     (
@@ -254,12 +260,18 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ),
     (
         "no query",
-        {"measured": asked(MetricQuery("rollback: x", channels=1))},
+        {"measured": build_measured_policy(MetricQuery("rollback: x", channels=1))},
         "queries",
         OPS,
         UNKNOWN,
     ),
-    ("no filter", {"measured": asked(MetricQuery("rollback: x"))}, "metric-names", OPS, UNKNOWN),
+    (
+        "no filter",
+        {"measured": build_measured_policy(MetricQuery("rollback: x"))},
+        "metric-names",
+        OPS,
+        UNKNOWN,
+    ),
     (
         "a metric that is not known",
         {"measured": replace(MEASURED_SELF, metrics={})},
@@ -315,7 +327,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("a person reads exports", read(EXPORTS, "user:a@example.com"), "readers", EXPORTS, DOUBTFUL),
     (
         "another responder reads values",
-        read(VALUES, member("on_clock")),
+        read(VALUES, responder_member("on_clock")),
         "readers",
         VALUES,
         DOUBTFUL,
@@ -348,14 +360,14 @@ def test_what_is_amiss_with_an_installation_is_told(
     changes: dict[str, Any], check: str, what: str, verdict: CheckVerdict
 ) -> None:
     """By a row of its own."""
-    assert (check, what, verdict) in amiss(replace(HEALTHY, **changes))
+    assert (check, what, verdict) in find_faults(replace(HEALTHY, **changes))
 
 
 def test_whoever_may_only_read_publishes_nothing() -> None:
     """A viewer of the override topic is no news."""
     seen = granted(topics.OVERRIDE, "user:a@example.com", role="roles/pubsub.viewer")
 
-    assert amiss(replace(HEALTHY, **seen)) == amiss(HEALTHY)
+    assert find_faults(replace(HEALTHY, **seen)) == find_faults(HEALTHY)
 
 
 def test_on_this_machine_nobody_is_asked_who_pushes() -> None:
@@ -364,4 +376,4 @@ def test_on_this_machine_nobody_is_asked_who_pushes() -> None:
     nobody = {"bucket_grants": {one: {} for one in HEALTHY.bucket_grants}, "functions": ()}
     local = replace(HEALTHY, is_local=True, **nobody, **bare, **granted(topics.ALERTS))
 
-    assert {verdict for _, _, verdict in amiss(local)} == {UNKNOWN}
+    assert {verdict for _, _, verdict in find_faults(local)} == {UNKNOWN}

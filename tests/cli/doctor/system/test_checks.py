@@ -19,18 +19,18 @@ from cli.doctor.system.facts import Spoken, SystemFacts
 from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
-from shared.domain.data.asset_protection import Posture
+from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import ExportStatus as Kept
-from shared.domain.data.backups.export import begun
-from shared.domain.data.backups.managed_backups import Watched
-from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.export import create_backup
+from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.ttl import Expiry
+from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
-    Live,
+    LiveFunction,
     Restorability,
     placements,
 )
@@ -56,10 +56,10 @@ from shared.domain.policy.model import (
 )
 from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.status_page_html import HTML
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.domain.signals.probe_history import ProbeLook
+from shared.domain.signals.probe_history import ProbeResult
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system import Controls, Freeze, Pause, System
 from shared.ports.operations_project import MetricQuery
@@ -73,7 +73,7 @@ from tests.support.runtime.installation import (
     UNKNOWN,
     WELL,
     WRONG,
-    asked,
+    build_measured_policy,
 )
 
 SHOP = Policy(
@@ -103,7 +103,7 @@ SERVICE = Service(
     ready=True,
 )
 FIRST = Revision("placeorder-1", SERVICE.name, NOON, ready=True)
-LIVE = Live("placeOrder", SERVICE, (replace(FIRST, name="placeorder-2"), FIRST))
+LIVE = LiveFunction("placeOrder", SERVICE, (replace(FIRST, name="placeorder-2"), FIRST))
 FOUND = FunctionState(
     "placeOrder",
     Generation.SECOND,
@@ -122,12 +122,12 @@ STABLE = Deployment(
     restorable=PROVEN,
 )
 WHOLE = replace(
-    begun(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
+    create_backup(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
     status=Kept.KEPT,
     is_over=True,
 )
 """An export of as long ago as the newest may be."""
-RESTORED = Proof(
+RESTORED = RestoreTest(
     id="shop-1",
     system="shop",
     backup=WHOLE.id,
@@ -147,7 +147,7 @@ BUILT = FunctionState(
     source=SourceObject("sources", "placeOrder.zip", 7),
     trigger="triggers/placeorder",
 )
-TOLD = asked(
+TOLD = build_measured_policy(
     MetricQuery("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
     queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
@@ -164,10 +164,10 @@ HEALTHY_SHOP = SystemFacts(
     controls=Controls(),
     deployments=(STABLE,),
     inventory={"placeOrder": LIVE},
-    requests={"placeorder": Requests(7, 0)},
+    requests={"placeorder": RouterRequests(7, 0)},
     probes={"shop": ProbeAnswer(passed=True, status=200)},
     looks=ProbeRecord(
-        "shop", NOON, {"shop": (ProbeLook(NOON, NOON, passed=True, seconds=0.1, status=200),)}
+        "shop", NOON, {"shop": (ProbeResult(NOON, NOON, passed=True, seconds=0.1, status=200),)}
     ),
     accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
@@ -188,14 +188,14 @@ HEALTHY_SHOP = SystemFacts(
     ),
     exports=(replace(WHOLE, is_over=False), WHOLE),
     proofs=(replace(RESTORED, is_over=False), RESTORED),
-    native=Watched("shop", NOON),
-    assets=Posture("shop", NOON - timedelta(hours=25)),
-    page=PublicAccess(200, HTML, CACHE_CONTROL),
+    native=ManagedBackupStatus("shop", NOON),
+    assets=AssetProtectionStatus("shop", NOON - timedelta(hours=25)),
+    page=PublicAccess(200, HTML_CONTENT_TYPE, CACHE_CONTROL),
     push={},
     measured=TOLD,
-    sign_ins=Requests(9, 1),
+    sign_ins=RouterRequests(9, 1),
     integrity=damage.IntegrityRecord("shop", last=LOOKED_THROUGH),
-    expiries=(Expiry("carts", ("meta", "until")),),
+    expiries=(TtlField("carts", ("meta", "until")),),
     triggers=(Trigger("triggers/bill", "workflow bill", {}),),
     spoken={},
 )
@@ -328,35 +328,55 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("unproven", {"proofs": (replace(RESTORED, faults=("lost",)),)}, "backup-proof", WRONG),
     ("proven long ago", {"now": NOON + timedelta(microseconds=1)}, "backup-proof", WRONG),
     ("backup proofs unseen", {"proofs": SILENT}, "backup-proof", UNKNOWN),
-    ("no schedule", {"native": Watched("shop", NOON, ("none",))}, "native-backups", WRONG),
+    (
+        "no schedule",
+        {"native": ManagedBackupStatus("shop", NOON, ("none",))},
+        "native-backups",
+        WRONG,
+    ),
     ("never watched", {"native": None}, "native-backups", UNKNOWN),
     (
         "watched long ago",
-        {"native": Watched("shop", NOON - timedelta(hours=2, microseconds=1))},
+        {"native": ManagedBackupStatus("shop", NOON - timedelta(hours=2, microseconds=1))},
         *("native-backups", UNKNOWN),
     ),
-    ("one place", {"assets": Posture("shop", NOON, {"covers": "one place"})}, "assets", WRONG),
-    ("a place unseen", {"assets": Posture("shop", NOON, unseen=("covers",))}, "assets", UNKNOWN),
+    (
+        "one place",
+        {"assets": AssetProtectionStatus("shop", NOON, {"covers": "one place"})},
+        "assets",
+        WRONG,
+    ),
+    (
+        "a place unseen",
+        {"assets": AssetProtectionStatus("shop", NOON, unseen=("covers",))},
+        "assets",
+        UNKNOWN,
+    ),
     ("never inspected", {"assets": None}, "assets", UNKNOWN),
     (
         "inspected long ago",
-        {"assets": Posture("shop", NOON - timedelta(hours=25, microseconds=1))},
+        {"assets": AssetProtectionStatus("shop", NOON - timedelta(hours=25, microseconds=1))},
         *("assets", UNKNOWN),
     ),
     ("assets unseen", {"assets": SILENT}, "assets", UNKNOWN),
     ("no page", {"page": PublicAccess(404)}, "status-page", WRONG),
     ("a page as a file", {"page": PublicAccess(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
-    ("a page of an hour ago", {"page": PublicAccess(200, HTML)}, "status-page", DOUBTFUL),
+    (
+        "a page of an hour ago",
+        {"page": PublicAccess(200, HTML_CONTENT_TYPE)},
+        "status-page",
+        DOUBTFUL,
+    ),
     ("no bucket of pages named", {"page": None}, "status-page", UNKNOWN),
     ("the page unseen", {"page": SILENT}, "status-page", UNKNOWN),
     ("push off", {"push": {"shop-prod": True, OPS: False}}, "apis", WRONG),
     ("push off in the application", {"push": {"shop-prod": False, OPS: True}}, "apis", WRONG),
     ("push unseen", {"push": {"shop-prod": SILENT}}, "apis", UNKNOWN),
     ("alerts unseen", {"measured": SILENT}, "alert-policies", UNKNOWN),
-    ("no alert", {"measured": asked(MetricQuery("x"))}, "alert-policies", DOUBTFUL),
+    ("no alert", {"measured": build_measured_policy(MetricQuery("x"))}, "alert-policies", DOUBTFUL),
     ("an alert off", {"measured": of_alert(enabled=False)}, "alert-policies", WRONG),
     ("an alert to nobody", {"measured": of_alert(channels=0)}, "alert-policies", WRONG),
-    ("no sign-in", {"policy": VERIFYING, "sign_ins": Requests(0, 0)}, "sign-ins", DOUBTFUL),
+    ("no sign-in", {"policy": VERIFYING, "sign_ins": RouterRequests(0, 0)}, "sign-ins", DOUBTFUL),
     ("sign-ins unseen", {"policy": VERIFYING, "sign_ins": SILENT}, "sign-ins", UNKNOWN),
     ("callers unseen", beside(invokers=None), "invokers", UNKNOWN),
     (

@@ -9,7 +9,7 @@ import pytest
 
 from local.application import Part
 from local.cloud import Cloud
-from local.resources import FAILING
+from local.resources import FAILURE_RATE_LABEL
 from local.services.firebase.hosting import HOST
 from local.services.firebase.identity import HOST as IDENTITY
 from tests.local.support.rest import Product, running
@@ -154,7 +154,7 @@ def test_a_site_that_is_not_there(hosting: Product) -> None:
 def test_a_site_fares_as_the_version_that_it_serves(cloud: Cloud, hosting: Product) -> None:
     """A bad version fails from its release on, and no longer than it is live."""
     first = live(hosting)
-    said = {"config": {}, "labels": {FAILING: "0.5"}}
+    said = {"config": {}, "labels": {FAILURE_RATE_LABEL: "0.5"}}
     bad = str(hosting.done("POST", f"{SITE}/versions", said)["name"])
     hosting.done("PATCH", f"/v1beta1/{bad}?updateMask=status", {"status": "FINALIZED"})
     parts = cloud.application("bookshop").parts

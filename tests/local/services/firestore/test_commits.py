@@ -17,9 +17,9 @@ from google.api_core.exceptions import (
 from google.cloud import firestore
 from google.cloud.firestore_v1.bulk_writer import BulkWriteFailure
 
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.faults.points import Moment
+from local.faults.points import CallMoment
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
 
 MEBIBYTE = 1024 * 1024
@@ -313,10 +313,10 @@ def test_ids_that_no_document_may_have(client: firestore.Client, name: str) -> N
 def test_an_answer_that_is_lost_after_the_commit(world: FirestoreWorld) -> None:
     """The commit stands: the caller's own create comes back as already existing."""
 
-    def lose_first(call: str, moment: Moment) -> None:
-        if call.endswith("/Commit") and moment is Moment.AFTER:
+    def lose_first(call: str, moment: CallMoment) -> None:
+        if call.endswith("/Commit") and moment is CallMoment.AFTER:
             world.faults.remove(lose_first)
-            raise Refused(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
 
     world.faults.add(lose_first)
     with world.client("lossy") as client, pytest.raises(AlreadyExists):
@@ -353,12 +353,12 @@ from pathlib import Path
 from random import Random
 from local.core.clock import CloudClock
 from local.services.firestore import Concurrency
-from local.services.firestore.engine import Engine
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document, Value, Write
 from local.core.journal import Journal
 
 database = "projects/ops/databases/rollback"
-engine = Engine(
+engine = FirestoreEngine(
     CloudClock(),
     Journal(Path(sys.argv[1])),
     Concurrency.PESSIMISTIC,

@@ -11,7 +11,7 @@ import pytest
 from google.cloud.firestore_v1 import types
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.services.firestore import FirestoreService
 from tests.local.support.firestore import NOON
@@ -85,7 +85,7 @@ def test_a_moment_that_is_gone_by_then(served: Served) -> None:
     served.clock.advance(timedelta(hours=1, seconds=1))
     served.write("0500", gone=True)
 
-    with pytest.raises(Refused, match="too old"):
+    with pytest.raises(StatusError, match="too old"):
         list(names)
 
 

@@ -13,10 +13,10 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.types import GetDocumentRequest
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import Refused
+from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.services.firestore import Concurrency
-from local.services.firestore.engine import Engine
+from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
 
@@ -246,7 +246,7 @@ def test_a_caller_that_is_gone_while_its_write_waits() -> None:
     """The write is given up: it is not carried out when its turn would come."""
     database = "projects/ops/databases/rollback"
     name = f"{database}/documents/a/1"
-    engine = Engine(
+    engine = FirestoreEngine(
         CloudClock(NOON, scale=0),
         Journal(),
         Concurrency.PESSIMISTIC,
@@ -254,14 +254,14 @@ def test_a_caller_that_is_gone_while_its_write_waits() -> None:
         randomness=Random(0),
     )
     token = engine.begin(database, TransactionOptions())
-    with engine.reading(database, GetDocumentRequest.pb()(transaction=token)) as view:
+    with engine.read_request(database, GetDocumentRequest.pb()(transaction=token)) as view:
         view.get(name)
 
-    with pytest.raises(Refused, match="CANCELLED"):
+    with pytest.raises(StatusError, match="CANCELLED"):
         engine.commit(database, [Write(update=Document(name=name))], is_wanted=lambda: False)
     engine.roll_back(database, token)
 
-    with engine.looking() as view:
+    with engine.read_at() as view:
         assert view.get(name) is None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.core.journal import Journal
-from local.services.monitoring import Alerter
+from local.services.monitoring import AlertEvaluator
 from tests.local.support.run import MINUTE, ORIGIN, World, policy, signal
 
 PER_FUNCTION = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
@@ -28,9 +28,11 @@ class Watched:
         self.lose = False
         self.alerter = self.revived()
 
-    def revived(self) -> Alerter:
+    def revived(self) -> AlertEvaluator:
         world = self.world
-        return Alerter(world.application, world.clock, self.journal, world.ingestion, self.publish)
+        return AlertEvaluator(
+            world.application, world.clock, self.journal, world.ingestion, self.publish
+        )
 
     def publish(self, topic: str, body: bytes) -> None:
         if self.lose:

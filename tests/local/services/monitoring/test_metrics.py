@@ -231,10 +231,10 @@ def test_interval_that_runs_backwards_is_refused(world: World) -> None:
 
 def test_what_waits_for_functions(world: World) -> None:
     """A topic's subscription, a trigger's, and a queue: each bears the name of its function."""
-    world.application.of_first_generation("placeOrder")
-    world.application.feed("placeOrder", 41)
-    world.application.feed("findBook", 2)
-    world.application.feed("payOrder", 7, queue=True)
+    world.application.make_first_generation("placeOrder")
+    world.application.connect_events("placeOrder", 41)
+    world.application.connect_events("findBook", 2)
+    world.application.connect_events("payOrder", 7, queue=True)
     world.advance(300)
     now = world.clock.now()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.services.monitoring.promql import NoQuery, Selector, selectors
+from local.services.monitoring.promql import PromqlSyntaxError, Selector, selectors
 
 SERIES = 'run_googleapis_com:request_count{service_name=~"a|b",code!="5"}'
 
@@ -48,7 +48,7 @@ def test_a_query_names_its_series(query: str) -> None:
 )
 def test_what_is_no_query_is_refused(query: str) -> None:
     """With the place at which it ends to be one."""
-    with pytest.raises(NoQuery, match="parse error"):
+    with pytest.raises(PromqlSyntaxError, match="parse error"):
         selectors(query)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.core.grpc_services import Refused
-from local.services.pubsub.resources.filters import parse
+from local.core.grpc_services import StatusError
+from local.services.pubsub.resources.filters import parse_filter
 from tests.local.support.pubsub import SUBSCRIPTION, serving, texts
 
 COM = {"domain": "com", "iana.org/language_tag": "en"}
@@ -46,7 +46,7 @@ COM = {"domain": "com", "iana.org/language_tag": "en"}
 )
 def test_a_message_meets_a_filter(text: str, attributes: dict[str, str], wanted: bool) -> None:
     """The documented operators mean what is documented."""
-    assert parse(text)(attributes) is wanted
+    assert parse_filter(text)(attributes) is wanted
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_a_message_meets_a_filter(text: str, attributes: dict[str, str], wanted:
 )
 def test_a_filter_that_makes_no_sense(text: str) -> None:
     """It is refused."""
-    with pytest.raises(Refused, match="filter"):
-        parse(text)
+    with pytest.raises(StatusError, match="filter"):
+        parse_filter(text)
 
 
 def test_a_subscription_with_a_filter() -> None:

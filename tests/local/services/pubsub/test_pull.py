@@ -15,7 +15,7 @@ from google.api_core.exceptions import (
     NotFound,
 )
 
-from local.faults.points import Moment
+from local.faults.points import CallMoment
 from tests.local.support.pubsub import (
     DEAD_SUBSCRIPTION,
     DEAD_TOPIC,
@@ -301,8 +301,8 @@ def test_a_pull_is_given_up(world: World) -> None:
     """The service stops waiting too, though its clock stands still."""
     ended = threading.Event()
 
-    def notice(call: str, moment: Moment) -> None:
-        if call.endswith("/Pull") and moment is Moment.AFTER:
+    def notice(call: str, moment: CallMoment) -> None:
+        if call.endswith("/Pull") and moment is CallMoment.AFTER:
             ended.set()
 
     world.faults.add(notice)

@@ -14,7 +14,7 @@ from google.api_core.exceptions import InvalidArgument
 from google.auth import jwt
 from google.auth.crypt import RSAVerifier
 
-from local.faults.points import Moment
+from local.faults.points import CallMoment
 from tests.local.support.pubsub import (
     DEAD_SUBSCRIPTION,
     ORIGIN,
@@ -329,8 +329,8 @@ def test_an_endpoint_outside_this_machine(world: World, url: str) -> None:
 def test_a_fault_drops_the_first_push(world: World, endpoint: Endpoint) -> None:
     """A push that a fault stops before it is sent is a failed delivery."""
 
-    def drop(call: str, moment: Moment) -> None:
-        if call == f"push {SUBSCRIPTION}" and moment is Moment.BEFORE:
+    def drop(call: str, moment: CallMoment) -> None:
+        if call == f"push {SUBSCRIPTION}" and moment is CallMoment.BEFORE:
             world.faults.remove(drop)
             raise ConnectionError("dropped")
 
@@ -348,8 +348,8 @@ def test_a_fault_drops_the_first_push(world: World, endpoint: Endpoint) -> None:
 def test_a_fault_loses_the_answer(world: World, endpoint: Endpoint) -> None:
     """An answer that a fault loses does not acknowledge: the endpoint sees the message twice."""
 
-    def lose(call: str, moment: Moment) -> None:
-        if call == f"push {SUBSCRIPTION}" and moment is Moment.AFTER:
+    def lose(call: str, moment: CallMoment) -> None:
+        if call == f"push {SUBSCRIPTION}" and moment is CallMoment.AFTER:
             world.faults.remove(lose)
             raise ConnectionError("lost")
 

@@ -10,54 +10,54 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.domain.commands.command import as_gcloud
+from shared.domain.commands.command import format_gcloud_command
 from shared.domain.incidents import incident
-from shared.domain.incidents.next_actions import after_the_end
+from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
-from tests.support.notices.system_events import dead_letters
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     HOUR,
     MINUTE,
-    asked,
-    failed,
-    newest,
-    notice,
-    order_what_goes,
-    running,
-    say,
+    build_failed_rollback,
+    build_rollback_being_cancelled,
+    build_world_awaiting_approval,
+    find_notice,
+    newest_rollback,
+    order_to_expiring_deployment,
+    publish_command,
 )
 from tests.support.runtime.world import World
 
 
 def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> None:
     """What was in flight settles, nothing is undone, and the incident waits for a person."""
-    world = running()
+    world = build_rollback_being_cancelled()
     done = len(world.ports.world.applied_shifts)
 
     world.pass_time(HOUR)
 
-    one = newest(world)
+    one = newest_rollback(world)
     assert (one.status, one.outcome) == (RollbackStatus.CANCELLED, "cancelled by alice: a test")
     assert one.in_flight == 0
     assert len(world.ports.world.applied_shifts) == done
-    text = notice(world, "rollback.cancelled")["text"]
+    text = find_notice(world, "rollback.cancelled")["text"]
     assert f"{done} of 8 done" in text
     still = world.ports.world.services()["listBooks"].latest_ready
     assert f"shift listBooks: PENDING; it serves {still}" in text
     assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
     """Automation never undoes a person's act, also when it did nothing of its own yet."""
-    world = asked()
+    world = build_world_awaiting_approval()
     bad = world.live
     world.command(command="promote", system="bookshop", mode="act")
     world.settle()
 
-    say(world, "cancel", actor="alice")
+    publish_command(world, "cancel", actor="alice")
     world.alert("0.second")
     world.pass_time(HOUR / 2)
 
@@ -65,18 +65,18 @@ def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
     assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
 
 
-@pytest.mark.parametrize("make", [failed, running])
+@pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
 def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> None:
     """The same target once more, over what still differs from it."""
     world = make()
     world.pass_time(HOUR)
-    first = newest(world)
+    first = newest_rollback(world)
     assert first.plan is not None
 
-    assert say(world, "retry", actor="alice") == ""
+    assert publish_command(world, "retry", actor="alice") == ""
     world.pass_time(HOUR)
 
-    again = newest(world)
+    again = newest_rollback(world)
     assert again.id == f"{first.id}-r2"
     assert again.status is RollbackStatus.SUCCEEDED
     assert again.order is not None
@@ -91,13 +91,13 @@ def test_a_retry_of_a_wider_scenario() -> None:
     world.deploy_bad()
     world.alert("0.x", signal="frontend_unavailable")
     world.pass_time(HOUR)
-    first = newest(world)
+    first = newest_rollback(world)
     assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "the question expired")
 
-    assert say(world, "retry") == ""
+    assert publish_command(world, "retry") == ""
     world.pass_time(HOUR)
 
-    again = newest(world)
+    again = newest_rollback(world)
     assert again.order is not None
     assert again.order.scenario is ScenarioName.COMPLETE
     assert (again.status, world.live) == (RollbackStatus.SUCCEEDED, good)
@@ -107,27 +107,27 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
     """What was asked for stays what was asked for; who retries answers for it."""
     world = World()
     world.deploy_bad()
-    order_what_goes(world, groups=["catalogue"], batch_size=2, auto_confirm=True)
+    order_to_expiring_deployment(world, groups=["catalogue"], batch_size=2, auto_confirm=True)
     world.pass_time(2 * MINUTE)
-    assert newest(world).status is RollbackStatus.NOT_TAKEN
+    assert newest_rollback(world).status is RollbackStatus.NOT_TAKEN
     world.announce("v999")
 
-    say(world, "retry", actor="bob", reason="it is there now")
+    publish_command(world, "retry", actor="bob", reason="it is there now")
 
-    order = newest(world).order
+    order = newest_rollback(world).order
     assert order is not None
     assert (order.target, order.groups, order.batch_size) == ("v999", ("catalogue",), 2)
     assert (order.actor, order.reason, order.auto_confirm) == ("bob", "it is there now", False)
 
 
-@pytest.mark.parametrize("make", [failed, running])
+@pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
 def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     """A person takes the state as it is: resolved, and told."""
     world = make()
     world.pass_time(HOUR)
     live = world.live
 
-    assert say(world, "accept", actor="alice", reason="good enough") == ""
+    assert publish_command(world, "accept", actor="alice", reason="good enough") == ""
     world.pass_time(HOUR)
 
     [trouble] = world.incidents()
@@ -135,32 +135,32 @@ def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     assert trouble.timeline[-1].note == "accepted by alice: good enough"
     assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
     assert world.live == live
-    assert "accepted by alice" in notice(world, "accepted-1")["text"]
-    assert world.broken_laws() == []
+    assert "accepted by alice" in find_notice(world, "accepted-1")["text"]
+    assert world.find_violated_invariants() == []
 
 
 def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     """Nobody has said a word for as long as it was kept: accept is what is left, and it ends."""
-    world = failed()
-    world.ports.store.remove(f"rollbacks/{newest(world).id}")
+    world = build_failed_rollback()
+    world.ports.store.remove(f"rollbacks/{newest_rollback(world).id}")
 
-    assert say(world, "retry").endswith("its rollback kept no more; possible is accept")
-    assert "is kept no more: an order to roll back opens another" in say(world, "undo")
-    assert say(world, "accept", actor="alice", reason="it is old") == ""
+    assert publish_command(world, "retry").endswith("its rollback kept no more; possible is accept")
+    assert "is kept no more: an order to roll back opens another" in publish_command(world, "undo")
+    assert publish_command(world, "accept", actor="alice", reason="it is old") == ""
     world.settle()
 
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: it is old"
     assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
-    assert say(world, "accept").endswith("possible is nothing, it is over")
+    assert publish_command(world, "accept").endswith("possible is nothing, it is over")
 
 
 def test_a_failure_offers_retry_undo_and_accept() -> None:
     """Exactly these, with their command lines."""
-    world = failed()
+    world = build_failed_rollback()
 
-    text = notice(world, "rollback.failed")["text"]
+    text = find_notice(world, "rollback.failed")["text"]
 
     assert "a person may now retry, undo or accept" in text
     lines = [line for line in text.splitlines() if line.startswith("gcloud")]
@@ -181,29 +181,54 @@ def test_what_has_moved_nothing_is_undone_where_it_failed(
     status: RollbackStatus, offered: tuple[str, ...]
 ) -> None:
     """A failure offers its three ends whenever it comes: an earlier rollback may have moved."""
-    ended = replace(newest(failed()), status=status, started_at=None)
+    ended = replace(newest_rollback(build_failed_rollback()), status=status, started_at=None)
 
-    assert after_the_end(ended) == offered
+    assert closing_verbs(ended) == offered
 
 
 def resolved() -> World:
-    world = failed()
-    say(world, "accept")
+    world = build_failed_rollback()
+    publish_command(world, "accept")
     return world
 
 
 @pytest.mark.parametrize(
     ("make", "verb", "content", "why"),
     [
-        (failed, "approve", {}, "FAILED; possible is retry, undo, accept"),
-        (failed, "cancel", {}, "possible is retry, undo, accept"),
-        (asked, "retry", {}, "PARKED; possible is approve, reject, cancel, ack"),
-        (asked, "accept", {}, "possible is approve, reject, cancel, ack"),
-        (asked, "approve", {"plan": "0" * 64}, "another plan now"),
-        (asked, "approve", {"plan": "short"}, "is not a plan's fingerprint"),
-        (asked, "approve", {"rollback": "INC-20260302-001-r2"}, "INC-20260302-001 is"),
-        (asked, "approve", {"incident": "INC-20260302-002"}, "did you mean INC-20260302-001"),
-        (asked, "ack", {"incident": "yesterday"}, "is not an incident such as"),
+        (build_failed_rollback, "approve", {}, "FAILED; possible is retry, undo, accept"),
+        (build_failed_rollback, "cancel", {}, "possible is retry, undo, accept"),
+        (
+            build_world_awaiting_approval,
+            "retry",
+            {},
+            "PARKED; possible is approve, reject, cancel, ack",
+        ),
+        (build_world_awaiting_approval, "accept", {}, "possible is approve, reject, cancel, ack"),
+        (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "another plan now"),
+        (
+            build_world_awaiting_approval,
+            "approve",
+            {"plan": "short"},
+            "is not a plan's fingerprint",
+        ),
+        (
+            build_world_awaiting_approval,
+            "approve",
+            {"rollback": "INC-20260302-001-r2"},
+            "INC-20260302-001 is",
+        ),
+        (
+            build_world_awaiting_approval,
+            "approve",
+            {"incident": "INC-20260302-002"},
+            "did you mean INC-20260302-001",
+        ),
+        (
+            build_world_awaiting_approval,
+            "ack",
+            {"incident": "yesterday"},
+            "is not an incident such as",
+        ),
         (resolved, "retry", {}, "nothing, it is over"),
         (resolved, "ack", {}, "nothing, it is over"),
     ],
@@ -215,7 +240,7 @@ def test_a_wrong_answer_is_told_what_would_be_possible(
     world = make()
     before = world.rollbacks()
 
-    refused = say(world, verb, **content)
+    refused = publish_command(world, verb, **content)
 
     assert why in refused
     assert world.rollbacks() == before
@@ -223,17 +248,17 @@ def test_a_wrong_answer_is_told_what_would_be_possible(
 
 def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
     """It was about the rollback of then."""
-    world = running()
+    world = build_rollback_being_cancelled()
     world.pass_time(MINUTE)
     said_at = world.ports.clock.now()
     late = set_aside(world, "cancel", incident=world.incidents()[-1].id)
     world.ports.clock.advance(MINUTE)
-    say(world, "retry")
+    publish_command(world, "retry")
 
     world.deliver(late, published_at=said_at)
 
-    assert newest(world).cancel_requested == ""
-    assert "began after that was said" in dead_letters(world)[-1]["reason"]
+    assert newest_rollback(world).cancel_requested == ""
+    assert "began after that was said" in read_dead_letters(world)[-1]["reason"]
 
 
 def set_aside(world: World, verb: str, **content: Any) -> Published:
@@ -246,20 +271,20 @@ def set_aside(world: World, verb: str, **content: Any) -> Published:
 
 def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
     """Said twice, and delivered late: one further rollback was wanted, not two."""
-    world = failed()
+    world = build_failed_rollback()
     said_at = world.ports.clock.now()
     late = set_aside(world, "retry", incident=world.incidents()[-1].id)
     world.ports.clock.advance(MINUTE)
     world.command(command="pause")
-    say(world, "retry")
-    say(world, "cancel")
-    assert newest(world).status is RollbackStatus.CANCELLED
+    publish_command(world, "retry")
+    publish_command(world, "cancel")
+    assert newest_rollback(world).status is RollbackStatus.CANCELLED
     before = len(world.rollbacks())
 
     world.deliver(late, published_at=said_at)
 
     assert len(world.rollbacks()) == before
-    assert "began after that was said" in dead_letters(world)[-1]["reason"]
+    assert "began after that was said" in read_dead_letters(world)[-1]["reason"]
 
 
 def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
@@ -267,10 +292,10 @@ def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
     world = World()
     world.deploy_bad()
 
-    order_what_goes(world, groups=["catalogue"], batch_size=2)
+    order_to_expiring_deployment(world, groups=["catalogue"], batch_size=2)
     world.settle()
 
-    prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
+    prepared = find_notice(world, "rollback.escalated")["facts"]["prepared_command"]
     assert '"target":"v999","groups":["catalogue"],"batch_size":2' in prepared
 
 
@@ -278,7 +303,7 @@ def test_a_prepared_command_is_one_word_to_a_shell() -> None:
     """Whatever somebody called a target: who pastes the line runs nothing else."""
     target = "v1'; touch /etc/passwd; echo '"
 
-    prepared = as_gcloud(topics.COMMANDS, {"command": "rollback", "target": target})
+    prepared = format_gcloud_command(topics.COMMANDS, {"command": "rollback", "target": target})
 
     [signed] = re.findall(r"^gcloud [^']*'([^']*)'[^']*$", prepared)
     assert json.loads(signed)["target"] == target
@@ -304,6 +329,6 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    assert newest(world).status is RollbackStatus.CANCELLED
+    assert newest_rollback(world).status is RollbackStatus.CANCELLED
     assert len(world.ports.world.applied_shifts) == 1
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []

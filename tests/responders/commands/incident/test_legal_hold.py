@@ -11,19 +11,21 @@ from shared.core.store import Put
 from shared.domain.incidents import incident
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group
-from shared.domain.retention import KEPT_FOR
-from tests.support.faults.fault_injection import Saboteur, quick, ticks
-from tests.support.notices.system_events import dead_letters
+from shared.domain.retention import RECORD_RETENTION
+from tests.support.faults.fault_injection import FaultInjectorHook, shorten_watch, tick_clock
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 TROUBLE = "INC-20260302-001"
 MANY = replace(
-    quick(),
+    shorten_watch(),
     groups={"all": Group(functions=tuple(f"function{number:03d}" for number in range(230)))},
     group_aliases={},
     probes=(),
-    execution=replace(quick().execution, write_quota=WriteQuota(burst=500, per_second=50.0)),
+    execution=replace(
+        shorten_watch().execution, write_quota=WriteQuota(burst=500, per_second=50.0)
+    ),
 )
 """So many that no single commit holds them, and led back at once: that is tested elsewhere."""
 
@@ -42,10 +44,10 @@ def expiring(world: World) -> set[bool]:
 
 
 def say(world: World, verb: str, **content: Any) -> str:
-    before = len(dead_letters(world))
+    before = len(read_dead_letters(world))
     world.command(command=verb, system=world.policy.system, incident=TROUBLE, **content)
     world.settle()
-    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+    return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
 
 
 def over(world: World) -> World:
@@ -103,7 +105,7 @@ def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() 
 
     assert expiring(world) == {False}
     assert len(list(kept(world))) > 460
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
     assert say(world, "release") == ""
     released = world.ports.clock.now()
@@ -111,13 +113,13 @@ def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() 
 
     times = {at for _, at in kept(world)}
     assert None not in times
-    assert all(at >= released + KEPT_FOR - MINUTE for at in times if at)
-    assert world.broken_laws() == []
+    assert all(at >= released + RECORD_RETENTION - MINUTE for at in times if at)
+    assert world.find_violated_invariants() == []
 
 
 def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
     """What comes later is held too; the rollback itself goes on as if nothing were."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
@@ -128,7 +130,7 @@ def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
 
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
     assert expiring(world) == {False}
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
     due = [
         fields["due_at"]
         for path, fields in world.ports.store.documents.items()
@@ -139,7 +141,7 @@ def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
 
 def test_a_release_overtakes_a_hold_that_goes_on() -> None:
     """The newest word stands."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
@@ -154,25 +156,25 @@ def test_a_release_overtakes_a_hold_that_goes_on() -> None:
 @pytest.mark.parametrize("point", [0, 2, 5, 8, 11])
 def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None:
     """A death between any two of its commits leaves nothing half held for ever."""
-    saboteur = Saboteur(point)
-    world = over(World(saboteur, quick()))
+    saboteur = FaultInjectorHook(point)
+    world = over(World(saboteur, shorten_watch()))
     move_data(world, 700)
     assert len(list(kept(world))) > 750
     saboteur.world = world
     saboteur.active = True
     world.command(command="hold", system=world.policy.system, incident=TROUBLE)
 
-    ticks(world, saboteur, 3)
+    tick_clock(world, saboteur, 3)
 
     assert saboteur.happened
     saboteur.active = False
     assert expiring(world) == {False}
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
     """A notice that is scheduled for long after the end of its incident is held as well."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.deploy_bad()
     world.command(command="rollback", system="bookshop", severity="LOW")
     world.pass_time(30 * MINUTE)
@@ -186,7 +188,7 @@ def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
 
 def test_a_wrong_hold_is_refused() -> None:
     """Twice, or a release of what is not held."""
-    world = over(World(policy=quick(BOOKSHOP)))
+    world = over(World(policy=shorten_watch(BOOKSHOP)))
 
     assert "is not held" in say(world, "release")
     assert say(world, "hold", actor="counsel") == ""

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Mode, Policy
-from tests.support.fakes.runtime.hooks import raising
-from tests.support.rollbacks.drills import drills, say, system
+from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.rollbacks.drills import order_drill, read_drills, read_system
 from tests.support.runtime.world import BOOKSHOP, World
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
@@ -28,9 +28,9 @@ def test_a_drill_changes_nothing_and_is_on_record() -> None:
             asked.append(verb)
 
     world.ports.world.hook = hook
-    say(world, command="drill", id="first", actor="alice")
+    order_drill(world, command="drill", id="first", actor="alice")
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert (done.id, done.agrees, done.target) == ("first", True, "v1")
     assert set(done.rehearsed) == set(world.policy.functions)
     assert done.forecast_seconds > 0
@@ -44,19 +44,19 @@ def test_a_drill_of_a_group() -> None:
     """What it names, and nothing beside it."""
     world = World()
 
-    say(world, command="drill", groups=["catalogue"])
+    order_drill(world, command="drill", groups=["catalogue"])
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert set(done.rehearsed) == set(world.policy.groups["catalogue"].functions)
 
 
 def test_a_drill_that_the_platform_refuses() -> None:
     """Whatever the gates say, it does not agree; the reason is kept."""
     world = World()
-    world.ports.world.hook = raising("platform.dry_run", Rejected("no permission"))
-    say(world, command="drill", functions=["payOrder"])
+    world.ports.world.hook = raise_error("platform.dry_run", Rejected("no permission"))
+    order_drill(world, command="drill", functions=["payOrder"])
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert (done.agrees, done.refused) == (False, {"payOrder": "no permission"})
 
 
@@ -65,9 +65,9 @@ def test_a_drill_keeps_to_the_write_quota() -> None:
     execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=6, per_second=0.01))
     world = World(policy=replace(BOOKSHOP, execution=execution))
 
-    say(world, command="drill")
+    order_drill(world, command="drill")
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket"}
     assert len(done.not_rehearsed) == 5
 
@@ -79,24 +79,24 @@ def test_no_drill_during_an_incident() -> None:
     world.alert()
     world.settle()
 
-    say(world, command="drill")
+    order_drill(world, command="drill")
 
-    assert drills(world) == []
+    assert read_drills(world) == []
 
 
 def test_what_a_promotion_to_act_needs() -> None:
     """As many agreeing drills as the policy asks for, of late; who promoted is on record."""
     world = World(policy=CAREFUL, promoted=False)
-    say(world, command="drill")
-    say(world, command="promote", mode="act", actor="alice")
-    early = system(world).mode
-    say(world, command="promote", mode="ask")
-    say(world, command="drill")
+    order_drill(world, command="drill")
+    order_drill(world, command="promote", mode="act", actor="alice")
+    early = read_system(world).mode
+    order_drill(world, command="promote", mode="ask")
+    order_drill(world, command="drill")
 
-    say(world, command="promote", mode="act", actor="alice")
+    order_drill(world, command="promote", mode="act", actor="alice")
 
-    assert (early, system(world).mode) == (Mode.OBSERVE, Mode.ACT)
-    assert system(world).promoted_by.endswith("alice")
+    assert (early, read_system(world).mode) == (Mode.OBSERVE, Mode.ACT)
+    assert read_system(world).promoted_by.endswith("alice")
 
 
 STEPWISE = replace(
@@ -125,46 +125,46 @@ def test_each_step_of_a_promotion_needs_its_drills(
     """As many as the policy says for it, and one that skips a step those of both."""
     world = World(policy=policy, promoted=False)
     for _ in range(agreeing):
-        say(world, command="drill")
+        order_drill(world, command="drill")
 
     for mode in said:
-        say(world, command="promote", mode=mode)
+        order_drill(world, command="promote", mode=mode)
 
-    assert system(world).mode is reached
+    assert read_system(world).mode is reached
 
 
 def test_a_drill_that_does_not_agree_lets_nobody_ask() -> None:
     """What the platform would have refused is no reason to trust the gates."""
     world = World(policy=STEPWISE, promoted=False)
-    world.ports.world.hook = raising("platform.dry_run", Rejected("no permission"))
-    say(world, command="drill")
+    world.ports.world.hook = raise_error("platform.dry_run", Rejected("no permission"))
+    order_drill(world, command="drill")
 
-    say(world, command="promote", mode="ask")
+    order_drill(world, command="promote", mode="ask")
 
-    assert [done.agrees for done in drills(world)] == [False]
-    assert system(world).mode is Mode.OBSERVE
+    assert [done.agrees for done in read_drills(world)] == [False]
+    assert read_system(world).mode is Mode.OBSERVE
 
 
 def test_the_way_back_to_asking_needs_no_drill() -> None:
     """Whoever takes trust away is not kept from it, however old the drills are."""
     world = World(policy=STEPWISE, promoted=False)
     for _ in range(2):
-        say(world, command="drill")
-    say(world, command="promote", mode="act")
+        order_drill(world, command="drill")
+    order_drill(world, command="promote", mode="act")
     world.ports.clock.advance(STEPWISE.gates.drills_within + timedelta(seconds=1))
 
-    say(world, command="promote", mode="ask")
+    order_drill(world, command="promote", mode="ask")
 
-    assert system(world).mode is Mode.ASK
+    assert read_system(world).mode is Mode.ASK
 
 
 def test_drills_that_are_too_old_prove_nothing() -> None:
     """They count for the policy's time."""
     world = World(policy=CAREFUL, promoted=False)
-    say(world, command="drill")
+    order_drill(world, command="drill")
     world.ports.clock.advance(CAREFUL.gates.drills_within + timedelta(seconds=1))
-    say(world, command="drill")
+    order_drill(world, command="drill")
 
-    say(world, command="promote", mode="act")
+    order_drill(world, command="promote", mode="act")
 
-    assert system(world).mode is Mode.OBSERVE
+    assert read_system(world).mode is Mode.OBSERVE

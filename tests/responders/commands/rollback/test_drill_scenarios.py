@@ -5,24 +5,31 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from responders.support.inventory_reader import take_stock
+from responders.support.inventory_reader import read_inventory
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
+from shared.domain.deployments.inventory.state import WholeInventory, json_fingerprint
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Mode, Rebuilds
-from shared.domain.rollback.drill import Count
+from shared.domain.rollback.drill import DrillStepCount
 from tests.support.fakes.resources import FakeEstate
-from tests.support.rollbacks.bookshop_resources import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.support.rollbacks.drills import drills, say, system
+from tests.support.rollbacks.bookshop_resources import (
+    CARTS,
+    SHOP,
+    SIGNING_IN,
+    add_healthy_resources,
+    build_healthy_shop,
+    deploy_bad_release,
+)
+from tests.support.rollbacks.drills import order_drill, read_drills, read_system
 from tests.support.rollbacks.function_steps import ORDER
-from tests.support.rollbacks.function_steps import world as recorded
+from tests.support.rollbacks.function_steps import build_shop_with_source_copies as recorded
 from tests.support.runtime.world import World
 
 ALL = set(SHOP.functions)
 TEMPLATE, SITE = "publish firebase template", "release shop"
 RULES, SETTINGS = "release rules cloud.firestore", "set identity"
-INDEX = f"create index carts {fingerprint(CARTS.definition)[:8]}"
+INDEX = f"create index carts {json_fingerprint(CARTS.definition)[:8]}"
 EFFECTS = {
     *("platform.shift", "builder.build", "hosting.release", "remote_config.publish"),
     *("rules.create_ruleset", "rules.enforce", "identity.configure", "indexes.create"),
@@ -31,7 +38,7 @@ EFFECTS = {
 
 def everything(world: World) -> tuple[WholeInventory, Inventory]:
     """All that is live."""
-    return take_stock(world.ports, world.policy), world.ports.world.inventory()
+    return read_inventory(world.ports, world.policy), world.ports.world.inventory()
 
 
 def verbs(world: World) -> list[str]:
@@ -59,13 +66,13 @@ def verbs(world: World) -> list[str]:
 )
 def test_a_drill_of_each_scenario(scenario: str, validated: set[str], looked_at: set[str]) -> None:
     """All that it would bring back is tried, also what people are asked about; nothing changes."""
-    world = shop()
-    spoil(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
     before, asked = everything(world), verbs(world)
 
-    say(world, command="drill", scenario=scenario)
+    order_drill(world, command="drill", scenario=scenario)
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert (done.scenario, done.target, done.agrees) == (scenario, "v1", True)
     assert (set(done.rehearsed), set(done.looked_at)) == (validated, looked_at)
     assert (done.refused, done.not_rehearsed) == ({}, ())
@@ -79,29 +86,29 @@ def test_a_drill_of_each_scenario(scenario: str, validated: set[str], looked_at:
 
 def test_a_drill_while_all_is_at_its_target() -> None:
     """Functions and templates are validated as what they are; there is nothing else to look at."""
-    world = shop()
+    world = build_healthy_shop()
 
-    say(world, command="drill", scenario="complete")
+    order_drill(world, command="drill", scenario="complete")
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert done.agrees
-    assert done.kinds == {"publish_template": Count(1), "shift": Count(len(ALL))}
+    assert done.kinds == {"publish_template": DrillStepCount(1), "shift": DrillStepCount(len(ALL))}
 
 
 def test_a_drill_of_a_feature_by_its_functions() -> None:
     """The group that is named, and no configuration."""
-    world = shop()
+    world = build_healthy_shop()
 
-    say(world, command="drill", scenario="feature", groups=["catalogue"])
+    order_drill(world, command="drill", scenario="feature", groups=["catalogue"])
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert set(done.rehearsed) == set(SHOP.groups["catalogue"].functions)
 
 
 def refused(world: World, scenario: str = "complete") -> dict[str, str]:
     """Why which steps are refused in a drill, which agrees where none is."""
-    say(world, command="drill", scenario=scenario)
-    [done] = drills(world)
+    order_drill(world, command="drill", scenario=scenario)
+    [done] = read_drills(world)
     assert done.agrees is (not done.refused)
     return done.refused
 
@@ -116,8 +123,8 @@ def refused(world: World, scenario: str = "complete") -> dict[str, str]:
 )
 def test_a_version_that_a_site_served(status: str | None, why: dict[str, str]) -> None:
     """It must be there to be released again, though a rollback would go on without it."""
-    world = shop()
-    spoil(world, "functions", "sites")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "functions", "sites")
     del world.ports.beside.statuses["shop", "v1"]
     if status is not None:
         world.ports.beside.statuses["shop", "v1"] = status
@@ -130,12 +137,12 @@ def test_a_ruleset_that_is_gone(copied: bool) -> None:
     """It is made again of our copy; without one it cannot come back."""
 
     def furnished(estate: FakeEstate) -> None:
-        furnish(estate)
+        add_healthy_resources(estate)
         if not copied:  # it went before anybody could read it
             del estate.rulesets["r1"]
 
     world = World(policy=SHOP, furnish=furnished)
-    spoil(world, "rules")
+    deploy_bad_release(world, "rules")
     world.ports.beside.rulesets.pop("r1", None)
 
     assert refused(world) == ({} if copied else {RULES: "r1 is gone, and no copy is kept"})
@@ -143,8 +150,8 @@ def test_a_ruleset_that_is_gone(copied: bool) -> None:
 
 def test_a_setting_that_somebody_changes_just_then() -> None:
     """It is neither where the plan begins nor where it leads: the look says so."""
-    world = shop()
-    spoil(world, "identity")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "identity")
 
     def hook(verb: str, side: str) -> None:
         if (verb, side) == ("identity.settings", "after"):
@@ -157,7 +164,7 @@ def test_a_setting_that_somebody_changes_just_then() -> None:
 
 def test_a_template_that_is_not_valid() -> None:
     """The platform says so without publishing it."""
-    world = shop()
+    world = build_healthy_shop()
 
     def hook(verb: str, side: str) -> None:
         if (verb, side) == ("remote_config.validate", "before"):
@@ -171,7 +178,7 @@ def test_a_template_that_is_not_valid() -> None:
 @pytest.mark.parametrize(("verb", "part"), [("hosting.site", "sites"), ("rules.releases", "rules")])
 def test_what_gives_no_answer(verb: str, part: str) -> None:
     """What cannot be seen cannot be rehearsed: that is no agreement."""
-    world = shop()
+    world = build_healthy_shop()
 
     def hook(asked: str, side: str) -> None:
         if (asked, side) == (verb, "before"):
@@ -188,9 +195,9 @@ def test_a_function_that_only_a_rebuild_brings_back() -> None:
     world.ports.world.lose_image(ORDER)
     world.deploy_bad()
 
-    say(world, command="drill")
+    order_drill(world, command="drill")
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert done.agrees
     assert set(done.looked_at) == {ORDER}
     assert set(done.rehearsed) == set(world.policy.functions) - {ORDER}
@@ -202,20 +209,20 @@ def test_a_function_that_is_gone_and_named() -> None:
     world = recorded(Rebuilds.ASK)
     world.ports.world.delete_function(ORDER)
 
-    say(world, command="drill", functions=[ORDER])
+    order_drill(world, command="drill", functions=[ORDER])
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert (done.outcome, done.agrees, set(done.looked_at)) == ("ask", True, {ORDER})
 
 
 def test_a_template_is_validated_within_the_write_quota() -> None:
     """As the shifts: canaries first, then in the plan's order, as far as half of it reaches."""
     execution = replace(SHOP.execution, write_quota=WriteQuota(burst=8, per_second=0.01))
-    world = World(policy=replace(SHOP, execution=execution), furnish=furnish)
+    world = World(policy=replace(SHOP, execution=execution), furnish=add_healthy_resources)
 
-    say(world, command="drill", scenario="complete")
+    order_drill(world, command="drill", scenario="complete")
 
-    [done] = drills(world)
+    [done] = read_drills(world)
     assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket", TEMPLATE}
     assert len(done.not_rehearsed) == 5
 
@@ -235,22 +242,22 @@ STRICT = replace(SHOP, gates=replace(SHOP.gates, drills_before_act=1))
 )
 def test_what_a_promotion_counts(scenario: str, reached: Mode) -> None:
     """Drills of the functions, alone or with all else: trust in a part is none in the whole."""
-    world = World(policy=STRICT, promoted=False, furnish=furnish)
-    say(world, command="drill", scenario=scenario)
+    world = World(policy=STRICT, promoted=False, furnish=add_healthy_resources)
+    order_drill(world, command="drill", scenario=scenario)
 
-    say(world, command="promote", mode="act")
+    order_drill(world, command="promote", mode="act")
 
-    assert [done.agrees for done in drills(world)] == [True]
-    assert system(world).mode is reached
+    assert [done.agrees for done in read_drills(world)] == [True]
+    assert read_system(world).mode is reached
 
 
 def test_what_is_told() -> None:
     """How many steps of each kind, and what the plan leaves to be known."""
-    world = shop()
-    spoil(world, "sites", "indexes")
+    world = build_healthy_shop()
+    deploy_bad_release(world, "sites", "indexes")
     del world.ports.beside.statuses["shop", "v1"]
 
-    say(world, command="drill", scenario="complete")
+    order_drill(world, command="drill", scenario="complete")
 
     [text] = {str(one.notice["text"]) for one in world.ports.sender.sent if "drill" in one.key}
     assert "shift: 8 validated" in text

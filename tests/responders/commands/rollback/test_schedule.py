@@ -9,10 +9,14 @@ import pytest
 
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import went_back
-from tests.support.faults.fault_injection import Fault, Saboteur, ticks
-from tests.support.rollbacks.bookshop_resources import SIGNING_IN, shop, spoil
-from tests.support.runtime.switches import iso, say, text
+from tests.support.decision.outages import shifted_functions
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
+from tests.support.rollbacks.bookshop_resources import (
+    SIGNING_IN,
+    build_healthy_shop,
+    deploy_bad_release,
+)
+from tests.support.runtime.switches import iso_time_after, notice_lines, publish_command
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -20,15 +24,15 @@ HOUR = timedelta(hours=1)
 FEATURE = {"system": "bookshop", "scenario": "feature", "severity": "MEDIUM"}
 
 
-def spoiled(hook: Saboteur | None = None) -> World:
+def spoiled(hook: FaultInjectorHook | None = None) -> World:
     """A feature that a person takes back: a group of functions, and the template."""
-    world = shop(hook) if hook else shop()
-    spoil(world, "signing in", "remote_config")
+    world = build_healthy_shop(hook) if hook else build_healthy_shop()
+    deploy_bad_release(world, "signing in", "remote_config")
     return world
 
 
 def plan(world: World, after: timedelta, **more: Any) -> str:
-    return say(world, "rollback", **FEATURE, at=iso(world, after), **more)
+    return publish_command(world, "rollback", **FEATURE, at=iso_time_after(world, after), **more)
 
 
 def colour(world: World) -> str:
@@ -47,18 +51,18 @@ def test_a_feature_that_is_planned(
     assert plan(world, HOUR, **named) == ""
 
     world.pass_time(44 * MINUTE)
-    assert [len(text(world, event)) for event in ("planned", "planned-soon")] == [1, 0]
+    assert [len(notice_lines(world, event)) for event in ("planned", "planned-soon")] == [1, 0]
     world.pass_time(10 * MINUTE)
-    [soon] = text(world, "planned-soon")
+    [soon] = notice_lines(world, "planned-soon")
     assert "unplan" in soon
-    assert (world.incidents(), colour(world), went_back(world)) == ([], "blue", set())
+    assert (world.incidents(), colour(world), shifted_functions(world)) == ([], "blue", set())
     world.pass_time(20 * MINUTE)
 
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
-    assert (colour(world), went_back(world)) == (template, functions)
+    assert (colour(world), shifted_functions(world)) == (template, functions)
     assert world.incidents()[0].severity == "MEDIUM"
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,9 @@ def test_what_is_not_planned(change: dict[str, Any], reason: str) -> None:
     """Only a feature, and nothing that is grave: that does not wait."""
     world = spoiled()
 
-    refused = say(world, "rollback", **{**FEATURE, "at": iso(world, HOUR), **change})
+    refused = publish_command(
+        world, "rollback", **{**FEATURE, "at": iso_time_after(world, HOUR), **change}
+    )
 
     assert reason in refused
 
@@ -86,14 +92,14 @@ def test_a_plan_that_is_called_off() -> None:
     world = spoiled()
     plan(world, HOUR)
 
-    say(world, "unplan", system="bookshop")
+    publish_command(world, "unplan", system="bookshop")
     world.pass_time(2 * HOUR)
 
     assert (world.incidents(), colour(world)) == ([], "blue")
-    assert text(world, "planned-soon") == []
-    assert len(text(world, "unplanned")) == 1
-    say(world, "unplan", system="bookshop")
-    assert len(text(world, "unplanned")) == 1
+    assert notice_lines(world, "planned-soon") == []
+    assert len(notice_lines(world, "unplanned")) == 1
+    publish_command(world, "unplan", system="bookshop")
+    assert len(notice_lines(world, "unplanned")) == 1
 
 
 def test_a_plan_whose_time_finds_trouble() -> None:
@@ -108,7 +114,7 @@ def test_a_plan_whose_time_finds_trouble() -> None:
 
     [trouble] = world.incidents()
     assert trouble.signal == "frontend_unavailable"
-    assert f"not begun: it yields to {trouble.id}" in text(world, "not-begun")[0]
+    assert f"not begun: it yields to {trouble.id}" in notice_lines(world, "not-begun")[0]
 
 
 def test_a_plan_that_nobody_could_begin_in_time() -> None:
@@ -120,14 +126,14 @@ def test_a_plan_that_nobody_could_begin_in_time() -> None:
     world.pass_time(10 * MINUTE)
 
     assert world.incidents() == []
-    assert "too late" in text(world, "not-begun")[0]
+    assert "too late" in notice_lines(world, "not-begun")[0]
 
 
 @pytest.mark.parametrize("verb", ["remote_config.publish", "platform.shift"])
 def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     """It begins nothing more, and the worse trouble is judged at once, and cured."""
     world = spoiled()
-    spoil(world, "sites")
+    deploy_bad_release(world, "sites")
     estate = world.ports.beside
     told: list[str] = []
 
@@ -158,7 +164,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     assert one.severity == "CRITICAL"
     world.pass_time(HOUR)
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("signal", ["slow_response", "performance_degraded"])
@@ -183,32 +189,38 @@ def test_trouble_that_is_no_worse(signal: str) -> None:
     assert world.rollbacks()[0].status not in (RollbackStatus.CANCELLED, RollbackStatus.FAILED)
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     """From the plan to the end of its watch, with one fault in it."""
     world = spoiled(saboteur)
     saboteur.world, saboteur.active = world, True
-    said: dict[str, Any] = {**FEATURE, "groups": ["authentication"], "at": iso(world, 2 * MINUTE)}
+    said: dict[str, Any] = {
+        **FEATURE,
+        "groups": ["authentication"],
+        "at": iso_time_after(world, 2 * MINUTE),
+    }
     world.command(command="rollback", id="mine", **said)
-    ticks(world, saboteur, 22, timedelta(seconds=30))
+    tick_clock(world, saboteur, 22, timedelta(seconds=30))
     saboteur.active = False
     return world
 
 
-def points() -> list[tuple[int, Fault]]:
+def points() -> list[tuple[int, InjectedFault]]:
     """Each commit and effect up to the last shift, found by counting."""
-    counted = Saboteur()
+    counted = FaultInjectorHook()
     run(counted)
     last = max(place for place, point in enumerate(counted.points) if "shift" in point)
     return [
-        (place, fault) for place in range(last + 1) for fault in (Fault.CRASH, Fault.LOST_ANSWER)
+        (place, fault)
+        for place in range(last + 1)
+        for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
     ]
 
 
 @pytest.mark.parametrize(("point", "fault"), points())
-def test_a_fault_on_the_way_of_a_plan(point: int, fault: Fault) -> None:
+def test_a_fault_on_the_way_of_a_plan(point: int, fault: InjectedFault) -> None:
     """Wherever it dies, or hears nothing, it begins once, at its time, and is back."""
-    world = run(Saboteur(point, fault))
+    world = run(FaultInjectorHook(point, fault))
 
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
-    assert went_back(world) == set(SIGNING_IN)
-    assert world.broken_laws() == []
+    assert shifted_functions(world) == set(SIGNING_IN)
+    assert world.find_violated_invariants() == []

@@ -8,16 +8,16 @@ import pytest
 
 from shared.core.store import Document
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import GLOBAL
+from shared.domain.system import GLOBAL_CONTROLS_PATH
 from tests.support.runtime.switches import (
     HOUR,
     MINUTE,
     SYSTEM,
-    escalated,
-    in_the_middle,
-    iso,
-    say,
-    text,
+    build_frozen_escalation,
+    iso_time_after,
+    notice_lines,
+    publish_after_second_shift,
+    publish_command,
 )
 from tests.support.runtime.world import World
 
@@ -27,14 +27,19 @@ def test_a_freeze_leaves_everything_to_people(where: dict[str, str]) -> None:
     """In its window automation escalates with the prepared command; after it, it acts again."""
     world = World()
     stable = world.live
-    say(world, "freeze", **{"from": iso(world, 5 * MINUTE), "until": iso(world, HOUR)}, **where)
+    publish_command(
+        world,
+        "freeze",
+        **{"from": iso_time_after(world, 5 * MINUTE), "until": iso_time_after(world, HOUR)},
+        **where,
+    )
     world.deploy_bad()
     bad = world.live
 
     world.alert()
     world.pass_time(10 * MINUTE)
     assert world.live == bad
-    assert '"command":"rollback"' in text(world, "rollback.escalated")[0]
+    assert '"command":"rollback"' in notice_lines(world, "rollback.escalated")[0]
     world.pass_time(HOUR)
     world.alert("0.later")
     world.pass_time(HOUR)
@@ -46,7 +51,7 @@ def test_a_freeze_that_is_said_in_another_time_zone_is_told_in_ours() -> None:
     """Everything that is read of it says UTC."""
     world = World()
 
-    say(world, "freeze", until="2026-03-02T20:00:00+05:00")
+    publish_command(world, "freeze", until="2026-03-02T20:00:00+05:00")
 
     [record] = [
         one
@@ -67,7 +72,7 @@ def test_a_time_that_utc_does_not_have(verb: str, content: dict[str, str]) -> No
     """It is refused with a word, and not by a crash that comes again."""
     world = World()
 
-    assert say(world, verb, **content) == "9999-12-31T23:59:59-14:00 is no time in UTC"
+    assert publish_command(world, verb, **content) == "9999-12-31T23:59:59-14:00 is no time in UTC"
 
 
 def test_an_order_waits_for_the_end_of_a_freeze() -> None:
@@ -75,9 +80,9 @@ def test_an_order_waits_for_the_end_of_a_freeze() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    say(world, "freeze", until=iso(world, 2 * MINUTE))
+    publish_command(world, "freeze", until=iso_time_after(world, 2 * MINUTE))
 
-    say(world, "rollback", system="bookshop")
+    publish_command(world, "rollback", system="bookshop")
     world.settle()
     assert world.rollbacks()[0].status is RollbackStatus.DECIDING
     world.pass_time(HOUR)
@@ -90,18 +95,18 @@ def test_a_freeze_in_the_middle_stops_before_the_next_effect() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    in_the_middle(world, "freeze", until=iso(world, 5 * HOUR))
+    publish_after_second_shift(world, "freeze", until=iso_time_after(world, 5 * HOUR))
     world.alert()
     world.pass_time(10 * MINUTE)
     shifts = len(world.ports.world.applied_shifts)
     assert shifts < 8
 
-    say(world, "unfreeze")
+    publish_command(world, "unfreeze")
     world.pass_time(HOUR)
 
     assert world.live == stable
     assert {"rollback.frozen", "rollback.unfrozen"} <= set(world.events(world.rollbacks()[0]))
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("latency", [0, 60])
@@ -115,7 +120,7 @@ def test_while_all_is_on_its_way_nobody_asks_the_switches(
     honest = world.ports.store.get
 
     def get(path: str) -> Document:
-        if path == GLOBAL:
+        if path == GLOBAL_CONTROLS_PATH:
             asked.append(world.ports.clock.monotonic())
         return honest(path)
 
@@ -130,10 +135,10 @@ def test_while_all_is_on_its_way_nobody_asks_the_switches(
 
 def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
     """Break-glass works, and nobody can say that they did not hear of it."""
-    world = escalated()
+    world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
 
-    say(
+    publish_command(
         world,
         "rollback",
         system="bookshop",
@@ -154,15 +159,15 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
         channel.name for channel in world.policy.channels
     }
     assert "all is down" in told[0].notice["text"]
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_an_override_leaves_what_its_review_needs() -> None:
     """Who, by what right, for which incident, what was skipped: kept, and in the trail."""
-    world = escalated()
+    world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
     order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
-    say(world, "rollback", **order, actor="alice", reason="all is down")
+    publish_command(world, "rollback", **order, actor="alice", reason="all is down")
     world.pass_time(HOUR)
 
     forced = world.rollbacks()[-1]
@@ -182,7 +187,7 @@ def test_an_order_without_override_leaves_no_review() -> None:
     world = World()
     world.deploy_bad()
 
-    say(world, "rollback", system="bookshop")
+    publish_command(world, "rollback", system="bookshop")
     world.pass_time(HOUR)
 
     assert world.rollbacks()[-1].overrides == ()
@@ -190,12 +195,12 @@ def test_an_order_without_override_leaves_no_review() -> None:
 
 def test_an_override_stops_at_the_kill_switch() -> None:
     """Nothing is above it."""
-    world = escalated()
+    world = build_frozen_escalation()
     bad = world.live
-    say(world, "pause")
+    publish_command(world, "pause")
 
     order = {"system": "bookshop", "override": True, "incident": world.incidents()[-1].id}
-    say(world, "rollback", **order)
+    publish_command(world, "rollback", **order)
     world.pass_time(HOUR)
 
     assert world.live == bad
@@ -206,30 +211,32 @@ def test_an_unfreeze_that_comes_late_lifts_nothing_that_was_said_after_it() -> N
     world = World()
     said_at = world.ports.clock.now()
     world.ports.clock.advance(MINUTE)
-    say(world, "freeze", until=iso(world, HOUR))
+    publish_command(world, "freeze", until=iso_time_after(world, HOUR))
     world.command(command="unfreeze")
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
 
     world.deliver(late, published_at=said_at)
-    assert len(world.ports.store.documents[GLOBAL]["freezes"]) == 1
+    assert len(world.ports.store.documents[GLOBAL_CONTROLS_PATH]["freezes"]) == 1
     world.ports.clock.advance(MINUTE)
-    say(world, "unfreeze")
-    world.command(command="freeze", until=iso(world, HOUR))
+    publish_command(world, "unfreeze")
+    world.command(command="freeze", until=iso_time_after(world, HOUR))
     late = world.waiting()[-1]
     world.ports.bus.messages.remove(late)
     world.deliver(late, published_at=said_at)
 
-    assert world.ports.store.documents[GLOBAL]["freezes"] == []
+    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["freezes"] == []
 
 
 def test_windows_that_are_over_are_dropped_and_there_is_a_limit() -> None:
     """The document stays small."""
     world = World()
-    say(world, "freeze", system="bookshop", until=iso(world, MINUTE))
+    publish_command(world, "freeze", system="bookshop", until=iso_time_after(world, MINUTE))
     world.ports.clock.advance(2 * MINUTE)
     for _ in range(51):
-        refused = say(world, "freeze", system="bookshop", until=iso(world, HOUR))
+        refused = publish_command(
+            world, "freeze", system="bookshop", until=iso_time_after(world, HOUR)
+        )
 
     assert len(world.ports.store.documents[SYSTEM]["freezes"]) == 50
     assert "50 freeze windows" in refused

@@ -10,9 +10,17 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import GLOBAL, Pause, Paused, paused
-from tests.support.notices.system_events import dead_letters
-from tests.support.runtime.switches import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
+from shared.domain.system import GLOBAL_CONTROLS_PATH, Pause, PauseState, pause_state
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.runtime.switches import (
+    HOUR,
+    MINUTE,
+    SYSTEM,
+    iso_time_after,
+    notice_lines,
+    publish_after_second_shift,
+    publish_command,
+)
 from tests.support.runtime.world import World
 
 
@@ -21,34 +29,36 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     """The count is shown; once nothing is, PAUSED is told, on record and once, with that count."""
     world = World()
     world.deploy_bad()
-    in_flight = in_the_middle(world, "pause", **where)
+    in_flight = publish_after_second_shift(world, "pause", **where)
     world.alert()
 
     world.pass_time(timedelta(seconds=20))  # no sweep of the clock helps
     world.settle()
 
     record = world.ports.store.documents["commands/in-the-middle"]
-    kept = world.ports.store.documents[SYSTEM if where else GLOBAL]["pause"]
+    kept = world.ports.store.documents[SYSTEM if where else GLOBAL_CONTROLS_PATH]["pause"]
     assert decode(Pause, kept).reached_at is not None
     assert in_flight[0] > 0
     reached = f"PAUSED: nothing is in flight any more, {in_flight[0]} were when it was said"
     assert (record["result"], record["due_at"]) == (reached, None)
-    assert [f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in text(world, "pause:")]
+    assert [
+        f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in notice_lines(world, "pause:")
+    ]
     world.pass_time(5 * MINUTE)
-    assert [reached in one for one in text(world, "paused:")] == [True]
+    assert [reached in one for one in notice_lines(world, "paused:")] == [True]
     chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
     told = world.ports.store.documents[chain]
     assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
     [one] = world.rollbacks()
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
-    assert "nothing is in flight" in text(world, "rollback.held")[0]
+    assert "nothing is in flight" in notice_lines(world, "rollback.held")[0]
 
 
 def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() -> None:
     """What is not in force any more is over, silently."""
     world = World()
     world.deploy_bad()
-    in_the_middle(world, "pause")
+    publish_after_second_shift(world, "pause")
     world.alert()
     message = world.waiting()[-1]
     world.ports.bus.messages.remove(message)
@@ -60,20 +70,20 @@ def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() 
     record = world.ports.store.documents["commands/in-the-middle"]
     assert record["due_at"] is not None
 
-    say(world, "resume")
+    publish_command(world, "resume")
     world.pass_time(HOUR)
 
     assert record is not world.ports.store.documents["commands/in-the-middle"]
     assert world.ports.store.documents["commands/in-the-middle"]["due_at"] is None
-    assert text(world, "paused:") == []
-    assert world.broken_laws() == []
+    assert notice_lines(world, "paused:") == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_pause_that_is_lifted_during_the_look_is_not_told_as_reached() -> None:
     """What the look has found and what is in force are one commit, or none."""
     world = World()
     world.deploy_bad()
-    in_the_middle(world, "pause")
+    publish_after_second_shift(world, "pause")
     world.alert()
     while world.rollbacks() == [] or world.rollbacks()[0].held_since is None:
         message = world.waiting()[0]
@@ -93,16 +103,16 @@ def test_a_pause_that_is_lifted_during_the_look_is_not_told_as_reached() -> None
     world.pass_time(HOUR)
 
     assert lifted
-    assert text(world, "paused:") == []
-    assert world.ports.store.documents[GLOBAL]["pause"] is None
-    assert world.broken_laws() == []
+    assert notice_lines(world, "paused:") == []
+    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"] is None
+    assert world.find_violated_invariants() == []
 
 
 def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     """It is due until it is told: the clock hands it on."""
     world = World()
     world.deploy_bad()
-    in_the_middle(world, "pause")
+    publish_after_second_shift(world, "pause")
     world.alert()
     seen: list[bool] = []
 
@@ -117,7 +127,9 @@ def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     world.ports.bus.hook = die
     world.pass_time(5 * MINUTE)
 
-    assert [one.startswith("all systems: PAUSED") for one in text(world, "paused:")] == [True]
+    assert [one.startswith("all systems: PAUSED") for one in notice_lines(world, "paused:")] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize("lifted", ["resume", "resume and work"])
@@ -125,7 +137,7 @@ def test_the_time_of_an_earlier_pause_is_not_counted_with_a_later_one(lifted: st
     """A rollback is given up for one long hold, not for the sum of several."""
     world = World()
     world.deploy_bad()
-    in_the_middle(world, "pause")
+    publish_after_second_shift(world, "pause")
     world.alert()
     world.pass_time(20 * MINUTE)
 
@@ -151,9 +163,9 @@ def test_what_status_shows_of_a_pause_is_what_was_told() -> None:
     at = World().ports.clock.now()
     requested = Pause("ada", at, "we look")
 
-    assert paused(None) is Paused.NO
-    assert paused(requested) is Paused.REQUESTED
-    assert paused(replace(requested, reached_at=at)) is Paused.YES
+    assert pause_state(None) is PauseState.NO
+    assert pause_state(requested) is PauseState.REQUESTED
+    assert pause_state(replace(requested, reached_at=at)) is PauseState.YES
 
 
 def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
@@ -177,7 +189,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
 
     record = world.ports.store.documents["commands/while-it-decides"]
     assert said == [RollbackStatus.DECIDING]
-    assert text(world, "pause:")[0].startswith("all systems: PAUSE_REQUESTED, 0 in flight")
+    assert notice_lines(world, "pause:")[0].startswith("all systems: PAUSE_REQUESTED, 0 in flight")
     assert (record["result"], record["due_at"]) == (
         "PAUSED: nothing is in flight any more, 0 were when it was said",
         None,
@@ -189,7 +201,7 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
     """People are paged; what was stopped between two effects stays there until they say more."""
     world = World()
     world.deploy_bad()
-    in_the_middle(world, "pause", expires="10m", actor="alice")
+    publish_after_second_shift(world, "pause", expires="10m", actor="alice")
     world.alert()
     world.pass_time(9 * MINUTE)
     shifts = list(world.ports.world.applied_shifts)
@@ -197,7 +209,9 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
 
     world.pass_time(10 * MINUTE)
 
-    assert {"still paused by alice" in one for one in text(world, "pause-expired")} == {True}
+    assert {"still paused by alice" in one for one in notice_lines(world, "pause-expired")} == {
+        True
+    }
     assert world.ports.world.applied_shifts == shifts
     [one] = world.rollbacks()
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
@@ -208,7 +222,7 @@ def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
     """Nothing has to settle."""
     world = World()
 
-    say(world, "pause", id="now")
+    publish_command(world, "pause", id="now")
 
     assert world.ports.store.documents["commands/now"]["result"] == "PAUSED, 0 in flight"
 
@@ -217,28 +231,30 @@ def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
 def test_a_pause_that_was_to_be_over_is_paged_and_lifts_nothing(expires: str | None) -> None:
     """A person resumes; the clock only reminds them."""
     world = World()
-    say(world, "pause", expires=expires or iso(world, 2 * HOUR), actor="alice")
+    publish_command(
+        world, "pause", expires=expires or iso_time_after(world, 2 * HOUR), actor="alice"
+    )
 
     world.pass_time(2 * HOUR - MINUTE)
-    assert text(world, "pause-expired") == []
+    assert notice_lines(world, "pause-expired") == []
     world.pass_time(2 * MINUTE)
 
-    assert "still paused by alice" in text(world, "pause-expired")[0]
-    assert world.ports.store.documents[GLOBAL]["pause"]["actor"] == "alice"
+    assert "still paused by alice" in notice_lines(world, "pause-expired")[0]
+    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "alice"
 
 
 @pytest.mark.parametrize("then", [["resume"], ["resume", "pause"], ["pause"]])
 def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -> None:
     """What was lifted, or said anew, is not expired."""
     world = World()
-    say(world, "pause", expires="2h")
+    publish_command(world, "pause", expires="2h")
     for verb in then:
         world.ports.clock.advance(MINUTE)
-        say(world, verb)
+        publish_command(world, verb)
 
     world.pass_time(3 * HOUR)
 
-    assert text(world, "pause-expired") == []
+    assert notice_lines(world, "pause-expired") == []
     reminders = [
         fields["status"]
         for path, fields in world.ports.store.documents.items()
@@ -284,8 +300,8 @@ def test_a_wrong_switch_is_refused_with_what_would_be_right(
     world.command(**content)
     world.settle()
 
-    assert why in dead_letters(world)[-1]["reason"]
-    assert GLOBAL not in world.ports.store.documents
+    assert why in read_dead_letters(world)[-1]["reason"]
+    assert GLOBAL_CONTROLS_PATH not in world.ports.store.documents
 
 
 def changed(world: World, verb: str) -> dict[str, Any]:
@@ -304,18 +320,18 @@ def test_a_switch_tells_what_it_was_before(where: dict[str, str]) -> None:
     """The event of each switch holds both sides, so that nobody has to reckon back."""
     world = World()
 
-    say(world, "pause", actor="alice", reason="we look", **where)
+    publish_command(world, "pause", actor="alice", reason="we look", **where)
     [before, after] = changed(world, "pause")["pause"]
     assert (before, after["actor"], after["reason"]) == (None, "alice", "we look")
     world.ports.clock.advance(MINUTE)
-    say(world, "resume", **where)
+    publish_command(world, "resume", **where)
     [before, after] = changed(world, "resume")["pause"]
     assert (before["actor"], after) == ("alice", None)
-    say(world, "freeze", until=iso(world, HOUR), actor="bob", **where)
+    publish_command(world, "freeze", until=iso_time_after(world, HOUR), actor="bob", **where)
     [before, after] = changed(world, "freeze")["freezes"]
     assert (before, "frozen by bob until" in after) == ("", True)
     world.ports.clock.advance(MINUTE)
-    say(world, "unfreeze", **where)
+    publish_command(world, "unfreeze", **where)
     [before, after] = changed(world, "unfreeze")["freezes"]
     assert ("frozen by bob until" in before, after) == (True, "")
 
@@ -325,23 +341,25 @@ def test_a_promotion_is_told_with_what_it_was_before() -> None:
     world = World()
     world.ports.clock.advance(MINUTE)
 
-    say(world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week")
+    publish_command(
+        world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week"
+    )
 
     assert changed(world, "promote") == {"mode": ["act", "ask"]}
-    said = text(world, "promote")[-1]
+    said = notice_lines(world, "promote")[-1]
     assert "automation may ask, before act, by alice: a bad week" in said
 
 
 def late(world: World, verb: str, after: timedelta, **content: Any) -> str:
     """Say it, and deliver it so much later; why it was refused, or ""."""
-    before = len(dead_letters(world))
+    before = len(read_dead_letters(world))
     said_at = world.ports.clock.now()
     world.command(command=verb, **content)
     message = world.waiting()[-1]
     world.ports.bus.messages.remove(message)
     world.ports.clock.advance(after)
     world.deliver(message, published_at=said_at)
-    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+    return str(next((one["reason"] for one in read_dead_letters(world)[before:]), ""))
 
 
 def test_a_pause_that_comes_after_its_own_reminder_is_still_a_pause() -> None:
@@ -351,8 +369,8 @@ def test_a_pause_that_comes_after_its_own_reminder_is_still_a_pause() -> None:
     assert late(world, "pause", 20 * MINUTE, expires="5m") == ""
     world.pass_time(MINUTE)
 
-    assert world.ports.store.documents[GLOBAL]["pause"]["actor"] == "somebody"
-    assert "still paused by somebody" in text(world, "pause-expired")[0]
+    assert world.ports.store.documents[GLOBAL_CONTROLS_PATH]["pause"]["actor"] == "somebody"
+    assert "still paused by somebody" in notice_lines(world, "pause-expired")[0]
 
 
 def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
@@ -363,7 +381,7 @@ def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
     earlier = world.waiting()[-1]
     world.ports.bus.messages.remove(earlier)
     world.ports.clock.advance(MINUTE)
-    say(world, "promote", system="bookshop", mode="observe")
+    publish_command(world, "promote", system="bookshop", mode="observe")
 
     world.deliver(earlier, published_at=said_at)
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.derived_data import after_repair
+from responders.rollback.derived_data import build_regeneration_batches
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.data_rules import Collection, Derived
-from tests.support.faults.fault_injection import Fault, Saboteur, ticks
-from tests.support.runtime.switches import say, text
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
+from tests.support.runtime.switches import notice_lines, publish_command
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -32,7 +32,9 @@ COUNTED = ("store.commit", "bus.publish")
 
 def ask(world: World, **content: Any) -> str:
     """Why it was refused to ask for what is made from books; empty: it was not."""
-    return say(world, "regenerate", **{"system": "bookshop", "collection": "books", **content})
+    return publish_command(
+        world, "regenerate", **{"system": "bookshop", "collection": "books", **content}
+    )
 
 
 def heard(world: World) -> list[tuple[str, dict[str, Any]]]:
@@ -59,7 +61,7 @@ def test_each_declared_topic_is_asked_once() -> None:
         ("draw-again", {**said, "fields": ["cover", "thumbnail"]}),
         ("print-again", {**said, "fields": []}),
     ]
-    told = text(world, "regenerate")
+    told = notice_lines(world, "regenerate")
     assert told == ["bookshop: what is made from books was asked for on draw-again, print-again"]
     event = world.ports.store.documents["systems/bookshop/audit/regenerate:mine"]
     assert event["facts"] == {"result": told[0].removeprefix("bookshop: ")}
@@ -123,7 +125,7 @@ def test_a_topic_that_takes_nothing(error: Exception, hours: int, told: str) -> 
     world.ports.clock.advance(timedelta(hours=hours))
     world.pass_time(2 * MINUTE)
 
-    assert [told in one for one in text(world, "regenerate")] == [True] * bool(told)
+    assert [told in one for one in notice_lines(world, "regenerate")] == [True] * bool(told)
 
 
 def refusing_once(error: Exception) -> Any:
@@ -138,28 +140,28 @@ def refusing_once(error: Exception) -> Any:
     return refuse
 
 
-def run(saboteur: Saboteur) -> World:
+def run(saboteur: FaultInjectorHook) -> World:
     """The command, carried out while something goes wrong once."""
     world = World(policy=SHOP, hook=saboteur)
     saboteur.world, saboteur.active = world, True
     world.command(command="regenerate", id="mine", system="bookshop", collection="books")
-    ticks(world, saboteur, 6)
+    tick_clock(world, saboteur, 6)
     saboteur.active = False
     return world
 
 
-def points() -> list[tuple[int, Fault]]:
+def points() -> list[tuple[int, InjectedFault]]:
     """Every commit and every message."""
-    counted = Saboteur(counted=COUNTED)
+    counted = FaultInjectorHook(counted=COUNTED)
     run(counted)
-    faults = (Fault.CRASH, Fault.LOST_ANSWER)
+    faults = (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
     return [(place, fault) for place in range(len(counted.points)) for fault in faults]
 
 
 @pytest.mark.parametrize(("point", "fault"), points())
-def test_a_fault_while_it_is_asked_for(point: int, fault: Fault) -> None:
+def test_a_fault_while_it_is_asked_for(point: int, fault: InjectedFault) -> None:
     """Wherever it dies, or hears nothing: each topic is asked, a repeat is known by its id."""
-    world = run(Saboteur(point, fault, COUNTED))
+    world = run(FaultInjectorHook(point, fault, COUNTED))
 
     said = heard(world)
     assert {topic for topic, _ in said} == {"draw-again", "print-again"}
@@ -167,7 +169,7 @@ def test_a_fault_while_it_is_asked_for(point: int, fault: Fault) -> None:
     assert {one["id"] for _, one in said} == {"mine"}
     told = {one.key for one in world.ports.sender.sent if "mine:regenerate" in one.key}
     assert len(told) == 1
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
@@ -175,7 +177,7 @@ def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
     paths = [f"books/{n:05}{'x' * 1400}" for n in range(9000)]
     others = ["orders/1", "shelves/1/books/1"]
     now = World(policy=SHOP).ports.clock.now()
-    parts = list(after_repair(SHOP, "INC-1", [*reversed(paths), *others], now))
+    parts = list(build_regeneration_batches(SHOP, "INC-1", [*reversed(paths), *others], now))
 
     records = [one for part in parts for one in part]
     named = [path for one in records for path in one.fields["answer"]["documents"]]
@@ -184,7 +186,7 @@ def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
     assert max(len(msgspec.json.encode(one.fields)) for one in records) < 2**20
     assert max(len(msgspec.json.encode(part)) for part in parts) < 9 * 2**20
     assert 1 < len(parts) < 5
-    again = after_repair(SHOP, "INC-1", [*paths, *others], now + MINUTE / 7)
+    again = build_regeneration_batches(SHOP, "INC-1", [*paths, *others], now + MINUTE / 7)
     assert [[one.path for one in part] for part in again] == [
         [one.path for one in part] for part in parts
     ]

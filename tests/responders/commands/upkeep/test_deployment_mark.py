@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 
 from shared.domain.deployments.deployment import DeploymentStatus
-from tests.support.notices.system_events import dead_letters
-from tests.support.rollbacks.deployments import MINUTE, deploy, hint, others, recorded
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.deployments import (
+    MINUTE,
+    deploy_release,
+    later_deployments,
+    publish_audit_hint,
+    read_deployments,
+)
 from tests.support.runtime.world import World
 
 
@@ -29,7 +35,7 @@ def test_a_person_knows_better(how: str, status: DeploymentStatus) -> None:
 
     mark(world, how, "v2", reason="tried by hand")
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.expires_at) == (status, None)
     assert one.reason.endswith("anna: tried by hand")
 
@@ -45,7 +51,7 @@ def test_what_is_called_stable_is_proven_restorable() -> None:
     mark(world, "mark-stable", "v2")
     world.pass_time(MINUTE)
 
-    proof = recorded(world)["v2"].restorable
+    proof = read_deployments(world)["v2"].restorable
     assert proof is not None
     assert proof.faults == ("getBook: revision getbook-00001 is gone",)
 
@@ -58,7 +64,10 @@ def test_a_barrier_is_set_on_what_was_recorded_before() -> None:
 
     mark(world, "mark-barrier", "v2", reason="payments migrated")
 
-    assert (others(world)[0].barrier, others(world)[0].status) == ("payments migrated", "LIVE")
+    assert (later_deployments(world)[0].barrier, later_deployments(world)[0].status) == (
+        "payments migrated",
+        "LIVE",
+    )
 
 
 def test_nothing_is_called_stable_during_an_incident() -> None:
@@ -73,22 +82,22 @@ def test_nothing_is_called_stable_during_an_incident() -> None:
 
     mark(world, "mark-stable", "v2")
 
-    assert "nothing is stable during INC-" in dead_letters(world)[0]["reason"]
-    assert recorded(world)["v2"].status is DeploymentStatus.LIVE
+    assert "nothing is stable during INC-" in read_dead_letters(world)[0]["reason"]
+    assert read_deployments(world)["v2"].status is DeploymentStatus.LIVE
 
 
 def test_what_is_rolling_out_or_unknown_is_not_called_stable() -> None:
     """The refusal names what is near."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
-    [rolling] = others(world)
+    [rolling] = later_deployments(world)
 
     mark(world, "mark-stable", rolling.id)
     mark(world, "mark-bad", "v11")
 
-    reasons = [letter["reason"] for letter in dead_letters(world)]
+    reasons = [letter["reason"] for letter in read_dead_letters(world)]
     assert f"{rolling.id} is still rolling out" in reasons[0]
     assert "v11 is not known in bookshop; did you mean v1?" in reasons[1]
 
@@ -96,16 +105,16 @@ def test_what_is_rolling_out_or_unknown_is_not_called_stable() -> None:
 def test_a_deployment_that_was_called_bad_while_it_rolled_out_is_over() -> None:
     """The next change is another one."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.settle()
-    mark(world, "mark-bad", others(world)[0].id)
+    mark(world, "mark-bad", later_deployments(world)[0].id)
 
-    deploy(world, "payOrder")
-    hint(world)
+    deploy_release(world, "payOrder")
+    publish_audit_hint(world)
     world.settle()
 
-    assert [(one.status, one.deployed) for one in others(world)] == [
+    assert [(one.status, one.deployed) for one in later_deployments(world)] == [
         (DeploymentStatus.BAD, ("getBook",)),
         (DeploymentStatus.ROLLING_OUT, ("payOrder",)),
     ]

@@ -14,30 +14,35 @@ from responders.data.repair import affected_users
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
-from shared.domain.data.document import Reference, Version
+from shared.domain.data.document import DocumentSnapshot, Reference
 from shared.domain.data.erasure import ledger as erasure
 from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import JournalEntry, Landed
+from shared.domain.data.repair.quarantine import JournalEntry, WrittenDocument
 from shared.domain.deployments.inventory.state import SourceObject
-from shared.domain.notices.push_progress import PushFate
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state.repair_journal import PAGE
-from tests.support.data.affected_users import PAID, pushed, shop_of, team
-from tests.support.data.corrupted_bookshop import MINUTE, Shop
+from shared.state.repair_journal import PAGE_SIZE
+from tests.support.data.affected_users import (
+    PAID,
+    build_shop_with_devices,
+    pushed_messages,
+    team_notices,
+)
+from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import no_hook, raising
-from tests.support.notices.notices import notices as kept
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.notices.notices import read_notices as kept
 
 HALF = timedelta(seconds=30)
 
 
-def repair(shop: Shop, select: str = "invalid") -> None:
+def repair(shop: CorruptedShop, select: str = "invalid") -> None:
     """It is ordered and approved, and has ended just now."""
     shop.order(select=select, restore_point="17m")
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     for _ in range(40):
         if shop.newest.ended_at is not None:
@@ -46,31 +51,31 @@ def repair(shop: Shop, select: str = "invalid") -> None:
     raise AssertionError(shop.newest.status)
 
 
-def told(shop: Shop, within: timedelta = 3 * MINUTE) -> Counter[str]:
+def told(shop: CorruptedShop, within: timedelta = 3 * MINUTE) -> Counter[str]:
     """How often each person's device was told by then."""
     shop.pass_time(within)
-    return Counter(one.token.removeprefix("hush-") for one in pushed(shop))
+    return Counter(one.token.removeprefix("hush-") for one in pushed_messages(shop))
 
 
 def test_those_whose_documents_came_back_are_told_once() -> None:
     """By the document's name, and by the field that names its owner; nobody else hears of it."""
     spoilt = {"customers/ada": {"name": "Ada"}, "orders/2": {"customer": "bob", "status": "paid"}}
-    shop = shop_of(spoilt, {"orders/2": PAID})
+    shop = build_shop_with_devices(spoilt, {"orders/2": PAID})
     repair(shop)
 
     assert told(shop) == {"ada": 1, "bob": 1}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     shop.pass_time(30 * MINUTE)
     assert told(shop) == {"ada": 1, "bob": 1}
-    [words, _] = [one.sent.notice for one in pushed(shop)]
+    [words, _] = [one.sent.notice for one in pushed_messages(shop)]
     assert "data of yours" in words["subject"]
     assert "not finished" not in words["body"]
-    assert team(shop) == ""
+    assert team_notices(shop) == ""
 
 
 def test_whose_document_was_removed_is_told() -> None:
     """It names its owner no more; what it was when the repair began does."""
-    shop = shop_of({"orders/2": PAID})
+    shop = build_shop_with_devices({"orders/2": PAID})
     repair(shop, "document:orders/2")
 
     assert shop.ports.kept.get("(default)", ["orders/2"], None) == {"orders/2": None}
@@ -79,16 +84,16 @@ def test_whose_document_was_removed_is_told() -> None:
 
 def test_whose_document_stands_above_is_told() -> None:
     """Its line names nobody; the order that it stands below names its owner."""
-    shop = shop_of({"orders/2/lines/1": {"title": "Emma"}}, {"orders/2": PAID})
+    shop = build_shop_with_devices({"orders/2/lines/1": {"title": "Emma"}}, {"orders/2": PAID})
     repair(shop, "document:orders/2/lines/1")
 
     assert told(shop) == {"bob": 1}
-    assert team(shop) == ""
+    assert team_notices(shop) == ""
 
 
 def test_whose_document_was_left_is_told() -> None:
     """It was to come back, and its owner has written it in that very moment."""
-    shop = shop_of({"customers/ada": {"name": "Ada"}})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada"}})
     mine = {"email": "mine@example.com", "device": "hush-ada"}
 
     def write_first(verb: str, side: str) -> None:
@@ -106,13 +111,13 @@ def test_whose_document_was_left_is_told() -> None:
 def test_whoever_was_erased_is_not_told() -> None:
     """Though the repair has written a document of theirs, and their own is still there."""
     spoilt = {"orders/2": {"customer": "bob", "status": "paid"}}
-    shop = shop_of(spoilt, {"orders/2": PAID})
+    shop = build_shop_with_devices(spoilt, {"orders/2": PAID})
     repair(shop)
     now, system = shop.ports.clock.now(), shop.policy.system
-    hashed = erasure.hashed("salt", "bob")
-    entry, book = Erasure(system, hashed, now, ()), Book(system, "salt", now)
+    hashed = erasure.hash_person("salt", "bob")
+    entry, book = Erasure(system, hashed, now, ()), ErasureLedgerRecord(system, "salt", now)
     path = erasure.erasure_path(system, hashed)
-    ledger = [Put(erasure.book_path(system), encode(book)), Put(path, encode(entry))]
+    ledger = [Put(erasure.ledger_path(system), encode(book)), Put(path, encode(entry))]
     shop.ports.store.commit(ledger)
 
     assert told(shop) == {}
@@ -121,32 +126,34 @@ def test_whoever_was_erased_is_not_told() -> None:
 def test_more_people_than_the_channel_may_tell() -> None:
     """The first are told, and the team reads how many more there are."""
     spoilt = {f"customers/{name}": {"name": "x"} for name in ("ada", "bob", "cleo")}
-    shop = shop_of(spoilt, at_most=2)
+    shop = build_shop_with_devices(spoilt, at_most=2)
     repair(shop)
 
     assert told(shop) == {"ada": 1, "bob": 1}
-    assert "users beyond at_most, not told: 1" in team(shop)
+    assert "users beyond at_most, not told: 1" in team_notices(shop)
 
 
 def test_a_failure_that_names_a_document_names_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     """Google's text may repeat what was asked for."""
-    shop = shop_of({"customers/ada": {"name": "Ada"}})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada"}})
     repair(shop)
-    shop.ports.kept.hook = raising(
+    shop.ports.kept.hook = raise_error(
         "documents.get", Rejected("INVALID_ARGUMENT: customers/ada is no name")
     )
     capsys.readouterr()
     assert told(shop) == Counter()
-    assert "cannot be read: INVALID_ARGUMENT" in team(shop)
+    assert "cannot be read: INVALID_ARGUMENT" in team_notices(shop)
     kept_of_it = [one for name, one in kept(shop).items() if name.endswith(":concerned")]
-    assert "customers/ada" not in f"{team(shop)}{kept_of_it}{capsys.readouterr().err}"
+    assert "customers/ada" not in f"{team_notices(shop)}{kept_of_it}{capsys.readouterr().err}"
 
 
 def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, each of them is looked at."""
-    monkeypatch.setattr(affected_users, "AT_ONCE", 1)
+    monkeypatch.setattr(affected_users, "DOCUMENTS_PER_BATCH", 1)
     spoilt = {f"orders/{number}": {"customer": "bob", "status": "paid"} for number in (1, 2)}
-    shop = shop_of(spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID))
+    shop = build_shop_with_devices(
+        spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID)
+    )
     repair(shop)
     asked: list[int] = []
     get = shop.ports.kept.get
@@ -162,30 +169,30 @@ def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_document_of_nobody_known() -> None:
     """The team reads that somebody was not told."""
-    shop = shop_of({"orders/3": {"status": "open"}})
+    shop = build_shop_with_devices({"orders/3": {"status": "open"}})
     repair(shop, "document:orders/3")
 
     assert told(shop) == {}
-    assert "documents of nobody known: 1" in team(shop)
+    assert "documents of nobody known: 1" in team_notices(shop)
 
 
 def test_where_the_past_cannot_be_read_any_more() -> None:
     """What is there now says whose it is; each attempt goes by that alone."""
     spoilt = {"customers/ada": {"name": "Ada"}, "orders/2": PAID}
-    shop = shop_of(spoilt)
+    shop = build_shop_with_devices(spoilt)
     repair(shop, "all")
     shop.ports.kept.hook = refusing_the_past()
 
     assert told(shop) == {"ada": 1}
-    assert "documents of nobody known: 1" in team(shop)
+    assert "documents of nobody known: 1" in team_notices(shop)
 
 
 def test_what_was_before_is_read_in_each_attempt_or_in_none() -> None:
     """Whom it could not be known of at first, nobody's turn is moved for later."""
-    shop = shop_of({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
     repair(shop, "all")
     shop.ports.kept.hook = refusing_the_past()
-    shop.ports.sender.fates = {"hush-ada": PushFate.NONE}
+    shop.ports.sender.fates = {"hush-ada": PushResult.NONE}
     shop.pass_time(2 * MINUTE)
 
     shop.ports.kept.hook = no_hook
@@ -196,9 +203,9 @@ def test_what_was_before_is_read_in_each_attempt_or_in_none() -> None:
 
 def test_what_was_before_and_cannot_be_read_in_a_later_attempt() -> None:
     """It is given up, and the team reads so: else somebody might be told twice, or not at all."""
-    shop = shop_of({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada"}, "orders/2": PAID})
     repair(shop, "all")
-    shop.ports.sender.fates = {"hush-bob": PushFate.NONE}
+    shop.ports.sender.fates = {"hush-bob": PushResult.NONE}
     shop.pass_time(3 * HALF)
     assert told(shop, timedelta(0)) == {"ada": 1}
 
@@ -206,8 +213,8 @@ def test_what_was_before_and_cannot_be_read_in_a_later_attempt() -> None:
     shop.ports.sender.fates = {}
 
     assert told(shop) == {"ada": 1}
-    assert "not reached: 1" in team(shop)
-    assert "too long ago" in team(shop)
+    assert "not reached: 1" in team_notices(shop)
+    assert "too long ago" in team_notices(shop)
 
 
 def refusing_the_past() -> Any:
@@ -226,17 +233,19 @@ def refusing_the_past() -> Any:
 def test_a_repair_that_is_called_off_says_that_it_is_not_finished() -> None:
     """What it has written until then is somebody's, too."""
     many = {f"orders/{number:04}": PAID for number in range(900)}
-    shop = shop_of({path: {"customer": "bob", "status": "paid"} for path in many}, many)
+    shop = build_shop_with_devices(
+        {path: {"customer": "bob", "status": "paid"} for path in many}, many
+    )
     shop.ports.rewritten.hook = cancel_once(shop)
     repair(shop)
 
     assert shop.newest.status is RollbackStatus.CANCELLED
     assert told(shop) == {"bob": 1}
-    [words] = [one.sent.notice for one in pushed(shop)]
+    [words] = [one.sent.notice for one in pushed_messages(shop)]
     assert "not finished" in words["body"]
 
 
-def cancel_once(shop: Shop) -> Any:
+def cancel_once(shop: CorruptedShop) -> Any:
     """A person cancels while the first batch is written."""
     said: list[str] = []
 
@@ -254,21 +263,21 @@ def cancel_once(shop: Shop) -> Any:
 
 def test_an_undo_tells_them_again() -> None:
     """Their documents have been written once more."""
-    shop = shop_of({"customers/ada": {"name": "Ada", "device": "hush-ada"}})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada", "device": "hush-ada"}})
     repair(shop)
     assert told(shop) == {"ada": 1}
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
     assert told(shop) == {"ada": 2}
-    assert len({one.sent.key for one in pushed(shop)}) == 2
+    assert len({one.sent.key for one in pushed_messages(shop)}) == 2
 
 
 def test_a_dry_run_and_what_moves_no_data_tell_nobody() -> None:
     """Whatever it would do; nor does any other rollback."""
-    shop = shop_of({"customers/ada": {"name": "Ada"}})
+    shop = build_shop_with_devices({"customers/ada": {"name": "Ada"}})
     shop.order(dry_run=True)
     shop.deploy_bad()
     shop.alert()
@@ -281,7 +290,7 @@ def test_a_dry_run_and_what_moves_no_data_tell_nobody() -> None:
 def test_nobody_is_named_but_in_the_journal() -> None:
     """Neither in a notice nor in what the team hears of it."""
     spoilt = {f"customers/{name}": {"name": "x"} for name in ("ada", "bob", "cleo")}
-    shop = shop_of(spoilt, at_most=2)
+    shop = build_shop_with_devices(spoilt, at_most=2)
     repair(shop)
     told(shop)
 
@@ -289,55 +298,57 @@ def test_nobody_is_named_but_in_the_journal() -> None:
     assert said
     text = json.dumps(said, default=str)
     assert not any(name in text for name in ("ada", "bob", "cleo", "hush"))
-    words = [one.sent.notice for one in pushed(shop)]
+    words = [one.sent.notice for one in pushed_messages(shop)]
     assert not any(name in str(words) for name in ("ada", "bob", "cleo", "hush", "orders"))
 
 
-def journal(shop: Shop, *paths: str, name: str) -> None:
+def journal(shop: CorruptedShop, *paths: str, name: str) -> None:
     """A rollback has written these, in a batch of that name."""
-    landed = tuple(Landed(path, START) for path in paths)
+    landed = tuple(WrittenDocument(path, START) for path in paths)
     entry = JournalEntry(name, "repair 1", "(default)", SourceObject("bucket", "object", 1), landed)
-    shop.ports.store.commit([Put(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
+    shop.ports.store.commit([Put(f"{quarantine.journal_path('INC-1')}/{name}", encode(entry))])
 
 
 def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of unknown outcome, and documents that are more than can be looked at."""
-    shop = shop_of({"orders/2": PAID, "orders/3": PAID | {"customer": "cleo"}})
+    shop = build_shop_with_devices({"orders/2": PAID, "orders/3": PAID | {"customer": "cleo"}})
     journal(shop, name="a")
     journal(shop, "orders/2", "orders/3", "prices/1", name="b")
-    monkeypatch.setattr(affected_users, "LOOKED_AT", 1)
+    monkeypatch.setattr(affected_users, "MAX_DOCUMENTS_READ", 1)
     at = shop.ports.clock.now()
 
-    found = affected_users.concerned(shop.ports, shop.policy, "INC-1", at, None)
+    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", at, None)
 
-    assert found == affected_users.Concerned(["bob"], 2)
+    assert found == affected_users.AffectedUsers(["bob"], 2)
 
 
 def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
     """Whoever stands in any of them is told, once."""
-    shop = shop_of({})
-    people = [f"{number:03}" for number in range(2 * PAGE + 5)]
+    shop = build_shop_with_devices({})
+    people = [f"{number:03}" for number in range(2 * PAGE_SIZE + 5)]
     for number, person in enumerate(people):
         journal(shop, f"customers/{person}", f"customers/{people[0]}", name=f"{number:03}")
     asked: list[str] = []
     shop.ports.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
 
-    found = affected_users.concerned(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
+    found = affected_users.find_affected_users(
+        shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None
+    )
 
-    assert found == affected_users.Concerned(people, 0)
+    assert found == affected_users.AffectedUsers(people, 0)
     assert asked.count("before store.query") == 3
 
 
 def test_whose_name_stands_above_it_is_known() -> None:
     """Though no field names them."""
     rules = ErasureRules((Place("customers"), Place("orders", everywhere=True, field="customer")))
-    shop = shop_of({"customers/ada/orders/2": {"status": "open"}})
+    shop = build_shop_with_devices({"customers/ada/orders/2": {"status": "open"}})
     journal(shop, "customers/ada/orders/2", name="a")
     policy, at = replace(shop.policy, erasure=rules), shop.ports.clock.now()
 
-    found = affected_users.concerned(shop.ports, policy, "INC-1", at, None)
+    found = affected_users.find_affected_users(shop.ports, policy, "INC-1", at, None)
 
-    assert found == affected_users.Concerned(["ada"], 0)
+    assert found == affected_users.AffectedUsers(["ada"], 0)
 
 
 RULES = ErasureRules((Place("users"), Place("jobs", everywhere=True, field="owner.id")))
@@ -359,7 +370,7 @@ RULES = ErasureRules((Place("users"), Place("jobs", everywhere=True, field="owne
 )
 def test_whose_a_document_is(path: str, fields: dict[str, Any], persons: set[str]) -> None:
     """By its name, by one above it, by its fields; what can be no id of a document is nobody's."""
-    version = Version(path, fields, START, START)
+    version = DocumentSnapshot(path, fields, START, START)
 
-    assert owners.by_name(RULES, path) | {*owners.by_field(RULES, version)} == persons
-    assert owners.is_by_field(RULES, path) == ("jobs" in path)
+    assert owners.owners_by_name(RULES, path) | {*owners.owners_by_field(RULES, version)} == persons
+    assert owners.has_owner_field(RULES, path) == ("jobs" in path)

@@ -15,39 +15,46 @@ from responders.support import resumable_command
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.commands import command as commands
-from shared.domain.data.document import Landed, Rewrite
+from shared.domain.data.document import Rewrite, RewriteResult
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentFate, Position
+from shared.domain.data.repair.plan import DocumentOutcome, RepairPosition
 from shared.domain.policy.data_rules import Derived
-from shared.domain.reports.impact import Counts
-from shared.domain.reports.markdown import markdown
-from shared.domain.reports.report import report
+from shared.domain.reports.impact import ImpactCounts
+from shared.domain.reports.markdown import render_markdown
+from shared.domain.reports.report import build_report
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import erase as take_out
-from shared.state.audit_reader import Trail
-from shared.state.reader import Reading
-from shared.state.report_source import gathered
-from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, Shop, undo
+from shared.state.audit_reader import AuditReader
+from shared.state.reader import StateReader
+from shared.state.report_source import gather_report_facts
+from tests.support.data.corrupted_bookshop import (
+    GOOD,
+    HERE,
+    MINUTE,
+    SHOP,
+    CorruptedShop,
+    order_undo,
+)
 from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
-    called_off,
-    copies,
-    erase,
-    expect_taken_out_afterwards,
-    journal,
-    last_step,
-    later,
-    occupied,
-    repaired,
-    unnamed,
+    add_to_erasure_ledger,
+    cancel_repair_and_erase,
+    erasure_command,
+    expect_erased_after_cancelled_repair,
+    journalled_copies,
+    occupy_slot,
+    read_journal,
+    read_last_step,
+    repair_with_interruption,
+    unreferenced_copies,
 )
-from tests.support.data.repair_behind_fence import FencedShop, expect_as_before
+from tests.support.data.repair_behind_fence import FencedShop, expect_unfenced
 from tests.support.fakes.runtime.hooks import no_hook
 
 
-def reads(shop: Shop) -> list[str]:
+def reads(shop: CorruptedShop) -> list[str]:
     """Every look into quarantine from now on."""
     seen: list[str] = []
 
@@ -63,28 +70,32 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     """Counted, and named nowhere: not in the journal, the report, or what is asked to be made."""
     derived = (Derived("regenerate-receipts"),)
     orders = replace(SHOP.collections["orders"], derived=derived)
-    shop = repaired(erase, replace(SHOP, collections={**SHOP.collections, "orders": orders}))
+    shop = repair_with_interruption(
+        add_to_erasure_ledger, replace(SHOP, collections={**SHOP.collections, "orders": orders})
+    )
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
-    assert sum(one.taken_out for one in journal(shop)) == 2
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert sum(one.taken_out for one in read_journal(shop)) == 2
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
-    assert last_step(shop).note == f"{said}, 2 {DocumentFate.FORGOTTEN}"
-    reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
-    kept = gathered(reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), Counts())
-    [course] = report(kept).rollbacks
+    assert read_last_step(shop).note == f"{said}, 2 {DocumentOutcome.FORGOTTEN}"
+    reading, trail = StateReader(shop.ports.store), AuditReader(shop.ports.store, None)
+    kept = gather_report_facts(
+        reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), ImpactCounts()
+    )
+    [course] = build_report(kept).rollbacks
     assert [one.path for one in course.documents] == ["customers/bob"]
-    assert said in markdown(report(kept))
+    assert said in render_markdown(build_report(kept))
     assert shop.ports.theirs.messages == []
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_an_undo_does_not_put_back_what_was_taken_out() -> None:
     """It is not as the repair has left it."""
-    shop = repaired(erase)
-    undo(shop)
+    shop = repair_with_interruption(add_to_erasure_ledger)
+    order_undo(shop)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**WITHOUT_ADA, "customers/bob": SPOILT["customers/bob"]}
 
@@ -94,32 +105,38 @@ def test_before_the_fence_falls() -> None:
     fenced = FencedShop()
     fenced.write({"customers/bob": SPOILT["customers/bob"]})
     fenced.ports.clock.advance(15 * MINUTE)
-    shop = repaired(erase, shop=fenced, hook=fenced.written_behind)
+    shop = repair_with_interruption(
+        add_to_erasure_ledger, shop=fenced, hook=fenced.require_stopped_writers
+    )
 
     assert shop.data == WITHOUT_ADA
     assert len(fenced.behind) > len(SPOILT) - 1
     assert set(fenced.behind) == {"STANDING"}
-    expect_as_before(fenced)
+    expect_unfenced(fenced)
 
 
 def test_nobody_was_erased() -> None:
     """Nothing in quarantine is looked at again, and that is told as well."""
-    shop = Shop(SHOP, spoilt=SPOILT)
-    erase(shop, shop.ports.clock.now() - timedelta(days=2))  # before any of it was written
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
+    add_to_erasure_ledger(
+        shop, shop.ports.clock.now() - timedelta(days=2)
+    )  # before any of it was written
     shop.ports.clock.advance(10 * MINUTE)
     seen = reads(shop)
-    shop = repaired(lambda _: None, shop=shop)
+    shop = repair_with_interruption(lambda _: None, shop=shop)
 
     assert shop.data == GOOD
     assert seen == []
-    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+    assert read_last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
 
 
 def test_who_came_back_since_stays() -> None:
     """Their erasure is heard of late, and was before what was written of them."""
-    shop = repaired(lambda one: erase(one, one.ports.clock.now() - timedelta(days=2)))
+    shop = repair_with_interruption(
+        lambda one: add_to_erasure_ledger(one, one.ports.clock.now() - timedelta(days=2))
+    )
     assert shop.data == GOOD
-    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+    assert read_last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
 
 
 def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() -> None:
@@ -130,44 +147,44 @@ def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() 
         SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done")
     )
 
-    def erased(shop: Shop) -> None:
+    def erased(shop: CorruptedShop) -> None:
         now = shop.ports.clock.now()
         shop.write({"erased/1": {"who": "ada", "done": now}})
         shop.ports.beside.held[HERE, "erased/1"] = now
 
-    assert repaired(erased, policy).data == WITHOUT_ADA
+    assert repair_with_interruption(erased, policy).data == WITHOUT_ADA
 
 
 def test_what_the_application_has_written_since_is_its_own() -> None:
     """It stays, and stays named."""
 
-    def both(shop: Shop) -> None:
+    def both(shop: CorruptedShop) -> None:
         shop.write({"customers/ada": {"email": "again@example.com"}})
-        erase(shop)
+        add_to_erasure_ledger(shop)
 
-    shop = repaired(both)
+    shop = repair_with_interruption(both)
     assert shop.data == {**WITHOUT_ADA, "customers/ada": {"email": "again@example.com"}}
     assert shop.written() == {"customers/ada", "customers/bob"}
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
 
 
 def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     """The application was faster than the repair: nothing of them was written."""
-    shop = Shop(SHOP, spoilt=SPOILT)
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def erased(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "before"):
             shop.ports.rewritten.hook = no_hook
             shop.write({"customers/ada": None})
-            erase(shop)
+            add_to_erasure_ledger(shop)
 
     shop.ports.rewritten.hook = erased
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.data["customers/ada"] is None
-    assert not any(one.left for one in journal(shop))
+    assert not any(one.left for one in read_journal(shop))
     texts = [
         str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields
     ]
@@ -177,35 +194,35 @@ def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
 
 def test_a_copy_of_what_a_repair_has_removed() -> None:
     """Nothing was written of them that could be taken out: what stood there is kept no more."""
-    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    shop = CorruptedShop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
     shop.order(restore_point="16m", select="document:orders/2")
-    shop.parked(12)
+    shop.run_until_parked(12)
 
     def erased(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):
             shop.ports.rewritten.hook = no_hook
-            erase(shop)
+            add_to_erasure_ledger(shop)
 
     shop.ports.rewritten.hook = erased
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.data["orders/2"] is None
-    assert (copies(shop), unnamed(shop)) == (set(), set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
 
 
 def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() -> None:
     """The application had left it there: once it is removed, nothing keeps it either."""
-    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
-    erase(shop)
+    shop = CorruptedShop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    add_to_erasure_ledger(shop)
     shop.ports.clock.advance(10 * MINUTE)
     shop.order(restore_point="26m", select="document:orders/2")
-    shop.parked(12)
+    shop.run_until_parked(12)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/2"] is None
-    assert (copies(shop), unnamed(shop)) == (set(), set())
-    undo(shop)
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
+    order_undo(shop)
     assert shop.data["orders/2"] is None
 
 
@@ -215,56 +232,56 @@ def test_a_copy_of_what_a_repair_has_written_over() -> None:
         "orders/1": {"customer": "ada", "status": "paid"},
         "customers/bob": {"name": "Bob"},
     }
-    shop = Shop(SHOP, spoilt=spoilt)
+    shop = CorruptedShop(SHOP, spoilt=spoilt)
     shop.write({"orders/1": {"customer": "bob", "status": "paid", "amount": 3}})
     shop.pass_time(MINUTE)
     shop.write(spoilt)
     shop.pass_time(MINUTE)
-    erase(shop)
+    add_to_erasure_ledger(shop)
     shop.ports.clock.advance(10 * MINUTE)
     shop.order(restore_point="11m")
-    shop.parked(12)
+    shop.run_until_parked(12)
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data["orders/1"] == {"customer": "bob", "status": "paid", "amount": 3}
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
 
 
 def test_what_stands_below_a_document_of_theirs() -> None:
     """It names nobody itself, and its order is gone by then: it is taken out all the same."""
     line = "orders/1/lines/1"
-    shop = Shop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
+    shop = CorruptedShop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
     shop.write({line: None})
     shop.order(restore_point="14m", select=f"document:{line}")
-    shop.parked(12)
+    shop.run_until_parked(12)
 
     def erased(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):
             shop.ports.rewritten.hook = no_hook
             shop.write({"customers/ada": None, "orders/1": None})
-            erase(shop)
+            add_to_erasure_ledger(shop)
 
     shop.ports.rewritten.hook = erased
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
     assert shop.ports.rewritten.written == [line, line]
     assert shop.data[line] is None
-    assert sum(one.taken_out for one in journal(shop)) == 1
-    assert (copies(shop), unnamed(shop)) == (set(), set())
+    assert sum(one.taken_out for one in read_journal(shop)) == 1
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == (set(), set())
 
 
 def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
     """Nobody else would find it."""
-    shop = Shop(SHOP, spoilt=SPOILT)
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
 
-    def left_behind(one: Shop) -> None:
-        ours = quarantine.prefix("bookshop", one.newest.id)
+    def left_behind(one: CorruptedShop) -> None:
+        ours = quarantine.object_prefix("bookshop", one.newest.id)
         one.ports.quarantine.keep(f"{ours}of-somebody", b"")
-        erase(one)
+        add_to_erasure_ledger(one)
 
-    shop = repaired(left_behind, shop=shop)
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    shop = repair_with_interruption(left_behind, shop=shop)
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
 
 
 def test_what_the_database_refuses_is_told_without_a_name(
@@ -272,14 +289,14 @@ def test_what_the_database_refuses_is_told_without_a_name(
 ) -> None:
     """The rollback has failed: a person must see to it."""
 
-    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
 
-    def refuses(shop: Shop) -> None:
-        erase(shop)
+    def refuses(shop: CorruptedShop) -> None:
+        add_to_erasure_ledger(shop)
         monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
 
-    shop = repaired(refuses)
+    shop = repair_with_interruption(refuses)
     assert shop.newest.status is RollbackStatus.FAILED
     assert "1 documents of people who were erased cannot be taken out" in shop.newest.outcome
     assert "ada" not in shop.newest.outcome
@@ -287,28 +304,28 @@ def test_what_the_database_refuses_is_told_without_a_name(
 
 def test_it_is_done_whatever_has_become_of_the_other_steps() -> None:
     """What landed and nobody heard of is looked at, too."""
-    shop = Shop(SHOP, spoilt=SPOILT)
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def fails(verb: str, side: str) -> None:
         if side == "after":
             shop.ports.rewritten.hook = no_hook
-            erase(shop)
+            add_to_erasure_ledger(shop)
             raise Rejected("PERMISSION_DENIED")
 
     shop.ports.rewritten.hook = fails
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.FAILED
-    assert last_step(shop).status is StepStatus.DONE
+    assert read_last_step(shop).status is StepStatus.DONE
     left = {"orders/1": SPOILT["orders/1"]}  # it is known by then, and not written at all
     assert shop.data == {**WITHOUT_ADA, **left}
 
 
 def test_a_pause_holds_it_up() -> None:
     """It is looked at right before something is taken out, and gone on with once it is lifted."""
-    shop = Shop(SHOP, spoilt=SPOILT)
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
 
     def paused(verb: str, side: str) -> None:
         if (verb, side) == ("quarantine.read", "after"):
@@ -318,7 +335,7 @@ def test_a_pause_holds_it_up() -> None:
             shop.deliver_commands()
 
     shop.ports.quarantine.hook = paused
-    shop = repaired(erase, shop=shop)
+    shop = repair_with_interruption(add_to_erasure_ledger, shop=shop)
     assert shop.data == GOOD
     shop.command("carol", command="resume")
     shop.pass_time(5 * MINUTE)
@@ -327,40 +344,44 @@ def test_a_pause_holds_it_up() -> None:
 
 def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
-    shop = repaired(called_off)
-    expect_taken_out_afterwards(shop)
-    told = [one for one in shop.ports.sender.sent if f"{erasure_after_repair.VERB}-" in one.key]
+    shop = repair_with_interruption(cancel_repair_and_erase)
+    expect_erased_after_cancelled_repair(shop)
+    told = [
+        one
+        for one in shop.ports.sender.sent
+        if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key
+    ]
     assert told
 
 
 def test_a_pause_holds_it_up_after_a_cancel() -> None:
     """Nothing is lost: it is done once the pause is lifted."""
 
-    def both(shop: Shop) -> None:
+    def both(shop: CorruptedShop) -> None:
         shop.command("carol", command="pause")
-        called_off(shop)
+        cancel_repair_and_erase(shop)
 
-    shop = repaired(both)
+    shop = repair_with_interruption(both)
     assert shop.newest.status is RollbackStatus.CANCELLED
     assert shop.data == GOOD
     shop.command("carol", command="resume")
     shop.pass_time(2 * MINUTE)
-    expect_taken_out_afterwards(shop)
+    expect_erased_after_cancelled_repair(shop)
 
 
 def test_another_rollback_holds_it_up_after_a_cancel() -> None:
     """It may read the copies that would go."""
 
-    def both(shop: Shop) -> None:
+    def both(shop: CorruptedShop) -> None:
         shop.command("carol", command="pause")
-        called_off(shop)
+        cancel_repair_and_erase(shop)
 
-    shop = repaired(both)
-    occupied(shop, "another")
+    shop = repair_with_interruption(both)
+    occupy_slot(shop, "another")
     shop.command("carol", command="resume")
     shop.pass_time(2 * MINUTE)
     assert shop.data == GOOD
-    occupied(shop, "")
+    occupy_slot(shop, "")
     shop.pass_time(2 * MINUTE)
     assert shop.data == WITHOUT_ADA
 
@@ -368,7 +389,7 @@ def test_another_rollback_holds_it_up_after_a_cancel() -> None:
 def test_two_workers_at_once_after_a_cancel() -> None:
     """What one has removed under the hands of the other is no refusal."""
 
-    def stops(shop: Shop) -> None:
+    def stops(shop: CorruptedShop) -> None:
         name, vault, done = shop.newest.id, shop.ports.quarantine, list[str]()
 
         def other_does_it(verb: str, side: str) -> None:
@@ -376,47 +397,49 @@ def test_two_workers_at_once_after_a_cancel() -> None:
                 done.append(verb)
                 now = shop.ports.clock.now()
                 with suppress(Unavailable):
-                    other = erasure_after_repair.of_ended(shop.ports, shop.policy, name, now)
-                    other.portion(Position())
+                    other = erasure_after_repair.build_repair_eraser(
+                        shop.ports, shop.policy, name, now
+                    )
+                    other.erase_portion(RepairPosition())
 
         vault.hook = other_does_it
-        called_off(shop)
+        cancel_repair_and_erase(shop)
 
-    expect_taken_out_afterwards(repaired(stops))
+    expect_erased_after_cancelled_repair(repair_with_interruption(stops))
 
 
 @pytest.mark.parametrize("why", ["refused", "too late"])
 def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person must see to it."""
 
-    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
 
-    def stops(shop: Shop) -> None:
+    def stops(shop: CorruptedShop) -> None:
         if why == "refused":
             monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
         else:
             shop.command("carol", command="pause")
-        called_off(shop)
+        cancel_repair_and_erase(shop)
 
-    shop = repaired(stops)
+    shop = repair_with_interruption(stops)
     if why == "too late":
-        shop.ports.clock.advance(resumable_command.GIVEN_UP_AFTER)
+        shop.ports.clock.advance(resumable_command.COMMAND_TIMEOUT)
         shop.pass_time(MINUTE)
-    assert later(shop).due_at is None
-    assert "NOT taken out" in later(shop).result
-    assert "ada" not in later(shop).result
+    assert erasure_command(shop).due_at is None
+    assert "NOT taken out" in erasure_command(shop).result
+    assert "ada" not in erasure_command(shop).result
 
 
 def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
     """A repair that wrote nothing has nothing to take out."""
-    shop = Shop(SHOP, spoilt=SPOILT)
+    shop = CorruptedShop(SHOP, spoilt=SPOILT)
     shop.order()
-    shop.parked()
-    called_off(shop)
+    shop.run_until_parked()
+    cancel_repair_and_erase(shop)
     shop.pass_time(MINUTE)
     assert shop.newest.status is RollbackStatus.CANCELLED
-    path = commands.command_path(f"{erasure_after_repair.VERB}-{shop.newest.id}")
+    path = commands.command_path(f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-{shop.newest.id}")
     assert shop.ports.store.get(path).fields is None
 
 
@@ -424,7 +447,7 @@ def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
 def test_only_where_data_of_persons_is_declared(declared: bool) -> None:
     """Else there is nobody to look for."""
     policy = SHOP if declared else replace(SHOP, erasure=None)
-    shop = repaired(lambda _: None, policy)
+    shop = repair_with_interruption(lambda _: None, policy)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     kinds = [one.kind for one in shop.steps(shop.newest.id).values()]
     assert (take_out.KIND in kinds) is declared

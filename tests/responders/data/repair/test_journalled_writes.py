@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from shared.core.errors import Ambiguous
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, Shop, undo
-from tests.support.fakes.runtime.hooks import once
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, CorruptedShop, order_undo
+from tests.support.fakes.runtime.hooks import run_once
 
 PAID = {"customer": "bob", "status": "paid", "amount": 1}
 
 
-def repaired(shop: Shop) -> None:
+def repaired(shop: CorruptedShop) -> None:
     """Two people want its documents back, and they are written."""
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
 
 def test_a_document_that_the_application_mends_itself() -> None:
     """Right before the write, to the very value: no undo takes that back."""
-    shop = Shop()
-    mends = once("rewrites.rewrite", "before", lambda: shop.write({"orders/1": GOOD["orders/1"]}))
+    shop = CorruptedShop()
+    mends = run_once(
+        "rewrites.rewrite", "before", lambda: shop.write({"orders/1": GOOD["orders/1"]})
+    )
     shop.ports.rewritten.hook = mends
     repaired(shop)
     assert shop.data == GOOD
     assert shop.written() == {"customers/ada"}
 
-    undo(shop)
+    order_undo(shop)
     assert shop.data == {**GOOD, "customers/ada": {"name": "Ada"}}
 
 
 def test_a_document_that_the_application_removes_itself() -> None:
     """Right before it would be removed."""
-    shop = Shop(spoilt={"orders/9": PAID})
-    shop.ports.rewritten.hook = once(
+    shop = CorruptedShop(spoilt={"orders/9": PAID})
+    shop.ports.rewritten.hook = run_once(
         "rewrites.rewrite", "before", lambda: shop.write({"orders/9": None})
     )
     shop.order(select="collection:orders", restore_point="17m")
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -47,7 +49,7 @@ def test_a_document_that_the_application_removes_itself() -> None:
 
 def test_a_write_that_lands_right_before_it_is_sent_again() -> None:
     """Its answer was lost, and it was not there at the look: it was us."""
-    shop = Shop()
+    shop = CorruptedShop()
     sent: list[str] = []
 
     def late(verb: str, side: str) -> None:

@@ -12,27 +12,27 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.decision.data_requests import PREPARE_WITHIN
+from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from shared.core.errors import Rejected
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state.reader import Reading
+from shared.state.reader import StateReader
 from tests.support.cli.browser import Browser
-from tests.support.cli.browser import text as read
-from tests.support.cli.in_process import Prompt
+from tests.support.cli.browser import visible_text as read
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import (
     GOOD,
     HERE,
     MINUTE,
     SHOP,
     SPOILT,
-    Shop,
-    repaired,
-    trigger,
+    CorruptedShop,
+    build_document_trigger,
+    build_repaired_shop,
 )
-from tests.support.fakes.runtime.hooks import no_hook, raising
-from tests.support.runtime.switches import text
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.runtime.switches import notice_lines
 from tests.support.runtime.world import CHECKED
 
 REFUSING = replace(SHOP, collections=CHECKED.collections)
@@ -59,17 +59,17 @@ TOLD = (
 )
 
 
-def unread(shop: Shop) -> None:
+def unread(shop: CorruptedShop) -> None:
     """Nobody tells of triggers."""
-    shop.ports.beside.hook = raising("triggers.every", Rejected(DENIED))
+    shop.ports.beside.hook = raise_error("triggers.every", Rejected(DENIED))
 
 
-def unreachable(shop: Shop) -> None:
+def unreachable(shop: CorruptedShop) -> None:
     """One location does not."""
     shop.ports.beside.unreachable = ["us-east1"]
 
 
-def readable(shop: Shop) -> None:
+def readable(shop: CorruptedShop) -> None:
     """All tell again."""
     shop.ports.beside.hook = no_hook
     shop.ports.beside.unreachable = []
@@ -77,13 +77,16 @@ def readable(shop: Shop) -> None:
 
 def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is named in the question, by kind and name, beside the functions; and no other."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.ports.beside.hearing = [BILL, MAIL, BOOKS]
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    functions = {
+        **shop.ports.world.functions(),
+        "sendReceipt": build_document_trigger("orders/{id}"),
+    }
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.order()
 
-    question = shop.parked().question
+    question = shop.run_until_parked().question
     assert question is not None
     started = {one for one in question.plan.reported if "invocation" in one}
     assert started == {*TOLD, "sendReceipt: about 1 invocation, by writes to orders"}
@@ -95,7 +98,7 @@ def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(("heard", "told"), [(BILL, TOLD[0]), (MAIL, TOLD[1])])
 def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) -> None:
     """No document is written, and it is said because of what."""
-    shop = Shop(REFUSING)
+    shop = CorruptedShop(REFUSING)
     shop.ports.beside.hearing = [heard]
     shop.order()
     shop.pass_time(8 * MINUTE)
@@ -107,7 +110,7 @@ def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) ->
 
 def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
     """It skips a freeze and the question, and no more."""
-    shop = Shop(REFUSING)
+    shop = CorruptedShop(REFUSING)
     shop.ports.beside.hearing = [BILL]
     shop.alert()
     shop.settle()
@@ -121,19 +124,19 @@ def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
 
 def test_a_trigger_on_what_is_not_written() -> None:
     """It is started by nothing, and refused for nothing."""
-    shop = Shop(REFUSING)
+    shop = CorruptedShop(REFUSING)
     shop.ports.beside.hearing = [BOOKS]
     shop.order()
-    question = shop.parked().question
+    question = shop.run_until_parked().question
     assert question is not None
     assert "invocation" not in str(question.plan.reported)
 
 
 def test_a_trigger_that_is_made_after_the_question() -> None:
     """Nobody has agreed to what it starts: people are asked again, with its name."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.ports.beside.hearing = [BILL]
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
@@ -148,26 +151,26 @@ def test_a_trigger_that_is_made_after_the_question() -> None:
 @pytest.mark.parametrize(("silence", "why"), [(unread, DENIED), (unreachable, "us-east1")])
 @pytest.mark.parametrize("policy", [SHOP, REFUSING], ids=["fire", "refuse"])
 def test_triggers_that_cannot_be_read(
-    silence: Callable[[Shop], None], why: str, policy: Policy
+    silence: Callable[[CorruptedShop], None], why: str, policy: Policy
 ) -> None:
     """Nothing is asked, and nothing written, until they are; whatever the policy lets start."""
-    shop = Shop(policy)
+    shop = CorruptedShop(policy)
     silence(shop)
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert re.search(f"{UNKNOWN}.*{why}", str(Reading(shop.ports.store).trail(shop.newest.id)))
+    assert re.search(f"{UNKNOWN}.*{why}", str(StateReader(shop.ports.store).trail(shop.newest.id)))
 
     readable(shop)
-    shop.parked()
+    shop.run_until_parked()
 
 
 def test_triggers_that_nobody_could_read_in_time() -> None:
     """The order is let go, and it is said why nothing was written."""
-    shop = Shop()
+    shop = CorruptedShop()
     unread(shop)
     shop.order()
-    shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
+    shop.pass_time(PREPARATION_TIMEOUT + 10 * MINUTE)
 
     assert (shop.newest.status, shop.newest.outcome) == (
         RollbackStatus.NOT_TAKEN,
@@ -178,9 +181,9 @@ def test_triggers_that_nobody_could_read_in_time() -> None:
 
 def test_triggers_that_cannot_be_read_once_people_have_agreed() -> None:
     """Nothing is written before they can."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     unreachable(shop)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
@@ -193,7 +196,7 @@ def test_triggers_that_cannot_be_read_once_people_have_agreed() -> None:
 
 def test_a_dry_run_names_what_it_would_start() -> None:
     """Or says that nobody knows."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.ports.beside.hearing = [BILL]
     shop.order(dry_run=True, id="told")
     shop.pass_time(MINUTE)
@@ -201,7 +204,7 @@ def test_a_dry_run_names_what_it_would_start() -> None:
     shop.order(dry_run=True, id="unknown")
     shop.pass_time(MINUTE)
 
-    told, unknown = text(shop, "rehearsed")
+    told, unknown = notice_lines(shop, "rehearsed")
     assert TOLD[0] in told
     assert "ask: " in told
     assert f"hold: {UNKNOWN}" in unknown
@@ -210,7 +213,7 @@ def test_a_dry_run_names_what_it_would_start() -> None:
 @pytest.mark.parametrize("may_start", [True, False])
 def test_what_an_undo_starts_beside_functions(may_start: bool) -> None:
     """As with the repair itself: it is named, or nothing is put back."""
-    shop = repaired(SHOP if may_start else REFUSING)
+    shop = build_repaired_shop(SHOP if may_start else REFUSING)
     shop.ports.beside.hearing = [BILL]
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
@@ -235,9 +238,9 @@ LISTED = [
 ]
 
 
-def charged(policy: Policy = SHOP) -> Shop:
+def charged(policy: Policy = SHOP) -> CorruptedShop:
     """Twelve orders are spoilt, and twelve workflows hear of each."""
-    shop = Shop(policy, spoilt={})
+    shop = CorruptedShop(policy, spoilt={})
     shop.write(AMOUNTS)
     shop.ports.clock.advance(3 * MINUTE)
     shop.write({path: {"customer": "bob", "status": "paid"} for path in AMOUNTS})
@@ -251,7 +254,7 @@ def test_all_of_the_list_is_shown_before_anybody_approves(
 ) -> None:
     """By both dry runs, the question and its notice, `explain`, and the console twice."""
     shop = charged()
-    prompt, browser = Prompt(monkeypatch, tmp_path, shop), Browser(shop)
+    prompt, browser = WorldPrompt(monkeypatch, tmp_path, shop), Browser(shop)
     words = [
         "run",
         "--scenario",
@@ -268,14 +271,14 @@ def test_all_of_the_list_is_shown_before_anybody_approves(
     shop.order(dry_run=True, id="told", **said)
     shop.pass_time(MINUTE)
     shop.order(**said)
-    question = shop.parked().question
+    question = shop.run_until_parked().question
     assert question is not None
     incident = shop.newest.incident
     browser.sign_in()
     approve = f"/say?command=approve&incident={incident}&back=/"
     pages = [browser.get(f"/incidents/{incident}"), browser.get(approve)]
 
-    notices = [text(shop, "rehearsed"), text(shop, "rollback.parked")]
+    notices = [notice_lines(shop, "rehearsed"), notice_lines(shop, "rollback.parked")]
     assert all(notices)
     shown = [
         *here,
@@ -291,7 +294,7 @@ def test_all_of_the_list_is_shown_before_anybody_approves(
 def test_a_refusal_lists_all_of_it_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The reason names the first few; what would be started is told whole."""
     shop = charged(REFUSING)
-    prompt = Prompt(monkeypatch, tmp_path, shop)
+    prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     shop.order(restore_point="16m")
     shop.pass_time(8 * MINUTE)
 
@@ -305,14 +308,14 @@ def test_what_is_started_by_each_kind_of_change(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A document that is made again is created; its undo deletes it, and the reverse."""
-    shop = Shop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
+    shop = CorruptedShop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
     types = ("created", "updated", "deleted", "written")
     shop.ports.beside.hearing = [
         Trigger(f"{PARENT}/{kind}", "workflow w", {**BILL.filters, "type": f"{EVENT}{kind}"})
         for kind in types
     ]
     shop.order(select="collection:orders", restore_point="17m")
-    question = shop.parked().question
+    question = shop.run_until_parked().question
     assert question is not None
     assert invocations(question.plan.reported) == {
         "created": 1,
@@ -322,7 +325,7 @@ def test_what_is_started_by_each_kind_of_change(
     }
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
-    prompt = Prompt(monkeypatch, tmp_path, shop)
+    prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     incident = shop.newest.incident
     tried = prompt.say("undo", incident, "--reason", "no", "--dry-run", "--json")
     assert invocations(json.loads(tried.stdout)["documents"]) == {
@@ -340,15 +343,15 @@ def invocations(lines: Iterable[str]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("silence", [unread, unreachable])
-def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[Shop], None]) -> None:
+def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[CorruptedShop], None]) -> None:
     """It waits until they are."""
-    shop = repaired()
+    shop = build_repaired_shop()
     silence(shop)
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert UNKNOWN in str(Reading(shop.ports.store).trail(shop.newest.id))
+    assert UNKNOWN in str(StateReader(shop.ports.store).trail(shop.newest.id))
     assert shop.data == GOOD
 
     readable(shop)
-    shop.parked(2)
+    shop.run_until_parked(2)

@@ -9,10 +9,10 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from responders.data.erasure import LEARN_SECONDS, read_ledger
+from responders.data.erasure import READ_TIME_LIMIT_SECONDS, read_ledger
 from responders.data.repair import erasure_after_repair
-from responders.data.repair.erasure_after_repair import of_ended
-from responders.data.repair.erasure_during_repair import TakingOut
+from responders.data.repair.erasure_after_repair import build_repair_eraser
+from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.support import resumable_command
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
@@ -20,54 +20,56 @@ from shared.core.store import Query
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.erasure.ledger import ErasureLedgerRecord
 from shared.domain.data.repair import quarantine
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.rollback.write_ramp import Ramp
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, Shop, undo
+from shared.domain.rollback.write_ramp import WriteRamp
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, CorruptedShop, order_undo
 from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
-    called_off,
-    copies,
-    erase,
-    journal,
-    occupied,
-    repaired,
-    unnamed,
+    add_to_erasure_ledger,
+    cancel_repair_and_erase,
+    journalled_copies,
+    occupy_slot,
+    read_journal,
+    repair_with_interruption,
+    unreferenced_copies,
 )
-from tests.support.fakes.runtime.hooks import no_hook, raising
-from tests.support.faults.fault_injection import Fault, Saboteur, ticks
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
 
 COUNTED = ("quarantine.keep", "quarantine.remove", "store.commit")
 HERS = {"customers/ada", "orders/1"}
 
 
-def say_erase(shop: Shop) -> None:
+def say_erase(shop: CorruptedShop) -> None:
     """A person says that Ada is to be erased."""
-    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
-    person = erasures.hashed(book.salt, "ada")
+    book = decode(
+        ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields
+    )
+    person = erasures.hash_person(book.salt, "ada")
     shop.command("carol", command="erase", id="ada", system="bookshop", person=person)
 
 
-def record(shop: Shop) -> CommandRecord:
+def record(shop: CorruptedShop) -> CommandRecord:
     return decode(CommandRecord, shop.ports.store.get(commands.command_path("ada")).fields)
 
 
-def after_the_end() -> Shop:
+def after_the_end() -> CorruptedShop:
     """A repair that went well, of which quarantine holds all."""
-    shop = repaired(lambda _: None)
-    assert copies(shop) == {"customers/bob", *HERS}
+    shop = repair_with_interruption(lambda _: None)
+    assert journalled_copies(shop) == {"customers/bob", *HERS}
     return shop
 
 
-def expect_forgotten(shop: Shop) -> None:
+def expect_forgotten(shop: CorruptedShop) -> None:
     """No copy of hers is left; what stands in the database is the application's to erase."""
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
     assert record(shop).answer["gone"] == len(HERS)
     assert shop.data == GOOD
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_no_copy_is_left() -> None:
@@ -76,7 +78,7 @@ def test_no_copy_is_left() -> None:
     say_erase(shop)
     shop.pass_time(MINUTE)
     expect_forgotten(shop)
-    undo(shop)
+    order_undo(shop)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
 
@@ -86,18 +88,18 @@ def test_whom_only_the_application_has_erased() -> None:
     rules = SHOP.erasure
     assert rules is not None
     erasure = replace(rules, collection="erased", person="who", erased_at="done")
-    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
-    assert copies(shop) == {"customers/bob", *HERS}
+    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
+    assert journalled_copies(shop) == {"customers/bob", *HERS}
     shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
     shop.pass_time(62 * MINUTE)
 
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert shop.data == GOOD
     given = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
     shop.pass_time(3 * 62 * MINUTE)
     again = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
     assert len(again) <= len(given) + 1
-    undo(shop)
+    order_undo(shop)
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
 
 
@@ -106,15 +108,15 @@ def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> N
     rules = SHOP.erasure
     assert rules is not None
     erasure = replace(rules, collection="erased", person="who", erased_at="done")
-    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
+    shop = repair_with_interruption(lambda _: None, replace(SHOP, erasure=erasure))
     now = shop.ports.clock.now()
     others = {f"erased/{n:02}": {"who": f"nobody-{n}", "done": now} for n in range(40)}
     shop.write({**others, "erased/99": {"who": "ada", "done": now}})
-    shop.ports.kept.seconds_each = 1.1 * LEARN_SECONDS / len(others)
+    shop.ports.kept.seconds_each = 1.1 * READ_TIME_LIMIT_SECONDS / len(others)
 
     shop.pass_time(65 * MINUTE)
 
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     [given] = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
     assert decode(CommandRecord, given.fields).due_at is None
 
@@ -133,7 +135,7 @@ def test_what_age_has_taken_is_passed_over() -> None:
 def test_what_age_takes_under_its_hands_is_passed_over() -> None:
     """It was listed, and is gone before it is read: the others are still gone through."""
     shop = after_the_end()
-    kept, (first, *others) = shop.ports.quarantine.objects, journal(shop)
+    kept, (first, *others) = shop.ports.quarantine.objects, read_journal(shop)
     assert others
 
     def takes(verb: str, side: str) -> None:
@@ -143,7 +145,7 @@ def test_what_age_takes_under_its_hands_is_passed_over() -> None:
     shop.ports.quarantine.hook = takes
     say_erase(shop)
     shop.pass_time(2 * MINUTE)
-    held = [quarantine.unpacked(one.content) for one in kept.values()]
+    held = [quarantine.unpack_changes(one.content) for one in kept.values()]
     assert not {one.path for changes in held for one in changes} & HERS
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
 
@@ -157,9 +159,9 @@ def test_two_workers_at_once() -> None:
     def other_removes(verb: str, side: str) -> None:
         if (verb, side) == ("quarantine.keep", "after"):
             vault.hook = no_hook
-            other = of_ended(shop.ports, shop.policy, name, shop.ports.clock.now())
+            other = build_repair_eraser(shop.ports, shop.policy, name, shop.ports.clock.now())
             with suppress(Unavailable):
-                other.remove_unnamed()
+                other.delete_unreferenced_copies()
 
     vault.hook = other_removes
     say_erase(shop)
@@ -176,31 +178,31 @@ def test_what_holds_it_up(by: str) -> None:
     if by == "a pause":
         shop.command("carol", command="pause")
     else:
-        occupied(shop, "another")
+        occupy_slot(shop, "another")
     say_erase(shop)
     shop.pass_time(2 * MINUTE)
-    assert copies(shop) == {"customers/bob", *HERS}
+    assert journalled_copies(shop) == {"customers/bob", *HERS}
     if by == "a pause":
         shop.command("carol", command="resume")
     else:
-        occupied(shop, "")
+        occupy_slot(shop, "")
     shop.pass_time(2 * MINUTE)
-    assert copies(shop) == {"customers/bob"}
+    assert journalled_copies(shop) == {"customers/bob"}
 
 
 def test_what_a_cancelled_repair_has_written_is_taken_out_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the copies: they are not removed before."""
-    monkeypatch.setattr(erasure_after_repair, "REWRITE_SECONDS", 90.0)
+    monkeypatch.setattr(erasure_after_repair, "REWRITE_TIMEOUT_SECONDS", 90.0)
 
-    def stops(shop: Shop) -> None:
-        called_off(shop)
+    def stops(shop: CorruptedShop) -> None:
+        cancel_repair_and_erase(shop)
         say_erase(shop)
 
-    shop = repaired(stops)
+    shop = repair_with_interruption(stops)
     assert shop.data == WITHOUT_ADA
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert record(shop).due_at is None
 
 
@@ -220,7 +222,7 @@ def test_what_is_left_is_told(why: str) -> None:
     say_erase(shop)
     shop.pass_time(MINUTE)
     if why == "too late":
-        shop.ports.clock.advance(resumable_command.GIVEN_UP_AFTER)
+        shop.ports.clock.advance(resumable_command.COMMAND_TIMEOUT)
         shop.pass_time(MINUTE)
     shop.ports.quarantine.hook = no_hook
     assert record(shop).due_at is None
@@ -234,7 +236,7 @@ def test_what_is_left_is_told(why: str) -> None:
     assert [one for one in shop.ports.sender.sent if "ada:erase" in one.key]
 
 
-def disturbed(saboteur: Saboteur) -> Shop:
+def disturbed(saboteur: FaultInjectorHook) -> CorruptedShop:
     """Something goes wrong from the command on."""
     shop = after_the_end()
     for fake in (shop.ports.quarantine, shop.ports.store):
@@ -242,28 +244,28 @@ def disturbed(saboteur: Saboteur) -> Shop:
     saboteur.world = shop
     saboteur.active = True
     say_erase(shop)
-    ticks(shop, saboteur, 10, timedelta(seconds=30))
+    tick_clock(shop, saboteur, 10, timedelta(seconds=30))
     saboteur.active = False
     return shop
 
 
 @cache
 def points() -> int:
-    saboteur = Saboteur(counted=COUNTED)
+    saboteur = FaultInjectorHook(counted=COUNTED)
     expect_forgotten(disturbed(saboteur))
     effects = [number for number, one in enumerate(saboteur.points) if "store" not in one]
     return effects[-1] + 4
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", InjectedFault)
 @pytest.mark.parametrize("point", range(points()))
-def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
+def test_a_fault_at_each_point(point: int, fault: InjectedFault) -> None:
     """Whoever dies, hears nothing or stands still there: each copy is gone."""
-    saboteur = Saboteur(point, fault, COUNTED)
+    saboteur = FaultInjectorHook(point, fault, COUNTED)
     shop = disturbed(saboteur)
 
     assert saboteur.happened
-    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
     assert shop.data == GOOD
 
@@ -271,13 +273,13 @@ def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
 def test_an_undo_waits_for_the_end_of_it() -> None:
     """Nothing is put back while copies go; nobody is asked before."""
     shop = after_the_end()
-    shop.ports.quarantine.hook = raising("quarantine.keep", Unavailable("no answer"))
+    shop.ports.quarantine.hook = raise_error("quarantine.keep", Unavailable("no answer"))
     say_erase(shop)
     shop.settle()
-    undo(shop)
+    order_undo(shop)
     assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
     shop.ports.quarantine.hook = no_hook
-    shop.parked(2)
+    shop.run_until_parked(2)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
 
@@ -290,21 +292,21 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
     shop = after_the_end()
     repair = shop.newest.id
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)
     removed: list[str] = []
 
     def removes(verb: str, side: str) -> None:
         if (verb, side) == ("quarantine.read", "before") and not removed:
             removed.append(verb)
-            erase(shop)
-            ramp = Ramp(0.0, 0.0)
+            add_to_erasure_ledger(shop)
+            ramp = WriteRamp(0.0, 0.0)
             now = shop.ports.clock.now()
-            late = TakingOut(shop.ports, shop.policy, repair, now, ramp, lambda: True)
+            late = RepairEraser(shop.ports, shop.policy, repair, now, ramp, lambda: True)
             ledger = read_ledger(shop.ports, shop.policy)
             assert ledger is not None
-            for document in shop.ports.store.query(Query(quarantine.journal(repair))):
-                late.forget(document, ledger)
-            late.remove_unnamed()
+            for document in shop.ports.store.query(Query(quarantine.journal_path(repair))):
+                late.erase_from_entry(document, ledger)
+            late.delete_unreferenced_copies()
 
     shop.ports.quarantine.hook = removes
     shop.approve("bob")

@@ -14,9 +14,9 @@ from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.data_rules import Collection, IntegrityRules, OnRepair
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.corrupted_bookshop import HERE, MINUTE, SHOP, Shop
+from tests.support.data.corrupted_bookshop import HERE, MINUTE, SHOP, CorruptedShop
 from tests.support.fakes.runtime.hooks import no_hook
-from tests.support.faults.fault_injection import Crashed
+from tests.support.faults.fault_injection import ProcessCrash
 
 DOCUMENTS = 100_000
 SECONDS = {
@@ -43,7 +43,7 @@ USERS = replace(
 Fields = dict[str, Any]
 
 
-class Crowd(Shop):
+class Crowd(CorruptedShop):
     """Users of whom a release spoils one in a hundred, minute by minute; others change theirs."""
 
     def __init__(self) -> None:
@@ -82,13 +82,13 @@ class Crowd(Shop):
             self.application({f"users/{batch * 37 % DOCUMENTS:06}": {"email": "meanwhile"}})
         elif len(self.ports.rewritten.written) > 300 and not self.killed:
             self.killed = True
-            raise Crashed
+            raise ProcessCrash
 
     def settle(self, limit: int = 500) -> None:
         """As any world; who died comes again."""
         try:
             super().settle(limit)
-        except Crashed:
+        except ProcessCrash:
             self.start_instances()
             self.settle(limit)
 
@@ -105,7 +105,7 @@ def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None
     for fake in (crowd.ports.kept, crowd.ports.quarantine, crowd.ports.store):
         fake.hook = crowd.take_time
     crowd.order(restore_point="10m")
-    parked = crowd.parked(20)
+    parked = crowd.run_until_parked(20)
     assert parked.question is not None
     assert "within the target of 15 min" in parked.question.plan.reported[0]
     found, written = crowd.everything(), dict(crowd.wanted)
@@ -123,9 +123,9 @@ def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None
     assert there == crowd.wanted
     by_application = {path for path, one in crowd.wanted.items() if written[path] != one}
     changed = {path for path, one in there.items() if found[path] != one}
-    path = quarantine.journal(ended.id)
+    path = quarantine.journal_path(ended.id)
     entries = [decode(JournalEntry, one.fields) for one in crowd.ports.store.query(Query(path))]
     named = {one.path for entry in entries for one in entry.landed}
     assert changed - by_application <= named <= changed
     assert len(named) >= 900
-    assert crowd.broken_laws() == []
+    assert crowd.find_violated_invariants() == []

@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair.selection import CHUNK
+from responders.data.repair.selection import DOCUMENTS_PER_BATCH
 from shared.core.errors import Ambiguous, Rejected, Unavailable
-from shared.core.text import CHARACTERS
-from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
+from shared.core.text import MAX_CHARACTERS
+from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
 from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import DocumentFate, Position, RepairGoal
+from shared.domain.data.repair.plan import DocumentOutcome, RepairGoal, RepairPosition
 from shared.engine.steps.documents import restore
-from tests.support.data.repairs import GOOD, HERE, STEP, Shop
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.data.repairs import GOOD, HERE, STEP, RepairedShop
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 
 
 def test_what_the_application_writes_meanwhile_stays() -> None:
     """Between the look and the write, in the very batch: it is left, told, and holds up nobody."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": {"spoilt": 1}})
     goal = shop.goal("customers")
 
@@ -31,8 +31,11 @@ def test_what_the_application_writes_meanwhile_stays() -> None:
             shop.ports.rewritten.hook = no_hook
 
     shop.ports.rewritten.hook = meanwhile
-    assert shop.carried(goal).fates == {DocumentFate.MEANWHILE: 1, DocumentFate.BACK: 1}
-    assert shop.there("customers/ada", "customers/bob") == [
+    assert shop.write_all_portions(goal).fates == {
+        DocumentOutcome.MEANWHILE: 1,
+        DocumentOutcome.BACK: 1,
+    }
+    assert shop.read_documents("customers/ada", "customers/bob") == [
         {"email": "mine@example.com"},
         GOOD["customers/bob"],
     ]
@@ -43,25 +46,25 @@ def test_what_the_application_writes_meanwhile_stays() -> None:
 
 def test_nothing_is_written_without_a_copy() -> None:
     """What stood there is in quarantine before the write, and comes out as it was."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}})
     goal = shop.goal("customers")
-    shop.ports.quarantine.hook = raising("quarantine.keep", Unavailable("no bucket answers"))
+    shop.ports.quarantine.hook = raise_error("quarantine.keep", Unavailable("no bucket answers"))
     with pytest.raises(Unavailable):
-        shop.rewriting.portion(STEP, goal, Position())
-    assert shop.there("customers/ada") == [{"spoilt": 1}]
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
+    assert shop.read_documents("customers/ada") == [{"spoilt": 1}]
 
     shop.ports.quarantine.hook = no_hook
-    shop.carried(goal)
+    shop.write_all_portions(goal)
     [entry] = shop.journal()
-    [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
+    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.before is not None
     assert (change.before.fields, change.after) == ({"spoilt": 1}, GOOD["customers/ada"])
 
 
 def test_without_a_bucket_nothing_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     """That is a no, and not tried again."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}})
     monkeypatch.setattr(shop.ports, "quarantine", None)
     with pytest.raises(Rejected, match="no bucket"):
@@ -72,7 +75,7 @@ def test_without_a_bucket_nothing_is_repaired(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str) -> None:
     """Whatever answer was lost: each document is written once, and named by the journal."""
-    shop = Shop()
+    shop = RepairedShop()
     spoilt = {f"customers/{n:04}": {"spoilt": 1} for n in range(9)}
     shop.write({path: {"email": "e"} for path in spoilt})
     shop.pass_time()
@@ -88,15 +91,15 @@ def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str)
     for fake in (shop.ports.rewritten, shop.ports.store, shop.ports.quarantine):
         fake.hook = lost
     with pytest.raises(Ambiguous):
-        shop.rewriting.portion(STEP, goal, Position())
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
 
-    assert shop.carried(goal).fates == {DocumentFate.BACK: 9}
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 9}
     assert sorted(shop.ports.rewritten.written) == sorted(spoilt)
-    assert shop.landed() == set(spoilt)
+    assert shop.landed_paths() == set(spoilt)
     assert len(shop.journal()) == 1
 
 
-def dies(shop: Shop, goal: RepairGoal, commit: int) -> None:
+def dies(shop: RepairedShop, goal: RepairGoal, commit: int) -> None:
     """A portion of it, until that commit into the journal gets no answer, and is not made."""
     commits: list[str] = []
 
@@ -108,13 +111,13 @@ def dies(shop: Shop, goal: RepairGoal, commit: int) -> None:
 
     shop.ports.store.hook = gone
     with pytest.raises(Unavailable):
-        shop.rewriting.portion(STEP, goal, Position())
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     shop.ports.store.hook = no_hook
 
 
-def spoilt_within_a_minute() -> Shop:
+def spoilt_within_a_minute() -> RepairedShop:
     """Of whom another version passes, once only whole minutes can be read."""
-    shop = Shop()
+    shop = RepairedShop()
     for fields in ({"email": "new@example.com"}, {"spoilt": 1}):
         shop.ports.clock.advance(timedelta(seconds=30))
         shop.write({"customers/ada": fields})
@@ -127,16 +130,16 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     goal = shop.goal("customers")
     dies(shop, goal, 2)
     shop.ports.clock.advance(timedelta(hours=2))
-    [batch] = shop.mending(goal).batches(Position())
+    [batch] = shop.build_selector(goal).batches(RepairPosition())
     [other] = [one.wanted for one in batch.fated]
     assert other is not None
     assert other.fields == GOOD["customers/ada"]
 
-    assert shop.carried(goal).fates == {DocumentFate.BACK: 1}
-    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 1}
+    assert shop.read_documents("customers/ada") == [{"email": "new@example.com"}]
     [entry] = shop.journal()
     assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], ())
-    [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
+    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.after == {"email": "new@example.com"}
 
 
@@ -146,14 +149,14 @@ def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -
     goal = shop.goal("customers")
     shop.may_go_on = lambda deadline: False
     with pytest.raises(Unavailable):
-        shop.rewriting.portion(STEP, goal, Position())
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     shop.may_go_on = lambda deadline: True
     shop.ports.clock.advance(timedelta(hours=2))
 
-    assert shop.carried(goal).fates == {DocumentFate.BACK: 1}
-    assert shop.there("customers/ada") == [GOOD["customers/ada"]]
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 1}
+    assert shop.read_documents("customers/ada") == [GOOD["customers/ada"]]
     [entry] = shop.journal()
-    [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
+    [change] = quarantine.unpack_changes(shop.ports.quarantine.read(entry.kept))
     assert change.after == GOOD["customers/ada"]
 
 
@@ -161,21 +164,21 @@ def test_what_landed_is_not_forgotten_when_a_batch_is_done_again() -> None:
     """The application has written it since, or nothing is to be done now: it was written by us."""
     shop = spoilt_within_a_minute()
     goal = shop.goal("customers")
-    shop.rewriting.portion(STEP, goal, Position())
+    shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     [before] = shop.journal()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
-    shop.carried(goal)
+    shop.write_all_portions(goal)
     assert shop.journal() == [before]
 
-    shop.carried(replace(goal, at=shop.before))  # as though nothing were wrong there
+    shop.write_all_portions(replace(goal, at=shop.before))  # as though nothing were wrong there
     assert shop.journal() == [before]
-    assert shop.there("customers/ada") == [{"email": "mine@example.com"}]
+    assert shop.read_documents("customers/ada") == [{"email": "mine@example.com"}]
 
 
 def test_many_documents_are_gone_through_in_portions() -> None:
     """What was done counts, whatever stops it; it goes on behind it, and misses none."""
-    shop = Shop()
-    many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * CHUNK)}
+    shop = RepairedShop()
+    many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * DOCUMENTS_PER_BATCH)}
     shop.write(dict(many))
     shop.pass_time()
     shop.before = shop.ports.clock.now()
@@ -190,32 +193,34 @@ def test_many_documents_are_gone_through_in_portions() -> None:
         return len(asked) != 2
 
     shop.may_go_on = twice
-    first = shop.rewriting.portion(STEP, goal, Position())
+    first = shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     assert not first.is_over
-    assert first.seen == CHUNK
-    with_all = shop.carried(goal)
-    assert with_all.seen == 3 * CHUNK + 3
-    assert set(shop.ports.rewritten.written) == set(spoilt) == shop.landed()
+    assert first.seen == DOCUMENTS_PER_BATCH
+    with_all = shop.write_all_portions(goal)
+    assert with_all.seen == 3 * DOCUMENTS_PER_BATCH + 3
+    assert set(shop.ports.rewritten.written) == set(spoilt) == shop.landed_paths()
     assert len(shop.ports.rewritten.written) == len(spoilt)
-    assert shop.there(*spoilt) == [{"email": "e"}] * len(spoilt)
+    assert shop.read_documents(*spoilt) == [{"email": "e"}] * len(spoilt)
 
 
 def test_no_more_is_written_at_once_than_the_database_is_used_to() -> None:
     """500 documents a second at first, however fast it answers."""
-    shop = Shop()
-    many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * CHUNK)}
+    shop = RepairedShop()
+    many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * DOCUMENTS_PER_BATCH)}
     shop.write(dict(many))
     shop.pass_time()
     shop.write({path: {"spoilt": 1} for path in many})
     goal, rewriting = shop.goal("customers"), shop.rewriting
     began = shop.ports.clock.monotonic()
-    assert rewriting.portion(STEP, goal, Position()).fates == {DocumentFate.BACK: 3 * CHUNK}
-    assert shop.ports.clock.monotonic() - began == pytest.approx(2 * CHUNK / 500)
+    assert rewriting.rewrite_portion(STEP, goal, RepairPosition()).fates == {
+        DocumentOutcome.BACK: 3 * DOCUMENTS_PER_BATCH
+    }
+    assert shop.ports.clock.monotonic() - began == pytest.approx(2 * DOCUMENTS_PER_BATCH / 500)
 
 
 def test_few_large_documents_are_in_memory_at_a_time() -> None:
     """As many as both sides of them are not too much; none is left out."""
-    shop = Shop()
+    shop = RepairedShop()
     text = "x" * 900_000
     good = {f"customers/{n}": {"email": f"{n}@example.com", "text": text} for n in range(7)}
     shop.write(dict(good))
@@ -225,10 +230,10 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
     shop.write({path: {"text": text} for path in good})
     goal = shop.goal("customers")
 
-    batches = list(shop.mending(goal).batches(Position()))
+    batches = list(shop.build_selector(goal).batches(RepairPosition()))
     assert [len(one.pairs) for one in batches] == [2, 2, 2, 4]
-    assert shop.carried(goal).fates == {DocumentFate.BACK: 7}
-    assert shop.landed() == set(good)
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 7}
+    assert shop.landed_paths() == set(good)
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
@@ -236,9 +241,9 @@ def test_no_entry_of_the_journal_is_too_large(
     is_refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long the paths are, and the reasons why documents were left, all are on record."""
-    shop = Shop()
+    shop = RepairedShop()
     below = f"shelves/{'x' * 1400}/rows/{'y' * 1400}/books"
-    paths = [f"{below}/{n:04}" for n in range(CHUNK)]
+    paths = [f"{below}/{n:04}" for n in range(DOCUMENTS_PER_BATCH)]
     shop.write({key: {"n": 1} for key in paths})
     shop.pass_time()
     shop.before = shop.ports.clock.now()
@@ -248,16 +253,16 @@ def test_no_entry_of_the_journal_is_too_large(
         refused = Rejected(f"INVALID_ARGUMENT: {paths[0]}")
         monkeypatch.setattr(shop.ports.rewritten, "_landed", lambda _, one: refused)
 
-    fate = DocumentFate.REFUSED if is_refused else DocumentFate.OLDER
-    assert shop.repair(below, "all").fates == {fate: CHUNK}
+    fate = DocumentOutcome.REFUSED if is_refused else DocumentOutcome.OLDER
+    assert shop.repair(below, "all").fates == {fate: DOCUMENTS_PER_BATCH}
     left = {one.path for entry in shop.journal() for one in entry.left}
-    assert (left if is_refused else shop.landed()) == set(paths)
-    assert all(len(one.why) <= CHARACTERS for entry in shop.journal() for one in entry.left)
+    assert (left if is_refused else shop.landed_paths()) == set(paths)
+    assert all(len(one.why) <= MAX_CHARACTERS for entry in shop.journal() for one in entry.left)
 
 
 def test_only_what_is_made_again_has_a_deadline() -> None:
     """Any other write names the time at which its document was read: late, it is refused."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": None})
     goal, now = shop.goal("customers", "all"), shop.ports.clock.now()
     asked: list[datetime | None] = []
@@ -267,9 +272,9 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
         return False
 
     shop.may_go_on = never
-    for one in (goal, replace(goal, select=plan.parse_scope("document:customers/ada"))):
+    for one in (goal, replace(goal, select=plan.parse_selection("document:customers/ada"))):
         with pytest.raises(Unavailable):
-            shop.rewriting.portion(replace(STEP, deadline=now), one, Position())
+            shop.rewriting.rewrite_portion(replace(STEP, deadline=now), one, RepairPosition())
     assert asked == [now, None]
 
 
@@ -278,7 +283,7 @@ def test_what_is_made_again_and_not_answered_has_landed_before_anybody_goes_on(
     path: str, waits: bool
 ) -> None:
     """Or never will: the application may delete it once more in between."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": None})
     goal = shop.goal("customers", f"document:{path}")
 
@@ -288,8 +293,8 @@ def test_what_is_made_again_and_not_answered_has_landed_before_anybody_goes_on(
     shop.ports.rewritten.hook = lost
     began = shop.ports.clock.monotonic()
     with pytest.raises(Ambiguous):
-        shop.rewriting.portion(STEP, goal, Position())
-    assert (shop.ports.clock.monotonic() - began >= REWRITE_SECONDS) == waits
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
+    assert (shop.ports.clock.monotonic() - began >= REWRITE_TIMEOUT_SECONDS) == waits
 
 
 @pytest.mark.parametrize("is_answered_in_part", [False, True])
@@ -298,12 +303,12 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
 ) -> None:
     """What landed is on record, though of another document of its batch nothing is known."""
     if not is_answered_in_part:
-        monkeypatch.setattr("responders.data.repair.journalled_writes.REWRITE_BYTES", 1)
-    shop = Shop()
+        monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
+    shop = RepairedShop()
     shop.write({"customers/ada": None, "customers/bob": None})
     goal, rewrite = shop.goal("customers", "all"), shop.ports.rewritten.rewrite
 
-    def for_ada_alone(database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def for_ada_alone(database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         if rewrites[0].path != "customers/ada":
             raise Ambiguous("no answer")
         return [*rewrite(database, rewrites[:1]), *(Unavailable("busy") for _ in rewrites[1:])]
@@ -311,19 +316,19 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(shop.ports.rewritten, "rewrite", for_ada_alone)
         with pytest.raises(Unavailable):
-            shop.rewriting.portion(STEP, goal, Position())
-    assert shop.there("customers/ada", "customers/bob") == [GOOD["customers/ada"], None]
+            shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
+    assert shop.read_documents("customers/ada", "customers/bob") == [GOOD["customers/ada"], None]
     shop.write({"customers/ada": None})
 
-    assert shop.carried(goal).fates == {DocumentFate.REVIVED: 2}
-    assert shop.there("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]
-    assert shop.landed() == {"customers/ada", "customers/bob"}
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.REVIVED: 2}
+    assert shop.read_documents("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]
+    assert shop.landed_paths() == {"customers/ada", "customers/bob"}
 
 
 def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one request does not hold is asked about again before the next: each may be late."""
-    monkeypatch.setattr("responders.data.repair.journalled_writes.REWRITE_BYTES", 1)
-    shop = Shop()
+    monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
+    shop = RepairedShop()
     spoilt = {f"customers/{name}": {"spoilt": 1} for name in ("ada", "bob", "eve")}
     shop.write(dict(spoilt))
     goal = shop.goal("customers")
@@ -335,20 +340,20 @@ def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 
     shop.may_go_on = once
     with pytest.raises(Unavailable):
-        shop.rewriting.portion(STEP, goal, Position())
+        shop.rewriting.rewrite_portion(STEP, goal, RepairPosition())
     assert shop.ports.rewritten.written == ["customers/ada"]
 
     shop.may_go_on = lambda deadline: True
-    shop.carried(goal)
+    shop.write_all_portions(goal)
     assert shop.ports.rewritten.written == list(spoilt)
-    assert shop.landed() == set(spoilt)
+    assert shop.landed_paths() == set(spoilt)
 
 
 def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All of it was left: that takes its time, too."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}})
     goal = shop.goal("customers")
 
@@ -357,22 +362,22 @@ def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
             shop.write({"customers/ada": {"email": "mine@example.com"}})
 
     shop.ports.rewritten.hook = meanwhile
-    shop.carried(goal)
-    monkeypatch.setattr("responders.data.repair.writer.PORTION_SECONDS", 0.0)
+    shop.write_all_portions(goal)
+    monkeypatch.setattr("responders.data.repair.writer.MAX_PORTION_SECONDS", 0.0)
     back = restore.RestoreGoal("INC-1", HERE)
-    position = shop.rewriting.return_portion(STEP, back, Position())
+    position = shop.rewriting.restore_portion(STEP, back, RepairPosition())
     [entry] = shop.journal()
     assert (position.cursor, position.seen) == (entry.name, 0)
-    assert shop.rewriting.return_portion(STEP, back, position).is_over
+    assert shop.rewriting.restore_portion(STEP, back, position).is_over
 
 
 def test_pieces_hold_every_document_once() -> None:
     """However a collection is cut."""
-    shop = Shop()
+    shop = RepairedShop()
     shop.write(
         {path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")}
     )
-    goals = plan.cut(shop.goal("customers"), ["customers/ada", "customers/b"])
-    seen = [shop.carried(one).seen for one in goals]
+    goals = plan.split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
+    seen = [shop.write_all_portions(one).seen for one in goals]
     assert seen == [1, 0, 2]
-    assert shop.landed() == {"customers/ada", "customers/bob", "customers/eve"}
+    assert shop.landed_paths() == {"customers/ada", "customers/bob", "customers/eve"}

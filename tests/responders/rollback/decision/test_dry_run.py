@@ -6,18 +6,18 @@ from datetime import datetime
 
 import pytest
 
-from responders.data.repair.selection import CHUNK
-from responders.rollback.decision.dry_run import PIECE_SECONDS
+from responders.data.repair.selection import DOCUMENTS_PER_BATCH
+from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.commands.command import CommandRecord
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT, Shop
+from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT, CorruptedShop
 from tests.support.fakes.pubsub.bus import Published
 
 
 def test_a_dry_run_tells_and_does_nothing() -> None:
     """Counts, samples and what differs; no incident, no copy, no write."""
-    shop = Shop()
+    shop = CorruptedShop()
     incidents = len(shop.incidents())
     shop.order(dry_run=True, id="dry")
     shop.pass_time(MINUTE)
@@ -34,10 +34,13 @@ def test_a_dry_run_tells_and_does_nothing() -> None:
 
 def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes several workers, each of which has the time that a function has."""
-    shop, many = Shop(spoilt={}), [f"customers/{n:05}" for n in range(20 * CHUNK)]
+    shop, many = (
+        CorruptedShop(spoilt={}),
+        [f"customers/{n:05}" for n in range(20 * DOCUMENTS_PER_BATCH)],
+    )
     shop.write({path: {"email": "e"} for path in many})
     shop.ports.clock.advance(5 * MINUTE)
-    shop.write({path: {"spoilt": 1} for path in many[::CHUNK]})
+    shop.write({path: {"spoilt": 1} for path in many[::DOCUMENTS_PER_BATCH]})
     shop.ports.clock.advance(10 * MINUTE)
     shop.ports.kept.seconds_each = 0.03
     lasted: list[float] = []
@@ -57,12 +60,12 @@ def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> No
     record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
     assert record.due_at is None
     assert record.answer["fates"] == {"brought back": 20}
-    assert max(lasted) < PIECE_SECONDS + 60 < 300 < sum(lasted)
+    assert max(lasted) < SURVEY_TIME_LIMIT_SECONDS + 60 < 300 < sum(lasted)
 
 
 def test_a_dry_run_whose_data_nobody_can_read() -> None:
     """It is asked for again in a while, by whom the clock tells, for an hour: then that is told."""
-    shop = Shop()
+    shop = CorruptedShop()
 
     def silent(verb: str, side: str) -> None:
         if verb.startswith("documents."):
@@ -77,6 +80,6 @@ def test_a_dry_run_whose_data_nobody_can_read() -> None:
     assert (dry(shop).due_at, dry(shop).result) == (None, "not known: no answer")
 
 
-def dry(shop: Shop) -> CommandRecord:
+def dry(shop: CorruptedShop) -> CommandRecord:
     """The record of the dry run."""
     return decode(CommandRecord, shop.ports.store.get("commands/dry").fields)

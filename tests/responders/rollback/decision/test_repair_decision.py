@@ -11,29 +11,29 @@ from msgspec.structs import replace
 
 from responders.data.repair import selection
 from responders.rollback.case import Transition
-from responders.rollback.decision.data_requests import PREPARE_WITHIN
+from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from responders.rollback.verification import repair_verification
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
-from shared.core.text import CHARACTERS
+from shared.core.text import MAX_CHARACTERS
 from shared.domain.data.backups import database_copy
-from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.restore_point import Point, RestoreSource
-from shared.domain.data.document import Version
+from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import DocumentFate
+from shared.domain.data.repair.plan import DocumentOutcome
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.document_scope import Scope
-from shared.domain.reports.impact import Counts
-from shared.domain.reports.markdown import markdown
-from shared.domain.reports.report import report
+from shared.domain.reports.impact import ImpactCounts
+from shared.domain.reports.markdown import render_markdown
+from shared.domain.reports.report import build_report
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import repair_journal
-from shared.state.audit_reader import Trail
-from shared.state.reader import Reading
-from shared.state.report_source import gathered
+from shared.state.audit_reader import AuditReader
+from shared.state.reader import StateReader
+from shared.state.report_source import gather_report_facts
 from tests.support.data.corrupted_bookshop import (
     ERASURE,
     GOOD,
@@ -41,18 +41,18 @@ from tests.support.data.corrupted_bookshop import (
     MINUTE,
     SHOP,
     SPOILT,
-    Shop,
-    counted,
-    undo,
+    CorruptedShop,
+    forecast_document_counts,
+    order_undo,
 )
 
 
 def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has it in hand sees to it at once, and nobody waits for a lease to run out."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
-    watching, said = repair_verification._watching, list[str]()
+    shop.run_until_parked()
+    watching, said = repair_verification._build_monitoring_transition, list[str]()
 
     def cancelled(*known: Any) -> Transition:
         if not said:
@@ -63,7 +63,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
             shop.deliver_commands()
         return watching(*known)
 
-    monkeypatch.setattr(repair_verification, "_watching", cancelled)
+    monkeypatch.setattr(repair_verification, "_build_monitoring_transition", cancelled)
     shop.approve("bob")
     while not said:
         shop.pass_time(MINUTE / 2)
@@ -72,9 +72,9 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_data_come_back_by_the_word_of_two() -> None:
     """Looked through, asked about, written, looked through again, watched; nothing before that."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    parked = shop.parked()
+    parked = shop.run_until_parked()
     assert parked.question is not None
     assert parked.question.needed == 2
     told = "\n".join(parked.question.plan.reported)
@@ -86,11 +86,11 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD
     assert shop.written() == set(SPOILT)
-    assert counted(shop, "repair") == [2, 1]
+    assert forecast_document_counts(shop, "repair") == [2, 1]
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.newest.verified_at is not None
     assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
     [verified] = [
         one.facts
         for entry in shop.trail(shop.newest)
@@ -104,21 +104,21 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A few documents of each fate, each in a line: what is asked about is kept in one document."""
-    monkeypatch.setattr(plan, "PIECE", 1)
+    monkeypatch.setattr(plan, "DOCUMENTS_PER_STEP", 1)
     long = {f"customers/{n:02}{'x' * 1400}": {"name": "Ada"} for n in range(30)}
-    shop = Shop(spoilt={**SPOILT, **long})
+    shop = CorruptedShop(spoilt={**SPOILT, **long})
     shop.order()
-    parked = shop.parked()
+    parked = shop.run_until_parked()
 
     assert parked.question is not None
-    told = [one for one in parked.question.plan.reported if one.startswith(DocumentFate.LOST)]
-    assert len(told) == plan.SAMPLES
-    assert max(map(len, parked.question.plan.reported)) < 2 * CHARACTERS
+    told = [one for one in parked.question.plan.reported if one.startswith(DocumentOutcome.LOST)]
+    assert len(told) == plan.MAX_SAMPLES_PER_OUTCOME
+    assert max(map(len, parked.question.plan.reported)) < 2 * MAX_CHARACTERS
 
 
 def test_an_override_brings_data_back_in_a_freeze() -> None:
     """Nobody is asked, and what it has skipped is kept for its review."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.alert()
     shop.settle()
     shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
@@ -133,9 +133,9 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
 
 def test_one_word_is_not_enough() -> None:
     """Who ordered it is one of the two; nobody else has said yes, and nothing is moved."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order(auto_confirm=True)
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("alice")
     shop.pass_time(40 * MINUTE)
 
@@ -145,9 +145,9 @@ def test_one_word_is_not_enough() -> None:
 
 def test_while_the_writer_goes_on_nothing_is_moved() -> None:
     """It is waited for, as long as anybody waits; then it is told why not."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    for _ in range(int(PREPARE_WITHIN / MINUTE) + 5):
+    for _ in range(int(PREPARATION_TIMEOUT / MINUTE) + 5):
         shop.write({"customers/ada": {"name": "Ada"}})
         shop.pass_time(MINUTE)
 
@@ -158,19 +158,19 @@ def test_while_the_writer_goes_on_nothing_is_moved() -> None:
 
 def test_what_names_nobody_since_the_last_look_comes_back_too() -> None:
     """When it began is not known: it is waited for until a look finds no more of it."""
-    shop = Shop(spoilt={"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}})
+    shop = CorruptedShop(spoilt={"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}})
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
     assert shop.data == GOOD
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_nothing_is_wrong() -> None:
     """Then nobody is asked."""
-    shop = Shop(spoilt={})
+    shop = CorruptedShop(spoilt={})
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.NOT_TAKEN
@@ -179,9 +179,9 @@ def test_nothing_is_wrong() -> None:
 
 def test_what_a_selection_would_undo_is_told() -> None:
     """All of it is as it was then, with the good changes that this undoes in the question."""
-    shop = Shop(spoilt={**SPOILT, "customers/bob": {"email": "new@example.com"}})
+    shop = CorruptedShop(spoilt={**SPOILT, "customers/bob": {"email": "new@example.com"}})
     shop.order(restore_point="16m", select="collection:customers")
-    parked = shop.parked()
+    parked = shop.run_until_parked()
     assert parked.question is not None
     undone = "1 changes that nothing is wrong with would be undone"
     assert parked.question.reason == undone
@@ -197,13 +197,13 @@ def test_what_a_selection_would_undo_is_told() -> None:
 def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     """With what names other documents, and with collections below them that nobody has declared."""
     notes: dict[str, Any] = {"customers/ada/notes/1": {"n": 1}}
-    shop = Shop(spoilt={})
+    shop = CorruptedShop(spoilt={})
     shop.write(notes)
     shop.ports.clock.advance(3 * MINUTE)
     shop.write(dict.fromkeys([*GOOD, *notes]))
     shop.ports.clock.advance(10 * MINUTE)
     shop.order(select="all", restore_point="12m")
-    question = shop.parked().question
+    question = shop.run_until_parked().question
     assert question is not None
     assert "4 deleted since, and made again" in str(question.plan.reported)
     shop.approve("bob")
@@ -212,19 +212,19 @@ def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
     assert shop.written() == {*GOOD, *notes}
-    undo(shop)
+    order_undo(shop)
     assert set(shop.data.values()) == {None}
 
 
 def test_a_collection_that_is_gone_whole_comes_back() -> None:
     """Also one that nobody has declared: they are listed as of both moments."""
-    shop = Shop(spoilt={})
+    shop = CorruptedShop(spoilt={})
     shop.write({"drafts/1": {"n": 1}})
     shop.ports.clock.advance(3 * MINUTE)
     shop.write({"drafts/1": None})
     shop.ports.clock.advance(10 * MINUTE)
     shop.order(select="all", restore_point="12m")
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
@@ -234,7 +234,7 @@ def test_a_collection_that_is_gone_whole_comes_back() -> None:
 
 def test_a_restore_point_that_cannot_be_had() -> None:
     """It is said, with the nearest ones, and nothing is moved."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order(restore_point="2020-01-01T00:00:00Z")
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.NOT_TAKEN
@@ -244,10 +244,10 @@ def test_a_restore_point_that_cannot_be_had() -> None:
 @pytest.mark.parametrize("original", [HERE, "other"])
 def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
     """Everything would be as it is there: what is repaired has no past in it."""
-    shop = Shop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
+    shop = CorruptedShop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
     now = shop.ports.clock.now()
-    point = Point(now - 20 * MINUTE, RestoreSource.WINDOW)
-    copy = Copy(
+    point = RestorePoint(now - 20 * MINUTE, RestoreSource.WINDOW)
+    copy = DatabaseCopy(
         id="copy-1",
         system="bookshop",
         original=original,
@@ -280,9 +280,9 @@ STRICT = replace(
 
 def test_a_policy_that_is_another_one_before_the_second_word() -> None:
     """The data are looked through anew by it, and people are asked what it comes to."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    before = shop.parked().question
+    before = shop.run_until_parked().question
     shop.policy = STRICT
     shop.start_instances()
     shop.approve("bob")
@@ -295,11 +295,11 @@ def test_a_policy_that_is_another_one_before_the_second_word() -> None:
     assert shop.ports.rewritten.written == []
 
 
-def paused() -> Shop:
+def paused() -> CorruptedShop:
     """A repair that is paused once its first batch is copied, and before that is written."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     said: list[str] = []
 
     def pause(verb: str, side: str) -> None:
@@ -327,18 +327,18 @@ def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
     notes = [one.note for one in shop.steps(shop.newest.id).values()]
     assert any("another policy holds" in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_what_is_ordered_again_means_the_same_moment() -> None:
     """A span counts back from when it was said first."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order(restore_point="16m", select="collection:customers")
-    first = shop.parked().question
+    first = shop.run_until_parked().question
     shop.command("bob", command="reject", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(5 * MINUTE)
     shop.command("alice", command="retry", system="bookshop", incident=shop.newest.incident)
-    again = shop.parked().question
+    again = shop.run_until_parked().question
 
     assert first is not None
     assert again is not None
@@ -348,12 +348,12 @@ def test_what_is_ordered_again_means_the_same_moment() -> None:
 
 def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
     """As the look through the data has found it."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.pass_time(2 * MINUTE)
     said = {"scenario": "database", "select": "invalid"}
     shop.command("alice", command="rollback", system="bookshop", **said)
     shop.settle()
-    parked = shop.parked()
+    parked = shop.run_until_parked()
     assert parked.question is not None
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -362,9 +362,9 @@ def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
 
 def test_what_is_written_meanwhile_stays_and_is_told() -> None:
     """Between the question and the answer the application goes on: its valid writes survive."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -376,16 +376,16 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
 
 def test_what_is_still_invalid_is_not_verified() -> None:
     """No version of it passes: the others are back, and people read that not all is well."""
-    shop = Shop(spoilt={**SPOILT, "customers/bad": {"never": "valid"}})
+    shop = CorruptedShop(spoilt={**SPOILT, "customers/bad": {"never": "valid"}})
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(5 * MINUTE)
 
     assert shop.data == {**GOOD, "customers/bad": {"never": "valid"}}
     assert shop.newest.verified_at is None
     assert "NOT verified: 1 documents are still invalid" in str(
-        Reading(shop.ports.store).trail(shop.newest.id)
+        StateReader(shop.ports.store).trail(shop.newest.id)
     )
 
 
@@ -396,15 +396,15 @@ def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
     shop.command("carol", command="resume")
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> None:
     """The application has said so in its own collection: a version that names them stays gone."""
     unnamed = {"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}}
-    shop = Shop(replace(SHOP, erasure=ERASURE), spoilt={**SPOILT, **unnamed})
+    shop = CorruptedShop(replace(SHOP, erasure=ERASURE), spoilt={**SPOILT, **unnamed})
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.pass_time(MINUTE)
     now = shop.ports.clock.now()
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
@@ -414,15 +414,15 @@ def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> 
 
     assert shop.data == {**GOOD, "customers/ada": None, **unnamed}
     assert shop.written() == set()
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 @pytest.mark.parametrize("verb", ["quarantine.keep", "rewrites.rewrite"])
 def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     """A portion has its time, however many workers try it, and says what failed."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def gone(asked: str, side: str) -> None:
         if (asked, side) == (verb, "before"):
@@ -436,25 +436,25 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     notes = [step.note for step in shop.steps(shop.newest.id).values() if step.note]
     assert any("not there in time: nobody answers" in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_the_report_names_each_document() -> None:
     """What was written, and what was left and why, by path; the steps count the others."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
 
-    reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
+    reading, trail = StateReader(shop.ports.store), AuditReader(shop.ports.store, None)
     incident, now = shop.incidents()[-1], shop.ports.clock.now()
-    kept = gathered(reading, trail, SHOP, incident, now, Counts())
-    [course] = report(kept).rollbacks
+    kept = gather_report_facts(reading, trail, SHOP, incident, now, ImpactCounts())
+    [course] = build_report(kept).rollbacks
     told = {one.path: bool(one.left) for one in course.documents}
     assert told == {"customers/ada": True, "orders/1": False}
-    text = markdown(report(kept))
+    text = render_markdown(build_report(kept))
     assert "Documents: 2, of which the first are" in text
     assert "| orders/1 | 2026-03-02" in text
 
@@ -463,11 +463,11 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
-    monkeypatch.setattr(selection, "CHUNK", 1)
-    monkeypatch.setattr(repair_journal, "PAGE", 1)
-    shop = Shop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
+    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 1)
+    monkeypatch.setattr(repair_journal, "PAGE_SIZE", 1)
+    shop = CorruptedShop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def slowly(verb: str, side: str) -> None:
         kept = shop.ports.store.documents
@@ -490,19 +490,19 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
 def test_older_versions_that_nobody_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are asked for until the time to decide is over, however fresh all else is."""
     often = replace(SHOP.integrity, quiet=10 * MINUTE, every=5 * MINUTE)
-    shop = Shop(replace(SHOP, integrity=often))
+    shop = CorruptedShop(replace(SHOP, integrity=often))
     stream = shop.ports.kept.stream
 
     def silent(
         database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[Version]:
+    ) -> Iterator[DocumentSnapshot]:
         if at is not None and at < shop.ports.clock.now() - 12 * MINUTE:
             raise Unavailable("no answer")
         return stream(database, scope, at, after)
 
     monkeypatch.setattr(shop.ports.kept, "stream", silent)
     shop.order()
-    shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
+    shop.pass_time(PREPARATION_TIMEOUT + 10 * MINUTE)
 
     assert (shop.newest.status, shop.newest.outcome) == (
         RollbackStatus.NOT_TAKEN,

@@ -12,10 +12,10 @@ from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.resources import BackupRules, CopyRules
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
-from tests.support.data.database_copies import copy_of
-from tests.support.data.write_fence import fence_of
-from tests.support.notices.system_events import refusals
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, CorruptedShop
+from tests.support.data.database_copies import only_copy
+from tests.support.data.write_fence import read_fence
+from tests.support.notices.system_events import refusal_reasons
 
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())
@@ -25,9 +25,9 @@ FENCED = FenceRules(
 POLICY = replace(SHOP, backups=RULES)
 
 
-def spoilt_for_long() -> tuple[Shop, str]:
+def spoilt_for_long() -> tuple[CorruptedShop, str]:
     """A shop whose damage is older than its window, and the backup of before."""
-    shop = Shop(POLICY, spoilt={})
+    shop = CorruptedShop(POLICY, spoilt={})
     shop.ports.databases.back_up(HERE, 60 * DAY)
     [backup] = shop.ports.databases.backups(HERE)
     shop.ports.clock.advance(MINUTE)
@@ -37,13 +37,13 @@ def spoilt_for_long() -> tuple[Shop, str]:
     return shop, backup.name
 
 
-def copied(shop: Shop, backup: str) -> str:
+def copied(shop: CorruptedShop, backup: str) -> str:
     """The copy of the backup, once it is ready."""
     shop.command(command="copy", system="bookshop", restore_point=backup)
     shop.settle()
     shop.pass_time(12 * MINUTE)
-    assert copy_of(shop).status is CopyStatus.READY
-    return copy_of(shop).id
+    assert only_copy(shop).status is CopyStatus.READY
+    return only_copy(shop).id
 
 
 def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
@@ -52,7 +52,7 @@ def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
     name = copied(shop, backup)
 
     shop.order(restore_point=name)
-    parked = shop.parked()
+    parked = shop.run_until_parked()
     assert parked.question is not None
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -60,7 +60,7 @@ def test_what_is_older_than_the_window_comes_back_out_of_a_copy() -> None:
     assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
     assert shop.data == GOOD
     assert shop.written() == set(SPOILT)
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_a_backup_itself_is_copied_first() -> None:
@@ -76,24 +76,24 @@ def test_a_backup_itself_is_copied_first() -> None:
 
 def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     """What people order is carried out behind it, and all is as it was in the end."""
-    shop = Shop(replace(POLICY, fence=FENCED))
+    shop = CorruptedShop(replace(POLICY, fence=FENCED))
     shop.command(command="fence", system="bookshop", expires="30m")
     shop.settle()
-    assert fence_of(shop).status is FenceStatus.STANDING
+    assert read_fence(shop).status is FenceStatus.STANDING
 
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
     shop.approve("bob")
     shop.pass_time(4 * MINUTE)
     assert shop.data == GOOD
-    assert fence_of(shop).status is FenceStatus.STANDING
+    assert read_fence(shop).status is FenceStatus.STANDING
     shop.command(command="lift-fence", system="bookshop")
     shop.settle()
     shop.pass_time(10 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED, shop.newest.outcome
-    assert fence_of(shop).status is FenceStatus.DOWN
+    assert read_fence(shop).status is FenceStatus.DOWN
     services = shop.ports.world.services().values()
     assert {one.scaling.manual for one in services} == {None}
-    assert refusals(shop) == []
+    assert refusal_reasons(shop) == []
     assert [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []

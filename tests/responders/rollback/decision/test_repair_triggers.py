@@ -8,9 +8,16 @@ from msgspec.structs import replace
 from shared.core.errors import Unavailable
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state.reader import Reading
-from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from shared.state.reader import StateReader
+from tests.support.data.corrupted_bookshop import (
+    GOOD,
+    MINUTE,
+    SHOP,
+    SPOILT,
+    CorruptedShop,
+    build_document_trigger,
+)
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.runtime.world import CHECKED
 
 
@@ -26,8 +33,8 @@ def test_functions_that_would_be_started(
     policy: Policy, document: str, status: RollbackStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are named; where the policy does not let them start, no document is written."""
-    shop = Shop(policy)
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger(document)}
+    shop = CorruptedShop(policy)
+    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger(document)}
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.order()
     shop.pass_time(8 * MINUTE)
@@ -43,11 +50,14 @@ def test_functions_that_would_be_started(
 
 def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What hears of it is started by no repair, though all that is declared may be."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.write({"drafts/1": {"n": 1}})
     shop.ports.clock.advance(3 * MINUTE)
     shop.write({"drafts/1": {"n": 2}})
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("drafts/{id}")}
+    functions = {
+        **shop.ports.world.functions(),
+        "sendReceipt": build_document_trigger("drafts/{id}"),
+    }
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.order(select="collection:drafts", restore_point="2m")
     shop.pass_time(8 * MINUTE)
@@ -58,10 +68,13 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
 
 def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has agreed to what it starts: people are asked again, with its name."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    shop.run_until_parked()
+    functions = {
+        **shop.ports.world.functions(),
+        "sendReceipt": build_document_trigger("orders/{id}"),
+    }
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
@@ -78,12 +91,12 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
 
 def test_functions_that_cannot_be_read_may_be_started() -> None:
     """Whom the documents would start is not known: nothing is asked, and written, until it is."""
-    shop = Shop(replace(SHOP, collections=CHECKED.collections))
-    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
+    shop = CorruptedShop(replace(SHOP, collections=CHECKED.collections))
+    shop.ports.world.hook = raise_error("platform.functions", Unavailable("no answer"))
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert "could not be read" in str(Reading(shop.ports.store).trail(shop.newest.id))
+    assert "could not be read" in str(StateReader(shop.ports.store).trail(shop.newest.id))
 
     shop.ports.world.hook = no_hook
-    shop.parked()
+    shop.run_until_parked()

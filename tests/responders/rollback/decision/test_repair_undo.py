@@ -8,7 +8,13 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.store import Put
-from shared.domain.data.erasure.ledger import Book, Erasure, book_path, erasure_path, hashed
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    erasure_path,
+    hash_person,
+    ledger_path,
+)
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import (
     ERASURE,
@@ -17,22 +23,22 @@ from tests.support.data.corrupted_bookshop import (
     MINUTE,
     SHOP,
     SPOILT,
-    Shop,
-    counted,
-    repaired,
-    trigger,
-    undo,
+    CorruptedShop,
+    build_document_trigger,
+    build_repaired_shop,
+    forecast_document_counts,
+    order_undo,
 )
-from tests.support.data.erasure_during_repair import erase
-from tests.support.fakes.runtime.hooks import no_hook, raising
+from tests.support.data.erasure_during_repair import add_to_erasure_ledger
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.runtime.world import CHECKED
 
 
 def test_a_repair_is_undone_out_of_quarantine() -> None:
     """What it has written is as it stood there before; what was written since stays."""
-    shop = repaired()
+    shop = build_repaired_shop()
     shop.write({"customers/ada": {"email": "since@example.com"}})
-    undo(shop)
+    order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {
@@ -41,11 +47,11 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
         "orders/1": SPOILT["orders/1"],
     }
     assert shop.written() == {"orders/1"}
-    assert counted(shop, "put_back") == [2]
+    assert forecast_document_counts(shop, "put_back") == [2]
     assert "1 written meanwhile, and left" in shop.newest.outcome
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
-    undo(shop)
+    order_undo(shop)
     assert len(shop.rollbacks()) == 2
 
 
@@ -54,8 +60,13 @@ def test_functions_that_an_undo_would_start(
     may_start: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with the repair itself: they are named, or nothing is put back."""
-    shop = repaired(SHOP if may_start else replace(SHOP, collections=CHECKED.collections))
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    shop = build_repaired_shop(
+        SHOP if may_start else replace(SHOP, collections=CHECKED.collections)
+    )
+    functions = {
+        **shop.ports.world.functions(),
+        "sendReceipt": build_document_trigger("orders/{id}"),
+    }
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
@@ -73,11 +84,11 @@ def test_functions_that_an_undo_would_start(
 
 def test_without_a_bucket_for_copies_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither by a repair nor by its undo, whose copies are there; no fence is raised either."""
-    shop, without = repaired(), Shop(SHOP)
+    shop, without = build_repaired_shop(), CorruptedShop(SHOP)
     there = without.data
     monkeypatch.setattr(shop.ports, "quarantine", None)
     monkeypatch.setattr(without.ports, "quarantine", None)
-    undo(shop)
+    order_undo(shop)
     without.order()
     without.pass_time(120 * MINUTE)
 
@@ -89,21 +100,21 @@ def test_without_a_bucket_for_copies_nothing_is_written(monkeypatch: pytest.Monk
 
 def test_what_an_undo_would_start_and_nobody_can_read() -> None:
     """It waits until that is known."""
-    shop = repaired()
-    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
+    shop = build_repaired_shop()
+    shop.ports.world.hook = raise_error("platform.functions", Unavailable("no answer"))
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
 
     shop.ports.world.hook = no_hook
-    shop.parked(2)
+    shop.run_until_parked(2)
 
 
 def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     """The copy is on record before the writes: a repair that was given up then can be undone."""
-    shop = Shop()
+    shop = CorruptedShop()
     shop.order()
-    shop.parked()
+    shop.run_until_parked()
 
     def silent(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):
@@ -118,16 +129,16 @@ def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     assert shop.data == GOOD
 
     shop.ports.rewritten.hook = shop.ports.quarantine.hook = no_hook
-    undo(shop)
+    order_undo(shop)
     assert shop.data == {**GOOD, **SPOILT}
 
 
 def test_what_the_application_has_written_since_stays_though_it_is_the_same() -> None:
     """It was something else in between: what stands there is the application's own word."""
-    shop = repaired()
+    shop = build_repaired_shop()
     shop.write({"customers/ada": {"email": "new@example.com"}})
     shop.write({"customers/ada": GOOD["customers/ada"]})
-    undo(shop)
+    order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, **SPOILT, "customers/ada": GOOD["customers/ada"]}
@@ -135,12 +146,12 @@ def test_what_the_application_has_written_since_stays_though_it_is_the_same() ->
 
 def test_a_policy_that_names_another_database_since() -> None:
     """What was written is put back where it was written, and nothing anywhere else."""
-    shop = repaired()
+    shop = build_repaired_shop()
     shop.ports.kept.write("other", GOOD)
     elsewhere = replace(shop.policy.integrity, database="other")
     shop.policy = replace(shop.policy, integrity=elsewhere)
     shop.start_instances()
-    undo(shop)
+    order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, **SPOILT}
@@ -150,9 +161,9 @@ def test_a_policy_that_names_another_database_since() -> None:
 
 def test_an_undo_of_data_waits_for_a_second_person() -> None:
     """Data are moved by the word of two, whichever way."""
-    shop = repaired()
+    shop = build_repaired_shop()
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)
     assert shop.data == GOOD
 
     shop.approve("bob")
@@ -163,14 +174,14 @@ def test_an_undo_of_data_waits_for_a_second_person() -> None:
 
 def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
     """Whoever was erased since the repair is not put back out of quarantine."""
-    shop = repaired()
-    book = Book("bookshop", "salt", shop.ports.clock.now())
-    entry = Erasure("bookshop", hashed("salt", "ada"), shop.ports.clock.now(), ())
+    shop = build_repaired_shop()
+    book = ErasureLedgerRecord("bookshop", "salt", shop.ports.clock.now())
+    entry = Erasure("bookshop", hash_person("salt", "ada"), shop.ports.clock.now(), ())
     store = shop.ports.store
-    store.commit([Put(book_path("bookshop"), encode(book))])
+    store.commit([Put(ledger_path("bookshop"), encode(book))])
     store.commit([Put(erasure_path("bookshop", entry.hash), encode(entry))])
     shop.write({"customers/ada": None, "orders/1": None})
-    undo(shop)
+    order_undo(shop)
 
     assert shop.data == {**GOOD, "customers/ada": None, "orders/1": None}
     assert "2 of somebody who was erased, and left" in shop.newest.outcome
@@ -179,15 +190,15 @@ def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
 def test_what_stands_below_a_document_of_an_erased_person_is_not_put_back() -> None:
     """The repair has removed it; whose it was, quarantine knows, though its order is gone."""
     line = "orders/1/lines/1"
-    shop = Shop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
+    shop = CorruptedShop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
     shop.order(restore_point="17m", select=f"document:{line}")
-    shop.parked(12)
+    shop.run_until_parked(12)
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.data[line] is None
     shop.write({"customers/ada": None, "orders/1": None})
-    erase(shop)
-    undo(shop)
+    add_to_erasure_ledger(shop)
+    order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data[line] is None
@@ -196,9 +207,9 @@ def test_what_stands_below_a_document_of_an_erased_person_is_not_put_back() -> N
 
 def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
     """Its own record is read when the undo begins to write, whatever the ledger knows before."""
-    shop = repaired(replace(SHOP, erasure=ERASURE))
+    shop = build_repaired_shop(replace(SHOP, erasure=ERASURE))
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
+    shop.run_until_parked(2)
     shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
     shop.ports.rewritten.written.clear()
     shop.approve("bob")
@@ -211,7 +222,7 @@ def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
 
 def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
     """As with the repair itself: what it has put back of them is taken out again, and counted."""
-    shop = repaired(replace(SHOP, erasure=ERASURE))
+    shop = build_repaired_shop(replace(SHOP, erasure=ERASURE))
 
     def erases(verb: str, side: str) -> None:
         if (verb, side) == ("rewrites.rewrite", "after"):
@@ -220,10 +231,10 @@ def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
             shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
 
     shop.ports.rewritten.hook = erases
-    undo(shop)
+    order_undo(shop)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert "taken out again" in shop.newest.outcome
     assert shop.data["customers/ada"] is None
     assert "customers/ada" not in shop.written()
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []

@@ -16,7 +16,12 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
-from tests.support.decision.outages import make_ill, record, said, went_back
+from tests.support.decision.outages import (
+    make_function_fail,
+    notice_texts,
+    record_live_deployment,
+    shifted_functions,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -30,19 +35,19 @@ def test_an_outage_without_a_change() -> None:
     """No cause, no rollback: people are told at once, and what they could do."""
     world = World()
     for function in world.policy.functions:
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.ports.clock.advance(10 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    assert went_back(world) == set()
+    assert shifted_functions(world) == set()
     [one] = world.rollbacks()
     assert (one.status, one.outcome) == (
         rollback.RollbackStatus.NOT_TAKEN,
         "cause: nothing changed since v1",
     )
-    [text, *_] = said(world, "rollback.escalated")
+    [text, *_] = notice_texts(world, "rollback.escalated")
     assert "rollback run --system bookshop --target v1 --reason INC-" in text
     assert "gcloud pubsub topics publish" in text
 
@@ -60,7 +65,7 @@ def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | Non
     world.pass_time(HOUR)
 
     assert world.live == stable
-    assert went_back(world) == set(functions or world.policy.functions)
+    assert shifted_functions(world) == set(functions or world.policy.functions)
     assert world.rollbacks()[0].status is rollback.RollbackStatus.SUCCEEDED
 
 
@@ -99,7 +104,7 @@ def test_a_late_hint() -> None:
     world.alert()
     world.pass_time(MINUTE)
     before = world.rollbacks()[0]
-    record(world, "v2", DeploymentStatus.LIVE, 11 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.LIVE, 11 * MINUTE)
     world.pass_time(HOUR)
 
     assert before.status is rollback.RollbackStatus.DECIDING
@@ -144,7 +149,7 @@ def test_a_look_during_a_roll_out() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    assert went_back(world) == {*STOREFRONT, *CHECKOUT}
+    assert shifted_functions(world) == {*STOREFRONT, *CHECKOUT}
     assert world.live == stable
 
 
@@ -188,7 +193,7 @@ def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> 
     world.ports.clock.advance(5 * MINUTE)
     began = world.ports.clock.now() - 2 * MINUTE
     for function in STOREFRONT:
-        make_ill(world, function)
+        make_function_fail(world, function)
     remedy = {name: {f"{name.lower()}-00002": 100} for name in STOREFRONT}
     pin(world, remedy)
     world.announce("v2")
@@ -197,7 +202,7 @@ def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> 
     world.alert(started_at=began)
     world.pass_time(HOUR)
 
-    assert went_back(world) == set()
+    assert shifted_functions(world) == set()
     assert {name: world.live[name] for name in STOREFRONT} == remedy
 
 
@@ -246,9 +251,9 @@ def test_a_freeze_that_stands() -> None:
     world.alert()
     world.pass_time(4 * MINUTE)
 
-    assert went_back(world) == set()
+    assert shifted_functions(world) == set()
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    [text, *_] = said(world, "rollback.escalated")
+    [text, *_] = notice_texts(world, "rollback.escalated")
     assert "freeze: frozen by" in text
     assert "prepared: back to v1, 8 functions" in text
     assert "getBook: getbook-00002 → getbook-00001" in text
@@ -259,9 +264,9 @@ def test_two_bad_deploys_in_a_row() -> None:
     world = World()
     stable = world.live
     world.deploy_bad(CATALOGUE)
-    record(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE)
     world.deploy_bad()
-    record(world, "v3", DeploymentStatus.LIVE, 10 * MINUTE)
+    record_live_deployment(world, "v3", DeploymentStatus.LIVE, 10 * MINUTE)
 
     world.alert()
     world.pass_time(HOUR)
@@ -277,7 +282,7 @@ def test_a_bad_release_that_was_called_stable() -> None:
     world = World()
     world.ports.clock.advance(HOUR)
     world.deploy_bad()
-    record(world, "v2", DeploymentStatus.STABLE, 10 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.STABLE, 10 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
@@ -294,13 +299,13 @@ def test_unchanged_functions_that_fail_alike() -> None:
     world = World()
     world.deploy_bad(CATALOGUE)
     for function in set(world.policy.functions) - set(CATALOGUE):
-        make_ill(world, function)
+        make_function_fail(world, function)
     world.ports.clock.advance(5 * MINUTE)
 
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    assert went_back(world) == set()
+    assert shifted_functions(world) == set()
     assert world.rollbacks()[0].outcome.startswith("external cause: 100% of the unchanged")
 
 
@@ -308,7 +313,9 @@ def test_a_barrier_between() -> None:
     """A person is asked, with the reason that was given for it."""
     world = World()
     world.deploy_bad()
-    record(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE, barrier="orders were migrated")
+    record_live_deployment(
+        world, "v2", DeploymentStatus.LIVE, 10 * MINUTE, barrier="orders were migrated"
+    )
 
     world.alert()
     world.pass_time(5 * MINUTE)
@@ -449,8 +456,8 @@ def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    assert went_back(world) == set()
-    [text, *_] = said(world, "rollback.escalated")
+    assert shifted_functions(world) == set()
+    [text, *_] = notice_texts(world, "rollback.escalated")
     others = sorted(set(CATALOGUE) - {"listBooks"})
     named = " ".join(f"--function {name}" for name in others)
     assert f"rollback run --system bookshop --target v1 {named} --reason INC-" in text
@@ -467,7 +474,7 @@ def test_a_function_in_a_persons_hands() -> None:
     world.alert()
     world.pass_time(HOUR)
 
-    assert went_back(world) == set(world.policy.functions) - {"listBooks"}
+    assert shifted_functions(world) == set(world.policy.functions) - {"listBooks"}
     plan = world.rollbacks()[0].plan
     assert plan is not None
     assert plan.reported == ("listBooks is in a person's hands: left as it is",)

@@ -6,27 +6,41 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.undo import AFTER_DOCUMENTS, Reversal, plan, with_documents
-from responders.scenarios.undo_targets import Wanted, found_by
+from responders.scenarios.undo import DOCUMENTS_FIRST_NOTE, UndoPlan, add_document_steps, plan_undo
+from responders.scenarios.undo_targets import UndoTarget, collect_undo_targets
 from shared.core.codec import encode
 from shared.domain.deployments.build_config import Recipe
 from shared.domain.deployments.inventory.state import Configuration, SourceObject
-from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget, standing
+from shared.domain.deployments.inventory.traffic import (
+    LATEST_REVISION,
+    Traffic,
+    TrafficTarget,
+    traffic_position,
+)
 from shared.domain.deployments.inventory.traffic import TrafficPosition as At
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.model import ScenarioName
-from shared.domain.rollback.plan import Step, StepStatus, frozen
+from shared.domain.rollback.plan import Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import restore
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from tests.support.data.write_fence import POLICY, RULES
-from tests.support.faults.fault_injection import quick
-from tests.support.rollbacks.approvals import failed, running, say
-from tests.support.rollbacks.pins import FOLLOWING, kept, rolled_back, to
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.rollbacks.approvals import (
+    build_failed_rollback,
+    build_rollback_being_cancelled,
+    publish_command,
+)
+from tests.support.rollbacks.pins import (
+    FOLLOWING,
+    build_rolled_back_world,
+    build_traffic_target,
+    read_pins,
+)
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
-PINNED = (to("r-1"),)
+PINNED = (build_traffic_target("r-1"),)
 
 
 def step(
@@ -42,9 +56,9 @@ def step(
     )
 
 
-def found(*steps: Step) -> Wanted | None:
+def found(*steps: Step) -> UndoTarget | None:
     """What is wanted of one function after rollbacks of one step each."""
-    return found_by([[one] for one in steps]).get("order")
+    return collect_undo_targets([[one] for one in steps]).get("order")
 
 
 # Pure: what is to be put back
@@ -55,14 +69,14 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
     """Behind a fence documents are put back alone: putting a function back would start it."""
     policy = replace(POLICY, fence=RULES if is_fenced else None)
     shifts = [step(PINNED, FOLLOWING)]
-    made = frozen(ScenarioName.FUNCTIONS, "before", shifts, policy.fingerprint)
+    made = freeze_plan(ScenarioName.FUNCTIONS, "before", shifts, policy.fingerprint)
     documents = [Step("put back INC-1", restore.KIND, "documents")]
-    found = with_documents(Reversal(made, [], ()), documents, policy, "before")
+    found = add_document_steps(UndoPlan(made, [], ()), documents, policy, "before")
 
     assert found.plan is not None
     kinds = [one.kind for one in found.plan.steps]
     assert kinds == ([restore.KIND] if is_fenced else [shift_traffic.KIND, restore.KIND])
-    assert found.refused == ((f"order: {AFTER_DOCUMENTS}",) if is_fenced else ())
+    assert found.refused == ((f"order: {DOCUMENTS_FIRST_NOTE}",) if is_fenced else ())
     assert found.plan.header.reported == found.refused
 
 
@@ -77,12 +91,15 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
         ((step(PINNED, FOLLOWING, StepStatus.BEGUN),), (FOLLOWING, (PINNED,))),
         # a retry: what the first of them found counts
         (
-            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED)),
-            (FOLLOWING, ((to("r-0"),),)),
+            (step(PINNED, FOLLOWING), step((build_traffic_target("r-0"),), PINNED)),
+            (FOLLOWING, ((build_traffic_target("r-0"),),)),
         ),
         (
-            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED, StepStatus.FAILED)),
-            (FOLLOWING, (PINNED, (to("r-0"),))),
+            (
+                step(PINNED, FOLLOWING),
+                step((build_traffic_target("r-0"),), PINNED, StepStatus.FAILED),
+            ),
+            (FOLLOWING, (PINNED, (build_traffic_target("r-0"),))),
         ),
         # undone, and rolled back once more
         ((step(PINNED, FOLLOWING), step(FOLLOWING, PINNED)), None),
@@ -92,8 +109,8 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
         ),
         # by its name the newest is not what was found
         (
-            (step(PINNED, FOLLOWING), step((to("r-2"),), PINNED)),
-            (FOLLOWING, ((to("r-2"),),)),
+            (step(PINNED, FOLLOWING), step((build_traffic_target("r-2"),), PINNED)),
+            (FOLLOWING, ((build_traffic_target("r-2"),),)),
         ),
     ],
 )
@@ -110,19 +127,26 @@ def test_what_rollbacks_have_found(
     ("asked", "stands"),
     [
         (FOLLOWING, At.AT_GOAL),
-        ((to("r-2"),), At.ELSEWHERE),  # the same requests, and no deployment would be served
-        ((to("r-1"),), At.AT_ORIGIN),
+        (
+            (build_traffic_target("r-2"),),
+            At.ELSEWHERE,
+        ),  # the same requests, and no deployment would be served
+        ((build_traffic_target("r-1"),), At.AT_ORIGIN),
     ],
 )
 def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
     """LATEST stays LATEST: a name that leads the same requests to the same place is not it."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     live = world.ports.world.inventory()["getBook"].service
     service = replace(
-        live, traffic=asked, serving=(to("r-2"),), latest_created="r-2", latest_ready="r-2"
+        live,
+        traffic=asked,
+        serving=(build_traffic_target("r-2"),),
+        latest_created="r-2",
+        latest_ready="r-2",
     )
 
-    assert standing(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
+    assert traffic_position(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
 
 
 def recipe(source: str) -> Recipe:
@@ -199,7 +223,7 @@ def test_what_was_built_again_is_wanted_as_it_was_built(
     rollbacks: list[list[Step]], wanted: tuple[Traffic, tuple[Recipe, ...], Recipe | None] | None
 ) -> None:
     """What the first of them found is wanted, until both its traffic and its build are back."""
-    one = found_by(rollbacks).get("order")
+    one = collect_undo_targets(rollbacks).get("order")
 
     assert (one and (one.traffic, one.builds, one.before)) == wanted
 
@@ -209,21 +233,21 @@ def test_what_was_built_again_is_wanted_as_it_was_built(
 
 def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
     """Tags, shares and what follows the newest are as before the rollback; nothing is pinned."""
-    world = World(policy=quick())
-    before = (TrafficTarget(LATEST, 100), TrafficTarget("getbook-00001", 0, "fh-1"))
+    world = World(policy=shorten_watch())
+    before = (TrafficTarget(LATEST_REVISION, 100), TrafficTarget("getbook-00001", 0, "fh-1"))
     world.ports.world.change_by_hand("getBook", before)
     world.deploy_bad()
     world.alert()
     world.pass_time(12 * MINUTE)
     assert world.live["getBook"] == {"getbook-00001": 100}
 
-    assert say(world, "undo", actor="alice") == ""
+    assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(3 * MINUTE)
 
     services = world.ports.world.services()
     assert services["getBook"].traffic == before
     assert {one.traffic for name, one in services.items() if name != "getBook"} == {FOLLOWING}
-    assert kept(world) == {}
+    assert read_pins(world) == {}
     last = world.rollbacks()[-1]
     assert (last.status, last.outcome) == (
         RollbackStatus.SUCCEEDED,
@@ -235,8 +259,8 @@ def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
 
 def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() -> None:
     """What a person has put back is not taken back by an alert; they accept when they are done."""
-    world = rolled_back()
-    say(world, "undo", actor="alice")
+    world = build_rolled_back_world()
+    publish_command(world, "undo", actor="alice")
     world.pass_time(3 * MINUTE)
     bad = world.live
 
@@ -245,11 +269,11 @@ def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() 
 
     assert world.live == bad
     assert world.incidents()[-1].status is IncidentStatus.ESCALATED
-    assert say(world, "accept", actor="alice") == ""
+    assert publish_command(world, "accept", actor="alice") == ""
     assert world.incidents()[-1].status is IncidentStatus.RESOLVED
 
 
-@pytest.mark.parametrize("make", [failed, running])
+@pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
 def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
     make: Callable[[], World],
 ) -> None:
@@ -263,7 +287,7 @@ def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
         if one.kind == shift_traffic.KIND and one.status is StepStatus.DONE
     }
 
-    assert say(world, "undo", actor="alice") == ""
+    assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(3 * MINUTE)
 
     assert {one.target for one in world.steps(world.rollbacks()[-1].id).values()} == moved
@@ -272,11 +296,11 @@ def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
 
 def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_so() -> None:
     """LATEST is another revision now: that is an unpin, and no undo."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     world.ports.world.deploy(["getBook"])
     held = world.live
 
-    assert say(world, "undo", actor="alice") == ""
+    assert publish_command(world, "undo", actor="alice") == ""
     world.pass_time(MINUTE)
 
     last = world.rollbacks()[-1]
@@ -284,15 +308,15 @@ def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_
     [refused] = last.plan.reported
     assert refused.startswith("getBook: getbook-00003 was deployed since")
     assert world.live["getBook"] == held["getBook"]
-    assert set(kept(world)) == {"getBook"}
+    assert set(read_pins(world)) == {"getBook"}
 
 
 def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
     """With nothing that may be put back it ends with each reason, and a person is there."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     world.ports.world.deploy()
 
-    say(world, "undo", actor="alice")
+    publish_command(world, "undo", actor="alice")
     world.pass_time(MINUTE)
 
     last = world.rollbacks()[-1]
@@ -303,46 +327,52 @@ def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
 
 def test_an_undo_is_refused_with_its_reason() -> None:
     """Nothing was moved; it goes on; it was undone already; another incident is newer."""
-    world = World(policy=quick())
+    world = World(policy=shorten_watch())
     world.command(command="promote", system="bookshop", mode="ask")
     world.settle()
     world.deploy_bad()
     world.alert()
     world.settle()
-    assert "is PARKED: cancel it, or wait for its end" in say(world, "undo")
-    say(world, "reject")
+    assert "is PARKED: cancel it, or wait for its end" in publish_command(world, "undo")
+    publish_command(world, "reject")
     world.settle()
-    assert "has nothing to undo" in say(world, "undo")
+    assert "has nothing to undo" in publish_command(world, "undo")
     world.command(command="rollback", system="bookshop", actor="alice")
     world.pass_time(12 * MINUTE)
     first = world.incidents()[0].id
-    assert "is not the system's newest incident" in say(world, "undo", incident=first)
-    say(world, "undo")
+    assert "is not the system's newest incident" in publish_command(world, "undo", incident=first)
+    publish_command(world, "undo")
     world.pass_time(3 * MINUTE)
 
-    assert "has nothing to undo" in say(world, "undo")
-    assert "possible is accept" in say(world, "retry")
+    assert "has nothing to undo" in publish_command(world, "undo")
+    assert "possible is accept" in publish_command(world, "retry")
 
 
 def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
     """The plan says of each function why it is left."""
-    world = rolled_back()
+    world = build_rolled_back_world()
     inventory = world.ports.world.inventory()
     one = inventory["getBook"]
     left = (one.service.traffic,)
 
     def against(traffic: Traffic, newest: str = "") -> str:
-        wanted = {"getBook": Wanted("getBook", traffic, left, newest)}
-        found = plan(world.policy, inventory, wanted, "anywhere")
+        wanted = {"getBook": UndoTarget("getBook", traffic, left, newest)}
+        found = plan_undo(world.policy, inventory, wanted, "anywhere")
         assert (found.plan is None) == bool(found.refused)
         return "; ".join(found.refused)
 
-    assert against((to("getbook-00002"),)) == ""
-    assert against((to("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
+    assert against((build_traffic_target("getbook-00002"),)) == ""
+    assert (
+        against((build_traffic_target("getbook-00009"),))
+        == "getBook: its revision getbook-00009 is gone"
+    )
     assert against(FOLLOWING, "getbook-00002") == ""
     assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
     unready = tuple(replace(revision, ready=False) for revision in one.revisions)
     inventory["getBook"] = replace(one, revisions=unready)
-    assert against((to("getbook-00002"),)) == "getBook: its revision getbook-00002 is not ready"
+    assert (
+        against((build_traffic_target("getbook-00002"),))
+        == "getBook: its revision getbook-00002 is not ready"
+    )
     del inventory["getBook"]
     assert against(FOLLOWING) == "getBook: it is gone"

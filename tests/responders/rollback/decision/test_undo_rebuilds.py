@@ -7,24 +7,37 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.deployments.source_cleanup import clear
+from responders.deployments.source_cleanup import remove_unreferenced_sources
 from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus, record_path
-from shared.domain.deployments.inventory.state import Generation, SourceObject, fingerprint
-from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget
+from shared.domain.deployments.inventory.state import Generation, SourceObject, json_fingerprint
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Traffic, TrafficTarget
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.plan import step_path as plan_path
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
-from shared.engine.lease import LIMIT_TAKEOVERS
+from shared.engine.lease import MAX_TAKEOVERS
 from tests.support.fakes.runtime.hooks import no_hook
-from tests.support.fakes.storage.vault import content_of
-from tests.support.faults.fault_injection import Crashed, quick
-from tests.support.rollbacks.approvals import say
-from tests.support.rollbacks.deployments import hint, recorded
-from tests.support.rollbacks.function_steps import ORDER, ends, on_copies
-from tests.support.rollbacks.pins import FOLLOWING, kept, said, to
-from tests.support.rollbacks.rebuilds import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
+from tests.support.fakes.storage.vault import source_content
+from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
+from tests.support.rollbacks.approvals import publish_command
+from tests.support.rollbacks.deployments import publish_audit_hint, read_deployments
+from tests.support.rollbacks.function_steps import ORDER, functions_on_copies, step_statuses
+from tests.support.rollbacks.pins import (
+    FOLLOWING,
+    build_traffic_target,
+    read_pins,
+    recorded_notice_texts,
+)
+from tests.support.rollbacks.rebuilds import (
+    AGAIN,
+    BAD,
+    CONFIGURED,
+    MINUTE,
+    VALUES,
+    build_world_with_rebuild,
+    read_live_source,
+)
 from tests.support.runtime.world import World
 
 DAY = timedelta(days=1)
@@ -32,10 +45,10 @@ DAY = timedelta(days=1)
 
 def undone(shop: World) -> Rollback:
     """The undo, which a person has looked at and wants."""
-    assert say(shop, "undo", actor="alice") == ""
+    assert publish_command(shop, "undo", actor="alice") == ""
     parked = shop.rollbacks()[-1]
     assert parked.status is RollbackStatus.PARKED
-    assert say(shop, "approve", actor="alice") == ""
+    assert publish_command(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
     return shop.rollbacks()[-1]
 
@@ -43,7 +56,7 @@ def undone(shop: World) -> Rollback:
 @pytest.mark.parametrize("told", [True, False])
 def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
     """LATEST means the release of before again, of its very source; every list is as it was."""
-    shop = rebuilt(told=told)
+    shop = build_world_with_rebuild(told=told)
 
     last = undone(shop)
 
@@ -52,27 +65,27 @@ def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
         RollbackStatus.SUCCEEDED,
         f"undone: {count} functions as before",
     )
-    assert source(shop) == content_of(BAD)
+    assert read_live_source(shop) == source_content(BAD)
     services = shop.ports.world.services()
     assert {one.traffic for one in services.values()} == {FOLLOWING}
     assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
-    assert kept(shop) == {}
+    assert read_pins(shop) == {}
     assert last.plan is not None
     assert AGAIN in last.plan.reported
-    assert "has nothing to undo" in say(shop, "undo", actor="alice")
+    assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")
 
 
 def test_a_person_is_asked_about_a_plan_that_builds() -> None:
     """Nothing of it is done until they have seen that it is no artefact of old."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     live = shop.live
 
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
 
-    assert AGAIN in said(shop, "rollback.parked-r2")[-1]
+    assert AGAIN in recorded_notice_texts(shop, "rollback.parked-r2")[-1]
     assert shop.live == live
-    say(shop, "reject", actor="alice")
+    publish_command(shop, "reject", actor="alice")
     shop.pass_time(2 * MINUTE)
     assert shop.live == live
     assert shop.ports.builds.built == [ORDER]
@@ -84,22 +97,22 @@ NEWEST, OLD = "orderstatus-00002", "orderstatus-00001"
 @pytest.mark.parametrize(
     ("before", "first"),
     [
-        ((to(NEWEST), TrafficTarget(OLD, 0, "fh-1")), "shift"),
-        ((TrafficTarget(LATEST, 60), to(NEWEST, 40)), "redeploy"),
-        ((to(NEWEST), TrafficTarget(LATEST, 0, "fh-1")), "redeploy"),
+        ((build_traffic_target(NEWEST), TrafficTarget(OLD, 0, "fh-1")), "shift"),
+        ((TrafficTarget(LATEST_REVISION, 60), build_traffic_target(NEWEST, 40)), "redeploy"),
+        ((build_traffic_target(NEWEST), TrafficTarget(LATEST_REVISION, 0, "fh-1")), "redeploy"),
     ],
     ids=["by name", "both", "by name, and a tag follows the newest"],
 )
 def test_the_very_list_comes_back_with_the_build(before: Traffic, first: str) -> None:
     """By name it goes to the old revision at once, and the function is what it was all the same."""
-    shop = rebuilt(before)
+    shop = build_world_with_rebuild(before)
 
     last = undone(shop)
 
-    assert (last.status, shop.broken_laws()) == (RollbackStatus.SUCCEEDED, [])
+    assert (last.status, shop.find_violated_invariants()) == (RollbackStatus.SUCCEEDED, [])
     service = shop.ports.world.services()[ORDER]
     assert service.traffic == before
-    assert source(shop) == content_of(BAD)
+    assert read_live_source(shop) == source_content(BAD)
     steps = {one.kind: one for one in shop.steps(last.id).values() if one.target == ORDER}
     assert min(steps.values(), key=lambda one: one.number).kind == first
     assert {one.status for one in steps.values()} == {StepStatus.DONE}
@@ -107,7 +120,7 @@ def test_the_very_list_comes_back_with_the_build(before: Traffic, first: str) ->
 
 def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     """It has no traffic: its source of before replaces what the rollback has deployed."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     name = "listBooks"
     state = shop.ports.world.functions()[name]
     older = replace(
@@ -123,7 +136,7 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     shop.announce("v3")
     shop.alert()
     shop.pass_time(30 * MINUTE)
-    assert on_copies(shop) == {name}
+    assert functions_on_copies(shop) == {name}
 
     last = undone(shop)
 
@@ -133,24 +146,24 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     )
     built = shop.ports.world.functions()[name].source
     assert built is not None
-    assert shop.ports.sources.read(built) == content_of(newer)
+    assert shop.ports.sources.read(built) == source_content(newer)
 
 
 def test_nothing_is_a_deployment_of_somebody_else() -> None:
     """What an undo has built is ours: no deployment opens, and the release stays a bad one."""
-    shop = rebuilt()
-    before = {name: one.status for name, one in recorded(shop).items()}
+    shop = build_world_with_rebuild()
+    before = {name: one.status for name, one in read_deployments(shop).items()}
 
     undone(shop)
-    hint(shop)
+    publish_audit_hint(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert {name: one.status for name, one in recorded(shop).items()} == before
+    assert {name: one.status for name, one in read_deployments(shop).items()} == before
 
 
 def refused(shop: World) -> str:
     """Why an undo leaves the function; everything else goes back, unasked."""
-    assert say(shop, "undo", actor="alice") == ""
+    assert publish_command(shop, "undo", actor="alice") == ""
     shop.pass_time(5 * MINUTE)
     last = shop.rollbacks()[-1]
     assert last.status is RollbackStatus.SUCCEEDED
@@ -162,13 +175,13 @@ def refused(shop: World) -> str:
 
 def test_what_was_never_kept_is_left_with_its_reason() -> None:
     """No copy could be made of it, or nobody has looked at it before it went back."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     shop.ports.sources.lost.add(BAD)
 
-    assert refused(rebuilt(shop=shop)) == (
+    assert refused(build_world_with_rebuild(shop=shop)) == (
         f"{ORDER}: it was built again, and what it was cannot be: no copy of its source"
     )
-    unseen = rebuilt(announced=False)
+    unseen = build_world_with_rebuild(announced=False)
     first = unseen.rollbacks()[0].plan
     assert first is not None
     assert any(
@@ -179,7 +192,7 @@ def test_what_was_never_kept_is_left_with_its_reason() -> None:
 
 def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
     """It tells of nothing that could be built."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     path = plan_path(shop.rollbacks()[0].id, f"redeploy {ORDER}")
     shop.ports.store.commit([Update(path, {"kept": {}})])
 
@@ -188,12 +201,12 @@ def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
 
 def test_what_somebody_deployed_since_stays() -> None:
     """By whichever way: through the function, or past it."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     shop.ports.world.deploy([ORDER])
     assert refused(shop) == f"{ORDER}: it was deployed by somebody since"
 
-    moved = rebuilt()
-    moved.ports.world.change_by_hand(ORDER, (to(NEWEST),))
+    moved = build_world_with_rebuild()
+    moved.ports.world.change_by_hand(ORDER, (build_traffic_target(NEWEST),))
     assert refused(moved) == f"{ORDER}: its traffic was changed by somebody since"
 
 
@@ -207,7 +220,7 @@ def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
     shop.announce("v2")
     shop.alert()
     shop.pass_time(40 * MINUTE)
-    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    assert step_statuses(shop, ORDER)["redeploy"] is StepStatus.FAILED
     hinders.clear()
     return shop
 
@@ -216,13 +229,13 @@ def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
 @pytest.mark.parametrize("copied", [True, False])
 def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> None:
     """A build that failed is no word of a person, and nothing has to be built to undo it."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     if not copied:
         shop.ports.sources.lost.add(BAD)
     failed(shop, told=told)
     tried = list(shop.ports.builds.built)
 
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(5 * MINUTE)
 
     last = shop.rollbacks()[-1]
@@ -236,7 +249,7 @@ def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> Non
 @pytest.mark.parametrize("made", [True, False])
 def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
     """A revision that is younger than our last build is theirs: no request is led away from it."""
-    shop = failed(World(policy=quick()), made=made)
+    shop = failed(World(policy=shorten_watch()), made=made)
     theirs = shop.ports.world.deploy_past(ORDER)
 
     assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
@@ -245,7 +258,7 @@ def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
 
 def test_what_somebody_made_past_a_build_stays() -> None:
     """The same where the build has succeeded."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     theirs = shop.ports.world.deploy_past(ORDER)
 
     assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
@@ -254,7 +267,7 @@ def test_what_somebody_made_past_a_build_stays() -> None:
 
 def test_a_build_that_made_what_does_not_start_is_undone() -> None:
     """The revision that does not come up is ours: what was there before is built."""
-    shop = failed(World(policy=quick()), made=True)
+    shop = failed(World(policy=shorten_watch()), made=True)
 
     last = undone(shop)
 
@@ -269,7 +282,7 @@ def test_a_build_that_made_what_does_not_start_is_undone() -> None:
 )
 def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -> None:
     """Workers have died over a rollback until it was given up: nobody knows what it has done."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
     shop.ports.world.lose_image(ORDER)
     shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
@@ -280,14 +293,14 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
 
     def dies(verb: str, side: str) -> None:
         if (verb, side) == at:
-            raise Crashed
+            raise ProcessCrash
 
     shop.ports.builds.hook = shop.ports.world.hook = dies
     shop.alert()
-    with pytest.raises(Crashed):
+    with pytest.raises(ProcessCrash):
         shop.pass_time(5 * MINUTE)
     shop.ports.builds.hook = shop.ports.world.hook = no_hook
-    died = Update(rollback_path(shop.rollbacks()[0].id), {"takeovers": LIMIT_TAKEOVERS})
+    died = Update(rollback_path(shop.rollbacks()[0].id), {"takeovers": MAX_TAKEOVERS})
     shop.ports.store.commit([died])
     shop.pass_time(10 * MINUTE)
     [given_up] = shop.rollbacks()
@@ -295,23 +308,23 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
     steps = shop.steps(given_up.id).values()
     assert StepStatus.BEGUN in {one.status for one in steps}
 
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
-    say(shop, "approve", actor="alice")
+    publish_command(shop, "approve", actor="alice")
     shop.pass_time(10 * MINUTE)
 
     services = shop.ports.world.services()
     assert {one.traffic for one in services.values()} == {FOLLOWING}
     built = shop.ports.world.functions()[ORDER].source
-    assert built == BAD or source(shop) == content_of(BAD)
+    assert built == BAD or read_live_source(shop) == source_content(BAD)
 
 
 @pytest.mark.parametrize("past", [True, False])
 def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) -> None:
     """Whoever deploys after the plan was looked at is not overwritten, and it is said."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     platform = shop.ports.world
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     theirs: list[str] = []
 
     def somebody(verb: str, side: str) -> None:
@@ -324,7 +337,7 @@ def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) 
             theirs.append(platform.services()[ORDER].latest_created)
 
     shop.ports.store.hook = somebody
-    say(shop, "approve", actor="alice")
+    publish_command(shop, "approve", actor="alice")
     shop.pass_time(10 * MINUTE)
 
     last = shop.rollbacks()[-1]
@@ -338,12 +351,12 @@ def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) 
 
 def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
     """The others are back; what is said again builds what is lacking, and nothing else."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
     shop.ports.builds.failures[ORDER] = "no such object"
     shop.ports.builds.missing.add(ORDER)
     failed = undone(shop)
     assert failed.status is RollbackStatus.FAILED
-    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    assert step_statuses(shop, ORDER)["redeploy"] is StepStatus.FAILED
     shop.ports.builds.missing.clear()
 
     last = undone(shop)
@@ -352,21 +365,21 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
         RollbackStatus.SUCCEEDED,
         "undone: 1 functions as before",
     )
-    assert source(shop) == content_of(BAD)
+    assert read_live_source(shop) == source_content(BAD)
     assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
-    assert "has nothing to undo" in say(shop, "undo", actor="alice")
+    assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")
 
 
 def test_what_is_deployed_is_not_known_for_a_while() -> None:
     """No answer is no answer: the undo is held until there is one."""
-    shop = rebuilt()
+    shop = build_world_with_rebuild()
 
     def mute(verb: str, side: str) -> None:
         if verb == "builder.found":
             raise Unavailable("no answer")
 
     shop.ports.builds.hook = mute
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
     assert shop.rollbacks()[-1].status is RollbackStatus.DECIDING
 
@@ -377,16 +390,16 @@ def test_what_is_deployed_is_not_known_for_a_while() -> None:
 
 def test_a_function_that_was_created_again_is_not_deleted() -> None:
     """What was there before is nothing, and nothing is brought back by no undo."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
     shop.ports.world.delete_function(ORDER)
     shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
     shop.pass_time(2 * MINUTE)
-    say(shop, "approve", actor="anna")
+    publish_command(shop, "approve", actor="anna")
     shop.pass_time(30 * MINUTE)
-    assert on_copies(shop) == {ORDER}
+    assert functions_on_copies(shop) == {ORDER}
 
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
 
     last = shop.rollbacks()[-1]
@@ -396,17 +409,17 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
 
 def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
     """It was not there, and is not."""
-    shop = World(policy=quick())
+    shop = World(policy=shorten_watch())
     shop.pass_time(2 * MINUTE)
     shop.ports.world.delete_function(ORDER)
     shop.ports.builds.missing.add(ORDER)
     shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
     shop.pass_time(2 * MINUTE)
-    say(shop, "approve", actor="anna")
+    publish_command(shop, "approve", actor="anna")
     shop.pass_time(40 * MINUTE)
-    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    assert step_statuses(shop, ORDER)["redeploy"] is StepStatus.FAILED
 
-    say(shop, "undo", actor="alice")
+    publish_command(shop, "undo", actor="alice")
     shop.pass_time(2 * MINUTE)
 
     assert shop.rollbacks()[-1].outcome.endswith("nothing is left to undo")
@@ -420,18 +433,18 @@ def names(shop: World) -> set[str]:
 
 def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
     """Of a release that never settled there is no record; then it is let go."""
-    shop = rebuilt()
-    ran_with = fingerprint((CONFIGURED.variables_hash, ""))
-    needed = {one for one in names(shop) if fingerprint(BAD) in one or ran_with in one}
+    shop = build_world_with_rebuild()
+    ran_with = json_fingerprint((CONFIGURED.variables_hash, ""))
+    needed = {one for one in names(shop) if json_fingerprint(BAD) in one or ran_with in one}
     assert len(needed) == 2
-    assert recorded(shop)["v2"].status is DeploymentStatus.BAD
+    assert read_deployments(shop)["v2"].status is DeploymentStatus.BAD
     assert shop.ports.store.get(record_path("bookshop", "v2")).fields is None
     shop.ports.clock.advance(20 * DAY)
 
-    clear(shop.ports, shop.policy)
+    remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed <= names(shop)
     assert undone(shop).status is RollbackStatus.SUCCEEDED
-    assert source(shop) == content_of(BAD)
+    assert read_live_source(shop) == source_content(BAD)
 
     shop.ports.world.deploy([ORDER])
     shop.announce("v3")
@@ -439,5 +452,5 @@ def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
     shop.ports.clock.advance(2 * DAY)
     for rollback in shop.rollbacks():
         shop.ports.store.remove(rollback_path(rollback.id))
-    clear(shop.ports, shop.policy)
+    remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed.isdisjoint(names(shop))

@@ -18,18 +18,26 @@ from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
 from tests.support.data.repair_behind_fence import (
     FENCED,
     FencedShop,
-    expect_as_before,
-    frozen,
-    held,
+    expect_unfenced,
+    freeze_system,
+    hold_reasons,
 )
-from tests.support.data.write_fence import RULES, fence_of, lift, public, raise_it, told, windows
+from tests.support.data.write_fence import (
+    RULES,
+    count_freeze_windows,
+    fence_event_names,
+    lift_fence,
+    raise_fence,
+    read_fence,
+    read_public_states,
+)
 from tests.support.fakes.runtime.hooks import no_hook
 
 
 def test_documents_are_written_behind_a_fence() -> None:
     """Raised by the second word, and fallen in the watch; the public reads of maintenance."""
     shop = FencedShop()
-    shop.asked()
+    shop.order_repair()
     question = shop.newest.question
     assert question is not None
     assert "nothing of checkout writes: a fence is raised" in str(question.plan.reported)
@@ -37,25 +45,25 @@ def test_documents_are_written_behind_a_fence() -> None:
 
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
-    fence = fence_of(shop)
+    fence = read_fence(shop)
     assert (fence.rollback, fence.actor) == (shop.newest.id, "alice")
     assert shop.behind == [FenceStatus.STANDING, FenceStatus.STANDING]
     assert shop.data == GOOD
-    assert told(shop) == ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
+    assert fence_event_names(shop) == ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.newest.verified_at is not None
     assert fence.falls_at is not None
     assert fence.falls_at >= shop.newest.verified_at
-    [maintenance] = [one for one in public(shop) if one.incident == fence.public_id]
+    [maintenance] = [one for one in read_public_states(shop) if one.incident == fence.public_id]
     assert maintenance.ended_at is not None
-    expect_as_before(shop)
-    assert [one for one in shop.broken_laws() if "was shifted" not in one] == []
+    expect_unfenced(shop)
+    assert [one for one in shop.find_violated_invariants() if "was shifted" not in one] == []
 
 
 def test_it_stands_until_the_data_are_looked_through_again() -> None:
     """What is found then was written by nobody meanwhile; no switch of its own holds it up."""
     shop = FencedShop()
-    shop.asked()
+    shop.order_repair()
 
     def silent(verb: str, side: str) -> None:
         if shop.newest.status is RollbackStatus.VERIFYING:
@@ -63,25 +71,25 @@ def test_it_stands_until_the_data_are_looked_through_again() -> None:
 
     shop.ports.kept.hook = silent
     shop.approve("bob")
-    shop.until(lambda: shop.newest.status is RollbackStatus.VERIFYING)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.VERIFYING)
     shop.pass_time(3 * MINUTE)
     assert shop.newest.verified_at is None
     assert shop.written() == set(SPOILT)
-    assert (fence_of(shop).status, windows(shop)) == (FenceStatus.STANDING, 1)
+    assert (read_fence(shop).status, count_freeze_windows(shop)) == (FenceStatus.STANDING, 1)
 
     shop.ports.kept.hook = no_hook
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    expect_as_before(shop)
+    expect_unfenced(shop)
 
 
 def test_nothing_is_waited_for_longer_than_it_takes() -> None:
     """Who raises it and who writes behind it hear of each other at once."""
     shop = FencedShop()
-    shop.asked()
+    shop.order_repair()
     shop.approve("bob")
-    shop.until(lambda: shop.newest.started_at is not None)
-    fence, began = fence_of(shop), shop.newest.started_at
+    shop.run_until(lambda: shop.newest.started_at is not None)
+    fence, began = read_fence(shop), shop.newest.started_at
     assert fence.stood_at is not None
     assert began is not None
     assert fence.stood_at - fence.began_at < timedelta(seconds=25)
@@ -92,12 +100,12 @@ def test_the_watch_begins_once_it_is_down() -> None:
     """What fails because of the fence is no regression of what was written."""
     execution = replace(FENCED.execution, watch=12 * MINUTE)
     shop = FencedShop(policy=replace(FENCED, execution=execution))
-    shop.asked()
+    shop.order_repair()
     shop.approve("bob")
-    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.WATCHING)
     [site, *_] = [one.name for one in FENCED.probes if one.function is None]
     shop.ports.prober.answers[site] = ProbeAnswer(False, 503)
-    shop.until(lambda: fence_of(shop).is_over)
+    shop.run_until(lambda: read_fence(shop).is_over)
     del shop.ports.prober.answers[site]
     shop.pass_time(12 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
@@ -106,24 +114,24 @@ def test_the_watch_begins_once_it_is_down() -> None:
 def test_a_persons_fence_is_used_and_stays() -> None:
     """Who has raised it lets it fall; what fails because of it is no regression."""
     shop = FencedShop()
-    raise_it(shop)
-    shop.asked()
+    raise_fence(shop)
+    shop.order_repair()
     shop.approve("bob")
-    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.WATCHING)
     [site, *_] = [one.name for one in FENCED.probes if one.function is None]
     shop.ports.prober.answers[site] = ProbeAnswer(False, 503)
     shop.pass_time(10 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == GOOD
-    assert fence_of(shop).status is FenceStatus.STANDING
-    assert fence_of(shop).rollback == ""
+    assert read_fence(shop).status is FenceStatus.STANDING
+    assert read_fence(shop).rollback == ""
     notes = [str(entry.events[0].facts.get("note")) for entry in shop.trail(shop.newest)]
     assert not any(note.startswith("for the fence:") for note in notes)
     assert "nobody can see whether it is well" in shop.newest.outcome
-    lift(shop)
+    lift_fence(shop)
     shop.pass_time(MINUTE)
-    expect_as_before(shop)
+    expect_unfenced(shop)
 
 
 def test_what_overrides_a_freeze_has_its_fence() -> None:
@@ -133,12 +141,12 @@ def test_what_overrides_a_freeze_has_its_fence() -> None:
     shop.settle()
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     shop.order(override=True, incident=shop.incidents()[-1].id)
-    shop.until(shop.has_fence)
-    frozen(shop)
+    shop.run_until(shop.has_fence)
+    freeze_system(shop)
     shop.pass_time(MINUTE)
-    assert fence_of(shop).status is FenceStatus.RAISING
+    assert read_fence(shop).status is FenceStatus.RAISING
     del shop.ports.prober.answers[RULES.canary]
-    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.WATCHING)
 
     assert shop.data == GOOD
 
@@ -161,20 +169,20 @@ def test_a_repair_that_a_fence_cannot_outlast_is_not_begun() -> None:
 def test_a_fence_that_falls_is_waited_for() -> None:
     """Until everything is as it was; then one is raised for the repair."""
     shop = FencedShop()
-    shop.asked()
-    raise_it(shop)
-    lift(shop)
-    before = fence_of(shop)
+    shop.order_repair()
+    raise_fence(shop)
+    lift_fence(shop)
+    before = read_fence(shop)
     assert before.status is FenceStatus.FALLING
     shop.approve("bob")
-    assert fence_of(shop).command == before.command
-    shop.until(lambda: fence_of(shop).rollback == shop.newest.id)
-    assert "a fence is falling: lifted by" in held(shop)
+    assert read_fence(shop).command == before.command
+    shop.run_until(lambda: read_fence(shop).rollback == shop.newest.id)
+    assert "a fence is falling: lifted by" in hold_reasons(shop)
     shop.pass_time(15 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert fence_of(shop).rollback == shop.newest.id
-    expect_as_before(shop)
+    assert read_fence(shop).rollback == shop.newest.id
+    expect_unfenced(shop)
 
 
 def test_a_persons_fence_that_falls_too_soon_is_waited_for(
@@ -182,17 +190,17 @@ def test_a_persons_fence_that_falls_too_soon_is_waited_for(
 ) -> None:
     """It would fall before the last document: another one is raised behind it."""
     shop = FencedShop()
-    shop.asked()
-    monkeypatch.setattr("responders.data.repair.preview.seconds", lambda _survey: 900.0)
-    raise_it(shop, expires="12m")
+    shop.order_repair()
+    monkeypatch.setattr("responders.data.repair.preview.survey_seconds", lambda _survey: 900.0)
+    raise_fence(shop, expires="12m")
     shop.approve("bob")
-    shop.until(lambda: fence_of(shop).rollback == shop.newest.id)
-    assert "and writing takes 15 min 0 s: lift it, or wait" in held(shop)
+    shop.run_until(lambda: read_fence(shop).rollback == shop.newest.id)
+    assert "and writing takes 15 min 0 s: lift it, or wait" in hold_reasons(shop)
     shop.pass_time(12 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert fence_of(shop).rollback == shop.newest.id
-    expect_as_before(shop)
+    assert read_fence(shop).rollback == shop.newest.id
+    expect_unfenced(shop)
 
 
 def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
@@ -201,9 +209,9 @@ def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
     orders = replace(SHOP.collections["orders"], derived=derived)
     policy = replace(FENCED, collections={**SHOP.collections, "orders": orders})
     shop = FencedShop(policy=policy)
-    shop.asked()
+    shop.order_repair()
     seen: list[Fence] = []
-    shop.ports.theirs.hook = lambda verb, side: seen.append(fence_of(shop))
+    shop.ports.theirs.hook = lambda verb, side: seen.append(read_fence(shop))
     shop.approve("bob")
     shop.pass_time(12 * MINUTE)
 
@@ -215,8 +223,8 @@ def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
 def test_a_repair_that_is_paused_goes_on_behind_the_same_fence(held: timedelta) -> None:
     """Or not at all, where that has fallen meanwhile."""
     shop = FencedShop()
-    shop.asked()
-    shop.before_a_batch(shop.paused)
+    shop.order_repair()
+    shop.before_a_batch(shop.pause_system)
     shop.approve("bob")
     shop.pass_time(held)
     assert shop.behind == []
@@ -227,4 +235,4 @@ def test_a_repair_that_is_paused_goes_on_behind_the_same_fence(held: timedelta) 
     assert shop.newest.status is (RollbackStatus.SUCCEEDED if done else RollbackStatus.FAILED)
     assert bool(shop.behind) is done
     assert shop.data == (GOOD if done else {**GOOD, **SPOILT})
-    expect_as_before(shop)
+    expect_unfenced(shop)

@@ -11,37 +11,42 @@ from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
 from tests.support.data.repair_behind_fence import (
     FencedShop,
-    expect_as_before,
-    held,
-    repaired,
-    undo_asked,
+    build_repaired_shop,
+    expect_unfenced,
+    hold_reasons,
+    order_fenced_undo,
 )
-from tests.support.data.write_fence import RULES, fence_of, told
+from tests.support.data.write_fence import RULES, fence_event_names, read_fence
 
 
 def test_an_undo_writes_behind_a_fence_as_well() -> None:
     """Raised by the second word, asked before each batch, and fallen at the end."""
-    shop = repaired(FencedShop())
-    undo_asked(shop)
+    shop = build_repaired_shop(FencedShop())
+    order_fenced_undo(shop)
     question = shop.newest.question
     assert question is not None
     assert "nothing of checkout writes: a fence is raised" in str(question.plan.reported)
-    assert fence_of(shop).is_over
+    assert read_fence(shop).is_over
 
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
-    assert fence_of(shop).rollback == shop.newest.id
+    assert read_fence(shop).rollback == shop.newest.id
     assert shop.behind == 2 * [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert told(shop) == 2 * ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
-    expect_as_before(shop)
+    assert fence_event_names(shop) == 2 * [
+        "fence.raising",
+        "fence.stands",
+        "fence.falls",
+        "fence.down",
+    ]
+    expect_unfenced(shop)
 
 
 def test_an_undo_whose_fence_does_not_stand() -> None:
     """No document is put back, and everything is as it was."""
-    shop = repaired(FencedShop())
-    undo_asked(shop)
+    shop = build_repaired_shop(FencedShop())
+    order_fenced_undo(shop)
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     shop.approve("bob")
     shop.pass_time(14 * MINUTE)
@@ -50,58 +55,58 @@ def test_an_undo_whose_fence_does_not_stand() -> None:
     assert "still writes" in shop.newest.outcome
     assert shop.behind == []
     assert shop.data == GOOD
-    expect_as_before(shop)
+    expect_unfenced(shop)
 
 
 def test_an_undo_whose_fence_falls_halfway() -> None:
     """Nothing is written without it, and what was is told."""
-    shop = repaired(FencedShop())
-    undo_asked(shop)
-    shop.before_a_batch(shop.lifted)
+    shop = build_repaired_shop(FencedShop())
+    order_fenced_undo(shop)
+    shop.before_a_batch(shop.lift_fence)
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.FAILED
     assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
     assert shop.data == GOOD
-    expect_as_before(shop)
+    expect_unfenced(shop)
 
 
 def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
     """That one falls with the repair, and would not outlast the undo."""
     shop = FencedShop()
-    shop.asked()
+    shop.order_repair()
 
     def refused(verb: str, side: str) -> None:
-        shop.written_behind(verb, side)
+        shop.require_stopped_writers(verb, side)
         if (verb, side) == ("rewrites.rewrite", "before") and len(shop.behind) == 2:
-            shop.ports.rewritten.hook = shop.written_behind
+            shop.ports.rewritten.hook = shop.require_stopped_writers
             raise Rejected("PERMISSION_DENIED")
 
     shop.ports.rewritten.hook = refused
     shop.approve("bob")
-    shop.until(lambda: shop.newest.status is RollbackStatus.FAILED)
-    first = fence_of(shop)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.FAILED)
+    first = read_fence(shop)
     assert first.status is not FenceStatus.DOWN
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.settle()
-    shop.until(lambda: shop.newest.status is RollbackStatus.PARKED)
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert "fence" in held(shop)
+    shop.run_until(lambda: shop.newest.status is RollbackStatus.PARKED)
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert "fence" in hold_reasons(shop)
     shop.behind.clear()
     shop.approve("bob")
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert fence_of(shop).rollback == shop.newest.id
+    assert read_fence(shop).rollback == shop.newest.id
     assert shop.behind == [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
-    expect_as_before(shop)
+    expect_unfenced(shop)
 
 
 def test_an_undo_that_no_fence_can_outlast_is_not_begun() -> None:
     """It says so, and why."""
-    shop = repaired(FencedShop())
+    shop = build_repaired_shop(FencedShop())
     shop.policy = replace(shop.policy, fence=replace(RULES, longest=4 * MINUTE))
     shop.start_instances()
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)

@@ -15,26 +15,26 @@ from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.system import System, frozen
+from shared.domain.system import System, active_freeze
 from tests.support.data.write_fence import (
     BEFORE,
     MINUTE,
     POLICY,
     RULES,
     WRITERS,
-    fence_of,
-    lift,
-    notified,
-    public,
-    raise_it,
-    scalings,
-    told,
-    windows,
-    without_policy,
-    world,
+    build_shop_with_fence,
+    count_freeze_windows,
+    fence_event_names,
+    lift_fence,
+    notified_events,
+    raise_fence,
+    read_fence,
+    read_public_states,
+    remove_policy,
+    writer_scalings,
 )
-from tests.support.fakes.runtime.hooks import no_hook, raising
-from tests.support.notices.system_events import refusals
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import World
 
 
@@ -63,31 +63,31 @@ def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
         if (verb, side) == ("platform.shift", "before"):
             refused.append(verb)
 
-    shop = world()
+    shop = build_shop_with_fence()
     shop.ports.world.hook = hook
-    raise_it(shop)
+    raise_fence(shop)
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is FenceStatus.STANDING
-    lift(shop)
+    assert read_fence(shop).status is FenceStatus.STANDING
+    lift_fence(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     """Once, on every channel of the team, with what the instances were; tried until it falls."""
-    shop = world()
+    shop = build_shop_with_fence()
     low = Channel("low", ChannelKind.RECORDING, severities=(Severity.LOW,))
     shop.policy = replace(shop.policy, channels=(*shop.policy.channels, low))
     shop.start_instances()
-    raise_it(shop)
+    raise_fence(shop)
     refuse_scaling(shop)
-    lift(shop)
+    lift_fence(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.FALLING
-    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
+    assert read_fence(shop).status is FenceStatus.FALLING
+    [loud] = [one for one in notified_events(shop) if "DOES NOT FALL" in one]
     assert "run.services.update" in loud
     assert "createOrder: its instances were 1 to 20" in loud
     heard = [one.fields for one in shop.ports.store.query(Query("notices")) if one.fields]
@@ -95,18 +95,18 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
     shop.ports.world.hook = no_hook
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 def test_a_fence_that_does_not_fall_keeps_no_worker_busy() -> None:
     """Once people were told, it is looked at as often as the clock hands it on, and no more."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     sent = refuse_scaling(shop)
-    lift(shop)
+    lift_fence(shop)
     shop.pass_time(10 * MINUTE)
-    assert told(shop)[-1] == "fence.stuck"
+    assert fence_event_names(shop)[-1] == "fence.stuck"
     sent.clear()
     shop.pass_time(10 * MINUTE)
 
@@ -115,42 +115,42 @@ def test_a_fence_that_does_not_fall_keeps_no_worker_busy() -> None:
 
 def test_a_writer_that_does_not_start_is_told_loudly() -> None:
     """The platform has taken what was asked for, and nothing comes of it."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     shop.ports.world.operation_latency = timedelta(days=1)
-    lift(shop)
+    lift_fence(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.FALLING
-    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
+    assert read_fence(shop).status is FenceStatus.FALLING
+    [loud] = [one for one in notified_events(shop) if "DOES NOT FALL" in one]
     assert "instances start" in loud
 
 
 def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     """Its instances are still ours to bring back; until then automation is held, and it is told."""
-    shop = world()
-    raise_it(shop)
-    lift(shop)
-    shop.ports.world.hook = raising(
+    shop = build_shop_with_fence()
+    raise_fence(shop)
+    lift_fence(shop)
+    shop.ports.world.hook = raise_error(
         "platform.service", Rejected("PERMISSION_DENIED: run.services.get")
     )
     shop.pass_time(45 * MINUTE)
-    assert fence_of(shop).status is FenceStatus.FALLING
-    assert told(shop)[-1] == "fence.stuck"
+    assert read_fence(shop).status is FenceStatus.FALLING
+    assert fence_event_names(shop)[-1] == "fence.stuck"
     system = decode(System, shop.ports.store.get("systems/bookshop").fields)
-    assert frozen(system.freezes, shop.ports.clock.now()) is not None
+    assert active_freeze(system.freezes, shop.ports.clock.now()) is not None
 
     shop.ports.world.hook = no_hook
     shop.pass_time(2 * MINUTE)
-    assert (fence_of(shop).status, fence_of(shop).left) == (FenceStatus.DOWN, ())
-    assert scalings(shop) == BEFORE
+    assert (read_fence(shop).status, read_fence(shop).left) == (FenceStatus.DOWN, ())
+    assert writer_scalings(shop) == BEFORE
 
 
 @pytest.mark.parametrize("has_policy", [True, False])
 def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool) -> None:
     """The others have their instances back; that one is asked for again, and people are told."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     services = shop.ports.services
     look = services.service
 
@@ -161,24 +161,24 @@ def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool
 
     services.service = forbidden  # type: ignore[method-assign]
     if not has_policy:
-        without_policy(shop)
+        remove_policy(shop)
     else:
-        lift(shop)
+        lift_fence(shop)
     shop.pass_time(15 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.FALLING
-    assert "run.services.get" in fence_of(shop).waiting
-    assert {**scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
-    assert scalings(shop)["payOrder"] != BEFORE["payOrder"]
+    assert read_fence(shop).status is FenceStatus.FALLING
+    assert "run.services.get" in read_fence(shop).waiting
+    assert {**writer_scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
+    assert writer_scalings(shop)["payOrder"] != BEFORE["payOrder"]
     services.service = look  # type: ignore[method-assign]
     shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
     """A worker stands still with it in hand: it is found, and taken back."""
-    shop = world()
+    shop = build_shop_with_fence()
     stalled: list[str] = []
 
     def stall(verb: str, side: str) -> None:
@@ -186,81 +186,81 @@ def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
             stalled.append(verb)
             instances = shop.responders
             shop.start_instances()
-            lift(shop)
+            lift_fence(shop)
             shop.pass_time(2 * MINUTE)
             shop.responders = instances
 
     shop.ports.world.hook = stall
-    raise_it(shop)
+    raise_fence(shop)
     assert stalled
-    assert scalings(shop) != BEFORE
+    assert writer_scalings(shop) != BEFORE
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 def test_the_policy_names_other_writers_now() -> None:
     """What it stops is not what is declared: it falls, and everything is as it was."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     shop.policy = replace(POLICY, fence=replace(RULES, writers=("checkout", "catalogue")))
     shop.start_instances()
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).why == "the policy declares other writers now"
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).why == "the policy declares other writers now"
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 @pytest.mark.parametrize("canary", ["writes", "is refused"])
 def test_it_falls_without_its_policy(canary: str) -> None:
     """By what it has on record; the people of whoever has a policy are told."""
-    shop = world()
+    shop = build_shop_with_fence()
     if canary == "writes":
         shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
-    raise_it(shop)
-    assert scalings(shop) != BEFORE
-    without_policy(shop)
+    raise_fence(shop)
+    assert writer_scalings(shop) != BEFORE
+    remove_policy(shop)
     shop.pass_time(8 * MINUTE)
     shop.policy = POLICY
 
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert fence_of(shop).why == "bookshop has no policy any more"
-    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
-    assert told(shop)[-2:] == ["fence.falls", "fence.down"]
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert read_fence(shop).why == "bookshop has no policy any more"
+    assert (writer_scalings(shop), count_freeze_windows(shop)) == (BEFORE, 0)
+    assert fence_event_names(shop)[-2:] == ["fence.falls", "fence.down"]
     heard = [one.notice["text"] for one in shop.ports.sender.sent if ":fence.down:" in one.key]
     assert heard
     assert "bookshop: the fence is down" in heard[0]
-    assert public(shop)[0].ended_at is not None
-    assert refusals(shop) == []
+    assert read_public_states(shop)[0].ended_at is not None
+    assert refusal_reasons(shop) == []
 
 
 def test_it_goes_on_falling_without_its_policy() -> None:
     """It was lifted, and the file removed before it was down."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     shop.command(command="lift-fence", system="bookshop")
     shop.deliver_commands()
-    assert fence_of(shop).status is FenceStatus.FALLING
-    without_policy(shop)
+    assert read_fence(shop).status is FenceStatus.FALLING
+    remove_policy(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.DOWN
-    assert scalings(shop) == BEFORE
+    assert read_fence(shop).status is FenceStatus.DOWN
+    assert writer_scalings(shop) == BEFORE
 
 
 def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
     """Its project has taken the rights back: people read which service had which instances."""
-    shop = world()
-    raise_it(shop)
+    shop = build_shop_with_fence()
+    raise_fence(shop)
     refuse_scaling(shop)
-    without_policy(shop)
+    remove_policy(shop)
     shop.pass_time(8 * MINUTE)
 
-    assert fence_of(shop).status is FenceStatus.FALLING
+    assert read_fence(shop).status is FenceStatus.FALLING
     [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
     assert "PERMISSION_DENIED" in loud
-    service = fence_of(shop).writers[0].service
+    service = read_fence(shop).writers[0].service
     assert f"createOrder: its instances were 1 to 20 ({service})" in loud
     assert service.startswith("projects/")

@@ -13,17 +13,17 @@ from shared.core.errors import Rejected
 from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.repair.plan import Position, RepairGoal, Select
+from shared.domain.data.repair.plan import DocumentSelection, RepairGoal, RepairPosition
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.base import step_context
-from shared.engine.steps.documents.batched import SUPPRESSED
-from shared.engine.steps.documents.repair import Repair
-from shared.engine.steps.documents.restore import PutBack
+from shared.engine.steps.documents.batched import SUPPRESSION_UNAVAILABLE
+from shared.engine.steps.documents.repair import RepairStep
 from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
+from shared.engine.steps.documents.restore import RestoreStep
 from shared.state import work_queue
-from tests.support.data.corrupted_bookshop import MINUTE, Shop
+from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.notices import system_events
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
@@ -31,7 +31,7 @@ START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SUBSCRIPTION = "projects/bookshop/subscriptions/eventarc-eur3-on-order-sub-1"
 
 
-def left_over(shop: Shop, **fields: Any) -> str:
+def left_over(shop: CorruptedShop, **fields: Any) -> str:
     """A suppression that the earlier version has raised, and the id of its command."""
     hearer = {"name": "a", "event": "b", "pattern": "c", "subscription": SUBSCRIPTION}
     heard = {"hearer": hearer, "push": "aHR0cHM6Ly9h", "by_hand": "--push-endpoint=https://a"}
@@ -59,18 +59,18 @@ def left_over(shop: Shop, **fields: Any) -> str:
 @pytest.mark.parametrize("has_policy", [True, False])
 def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_policy: bool) -> None:
     """The command ends, once; every channel of the team is told how."""
-    shop = Shop()
+    shop = CorruptedShop()
     name = left_over(shop)
     if has_policy:
         shop.pass_time(2 * MINUTE)
     else:
-        worker.carry_out(shop.ports, {"other": shop.policy}, name)
+        worker.execute_command(shop.ports, {"other": shop.policy}, name)
         shop.pass_time(MINUTE)
 
     record = decode(CommandRecord, shop.ports.store.get(commands.command_path(name)).fields)
     assert record.due_at is None
     assert (shop.ports.store.get("fences/bookshop:silence").fields or {})["is_over"] is True
-    assert system_events.told(shop, "silence.") == ["silence.ended"]
+    assert system_events.system_event_names(shop, "silence.") == ["silence.ended"]
     texts = [
         str(one.notice["text"]) for one in shop.ports.sender.sent if "silence.ended" in one.key
     ]
@@ -84,42 +84,42 @@ def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_poli
 
 def test_a_suppression_that_is_over() -> None:
     """Its command ends, and nobody is told."""
-    shop = Shop()
+    shop = CorruptedShop()
     name = left_over(shop, is_over=True)
-    work_queue.publish(shop.ports.bus, work_queue.COMMAND, name, shop.ports.clock.now())
+    work_queue.publish_work_item(shop.ports.bus, work_queue.COMMAND, name, shop.ports.clock.now())
     shop.pass_time(MINUTE)
 
     record = decode(CommandRecord, shop.ports.store.get(commands.command_path(name)).fields)
     assert record.due_at is None
-    assert system_events.told(shop, "silence.") == []
+    assert system_events.system_event_names(shop, "silence.") == []
 
 
-REPAIR = RepairGoal("d", START, "d", START, Select(), Scope("orders"))
+REPAIR = RepairGoal("d", START, "d", START, DocumentSelection(), Scope("orders"))
 HEARER = {"name": "a", "event": "b", "pattern": "c", "subscription": "s", "scopes": []}
 
 
 @pytest.mark.parametrize("goal", [REPAIR, PutBackGoal("r", "d")], ids=["repair", "undo"])
 def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | PutBackGoal) -> None:
     """Its documents would start what people have agreed to keep from it."""
-    written: list[Position] = []
+    written: list[RepairPosition] = []
 
-    def portion(_: Step, __: Any, position: Position) -> Position:
+    def portion(_: Step, __: Any, position: RepairPosition) -> RepairPosition:
         written.append(position)
         return position
 
     ports = FakePorts(BOOKSHOP)
     context = step_context(ports, BOOKSHOP.system, {"repair": portion, "put_back": portion})
-    kind = Repair(context) if isinstance(goal, RepairGoal) else PutBack(context)
+    kind = RepairStep(context) if isinstance(goal, RepairGoal) else RestoreStep(context)
     plain = Step("repair 1", kind="repair", target="orders", goal=encode(goal))
     step = Step(
         "repair 1", kind="repair", target="orders", goal={**plain.goal, "silenced": [HEARER]}
     )
 
-    with pytest.raises(Rejected, match=SUPPRESSED):
+    with pytest.raises(Rejected, match=SUPPRESSION_UNAVAILABLE):
         kind.set(step)
     assert written == []
     kind.set(plain)
-    assert written == [Position()]
+    assert written == [RepairPosition()]
 
 
 def test_a_rollback_with_suppression_is_read() -> None:

@@ -10,12 +10,17 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
-from shared.domain.incidents.next_actions import choices
-from shared.domain.incidents.response import response
+from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.response import evaluate_response
 from shared.domain.policy.model import Probe, ProbeAccount
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
-from tests.support.decision.outages import MINUTE, WATCHED, limit, watched
+from tests.support.decision.outages import (
+    MINUTE,
+    WATCHED,
+    run_five_minutes_after_alert,
+    time_to_condition_deadline,
+)
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -149,7 +154,7 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
     assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, outcome)
     assert trouble.status is becomes
     if becomes is incident.IncidentStatus.ESCALATED:
-        assert choices(trouble, one) == ("undo", "accept", "ack")
+        assert available_verbs(trouble, one) == ("undo", "accept", "ack")
 
 
 def told(world: World, name: str) -> list[str]:
@@ -179,10 +184,10 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     is_open: bool, event: str, becomes: incident.IncidentStatus
 ) -> None:
     """What stands is told by then, though the watch goes on to its own end; nothing flips."""
-    world = watched(is_open)
+    world = run_five_minutes_after_alert(is_open)
     live = world.live
 
-    world.pass_time(limit(world) - MINUTE / 2)
+    world.pass_time(time_to_condition_deadline(world) - MINUTE / 2)
 
     assert len(told(world, event)) == 1
     [one] = world.rollbacks()
@@ -203,8 +208,8 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
 
 def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
     """A condition that stands is no regression: when it was back stays told."""
-    world = watched(is_open=True)
-    world.pass_time(limit(world))
+    world = run_five_minutes_after_alert(is_open=True)
+    world.pass_time(time_to_condition_deadline(world))
 
     [one] = world.rollbacks()
     [trouble] = world.incidents()
@@ -213,13 +218,13 @@ def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
         incident.IncidentStatus.ESCALATED,
     )
     now = world.ports.clock.now()
-    assert response(trouble, one, [], now).restored_at == one.verified_at
+    assert evaluate_response(trouble, one, [], now).restored_at == one.verified_at
 
 
 def test_what_was_over_too_late_waits_for_a_person() -> None:
     """Who was called in is not sent home by the end of the watch."""
-    world = watched(is_open=True)
-    world.pass_time(limit(world))
+    world = run_five_minutes_after_alert(is_open=True)
+    world.pass_time(time_to_condition_deadline(world))
     world.ports.alerts.open["0.abc"] = False
 
     world.pass_time(HOUR)
@@ -228,13 +233,13 @@ def test_what_was_over_too_late_waits_for_a_person() -> None:
     [trouble] = world.incidents()
     assert one.outcome == "stable through the watch, its alerts were over too late"
     assert trouble.status is incident.IncidentStatus.ESCALATED
-    assert choices(trouble, one) == ("undo", "accept", "ack")
+    assert available_verbs(trouble, one) == ("undo", "accept", "ack")
 
 
 def test_a_condition_that_is_over_at_the_last_read() -> None:
     """What stands at the first read is read again until the limit, and then it is over."""
-    world = watched(is_open=True)
-    world.pass_time(limit(world) - 2 * MINUTE)
+    world = run_five_minutes_after_alert(is_open=True)
+    world.pass_time(time_to_condition_deadline(world) - 2 * MINUTE)
     assert world.rollbacks()[0].conditions_read_at is None
 
     world.ports.alerts.open["0.abc"] = False
@@ -246,17 +251,17 @@ def test_a_condition_that_is_over_at_the_last_read() -> None:
 
 def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
     """No answer is no answer: told as not known, and nobody is called in for that alone."""
-    world = watched(is_open=None)
+    world = run_five_minutes_after_alert(is_open=None)
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
     asked: list[timedelta] = []
 
     def note(verb: str, side: str) -> None:
         if (verb, side) == ("alerts.is_open", "before"):
-            asked.append(limit(world))
+            asked.append(time_to_condition_deadline(world))
             raise Unavailable("no answer")
 
     world.ports.alerts.hook = note
-    world.pass_time(limit(world))
+    world.pass_time(time_to_condition_deadline(world))
 
     assert len(asked) > 2
     assert min(asked) > timedelta(0)
@@ -269,7 +274,7 @@ def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None
 @pytest.mark.parametrize("is_open", [False, True])
 def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> None:
     """Read at the next wake-up, however late: the end is the one that it would have had."""
-    world = watched(is_open)
+    world = run_five_minutes_after_alert(is_open)
     world.ports.clock.advance(HOUR)
 
     world.publish(topics.CLOCK, b"{}")
@@ -281,7 +286,7 @@ def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> 
     ended = incident.IncidentStatus.ESCALATED if is_open else incident.IncidentStatus.RESOLVED
     assert trouble.status is ended
     assert len(told(world, "alerts.escalated" if is_open else "alerts.over")) == 1
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_look_a_day_does_not_keep_the_conditions_waiting() -> None:
@@ -293,6 +298,6 @@ def test_a_look_a_day_does_not_keep_the_conditions_waiting() -> None:
     world.alert()
     world.pass_time(5 * MINUTE)
 
-    world.pass_time(limit(world) - MINUTE / 2)
+    world.pass_time(time_to_condition_deadline(world) - MINUTE / 2)
 
     assert len(told(world, "alerts.escalated")) == 1

@@ -14,17 +14,17 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus, d
 from shared.domain.policy.model import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import record, went_back
+from tests.support.decision.outages import record_live_deployment, shifted_functions
 from tests.support.rollbacks.function_steps import (
     ORDER,
     PLACE,
-    back,
-    ends,
-    failure,
-    on_copies,
+    build_shop_with_source_copies,
+    extend_rollout_during_rollback,
+    failure_lines,
+    functions_on_copies,
+    healthy_functions,
     roll_back,
-    rolls_out_under_its_rollback,
-    world,
+    step_statuses,
 )
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -37,70 +37,70 @@ CHECKOUT = BOOKSHOP.groups["checkout"].functions
 
 def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:
     """An extension looks into the registry as the first plan does, and shifts nothing in vain."""
-    shop = world()
+    shop = build_shop_with_source_copies()
 
-    rollback = rolls_out_under_its_rollback(shop)
+    rollback = extend_rollout_during_rollback(shop)
 
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
-    assert on_copies(shop) == {ORDER}
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert functions_on_copies(shop) == {ORDER}
+    assert healthy_functions(shop) == set(shop.live)
+    assert step_statuses(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
     assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
         rollback.plan.reported
     )
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> None:
     """What has lost its image is left and said: all else goes back, and the end is no success."""
-    shop = world(Rebuilds.ASK)
+    shop = build_shop_with_source_copies(Rebuilds.ASK)
 
-    rollback = rolls_out_under_its_rollback(shop)
+    rollback = extend_rollout_during_rollback(shop)
 
     assert rollback.status is RollbackStatus.FAILED
     assert rollback.outcome == (
         f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
     )
     served = shop.ports.world.services()[ORDER].latest_ready
-    assert any(line.endswith(f"; it serves {served}") for line in failure(shop))
+    assert any(line.endswith(f"; it serves {served}") for line in failure_lines(shop))
     line = f"{ORDER} has lost what it starts from: left as it is"
     assert rollback.plan is not None
     assert line in rollback.plan.reported
     assert any(line in sent.notice["text"] for sent in shop.ports.sender.sent)
-    assert on_copies(shop) == set()
-    assert set(shop.live) - back(shop) == {ORDER}
+    assert functions_on_copies(shop) == set()
+    assert set(shop.live) - healthy_functions(shop) == {ORDER}
     assert ORDER.lower() not in shop.ports.world.applied_shifts
 
 
 def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> None:
     """A barrier that is declared meanwhile holds up nothing that was planned, and hides nothing."""
-    shop = world()
+    shop = build_shop_with_source_copies()
 
-    rollback = rolls_out_under_its_rollback(shop, barrier="a migration")
+    rollback = extend_rollout_during_rollback(shop, barrier="a migration")
 
     assert rollback.status is RollbackStatus.FAILED
-    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert set(shop.live) - healthy_functions(shop) == set(CHECKOUT)
     assert "3 of 6 not done" in rollback.outcome
     assert "lies behind a barrier of v2" in rollback.outcome
-    assert shop.broken_laws() == []
+    assert shop.find_violated_invariants() == []
 
 
 def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
     """The plan grows no further than the policy lets automation go, and what is more is told."""
-    shop = world(blast_radius=4)
+    shop = build_shop_with_source_copies(blast_radius=4)
 
-    rollback = rolls_out_under_its_rollback(shop)
+    rollback = extend_rollout_during_rollback(shop)
 
     assert rollback.status is RollbackStatus.FAILED
-    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert set(shop.live) - healthy_functions(shop) == set(CHECKOUT)
     assert "is beyond the blast radius of 4" in rollback.outcome
 
 
 def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
     """What went back is well long before: what is reached after that goes back as well."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
     shop.ports.clock.advance(timedelta(minutes=3))
     rolling = Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
@@ -118,21 +118,21 @@ def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
     assert rollback.status is RollbackStatus.SUCCEEDED
-    assert back(shop) == set(shop.live)
+    assert healthy_functions(shop) == set(shop.live)
 
 
 def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> None:
     """The plan grows around it: nothing of theirs is touched, and it stands in no list."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     until = shop.ports.clock.now() + timedelta(hours=1)
     shop.ports.store.commit([Update("systems/bookshop", {"suspended": {"payOrder": until}})])
 
-    rollback = rolls_out_under_its_rollback(shop)
+    rollback = extend_rollout_during_rollback(shop)
 
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.plan is not None
     assert rollback.plan.extensions == 1
-    assert set(shop.live) - back(shop) == {"payOrder"}
+    assert set(shop.live) - healthy_functions(shop) == {"payOrder"}
     assert "payOrder" not in {step.target for step in shop.steps(rollback.id).values()}
 
 
@@ -141,7 +141,7 @@ def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> N
 )
 def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
     """Silence is no loss: what looks ready is shifted."""
-    shop = world()
+    shop = build_shop_with_source_copies()
     shop.ports.beside.pushed[PLACE] = {f"{PLACE}/order@sha256:1"}
 
     def mute(verb: str, side: str) -> None:
@@ -149,12 +149,12 @@ def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
             raise Unavailable("no answer")
 
     shop.ports.beside.hook = mute
-    rollback = rolls_out_under_its_rollback(shop)
+    rollback = extend_rollout_during_rollback(shop)
 
     assert rollback.status is RollbackStatus.SUCCEEDED
-    assert on_copies(shop) == set()
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {
+    assert functions_on_copies(shop) == set()
+    assert healthy_functions(shop) == set(shop.live)
+    assert step_statuses(shop, ORDER) == {
         "shift": StepStatus.DONE,
         "redeploy": StepStatus.UNNEEDED,
         "serve": StepStatus.UNNEEDED,
@@ -168,14 +168,14 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
     world.ports.clock.advance(HOUR)
     world.ports.world.deploy(CATALOGUE, failure_rate=0.8)
     world.ports.clock.advance(3 * MINUTE)
-    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
     acts: list[Callable[[], None]] = [
         lambda: world.ports.world.deploy(STOREFRONT, failure_rate=0.8),
         lambda: None,
         lambda: None,
         lambda: world.ports.world.deploy(CHECKOUT, failure_rate=0.8),
         lambda: None,
-        lambda: record(world, "v2", DeploymentStatus.LIVE, 5 * MINUTE),
+        lambda: record_live_deployment(world, "v2", DeploymentStatus.LIVE, 5 * MINUTE),
     ]
 
     def goes_on(verb: str, side: str) -> None:
@@ -192,7 +192,7 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
     assert one.plan is not None
     assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
     assert world.events(one).count("plan.extended") == 2
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_a_roll_out_that_never_settles() -> None:
@@ -201,7 +201,7 @@ def test_a_roll_out_that_never_settles() -> None:
     world.ports.clock.advance(HOUR)
     world.ports.world.deploy(["listBooks"], failure_rate=0.8)
     world.ports.clock.advance(3 * MINUTE)
-    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
     others = iter(sorted(set(world.policy.functions) - {"listBooks"}))
 
     def goes_on(verb: str, side: str) -> None:
@@ -216,24 +216,24 @@ def test_a_roll_out_that_never_settles() -> None:
 
     first = world.rollbacks()[0]
     assert first.plan is not None
-    assert len(went_back(world)) == 4
+    assert len(shifted_functions(world)) == 4
     assert first.status is RollbackStatus.FAILED
     assert "1 of 5 not done" in first.outcome
     assert "it was reached after 3 extensions" in first.outcome
-    assert world.broken_laws() == []
+    assert world.find_violated_invariants() == []
 
 
 def test_what_is_changed_under_an_order() -> None:
     """A person was shown a plan: nothing is added to it."""
     world = World()
     world.deploy_bad(CATALOGUE)
-    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
     world.ports.world.hook = once_shifted(lambda: world.ports.world.deploy(STOREFRONT))
 
     world.command(command="rollback", system="bookshop")
     world.pass_time(HOUR)
 
-    assert went_back(world) == set(CATALOGUE)
+    assert shifted_functions(world) == set(CATALOGUE)
 
 
 def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:

@@ -21,7 +21,7 @@ from shared.domain.deployments.inventory.state import (
     RulesRelease,
     WholeInventory,
 )
-from shared.engine.steps.resources.publish_remote_config import unpacked
+from shared.engine.steps.resources.publish_remote_config import decompress_template
 from tests.support.fakes.runtime.clock import START
 
 WITHIN = timedelta(minutes=5)
@@ -53,7 +53,7 @@ def test_what_hosting_adds(
     live: WholeInventory, statuses: Statuses, steps: list[str], said: str
 ) -> None:
     """Each channel that serves something else goes back to a version that is there to release."""
-    made = hosting.portion(ResourceState(THEN, live, statuses), WITHIN)
+    made = hosting.plan_hosting(ResourceState(THEN, live, statuses), WITHIN)
 
     assert [one.name for one in made.steps] == steps
     assert bool(made.reported) is bool(said)
@@ -62,10 +62,10 @@ def test_what_hosting_adds(
 
 def test_which_versions_must_be_looked_at() -> None:
     """Those that a plan would release, and no others."""
-    assert hosting.needed(THEN, site("v2")) == {("shop", "v1")}
-    assert hosting.needed(THEN, site("v1")) == set()
-    assert hosting.needed(THEN, WholeInventory(sites={})) == set()
-    assert hosting.needed(THEN, WholeInventory()) == set()
+    assert hosting.versions_to_check(THEN, site("v2")) == {("shop", "v1")}
+    assert hosting.versions_to_check(THEN, site("v1")) == set()
+    assert hosting.versions_to_check(THEN, WholeInventory(sites={})) == set()
+    assert hosting.versions_to_check(THEN, WholeInventory()) == set()
 
 
 def template(colour: str, content: str = "{}") -> WholeInventory:
@@ -88,7 +88,7 @@ def test_what_remote_config_adds(
     recorded: WholeInventory, live: WholeInventory, steps: int, said: str
 ) -> None:
     """A template that says something else is published from our copy; clients ask later."""
-    made = remote_config.portion(ResourceState(recorded, live), WITHIN)
+    made = remote_config.plan_remote_config(ResourceState(recorded, live), WITHIN)
 
     assert len(made.steps) == steps
     assert said in "\n".join(made.reported)
@@ -96,11 +96,11 @@ def test_what_remote_config_adds(
 
 def test_a_template_in_a_step() -> None:
     """The step has all that is published, over the template that was found."""
-    [step] = remote_config.portion(
+    [step] = remote_config.plan_remote_config(
         ResourceState(template("red", '{"a": 1}'), template("blue")), WITHIN
     ).steps
 
-    assert unpacked(from_builtins(step.goal["content"], bytes)) == '{"a": 1}'
+    assert decompress_template(from_builtins(step.goal["content"], bytes)) == '{"a": 1}'
     assert step.seen == "etag-blue"
     assert step.origin == {"hash": "blue"}
 
@@ -136,7 +136,7 @@ def test_what_rules_add(
     recorded: WholeInventory, live: WholeInventory, origins: list[str], said: str
 ) -> None:
     """Rules that say something else go back, with the difference and whom it touches."""
-    made = rules.portion(ResourceState(recorded, live), WITHIN)
+    made = rules.plan_rules(ResourceState(recorded, live), WITHIN)
 
     assert [one.origin["ruleset"] for one in made.steps] == origins
     assert said in "\n".join(made.reported)
@@ -146,7 +146,7 @@ def test_a_difference_of_rules_is_shown() -> None:
     """Line by line, as it goes back; what cannot be counted is said to be so."""
     recorded, live = in_force("a", "true"), in_force("b", "false")
 
-    told = rules.portion(ResourceState(recorded, live), WITHIN).reported
+    told = rules.plan_rules(ResourceState(recorded, live), WITHIN).reported
 
     assert "rules cloud.firestore: -      allow read: if false;" in told
     assert "rules cloud.firestore: +      allow read: if true;" in told
@@ -172,7 +172,7 @@ def test_what_indexes_add(
     recorded: dict[str, Index], live: dict[str, Index] | None, steps: int, said: str
 ) -> None:
     """One that was dropped is made again; one that was added is left."""
-    made = indexes.portion(
+    made = indexes.plan_indexes(
         ResourceState(WholeInventory(indexes=recorded), WholeInventory(indexes=live)), WITHIN
     )
 
@@ -184,7 +184,7 @@ def test_what_indexes_add(
 def identities(then: dict[str, Any], now: dict[str, Any] | None) -> Portion:
     function = FunctionState("check", Generation.SECOND, service="projects/p/services/check-svc")
     live = WholeInventory(identity=now, functions={"check": function})
-    return identity.portion(ResourceState(WholeInventory(identity=then), live), WITHIN)
+    return identity.plan_auth_config(ResourceState(WholeInventory(identity=then), live), WITHIN)
 
 
 TRIGGER = "blockingFunctions.triggers.beforeSignIn"
@@ -248,10 +248,10 @@ def test_every_portion_has_names_of_its_own() -> None:
         in_force("b", "false"), sites=site("v2").sites, indexes={}, identity={"mfa.state": 2}
     )
     portions = (
-        hosting.portion(ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
-        rules.portion(ResourceState(recorded, live), WITHIN),
-        indexes.portion(ResourceState(recorded, live), WITHIN),
-        identity.portion(ResourceState(recorded, live), WITHIN),
+        hosting.plan_hosting(ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
+        rules.plan_rules(ResourceState(recorded, live), WITHIN),
+        indexes.plan_indexes(ResourceState(recorded, live), WITHIN),
+        identity.plan_auth_config(ResourceState(recorded, live), WITHIN),
     )
 
     names = [step.name for one in portions for step in one.steps]

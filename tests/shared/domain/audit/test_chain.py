@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.audit.chain import AuditEntry, digest, event, faults, genesis, link
+from shared.domain.audit.chain import (
+    AuditEntry,
+    build_entry,
+    create_event,
+    digest,
+    find_chain_faults,
+    genesis_hash,
+)
 
 CHAIN = "rollbacks/INC-20260302-001"
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -15,9 +22,9 @@ AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 def chain(length: int) -> list[AuditEntry]:
     entries: list[AuditEntry] = []
     for number in range(1, length + 1):
-        previous = entries[-1].hash if entries else genesis(CHAIN)
-        told = event("something", AT, "worker", number=number)
-        entries.append(link(previous, number, f"commit-{number}", 1, [told]))
+        previous = entries[-1].hash if entries else genesis_hash(CHAIN)
+        told = create_event("something", AT, "worker", number=number)
+        entries.append(build_entry(previous, number, f"commit-{number}", 1, [told]))
     return entries
 
 
@@ -25,8 +32,10 @@ def resealed(entries: list[AuditEntry]) -> list[AuditEntry]:
     """The chain written anew from its first entry on."""
     again: list[AuditEntry] = []
     for entry in entries:
-        previous = again[-1].hash if again else genesis(CHAIN)
-        again.append(link(previous, entry.sequence, entry.commit_id, entry.fence, entry.events))
+        previous = again[-1].hash if again else genesis_hash(CHAIN)
+        again.append(
+            build_entry(previous, entry.sequence, entry.commit_id, entry.fence, entry.events)
+        )
     return again
 
 
@@ -34,12 +43,12 @@ def test_an_untouched_chain_is_intact() -> None:
     """Nothing is found where nothing was done."""
     entries = chain(5)
 
-    assert faults(CHAIN, entries, entries[-1].hash, 5) == []
-    assert faults(CHAIN, [], genesis(CHAIN), 0) == []
+    assert find_chain_faults(CHAIN, entries, entries[-1].hash, 5) == []
+    assert find_chain_faults(CHAIN, [], genesis_hash(CHAIN), 0) == []
 
 
 def edited(entries: list[AuditEntry]) -> list[AuditEntry]:
-    forged = replace(entries[2], events=[event("something", AT, "somebody else", number=3)])
+    forged = replace(entries[2], events=[create_event("something", AT, "somebody else", number=3)])
     return [*entries[:2], forged, *entries[3:]]
 
 
@@ -50,7 +59,7 @@ def edited_and_sealed(entries: list[AuditEntry]) -> list[AuditEntry]:
 
 
 def inserted(entries: list[AuditEntry]) -> list[AuditEntry]:
-    extra = link(entries[1].hash, 3, "forged", 1, [event("more", AT, "somebody")])
+    extra = build_entry(entries[1].hash, 3, "forged", 1, [create_event("more", AT, "somebody")])
     return [*entries[:2], extra, *entries[2:]]
 
 
@@ -79,11 +88,11 @@ def test_every_way_to_tamper_is_found(
     """Edit, deletion, insertion, reordering, truncation, and a rewriting against the old head."""
     entries = chain(5)
 
-    assert faults(CHAIN, tamper(entries), entries[-1].hash, 5) != []
+    assert find_chain_faults(CHAIN, tamper(entries), entries[-1].hash, 5) != []
 
 
 def test_a_chain_rewritten_with_its_head_is_consistent_in_itself() -> None:
     """Stated plainly: only a copy of the head kept elsewhere finds that."""
     entries = rewritten(chain(5))
 
-    assert faults(CHAIN, entries, entries[-1].hash, 5) == []
+    assert find_chain_faults(CHAIN, entries, entries[-1].hash, 5) == []

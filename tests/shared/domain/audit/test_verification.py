@@ -18,8 +18,8 @@ from shared.core.errors import Unavailable
 from shared.core.store import SERVER_TIME, Put, Store, Update
 from shared.domain.audit import anchor
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
-from shared.domain.retention import KEPT_FOR
-from shared.state.audit_reader import Trail
+from shared.domain.retention import RECORD_RETENTION
+from shared.state.audit_reader import AuditReader
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.runtime.clock import START, FakeClock
 from tests.support.fakes.runtime.hooks import no_hook
@@ -73,7 +73,7 @@ def verified(
     store: Store, chain: str, *, anchored: MemoryObjects | None, now: datetime = NOW
 ) -> ChainFinding:
     kind, _, name = chain.partition("/")
-    trail = Trail(store, anchored)
+    trail = AuditReader(store, anchored)
     verify = trail.verify_rollback if kind == "rollbacks" else trail.verify_system
     found = verify(name, now)
     assert found is not None
@@ -157,7 +157,7 @@ def test_the_campaign_over_firestore(wire: Callable[[], OverTheWire], kind: str)
 
 # Expired, or removed?
 
-EXPIRED = NOW + KEPT_FOR
+EXPIRED = NOW + RECORD_RETENTION
 
 
 def parts(chain: str) -> list[str]:
@@ -192,7 +192,7 @@ def test_an_expired_rollback_that_is_gone_whole() -> None:
     early = verified(vault.store, FIRST, anchored=anchors())
     assert early.verdict is ChainVerdict.BROKEN
     assert "none of it is there" in early.faults[0]
-    assert Trail(vault.store, None).verify_rollback(FIRST.partition("/")[2], NOW) is None
+    assert AuditReader(vault.store, None).verify_rollback(FIRST.partition("/")[2], NOW) is None
 
 
 def test_what_is_left_of_an_expired_rollback_and_was_edited() -> None:
@@ -233,7 +233,7 @@ def test_a_held_rollback_never_expires() -> None:
         for path, fields in DOCUMENTS.items()
     }
     vault = InMemory(documents)
-    late = NOW + 10 * KEPT_FOR
+    late = NOW + 10 * RECORD_RETENTION
     assert verified(vault.store, FIRST, anchored=anchors(), now=late).verdict is ChainVerdict.INTACT
 
     vault.remove(f"{FIRST}/audit/000003")
@@ -251,9 +251,9 @@ def test_seals_expire_one_by_one() -> None:
         if path.startswith(f"{SYSTEM}/audit/") and fields["sealed"] == 1:
             vault.remove(path)
 
-    expired = verified(vault.store, SYSTEM, anchored=None, now=sealed_at + KEPT_FOR)
+    expired = verified(vault.store, SYSTEM, anchored=None, now=sealed_at + RECORD_RETENTION)
     early = verified(
-        vault.store, SYSTEM, anchored=None, now=sealed_at + KEPT_FOR - timedelta(seconds=1)
+        vault.store, SYSTEM, anchored=None, now=sealed_at + RECORD_RETENTION - timedelta(seconds=1)
     )
 
     assert (expired.verdict, expired.faults) == (ChainVerdict.EXPIRED, ())
@@ -283,7 +283,7 @@ def test_a_trail_that_goes_on_while_it_is_read(moment: int) -> None:
             store.hook = no_hook
             world.pass_time(timedelta(minutes=16))
 
-    trail = Trail(store, world.ports.anchors)
+    trail = AuditReader(store, world.ports.anchors)
     store.hook = go_on
     goes_on = trail.verify_rollback(rollback.id, now)
     reads, store.hook = 0, go_on
@@ -309,7 +309,7 @@ def test_a_trail_that_never_rests() -> None:
     store.hook = touch
 
     with pytest.raises(Unavailable):
-        Trail(store, None).verify_rollback(INCIDENT, NOW)
+        AuditReader(store, None).verify_rollback(INCIDENT, NOW)
 
 
 # What else somebody may do
@@ -319,9 +319,9 @@ def test_a_second_head_for_the_same_entry() -> None:
     """Nothing anchored can be replaced; what is put beside it shows."""
     anchored = anchors()
     forged = anchor.Anchor(FIRST, 3, "f" * 64)
-    anchored.kept[forged.name] = anchor.content(forged)
+    anchored.kept[forged.name] = anchor.encode_anchor(forged)
     real = anchor.Anchor(FIRST, 3, DOCUMENTS[f"{FIRST}/audit/000003"]["hash"])
-    anchored.kept[real.name] = anchor.content(real)
+    anchored.kept[real.name] = anchor.encode_anchor(real)
 
     found = verified(InMemory().store, FIRST, anchored=anchored)
 
@@ -374,14 +374,14 @@ def test_everything_that_is_kept_or_anchored_is_listed() -> None:
         vault.remove(path)
     names = [FIRST.partition("/")[2], SECOND.partition("/")[2]]
 
-    assert Trail(vault.store, anchors()).rollbacks() == names
-    assert Trail(vault.store, None).rollbacks() == names[1:]
-    assert Trail(vault.store, anchors()).responses(names[0]) == names[:1]
+    assert AuditReader(vault.store, anchors()).rollbacks() == names
+    assert AuditReader(vault.store, None).rollbacks() == names[1:]
+    assert AuditReader(vault.store, anchors()).responses(names[0]) == names[:1]
 
 
 def test_nothing_is_known_of_a_name() -> None:
     """No document, no entry, no anchor: no finding."""
-    trail = Trail(InMemory().store, anchors())
+    trail = AuditReader(InMemory().store, anchors())
 
     assert trail.verify_rollback("INC-20200101-001", NOW) is None
     assert trail.verify_system("nobody", NOW) is None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from shared.core import topics
-from shared.domain.commands.credential import fingerprint
-from tests.support.notices.system_events import dead_letters
+from shared.domain.commands.credential import command_fingerprint
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def said(world: World, verb: str = "pause", **operator: Any) -> Content:
 def sign(world: World, content: Content, **changes: Any) -> Content:
     """With a token of the console's account for these very words."""
     claims = {"email": world.ports.console, **changes}
-    return {**content, "token": world.ports.sign_in.service(fingerprint(content), **claims)}
+    return {**content, "token": world.ports.sign_in.service(command_fingerprint(content), **claims)}
 
 
 def answer(world: World, content: Content) -> str:
@@ -49,7 +49,7 @@ def answer(world: World, content: Content) -> str:
     world.settle()
     if "commands/by-hand" in world.ports.store.documents:
         return ""
-    return str(dead_letters(world)[-1]["reason"])
+    return str(read_dead_letters(world)[-1]["reason"])
 
 
 def test_the_console_speaks_for_an_operator() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.commands import permissions
-from shared.domain.commands.credential import Credential, CredentialKind, fingerprint
-from shared.domain.commands.permissions import SKEW, PermissionRequest, objections
+from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
+from shared.domain.commands.permissions import CLOCK_SKEW_TOLERANCE, PermissionRequest, objections
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.model import Policy, Principal
 from shared.domain.policy.roles import Role
@@ -87,12 +87,12 @@ def test_a_verb_that_nobody_knows_is_an_admin_s() -> None:
         ({"second_factor": False}, "without a second factor"),
         ({"authenticated_at": START - 10 * MINUTE}, None),
         ({"authenticated_at": START - 10 * MINUTE - SECOND}, "more than 10m ago"),
-        ({"authenticated_at": START + SKEW}, None),
-        ({"authenticated_at": START + SKEW + SECOND}, "signed in in the future"),
+        ({"authenticated_at": START + CLOCK_SKEW_TOLERANCE}, None),
+        ({"authenticated_at": START + CLOCK_SKEW_TOLERANCE + SECOND}, "signed in in the future"),
         ({"expires_at": START + SECOND}, None),
         ({"expires_at": START}, "expired"),
-        ({"issued_at": START + SKEW}, None),
-        ({"issued_at": START + SKEW + SECOND}, "issued in the future"),
+        ({"issued_at": START + CLOCK_SKEW_TOLERANCE}, None),
+        ({"issued_at": START + CLOCK_SKEW_TOLERANCE + SECOND}, "issued in the future"),
         ({"audience": "whatever the verifier took"}, None),
     ],
 )
@@ -264,7 +264,7 @@ COMMAND = {"version": 1, "command": "pause", "reason": "Störung", "delay_second
 
 def test_the_hash_of_a_command_is_what_its_page_says() -> None:
     """Known to scripts in other languages: it never changes."""
-    assert fingerprint(COMMAND) == (
+    assert command_fingerprint(COMMAND) == (
         "d5bbcbd3f6aa49d1d5189ee41f03f2e053ec323e209805a958f6df5fb4da3992"
     )
 
@@ -274,7 +274,7 @@ def test_the_hash_does_not_depend_on_order_or_token(order: list[str], token: str
     """The token's audience is the hash: it cannot be part of it."""
     shuffled = {name: COMMAND[name] for name in order}
 
-    assert fingerprint({**shuffled, "token": token}) == fingerprint(COMMAND)
+    assert command_fingerprint({**shuffled, "token": token}) == command_fingerprint(COMMAND)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_the_hash_does_not_depend_on_order_or_token(order: list[str], token: str
 )
 def test_the_hash_binds_everything_else(change: dict[str, Any]) -> None:
     """A token for one command is no token for another."""
-    assert fingerprint({**COMMAND, **change}) != fingerprint(COMMAND)
+    assert command_fingerprint({**COMMAND, **change}) != command_fingerprint(COMMAND)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))

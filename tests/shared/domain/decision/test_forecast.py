@@ -8,11 +8,16 @@ from msgspec.structs import replace
 from responders.data.repair import preview
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.data.repair.plan import DocumentFate, Position, Survey, as_text
-from shared.domain.decision.forecast import outlook, remaining
+from shared.domain.data.repair.plan import (
+    DocumentOutcome,
+    RepairPosition,
+    RepairPreview,
+    encode_position,
+)
+from shared.domain.decision.forecast import forecast_duration, remaining_duration
 from shared.domain.policy.execution import Execution, WriteQuota
-from shared.domain.rollback.plan import ENDED, Step, StepStatus
-from shared.domain.rollback.write_quota import PaceLeft, quota_path
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
+from shared.domain.rollback.write_quota import SavedPace, quota_path
 from tests.support.runtime.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
@@ -28,7 +33,7 @@ def judge(name: str, *after: str) -> Step:
 
 
 def seconds(steps: list[Step], tokens: float = 60, **limits: object) -> float:
-    took = remaining(steps, QUOTA, tokens=tokens, **limits)  # type: ignore[arg-type]
+    took = remaining_duration(steps, QUOTA, tokens=tokens, **limits)  # type: ignore[arg-type]
     return round(took.total_seconds(), 1)
 
 
@@ -95,7 +100,7 @@ def test_what_was_sent_costs_no_more_of_the_quota() -> None:
 @pytest.mark.parametrize(("functions", "fits"), [(540, True), (619, True), (620, False)])
 def test_more_functions_than_ten_minutes_of_quota_do_not_fit(functions: int, fits: bool) -> None:
     """What cannot be in time is known before it begins."""
-    ahead = outlook([shift(str(n)) for n in range(functions)], BOOKSHOP)
+    ahead = forecast_duration([shift(str(n)) for n in range(functions)], BOOKSHOP)
 
     assert ahead.fits is fits
     assert ("MORE THAN the target of 10 min" in str(ahead)) is not fits
@@ -104,10 +109,12 @@ def test_more_functions_than_ten_minutes_of_quota_do_not_fit(functions: int, fit
 def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -> None:
     """The quota's level and rate are those that its worker last kept."""
     now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-    left = PaceLeft(0.0, now, per_second=0.5)
+    left = SavedPace(0.0, now, per_second=0.5)
     steps = [shift(str(n)) for n in range(19)]
 
-    ahead = outlook(steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now)
+    ahead = forecast_duration(
+        steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now
+    )
 
     assert ahead.seconds == pytest.approx(19 / 0.95 / 0.5 + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
@@ -131,7 +138,9 @@ def test_what_is_on_its_way_takes_the_less_the_longer_it_is(ago: float, left: fl
 def test_a_share_of_the_quota_takes_its_time() -> None:
     """Half of a pool is half of its burst and half of its rate."""
     execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(share=0.5))
-    ahead = outlook([shift(str(n)) for n in range(38)], replace(BOOKSHOP, execution=execution))
+    ahead = forecast_duration(
+        [shift(str(n)) for n in range(38)], replace(BOOKSHOP, execution=execution)
+    )
 
     assert ahead.seconds == pytest.approx((40 - 30) / 0.5 + ROUND_TRIP)
 
@@ -161,7 +170,7 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
     slow = replace(BOOKSHOP.execution, write_quota=WriteQuota(per_second=0.003))
     world = World(policy=replace(BOOKSHOP, execution=slow))
     world.deploy_bad()
-    spent = PaceLeft(0.0, world.ports.clock.now())
+    spent = SavedPace(0.0, world.ports.clock.now())
     world.ports.store.commit([Put(quota_path(BOOKSHOP.system), encode(spent))])
 
     world.alert()
@@ -182,7 +191,13 @@ def piece(
     documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN
 ) -> Step:
     """A step that brings documents back; how many it has gone through, and in how many seconds."""
-    there = as_text(Position("users/x", status in ENDED, seen, seconds=took)) if seen else ""
+    there = (
+        encode_position(
+            RepairPosition("users/x", status in ENDED_STEP_STATUSES, seen, seconds=took)
+        )
+        if seen
+        else ""
+    )
     goal = {"documents": documents}
     return Step(f"{documents}", "repair", "users", goal=goal, operation=there, status=status)
 
@@ -219,7 +234,7 @@ def test_documents_go_on_as_they_have_gone(steps: list[Step], left: float) -> No
     """What is measured counts once there is any; what has ended costs nothing more."""
     now = datetime(2026, 3, 2, tzinfo=UTC)
 
-    ahead = outlook(steps, BOOKSHOP, began=now - timedelta(seconds=30), now=now)
+    ahead = forecast_duration(steps, BOOKSHOP, began=now - timedelta(seconds=30), now=now)
 
     assert ahead.seconds == pytest.approx(left)
     assert ahead.whole_seconds == pytest.approx(30 + left)
@@ -234,9 +249,11 @@ def test_documents_go_on_as_they_have_gone(steps: list[Step], left: float) -> No
 )
 def test_what_was_measured_beforehand_counts(looked: float, written: int, expected: float) -> None:
     """A repair is not foreseen to be faster than the data were just looked through."""
-    position = Position("users/x", is_over=True, seen=10_000, fates={DocumentFate.BACK: written})
+    position = RepairPosition(
+        "users/x", is_over=True, seen=10_000, fates={DocumentOutcome.BACK: written}
+    )
 
-    found = preview.seconds(Survey(goals=(), positions=(position,), seconds=looked))
+    found = preview.survey_seconds(RepairPreview(goals=(), positions=(position,), seconds=looked))
 
     assert found == pytest.approx(expected)
 
@@ -247,8 +264,10 @@ def test_a_position_of_before_time_was_kept_foresees_no_end_at_once() -> None:
     untimed = piece(10_000, 5_000, 0.0)
     timed = replace(piece(10_000, 5_000, 50.0), name="another")
 
-    assert outlook([untimed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(10.0)
-    assert outlook([untimed, timed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(50.0)
+    assert forecast_duration([untimed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(10.0)
+    assert forecast_duration(
+        [untimed, timed], BOOKSHOP, began=now, now=now
+    ).seconds == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("per_second", [20.0, 120.0, 400.0])
@@ -261,6 +280,6 @@ def test_what_is_foreseen_of_documents_comes_to_what_it_takes(per_second: float)
         lost = held if share > 0.3 else 0.0
         steps = [piece(documents, int((spent - lost) * per_second), spent - lost)]
         now = began + timedelta(seconds=spent)
-        ahead = outlook(steps, BOOKSHOP, began=began, now=now)
+        ahead = forecast_duration(steps, BOOKSHOP, began=began, now=now)
         assert ahead.whole_seconds == pytest.approx(expected, abs=1.0)
         assert ahead.fits is (ahead.whole_seconds <= 900)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Facts
-from shared.domain.decision.gate_evaluation import approved
+from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.gate_evaluation import mark_approved
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Gates, Mode, ScenarioName
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system import Budget, Controls
 from tests.support.decision.gate_facts import (
     ALERT,
@@ -32,14 +32,14 @@ from tests.support.decision.gate_facts import (
     SECOND,
     STABLE,
     WINDOW,
-    alert,
+    build_deployment,
+    build_freeze,
+    build_inventory,
+    change_alert,
+    change_facts,
+    change_system,
     decide,
-    deployment,
-    facts,
-    ill,
-    inventory,
-    system,
-    window,
+    failing_requests,
 )
 from tests.support.runtime.world import BOOKSHOP
 
@@ -63,101 +63,116 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
 @pytest.mark.parametrize(
     ("situation", "given", "outcome", "gate"),
     [
-        ("published just in time", alert(published_at=NOW - LATE), Outcome.ROLLBACK, None),
-        ("stale", alert(published_at=NOW - LATE - SECOND), Outcome.IGNORE, "stale"),
-        ("nothing fails by any count", facts(requests=QUIET), Outcome.HOLD, "still true"),
+        ("published just in time", change_alert(published_at=NOW - LATE), Outcome.ROLLBACK, None),
+        ("stale", change_alert(published_at=NOW - LATE - SECOND), Outcome.IGNORE, "stale"),
+        ("nothing fails by any count", change_facts(requests=QUIET), Outcome.HOLD, "still true"),
         (
             "one probe fails, and an alert names the function",
             replace(
-                alert(function="getBook"),
+                change_alert(function="getBook"),
                 requests=QUIET,
                 probes={"book": ProbeAnswer(False, 500)},
             ),
             Outcome.ROLLBACK,
             None,
         ),
-        ("metrics cannot be read", facts(requests=None), Outcome.HOLD, "still true"),
-        ("observed only", system(mode=Mode.OBSERVE), Outcome.OBSERVE, "mode"),
-        ("promoted to ask", system(mode=Mode.ASK), Outcome.ASK, "mode"),
-        ("paused here", system(pause=PAUSE), Outcome.HOLD, "kill switch"),
-        ("paused everywhere", facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
-        ("kill switch unreadable", facts(controls=None), Outcome.HOLD, "kill switch"),
-        ("frozen here", system(freezes=(window(-MINUTE, SECOND),)), Outcome.HOLD, "freeze"),
+        ("metrics cannot be read", change_facts(requests=None), Outcome.HOLD, "still true"),
+        ("observed only", change_system(mode=Mode.OBSERVE), Outcome.OBSERVE, "mode"),
+        ("promoted to ask", change_system(mode=Mode.ASK), Outcome.ASK, "mode"),
+        ("paused here", change_system(pause=PAUSE), Outcome.HOLD, "kill switch"),
+        ("paused everywhere", change_facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
+        ("kill switch unreadable", change_facts(controls=None), Outcome.HOLD, "kill switch"),
+        (
+            "frozen here",
+            change_system(freezes=(build_freeze(-MINUTE, SECOND),)),
+            Outcome.HOLD,
+            "freeze",
+        ),
         (
             "frozen everywhere",
-            facts(controls=Controls(freezes=(window(-MINUTE, SECOND),))),
+            change_facts(controls=Controls(freezes=(build_freeze(-MINUTE, SECOND),))),
             Outcome.HOLD,
             "freeze",
         ),
         (
             "frozen from now on",
-            system(freezes=(window(0 * SECOND, SECOND),)),
+            change_system(freezes=(build_freeze(0 * SECOND, SECOND),)),
             Outcome.HOLD,
             "freeze",
         ),
         (
             "frozen until now",
-            system(freezes=(window(-MINUTE, 0 * SECOND),)),
+            change_system(freezes=(build_freeze(-MINUTE, 0 * SECOND),)),
             Outcome.ROLLBACK,
             None,
         ),
-        ("frozen in a moment", system(freezes=(window(SECOND, MINUTE),)), Outcome.ROLLBACK, None),
-        ("another rollback works", system(slot="INC-0"), Outcome.HOLD, "active rollback"),
-        ("our own slot", system(slot="INC"), Outcome.ROLLBACK, None),
-        ("cooling down", system(cool_down_until=NOW + SECOND), Outcome.ESCALATE, "cool-down"),
-        ("cooled down", system(cool_down_until=NOW), Outcome.ROLLBACK, None),
+        (
+            "frozen in a moment",
+            change_system(freezes=(build_freeze(SECOND, MINUTE),)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("another rollback works", change_system(slot="INC-0"), Outcome.HOLD, "active rollback"),
+        ("our own slot", change_system(slot="INC"), Outcome.ROLLBACK, None),
+        (
+            "cooling down",
+            change_system(cool_down_until=NOW + SECOND),
+            Outcome.ESCALATE,
+            "cool-down",
+        ),
+        ("cooled down", change_system(cool_down_until=NOW), Outcome.ROLLBACK, None),
         (
             "two automatic ones in the hour",
-            facts(budget=Budget((NOW - SECOND, NOW - SECOND))),
+            change_facts(budget=Budget((NOW - SECOND, NOW - SECOND))),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "three automatic ones in the hour",
-            facts(budget=Budget((NOW - SECOND,) * 3)),
+            change_facts(budget=Budget((NOW - SECOND,) * 3)),
             Outcome.ESCALATE,
             "budget",
         ),
         (
             "three, one of them an hour ago",
-            facts(budget=Budget((NOW - timedelta(hours=1), NOW - SECOND, NOW - SECOND))),
+            change_facts(budget=Budget((NOW - timedelta(hours=1), NOW - SECOND, NOW - SECOND))),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "another system fails at the same time",
-            facts(other_incidents={"other": ONSET}),
+            change_facts(other_incidents={"other": ONSET}),
             Outcome.ESCALATE,
             "external cause",
         ),
         (
             "another system failed five minutes before",
-            facts(other_incidents={"other": ONSET - 5 * MINUTE}),
+            change_facts(other_incidents={"other": ONSET - 5 * MINUTE}),
             Outcome.ESCALATE,
             "external cause",
         ),
         (
             "another system failed earlier than that",
-            facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
+            change_facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "another system has failed for hours",
-            facts(other_incidents={"other": ONSET - timedelta(hours=2)}),
+            change_facts(other_incidents={"other": ONSET - timedelta(hours=2)}),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "unchanged functions fail alike",
-            facts(inventory=inventory(CATALOGUE)),
+            change_facts(inventory=build_inventory(CATALOGUE)),
             Outcome.ESCALATE,
             "external cause",
         ),
         (
             "only the changed group fails",
-            facts(
-                inventory=inventory(CATALOGUE),
+            change_facts(
+                inventory=build_inventory(CATALOGUE),
                 requests={**QUIET, **dict.fromkeys(CATALOGUE, ILL)},
             ),
             Outcome.ROLLBACK,
@@ -165,21 +180,27 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
         (
             "unchanged functions fail half as often",  # 2 of 4, where all 4 changed ones do
-            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, HALF_OF_THE_REST)}),
+            change_facts(
+                inventory=build_inventory(HALF),
+                requests={**QUIET, **failing_requests(HALF, HALF_OF_THE_REST)},
+            ),
             Outcome.ESCALATE,
             "external cause",
         ),
         (
             "unchanged functions fail less often",
-            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, ONE_OF_THE_REST)}),
+            change_facts(
+                inventory=build_inventory(HALF),
+                requests={**QUIET, **failing_requests(HALF, ONE_OF_THE_REST)},
+            ),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "metrics cannot be read, a probe fails, and an alert names a changed function",
             replace(
-                alert(function=min(HALF)),
-                inventory=inventory(HALF),
+                change_alert(function=min(HALF)),
+                inventory=build_inventory(HALF),
                 requests=None,
                 probes={"book": ProbeAnswer(False, 500)},
             ),
@@ -189,14 +210,14 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         (
             "metrics cannot be read, and an alert names an unchanged function",
             replace(
-                facts(
+                change_facts(
                     alerts=(
                         replace(ALERT, function=min(HALF)),
                         replace(ALERT, function=REST[0]),
                         replace(ALERT, function=REST[1]),
                     )
                 ),
-                inventory=inventory(HALF),
+                inventory=build_inventory(HALF),
                 requests=None,
             ),
             Outcome.ESCALATE,
@@ -204,40 +225,45 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
         (
             "what was recorded cannot be read",
-            facts(records={"v1": None}),
+            change_facts(records={"v1": None}),
             Outcome.HOLD,
             "restorable",
         ),
-        ("what is live cannot be read", facts(inventory=None), Outcome.HOLD, "cause"),
-        ("nothing changed", facts(inventory=inventory(set())), Outcome.ESCALATE, "cause"),
+        ("what is live cannot be read", change_facts(inventory=None), Outcome.HOLD, "cause"),
+        (
+            "nothing changed",
+            change_facts(inventory=build_inventory(set())),
+            Outcome.ESCALATE,
+            "cause",
+        ),
         (
             "changed at the onset",
-            facts(inventory=inventory(EVERYTHING, ONSET)),
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET)),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "changed after the onset",
-            facts(inventory=inventory(EVERYTHING, ONSET + SECOND)),
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET + SECOND)),
             Outcome.ESCALATE,
             "cause",
         ),
         (
             "changed at the edge of the window",
-            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW)),
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW)),
             Outcome.ROLLBACK,
             None,
         ),
         (
             "changed before the window",
-            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW - SECOND)),
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW - SECOND)),
             Outcome.ESCALATE,
             "cause",
         ),
         (
             "what fails was not changed",
-            facts(
-                inventory=inventory({"getBook"}),
+            change_facts(
+                inventory=build_inventory({"getBook"}),
                 requests={**QUIET, "payOrder": ILL},
             ),
             Outcome.ESCALATE,
@@ -245,31 +271,37 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
         (
             "a barrier between",
-            facts(
+            change_facts(
                 deployments=(
-                    deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
+                    build_deployment(
+                        "v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"
+                    ),
                     STABLE,
                 )
             ),
             Outcome.ASK,
             "barrier",
         ),
-        ("no stable deployment", facts(deployments=()), Outcome.ESCALATE, "target"),
+        ("no stable deployment", change_facts(deployments=()), Outcome.ESCALATE, "target"),
         (
             "only a bad one",
-            facts(deployments=(deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)),
+            change_facts(
+                deployments=(build_deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)
+            ),
             Outcome.ESCALATE,
             "target",
         ),
         (
             "the old revision does not start",
-            facts(inventory=inventory(EVERYTHING, ready=False)),
+            change_facts(inventory=build_inventory(EVERYTHING, ready=False)),
             Outcome.ESCALATE,
             "restorable",
         ),
     ],
 )
-def test_each_gate(situation: str, given: Facts, outcome: Outcome, gate: str | None) -> None:
+def test_each_gate(
+    situation: str, given: DecisionFacts, outcome: Outcome, gate: str | None
+) -> None:
     """Barely true, barely false, and unknown."""
     decision = decide(given)
 
@@ -288,12 +320,12 @@ def test_each_gate(situation: str, given: Facts, outcome: Outcome, gate: str | N
 )
 def test_the_gate_names_the_revision_that_is_lost(changes: dict[str, Any], why: str) -> None:
     """Of each function: which one it is, and what is the matter with it."""
-    live = inventory(EVERYTHING)
+    live = build_inventory(EVERYTHING)
     one = live["payOrder"]
     seen = tuple(replace(it, **changes) for it in one.revisions if "revisions" not in changes)
     live["payOrder"] = replace(one, revisions=seen)
 
-    decision = decide(facts(inventory=live))
+    decision = decide(change_facts(inventory=live))
 
     reason = f"1 functions have lost their revision: payOrder: {why}"
     assert (decision.outcome, decision.reason) == (Outcome.ESCALATE, f"restorable: {reason}")
@@ -301,9 +333,14 @@ def test_the_gate_names_the_revision_that_is_lost(changes: dict[str, Any], why: 
 
 @pytest.mark.parametrize(
     "given",
-    [facts(requests=None), facts(controls=None), system(slot="INC-0"), facts(inventory=None)],
+    [
+        change_facts(requests=None),
+        change_facts(controls=None),
+        change_system(slot="INC-0"),
+        change_facts(inventory=None),
+    ],
 )
-def test_what_holds_escalates_when_the_time_to_decide_is_over(given: Facts) -> None:
+def test_what_holds_escalates_when_the_time_to_decide_is_over(given: DecisionFacts) -> None:
     """Unknown and hindered wait for their deadline, then for a person."""
     assert decide(given).outcome is Outcome.HOLD
     assert decide(given, expired=True).outcome is Outcome.ESCALATE
@@ -313,8 +350,10 @@ def test_few_requests_say_nothing() -> None:
     """Thin data is inconclusive, not bad."""
     few = BOOKSHOP.gates.minimum_requests - 1
 
-    held = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few, few))))
-    enough = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few + 1, few + 1))))
+    held = decide(change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few, few))))
+    enough = decide(
+        change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few + 1, few + 1)))
+    )
 
     assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
 
@@ -364,17 +403,17 @@ def test_data_asks_two_people_where_no_policy_speaks(scenario: ScenarioName, peo
 
 def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:
     """People answer questions; a stop stays a stop."""
-    asks = decide(system(mode=Mode.ASK))
-    stops = decide(system(mode=Mode.ASK, cool_down_until=NOW + SECOND))
+    asks = decide(change_system(mode=Mode.ASK))
+    stops = decide(change_system(mode=Mode.ASK, cool_down_until=NOW + SECOND))
 
-    assert approved(asks, ["alice"]).outcome is Outcome.ROLLBACK
-    assert "approved by alice" in str(approved(asks, ["alice"]).answers)
-    assert approved(stops, ["alice"]).outcome is Outcome.ESCALATE
+    assert mark_approved(asks, ["alice"]).outcome is Outcome.ROLLBACK
+    assert "approved by alice" in str(mark_approved(asks, ["alice"]).answers)
+    assert mark_approved(stops, ["alice"]).outcome is Outcome.ESCALATE
 
 
 def test_a_stop_outranks_a_question_and_what_is_unknown() -> None:
     """A person is not asked about what must not be done anyway."""
-    given = system(mode=Mode.ASK, cool_down_until=NOW + SECOND)
+    given = change_system(mode=Mode.ASK, cool_down_until=NOW + SECOND)
 
     assert decide(given).outcome is Outcome.ESCALATE
     assert decide(replace(given, requests=None)).outcome is Outcome.ESCALATE
@@ -384,7 +423,7 @@ def test_the_severest_alert_says_what_is_at_stake() -> None:
     """Of several signals the worst one decides scenario and mode."""
     mild = replace(ALERT, signal="slow_response")
 
-    decision = decide(facts(alerts=(mild, ALERT)))
+    decision = decide(change_facts(alerts=(mild, ALERT)))
 
     assert decision.scenario is ScenarioName.FUNCTIONS
-    assert decide(facts(alerts=(mild,))).outcome is Outcome.OBSERVE
+    assert decide(change_facts(alerts=(mild,))).outcome is Outcome.OBSERVE

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.decision.facts import Facts
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
@@ -18,18 +18,21 @@ from tests.support.decision.gate_facts import (
     NOW,
     PAUSE,
     STABLE,
-    deployment,
-    facts,
-    inventory,
-    order,
-    system,
-    window,
+    build_deployment,
+    build_freeze,
+    build_inventory,
+    change_facts,
+    change_system,
+    decide_order,
 )
 from tests.support.runtime.world import BOOKSHOP
 
-FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
-BARRED = facts(
-    deployments=(deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"), STABLE)
+FROZEN = change_system(freezes=(build_freeze(-MINUTE, MINUTE),))
+BARRED = change_facts(
+    deployments=(
+        build_deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
+        STABLE,
+    )
 )
 ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
 FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
@@ -39,7 +42,13 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
     ("given", "gates", "ordered", "overridden", "skipped"),
     [
         (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
-        (facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK, ["budget"]),
+        (
+            change_facts(budget=Budget((NOW,) * 3)),
+            {},
+            Outcome.ROLLBACK,
+            Outcome.ROLLBACK,
+            ["budget"],
+        ),
         (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
         (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK, ["barrier"]),
         (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
@@ -47,19 +56,19 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
         (BAD_RELEASE, {"blast_radius": 8}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
         (BAD_RELEASE, FOUR_EYES, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
         (FROZEN, ASKS, Outcome.HOLD, Outcome.ROLLBACK, ["freeze", "approval"]),
-        (system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD, []),
-        (facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD, ["freeze"]),
-        (system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD, []),
-        (facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE, []),
+        (change_system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (change_facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (change_system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (change_facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE, []),
         (
-            facts(inventory=inventory(EVERYTHING, ready=False)),
+            change_facts(inventory=build_inventory(EVERYTHING, ready=False)),
             *({}, Outcome.ESCALATE, Outcome.ESCALATE, []),
         ),
-        (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (change_facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD, []),
     ],
 )
 def test_what_an_order_and_what_an_override_may_skip(
-    given: Facts,
+    given: DecisionFacts,
     gates: dict[str, Any],
     ordered: Outcome,
     overridden: Outcome,
@@ -69,10 +78,10 @@ def test_what_an_order_and_what_an_override_may_skip(
 
     What it skips is told, and nothing else.
     """
-    forced = order(given, override=True, **gates)
+    forced = decide_order(given, override=True, **gates)
 
-    assert order(given, **gates).outcome is ordered
-    assert order(given, **gates).overridden == ()
+    assert decide_order(given, **gates).outcome is ordered
+    assert decide_order(given, **gates).overridden == ()
     assert forced.outcome is overridden
     assert [one.gate for one in forced.overridden] == skipped
 
@@ -82,14 +91,14 @@ def test_what_an_order_and_what_an_override_may_skip(
     [
         (BAD_RELEASE, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
         (FROZEN, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
-        (system(pause=PAUSE), Outcome.HOLD, Outcome.HOLD, []),
-        (facts(controls=None), Outcome.HOLD, Outcome.HOLD, ["freeze"]),
-        (system(slot="INC-0"), Outcome.HOLD, Outcome.HOLD, []),
-        (facts(inventory=None), Outcome.HOLD, Outcome.HOLD, []),
+        (change_system(pause=PAUSE), Outcome.HOLD, Outcome.HOLD, []),
+        (change_facts(controls=None), Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (change_system(slot="INC-0"), Outcome.HOLD, Outcome.HOLD, []),
+        (change_facts(inventory=None), Outcome.HOLD, Outcome.HOLD, []),
     ],
 )
 def test_what_an_order_of_data_and_what_an_override_may_skip(
-    given: Facts, ordered: Outcome, overridden: Outcome, skipped: list[str]
+    given: DecisionFacts, ordered: Outcome, overridden: Outcome, skipped: list[str]
 ) -> None:
     """The same freeze as any other order skips by override, and nothing beside it."""
     asked = given, BOOKSHOP, NOW + MINUTE, NOW, "INC"

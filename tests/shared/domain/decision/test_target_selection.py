@@ -8,18 +8,26 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, returnable
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, rollback_targets
 from shared.domain.deployments.inventory.state import (
     AccountState,
     SecretUse,
     SecretVersion,
-    configured,
+    build_configuration,
 )
 from shared.domain.rollback.rollback import RollbackStatus as Rolled
 from tests.support.fakes.runtime.clock import START
-from tests.support.fakes.runtime.hooks import once
-from tests.support.notices.system_events import told
-from tests.support.rollbacks.deployments import MINUTE, SHOP, deploy, hint, others, recorded, stock
+from tests.support.fakes.runtime.hooks import run_once
+from tests.support.notices.system_events import system_event_names
+from tests.support.rollbacks.deployments import (
+    MINUTE,
+    SHOP,
+    deploy_release,
+    later_deployments,
+    publish_audit_hint,
+    read_deployments,
+    read_stock,
+)
 from tests.support.rollbacks.function_steps import roll_back
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -27,11 +35,11 @@ from tests.support.runtime.world import BOOKSHOP, World
 def test_time_requests_and_probes_make_a_deployment_stable() -> None:
     """Half an hour in peace with requests for what changed: then one may go back to it."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.pass_time(40 * MINUTE)
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.untested) == (DeploymentStatus.STABLE, ())
     assert one.restorable is not None
 
@@ -45,10 +53,10 @@ def said_now(world: World, verb: str) -> None:
 def test_what_a_called_off_rollback_has_led_away_from_never_becomes_stable() -> None:
     """Nobody knows whether it is good: it is not what serves while its time in peace passes."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.pass_time(5 * MINUTE)
-    world.ports.world.hook = once("platform.shift", "after", lambda: said_now(world, "cancel"))
+    world.ports.world.hook = run_once("platform.shift", "after", lambda: said_now(world, "cancel"))
     world.command(command="rollback", system="bookshop", functions=["getBook"])
     world.pass_time(MINUTE)
     assert world.rollbacks()[-1].status == "CANCELLED"
@@ -57,7 +65,7 @@ def test_what_a_called_off_rollback_has_led_away_from_never_becomes_stable() -> 
     said_now(world, "accept")
     world.pass_time(90 * MINUTE)
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.reason) == (DeploymentStatus.LIVE, "something else is live since")
 
 
@@ -65,10 +73,10 @@ def test_what_too_few_requests_have_reached_is_untested() -> None:
     """It stays LIVE, is looked at each hour, and after a day no more than it is proven."""
     gates = replace(BOOKSHOP.gates, minimum_requests=10**9)
     world = World(policy=replace(BOOKSHOP, gates=gates))
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.pass_time(40 * MINUTE)
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.untested) == (DeploymentStatus.LIVE, ("getBook",))
     assert one.due_at is not None
 
@@ -76,7 +84,7 @@ def test_what_too_few_requests_have_reached_is_untested() -> None:
         world.ports.clock.advance(timedelta(hours=1))
         world.pass_time(MINUTE)
 
-    [one] = others(world)
+    [one] = later_deployments(world)
     assert (one.status, one.untested) == (DeploymentStatus.LIVE, ("getBook",))
     assert one.restorable is not None
     assert one.due_at == one.restorable.checked_at + timedelta(days=1)
@@ -86,36 +94,36 @@ def test_a_target_that_cannot_be_gone_back_to_is_told_once() -> None:
     """Proven at each deployment and daily; the same faults are said once, their end too."""
     world = World(policy=SHOP)
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", START)}}
-    bound = configured({}, iter([SecretUse("KEY", "PAY", "1")]))
+    bound = build_configuration({}, iter([SecretUse("KEY", "PAY", "1")]))
     world.ports.world.deploy(["getBook"], configuration=bound)
-    hint(world)
+    publish_audit_hint(world)
     world.pass_time(40 * MINUTE)
-    assert others(world)[-1].status is DeploymentStatus.STABLE
+    assert later_deployments(world)[-1].status is DeploymentStatus.STABLE
 
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(20 * MINUTE)
 
-    proof = next(one for one in others(world) if one.deployed == ("getBook",)).restorable
+    proof = next(one for one in later_deployments(world) if one.deployed == ("getBook",)).restorable
     assert proof is not None
     assert proof.faults == ("getBook: secret PAY/1 is DISABLED",)
-    target = next(one.id for one in others(world) if one.deployed == ("getBook",))
+    target = next(one.id for one in later_deployments(world) if one.deployed == ("getBook",))
     said = [one for one in world.ports.sender.sent if f"{target}-bookshop:restorable" in one.key]
     assert len(said) == 1
-    assert "deployment.unrestorable" in told(world)
+    assert "deployment.unrestorable" in system_event_names(world)
 
 
 def test_another_deployment_that_cannot_be_gone_back_to() -> None:
     """Every kept one is looked at daily; to whom it matters less, it is told less loudly."""
     world = World()
-    deploy(world, "getBook")
-    hint(world)
+    deploy_release(world, "getBook")
+    publish_audit_hint(world)
     world.pass_time(40 * MINUTE)
     world.ports.world.delete_revision("getBook", "getbook-00001")
 
     world.ports.clock.advance(timedelta(days=1))
     world.pass_time(MINUTE)
 
-    proof = recorded(world)["v1"].restorable
+    proof = read_deployments(world)["v1"].restorable
     assert proof is not None
     assert proof.faults == ("getBook: revision getbook-00001 is gone",)
     said = [one for one in world.ports.sender.sent if "v1-bookshop:restorable" in one.key]
@@ -137,7 +145,7 @@ def test_the_account_that_the_target_runs_as_is_out_of_use(state: AccountState, 
     world.ports.clock.advance(timedelta(days=1))
     world.pass_time(MINUTE)
 
-    proof = recorded(world)["v1"].restorable
+    proof = read_deployments(world)["v1"].restorable
     assert proof is not None
     assert proof.faults == tuple(sorted(f"{one}: {fault}" for one in world.policy.functions))
     said = [one for one in world.ports.sender.sent if "v1-bookshop:restorable" in one.key]
@@ -150,7 +158,7 @@ def test_a_plan_and_its_gate_name_what_the_proof_found_missing() -> None:
     world.ports.beside.account_states["runtime@demo"] = AccountState.DISABLED
     world.ports.clock.advance(timedelta(days=1))
     world.pass_time(MINUTE)
-    proof = recorded(world)["v1"].restorable
+    proof = read_deployments(world)["v1"].restorable
     assert proof is not None
     world.deploy_bad()
 
@@ -179,7 +187,7 @@ def test_an_account_that_gives_no_answer_is_no_fault() -> None:
     world.ports.clock.advance(timedelta(days=1))
     world.pass_time(MINUTE)
 
-    proof = recorded(world)["v1"].restorable
+    proof = read_deployments(world)["v1"].restorable
     assert proof is not None
     assert (proof.faults, proof.unknown) == ((), ("account runtime@demo", "images"))
 
@@ -189,17 +197,17 @@ def test_a_secret_of_a_kept_deployment_that_is_disabled() -> None:
     gates = replace(SHOP.gates, minimum_requests=10**9)
     world = World(policy=replace(SHOP, gates=gates))
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", START)}}
-    bound = configured({}, iter([SecretUse("KEY", "PAY", "1")]))
+    bound = build_configuration({}, iter([SecretUse("KEY", "PAY", "1")]))
     world.ports.world.deploy(["getBook"], configuration=bound)
-    hint(world)
+    publish_audit_hint(world)
     world.pass_time(10 * MINUTE)
-    [kept] = others(world)
+    [kept] = later_deployments(world)
 
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(20 * MINUTE)
 
-    assert recorded(world)[kept.id].status is DeploymentStatus.LIVE
-    proof = recorded(world)[kept.id].restorable
+    assert read_deployments(world)[kept.id].status is DeploymentStatus.LIVE
+    proof = read_deployments(world)[kept.id].restorable
     assert proof is not None
     assert proof.faults == ("getBook: secret PAY/1 is DISABLED",)
 
@@ -208,9 +216,9 @@ def test_a_target_whose_secret_is_disabled_is_not_shifted_to() -> None:
     """Its revision is Ready, and would not start: people are told which secret it lacks."""
     world = World(policy=SHOP)
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", START)}}
-    bound = configured({}, iter([SecretUse("KEY", "PAY", "1")]))
+    bound = build_configuration({}, iter([SecretUse("KEY", "PAY", "1")]))
     world.ports.world.deploy(["getBook"], configuration=bound)
-    hint(world)
+    publish_audit_hint(world)
     world.pass_time(40 * MINUTE)
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(6 * MINUTE)
@@ -250,7 +258,7 @@ def test_what_is_kept_to_be_gone_back_to(statuses: str, most: int, kept: str) ->
         for place, one in enumerate(statuses)
     ]
 
-    found = returnable(known, most)
+    found = rollback_targets(known, most)
 
     letters = {status: letter for letter, status in words.items()}
     assert "".join(letters[one.status] for one in reversed(found)) == kept
@@ -266,7 +274,7 @@ def test_the_oldest_deployments_expire_but_for_what_is_marked() -> None:
         world.announce(f"v{number}")
         world.settle()
 
-    expiring = {name for name, one in recorded(world).items() if one.expires_at is not None}
+    expiring = {name for name, one in read_deployments(world).items() if one.expires_at is not None}
     assert expiring == {"v2", "v3", "v4"}
 
 
@@ -277,13 +285,13 @@ def test_a_secret_that_nobody_renews_is_told_once() -> None:
     created = START - age + 10 * MINUTE
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", created)}}
     uses = iter([SecretUse("KEY", "PAY", "latest")])
-    world.ports.world.deploy(configuration=configured({}, uses))
+    world.ports.world.deploy(configuration=build_configuration({}, uses))
     world.settle()
-    assert "secrets.old" not in told(world)
+    assert "secrets.old" not in system_event_names(world)
 
     world.pass_time(30 * MINUTE)
 
-    assert told(world).count("secrets.old") == 1
-    assert stock(world).old_secrets == ("PAY",)
+    assert system_event_names(world).count("secrets.old") == 1
+    assert read_stock(world).old_secrets == ("PAY",)
     texts = [one["text"] for path, one in world.ports.store.documents.items() if "notices/" in path]
     assert sum("not renewed for 365 days: PAY" in text for text in texts) == 1

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from responders.scenarios.products import hosting
 from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
-from shared.domain.decision.facts import Change
-from shared.domain.decision.scenario_scope import REACHES, widened
-from shared.domain.decision.target_selection import suspects_beside
+from shared.domain.decision.facts import ChangeSet
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES, widen_scenario
+from shared.domain.decision.target_selection import suspect_resources
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind as Became
 from shared.domain.deployments.inventory.diff import Difference, differences
@@ -28,7 +28,7 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.engine.steps.resource_differences import is_ours
+from shared.engine.steps.resource_differences import is_own_change
 from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -54,25 +54,25 @@ def test_a_change_beside_functions_and_the_trouble(
 ) -> None:
     """It explains what began after it, and soon; when it was made is known by two looks."""
     made = Deployment("v2", "bookshop", at, status, {}, not_before=not_before, changes=(SITE,))
-    change = Change(None, {}, skipped=(made,))
+    change = ChangeSet(None, {}, skipped=(made,))
 
-    found = suspects_beside(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.SITES})
+    found = suspect_resources(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.SITES})
 
     assert found == (["sites shop"] if surely else [], ["sites shop"] if perhaps else [])
-    assert suspects_beside(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.IDENTITY}) == ([], [])
+    assert suspect_resources(change, BAD_RELEASE, BOOKSHOP, {InventoryPart.IDENTITY}) == ([], [])
 
 
 def test_no_scenario_reaches_data() -> None:
     """Law 10: what a scenario brings back is code and configuration."""
-    reached = {part for reach in REACHES.values() for part in reach.acts | reach.asks}
-    asked = {part for reach in REACHES.values() for part in reach.asks}
+    reached = {part for reach in SCENARIO_SCOPES.values() for part in reach.acts | reach.asks}
+    asked = {part for reach in SCENARIO_SCOPES.values() for part in reach.asks}
 
     assert reached == {
         *(InventoryPart.FUNCTIONS, InventoryPart.SITES, InventoryPart.REMOTE_CONFIG),
         *(InventoryPart.RULES, InventoryPart.IDENTITY, InventoryPart.INDEXES),
     }
     assert asked == {InventoryPart.RULES, InventoryPart.IDENTITY}
-    assert all(asked.isdisjoint(reach.acts) for reach in REACHES.values())
+    assert all(asked.isdisjoint(reach.acts) for reach in SCENARIO_SCOPES.values())
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_every_function_failing(failed: int, everything: Mode, becomes: Scenario
     }
     signal = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
 
-    found = widened(signal, replace(BAD_RELEASE, requests=counted), policy)
+    found = widen_scenario(signal, replace(BAD_RELEASE, requests=counted), policy)
 
     assert found.scenario is becomes
     missing = dict(list(counted.items())[1:])
-    fewer = widened(signal, replace(BAD_RELEASE, requests=missing), policy)
+    fewer = widen_scenario(signal, replace(BAD_RELEASE, requests=missing), policy)
     assert fewer.scenario is ScenarioName.FUNCTIONS
 
 
@@ -118,7 +118,7 @@ def whole(number: str) -> WholeInventory:
 
 GOOD, BAD = whole("1"), whole("2")
 MINUTES = timedelta(minutes=5)
-SIGHT = ResourceState(GOOD, BAD, dict.fromkeys(hosting.needed(GOOD, BAD), "FINALIZED"))
+SIGHT = ResourceState(GOOD, BAD, dict.fromkeys(hosting.versions_to_check(GOOD, BAD), "FINALIZED"))
 STEPS = [step for planner in PLANNERS.values() for step in planner.portion(SIGHT, MINUTES).steps]
 
 
@@ -127,11 +127,13 @@ def test_our_own_changes() -> None:
     changed = differences(BAD, GOOD)
 
     assert len(changed) == 6
-    assert [one for one in changed if not is_ours(one, BAD, GOOD, STEPS)] == []
+    assert [one for one in changed if not is_own_change(one, BAD, GOOD, STEPS)] == []
     assert [
-        one for one in changed if is_ours(one, BAD, BAD, STEPS) and one.part != InventoryPart.SITES
+        one
+        for one in changed
+        if is_own_change(one, BAD, BAD, STEPS) and one.part != InventoryPart.SITES
     ] == []
-    assert [one for one in changed if is_ours(one, BAD, GOOD, [])] == []
+    assert [one for one in changed if is_own_change(one, BAD, GOOD, [])] == []
 
 
 def test_a_site_that_a_person_touched_as_well() -> None:
@@ -139,6 +141,6 @@ def test_a_site_that_a_person_touched_as_well() -> None:
     [shop] = [one for one in differences(BAD, GOOD) if one.part is InventoryPart.SITES]
     for version, channels in (("v3", {"next": "p1"}), ("v1", {"next": "p1", "mine": "x"})):
         theirs = replace(GOOD, sites={"shop": HostingSite(version, START, channels)})
-        assert not is_ours(shop, BAD, theirs, STEPS)
+        assert not is_own_change(shop, BAD, theirs, STEPS)
     half = replace(GOOD, sites={"shop": HostingSite("v1", START, {"next": "p2"})})
-    assert is_ours(shop, BAD, half, STEPS)
+    assert is_own_change(shop, BAD, half, STEPS)

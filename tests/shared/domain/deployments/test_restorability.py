@@ -11,7 +11,7 @@ from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Inventory,
-    Live,
+    LiveFunction,
     Placement,
 )
 from shared.domain.deployments.inventory.state import (
@@ -30,7 +30,11 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service
-from shared.domain.deployments.restorability import Beside, rebuild_faults, restorability
+from shared.domain.deployments.restorability import (
+    CheckedResources,
+    check_restorability,
+    find_rebuild_faults,
+)
 from tests.support.fakes.runtime.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})
@@ -51,7 +55,7 @@ RECORD = WholeInventory(
 def inventory(*revisions: tuple[str, bool]) -> Inventory:
     service = Service("services/pay", "etag", "pay-2", "pay-2", (), (), False, True)
     found = tuple(Revision(name, "services/pay", START, ready) for name, ready in revisions)
-    return {"pay": Live("pay", service, found)}
+    return {"pay": LiveFunction("pay", service, found)}
 
 
 NO_MAIL = "pay: secret MAIL/latest is gone or disabled"
@@ -68,19 +72,21 @@ RULES = RulesRelease("r1", START)
 @pytest.mark.parametrize(
     ("beside", "faults", "unknown"),
     [
-        (Beside(), [], []),  # both are live: nobody asked
-        (Beside({"shop/v1": "FINALIZED"}, {"r1": True}), [], []),
-        (Beside({"shop/v1": "EXPIRED"}), ["site shop: version v1 is EXPIRED"], []),
-        (Beside({"shop/v1": ""}), ["site shop: version v1 is gone"], []),
-        (Beside({"shop/v1": None}, {"r1": None}), [], ["ruleset r1", "version shop/v1"]),
-        (Beside({}, {"r1": False}), ["rules cloud.firestore: ruleset r1 is gone"], []),
+        (CheckedResources(), [], []),  # both are live: nobody asked
+        (CheckedResources({"shop/v1": "FINALIZED"}, {"r1": True}), [], []),
+        (CheckedResources({"shop/v1": "EXPIRED"}), ["site shop: version v1 is EXPIRED"], []),
+        (CheckedResources({"shop/v1": ""}), ["site shop: version v1 is gone"], []),
+        (CheckedResources({"shop/v1": None}, {"r1": None}), [], ["ruleset r1", "version shop/v1"]),
+        (CheckedResources({}, {"r1": False}), ["rules cloud.firestore: ruleset r1 is gone"], []),
     ],
 )  # fmt: skip
-def test_what_is_released_no_more(beside: Beside, faults: list[str], unknown: list[str]) -> None:
+def test_what_is_released_no_more(
+    beside: CheckedResources, faults: list[str], unknown: list[str]
+) -> None:
     """Versions and rulesets that cannot be released again stand in the way; silence does not."""
     record = replace(RECORD, sites={"shop": LIVE}, rules={"cloud.firestore": RULES})
 
-    proof = restorability(DEPLOYMENT, record, RECORD, THERE, START, beside)
+    proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, beside)
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, [*unknown, "images"])
 
@@ -107,7 +113,9 @@ def test_what_stands_in_the_way_of_building_again(
     """It is said with its reason, and is no fault as long as the revision is there."""
     record = replace(RECORD, functions={"pay": function})
 
-    proof = restorability(DEPLOYMENT, record, record, THERE, START, Beside(unkept=unkept))
+    proof = check_restorability(
+        DEPLOYMENT, record, record, THERE, START, CheckedResources(unkept=unkept)
+    )
 
     assert list(proof.rebuild) == told
     assert proof.faults == ()
@@ -117,7 +125,7 @@ def test_many_reasons_are_counted() -> None:
     """A deployment's document has room for the first of them."""
     many = {f"f{n}": FunctionState(f"f{n}", Generation.SECOND) for n in range(100)}
 
-    told = rebuild_faults(WholeInventory(functions=many), {})
+    told = find_rebuild_faults(WholeInventory(functions=many), {})
 
     assert len(told) == 51
     assert told[-1] == "and 150 more"
@@ -154,7 +162,9 @@ def test_an_image_that_is_cleaned_up(
     )
     record = replace(RECORD, functions={"pay": function})
 
-    proof = restorability(DEPLOYMENT, record, RECORD, THERE, START, Beside(images=stored))
+    proof = check_restorability(
+        DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(images=stored)
+    )
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
 
@@ -173,7 +183,9 @@ def test_a_runtime_that_is_decommissioned(
     """Of its own generation; silence is no fault, and is said."""
     record = replace(RECORD, functions={"pay": replace(WHOLE, runtime="nodejs16")})
 
-    proof = restorability(DEPLOYMENT, record, RECORD, THERE, START, Beside(runtimes=offered))
+    proof = check_restorability(
+        DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(runtimes=offered)
+    )
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
 
@@ -188,7 +200,9 @@ def test_an_account_that_nothing_live_runs_as(
     """It is asked for by itself; without an answer it is not known to be gone."""
     live = replace(RECORD, accounts={"other@shop": ("roles/editor",)})
 
-    proof = restorability(DEPLOYMENT, RECORD, live, THERE, START, Beside(roles=roles))
+    proof = check_restorability(
+        DEPLOYMENT, RECORD, live, THERE, START, CheckedResources(roles=roles)
+    )
 
     assert list(proof.faults) == faults
 
@@ -212,9 +226,9 @@ def test_an_account_that_functions_run_as(
 ) -> None:
     """Disabled, gone or without any role it stands in the way; what it may miss is unknown."""
     live = replace(RECORD, accounts={"run@shop": roles})
-    beside = Beside(accounts={"run@shop": state})
+    beside = CheckedResources(accounts={"run@shop": state})
 
-    proof = restorability(DEPLOYMENT, RECORD, live, THERE, START, beside)
+    proof = check_restorability(DEPLOYMENT, RECORD, live, THERE, START, beside)
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, [*unknown, "images"])
 
@@ -242,7 +256,7 @@ def test_what_stands_in_the_way_of_going_back(
     changes: dict[str, Any], found: Inventory | None, faults: list[str], unknown: list[str]
 ) -> None:
     """Whatever it needs and is not there; what gave no answer is no fault, and is said."""
-    proof = restorability(DEPLOYMENT, RECORD, replace(RECORD, **changes), found, START)
+    proof = check_restorability(DEPLOYMENT, RECORD, replace(RECORD, **changes), found, START)
 
     assert list(proof.faults) == faults
     assert list(proof.unknown) == [*unknown, "images"]
@@ -251,7 +265,7 @@ def test_what_stands_in_the_way_of_going_back(
 
 def test_a_proof_of_before_start_tests_were_removed() -> None:
     """What it says of starts is passed over, and all else is read as it was."""
-    proof = restorability(DEPLOYMENT, RECORD, RECORD, {}, START)
+    proof = check_restorability(DEPLOYMENT, RECORD, RECORD, {}, START)
     kept = encode(replace(DEPLOYMENT, restorable=proof))
     tried = {"pay-1": {"started_at": None, "failed_at": START, "words": "exit(1)"}}
     kept["restorable"] |= {"started": {"pay-1": START}, "tried": tried}
@@ -263,4 +277,4 @@ def test_secrets_that_are_not_watched() -> None:
     """What the policy does not name is not known to be gone."""
     record = replace(RECORD, secrets={})
 
-    assert restorability(DEPLOYMENT, record, record, THERE, START + timedelta(1)).faults == ()
+    assert check_restorability(DEPLOYMENT, record, record, THERE, START + timedelta(1)).faults == ()

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.deployments.announcements import after
-from shared.domain.deployments.change_attribution import Compared, Wrote, compare, rolled_on
+from shared.domain.deployments.announcements import update_deployments
+from shared.domain.deployments.change_attribution import (
+    AttributedChanges,
+    OwnWrite,
+    attribute_changes,
+    rollout_changes,
+)
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference, differences
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import InventoryRecord
 from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
@@ -23,8 +28,8 @@ from shared.domain.deployments.inventory.state import (
     SourceObject,
     WholeInventory,
 )
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
-from shared.domain.deployments.rollout import Situation, merged
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from shared.domain.deployments.rollout import RolloutObservation, merge_changes
 from shared.domain.system import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -33,7 +38,7 @@ MINUTE = timedelta(minutes=1)
 SEEN_AT, NOW = START - 5 * MINUTE, START
 OLD, NEW = (TrafficTarget("pay-1", 100),), (TrafficTarget("pay-2", 100),)
 TAGGED = (*NEW, TrafficTarget("pay-1", 0, "t"))
-NEWEST = (TrafficTarget(LATEST, 100),)
+NEWEST = (TrafficTarget(LATEST_REVISION, 100),)
 BEFORE = FunctionState(
     "pay",
     Generation.SECOND,
@@ -59,9 +64,9 @@ def function(traffic: Any = OLD, made_at: datetime | None = None, **more: Any) -
     )
 
 
-def stock(**changes: Any) -> Stock:
+def stock(**changes: Any) -> InventoryRecord:
     live = WholeInventory(functions={"pay": BEFORE}, sites={"shop": HostingSite("v1")})
-    return replace(Stock("bookshop", SEEN_AT, NOW, live), **changes)
+    return replace(InventoryRecord("bookshop", SEEN_AT, NOW, live), **changes)
 
 
 def incident(detected: timedelta, ended: bool = False) -> System:
@@ -72,7 +77,7 @@ def incident(detected: timedelta, ended: bool = False) -> System:
 
 
 PEACE = System("bookshop")
-WROTE = Wrote("INC-r", origin=NEW, goal=OLD)
+WROTE = OwnWrite("INC-r", origin=NEW, goal=OLD)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +87,11 @@ WROTE = Wrote("INC-r", origin=NEW, goal=OLD)
         ({}, function(NEW), None, PEACE, ("theirs", "")),
         ({}, function(NEWEST, NOW), None, PEACE, ("theirs", "")),
         # At our goal, by its shares and tags, however it is written.
-        ({}, function(NEW), Wrote("r", OLD, NEW), PEACE, ("ours", "")),
-        ({}, function(NEWEST, latest="pay-2"), Wrote("r", OLD, NEW), PEACE, ("ours", "")),
-        ({}, function(TAGGED), Wrote("r", OLD, NEW), PEACE, ("theirs", "by hand")),
+        ({}, function(NEW), OwnWrite("r", OLD, NEW), PEACE, ("ours", "")),
+        ({}, function(NEWEST, latest="pay-2"), OwnWrite("r", OLD, NEW), PEACE, ("ours", "")),
+        ({}, function(TAGGED), OwnWrite("r", OLD, NEW), PEACE, ("theirs", "by hand")),
         # In the middle of a rollback: neither where it came from nor where it goes.
-        ({}, function(NEW), Wrote("r", NEW, OLD), PEACE, ("theirs", "")),
+        ({}, function(NEW), OwnWrite("r", NEW, OLD), PEACE, ("theirs", "")),
         ({}, function((TrafficTarget("pay-3", 100),)), WROTE, PEACE, ("theirs", "by hand")),
         # Away from where we led it, at any time; a release is no such thing.
         ({"wrote": {"pay": "r"}}, function(NEW), None, PEACE, ("theirs", "by hand")),
@@ -103,7 +108,7 @@ WROTE = Wrote("INC-r", origin=NEW, goal=OLD)
 def test_who_changed_a_function(
     before: dict[str, Any],
     live: FunctionState,
-    wrote: Wrote | None,
+    wrote: OwnWrite | None,
     system: System,
     expected: tuple[str, str],
 ) -> None:
@@ -111,7 +116,9 @@ def test_who_changed_a_function(
     kept = stock(**before)
     now = replace(kept.live, functions={"pay": live})
 
-    found = compare(differences(kept.live, now), kept, now, {"pay": wrote} if wrote else {}, system)
+    found = attribute_changes(
+        differences(kept.live, now), kept, now, {"pay": wrote} if wrote else {}, system
+    )
 
     whose = "ours" if found.ours else "theirs"
     assert (whose, "by hand" if found.by_hand else "") == expected
@@ -158,11 +165,11 @@ def test_what_a_roll_out_reaches_after_the_trouble_was_detected(
     rolling = Deployment("v2", "bookshop", at, DeploymentStatus.ROLLING_OUT, {}) if at else None
     system = incident(detected)
 
-    assert rolled_on(found, kept, now, (), system, rolling, QUIET) == expected
-    by_hand = compare(found, kept, now, {}, system, rolls_on=expected).by_hand
+    assert rollout_changes(found, kept, now, (), system, rolling, QUIET) == expected
+    by_hand = attribute_changes(found, kept, now, {}, system, rolls_on=expected).by_hand
     late = {name for name, at in made.items() if at > NOW - detected}
     assert set(by_hand) == late - expected
-    assert rolled_on(found, kept, now, (), PEACE, rolling, QUIET) == set()
+    assert rollout_changes(found, kept, now, (), PEACE, rolling, QUIET) == set()
 
 
 def test_what_we_led_back_before_its_deployment_was_seen() -> None:
@@ -170,16 +177,16 @@ def test_what_we_led_back_before_its_deployment_was_seen() -> None:
     kept = stock(live=WholeInventory(functions={"pay": replace(BEFORE, traffic=NEWEST)}))
     now = WholeInventory(functions={"pay": replace(function(OLD, NOW), revisions=BEFORE.revisions)})
 
-    found = compare(differences(kept.live, now), kept, now, {"pay": WROTE}, PEACE)
+    found = attribute_changes(differences(kept.live, now), kept, now, {"pay": WROTE}, PEACE)
 
     assert (found.ours, found.taken_back, found.by_hand) == ({"pay": "INC-r"}, {"pay": WROTE}, ())
     assert [one.name for one in found.changes] == ["pay"]
 
 
-def situation(live: WholeInventory, **changes: Any) -> Situation:
+def situation(live: WholeInventory, **changes: Any) -> RolloutObservation:
     kept = changes.pop("stock", stock())
-    compared = Compared(differences(kept.live, live))
-    return Situation(
+    compared = AttributedChanges(differences(kept.live, live))
+    return RolloutObservation(
         **{
             "policy": BOOKSHOP,
             "stock": kept,
@@ -211,7 +218,7 @@ def test_when_a_deployment_began(
     pay = function(NEWEST, made_at) if made_at else BEFORE
     live = WholeInventory(functions={"pay": pay}, sites={"shop": HostingSite(site)})
 
-    [one] = after(situation(live))
+    [one] = update_deployments(situation(live))
 
     assert (one.at, one.backup_at, one.not_before) == (at, backup_at, SEEN_AT)
     assert (one.status, one.due_at) == (DeploymentStatus.ROLLING_OUT, NOW + 2 * MINUTE)
@@ -221,7 +228,7 @@ def test_when_requests_were_led_to_a_revision_by_name() -> None:
     """Its age says nothing of that: it was at the latest when it was seen."""
     live = replace(stock().live, functions={"pay": function(NEW, NOW - MINUTE)})
 
-    [one] = after(situation(live))
+    [one] = update_deployments(situation(live))
 
     assert (one.at, one.not_before) == (NOW, SEEN_AT)
 
@@ -233,10 +240,10 @@ def test_when_requests_were_led_to_a_revision_by_name() -> None:
 def test_when_a_deployment_settles(quiet_for: timedelta, status: DeploymentStatus | None) -> None:
     """When nothing more has changed for the whole of the quiet window."""
     live = WholeInventory(functions={"pay": function(NEWEST, NOW)})
-    [rolling] = after(situation(live))
+    [rolling] = update_deployments(situation(live))
     kept = stock(live=live, rolling_out=rolling.id)
 
-    found = after(situation(live, stock=kept, known=(rolling,), now=NOW + quiet_for))
+    found = update_deployments(situation(live, stock=kept, known=(rolling,), now=NOW + quiet_for))
 
     assert [one.status for one in found] == ([status] if status else [])
 
@@ -244,9 +251,9 @@ def test_when_a_deployment_settles(quiet_for: timedelta, status: DeploymentStatu
 def test_the_same_second_is_taken() -> None:
     """The next second that has no deployment names it."""
     live = WholeInventory(functions={"pay": function(NEWEST, NOW)})
-    [first] = after(situation(live))
+    [first] = update_deployments(situation(live))
 
-    [second] = after(situation(live, known=(first,)))
+    [second] = update_deployments(situation(live, known=(first,)))
 
     assert (first.id, second.id) == ("deploy_20260302_120000", "deploy_20260302_120001")
     assert second.at > first.at
@@ -273,6 +280,6 @@ def test_what_two_changes_make_of_one_thing(
     def told(change: ChangeKind, *aspects: str) -> tuple[Difference, ...]:
         return (Difference(InventoryPart.FUNCTIONS, "pay", change, aspects),)
 
-    found = merged(told(first, "source"), told(second, "traffic"))
+    found = merge_changes(told(first, "source"), told(second, "traffic"))
 
     assert [one.change for one in found] == ([both] if both else [])

@@ -16,19 +16,19 @@ from shared.domain.deployments.inventory.state import (
     values_hash,
 )
 from shared.domain.deployments.source_copies import (
-    Values,
-    carried,
-    lacks_copy,
-    lacks_values,
-    present,
-    read,
-    source_name,
-    stored_names,
-    values_name,
-    written,
+    VariableValues,
+    carry_over_copies,
+    decode_values,
+    encode_values,
+    exclude_absent_copies,
+    is_missing_source_copy,
+    is_missing_values,
+    source_object_name,
+    stored_object_names,
+    values_object_name,
 )
 
-VALUES = Values({"A": "1"}, {"B": "2"})
+VALUES = VariableValues({"A": "1"}, {"B": "2"})
 FOUND = FunctionState(
     "pay",
     Generation.SECOND,
@@ -57,7 +57,7 @@ def whole(one: FunctionState) -> WholeInventory:
 )
 def test_what_is_lacking(function: FunctionState, copy: bool, values: bool) -> None:
     """Where there is a source, a copy of it; where there are plain variables, their values."""
-    assert (lacks_copy(function), lacks_values(function)) == (copy, values)
+    assert (is_missing_source_copy(function), is_missing_values(function)) == (copy, values)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_was_kept_is_known_again(
     live: WholeInventory, before: WholeInventory, wanted: WholeInventory
 ) -> None:
     """Of just that source, and of just those values; of nothing else."""
-    assert carried(live, before) == wanted
+    assert carry_over_copies(live, before) == wanted
 
 
 def test_another_source_and_other_values_have_another_name() -> None:
@@ -93,43 +93,51 @@ def test_another_source_and_other_values_have_another_name() -> None:
         FOUND, source=SourceObject("sources", "pay.zip", 8), build_variables_hash="other"
     )
 
-    assert source_name("shop", FOUND) == source_name("shop", KEPT) != source_name("shop", other)
-    assert values_name("shop", FOUND) == values_name("shop", KEPT) != values_name("shop", other)
-    assert source_name("shop", FOUND).startswith("shop/pay/")
+    assert (
+        source_object_name("shop", FOUND)
+        == source_object_name("shop", KEPT)
+        != source_object_name("shop", other)
+    )
+    assert (
+        values_object_name("shop", FOUND)
+        == values_object_name("shop", KEPT)
+        != values_object_name("shop", other)
+    )
+    assert source_object_name("shop", FOUND).startswith("shop/pay/")
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         (VALUES, True),
-        (Values({"A": "1"}), False),
-        (Values({"A": "2"}, {"B": "2"}), False),
-        (Values({"A": "1"}, {"B": "3"}), False),
+        (VariableValues({"A": "1"}), False),
+        (VariableValues({"A": "2"}, {"B": "2"}), False),
+        (VariableValues({"A": "1"}, {"B": "3"}), False),
     ],
 )
-def test_whose_values_they_are(values: Values, expected: bool) -> None:
+def test_whose_values_they_are(values: VariableValues, expected: bool) -> None:
     """Those that the record was made with, all of them; a redeployment meanwhile has others."""
     assert values.are_of(FOUND) is expected
 
 
 def test_values_are_shown_nowhere() -> None:
     """Neither in a text nor in an error: only what is written into their object has them."""
-    secret = Values({"KEY": "hidden"}, {"B": "hidden"})
+    secret = VariableValues({"KEY": "hidden"}, {"B": "hidden"})
 
     assert "hidden" not in f"{secret} {secret!r}"
-    assert from_json(msgspec.json.encode(secret), Values) == secret
+    assert from_json(msgspec.json.encode(secret), VariableValues) == secret
 
 
 def test_values_that_were_kept() -> None:
     """They come back for the function that they are of, and for no other."""
-    assert read(written(VALUES), KEPT) == VALUES
+    assert decode_values(encode_values(VALUES), KEPT) == VALUES
 
 
 @pytest.mark.parametrize("content", [b"hidden", b'{"variables":{"A":"hidden"}}', b"{}"])
 def test_what_is_not_what_was_kept(content: bytes) -> None:
     """The error does not tell what it is."""
     with pytest.raises(ValueError, match="kept") as raised:
-        read(content, KEPT)
+        decode_values(content, KEPT)
 
     assert "hidden" not in str(raised.value)
     assert raised.value.__cause__ is None
@@ -148,10 +156,14 @@ def test_what_is_there_no_more(
     sources: set[str] | None, values: set[str] | None, wanted: FunctionState
 ) -> None:
     """It is not kept; what could not be looked at is, as far as anybody knows."""
-    assert present(whole(KEPT), sources, values) == whole(wanted)
+    assert exclude_absent_copies(whole(KEPT), sources, values) == whole(wanted)
 
 
 def test_the_names_of_all_that_is_kept() -> None:
     """Of sources and of values."""
-    assert set(stored_names(whole(KEPT))) == {"pay.zip", "pay.json"}
-    assert set(stored_names(whole(FOUND))) == set(stored_names(WholeInventory())) == set()
+    assert set(stored_object_names(whole(KEPT))) == {"pay.zip", "pay.json"}
+    assert (
+        set(stored_object_names(whole(FOUND)))
+        == set(stored_object_names(WholeInventory()))
+        == set()
+    )

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Placement
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.stability import baked
+from shared.domain.deployments.stability import evaluate_stability
 from shared.domain.policy.model import Gates
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -29,7 +29,7 @@ DEPLOYMENT = Deployment(
     changes=(Difference(InventoryPart.FUNCTIONS, "getBook", ChangeKind.CHANGED),),
 )
 WELL = {probe.name: ProbeAnswer(True, 200) for probe in BOOKSHOP.probes}
-ENOUGH = {"getBook": Requests(20, 0)}
+ENOUGH = {"getBook": RouterRequests(20, 0)}
 PEACE = System("bookshop")
 OPEN = System("bookshop", incident="INC", incident_detected_at=START)
 ENDED = replace(OPEN, incident_ended_at=START + 10 * MINUTE)
@@ -49,10 +49,20 @@ GONE = replace(DEPLOYMENT, functions={})
         ({"probes": BAD_PROBE}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
         ({"probes": NO_PROBE}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
         ({"requests": None}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
-        ({"requests": {"getBook": Requests(20, 2)}}, DeploymentStatus.STABLE, None, ()),
-        ({"requests": {"getBook": Requests(20, 3)}}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
-        ({"requests": {**ENOUGH, "payOrder": Requests(20, 20)}}, DeploymentStatus.STABLE, None, ()),
-        ({"requests": {"getBook": Requests(19, 0)}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
+        ({"requests": {"getBook": RouterRequests(20, 2)}}, DeploymentStatus.STABLE, None, ()),
+        ({"requests": {"getBook": RouterRequests(20, 3)}}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
+        (
+            {"requests": {**ENOUGH, "payOrder": RouterRequests(20, 20)}},
+            DeploymentStatus.STABLE,
+            None,
+            (),
+        ),
+        (
+            {"requests": {"getBook": RouterRequests(19, 0)}},
+            DeploymentStatus.LIVE,
+            HOUR,
+            ("getBook",),
+        ),
         ({"requests": {}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
         ({"requests": {}, "after": 23 * HOUR}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
         ({"requests": {}, "after": 23.1 * HOUR}, DeploymentStatus.LIVE, None, ("getBook",)),
@@ -69,7 +79,7 @@ def test_when_a_deployment_is_known_to_be_good(
     given = {"after": 30 * MINUTE, "system": PEACE, "probes": WELL, "requests": ENOUGH, **changes}
     now = START + given["after"]
 
-    found = baked(
+    found = evaluate_stability(
         given.get("deployment", DEPLOYMENT),
         POLICY,
         given["system"],

@@ -12,26 +12,31 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import Analysis, PublicState, PublicTurn
-from shared.domain.notices.notice import Stage, is_heard, notices, stage
+from shared.domain.incidents.incident import PublicState, PublicStatusChange, RootCauseAnalysis
+from shared.domain.notices.notice import (
+    IncidentStage,
+    create_notices,
+    incident_stage,
+    is_for_audience,
+)
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_templates import (
-    LIMIT_SUBJECT,
-    NAMES,
-    TEMPLATES,
-    Templates,
-    harmless,
+    MAX_SUBJECT_CHARACTERS,
+    TEMPLATE_FOLDER,
+    TEMPLATE_NAMES,
+    NoticeTemplates,
+    neutralize_text,
 )
 from shared.domain.presentation.notice_text import (
-    About,
-    Ours,
-    expected,
-    facts,
-    restored,
-    template_of,
+    NoticeContext,
+    TrustedText,
+    describe_expected_duration,
+    template_facts,
+    template_name,
+    time_to_restore,
 )
-from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.rollback import RollbackRequest
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import (
     ATTACKS,
@@ -39,26 +44,30 @@ from tests.support.faults.hostile_text import (
     ID,
     MEANS_SOMETHING,
     MINUTE,
-    about,
-    notice,
+    build_hostile_facts,
+    build_hostile_notice,
 )
 from tests.support.runtime.world import BOOKSHOP, World
 
 
 def worded(template: str, text: str, foreign: str, **changes: Any) -> str:
-    known = about(foreign)
+    known = build_hostile_facts(foreign)
     assert known.incident is not None
-    found = Analysis(foreign, foreign, START, prevention=foreign, public=foreign)
+    found = RootCauseAnalysis(foreign, foreign, START, prevention=foreign, public=foreign)
     analysed = replace(known, incident=replace(known.incident, analysis=found))
-    said = facts(notice(text, **{"facts": {"meant": foreign}, **changes}), analysed, repeated=False)
-    made = Templates().written(template, said)
+    said = template_facts(
+        build_hostile_notice(text, **{"facts": {"meant": foreign}, **changes}),
+        analysed,
+        repeated=False,
+    )
+    made = NoticeTemplates().render(template, said)
     assert "\n" not in made.subject
-    assert len(made.subject) <= LIMIT_SUBJECT
+    assert len(made.subject) <= MAX_SUBJECT_CHARACTERS
     return f"{made.subject}\n{made.body}"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize("template", NAMES)
+@pytest.mark.parametrize("template", TEMPLATE_NAMES)
 def test_text_of_others_is_only_read(template: str, attack: str) -> None:
     """Whatever a reason, a name or a note holds, no channel takes it for more than text."""
     text = ATTACKS[attack]
@@ -72,7 +81,7 @@ def test_text_of_others_is_only_read(template: str, attack: str) -> None:
     assert len(made.splitlines()) <= len(plain.splitlines()) + extra + 2
 
 
-@pytest.mark.parametrize("template", NAMES)
+@pytest.mark.parametrize("template", TEMPLATE_NAMES)
 def test_a_command_of_theirs_is_not_shown_as_ours(template: str) -> None:
     """What is to be pasted is ours alone: it is taken from the notice, not from its text."""
     mine = COMMAND.replace("{}", '{"command":"ack"}')
@@ -96,7 +105,7 @@ def test_a_command_of_theirs_is_not_shown_as_ours(template: str) -> None:
 )
 def test_harmless_text_stays_legible(text: str, read: str | None) -> None:
     """People still read what was said."""
-    assert harmless(text) == (text if read is None else read)
+    assert neutralize_text(text) == (text if read is None else read)
 
 
 def test_the_runbooks_template_whole() -> None:
@@ -114,11 +123,14 @@ def test_the_runbooks_template_whole() -> None:
     assert "- 12:00 UTC - Shop\n- 12:01 UTC - Shop\n" in made
 
 
-@pytest.mark.parametrize("template", NAMES)
+@pytest.mark.parametrize("template", TEMPLATE_NAMES)
 def test_a_possible_repeat_says_so(template: str) -> None:
     """For channels without a key the words are the only sign."""
     for repeated in (True, False):
-        made = Templates().written(template, facts(notice(), about(), repeated=repeated))
+        made = NoticeTemplates().render(
+            template,
+            template_facts(build_hostile_notice(), build_hostile_facts(), repeated=repeated),
+        )
         assert ("This may be a repeat" in made.body) is repeated
 
 
@@ -138,7 +150,7 @@ def took(
         severity=severity,
         since=START,
         updated_at=START,
-        turns=[PublicTurn(word, at) for word, at in zip(words, times, strict=True)],
+        turns=[PublicStatusChange(word, at) for word, at in zip(words, times, strict=True)],
     )
 
 
@@ -158,12 +170,12 @@ def took(
 )
 def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
     """From what rollbacks of that severity took, with the spread; with too few, the target."""
-    assert expected(history, Severity.CRITICAL, 5 * MINUTE).startswith(words)
+    assert describe_expected_duration(history, Severity.CRITICAL, 5 * MINUTE).startswith(words)
 
 
 def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     """It has no length."""
-    assert restored(replace(took(2), turns=took(2).turns[:2])) is None
+    assert time_to_restore(replace(took(2), turns=took(2).turns[:2])) is None
 
 
 # Who hears what, in which words
@@ -186,14 +198,14 @@ def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
 )
 def test_who_hears_an_event(event: str, heard_by: set[str]) -> None:
     """The team everything; the others what is theirs, and nothing that is new and unknown."""
-    assert {one.value for one in Audience if is_heard(event, one)} == heard_by
+    assert {one.value for one in Audience if is_for_audience(event, one)} == heard_by
 
 
-def ordered() -> About:
-    known = about()
+def ordered() -> NoticeContext:
+    known = build_hostile_facts()
     assert known.incident is not None
     assert known.rollback is not None
-    order = Order(command="c", actor="anna", reason="planned")
+    order = RollbackRequest(command="c", actor="anna", reason="planned")
     return replace(
         known,
         incident=replace(known.incident, severity=Severity.MEDIUM),
@@ -204,26 +216,28 @@ def ordered() -> About:
 @pytest.mark.parametrize(
     ("audience", "event", "known", "template"),
     [
-        (Audience.TEAM, "detected", about(), "incident"),
-        (Audience.TEAM, "refused", about(incident=None), "plain"),
-        (Audience.STAKEHOLDERS, "rollback.succeeded", about(), "summary"),
-        (Audience.USERS, "detected", about(), "users"),
+        (Audience.TEAM, "detected", build_hostile_facts(), "incident"),
+        (Audience.TEAM, "refused", build_hostile_facts(incident=None), "plain"),
+        (Audience.STAKEHOLDERS, "rollback.succeeded", build_hostile_facts(), "summary"),
+        (Audience.USERS, "detected", build_hostile_facts(), "users"),
         (Audience.USERS, "detected", ordered(), "planned"),
-        (Audience.PUBLIC, "rollback.succeeded", about(), "all-clear"),
+        (Audience.PUBLIC, "rollback.succeeded", build_hostile_facts(), "all-clear"),
         (Audience.USERS, "accepted-1", ordered(), "all-clear"),
-        (Audience.CONCERNED, "rollback.succeeded", about(), "concerned"),
+        (Audience.CONCERNED, "rollback.succeeded", build_hostile_facts(), "concerned"),
         (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
     ],
 )
-def test_which_words_for_whom(audience: Audience, event: str, known: About, template: str) -> None:
+def test_which_words_for_whom(
+    audience: Audience, event: str, known: NoticeContext, template: str
+) -> None:
     """By who hears it, and what there is to say."""
-    assert template_of(notice(event=event), audience, known) == template
+    assert template_name(build_hostile_notice(event=event), audience, known) == template
 
 
 def test_every_stage_is_told_to_the_stakeholders() -> None:
     """The business hears of each turn."""
-    assert {one for one in Stage if one is not Stage.OTHER} == {
-        stage(event)
+    assert {one for one in IncidentStage if one is not IncidentStage.OTHER} == {
+        incident_stage(event)
         for event in (
             "detected",
             "rollback.decided",
@@ -241,7 +255,7 @@ def test_people_outside_get_no_word_of_ours(audience: Audience) -> None:
     channel = Channel("users", ChannelKind.WEBHOOK, "https://x.example", audience=audience)
     policy = replace(BOOKSHOP, channels=(channel,))
 
-    [said] = notices(
+    [said] = create_notices(
         policy, ID, Severity.HIGH, "detected", "anna broke it", START, to_paste=("x",), cause="y"
     )
 
@@ -320,10 +334,12 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
 def test_a_folder_with_one_template_of_its_own(tmp_path: Path) -> None:
     """It wins; the others are ours; and it can do nothing with text of others either."""
     (tmp_path / "users.txt").write_text("Ahoi {{ id }}\n{{ parts }}\n")
-    said = facts(notice(), about("<b>"), repeated=False)
+    said = template_facts(build_hostile_notice(), build_hostile_facts("<b>"), repeated=False)
 
-    assert Templates(tmp_path).written("users", said).body == "‹b›\n"
-    assert Templates(tmp_path).written("summary", said) == Templates().written("summary", said)
+    assert NoticeTemplates(tmp_path).render("users", said).body == "‹b›\n"
+    assert NoticeTemplates(tmp_path).render("summary", said) == NoticeTemplates().render(
+        "summary", said
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,15 +357,15 @@ def test_a_broken_template_silences_nobody(
 ) -> None:
     """Ours is used, and the log says so."""
     (tmp_path / "users.txt").write_text(broken)
-    said = facts(notice(), about(), repeated=False)
+    said = template_facts(build_hostile_notice(), build_hostile_facts(), repeated=False)
 
-    made = Templates(tmp_path).written("users", said)
+    made = NoticeTemplates(tmp_path).render("users", said)
 
-    assert made == Templates().written("users", said)
+    assert made == NoticeTemplates().render("users", said)
     assert json.loads(capsys.readouterr().err)["event"] == "template.broken"
 
 
 def test_each_template_has_a_file() -> None:
     """And each file is a template."""
-    assert {file.stem for file in TEMPLATES.iterdir()} == set(NAMES)
-    assert isinstance(Ours("x"), str)
+    assert {file.stem for file in TEMPLATE_FOLDER.iterdir()} == set(TEMPLATE_NAMES)
+    assert isinstance(TrustedText("x"), str)

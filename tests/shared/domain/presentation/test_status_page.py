@@ -11,16 +11,23 @@ from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import (
-    DAYS,
-    Day,
-    Mood,
-    disruptions,
+    UPTIME_DAYS,
+    ComponentStatus,
+    StatusPageDay,
+    build_status_page,
+    disruption_spans,
     downtime,
-    is_shown,
-    view,
+    is_public,
 )
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.status_page import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, state
+from tests.support.notices.status_page import (
+    BACK_SINCE,
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    build_public_state,
+)
 from tests.support.runtime.world import BOOKSHOP
 
 PARTS = (Component("Shop"), Component("Signing in", ("authentication_failure",)))
@@ -32,29 +39,32 @@ RULES = StatusPage(
 @pytest.mark.parametrize(
     ("told", "after", "shown"),
     [
-        (state(Severity.CRITICAL), timedelta(0), True),
-        (state(Severity.HIGH), 89 * SECOND, False),
-        (state(Severity.HIGH), 90 * SECOND, True),
-        (state(Severity.HIGH, ended=89 * SECOND), DAY, False),
-        (state(Severity.HIGH, ended=90 * SECOND), DAY, True),
-        (state(Severity.MEDIUM), DAY, False),
-        (state(Severity.MEDIUM, published=True), timedelta(0), True),
-        (state(severity=None), DAY, False),  # type: ignore[arg-type]
+        (build_public_state(Severity.CRITICAL), timedelta(0), True),
+        (build_public_state(Severity.HIGH), 89 * SECOND, False),
+        (build_public_state(Severity.HIGH), 90 * SECOND, True),
+        (build_public_state(Severity.HIGH, ended=89 * SECOND), DAY, False),
+        (build_public_state(Severity.HIGH, ended=90 * SECOND), DAY, True),
+        (build_public_state(Severity.MEDIUM), DAY, False),
+        (build_public_state(Severity.MEDIUM, published=True), timedelta(0), True),
+        (build_public_state(severity=None), DAY, False),  # type: ignore[arg-type]
     ],
 )
 def test_what_the_public_sees_and_when(told: PublicState, after: timedelta, shown: bool) -> None:
     """At once, after a while unless it was over by then, or when a person says so."""
-    assert is_shown(told, RULES, START + after) is shown
+    assert is_public(told, RULES, START + after) is shown
 
 
 @pytest.mark.parametrize(
     ("told", "spans"),
     [
-        (state(), [(-MINUTE, HOUR)]),
-        (state(ended=5 * MINUTE), [(-MINUTE, 5 * MINUTE)]),
-        (state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE)), [(-MINUTE, MINUTE)]),
+        (build_public_state(), [(-MINUTE, HOUR)]),
+        (build_public_state(ended=5 * MINUTE), [(-MINUTE, 5 * MINUTE)]),
         (
-            state(
+            build_public_state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE)),
+            [(-MINUTE, MINUTE)],
+        ),
+        (
+            build_public_state(
                 Severity.HIGH,
                 START,
                 ("rolling back (monitoring)", MINUTE),
@@ -63,12 +73,14 @@ def test_what_the_public_sees_and_when(told: PublicState, after: timedelta, show
             ),
             [(-MINUTE, MINUTE), (40 * MINUTE, HOUR)],
         ),
-        (state(onset_at=None, turns=[]), [(timedelta(0), HOUR)]),
+        (build_public_state(onset_at=None, turns=[]), [(timedelta(0), HOUR)]),
     ],
 )
 def test_when_it_did_not_work(told: PublicState, spans: list[tuple[timedelta, timedelta]]) -> None:
     """From the onset until it was back; anew when it came back; not while it is only watched."""
-    found = [(began - START, ended - START) for began, ended in disruptions(told, START + HOUR)]
+    found = [
+        (began - START, ended - START) for began, ended in disruption_spans(told, START + HOUR)
+    ]
 
     assert found == spans
 
@@ -95,32 +107,32 @@ def test_overlapping_trouble_counts_once(spans: list[tuple[int, int]], minutes: 
 def test_ninety_days_of_a_part() -> None:
     """Each day in UTC, the oldest first; an incident over midnight counts in both."""
     midnight = START.replace(hour=0)
-    told = state(Severity.HIGH, midnight, ended=HOUR, onset_at=midnight - 30 * MINUTE)
+    told = build_public_state(Severity.HIGH, midnight, ended=HOUR, onset_at=midnight - 30 * MINUTE)
 
-    seen = view(BOOKSHOP, [told], BACK_SINCE, START)
+    seen = build_status_page(BOOKSHOP, [told], BACK_SINCE, START)
 
     [part] = seen.parts
     yesterday, today = part.days[-2:]
-    assert len(part.days) == DAYS
-    assert yesterday == Day(midnight.date() - DAY, 30 * MINUTE, Mood.TROUBLED)
-    assert today == Day(midnight.date(), HOUR, Mood.DOWN)
-    assert {one.mood for one in part.days[:-2]} == {Mood.WORKING}
+    assert len(part.days) == UPTIME_DAYS
+    assert yesterday == StatusPageDay(midnight.date() - DAY, 30 * MINUTE, ComponentStatus.TROUBLED)
+    assert today == StatusPageDay(midnight.date(), HOUR, ComponentStatus.DOWN)
+    assert {one.mood for one in part.days[:-2]} == {ComponentStatus.WORKING}
     assert part.uptime == 1 - 90 * MINUTE / (89 * DAY + 12 * HOUR)
 
 
 def test_before_anybody_watched_nothing_is_claimed() -> None:
     """Unknown is not the same as up."""
-    seen = view(BOOKSHOP, [], START - 3 * DAY, START)
+    seen = build_status_page(BOOKSHOP, [], START - 3 * DAY, START)
 
     moods = [one.mood for one in seen.parts[0].days]
-    assert moods == [Mood.UNKNOWN] * 86 + [Mood.WORKING] * 4
-    assert view(BOOKSHOP, [], START, START).parts[0].uptime is None
+    assert moods == [ComponentStatus.UNKNOWN] * 86 + [ComponentStatus.WORKING] * 4
+    assert build_status_page(BOOKSHOP, [], START, START).parts[0].uptime is None
 
 
 @pytest.mark.parametrize("severity", [Severity.MEDIUM, Severity.LOW])
 def test_small_trouble_is_shown_and_not_counted(severity: Severity) -> None:
     """Uptime is about what did not work."""
-    seen = view(BOOKSHOP, [state(severity)], BACK_SINCE, START + HOUR)
+    seen = build_status_page(BOOKSHOP, [build_public_state(severity)], BACK_SINCE, START + HOUR)
 
     assert len(seen.active) == 1
     assert seen.parts[0].uptime == 1.0
@@ -129,26 +141,38 @@ def test_small_trouble_is_shown_and_not_counted(severity: Severity) -> None:
 @pytest.mark.parametrize(
     ("told", "mood", "words"),
     [
-        ([], Mood.WORKING, "Working."),
-        ([state()], Mood.DOWN, "Not working. We have seen trouble and look into it."),
+        ([], ComponentStatus.WORKING, "Working."),
         (
-            [state(Severity.HIGH, START, ("rolling back", MINUTE))],
-            Mood.TROUBLED,
+            [build_public_state()],
+            ComponentStatus.DOWN,
+            "Not working. We have seen trouble and look into it.",
+        ),
+        (
+            [build_public_state(Severity.HIGH, START, ("rolling back", MINUTE))],
+            ComponentStatus.TROUBLED,
             "Disrupted. We bring back the last version that worked.",
         ),
         (
-            [state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE))],
-            Mood.WATCHED,
+            [build_public_state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE))],
+            ComponentStatus.WATCHED,
             "It works again. We watch it for a while.",
         ),
-        ([state(ended=MINUTE)], Mood.WORKING, "Working."),
-        ([state(Severity.LOW), state()], Mood.DOWN, "Not working. We have seen"),
-        ([replace(state(), severity=None, published=True)], Mood.TROUBLED, "Small trouble"),
+        ([build_public_state(ended=MINUTE)], ComponentStatus.WORKING, "Working."),
+        (
+            [build_public_state(Severity.LOW), build_public_state()],
+            ComponentStatus.DOWN,
+            "Not working. We have seen",
+        ),
+        (
+            [replace(build_public_state(), severity=None, published=True)],
+            ComponentStatus.TROUBLED,
+            "Small trouble",
+        ),
     ],
 )
-def test_a_part_in_plain_words(told: list[PublicState], mood: Mood, words: str) -> None:
+def test_a_part_in_plain_words(told: list[PublicState], mood: ComponentStatus, words: str) -> None:
     """The worst that troubles it; what is over troubles nobody."""
-    [part] = view(BOOKSHOP, told, BACK_SINCE, START + HOUR).parts
+    [part] = build_status_page(BOOKSHOP, told, BACK_SINCE, START + HOUR).parts
 
     assert part.mood is mood
     assert part.words.startswith(words)
@@ -158,10 +182,10 @@ def test_a_part_that_the_signal_does_not_concern() -> None:
     """It works, and the page says that some parts do not."""
     policy = replace(BOOKSHOP, status_page=StatusPage(components=PARTS))
 
-    seen = view(policy, [state()], BACK_SINCE, START)
+    seen = build_status_page(policy, [build_public_state()], BACK_SINCE, START)
 
-    assert [one.mood for one in seen.parts] == [Mood.DOWN, Mood.WORKING]
-    assert seen.mood is Mood.DOWN
+    assert [one.mood for one in seen.parts] == [ComponentStatus.DOWN, ComponentStatus.WORKING]
+    assert seen.mood is ComponentStatus.DOWN
     assert seen.active[0].parts == ("Shop",)
 
 
@@ -169,6 +193,6 @@ def test_trouble_of_no_part() -> None:
     """The page never says that all is well while an incident is open."""
     policy = replace(BOOKSHOP, status_page=StatusPage(components=PARTS[1:]))
 
-    seen = view(policy, [state()], BACK_SINCE, START)
+    seen = build_status_page(policy, [build_public_state()], BACK_SINCE, START)
 
-    assert (seen.mood, seen.parts[0].mood) == (Mood.TROUBLED, Mood.WORKING)
+    assert (seen.mood, seen.parts[0].mood) == (ComponentStatus.TROUBLED, ComponentStatus.WORKING)

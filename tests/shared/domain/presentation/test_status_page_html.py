@@ -13,9 +13,15 @@ from msgspec.structs import replace
 
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.html_templates import hash_of
-from shared.domain.presentation.status_page import view
-from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, TEMPLATES, rendered
+from shared.domain.presentation.html_templates import style_hash
+from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page_html import (
+    ATOM,
+    JSON,
+    PAGE,
+    TEMPLATE_FOLDER,
+    render_objects,
+)
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.status_page import (
     ADDRESS,
@@ -24,8 +30,8 @@ from tests.support.notices.status_page import (
     DAY,
     HOUR,
     MINUTE,
-    Reader,
-    state,
+    StatusPageReader,
+    build_public_state,
 )
 from tests.support.runtime.world import BOOKSHOP
 
@@ -38,15 +44,17 @@ def hostile() -> dict[str, str]:
         display_name=HOSTILE,
         status_page=StatusPage(components=(Component(HOSTILE),)),
     )
-    seen = view(policy, [state(), state(ended=MINUTE)], BACK_SINCE, START + HOUR)
-    return {name: made.content.decode() for name, made in rendered(seen, ADDRESS).items()}
+    seen = build_status_page(
+        policy, [build_public_state(), build_public_state(ended=MINUTE)], BACK_SINCE, START + HOUR
+    )
+    return {name: made.content.decode() for name, made in render_objects(seen, ADDRESS).items()}
 
 
 def test_no_text_becomes_markup() -> None:
     """Whatever a name holds is read as it is written."""
     made = hostile()
 
-    reader = Reader(made[PAGE])
+    reader = StatusPageReader(made[PAGE])
     assert reader.open == []
     assert "script" not in {tag for tag, _ in reader.elements}
     assert any(HOSTILE in text for text in reader.text)
@@ -58,7 +66,7 @@ def test_no_text_becomes_markup() -> None:
 def test_the_page_runs_nothing_and_fetches_nothing() -> None:
     """No script, no style but its own by its hash, no form, no address of anybody else."""
     made = hostile()[PAGE]
-    elements = Reader(made).elements
+    elements = StatusPageReader(made).elements
     [policy] = [
         str(given["content"])
         for tag, given in elements
@@ -67,19 +75,19 @@ def test_the_page_runs_nothing_and_fetches_nothing() -> None:
     [style] = re.findall(r"<style>(.*?)</style>", made, re.DOTALL)
 
     assert policy.startswith("default-src 'none'; ")
-    assert f"style-src '{hash_of(style)}'" in policy
+    assert f"style-src '{style_hash(style)}'" in policy
     assert "unsafe" not in policy
     assert {tag for tag, _ in elements}.isdisjoint({"script", "img", "iframe", "form", "object"})
     assert not [name for _, given in elements for name in given if name.startswith("on")]
     assert "style" not in {name for _, given in elements for name in given}
     links = {given["href"] for tag, given in elements if tag in ("a", "link")}
     assert links == {ATOM, JSON}
-    assert "url(" not in (TEMPLATES / "page.css").read_text()
+    assert "url(" not in (TEMPLATE_FOLDER / "page.css").read_text()
 
 
 def test_the_page_can_be_heard_and_read_on_a_phone() -> None:
     """Language, title, one main heading, landmarks, headings in order, named sections, width."""
-    elements = Reader(hostile()[PAGE]).elements
+    elements = StatusPageReader(hostile()[PAGE]).elements
     tags = [tag for tag, _ in elements]
     ids = [given["id"] for _, given in elements if "id" in given]
     headings = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
@@ -98,7 +106,7 @@ def test_the_page_can_be_heard_and_read_on_a_phone() -> None:
 
 def test_it_says_when_it_was_written_and_how_long_that_holds() -> None:
     """Whoever reads it knows by themselves whether it is still true."""
-    text = " ".join("".join(Reader(hostile()[PAGE]).text).split())
+    text = " ".join("".join(StatusPageReader(hostile()[PAGE]).text).split())
 
     assert "Written at 2026-03-02 13:00 UTC. If that is older than five minutes, treat" in text
 
@@ -108,10 +116,10 @@ def test_it_says_when_it_was_written_and_how_long_that_holds() -> None:
 )
 def test_uptime_is_never_rounded_up(share: float, words: str) -> None:
     """What was not whole is not called whole."""
-    seen = view(BOOKSHOP, [], BACK_SINCE, START)
+    seen = build_status_page(BOOKSHOP, [], BACK_SINCE, START)
     part = replace(seen.parts[0], uptime=share)
 
-    made = rendered(replace(seen, parts=(part,)), ADDRESS)[PAGE].content.decode()
+    made = render_objects(replace(seen, parts=(part,)), ADDRESS)[PAGE].content.decode()
 
     assert f"Uptime of 90 days: {words}" in made
 
@@ -127,17 +135,19 @@ def test_uptime_is_never_rounded_up(share: float, words: str) -> None:
 )
 def test_uptime_says_of_which_time_it_is(since: datetime, words: str) -> None:
     """A page that is new does not speak for days that nobody watched."""
-    seen = view(BOOKSHOP, [], since, START + HOUR)
+    seen = build_status_page(BOOKSHOP, [], since, START + HOUR)
 
-    text = " ".join("".join(Reader(rendered(seen, ADDRESS)[PAGE].content.decode()).text).split())
+    text = " ".join(
+        "".join(StatusPageReader(render_objects(seen, ADDRESS)[PAGE].content.decode()).text).split()
+    )
 
     assert f"Uptime {words}: 100.000 %" in text
 
 
 def test_feeds_tell_of_each_incident_once() -> None:
     """By an id that stays, with its story, in Atom and in JSON alike."""
-    told = state(Severity.HIGH, START, ("resolved", MINUTE), ended=MINUTE)
-    made = rendered(view(BOOKSHOP, [told], BACK_SINCE, START + HOUR), ADDRESS)
+    told = build_public_state(Severity.HIGH, START, ("resolved", MINUTE), ended=MINUTE)
+    made = render_objects(build_status_page(BOOKSHOP, [told], BACK_SINCE, START + HOUR), ADDRESS)
 
     feed = ElementTree.fromstring(made[ATOM].content)  # noqa: S314 - our own
     [entry] = feed.findall("a:entry", ATOM_SPACE)

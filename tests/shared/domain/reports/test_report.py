@@ -12,37 +12,42 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.audit.chain import Event, event, link
-from shared.domain.audit.narrative import of_single
-from shared.domain.incidents.incident import Analysis, Incident, IncidentStatus, Moment
+from shared.domain.audit.chain import Event, build_entry, create_event
+from shared.domain.audit.narrative import audit_line_of_event
+from shared.domain.incidents.incident import (
+    Incident,
+    IncidentStatus,
+    RootCauseAnalysis,
+    TimelineEvent,
+)
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.model import Outage, Policy, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.reports.html import html, longest, share
-from shared.domain.reports.impact import Counts, in_one_line
-from shared.domain.reports.markdown import markdown
-from shared.domain.reports.phases import all_notified_at, phases, totals
-from shared.domain.reports.report import ReportedRollback, ReportFacts, report
+from shared.domain.reports.html import bar_percent, longest_phase_seconds, render_html
+from shared.domain.reports.impact import ImpactCounts, summarize_impact
+from shared.domain.reports.markdown import render_markdown
+from shared.domain.reports.phases import all_notified_at, incident_totals, rollback_phases
+from shared.domain.reports.report import ReportedRollback, ReportFacts, build_report
 from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import Override, Rollback, RollbackStatus
-from shared.domain.signals.health import Requests
-from tests.support.cli.in_process import Prompt
+from shared.domain.signals.health import RouterRequests
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import ATTACKS, MEANS_SOMETHING
-from tests.support.notices.response import incident, ladder, rollback
-from tests.support.rollbacks.pins import kept as pins_of
-from tests.support.runtime.switches import escalated, say
+from tests.support.notices.response import build_escalation_notices, build_incident, build_rollback
+from tests.support.rollbacks.pins import read_pins as pins_of
+from tests.support.runtime.switches import build_frozen_escalation, publish_command
 from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ID = "INC-20260302-001"
 FREEZE = {"gate": "freeze", "answer": "stop", "reason": "the sale", "leads_to": "hold"}
 GLASS = Override("ada", "admin", "all is down", "glass", ID, START)
-DECIDED = event("rollback.decided", START + MINUTE, "worker", note="going back")
+DECIDED = create_event("rollback.decided", START + MINUTE, "worker", note="going back")
 
 
 def kept(one: Rollback, *events: Event, steps: Sequence[Step] = ()) -> ReportedRollback:
-    return ReportedRollback(one, steps, [link("", 1, "c", 1, events)] if events else [])
+    return ReportedRollback(one, steps, [build_entry("", 1, "c", 1, events)] if events else [])
 
 
 def facts(
@@ -52,7 +57,7 @@ def facts(
     return replace(
         ReportFacts(
             policy=BOOKSHOP,
-            incident=trouble or incident(),
+            incident=trouble or build_incident(),
             alerts=(),
             rollbacks=rollbacks,
             elsewhere=(),
@@ -66,7 +71,7 @@ def facts(
 
 
 def sent(at: datetime | None = None, event_name: str = "detected", **changes: Any) -> Notice:
-    return replace(ladder()[0], event=event_name, sent_at=at, **changes)
+    return replace(build_escalation_notices()[0], event=event_name, sent_at=at, **changes)
 
 
 @pytest.mark.parametrize(
@@ -96,13 +101,13 @@ def took(
     policy: Policy = EXAMPLE,
 ) -> dict[str, Any]:
     trail = kept(one, *events).trail
-    found = phases(incident(), one, trail, began_at, None, policy)
+    found = rollback_phases(build_incident(), one, trail, began_at, None, policy)
     return {each.name: each.took for each in found}
 
 
 def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
     """The totals count from the detection; what did not end took no time that anybody knows."""
-    one = rollback(
+    one = build_rollback(
         shifted_at=START + 3 * MINUTE,
         confirmed_at=START + 4 * MINUTE,
         verified_at=START + 6 * MINUTE,
@@ -117,7 +122,9 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
         "communication": None,
         "watch": None,
     }
-    whole = {each.name: each.took for each in totals(incident(), one, BOOKSHOP.targets)}
+    whole = {
+        each.name: each.took for each in incident_totals(build_incident(), one, BOOKSHOP.targets)
+    }
     assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
 
 
@@ -138,9 +145,9 @@ def test_what_a_policy_has_nothing_for_is_no_phase(
     changes: dict[str, Any], missing: set[str]
 ) -> None:
     """Without probes nothing confirms, and without channels nobody is told: neither is late."""
-    every = {*took(rollback())}
+    every = {*took(build_rollback())}
 
-    assert every - {*took(rollback(), policy=replace(EXAMPLE, **changes))} == missing
+    assert every - {*took(build_rollback(), policy=replace(EXAMPLE, **changes))} == missing
 
 
 @pytest.mark.parametrize(
@@ -155,14 +162,14 @@ def test_what_a_policy_has_nothing_for_is_no_phase(
 )
 def test_what_ends_the_decision(name: str, *, decides: bool) -> None:
     """Going back, calling a person, doing nothing: asking and waiting do not."""
-    decided = took(rollback(), event(name, START + MINUTE, "worker"))["decision"]
+    decided = took(build_rollback(), create_event(name, START + MINUTE, "worker"))["decision"]
 
     assert decided == (MINUTE if decides else None)
 
 
 def test_a_further_rollback_has_no_detection_of_its_own() -> None:
     """Its decision counts from when it was asked for."""
-    further = replace(rollback(), id=f"{ID}-r2", created_at=START + 30 * SECOND)
+    further = replace(build_rollback(), id=f"{ID}-r2", created_at=START + 30 * SECOND)
 
     found = took(further, DECIDED)
 
@@ -184,7 +191,7 @@ def test_a_further_rollback_has_no_detection_of_its_own() -> None:
         (
             RollbackStatus.RUNNING,
             "at its very target",
-            event("rollback.decided", START + 3 * MINUTE, "worker"),
+            create_event("rollback.decided", START + 3 * MINUTE, "worker"),
             "| decision | 3 min 0 s | < 3 min 0 s | not kept |",
         ),
         (RollbackStatus.RUNNING, "asks for nothing", None, "| watch | not yet |  |  |"),
@@ -194,39 +201,47 @@ def test_a_phase_stands_beside_its_target(
     status: RollbackStatus, target: str, asked: Event | None, said: str
 ) -> None:
     """What may yet come to its end is not called missed; what cannot, is."""
-    text = markdown(report(facts(kept(rollback(status), *([asked] if asked else [])))))
+    text = render_markdown(
+        build_report(facts(kept(build_rollback(status), *([asked] if asked else []))))
+    )
 
     assert said in text.splitlines(), target
 
 
 def overridden(*skipped: dict[str, Any]) -> Event:
-    return event("rollback.decided", START, "worker", overridden=list(skipped))
+    return create_event("rollback.decided", START, "worker", overridden=list(skipped))
 
 
 @pytest.mark.parametrize(
     ("own", "elsewhere", "said"),
     [
-        (kept(rollback()), (), "None: nobody has overridden a gate for this incident."),
+        (kept(build_rollback()), (), "None: nobody has overridden a gate for this incident."),
         (
-            kept(rollback(overrides=(replace(GLASS, skipped=(FREEZE,)),)), overridden(FREEZE)),
+            kept(
+                build_rollback(overrides=(replace(GLASS, skipped=(FREEZE,)),)), overridden(FREEZE)
+            ),
             (),
             "| freeze | stop | the sale |",
         ),
         (  # it was held, or a person was called: the rollback keeps nothing, its trail does
-            kept(rollback(overrides=(GLASS,)), overridden(FREEZE)),
+            kept(build_rollback(overrides=(GLASS,)), overridden(FREEZE)),
             (),
             "| freeze | stop | the sale |",
         ),
-        (kept(rollback(overrides=(GLASS,)), overridden()), (), "No gate would have held it up."),
-        (kept(rollback(overrides=(GLASS,))), (), "The gates have not been asked yet."),
         (
-            kept(rollback()),
-            (kept(replace(rollback(overrides=(GLASS,)), id="INC-20260302-002")),),
+            kept(build_rollback(overrides=(GLASS,)), overridden()),
+            (),
+            "No gate would have held it up.",
+        ),
+        (kept(build_rollback(overrides=(GLASS,))), (), "The gates have not been asked yet."),
+        (
+            kept(build_rollback()),
+            (kept(replace(build_rollback(overrides=(GLASS,)), id="INC-20260302-002")),),
             f"- Said for: {ID}; went to: INC-20260302-002 (RUNNING)",
         ),
         (
-            kept(rollback()),
-            (kept(rollback(overrides=(replace(GLASS, incident="INC-20260302-009"),))),),
+            kept(build_rollback()),
+            (kept(build_rollback(overrides=(replace(GLASS, incident="INC-20260302-009"),))),),
             "None: nobody has overridden a gate for this incident.",
         ),
     ],
@@ -244,7 +259,7 @@ def test_each_override_is_there_to_be_reviewed(
     own: ReportedRollback, elsewhere: tuple[ReportedRollback, ...], said: str
 ) -> None:
     """With the gates that it skipped, and lines to sign; where there is none, it says so."""
-    text = markdown(report(facts(own, elsewhere=elsewhere)))
+    text = render_markdown(build_report(facts(own, elsewhere=elsewhere)))
 
     assert said in text.splitlines()
     assert ("- Reviewed by: ____" in text) != ("None: nobody has overridden" in text)
@@ -252,7 +267,7 @@ def test_each_override_is_there_to_be_reviewed(
 
 def test_what_is_known_of_nothing_says_so() -> None:
     """Of an incident whose rollbacks are gone, every part says what it does not know."""
-    text = markdown(report(facts()))
+    text = render_markdown(build_report(facts()))
 
     for said in (
         "No alert is kept of it.",
@@ -276,10 +291,12 @@ def test_what_is_where_and_who_has_it() -> None:
         Step("rebuild b", "rebuild", "b", status=StepStatus.UNNEEDED),
     ]
     plan = PlanHeader(ScenarioName.FUNCTIONS, "v1", 3, "f", "p", reported=("c is new",))
-    trouble = incident(acknowledged_by="anna", acknowledged_at=START + 90 * SECOND)
-    one = kept(rollback(RollbackStatus.FAILED, plan=plan, outcome="some are not back"), steps=steps)
+    trouble = build_incident(acknowledged_by="anna", acknowledged_at=START + 90 * SECOND)
+    one = kept(
+        build_rollback(RollbackStatus.FAILED, plan=plan, outcome="some are not back"), steps=steps
+    )
 
-    text = markdown(report(facts(one, trouble=trouble)))
+    text = render_markdown(build_report(facts(one, trouble=trouble)))
 
     for said in (
         "Plan: functions, to v1. Outcome: some are not back.",
@@ -294,15 +311,17 @@ def test_what_is_where_and_who_has_it() -> None:
 
 def test_the_time_line_is_the_trails() -> None:
     """With the commands about the incident; quiet events, and repeats, are counted."""
-    held = event("decision.held", START + 2 * MINUTE, "worker", note="not known yet")
-    looked = event("health.looked", START + 3 * MINUTE, "worker")
+    held = create_event("decision.held", START + 2 * MINUTE, "worker", note="not known yet")
+    looked = create_event("health.looked", START + 3 * MINUTE, "worker")
     commands = [
-        of_single(event("command.ack", START + MINUTE, "anna", command={"incident": name}), "s")
+        audit_line_of_event(
+            create_event("command.ack", START + MINUTE, "anna", command={"incident": name}), "s"
+        )
         for name in (ID, "INC-20260302-002")
     ]
-    one = kept(rollback(), replace(held, at=DECIDED.at), held, looked)
+    one = kept(build_rollback(), replace(held, at=DECIDED.at), held, looked)
 
-    made = report(facts(one, outside=commands))
+    made = build_report(facts(one, outside=commands))
 
     assert [(line.what, line.who) for line in made.timeline] == [
         ("command.ack", "anna"),
@@ -315,14 +334,17 @@ def said_everywhere(text: str) -> str:
     """The report in which all that others have said is that text."""
     gate = {**FREEZE, "reason": text}
     said = replace(GLASS, actor=text, right=text, reason=text, skipped=(gate,))
-    one = rollback(overrides=(said,), outcome=text, gates=(gate,))
-    happened = event("rollback.ordered", START, text, reason=text)
-    return markdown(report(facts(kept(one, happened), trouble=analysed(text))))
+    one = build_rollback(overrides=(said,), outcome=text, gates=(gate,))
+    happened = create_event("rollback.ordered", START, text, reason=text)
+    return render_markdown(build_report(facts(kept(one, happened), trouble=analysed(text))))
 
 
 def analysed(text: str) -> Incident:
     """An incident of which somebody has said that, and nothing else."""
-    return replace(incident(), analysis=Analysis(text, text, START, prevention=text, public=text))
+    return replace(
+        build_incident(),
+        analysis=RootCauseAnalysis(text, text, START, prevention=text, public=text),
+    )
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
@@ -342,10 +364,10 @@ def test_text_of_others_is_only_read(attack: str) -> None:
 @pytest.fixture(scope="module")
 def overrode() -> World:
     """An override for an incident that a freeze held up, carried out to its end."""
-    world = escalated()
+    world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
     order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
-    say(world, "rollback", **order, actor="alice", reason="all is down")
+    publish_command(world, "rollback", **order, actor="alice", reason="all is down")
     world.pass_time(60 * MINUTE)
     return world
 
@@ -355,7 +377,7 @@ def test_an_override_stands_in_both_reports(
     number: int, overrode: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Of the incident that it was said for, and of the one it opened; reading changes nothing."""
-    prompt = Prompt(monkeypatch, tmp_path, overrode)
+    prompt = WorldPrompt(monkeypatch, tmp_path, overrode)
     name = overrode.incidents()[number].id
     before = json.dumps(overrode.ports.store.documents, default=str)
     file = tmp_path / "report.md"
@@ -382,7 +404,7 @@ def test_a_report_of_nothing_and_to_nowhere(
     overrode: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The nearest incident is named; a file that cannot be written is told as such."""
-    prompt = Prompt(monkeypatch, tmp_path, overrode)
+    prompt = WorldPrompt(monkeypatch, tmp_path, overrode)
     name = overrode.incidents()[-1].id
 
     unknown = prompt.say("report", "INC-20260302-003")
@@ -396,24 +418,26 @@ def test_a_report_of_nothing_and_to_nowhere(
 def test_impact_is_what_was_counted_and_declared() -> None:
     """Downtime from the beginning until it worked again; its cost where a minute has a price."""
     timeline = [
-        Moment(IncidentStatus.DETECTED, START, "detected"),
-        Moment(IncidentStatus.WATCHING, START + 4 * MINUTE, "verified"),
-        Moment(IncidentStatus.RESOLVED, START + 34 * MINUTE, "over"),
+        TimelineEvent(IncidentStatus.DETECTED, START, "detected"),
+        TimelineEvent(IncidentStatus.WATCHING, START + 4 * MINUTE, "verified"),
+        TimelineEvent(IncidentStatus.RESOLVED, START + 34 * MINUTE, "over"),
     ]
-    over = incident(IncidentStatus.RESOLVED, timeline=timeline)
+    over = build_incident(IncidentStatus.RESOLVED, timeline=timeline)
     over = replace(over, onset_at=START - 2 * MINUTE, ended_at=START + 34 * MINUTE)
     priced = replace(BOOKSHOP, outage=Outage(40.5, "EUR"))
 
-    made = report(facts(trouble=over, policy=priced, counts=Counts(Requests(900, 700), users=120)))
+    made = build_report(
+        facts(trouble=over, policy=priced, counts=ImpactCounts(RouterRequests(900, 700), users=120))
+    )
 
     assert made.impact.downtime_seconds == 360.0
     assert made.impact.restored_at == START + 4 * MINUTE
-    text = markdown(made)
+    text = render_markdown(made)
     assert "Of 900 requests to its functions meanwhile 700 failed." in text
     assert "By the declared value of a minute that cost 243" in text
     assert "120 users have met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
-    assert in_one_line(made.impact) == (
+    assert summarize_impact(made.impact) == (
         "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users have met a failure, "
         "that cost 243.00 EUR"
     )
@@ -421,16 +445,16 @@ def test_impact_is_what_was_counted_and_declared() -> None:
 
 def test_what_would_have_shortened_it() -> None:
     """Waits for people, late phases and what was built again, each in a sentence."""
-    parked = event("rollback.parked", START + MINUTE, "worker", note="asked")
-    approved = event("rollback.approved", START + 9 * MINUTE, "ada", note="yes")
-    held = event("decision.held", START, "worker", note="unknown")
+    parked = create_event("rollback.parked", START + MINUTE, "worker", note="asked")
+    approved = create_event("rollback.approved", START + 9 * MINUTE, "ada", note="yes")
+    held = create_event("decision.held", START, "worker", note="unknown")
     built = Step("redeploy f", "redeploy", "f", begun_at=START, ended_at=START + 3 * MINUTE)
     built = replace(built, status=StepStatus.DONE)
-    late = incident()
+    late = build_incident()
     late = replace(late, onset_at=START - 5 * MINUTE)
-    went = kept(rollback(RollbackStatus.RUNNING), held, parked, approved, steps=[built])
+    went = kept(build_rollback(RollbackStatus.RUNNING), held, parked, approved, steps=[built])
 
-    said = report(facts(went, trouble=late)).shortened
+    said = build_report(facts(went, trouble=late)).shortened
 
     assert said == (
         "It waited 8 min 0 s for people's word: fewer may be asked, or automation act.",
@@ -445,27 +469,29 @@ def test_what_would_have_shortened_it() -> None:
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>"])
 def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
     """Text of others is text; nothing but our own style is let be; each phase has its bar."""
-    one = rollback(RollbackStatus.RUNNING)
+    one = build_rollback(RollbackStatus.RUNNING)
     one = replace(one, outcome=attack, shifted_at=START + 4 * MINUTE)
-    found = event("rollback.decided", START + MINUTE, "worker", note=attack)
+    found = create_event("rollback.decided", START + MINUTE, "worker", note=attack)
 
-    written = html(report(facts(kept(one, found), trouble=analysed(attack))))
+    written = render_html(build_report(facts(kept(one, found), trouble=analysed(attack))))
 
     outside_head = written.partition("</head>")[2]
     assert not re.search(r"<(script|img|iframe|a |style)|\son\w+=\"", outside_head)
     assert "default-src 'none'; style-src 'sha256-" in written
-    assert written.count('class="chart"') == len(report(facts(kept(one, found))).rollbacks[0].took)
+    assert written.count('class="chart"') == len(
+        build_report(facts(kept(one, found))).rollbacks[0].took
+    )
 
 
 def test_bars_are_on_one_scale() -> None:
     """The longest of what was taken and of the targets fills the width."""
-    one = replace(rollback(RollbackStatus.RUNNING), shifted_at=START + 4 * MINUTE)
-    [course] = report(facts(kept(one, DECIDED))).rollbacks
+    one = replace(build_rollback(RollbackStatus.RUNNING), shifted_at=START + 4 * MINUTE)
+    [course] = build_report(facts(kept(one, DECIDED))).rollbacks
 
-    whole = longest(course)
-    targets = [share(one.target_seconds, whole) for one in course.took]
-    assert max(targets + [share(one.took_seconds, whole) for one in course.took]) == 100.0
+    whole = longest_phase_seconds(course)
+    targets = [bar_percent(one.target_seconds, whole) for one in course.took]
+    assert max(targets + [bar_percent(one.took_seconds, whole) for one in course.took]) == 100.0
     [execution] = [one for one in course.took if one.phase == "execution"]
-    assert share(execution.target_seconds, whole) == pytest.approx(
+    assert bar_percent(execution.target_seconds, whole) == pytest.approx(
         100 * 600 / max(one.target_seconds or 0.0 for one in course.took), abs=0.1
     )

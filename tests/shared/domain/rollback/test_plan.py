@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import functions
-from shared.domain.decision.facts import compare, with_rebuilds
+from shared.domain.decision.facts import add_rebuilds, compare_traffic
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.deployment import placements as placed
 from shared.domain.policy.model import Group, Policy, ScenarioName
@@ -15,14 +15,14 @@ from shared.domain.rollback.plan import (
     Plan,
     Step,
     StepStatus,
-    blocked,
-    frozen,
-    progress,
-    ready,
-    undone,
-    unneeded,
+    blocked_steps,
+    count_progress,
+    freeze_plan,
+    ready_steps,
+    unneeded_steps,
+    unreached_steps,
 )
-from tests.support.fakes.run.source_copies import record
+from tests.support.fakes.run.source_copies import build_record_with_copies
 from tests.support.runtime.world import BOOKSHOP, World
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -54,15 +54,15 @@ def test_what_waits_for_another_step(
     third = replace(C, after=("B",))
     steps = by_name(replace(A, status=before), second, third)
 
-    assert (second in ready(steps)) is may
-    assert [step.name for step in blocked(steps)] == (["B", "C"] if never else [])
+    assert (second in ready_steps(steps)) is may
+    assert [step.name for step in blocked_steps(steps)] == (["B", "C"] if never else [])
 
 
 def test_equal_plans_have_equal_fingerprints_and_others_do_not() -> None:
     """By its fingerprint a plan is approved, and recognised."""
 
     def plan(steps: Iterable[Step]) -> Plan:
-        return frozen(ScenarioName.FUNCTIONS, "v1", steps, "policy")
+        return freeze_plan(ScenarioName.FUNCTIONS, "v1", steps, "policy")
 
     assert plan([A, B]).header == plan([A, B]).header
     assert plan([A, B]).header.fingerprint != plan([B, A]).header.fingerprint
@@ -89,12 +89,17 @@ def planned(
     if deleted:
         world.ports.world.delete_function(deleted)
     inventory = world.ports.world.inventory()
-    change = compare(stable, inventory, (stable,), policy)
+    change = compare_traffic(stable, inventory, (stable,), policy)
     if not may_rebuild:
-        return functions.plan(policy, inventory, change, change.functions)
-    seen, recorded = record(world.ports.world.functions()), record(before).functions or {}
-    change = with_rebuilds(change, inventory, recorded, seen)
-    return functions.plan(policy, inventory, change, change.functions, may_rebuild=True, seen=seen)
+        return functions.plan_functions(policy, inventory, change, change.functions)
+    seen, recorded = (
+        build_record_with_copies(world.ports.world.functions()),
+        build_record_with_copies(before).functions or {},
+    )
+    change = add_rebuilds(change, inventory, recorded, seen)
+    return functions.plan_functions(
+        policy, inventory, change, change.functions, may_rebuild=True, seen=seen
+    )
 
 
 def test_each_group_sends_one_canary_and_waits_for_its_judgement() -> None:
@@ -208,7 +213,7 @@ def test_a_stand_in_counts_once_it_is_called_for(
         for n, (other, status, begun) in enumerate(steps)
     ]
 
-    assert progress(plan) == told
+    assert count_progress(plan) == told
 
 
 STANDING = (
@@ -242,10 +247,10 @@ def test_what_stands_in_for_a_step_speaks_for_it(
         for step, status in zip((A, *STANDING), statuses, strict=True)
     }
 
-    assert names(ready(steps)) == begins
-    assert names(unneeded(steps)) == spared
-    assert names(blocked(steps)) == never
-    assert names(undone(steps)) == bad
+    assert names(ready_steps(steps)) == begins
+    assert names(unneeded_steps(steps)) == spared
+    assert names(blocked_steps(steps)) == never
+    assert names(unreached_steps(steps)) == bad
 
 
 def names(steps: Iterable[Step]) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.rollback.write_quota import PaceLeft, TokenBucket, resumed
+from shared.domain.rollback.write_quota import SavedPace, TokenBucket, resume_pace
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -120,24 +120,24 @@ def test_a_new_worker_goes_on_with_what_the_last_one_left(
     """A resumed rollback spends no quota twice, and a clock that jumps back adds none."""
     now = AT + timedelta(seconds=seconds)
 
-    pace = resumed(None if left is None else PaceLeft(left, AT), WriteQuota(), now, 1000.0)
+    pace = resume_pace(None if left is None else SavedPace(left, AT), WriteQuota(), now, 1000.0)
 
     assert pace.bucket.level(1000.0) == tokens
 
 
 def test_the_pause_after_a_batch_outlives_its_worker() -> None:
     """A person's delay is counted from the end of the batch, whoever counts."""
-    left = PaceLeft(0.0, AT, batch_over_at=AT - timedelta(seconds=5))
+    left = SavedPace(0.0, AT, batch_over_at=AT - timedelta(seconds=5))
 
-    pace = resumed(left, WriteQuota(), AT + timedelta(seconds=10), 1000.0)
+    pace = resume_pace(left, WriteQuota(), AT + timedelta(seconds=10), 1000.0)
 
     assert pace.batch_over_at == 985.0
 
 
 def test_what_a_worker_learnt_of_the_rate_outlives_it() -> None:
     """The next worker does not have to be refused to learn it again."""
-    left = PaceLeft(0.0, AT, per_second=0.25)
+    left = SavedPace(0.0, AT, per_second=0.25)
 
-    pace = resumed(left, WriteQuota(), AT + timedelta(seconds=8), 1000.0)
+    pace = resume_pace(left, WriteQuota(), AT + timedelta(seconds=8), 1000.0)
 
     assert (pace.bucket.rate, pace.bucket.level(1000.0)) == (0.25, 2.0)

@@ -6,8 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import ConditionState, condition, open_condition_lines
-from shared.domain.signals.health import Requests
+from shared.domain.signals.alert_conditions import (
+    ConditionState,
+    evaluate_condition,
+    open_condition_lines,
+)
+from shared.domain.signals.health import RouterRequests
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
@@ -28,7 +32,7 @@ ALERT = Alert(
 )
 OF_ALL = replace(ALERT, signal="error_rate", function=None)
 OWN = replace(ALERT, monitoring_id="probe:bookshop:slow_response:1")
-WELL, ILL = {"payOrder": Requests(20, 2)}, {"payOrder": Requests(20, 3)}
+WELL, ILL = {"payOrder": RouterRequests(20, 2)}, {"payOrder": RouterRequests(20, 3)}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +42,11 @@ WELL, ILL = {"payOrder": Requests(20, 2)}, {"payOrder": Requests(20, 3)}
         (ALERT, {"0.a": True}, WELL, True, ConditionState.STANDS),
         (ALERT, {"0.b": True}, WELL, False, ConditionState.OVER),
         (ALERT, {}, ILL, True, ConditionState.STANDS),
-        (ALERT, {}, {"payOrder": Requests(19, 0)}, True, ConditionState.UNKNOWN),
-        (ALERT, {}, {"listBooks": Requests(99, 0)}, True, ConditionState.UNKNOWN),
+        (ALERT, {}, {"payOrder": RouterRequests(19, 0)}, True, ConditionState.UNKNOWN),
+        (ALERT, {}, {"listBooks": RouterRequests(99, 0)}, True, ConditionState.UNKNOWN),
         (ALERT, {}, None, True, ConditionState.UNKNOWN),
-        (OF_ALL, {}, {**ILL, "listBooks": Requests(10, 0)}, False, ConditionState.OVER),
-        (OF_ALL, {}, {**ILL, "listBooks": Requests(9, 0)}, False, ConditionState.STANDS),
+        (OF_ALL, {}, {**ILL, "listBooks": RouterRequests(10, 0)}, False, ConditionState.OVER),
+        (OF_ALL, {}, {**ILL, "listBooks": RouterRequests(9, 0)}, False, ConditionState.STANDS),
         (replace(OF_ALL, signal="slow_response"), {}, WELL, True, ConditionState.UNKNOWN),
         (OWN, {}, ILL, True, ConditionState.OVER),
         (OWN, {}, WELL, False, ConditionState.STANDS),
@@ -56,12 +60,12 @@ WELL, ILL = {"payOrder": Requests(20, 2)}, {"payOrder": Requests(20, 3)}
 def test_the_condition_of_an_alert(
     alert: Alert,
     states: dict[str, bool],
-    requests: dict[str, Requests] | None,
+    requests: dict[str, RouterRequests] | None,
     closed: bool,
     expected: ConditionState,
 ) -> None:
     """Monitoring's word, else the routers'; a notification of its end proves nothing."""
-    assert condition(alert, states, requests, GATES, closed=closed) is expected
+    assert evaluate_condition(alert, states, requests, GATES, closed=closed) is expected
 
 
 def test_what_is_told_of_conditions() -> None:

@@ -7,22 +7,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.signals.baseline import SPAN, Baseline, before, compared, recorded
-from shared.domain.signals.health import HealthVerdict, Requests
-from shared.domain.signals.probe_history import HALF_MINUTE, ProbeLook
+from shared.domain.signals.baseline import (
+    BASELINE_DURATION,
+    Baseline,
+    baseline_window,
+    compare_with_baseline,
+    record_baseline,
+)
+from shared.domain.signals.health import HealthVerdict, RouterRequests
+from shared.domain.signals.probe_history import PROBE_INTERVAL, ProbeResult
 from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-WINDOW = (NOON - SPAN, NOON)
+WINDOW = (NOON - BASELINE_DURATION, NOON)
 GATES = replace(BOOKSHOP.gates, minimum_requests=100, worse_by=0.05, slower_by=0.5)
-WAS = Baseline(*WINDOW, requests=Requests(1000, 10), seconds={"shop": 2.0})
+WAS = Baseline(*WINDOW, requests=RouterRequests(1000, 10), seconds={"shop": 2.0})
 
 
-def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, list[ProbeLook]]:
+def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, list[ProbeResult]]:
     """Looks through one probe, up to just before noon."""
-    at = [NOON - number * HALF_MINUTE for number in range(1, count + 1)]
-    return {"shop": [ProbeLook(one, one, passed, seconds, 200) for one in at]}
+    at = [NOON - number * PROBE_INTERVAL for number in range(1, count + 1)]
+    return {"shop": [ProbeResult(one, one, passed, seconds, 200) for one in at]}
 
 
 @pytest.mark.parametrize(
@@ -30,27 +36,27 @@ def looks(seconds: float, count: int = 5, *, passed: bool = True) -> dict[str, l
     [
         ([], NOON),
         ([NOON - MINUTE, NOON - 9 * MINUTE], NOON - 9 * MINUTE),
-        ([NOON - SPAN + MINUTE], NOON - SPAN + MINUTE),
-        ([NOON - SPAN], NOON),
+        ([NOON - BASELINE_DURATION + MINUTE], NOON - BASELINE_DURATION + MINUTE),
+        ([NOON - BASELINE_DURATION], NOON),
         ([NOON + MINUTE], NOON),
     ],
     ids=["no change", "the first of two", "just within the hour", "long ago", "after the onset"],
 )
 def test_the_hour_before_the_trouble(changes: list[datetime], until: datetime) -> None:
     """It ends before the change that brought the trouble: alerts come later than that."""
-    assert before(NOON, changes) == (until - SPAN, until)
+    assert baseline_window(NOON, changes) == (until - BASELINE_DURATION, until)
 
 
 def test_what_is_recorded() -> None:
     """The requests together, and what each probe took, where enough looks tell."""
-    requests = {"listBooks": Requests(900, 9), "payOrder": Requests(100, 11)}
+    requests = {"listBooks": RouterRequests(900, 9), "payOrder": RouterRequests(100, 11)}
 
-    found = recorded(WINDOW, requests, looks(2.0))
+    found = record_baseline(WINDOW, requests, looks(2.0))
 
-    assert found.requests == Requests(1000, 20)
+    assert found.requests == RouterRequests(1000, 20)
     assert found.seconds == {"shop": 2.0}
-    assert recorded(WINDOW, None, looks(2.0, 4)) == Baseline(*WINDOW, requests=None)
-    assert recorded(WINDOW, None, looks(2.0, passed=False)).seconds == {}
+    assert record_baseline(WINDOW, None, looks(2.0, 4)) == Baseline(*WINDOW, requests=None)
+    assert record_baseline(WINDOW, None, looks(2.0, passed=False)).seconds == {}
 
 
 @pytest.mark.parametrize(
@@ -58,26 +64,38 @@ def test_what_is_recorded() -> None:
     [
         (
             WAS,
-            Requests(1000, 60),
+            RouterRequests(1000, 60),
             3.0,
             HealthVerdict.WELL,
             "6.0% of the requests fail, 1.0% before",
         ),
-        (WAS, Requests(1000, 61), 3.0, HealthVerdict.ILL, "worse than before: 6.1%"),
-        (WAS, Requests(1000, 0), 3.1, HealthVerdict.ILL, "shop takes 3.1 s, 2.0 s then"),
-        (replace(WAS, seconds={}), Requests(1000, 0), 9.0, HealthVerdict.WELL, "0.0%"),
-        (replace(WAS, seconds={"shop": 0.1}), Requests(1000, 0), 1.0, HealthVerdict.WELL, "0.0%"),
-        (WAS, Requests(99, 99), 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
+        (WAS, RouterRequests(1000, 61), 3.0, HealthVerdict.ILL, "worse than before: 6.1%"),
+        (WAS, RouterRequests(1000, 0), 3.1, HealthVerdict.ILL, "shop takes 3.1 s, 2.0 s then"),
+        (replace(WAS, seconds={}), RouterRequests(1000, 0), 9.0, HealthVerdict.WELL, "0.0%"),
+        (
+            replace(WAS, seconds={"shop": 0.1}),
+            RouterRequests(1000, 0),
+            1.0,
+            HealthVerdict.WELL,
+            "0.0%",
+        ),
+        (WAS, RouterRequests(99, 99), 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
         (WAS, None, 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
         (
-            replace(WAS, requests=Requests(99, 0)),
-            Requests(1000, 999),
+            replace(WAS, requests=RouterRequests(99, 0)),
+            RouterRequests(1000, 999),
             3.0,
             HealthVerdict.INCONCLUSIVE,
             "known of before",
         ),
-        (replace(WAS, requests=None), Requests(9, 0), 3.0, HealthVerdict.INCONCLUSIVE, "of before"),
-        (None, Requests(1000, 999), 9.0, HealthVerdict.INCONCLUSIVE, "not known"),
+        (
+            replace(WAS, requests=None),
+            RouterRequests(9, 0),
+            3.0,
+            HealthVerdict.INCONCLUSIVE,
+            "of before",
+        ),
+        (None, RouterRequests(1000, 999), 9.0, HealthVerdict.INCONCLUSIVE, "not known"),
     ],
     ids=[
         *("just as good", "just worse", "just slower", "never timed", "quick all the same"),
@@ -85,12 +103,16 @@ def test_what_is_recorded() -> None:
     ],
 )
 def test_worse_than_before(
-    was: Baseline | None, now: Requests | None, took: float, expected: HealthVerdict, reason: str
+    was: Baseline | None,
+    now: RouterRequests | None,
+    took: float,
+    expected: HealthVerdict,
+    reason: str,
 ) -> None:
     """Against the hour before the trouble, not against a number; too little says nothing."""
     requests = None if now is None else {"listBooks": now}
 
-    found = compared(was, requests, looks(took), WINDOW, GATES)
+    found = compare_with_baseline(was, requests, looks(took), WINDOW, GATES)
 
     assert found.verdict is expected
     assert reason in found.reason

@@ -15,11 +15,15 @@ from hypothesis import strategies as st
 from shared.core.errors import Refused
 from shared.domain.policy.model import Gates, Policy
 from shared.domain.signals import monitoring_notification
-from shared.domain.signals.monitoring_notification import Notification, NotificationMeaning, State
+from shared.domain.signals.monitoring_notification import (
+    Notification,
+    NotificationMeaning,
+    NotificationState,
+)
 from shared.policy_files import loader
 
 FIXTURES = Path(__file__).parent.parent.parent.parent / "fixtures" / "monitoring"
-POLICIES = loader.load_all(Path(__file__).parent.parent.parent.parent.parent / "policies")
+POLICIES = loader.load_policies(Path(__file__).parent.parent.parent.parent.parent / "policies")
 CVPLUS, BOOKSHOP = POLICIES["cvplus"], POLICIES["bookshop"]
 LABELS = {"rollback_system": "cvplus", "rollback_signal": "function_failure_rate"}
 
@@ -79,7 +83,7 @@ def test_a_captured_payload(name: str) -> None:
 
     assert (parsed.verdict, parsed.project, parsed.policy_id) == (verdict, project, policy_id)
     assert parsed.document == content.decode()
-    assert monitoring_notification.claim(parsed, POLICIES) is None
+    assert monitoring_notification.match_policy(parsed, POLICIES) is None
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -88,7 +92,7 @@ def test_a_captured_payload_with_our_labels(name: str) -> None:
     document = json.loads((FIXTURES / f"{name}.json").read_bytes())
     document["incident"].setdefault("policy_user_labels", {}).update(LABELS)
 
-    claimed = monitoring_notification.claim(
+    claimed = monitoring_notification.match_policy(
         monitoring_notification.parse_notification(json.dumps(document).encode()), POLICIES
     )
 
@@ -105,7 +109,7 @@ def test_what_is_read_of_a_notification() -> None:
     assert parsed == Notification(
         version="1.2",
         incident_id="0.mp9ojt5e6800",
-        state=State.OPEN,
+        state=NotificationState.OPEN,
         started_at=datetime(2022, 11, 18, 17, 21, 58, tzinfo=UTC),
         ended_at=None,
         project="scoping-project",
@@ -288,7 +292,10 @@ def test_doubled_keys() -> None:
 )
 def test_the_key_of_a_notification(incident_id: str, state: str, key: str) -> None:
     """One document per incident and state, under a name that Firestore takes."""
-    assert monitoring_notification.key(notification(incident_id=incident_id, state=state)) == key
+    assert (
+        monitoring_notification.notification_key(notification(incident_id=incident_id, state=state))
+        == key
+    )
 
 
 @pytest.mark.parametrize("incident_id", ["", "a" * 201, "é" * 101])
@@ -297,7 +304,7 @@ def test_a_notification_without_a_key(incident_id: str) -> None:
     known = msgspec.structs.replace(notification(), incident_id=incident_id)
 
     with pytest.raises(Refused):
-        monitoring_notification.key(known)
+        monitoring_notification.notification_key(known)
 
 
 CONDITION = {"name": "projects/p/alertPolicies/4815162342/conditions/1"}
@@ -338,9 +345,9 @@ def test_whose_a_notification_is(
     """The system and the signal come from labels or a listed id, never from prose."""
     parsed = notification(**incident)
 
-    assert monitoring_notification.claim(parsed, POLICIES) == claimed
+    assert monitoring_notification.match_policy(parsed, POLICIES) == claimed
     if claimed is None:
-        assert monitoring_notification.why_unclaimed(parsed, POLICIES)
+        assert monitoring_notification.unmatched_reason(parsed, POLICIES)
 
 
 @pytest.mark.parametrize(
@@ -360,15 +367,19 @@ def test_a_project_whose_alerts_do_not_count(
     """The resource's project decides, else the scoping one; no project at all is accepted."""
     parsed = notification(resource={"labels": labels}, scoping_project_id=scoping)
 
-    assert monitoring_notification.is_foreign(parsed, CVPLUS) is is_foreign
+    assert monitoring_notification.is_of_foreign_project(parsed, CVPLUS) is is_foreign
 
 
 def test_a_policy_without_alert_projects() -> None:
     """Where a policy names no alert projects, its own project is the one."""
     policy = msgspec.structs.replace(CVPLUS, alert_projects=())
 
-    assert not monitoring_notification.is_foreign(notification(scoping_project_id="cvplus"), policy)
-    assert monitoring_notification.is_foreign(notification(scoping_project_id="other"), policy)
+    assert not monitoring_notification.is_of_foreign_project(
+        notification(scoping_project_id="cvplus"), policy
+    )
+    assert monitoring_notification.is_of_foreign_project(
+        notification(scoping_project_id="other"), policy
+    )
 
 
 @pytest.mark.parametrize(
@@ -388,12 +399,12 @@ def test_the_function_that_an_alert_names(
     """Cloud Run names the service, which is the function in lower case."""
     parsed = notification(resource={"type": resource_type, "labels": labels})
 
-    assert monitoring_notification.function_of(parsed, CVPLUS) == function
+    assert monitoring_notification.affected_function(parsed, CVPLUS) == function
 
 
 def test_the_default_of_auto_close() -> None:
     """Without a policy it is Cloud Monitoring's 7 days, which is the policy's default too."""
-    assert Gates().auto_close == monitoring_notification.AUTO_CLOSE == timedelta(days=7)
+    assert Gates().auto_close == monitoring_notification.DEFAULT_AUTO_CLOSE == timedelta(days=7)
 
 
 JSON = st.recursive(
@@ -426,7 +437,7 @@ def test_any_incident(changes: dict[str, Any], version: Any) -> None:
         except Refused as refused:
             said = refused.reason
         else:
-            said = monitoring_notification.key(parsed) + parsed.verdict
-            monitoring_notification.claim(parsed, POLICIES)
-            monitoring_notification.function_of(parsed, CVPLUS)
+            said = monitoring_notification.notification_key(parsed) + parsed.verdict
+            monitoring_notification.match_policy(parsed, POLICIES)
+            monitoring_notification.affected_function(parsed, CVPLUS)
         assert said

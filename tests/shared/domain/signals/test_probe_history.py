@@ -9,13 +9,13 @@ import pytest
 from shared.domain.policy.model import Mode, ScenarioName, Signal, SignalCondition, Unit
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.probe_history import (
-    HALF_MINUTE,
-    ProbeLook,
+    PROBE_INTERVAL,
+    ProbeResult,
+    detect_trouble,
     is_fresh,
-    shows,
-    untellable,
-    usual,
-    ways,
+    signal_criteria,
+    typical_seconds,
+    unobservable_reason,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -30,30 +30,30 @@ def signal(
     )
 
 
-def looks(seen: str, seconds: float = 0.1) -> list[ProbeLook]:
+def looks(seen: str, seconds: float = 0.1) -> list[ProbeResult]:
     """Half a minute apart from noon: `.` good, `x` failed, a digit good after so many seconds.
 
     `~` is a failure for want of any answer, after 50 s; a blank is a look that was not made.
     """
     found = []
     for number, sign in enumerate(seen):
-        at = NOON + number * HALF_MINUTE
+        at = NOON + number * PROBE_INTERVAL
         takes = float(sign) if sign.isdigit() else 50.0 if sign == "~" else seconds
         status = {"x": 503, "~": None}.get(sign, 200)
         ended_at = at + timedelta(seconds=takes)
         if sign != " ":
-            found.append(ProbeLook(at, ended_at, status == 200, takes, status))
+            found.append(ProbeResult(at, ended_at, status == 200, takes, status))
     return found
 
 
 def shown(name: str, meaning: Signal, seen: str, known: float | None = None) -> int | None:
     """The number of the half minute in which the trouble began, in the first way that shows it."""
     made = looks(seen)
-    for way in ways(name, meaning):
-        first, how = shows(way, made, known)
+    for way in signal_criteria(name, meaning):
+        first, how = detect_trouble(way, made, known)
         if first is not None:
             assert how
-            return int((first.at - NOON) / HALF_MINUTE)
+            return int((first.at - NOON) / PROBE_INTERVAL)
     return None
 
 
@@ -209,7 +209,7 @@ def test_what_no_probe_can_tell(
     unit: Unit, threshold: float | None, duration: timedelta | None, why: str
 ) -> None:
     """A condition that looks twice a minute can never meet is told before it is relied upon."""
-    assert untellable(unit, threshold, duration) == why
+    assert unobservable_reason(unit, threshold, duration) == why
 
 
 def test_what_is_usual() -> None:
@@ -217,10 +217,10 @@ def test_what_is_usual() -> None:
     made = looks("2" * 9 + "x" + "9" + "." * 20)
     later = made[-1].at
 
-    assert usual(made, later) == 2.0
-    assert usual(made, later + HALF_MINUTE) == 2.0
-    assert usual(made[2:], later) is None
-    assert usual([], later) is None
+    assert typical_seconds(made, later) == 2.0
+    assert typical_seconds(made, later + PROBE_INTERVAL) == 2.0
+    assert typical_seconds(made[2:], later) is None
+    assert typical_seconds([], later) is None
 
 
 def test_news_that_are_old() -> None:

@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.jobs.internal_alerts import recorded
+from responders.jobs.internal_alerts import select_recorded_findings
 from shared.domain.policy.model import Policy, Probe, SignalCondition, Unit
-from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, ProbeLook
+from shared.domain.signals.probe_history import MAX_STORED_RESULTS, PROBE_INTERVAL, ProbeResult
 from shared.domain.signals.probe_signals import (
     ProbeFinding,
     ProbeRecord,
-    after,
-    judge,
-    patience,
-    seen,
+    apply_changes,
+    detect_changes,
+    extend_timeout,
+    record_results,
 )
 from tests.support.runtime.world import EXAMPLE
 
@@ -25,14 +25,16 @@ MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[ProbeLook]]:
+def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[ProbeResult]]:
     """Looks half a minute apart: `.` good, `x` bad, a blank not made."""
     return {
         probe: [
-            ProbeLook(at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500)
+            ProbeResult(
+                at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500
+            )
             for number, sign in enumerate(seen_by_it)
             if sign != " "
-            for at in [start + number * HALF_MINUTE]
+            for at in [start + number * PROBE_INTERVAL]
         ]
     }
 
@@ -44,11 +46,11 @@ def followed(
     record = record or ProbeRecord("bookshop", since=NOON)
     told = []
     for number in range(len(seen_by_it)):
-        now = NOON + number * HALF_MINUTE
+        now = NOON + number * PROBE_INTERVAL
         shop = of("shop", seen_by_it[number], now)
-        record = seen(record, shop, policy)
-        changes = judge(record, policy, now)
-        record = after(record, changes)
+        record = record_results(record, shop, policy)
+        changes = detect_changes(record, policy, now)
+        record = apply_changes(record, changes)
         told += [f"{number} {one.state}" for one in changes]
     return record, told
 
@@ -94,8 +96,8 @@ def test_what_a_finding_says() -> None:
         signal="frontend_unavailable",
         probe="shop",
         function=None,
-        since=NOON + HALF_MINUTE,
-        onset_at=NOON + HALF_MINUTE + timedelta(seconds=1),
+        since=NOON + PROBE_INTERVAL,
+        onset_at=NOON + PROBE_INTERVAL + timedelta(seconds=1),
         reason="probe shop: bad for 1m, 500 after 0.1 s",
     )
     assert finding.id("bookshop") == "probe:bookshop:frontend_unavailable:20260302T120030Z"
@@ -111,13 +113,13 @@ def test_a_signal_with_two_probes() -> None:
     """Any of them opens it, and only both together close it."""
     policy = two(["shop", "mirror"])
     begun, _ = followed("xxx", policy=policy)
-    now = NOON + 5 * HALF_MINUTE
+    now = NOON + 5 * PROBE_INTERVAL
     well = of("shop", "......") | of("mirror", "......")
     half = of("shop", "......") | of("mirror", ".....x")
     alone = of("shop", "......")
 
     closing = [
-        judge(seen(replace(begun, looks={}), looks, policy), policy, now)
+        detect_changes(record_results(replace(begun, looks={}), looks, policy), policy, now)
         for looks in (well, half, alone, of("mirror", "......"))
     ]
 
@@ -129,7 +131,7 @@ def test_a_signal_that_nothing_feeds_any_more() -> None:
     begun, _ = followed("xxx")
     without = replace(EXAMPLE, probes=EXAMPLE.probes[1:])
 
-    [change] = judge(seen(begun, {}, without), without, NOON + 2 * MINUTE)
+    [change] = detect_changes(record_results(begun, {}, without), without, NOON + 2 * MINUTE)
 
     assert (change.state, change.cancelled) == ("closed", True)
 
@@ -141,12 +143,12 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
     policy = replace(EXAMPLE, signals=signals, probes=(probe,))
     record, told = ProbeRecord("bookshop", since=NOON), []
     for number in range(200):
-        now = NOON + number * HALF_MINUTE
+        now = NOON + number * PROBE_INTERVAL
         takes = 4.0 if 60 <= number < 180 else 2.0
-        look = ProbeLook(now, now, True, takes, 200)
-        record = seen(record, {"api": [look]}, policy)
-        changes = judge(record, policy, now)
-        record = after(record, changes)
+        look = ProbeResult(now, now, True, takes, 200)
+        record = record_results(record, {"api": [look]}, policy)
+        changes = detect_changes(record, policy, now)
+        record = apply_changes(record, changes)
         told += [f"{number} {one.state}" for one in changes]
 
     assert told == ["65 open", "182 closed"]
@@ -154,18 +156,18 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
 
 def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
     """Late ones find their place, repeated ones change nothing, old ones go."""
-    record = seen(ProbeRecord("bookshop", since=NOON), of("shop", "." * 40), EXAMPLE)
-    late = of("shop", "x", NOON + 50 * HALF_MINUTE)
-    again = of("shop", "x" * 10, NOON + 45 * HALF_MINUTE)
+    record = record_results(ProbeRecord("bookshop", since=NOON), of("shop", "." * 40), EXAMPLE)
+    late = of("shop", "x", NOON + 50 * PROBE_INTERVAL)
+    again = of("shop", "x" * 10, NOON + 45 * PROBE_INTERVAL)
 
-    record = seen(record, late, EXAMPLE)
-    record = seen(record, of("shop", "." * 30, NOON + 40 * HALF_MINUTE), EXAMPLE)
-    record = seen(record, again, EXAMPLE)
+    record = record_results(record, late, EXAMPLE)
+    record = record_results(record, of("shop", "." * 30, NOON + 40 * PROBE_INTERVAL), EXAMPLE)
+    record = record_results(record, again, EXAMPLE)
 
     looks = record.looks["shop"]
-    assert [look.at for look in looks] == [NOON + n * HALF_MINUTE for n in range(10, 70)]
-    assert [look.at for look in looks if not look.passed] == [NOON + 50 * HALF_MINUTE]
-    assert len(looks) == KEPT
+    assert [look.at for look in looks] == [NOON + n * PROBE_INTERVAL for n in range(10, 70)]
+    assert [look.at for look in looks if not look.passed] == [NOON + 50 * PROBE_INTERVAL]
+    assert len(looks) == MAX_STORED_RESULTS
     assert set(record.looks) == {"shop", "book", "order-status"}
 
 
@@ -175,8 +177,8 @@ def test_what_is_on_record_is_not_told_again() -> None:
     ended, _ = followed("xxx...")
 
     assert [one.recorded for one in begun.findings] == [""]
-    assert [one.recorded for one in recorded(begun.findings)] == ["open"]
-    assert recorded(ended.findings) == []
+    assert [one.recorded for one in select_recorded_findings(begun.findings)] == ["open"]
+    assert select_recorded_findings(ended.findings) == []
     assert set(ended.closed) == {"frontend_unavailable"}
 
 
@@ -188,4 +190,4 @@ def test_how_long_a_look_may_take(probe: str, seconds: float) -> None:
     """Its time-out; where the signal counts seconds, a second more than its threshold."""
     [one] = [known for known in EXAMPLE.probes if known.name == probe]
 
-    assert patience(one, EXAMPLE).timeout == timedelta(seconds=seconds)
+    assert extend_timeout(one, EXAMPLE).timeout == timedelta(seconds=seconds)

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.policy.model import Group, Probe, ScenarioName, VerificationCheck
-from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, Requests
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests
 from shared.domain.signals.verification_checks import (
     RequestCounts,
-    checked,
-    counts_sign_ins,
-    together,
+    combine_health,
+    evaluate_checks,
+    should_count_sign_ins,
 )
 from tests.support.runtime.world import BOOKSHOP
 
@@ -31,21 +31,31 @@ PAYMENT, SIGN_IN = (
 )
 FUNCTIONS = ScenarioName.FUNCTIONS
 BACK = {"payOrder", "refund"}
-ENOUGH = {"payOrder": Requests(10, 1), "refund": Requests(10, 1)}
+ENOUGH = {"payOrder": RouterRequests(10, 1), "refund": RouterRequests(10, 1)}
 
 
 @pytest.mark.parametrize(
     ("requests", "probes", "expected", "reason"),
     [
         (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "works"),
-        ({**ENOUGH, "refund": Requests(10, 2)}, {"pay": GOOD}, HealthVerdict.ILL, "15% of 20"),
         (
-            {**ENOUGH, "refund": Requests(9, 1)},
+            {**ENOUGH, "refund": RouterRequests(10, 2)},
+            {"pay": GOOD},
+            HealthVerdict.ILL,
+            "15% of 20",
+        ),
+        (
+            {**ENOUGH, "refund": RouterRequests(9, 1)},
             {"pay": GOOD},
             HealthVerdict.INCONCLUSIVE,
             "only 19",
         ),
-        ({"listBooks": Requests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0"),
+        (
+            {"listBooks": RouterRequests(999, 0)},
+            {"pay": GOOD},
+            HealthVerdict.INCONCLUSIVE,
+            "only 0",
+        ),
         (None, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
         (ENOUGH, {}, HealthVerdict.INCONCLUSIVE, "pay could not be asked"),
         (None, {"pay": BAD}, HealthVerdict.ILL, "pay fails"),
@@ -53,7 +63,7 @@ ENOUGH = {"payOrder": Requests(10, 1), "refund": Requests(10, 1)}
     ids=["just well", "just ill", "just too few", "of others", "no metrics", "not asked", "fails"],
 )
 def test_a_check_of_probes_and_requests(
-    requests: dict[str, Requests] | None,
+    requests: dict[str, RouterRequests] | None,
     probes: dict[str, ProbeAnswer],
     expected: HealthVerdict,
     reason: str,
@@ -61,7 +71,7 @@ def test_a_check_of_probes_and_requests(
     """Ill by either, well only by all that is declared; what is thin or unasked is not known."""
     policy = replace(POLICY, verification={"payment": PAYMENT})
 
-    found = checked(policy, FUNCTIONS, BACK, RequestCounts(requests), probes)["payment"]
+    found = evaluate_checks(policy, FUNCTIONS, BACK, RequestCounts(requests), probes)["payment"]
 
     assert found.verdict is expected
     assert reason in found.reason
@@ -75,7 +85,9 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
     """Those of a function that is back, or of no single function; others were not touched."""
     policy = replace(POLICY, verification={"payment": PAYMENT, "sign-in": SIGN_IN})
 
-    found = checked(policy, FUNCTIONS, back, RequestCounts(ENOUGH), {"pay": GOOD, "sign-in": GOOD})
+    found = evaluate_checks(
+        policy, FUNCTIONS, back, RequestCounts(ENOUGH), {"pay": GOOD, "sign-in": GOOD}
+    )
 
     assert set(found) == expected
 
@@ -83,24 +95,27 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
 @pytest.mark.parametrize(
     ("sign_ins", "probes", "expected", "reason"),
     [
-        (Requests(20, 6), {"sign-in": GOOD}, HealthVerdict.WELL, "works"),
-        (Requests(20, 7), {"sign-in": GOOD}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
-        (Requests(20, 7), {}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
-        (Requests(20, 0), {"sign-in": BAD}, HealthVerdict.ILL, "sign-in fails"),
-        (Requests(20, 0), {}, HealthVerdict.INCONCLUSIVE, "sign-in could not be asked"),
-        (Requests(19, 19), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19 sign-ins"),
-        (Requests(0, 0), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0 sign-ins"),
+        (RouterRequests(20, 6), {"sign-in": GOOD}, HealthVerdict.WELL, "works"),
+        (RouterRequests(20, 7), {"sign-in": GOOD}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
+        (RouterRequests(20, 7), {}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
+        (RouterRequests(20, 0), {"sign-in": BAD}, HealthVerdict.ILL, "sign-in fails"),
+        (RouterRequests(20, 0), {}, HealthVerdict.INCONCLUSIVE, "sign-in could not be asked"),
+        (RouterRequests(19, 19), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19 sign-ins"),
+        (RouterRequests(0, 0), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0 sign-ins"),
         (None, {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
     ],
 )
 def test_a_check_of_a_sign_in_and_of_all_of_them(
-    sign_ins: Requests | None, probes: dict[str, ProbeAnswer], expected: HealthVerdict, reason: str
+    sign_ins: RouterRequests | None,
+    probes: dict[str, ProbeAnswer],
+    expected: HealthVerdict,
+    reason: str,
 ) -> None:
     """Once authentication is back: one sign-in that works, and few failures among enough."""
     check = VerificationCheck(probes=("sign-in",), sign_in_failures=0.3)
     policy = replace(POLICY, verification={"sign-in": check})
 
-    found = checked(policy, ScenarioName.AUTH, set(), RequestCounts({}, sign_ins), probes)[
+    found = evaluate_checks(policy, ScenarioName.AUTH, set(), RequestCounts({}, sign_ins), probes)[
         "sign-in"
     ]
 
@@ -114,9 +129,9 @@ def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
     policy = replace(POLICY, verification={"sign-in": VerificationCheck(sign_in_failures=0.3)})
     is_auth = scenario is ScenarioName.AUTH
 
-    assert counts_sign_ins(policy, scenario) is is_auth
-    assert not counts_sign_ins(POLICY, scenario)
-    assert set(checked(policy, scenario, BACK, RequestCounts(ENOUGH), {})) == (
+    assert should_count_sign_ins(policy, scenario) is is_auth
+    assert not should_count_sign_ins(POLICY, scenario)
+    assert set(evaluate_checks(policy, scenario, BACK, RequestCounts(ENOUGH), {})) == (
         {"sign-in"} if is_auth else set()
     )
 
@@ -145,7 +160,7 @@ def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
 )
 def test_the_health_of_all(health: Health, checks: dict[str, Health], expected: str) -> None:
     """As bad as its worst part, which says why."""
-    found = together(health, checks)
+    found = combine_health(health, checks)
 
     worst = {health.verdict, *(one.verdict for one in checks.values())}
     order = (HealthVerdict.ILL, HealthVerdict.INCONCLUSIVE, HealthVerdict.WELL)

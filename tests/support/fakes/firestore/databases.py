@@ -16,7 +16,7 @@ from shared.domain.data.backups.values import (
     NativeBackup,
     Recurrence,
 )
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 from tests.support.fakes.storage.mirrors import MemoryMirrors
 
 EXPORT_TAKES = timedelta(minutes=2)
@@ -82,14 +82,14 @@ class FakeDatabases:
 
     def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
         """A new operation, which ends later."""
-        with around(self.hook, "exports.begin"):
+        with ask_hook_around(self.hook, "exports.begin"):
             bucket, folder = _place(prefix)
             if snapshot_at.second or snapshot_at.microsecond:
                 raise Rejected("INVALID_ARGUMENT: not a whole minute")
             for operation in self._exports:
                 self._seen(operation)
             counts = self._counts(database, snapshot_at)
-            if _closing(folder) in self._mirrors.listed(bucket, folder):
+            if _closing(folder) in self._mirrors.list_objects(bucket, folder):
                 raise Exists(f"Path already exists: /{bucket}/{folder}")
             operation = f"projects/p/databases/{database}/operations/{len(self._exports)}"
             failure = self.failures.pop(0) if self.failures else ""
@@ -101,7 +101,7 @@ class FakeDatabases:
 
     def find(self, database: str, prefix: str) -> Export | None:
         """The newest with that prefix."""
-        with around(self.hook, "exports.find"):
+        with ask_hook_around(self.hook, "exports.find"):
             owned = f"projects/p/databases/{database}/operations/"
             found = [
                 name
@@ -112,25 +112,25 @@ class FakeDatabases:
 
     def look(self, operation: str) -> Export:
         """The operation as of now."""
-        with around(self.hook, "exports.look"):
+        with ask_hook_around(self.hook, "exports.look"):
             if operation not in self._exports:
                 raise Rejected(f"NOT_FOUND: {operation}")
             return self._seen(operation)
 
     def database(self, database: str) -> Database:
         """As it would say it."""
-        with around(self.hook, "backups.database"):
+        with ask_hook_around(self.hook, "backups.database"):
             known = self._read(database)
             return Database("uid", "nam5", self.point_in_time_recovery, self._earliest(known))
 
     def schedules(self, database: str) -> list[BackupSchedule]:
         """Daily before weekly."""
-        with around(self.hook, "backups.schedules"):
+        with ask_hook_around(self.hook, "backups.schedules"):
             return sorted(self._read(database).schedules, key=lambda one: one.recurrence)
 
     def backups(self, database: str) -> list[NativeBackup]:
         """What has not expired; of a database that is not there, too."""
-        with around(self.hook, "backups.backups"):
+        with ask_hook_around(self.hook, "backups.backups"):
             now, known = self._clock.now(), self._known.get(database)
             return [one for one in known.backups if one.expires_at > now] if known else []
 

@@ -12,9 +12,14 @@ from msgspec.structs import replace
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.document import Version, covers, is_path, order
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    is_document_path,
+    is_in_scope,
+    path_sort_key,
+)
 from shared.domain.policy.document_scope import Scope
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PAST_HOUR = timedelta(hours=1)
 WINDOW = timedelta(days=7)
@@ -36,7 +41,7 @@ class FakeDocuments:
         self.seconds_each = 0.0
         """What a document of a stream takes to come."""
         self._clock = clock
-        self._history: dict[str, dict[str, list[tuple[datetime, Version | None]]]] = {}
+        self._history: dict[str, dict[str, list[tuple[datetime, DocumentSnapshot | None]]]] = {}
         """By database and path: what a document became, and when."""
         self._sorted: dict[tuple[str, Scope | None], list[str]] = {}
 
@@ -55,10 +60,10 @@ class FakeDocuments:
             past = known.setdefault(path, [])
             before = past[-1][1] if past else None
             made = before.created_at if before is not None else now
-            kept = None if fields is None else Version(path, dict(fields), made, now)
+            kept = None if fields is None else DocumentSnapshot(path, dict(fields), made, now)
             past.append((now, kept))
 
-    def get_quietly(self, database: str, path: str) -> Version | None:
+    def get_quietly(self, database: str, path: str) -> DocumentSnapshot | None:
         """One document as it is now, without asking the hook or paying for it."""
         return self._at(database, path, self._clock.now())
 
@@ -74,9 +79,9 @@ class FakeDocuments:
 
     def stream(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[Version]:
+    ) -> Iterator[DocumentSnapshot]:
         """As they were then."""
-        with around(self.hook, "documents.stream"):
+        with ask_hook_around(self.hook, "documents.stream"):
             moment = self._moment(at)
         for path in self._names(database, scope, after):
             version = self._at(database, path, moment)
@@ -90,7 +95,7 @@ class FakeDocuments:
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
     ) -> Iterator[str]:
         """The same, by name."""
-        with around(self.hook, "documents.paths"):
+        with ask_hook_around(self.hook, "documents.paths"):
             moment = self._moment(at)
         for path in self._names(database, scope, after):
             if self._at(database, path, moment) is not None:
@@ -99,15 +104,15 @@ class FakeDocuments:
 
     def get(
         self, database: str, paths: Sequence[str], at: datetime | None
-    ) -> dict[str, Version | None]:
+    ) -> dict[str, DocumentSnapshot | None]:
         """One by one, all of one moment."""
-        with around(self.hook, "documents.get"):
+        with ask_hook_around(self.hook, "documents.get"):
             moment = self._asked(paths, at)
             return {path: self._at(database, path, moment) for path in paths}
 
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
         """Those that were there."""
-        with around(self.hook, "documents.existing"):
+        with ask_hook_around(self.hook, "documents.existing"):
             moment = self._asked(paths, at)
             return {path for path in paths if self._at(database, path, moment) is not None}
 
@@ -119,9 +124,9 @@ class FakeDocuments:
         at: datetime | None,
         only: Sequence[str],
         most: int,
-    ) -> list[Version]:
+    ) -> list[DocumentSnapshot]:
         """By name, each cut down to those fields."""
-        with around(self.hook, "documents.matching"):
+        with ask_hook_around(self.hook, "documents.matching"):
             moment = self._moment(at)
             found = list(islice(self._equal(database, scope, where, moment), most))
             self.reads += len(found)
@@ -136,13 +141,13 @@ class FakeDocuments:
         where: Mapping[str, Any] | None = None,
     ) -> int:
         """All that were there."""
-        with around(self.hook, "documents.count"):
+        with ask_hook_around(self.hook, "documents.count"):
             moment = self._moment(at)
             return sum(1 for _ in self._equal(database, scope, where or {}, moment))
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
         """By the documents in and below them."""
-        with around(self.hook, "documents.collections"):
+        with ask_hook_around(self.hook, "documents.collections"):
             moment = self._moment(at)
             return sorted(
                 {
@@ -152,9 +157,11 @@ class FakeDocuments:
                 }
             )
 
-    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+    def partition_points(
+        self, database: str, scope: Scope, at: datetime | None, most: int
+    ) -> list[str]:
         """In pieces of the same size."""
-        with around(self.hook, "documents.cuts"):
+        with ask_hook_around(self.hook, "documents.cuts"):
             moment = self._moment(at)
             found = [
                 path
@@ -166,7 +173,7 @@ class FakeDocuments:
 
     def _equal(
         self, database: str, scope: Scope, where: Mapping[str, Any], moment: datetime
-    ) -> Iterator[Version]:
+    ) -> Iterator[DocumentSnapshot]:
         """Whatever was there then with fields that equal these."""
         for path in self._names(database, scope, ""):
             version = self._at(database, path, moment)
@@ -178,18 +185,20 @@ class FakeDocuments:
 
     def _names(self, database: str, scope: Scope, after: str) -> Iterator[str]:
         known = self._ordered(database, scope)
-        start = bisect_right(known, order(after), key=order) if after else 0
+        start = bisect_right(known, path_sort_key(after), key=path_sort_key) if after else 0
         yield from known[start:]
 
     def _ordered(self, database: str, scope: Scope | None = None) -> list[str]:
         """Whatever was ever there of a scope, or at all, in order."""
         if (database, scope) not in self._sorted:
             known = self._history.get(database, {})
-            within = known if scope is None else (path for path in known if covers(scope, path))
-            self._sorted[database, scope] = sorted(within, key=order)
+            within = (
+                known if scope is None else (path for path in known if is_in_scope(scope, path))
+            )
+            self._sorted[database, scope] = sorted(within, key=path_sort_key)
         return self._sorted[database, scope]
 
-    def _at(self, database: str, path: str, moment: datetime) -> Version | None:
+    def _at(self, database: str, path: str, moment: datetime) -> DocumentSnapshot | None:
         past = self._history.get(database, {}).get(path, [])
         for since, version in reversed(past):
             if since <= moment:
@@ -199,7 +208,7 @@ class FakeDocuments:
     def _asked(self, paths: Sequence[str], at: datetime | None) -> datetime:
         """The moment. Raises: Rejected for what no document can be called."""
         for path in paths:
-            if not is_path(path):
+            if not is_document_path(path):
                 raise Rejected(f"INVALID_ARGUMENT: {path}")
         self.reads += len(paths)
         return self._moment(at)

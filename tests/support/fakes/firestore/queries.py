@@ -21,27 +21,27 @@ _COMPARE: dict[str, Compare] = {
 }
 
 
-def matching(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
     order = _order(query.order_by, tuple((name, how) for name, how, _ in query.where))
     conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in query.where]
     found: list[tuple[list[tuple[int, Any]], str]] = []
     for path, fields in documents:
         for name, compare, rank, wanted in conditions:
-            there = value(fields, name)
+            there = field_value(fields, name)
             if there is _MISSING:
                 break
             its_rank, key = order_key(there)
             if its_rank != rank or not compare(key, wanted):
                 break
         else:
-            keys = [value(fields, name) for name in order]
+            keys = [field_value(fields, name) for name in order]
             if _MISSING not in keys:
                 found.append(([order_key(key) for key in keys], path))
     return [path for _, path in sorted(found)][: query.limit]
 
 
-def value(fields: Mapping[str, Any], name: str) -> Any:
+def field_value(fields: Mapping[str, Any], name: str) -> Any:
     """What stands at a field's dotted path, or the mark of nothing."""
     if "." not in name:
         return fields.get(name, _MISSING)

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from shared.core.errors import Exists, Moved, Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.backups.values import Restoring
+from shared.domain.data.backups.values import RestoreProgress
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 TAKES = timedelta(minutes=5)
 ORIGINAL = "(default)"
@@ -40,18 +40,18 @@ class FakeRestores:
         self._clock = clock
         self._databases = databases
         self._documents = documents
-        self._running: dict[str, tuple[Restoring, str]] = {}
+        self._running: dict[str, tuple[RestoreProgress, str]] = {}
 
     def create(self, database: str, location: str) -> None:
         """Empty, and there at once."""
-        with around(self.hook, "restores.create"):
+        with ask_hook_around(self.hook, "restores.create"):
             if location != PLACE:
                 raise Rejected(f"INVALID_ARGUMENT: there is no place {location}")
             self._make(database)
 
     def fill(self, database: str, prefix: str) -> str:
         """With what was there at the moment of the export."""
-        with around(self.hook, "restores.fill"):
+        with ask_hook_around(self.hook, "restores.fill"):
             if database not in self.made:
                 raise Rejected(f"NOT_FOUND: there is no database {database}")
             export = self._databases.find(ORIGINAL, prefix)
@@ -61,7 +61,7 @@ class FakeRestores:
 
     def restore(self, database: str, backup: str) -> str:
         """With what was there at the moment of the backup."""
-        with around(self.hook, "restores.restore"):
+        with ask_hook_around(self.hook, "restores.restore"):
             known = {one.name: one for one in self._databases.backups(ORIGINAL)}
             if backup not in known:
                 raise Rejected(f"NOT_FOUND: there is no backup {backup}")
@@ -70,30 +70,30 @@ class FakeRestores:
 
     def clone(self, database: str, original: str, at: datetime) -> str:
         """With what was there then."""
-        with around(self.hook, "restores.clone"):
+        with ask_hook_around(self.hook, "restores.clone"):
             past = self._databases.database(original)
             if at < past.earliest_at or at > self._clock.now() or at.second or at.microsecond:
                 raise Rejected(f"INVALID_ARGUMENT: {at} cannot be read")
             self._make(database)
             return self._begin(database, at)
 
-    def find(self, database: str) -> Restoring | None:
+    def find(self, database: str) -> RestoreProgress | None:
         """The newest of the database."""
-        with around(self.hook, "restores.find"):
+        with ask_hook_around(self.hook, "restores.find"):
             owned = f"projects/p/databases/{database}/operations/"
             found = [name for name in self._running if name.startswith(owned)]
             return self._seen(found[-1]) if found else None
 
-    def look(self, operation: str) -> Restoring:
+    def look(self, operation: str) -> RestoreProgress:
         """As of now."""
-        with around(self.hook, "restores.look"):
+        with ask_hook_around(self.hook, "restores.look"):
             if operation not in self._running:
                 raise Rejected(f"NOT_FOUND: {operation}")
             return self._seen(operation)
 
     def delete(self, database: str) -> None:
         """With its documents."""
-        with around(self.hook, "restores.delete"):
+        with ask_hook_around(self.hook, "restores.delete"):
             owned = f"projects/p/databases/{database}/operations/"
             for name in [one for one in self._running if one.startswith(owned)]:
                 if self._seen(name).ended_at is None:
@@ -106,12 +106,12 @@ class FakeRestores:
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
         """From now on."""
-        with around(self.hook, "restores.remove"):
+        with ask_hook_around(self.hook, "restores.remove"):
             self._documents.write(database, dict.fromkeys(paths))
 
     def names(self) -> list[str]:
         """Those that are there."""
-        with around(self.hook, "restores.names"):
+        with ask_hook_around(self.hook, "restores.names"):
             return sorted(self.made)
 
     def _make(self, database: str) -> None:
@@ -123,11 +123,11 @@ class FakeRestores:
     def _begin(self, database: str, at: datetime) -> str:
         operation = f"projects/p/databases/{database}/operations/{len(self._running)}"
         failure = self.failures.pop(0) if self.failures else ""
-        self._running[operation] = Restoring(operation, self._clock.now()), failure
+        self._running[operation] = RestoreProgress(operation, self._clock.now()), failure
         self._documents.fill(database, ORIGINAL, at)
         return operation
 
-    def _seen(self, operation: str) -> Restoring:
+    def _seen(self, operation: str) -> RestoreProgress:
         begun, failure = self._running[operation]
         due = begun.began_at + TAKES
         if begun.ended_at is None and self._clock.now() >= due:

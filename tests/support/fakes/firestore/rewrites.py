@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.core.errors import Exists, Moved
-from shared.domain.data.document import Landed, Rewrite
+from shared.domain.data.document import Rewrite, RewriteResult
 from tests.support.fakes.firestore.documents import FakeDocuments
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class FakeRewrites:
@@ -19,12 +19,12 @@ class FakeRewrites:
         """The paths of all that landed, in order: each once, whatever died."""
         self._documents = documents
 
-    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         """One after the other."""
-        with around(self.hook, "rewrites.rewrite"):
+        with ask_hook_around(self.hook, "rewrites.rewrite"):
             return [self._landed(database, one) for one in rewrites]
 
-    def _landed(self, database: str, rewrite: Rewrite) -> Landed:
+    def _landed(self, database: str, rewrite: Rewrite) -> RewriteResult:
         path = rewrite.path
         there = self._documents.get_quietly(database, path)
         if rewrite.seen_at is None and there is not None:

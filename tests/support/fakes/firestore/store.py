@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from shared.core.errors import Exists, Moved, Rejected, Throttled
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Query, Reader, Update, Write
-from tests.support.fakes.firestore.queries import matching
-from tests.support.fakes.firestore.values import copied, kept, require_size
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.firestore.queries import matching_paths
+from tests.support.fakes.firestore.values import copy_fields, require_size, to_stored_fields
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 ATTEMPTS = 10
 """Runs of a transaction's work before contention is given up."""
@@ -26,7 +26,7 @@ class _Kept(NamedTuple):
     version: datetime
 
 
-class Contended(Exception):
+class TransactionContended(Exception):
     """What a transaction has read is not so any more."""
 
 
@@ -52,7 +52,7 @@ class MemoryStore:
     @property
     def documents(self) -> dict[str, dict[str, Any]]:
         """Everything stored, by path: for a test to look at, copied."""
-        return {path: copied(stored.fields) for path, stored in self._stored.items()}
+        return {path: copy_fields(stored.fields) for path, stored in self._stored.items()}
 
     def get(self, path: str) -> Document:
         """The document, present or not."""
@@ -70,7 +70,7 @@ class MemoryStore:
 
     def commit(self, writes: Sequence[Write]) -> datetime:
         """Apply all writes or none. Raises: as the port says, and TypeError for odd values."""
-        with around(self.hook, "store.commit"):
+        with ask_hook_around(self.hook, "store.commit"):
             return self._apply(writes)
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
@@ -82,10 +82,10 @@ class MemoryStore:
                 if not writes:
                     reads.validate()
                     return None
-                with around(self.hook, "store.commit"):
+                with ask_hook_around(self.hook, "store.commit"):
                     reads.validate()
                     return self._apply(writes)
-            except Contended:
+            except TransactionContended:
                 continue
         raise Throttled("too much contention on these documents")
 
@@ -111,7 +111,7 @@ class MemoryStore:
         stored = self._collections.get(query.collection, {})
         if not stored:
             return []
-        found = matching(query, ((path, one.fields) for path, one in stored.items()))
+        found = matching_paths(query, ((path, one.fields) for path, one in stored.items()))
         if not found:
             return []
         at = self._now()
@@ -167,17 +167,17 @@ class _Reads:
         for path, version in self._documents.items():
             stored = self._store._find(path)
             if (stored.version if stored else None) != version:
-                raise Contended
+                raise TransactionContended
         for query, versions in self._queries:
             if _versions(self._store._matching(query)) != versions:
-                raise Contended
+                raise TransactionContended
         self._commits = self._store.commits
 
 
 def _document(path: str, stored: _Kept | None, at: datetime) -> Document:
     if stored is None:
         return Document(path, None, None, at)
-    return Document(path, copied(stored.fields), stored.version, at)
+    return Document(path, copy_fields(stored.fields), stored.version, at)
 
 
 def _versions(documents: list[Document]) -> list[tuple[str, datetime | None]]:
@@ -190,14 +190,14 @@ def _after(write: Write, before: _Kept | None, at: datetime) -> dict[str, Any]:
         case Create():
             if before is not None:
                 raise Exists(f"{write.path} exists already")
-            return kept(write.fields, at)
+            return to_stored_fields(write.fields, at)
         case Update():
             if before is None:
                 raise Moved(f"there is no {write.path}")
             _require_version(write, before, at)
-            return {**before.fields, **kept(write.fields, at)}
+            return {**before.fields, **to_stored_fields(write.fields, at)}
         case Put():
-            return kept(write.fields, at)
+            return to_stored_fields(write.fields, at)
 
 
 def _require_version(write: Update, before: _Kept, at: datetime) -> None:

@@ -26,7 +26,7 @@ _names: set[str] = set()
 """Names of fields that were found good: the same ones come again and again."""
 
 
-def kept(fields: dict[str, Any], now: datetime | None) -> dict[str, Any]:
+def to_stored_fields(fields: dict[str, Any], now: datetime | None) -> dict[str, Any]:
     """A copy as the store keeps it: SERVER_TIME is `now`, tuples are lists.
 
     `now` is None below a list, where SERVER_TIME has no address.
@@ -51,7 +51,7 @@ def require_size(fields: dict[str, Any]) -> None:
         raise Rejected("a document is larger than 1 MiB")
 
 
-def copied(fields: dict[str, Any]) -> dict[str, Any]:
+def copy_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """A copy that its reader may change."""
     copy: dict[str, Any] = msgspec.to_builtins(fields, builtin_types=(datetime, bytes))
     return copy
@@ -96,7 +96,7 @@ def _list(value: Sequence[Any], now: datetime | None) -> list[Any]:
     for place, item in enumerate(copy):
         kind = type(item)
         if kind is dict:
-            copy[place] = kept(item, None)
+            copy[place] = to_stored_fields(item, None)
         elif kind not in _PLAIN:
             copy[place] = _item(item, kind)
     return copy
@@ -132,7 +132,7 @@ def _field(name: Any) -> str:
 
 _KEEP = _Keepers(
     {
-        dict: kept,
+        dict: to_stored_fields,
         int: _integer,
         datetime: _utc,
         list: _list,

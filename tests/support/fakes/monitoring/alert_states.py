@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class FakeAlertStates:
@@ -15,7 +15,7 @@ class FakeAlertStates:
 
     def is_open(self, alert: str) -> bool:
         """Whether it is open. Raises: Rejected for an unknown one."""
-        with around(self.hook, "alerts.is_open"):
+        with ask_hook_around(self.hook, "alerts.is_open"):
             if alert not in self.open:
                 raise Rejected(f"there is no alert {alert}")
             return self.open[alert]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected
-from shared.ports.operations_project import Deployed, Subscription
+from shared.ports.operations_project import DeployedFunction, Subscription
 
 
 class MemoryInstallation:
@@ -17,7 +17,7 @@ class MemoryInstallation:
         self.schemas: dict[str, str] = {}
         """The schema of each topic that has one."""
         self.subscribed: list[Subscription] = []
-        self.deployed: list[Deployed] = []
+        self.deployed: list[DeployedFunction] = []
 
     def topics(self) -> dict[str, str]:
         """All topics by their short names, each with the name of its schema; "": it has none."""
@@ -39,6 +39,6 @@ class MemoryInstallation:
             raise Rejected(f"there is no bucket {bucket}")
         return {role: tuple(sorted({*named})) for role, named in self.granted[bucket].items()}
 
-    def functions(self) -> list[Deployed]:
+    def functions(self) -> list[DeployedFunction]:
         """All functions, in every region."""
         return [*self.deployed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class FakeProvisions:
@@ -17,10 +17,10 @@ class FakeProvisions:
 
     def location_type(self, bucket: str) -> str:
         """As it was put down."""
-        with around(self.hook, "provisions.location_type"):
+        with ask_hook_around(self.hook, "provisions.location_type"):
             return self.buckets.get(bucket, "")
 
-    def listeners(self, project: str, topic: str) -> int | None:
+    def count_subscriptions(self, project: str, topic: str) -> int | None:
         """As it was put down; None: it was not."""
-        with around(self.hook, "provisions.listeners"):
+        with ask_hook_around(self.hook, "provisions.listeners"):
             return self.topics.get(f"projects/{project}/topics/{topic}")

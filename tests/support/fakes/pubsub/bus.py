@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from shared.core.errors import Rejected
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 MESSAGE_LIMIT_BYTES = 10_000_000
 """https://cloud.google.com/pubsub/quotas#resource_limits, read 2026-11."""
@@ -40,7 +40,7 @@ class MemoryBus:
 
         Raises: Rejected for an unknown topic, or an empty or too large message.
         """
-        with around(self.hook, "bus.publish"):
+        with ask_hook_around(self.hook, "bus.publish"):
             if self._topics is not None and topic not in self._topics:
                 raise Rejected(f"there is no topic {topic}")
             if not data and not attributes:

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from shared.core.errors import Moved, Throttled
 from shared.core.runtime import Clock
-from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.inventory.state import Generation, SourceObject
 from shared.ports.platform import OperationState
 from tests.support.fakes.run.platform import FakePlatform
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 @dataclass
-class Deployment:
+class FakeDeployment:
     """One deployment on its way, or ended."""
 
     name: str
@@ -59,38 +59,38 @@ class FakeBuilder:
         """The function of every deployment that was accepted, in order."""
         self._platform = platform
         self._clock = clock
-        self._deployments: dict[str, Deployment] = {}
+        self._deployments: dict[str, FakeDeployment] = {}
         self._broken: set[str] = set()
         platform.meanwhile = self.settle
 
     # the port
 
-    def found(self, function: str) -> Built | None:
+    def find_function(self, function: str) -> BuiltFunction | None:
         """The function as it is now."""
-        with around(self.hook, "builder.found"):
+        with ask_hook_around(self.hook, "builder.found"):
             self.settle()
             deploying = self._alive(function) is not None
             if function in self._platform.first_generation:
                 state = self._platform.first_generation[function]
-                return Built(state, "", "", function not in self._broken, deploying)
+                return BuiltFunction(state, "", "", function not in self._broken, deploying)
             services = self._platform.services()
             if function not in services:
                 return None
             service = services[function]
             newest = service.deployed
             active = newest.ready and function not in self._broken
-            return Built(service.state(), service.name, newest.name, active, deploying)
+            return BuiltFunction(service.state(), service.name, newest.name, active, deploying)
 
-    def running(self, function: str) -> Running | None:
+    def find_running_deployment(self, function: str) -> RunningDeployment | None:
         """The deployment of it that has not ended."""
-        with around(self.hook, "builder.running"):
+        with ask_hook_around(self.hook, "builder.running"):
             self.settle()
             alive = self._alive(function)
-            return Running(alive.name, alive.recipe.source) if alive else None
+            return RunningDeployment(alive.name, alive.recipe.source) if alive else None
 
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
         """Deploy a function, or create it."""
-        with around(self.hook, "builder.build"):
+        with ask_hook_around(self.hook, "builder.build"):
             self.settle()
             if self.throttled is not None:
                 raise Throttled("write quota exceeded", self.throttled)
@@ -105,7 +105,7 @@ class FakeBuilder:
 
     def operation(self, name: str) -> OperationState:
         """How far a deployment has come."""
-        with around(self.hook, "builder.operation"):
+        with ask_hook_around(self.hook, "builder.operation"):
             self.settle()
             known = self._deployments.get(name)
             if known is None:
@@ -133,7 +133,7 @@ class FakeBuilder:
         error = self.failures.pop(function, "")
         if function in self.missing:
             error = error or f"source object {recipe.source.object} was not found"
-        self._deployments[name] = Deployment(
+        self._deployments[name] = FakeDeployment(
             name,
             function,
             recipe,
@@ -152,11 +152,11 @@ class FakeBuilder:
                 one.ended = True
                 self._end(one)
 
-    def _alive(self, function: str) -> Deployment | None:
+    def _alive(self, function: str) -> FakeDeployment | None:
         alive = (one for one in self._deployments.values() if one.function == function)
         return next((one for one in alive if not one.ended), None)
 
-    def _end(self, one: Deployment) -> None:
+    def _end(self, one: FakeDeployment) -> None:
         if one.error:
             self._broken.add(one.function)
             return

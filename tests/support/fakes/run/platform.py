@@ -10,23 +10,29 @@ from msgspec.structs import replace
 from shared.core.errors import Gone, Moved, Rejected, Throttled
 from shared.core.runtime import Clock
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import Configuration, FunctionState, configured
+from shared.domain.deployments.inventory.state import (
+    Configuration,
+    FunctionState,
+    build_configuration,
+)
 from shared.domain.deployments.inventory.traffic import (
-    LATEST,
+    LATEST_REVISION,
     Capacity,
     Revision,
     Scaling,
     Service,
     Traffic,
 )
-from shared.domain.deployments.source_copies import Values
+from shared.domain.deployments.source_copies import VariableValues
 from shared.domain.policy.execution import WriteQuota
 from shared.ports.platform import OperationState
-from tests.support.fakes.run.services import Change, FakeService
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.run.services import FakeService, TrafficChange
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PLAIN = {"RELEASE": "r"}
-DEFAULT = configured(PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80)
+DEFAULT = build_configuration(
+    PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80
+)
 """What a revision runs with unless a test says otherwise."""
 
 STANDING = timedelta(days=1)
@@ -72,7 +78,7 @@ class FakePlatform:
         self._parent = f"projects/{project}/locations/{region}"
         self._functions: dict[str, FakeService] = {}
         self._by_name: dict[str, FakeService] = {}
-        self._operations: dict[str, tuple[FakeService, Change]] = {}
+        self._operations: dict[str, tuple[FakeService, TrafficChange]] = {}
         self._late_failures: dict[str, str] = {}
         self._quota: _Bucket | None = None
         self.limit_writes(write_quota)
@@ -87,7 +93,7 @@ class FakePlatform:
 
     def inventory(self) -> Inventory:
         """What is live now, by function name."""
-        with around(self.hook, "platform.inventory"):
+        with ask_hook_around(self.hook, "platform.inventory"):
             self.meanwhile()
             return {
                 function: self._settled(one).live() for function, one in self._functions.items()
@@ -95,34 +101,34 @@ class FakePlatform:
 
     def functions(self) -> dict[str, FunctionState]:
         """Every function as it would be recorded."""
-        with around(self.hook, "platform.functions"):
+        with ask_hook_around(self.hook, "platform.functions"):
             self.meanwhile()
             return {
                 function: self._settled(one).state() for function, one in self._functions.items()
             } | self.first_generation
 
-    def values(self, function: str) -> Values:
+    def values(self, function: str) -> VariableValues:
         """The values of a function's plain variables. Raises: Rejected when there is none."""
-        with around(self.hook, "platform.values"):
+        with ask_hook_around(self.hook, "platform.values"):
             if function not in self._functions:
                 raise Rejected(f"there is no function {function}")
             state = self._settled(self._functions[function]).state()
-            return Values(self.plain.get(state.configuration.variables_hash, {}))
+            return VariableValues(self.plain.get(state.configuration.variables_hash, {}))
 
     def invokers(self, service: str) -> tuple[str, ...]:
         """Who may call a service. Raises: Rejected when there is none."""
-        with around(self.hook, "platform.invokers"):
+        with ask_hook_around(self.hook, "platform.invokers"):
             found = self._service(service).invokers
             return tuple(sorted(f"{one} roles/run.invoker" for one in found))
 
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Rejected when there is none."""
-        with around(self.hook, "platform.service"):
+        with ask_hook_around(self.hook, "platform.service"):
             return self._service(name).shown()
 
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Rejected when there is none."""
-        with around(self.hook, "platform.revision"):
+        with ask_hook_around(self.hook, "platform.revision"):
             found = self._service(service).revision(revision)
             if found is None:
                 raise Rejected(f"{service} has no revision {revision}")
@@ -141,7 +147,7 @@ class FakePlatform:
 
         Raises: Moved, Rejected, Throttled.
         """
-        with around(self.hook, "platform.dry_run" if dry_run else "platform.shift"):
+        with ask_hook_around(self.hook, "platform.dry_run" if dry_run else "platform.shift"):
             if not etag:
                 raise Rejected(f"a shift of {service} needs the etag that was read")
             if self.dry_runs_count or not dry_run:
@@ -159,7 +165,7 @@ class FakePlatform:
 
     def operation(self, name: str) -> OperationState:
         """How far a shift has come. Raises: Rejected for an unknown one."""
-        with around(self.hook, "platform.operation"):
+        with ask_hook_around(self.hook, "platform.operation"):
             if name not in self._operations:
                 raise Rejected(f"there is no operation {name}")
             service, change = self._operations[name]
@@ -289,7 +295,7 @@ class FakePlatform:
         ]
         if dead:
             error = error or f"the image of {dead[0]} is gone"
-        change = Change(name, traffic, self._clock.now() + self.operation_latency, error)
+        change = TrafficChange(name, traffic, self._clock.now() + self.operation_latency, error)
         superseded = service.ask(change)
         if superseded:
             superseded.error = "superseded by a newer change"
@@ -332,5 +338,5 @@ def _require_valid(service: FakeService, traffic: Traffic, scaling: Scaling | No
     if len(tags) != len(set(tags)):
         raise Rejected("a tag is given twice")
     for entry in traffic:
-        if entry.revision != LATEST and service.revision(entry.revision) is None:
+        if entry.revision != LATEST_REVISION and service.revision(entry.revision) is None:
             raise Rejected(f"{service.short_name} has no revision {entry.revision}")

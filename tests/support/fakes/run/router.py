@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
 from shared.domain.policy.model import Probe
-from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.run.services import FakeService
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 USERS = "logging.googleapis.com/user/users_met"
 TRIES = 4
@@ -53,9 +53,9 @@ class FakeMetrics:
         self._platform = platform
         self._clock = clock
 
-    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+    def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the visible points within `start` and `end`."""
-        with around(self.hook, "metrics.requests"):
+        with ask_hook_around(self.hook, "metrics.requests"):
             window = self._visible(start, end)
             if window is None:
                 return {}
@@ -69,12 +69,12 @@ class FakeMetrics:
         """From now on so many of them fail."""
         self._sign_ins.append((self._clock.now(), rate))
 
-    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+    def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """All of them, over the visible points within `start` and `end`."""
-        with around(self.hook, "metrics.sign_ins"):
+        with ask_hook_around(self.hook, "metrics.sign_ins"):
             window = self._visible(start, end)
             if window is None:
-                return Requests(0, 0)
+                return RouterRequests(0, 0)
             first, last = window
             until = [since for since, _ in self._sign_ins[1:]] + [last]
             failing = sum(
@@ -82,11 +82,11 @@ class FakeMetrics:
                 for (since, rate), ends in zip(self._sign_ins, until, strict=True)
             )
             seconds = (last - first).total_seconds()
-            return Requests(round(seconds * SIGN_INS), round(failing * SIGN_INS))
+            return RouterRequests(round(seconds * SIGN_INS), round(failing * SIGN_INS))
 
-    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+    def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
         """Users who met a failure, over the visible points within `start` and `end`."""
-        with around(self.hook, "metrics.counted"):
+        with ask_hook_around(self.hook, "metrics.counted"):
             if "metric.type" not in wanted:
                 raise Rejected(f"{wanted!r} is no filter")
             window = self._visible(start, end) if USERS in wanted else None
@@ -103,10 +103,10 @@ class FakeMetrics:
             return None
         return _EPOCH + first * self._point, _EPOCH + last * self._point
 
-    def _counted(self, service: FakeService, start: datetime, end: datetime) -> Requests:
+    def _counted(self, service: FakeService, start: datetime, end: datetime) -> RouterRequests:
         rate = self.rates.get(service.function, self._rate)
         total = round(rate * (end - start).total_seconds())
-        return Requests(total, round(total * service.failing(start, end)))
+        return RouterRequests(total, round(total * service.failing(start, end)))
 
 
 class FakeProber:
@@ -140,7 +140,7 @@ class FakeProber:
 
     def ask(self, probe: Probe) -> ProbeAnswer:
         """One request, answered by the revision that serves it."""
-        with around(self.hook, "prober.ask"):
+        with ask_hook_around(self.hook, "prober.ask"):
             self.asked.append(probe.name)
             overridden = self.answers.get(probe.name)
             if isinstance(overridden, RollbackError):

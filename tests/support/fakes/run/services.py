@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.domain.deployments.deployment import Live
+from shared.domain.deployments.deployment import LiveFunction
 from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
@@ -14,13 +14,13 @@ from shared.domain.deployments.inventory.state import (
     SourceObject,
 )
 from shared.domain.deployments.inventory.traffic import (
-    LATEST,
+    LATEST_REVISION,
     Revision,
     Scaling,
     Service,
     Traffic,
     TrafficTarget,
-    shares,
+    traffic_shares,
 )
 
 RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
@@ -28,7 +28,7 @@ TASKS = {"deployment-taskqueue": "true"}
 
 
 @dataclass
-class Change:
+class TrafficChange:
     """A traffic change on its way to the routers."""
 
     operation: str
@@ -55,11 +55,11 @@ class FakeService:
     """By revision, where somebody said what it was built from."""
     past: set[str] = field(default_factory=set)
     """Revisions that somebody has made past the function."""
-    traffic: Traffic = (TrafficTarget(LATEST, 100),)
-    applied: Traffic = (TrafficTarget(LATEST, 100),)
+    traffic: Traffic = (TrafficTarget(LATEST_REVISION, 100),)
+    applied: Traffic = (TrafficTarget(LATEST_REVISION, 100),)
     scaling: Scaling = field(default_factory=Scaling)
     generation: int = 0
-    pending: Change | None = None
+    pending: TrafficChange | None = None
     fault: str = ""
     invokers: tuple[str, ...] = ("allUsers",)
     """Who may call it."""
@@ -105,7 +105,7 @@ class FakeService:
 
         Where a change of traffic has failed, what was asked for counts, not what routers still do.
         """
-        if self.fault and any(entry.revision != LATEST for entry in self.traffic):
+        if self.fault and any(entry.revision != LATEST_REVISION for entry in self.traffic):
             self.applied = _serving(self.applied, self.latest_ready)
         self.revisions.append(revision)
         self.configurations[revision.name] = configuration
@@ -113,7 +113,7 @@ class FakeService:
         self.generation += 1
         self._route(revision.created_at)
 
-    def ask(self, change: Change) -> Change | None:
+    def ask(self, change: TrafficChange) -> TrafficChange | None:
         """Begin a change; the one that it supersedes, if any."""
         superseded, self.pending = self.pending, change
         self.traffic = change.traffic
@@ -134,7 +134,7 @@ class FakeService:
 
     def shown(self) -> Service:
         """The service as the API shows it."""
-        resolved = shares(self.applied, self.latest_ready)
+        resolved = traffic_shares(self.applied, self.latest_ready)
         return Service(
             name=self.name,
             etag=self.etag,
@@ -148,9 +148,9 @@ class FakeService:
             scaling=self.scaling,
         )
 
-    def live(self) -> Live:
+    def live(self) -> LiveFunction:
         """The function with its service and all revisions, the newest first."""
-        return Live(self.function, self.shown(), tuple(reversed(self.revisions)))
+        return LiveFunction(self.function, self.shown(), tuple(reversed(self.revisions)))
 
     def state(self) -> FunctionState:
         """The function as it would be recorded."""
@@ -219,7 +219,7 @@ class FakeService:
         return ""
 
     def _route(self, since: datetime) -> None:
-        served = shares(self.applied, self.latest_ready)
+        served = traffic_shares(self.applied, self.latest_ready)
         self.history.append((since, {name: percent / 100 for name, percent in served.items()}))
 
 

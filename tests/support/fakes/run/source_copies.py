@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 
 
-def kept(function: FunctionState) -> FunctionState:
+def with_source_copies(function: FunctionState) -> FunctionState:
     """The function with our copies of its source and of its variables' values."""
     values = SourceObject("copies", f"{function.name}.json", 1)
     return replace(
@@ -20,6 +20,8 @@ def kept(function: FunctionState) -> FunctionState:
     )
 
 
-def record(functions: Mapping[str, FunctionState]) -> WholeInventory:
+def build_record_with_copies(functions: Mapping[str, FunctionState]) -> WholeInventory:
     """All that was live, of functions, with copies of everything."""
-    return WholeInventory(functions={name: kept(one) for name, one in functions.items()})
+    return WholeInventory(
+        functions={name: with_source_copies(one) for name, one in functions.items()}
+    )

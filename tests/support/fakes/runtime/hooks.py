@@ -15,7 +15,7 @@ def no_hook(verb: str, side: str) -> None:
     """Nothing happens."""
 
 
-def raising(verb: str, error: Exception, side: str = "before") -> Hook:
+def raise_error(verb: str, error: Exception, side: str = "before") -> Hook:
     """That error, each time that the verb is asked for."""
 
     def hook(called: str, when: str) -> None:
@@ -25,7 +25,7 @@ def raising(verb: str, error: Exception, side: str = "before") -> Hook:
     return hook
 
 
-def once(verb: str, side: str, act: Callable[[], None]) -> Hook:
+def run_once(verb: str, side: str, act: Callable[[], None]) -> Hook:
     """Something happens, the first time that the verb is asked for."""
     done: list[bool] = []
 
@@ -37,7 +37,7 @@ def once(verb: str, side: str, act: Callable[[], None]) -> Hook:
     return hook
 
 
-class around:  # noqa: N801 - reads as what it does
+class ask_hook_around:  # noqa: N801 - reads as what it does
     """Asks the hook before the body, and again once the body has taken effect.
 
     A class, because a generator costs more than most verbs do.

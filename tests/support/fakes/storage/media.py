@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class MemoryMedia:
@@ -13,9 +13,9 @@ class MemoryMedia:
         self.files: dict[str, bytes | None] = {}
         """Content by `gs://BUCKET/NAME`; None: what cannot be read."""
 
-    def why_unreadable(self, bucket: str, name: str) -> str:
+    def unreadable_reason(self, bucket: str, name: str) -> str:
         """By what is there."""
-        with around(self.hook, "media.why_unreadable"):
+        with ask_hook_around(self.hook, "media.why_unreadable"):
             content = self.files.get(f"gs://{bucket}/{name}", b"")
             if content is None:
                 return "it cannot be read (400)"

@@ -7,8 +7,8 @@ import base64
 import google_crc32c
 
 from shared.core.errors import Exists, Rejected
-from shared.domain.data.backups.values import Stored
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from shared.domain.data.backups.values import ObjectMetadata
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PART_BYTES = 1024 * 1024
 """How much one call copies."""
@@ -24,18 +24,18 @@ class MemoryMirrors:
         self.held: set[tuple[str, str]] = set()
         """Bucket and name of what nobody deletes or replaces."""
 
-    def listed(self, bucket: str, prefix: str) -> dict[str, Stored]:
+    def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         """Sizes and checksums, by name."""
-        with around(self.hook, "mirrors.listed"):
+        with ask_hook_around(self.hook, "mirrors.listed"):
             return {
-                name: Stored(len(content), _crc32c(content))
+                name: ObjectMetadata(len(content), _crc32c(content))
                 for name, content in self._bucket(bucket).items()
                 if name.startswith(prefix)
             }
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
         """Copy a part; the token of the rest says how much is copied."""
-        with around(self.hook, "mirrors.copy"):
+        with ask_hook_around(self.hook, "mirrors.copy"):
             content = self._object(source, name)
             if token and not token.isdecimal():
                 raise Rejected("400: Invalid rewrite token.")
@@ -50,14 +50,14 @@ class MemoryMirrors:
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
         """Keep JSON under a name that is free."""
-        with around(self.hook, "mirrors.write"):
+        with ask_hook_around(self.hook, "mirrors.write"):
             if name in self._bucket(bucket):
                 raise Exists(f"412: there is a {name}")
             self.buckets[bucket][name] = content
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:
         """Let nobody delete or replace it, or let them."""
-        with around(self.hook, "mirrors.hold"):
+        with ask_hook_around(self.hook, "mirrors.hold"):
             self._object(bucket, name)
             (self.held.add if held else self.held.discard)((bucket, name))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Exists, Rejected
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 NAME_LIMIT_BYTES = 1024
 """https://cloud.google.com/storage/docs/objects#naming, read 2026-11."""
@@ -19,7 +19,7 @@ class MemoryObjects:
 
     def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
         """Keep the content. Raises: Exists, Rejected for a name that cannot be."""
-        with around(self.hook, "objects.create"):
+        with ask_hook_around(self.hook, "objects.create"):
             if not 0 < len(name.encode()) <= NAME_LIMIT_BYTES or "\n" in name or "\r" in name:
                 raise Rejected(f"400: Invalid object name: {name[:100]!r}")
             if name in self.kept:
@@ -28,10 +28,10 @@ class MemoryObjects:
 
     def read(self, name: str) -> bytes | None:
         """The content; None where there is none."""
-        with around(self.hook, "objects.read"):
+        with ask_hook_around(self.hook, "objects.read"):
             return self.kept.get(name)
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending."""
-        with around(self.hook, "objects.names"):
+        with ask_hook_around(self.hook, "objects.names"):
             return sorted(name for name in self.kept if name.startswith(prefix))

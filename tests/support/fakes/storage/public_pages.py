@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.core.errors import Moved, Rejected
 from shared.ports.storage import PublicAccess
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class MemoryPages:
@@ -20,12 +20,12 @@ class MemoryPages:
 
     def generation(self, name: str) -> int:
         """0 where there is none."""
-        with around(self.hook, "pages.generation"):
+        with ask_hook_around(self.hook, "pages.generation"):
             return self.kept.get(name, (0, b""))[0]
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
         """Keep the content. Raises: Moved; Rejected for a name that cannot be."""
-        with around(self.hook, "pages.put"):
+        with ask_hook_around(self.hook, "pages.put"):
             if not name:
                 raise Rejected("400: Invalid object name")
             if self.kept.get(name, (0, b""))[0] != generation:

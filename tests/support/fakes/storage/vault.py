@@ -9,10 +9,10 @@ from msgspec import Struct
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
 from shared.domain.deployments.inventory.state import SourceObject
-from tests.support.fakes.runtime.hooks import Hook, around, no_hook
+from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
-class Kept(Struct, frozen=True):
+class StoredContent(Struct, frozen=True):
     """One object."""
 
     content: bytes
@@ -26,7 +26,7 @@ class MemoryVault:
     def __init__(self, clock: Clock, name: str, hook: Hook = no_hook) -> None:
         self.hook = hook
         self.name = name
-        self.objects: dict[str, Kept] = {}
+        self.objects: dict[str, StoredContent] = {}
         """By name: for a test to look at, and to meddle with."""
         self.lost: set[SourceObject] = set()
         """Sources that are there no more; every other one is there."""
@@ -35,43 +35,43 @@ class MemoryVault:
 
     def copy(self, source: SourceObject, name: str) -> SourceObject:
         """Where the copy is that has this name. Raises: Rejected for a lost source."""
-        with around(self.hook, f"{self.name}.copy"):
+        with ask_hook_around(self.hook, f"{self.name}.copy"):
             if name not in self.objects and source in self.lost:
                 raise Rejected(f"404: there is no {source.object} in {source.bucket}")
-            return self._put(name, content_of(source))
+            return self._put(name, source_content(source))
 
     def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name."""
-        with around(self.hook, f"{self.name}.keep"):
+        with ask_hook_around(self.hook, f"{self.name}.keep"):
             return self._put(name, content)
 
     def read(self, kept: SourceObject) -> bytes:
         """The content of just this generation. Raises: Rejected."""
-        with around(self.hook, f"{self.name}.read"):
+        with ask_hook_around(self.hook, f"{self.name}.read"):
             found = self.objects.get(kept.object)
             if found is None or found.generation != kept.generation:
                 raise Rejected(f"404: there is no {kept.object} of that generation")
             return found.content
 
-    def made(self, prefix: str) -> dict[str, datetime]:
+    def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made."""
-        with around(self.hook, f"{self.name}.made"):
+        with ask_hook_around(self.hook, f"{self.name}.made"):
             return {
                 name: one.made_at for name, one in self.objects.items() if name.startswith(prefix)
             }
 
     def remove(self, name: str) -> None:
         """There is no such object any more."""
-        with around(self.hook, f"{self.name}.remove"):
+        with ask_hook_around(self.hook, f"{self.name}.remove"):
             self.objects.pop(name, None)
 
     def _put(self, name: str, content: bytes) -> SourceObject:
         if name not in self.objects:
             self._generation += 1
-            self.objects[name] = Kept(content, self._generation, self._clock.now())
+            self.objects[name] = StoredContent(content, self._generation, self._clock.now())
         return SourceObject(self.name, name, self.objects[name].generation)
 
 
-def content_of(source: SourceObject) -> bytes:
+def source_content(source: SourceObject) -> bytes:
     """What a source holds in these worlds."""
     return f"{source.bucket}/{source.object}#{source.generation}".encode()

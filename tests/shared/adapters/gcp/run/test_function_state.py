@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.state import (
     SourceObject,
     values_hash,
 )
-from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
 
 PARENT = "projects/shop/locations/europe-west1"
 SERVICE = f"{PARENT}/services/pay"
@@ -22,7 +22,7 @@ _Revision: Any = run_v2.Revision.pb()
 
 
 def service() -> Service:
-    traffic = (TrafficTarget(LATEST, 100), TrafficTarget("pay-00001", 0, "old"))
+    traffic = (TrafficTarget(LATEST_REVISION, 100), TrafficTarget("pay-00001", 0, "old"))
     return Service(SERVICE, "etag", "pay-00002", "pay-00002", traffic, traffic, False, True)
 
 

@@ -16,11 +16,16 @@ from shared.domain.data.backups import restore_point
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.restore_point import AvailablePoints, Point, RestoreSource, resolved
+from shared.domain.data.backups.restore_point import (
+    AvailablePoints,
+    RestorePoint,
+    RestoreSource,
+    resolve_restore_point,
+)
 from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from tests.support.data.exports import POLICY
-from tests.support.data.restore_points import DAY, HOUR, NOW, proof
+from tests.support.data.restore_points import DAY, HOUR, NOW, build_proof
 from tests.support.fakes.firestore.databases import WINDOW
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.runtime.world import World
@@ -33,7 +38,7 @@ EARLIEST = NOW - 7 * DAY
 
 def export(at: datetime, before: str = "") -> Backup:
     """A whole export of that moment."""
-    begun = backing.begun(POLICY, at, at, before)
+    begun = backing.create_backup(POLICY, at, at, before)
     return replace(begun, snapshot_at=at, status=backing.ExportStatus.KEPT, places=(begun.prefix,))
 
 
@@ -48,7 +53,7 @@ FOR_V2 = export(NOON - 12 * DAY, "v2")
 FOR_V3 = export(NOON - 11 * DAY, "v3")
 WEEKLY = NativeBackup(NATIVE, NOON - 14 * DAY, NOON + 70 * DAY, True)
 CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
-PROVEN = tuple(proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
+PROVEN = tuple(build_proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
 KEPT = AvailablePoints(
     now=NOW,
     database=Database("uid", "nam5", True, EARLIEST),
@@ -66,8 +71,8 @@ KEPT = AvailablePoints(
 )
 
 
-def window(at: datetime) -> Point:
-    return Point(at, RestoreSource.WINDOW, until=at + 7 * DAY)
+def window(at: datetime) -> RestorePoint:
+    return RestorePoint(at, RestoreSource.WINDOW, until=at + 7 * DAY)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def window(at: datetime) -> Point:
 )
 def test_a_minute_that_the_database_can_be_read_as_of(said: str, at: datetime) -> None:
     """It is whole, at or before what was said, and holds nothing newer."""
-    assert resolved(said, KEPT) == window(at)
+    assert resolve_restore_point(said, KEPT) == window(at)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_a_minute_that_the_database_can_be_read_as_of(said: str, at: datetime) -
 )
 def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> None:
     """A proven one of exactly that minute; by its name any that is whole."""
-    found = resolved(said, KEPT)
+    found = resolve_restore_point(said, KEPT)
 
     assert (found.backup, found.is_sure) == (backup, proven)
     assert found.source is (RestoreSource.NATIVE if backup == NATIVE else RestoreSource.EXPORT)
@@ -138,7 +143,7 @@ def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> Non
 def test_what_cannot_be_had_is_refused(said: str, words: list[str]) -> None:
     """With the nearest that can, and what could be taken by its name."""
     with pytest.raises(Refused) as refused:
-        resolved(said, KEPT)
+        resolve_restore_point(said, KEPT)
 
     assert [word for word in words if word not in refused.value.reason] == []
 
@@ -146,15 +151,15 @@ def test_what_cannot_be_had_is_refused(said: str, words: list[str]) -> None:
 def test_without_a_proven_backup_there_is_no_latest() -> None:
     """An untried one is named, and not taken."""
     with pytest.raises(Refused, match=f"no backup is proven; .*alone: .*{YOUNG.id}; nearest: 2026"):
-        resolved("latest", replace(KEPT, proofs=()))
+        resolve_restore_point("latest", replace(KEPT, proofs=()))
 
 
 def test_the_newest_proof_of_a_backup_counts() -> None:
     """What could be restored once, and could not be the last time, is not proven."""
-    failed = proof(YOUNG.id, Filling.FAILED, NOW - HOUR)
-    running = proof(OLD.id, Filling.CHECKING, NOW - HOUR)
+    failed = build_proof(YOUNG.id, Filling.FAILED, NOW - HOUR)
+    running = build_proof(OLD.id, Filling.CHECKING, NOW - HOUR)
 
-    found = resolved("latest", replace(KEPT, proofs=(failed, running, *PROVEN)))
+    found = resolve_restore_point("latest", replace(KEPT, proofs=(failed, running, *PROVEN)))
 
     assert found.backup == OLD.id
 
@@ -164,11 +169,11 @@ def test_a_database_that_is_gone() -> None:
     gone = replace(KEPT, database=None)
 
     assert gone.window is None
-    assert resolved("latest", gone).backup == YOUNG.id
+    assert resolve_restore_point("latest", gone).backup == YOUNG.id
     with pytest.raises(Refused, match="nearest"):
-        resolved("1h", gone)
+        resolve_restore_point("1h", gone)
     with pytest.raises(Refused, match="nothing else can be had"):
-        resolved("1h", AvailablePoints(NOW, None))
+        resolve_restore_point("1h", AvailablePoints(NOW, None))
 
 
 def test_a_database_of_this_minute_has_no_window_yet() -> None:
@@ -181,10 +186,12 @@ def test_a_database_of_this_minute_has_no_window_yet() -> None:
 def test_a_point_is_found_again_by_its_name() -> None:
     """What was resolved once means the same later, as long as it is there."""
     for said in ("latest", "1h", "v2", UNTRIED.id):
-        found = resolved(said, KEPT)
-        assert resolved(found.name, replace(KEPT, now=NOW + 3 * MINUTE)).at == found.at
+        found = resolve_restore_point(said, KEPT)
+        assert resolve_restore_point(found.name, replace(KEPT, now=NOW + 3 * MINUTE)).at == found.at
     later = replace(KEPT, now=NOW + 6 * DAY, database=Database("uid", "nam5", True, NOW - DAY))
-    assert resolved(resolved("latest", KEPT).name, later).backup == YOUNG.id
+    assert (
+        resolve_restore_point(resolve_restore_point("latest", KEPT).name, later).backup == YOUNG.id
+    )
 
 
 def test_what_there_is_is_gathered() -> None:
@@ -199,7 +206,7 @@ def test_what_there_is_is_gathered() -> None:
         + [Put(proofs.restore_test_path(PROVEN[1].id), encode(PROVEN[1]))]
     )
 
-    found = restore_points.available_points(shop.ports, POLICY)
+    found = restore_points.read_available_points(shop.ports, POLICY)
 
     assert found.backups[0].backup.startswith("projects/p/")
     assert [one.backup for one in found.sure if one.backup] == [OLD.id]
@@ -219,7 +226,7 @@ def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
 
     shop.ports.databases.hook = hook
     with pytest.raises(type(failure)):
-        restore_points.available_points(shop.ports, POLICY)
+        restore_points.read_available_points(shop.ports, POLICY)
 
 
 def test_a_database_that_google_does_not_know_is_gone() -> None:
@@ -227,7 +234,7 @@ def test_a_database_that_google_does_not_know_is_gone() -> None:
     shop = World(policy=POLICY)
     shop.ports.store.commit([Put(backing.export_path(OLD.id), encode(OLD))])
 
-    found = restore_points.available_points(shop.ports, POLICY)
+    found = restore_points.read_available_points(shop.ports, POLICY)
 
     assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
 
@@ -235,4 +242,4 @@ def test_a_database_that_google_does_not_know_is_gone() -> None:
 def test_forms_are_said_in_one_place() -> None:
     """Each that the sentence names is one."""
     for said in ("latest", "2026-03-18T12:00:00Z", "20260318_1200", "1h"):
-        assert said == "latest" or restore_point.moment(said, NOW) is not None
+        assert said == "latest" or restore_point.parse_time_or_span(said, NOW) is not None

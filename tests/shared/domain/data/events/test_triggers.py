@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.events.triggers import DocumentEvent, Hearer, Trigger, hearers
+from shared.domain.data.events.triggers import (
+    DocumentEvent,
+    DocumentListener,
+    Trigger,
+    find_listeners,
+)
 from shared.domain.deployments.inventory.state import FunctionState, Generation
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
@@ -36,7 +41,7 @@ def workflow(**filters: str) -> Trigger:
 
 def started_by(*asked: Any) -> list[str]:
     """The names of what hears."""
-    return [one.name for one in hearers(*asked)]
+    return [one.name for one in find_listeners(*asked)]
 
 
 def heard(scope: Scope, event: str, **filters: str) -> bool:
@@ -189,4 +194,6 @@ def test_a_function_s_own_trigger_in_the_list_of_all(name: str, told: list[str])
 )
 def test_of_which_change_something_is_told(event: str, heard: list[DocumentEvent]) -> None:
     """By the type of its events; where that says nothing, of each."""
-    assert [one for one in DocumentEvent if Hearer("it", event).hears_of(one)] == heard
+    assert [
+        one for one in DocumentEvent if DocumentListener("it", event).is_notified_of(one)
+    ] == heard

@@ -13,21 +13,21 @@ from msgspec.structs import replace
 from shared.domain.data.integrity.damage import (
     MINUTE,
     IntegrityRecord,
-    Search,
-    compared_with,
-    completed_record,
-    due,
-    quiet,
-    writing,
+    OnsetSearch,
+    comparison_run,
+    due_scan_reason,
+    evaluate_writer,
+    record_completed_run,
+    writer_functions,
 )
 from shared.domain.data.integrity.scan import (
     CollectionTally,
-    Level,
+    PeakCount,
+    ScanRange,
     ScanRun,
-    Stretch,
-    affordable,
-    drawn,
-    most,
+    document_limits,
+    draw_sample,
+    peak_counts,
 )
 from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.policy.data_rules import Collection, IntegrityRules
@@ -64,7 +64,7 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     """Whichever minute it is, in about as many looks as halving takes."""
     low, high = NOON - span * MINUTE, NOON
     began = max(NOON - first * MINUTE, low - MINUTE)
-    search, looks = Search(low, high), 0
+    search, looks = OnsetSearch(low, high), 0
     while (at := search.next_look) is not None:
         search = search.seen(at, bad=at >= began)
         looks += 1
@@ -80,7 +80,7 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     ("run", "before", "later", "is_quiet"),
     [
         (None, None, 0, None),
-        (replace(WHOLE, stretches=(Stretch("a"),)), None, 0, None),
+        (replace(WHOLE, stretches=(ScanRange("a"),)), None, 0, None),
         (WHOLE, None, 0, True),
         (WHOLE, None, 10, True),
         (WHOLE, None, 11, None),  # too long ago
@@ -107,14 +107,14 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
             0,
             None,
         ),
-        (replace(WHOLE, dropped={"a": Level(9, NOON)}), None, 0, None),
+        (replace(WHOLE, dropped={"a": PeakCount(9, NOON)}), None, 0, None),
     ],
 )
 def test_data_moves_only_once_the_writer_is_quiet(
     run: ScanRun | None, before: ScanRun | None, later: int, is_quiet: bool | None
 ) -> None:
     """Nothing invalid for ten minutes, by a fresh look at everything; else it is not known."""
-    found = quiet(run, before, POLICY, NOON + later * MINUTE)
+    found = evaluate_writer(run, before, POLICY, NOON + later * MINUTE)
 
     assert found.is_quiet is is_quiet, found
 
@@ -129,14 +129,14 @@ def test_a_look_that_finds_more_missing_is_the_one_to_compare_with(
     last = replace(WHOLE, at=NOON, tallies=faulty(MINUTE, reference=found).tallies)
     first = None if before is None else faulty(MINUTE, reference=before)
 
-    assert compared_with(first, last) is (last if is_newer else first)
+    assert comparison_run(first, last) is (last if is_newer else first)
 
 
 def test_who_may_have_written() -> None:
     """The declared groups; where a collection does not say, everybody."""
-    assert writing(POLICY, ["b"]) == {"createOrder", "payOrder", "orderStatus"}
-    assert writing(POLICY, ["a", "b"]) == set(POLICY.functions)
-    assert writing(POLICY, []) == set()
+    assert writer_functions(POLICY, ["b"]) == {"createOrder", "payOrder", "orderStatus"}
+    assert writer_functions(POLICY, ["a", "b"]) == set(POLICY.functions)
+    assert writer_functions(POLICY, []) == set()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_who_may_have_written() -> None:
 )
 def test_the_budget_is_shared(counts: dict[str, int], wanted: dict[str, int | None]) -> None:
     """By what each collection costs; what fits is looked at whole."""
-    assert affordable(POLICY, counts) == wanted
+    assert document_limits(POLICY, counts) == wanted
 
 
 def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
@@ -157,13 +157,15 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
     record = IntegrityRecord("bookshop")
     for hour in range(200):
         at = NOON + timedelta(minutes=10 * hour)
-        record = completed_record(
+        record = record_completed_run(
             record, replace(WHOLE, at=at, counts={"a": 100 - hour % 7}), POLICY
         )
 
     assert len(record.counted) <= 49
     newest = record.counted[-1].at
-    levels = most(((one.at, one.counts) for one in record.counted), newest - timedelta(days=1))
+    levels = peak_counts(
+        ((one.at, one.counts) for one in record.counted), newest - timedelta(days=1)
+    )
     assert levels["a"].count == max(one.counts["a"] for one in record.counted)
 
 
@@ -183,13 +185,13 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
 )
 def test_when_a_run_is_due(record: IntegrityRecord, why: str) -> None:
     """On schedule, on command, and again some minutes after one that failed."""
-    assert due(record, POLICY, NOON) == why
+    assert due_scan_reason(record, POLICY, NOON) == why
 
 
 def test_a_sample_is_drawn_elsewhere_each_time() -> None:
     """Half of the places, each once, with as many documents together as are wanted."""
     cuts = [f"a/{number}" for number in range(99)]
-    one, other = (drawn("a", cuts, 1000, Random(seed)) for seed in (1, 2))
+    one, other = (draw_sample("a", cuts, 1000, Random(seed)) for seed in (1, 2))
 
     assert len(one) == len({it.after for it in one}) == 50
     assert sum(it.limit or 0 for it in one) == 1000

@@ -7,15 +7,21 @@ from typing import Any
 
 import pytest
 
-from shared.domain.data.document import GeoPoint, Reference, Version, order, same
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    GeoPoint,
+    Reference,
+    is_same_value,
+    path_sort_key,
+)
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
     IntegrityCheck,
     ObservedReferences,
     Validator,
-    file_named,
+    file_url,
     has_dropped,
-    matches,
+    is_match,
 )
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
 
@@ -38,8 +44,8 @@ SCHEMA = {
 NO_DOCUMENTS = (".", "users/..", "__x__", "x" * 1501, "x/users/ada", "users//users/ada", "//")
 
 
-def version(fields: dict[str, Any], path: str = "users/ada") -> Version:
-    return Version(path, fields, NOON, NOON)
+def version(fields: dict[str, Any], path: str = "users/ada") -> DocumentSnapshot:
+    return DocumentSnapshot(path, fields, NOON, NOON)
 
 
 def judged(
@@ -125,7 +131,7 @@ def test_a_reference(named: Any, there: dict[str, bool], valid: bool | None) -> 
 )
 def test_a_file_is_named_in_many_ways(named: Any, file: str) -> None:
     """And only in the declared bucket."""
-    assert file_named(named, "media") == file
+    assert file_url(named, "media") == file
 
 
 @pytest.mark.parametrize(
@@ -163,7 +169,7 @@ def test_a_file(seen: dict[str, str], valid: bool | None) -> None:
 )
 def test_a_query_of_ones_own(term: Term, fields: dict[str, Any], found: bool) -> None:
     """It finds what it says; values of another type match nothing."""
-    assert matches(FaultyQuery("wrong", (term,)), fields) is found
+    assert is_match(FaultyQuery("wrong", (term,)), fields) is found
     assert judged(Collection(faulty=(FaultyQuery("wrong", (term,)),)), fields).is_valid is not found
 
 
@@ -178,11 +184,11 @@ def test_a_drop(before: int, now: int, dropped: bool) -> None:
 
 def test_values_are_the_same_only_in_their_type() -> None:
     """What Python calls equal may be stored otherwise; and NaN is stored like NaN."""
-    assert same({"a": [float("nan"), ADA]}, {"a": [float("nan"), ADA]})
+    assert is_same_value({"a": [float("nan"), ADA]}, {"a": [float("nan"), ADA]})
     for one, other in ((1, 1.0), (1, True), (0.0, -0.0), ([1], [1, 2]), ({"a": 1}, {"b": 1})):
-        assert not same(one, other)
+        assert not is_same_value(one, other)
 
 
 def test_names_are_ordered_part_by_part() -> None:
     """A slash separates: it is no sign that sorts."""
-    assert sorted(["a-/b", "a/b", "a/a/c"], key=order) == ["a/a/c", "a/b", "a-/b"]
+    assert sorted(["a-/b", "a/b", "a/a/c"], key=path_sort_key) == ["a/a/c", "a/b", "a-/b"]

@@ -7,21 +7,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.document import Version, same
+from shared.domain.data.document import DocumentSnapshot, is_same_value
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import (
-    DocumentFate,
-    Fated,
-    Pair,
-    Position,
+    DocumentDecision,
+    DocumentOutcome,
+    DocumentSelection,
     RepairGoal,
-    Select,
-    Selecting,
+    RepairPosition,
+    SelectionKind,
+    SnapshotPair,
 )
-from shared.domain.data.repair.quarantine import DocumentChange, name, packed, unpacked
+from shared.domain.data.repair.quarantine import (
+    DocumentChange,
+    object_name,
+    pack_changes,
+    unpack_changes,
+)
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
-from shared.domain.rollback.write_ramp import EVERY_SECONDS, Ramp
+from shared.domain.rollback.write_ramp import GROWTH_INTERVAL_SECONDS, WriteRamp
 from tests.contracts.support.every_value import EVERYTHING
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -29,27 +34,33 @@ MINUTE = timedelta(minutes=1)
 DECLARED = {"users": Collection(), "orders": Collection(everywhere=True)}
 
 
-def version(path: str, at: datetime = NOW, **fields: object) -> Version:
-    return Version(path, fields, at, at)
+def version(path: str, at: datetime = NOW, **fields: object) -> DocumentSnapshot:
+    return DocumentSnapshot(path, fields, at, at)
 
 
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("invalid", Select()),
-        ("all", Select(Selecting.ALL)),
-        ("document:users/ada", Select(Selecting.DOCUMENT, "users/ada")),
-        ("prefix:users/a", Select(Selecting.PREFIX, "users/a")),
-        ("prefix:users/", Select(Selecting.PREFIX, "users/")),
-        ("document:a/b/c/d", Select(Selecting.DOCUMENT, "a/b/c/d")),
-        ("collection:users/a/orders", Select(Selecting.COLLECTION, "users/a/orders")),
-        ("collection:users", Select(Selecting.COLLECTION, "users")),
-        ('query:users plan == "pro"', Select(Selecting.QUERY, 'users plan == "pro"')),
+        ("invalid", DocumentSelection()),
+        ("all", DocumentSelection(SelectionKind.ALL)),
+        ("document:users/ada", DocumentSelection(SelectionKind.DOCUMENT, "users/ada")),
+        ("prefix:users/a", DocumentSelection(SelectionKind.PREFIX, "users/a")),
+        ("prefix:users/", DocumentSelection(SelectionKind.PREFIX, "users/")),
+        ("document:a/b/c/d", DocumentSelection(SelectionKind.DOCUMENT, "a/b/c/d")),
+        (
+            "collection:users/a/orders",
+            DocumentSelection(SelectionKind.COLLECTION, "users/a/orders"),
+        ),
+        ("collection:users", DocumentSelection(SelectionKind.COLLECTION, "users")),
+        (
+            'query:users plan == "pro"',
+            DocumentSelection(SelectionKind.QUERY, 'users plan == "pro"'),
+        ),
     ],
 )
-def test_what_a_person_says(said: str, meant: Select) -> None:
+def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
     """It is understood, and told back as it was said."""
-    assert plan.parse_scope(said) == meant
+    assert plan.parse_selection(said) == meant
     assert str(meant) == said
 
 
@@ -79,7 +90,7 @@ def test_what_a_person_says(said: str, meant: Select) -> None:
 def test_what_means_nothing(said: str, why: str) -> None:
     """It is refused with its reason, before anything is looked at."""
     with pytest.raises(ValueError, match=why):
-        plan.parse_scope(said)
+        plan.parse_selection(said)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +106,7 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = plan.scopes(plan.parse_scope(said), DECLARED, ["users", "logs", "logs"])
+    found = plan.selected_scopes(plan.parse_selection(said), DECLARED, ["users", "logs", "logs"])
     assert [one.collection for one in found] == gone_through
     assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
 
@@ -113,20 +124,22 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
 )
 def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
     """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
-    assert plan.is_of(plan.EVERYTHING, DECLARED, path) is is_elsewhere
-    assert plan.is_of(Scope("users"), DECLARED, path)
+    assert plan.is_in_declared_scope(plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
+    assert plan.is_in_declared_scope(Scope("users"), DECLARED, path)
 
 
 def test_one_document_among_others() -> None:
     """A selection means what it names, by the fields as they are, or were where it is gone."""
     pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
-    wants = plan.parse_scope('query:users plan == "pro"').wants
+    wants = plan.parse_selection('query:users plan == "pro"').is_selected
 
-    assert wants(Pair("users/ada", pro, free))
-    assert not wants(Pair("users/ada", free, pro))
-    assert wants(Pair("users/ada", None, pro))
-    assert plan.parse_scope("prefix:users/a").wants(Pair("users/ada", pro, None))
-    assert not plan.parse_scope("document:users/ad").wants(Pair("users/ada", pro, None))
+    assert wants(SnapshotPair("users/ada", pro, free))
+    assert not wants(SnapshotPair("users/ada", free, pro))
+    assert wants(SnapshotPair("users/ada", None, pro))
+    assert plan.parse_selection("prefix:users/a").is_selected(SnapshotPair("users/ada", pro, None))
+    assert not plan.parse_selection("document:users/ad").is_selected(
+        SnapshotPair("users/ada", pro, None)
+    )
 
 
 def test_both_sides_are_merged_by_name() -> None:
@@ -134,7 +147,7 @@ def test_both_sides_are_merged_by_name() -> None:
     now = [version(f"u/{name}") for name in ("B", "a", "a-1", "c")]
     then = [version(f"u/{name}") for name in ("a", "b", "é")]
 
-    pairs = list(plan.merged(now, then))
+    pairs = list(plan.pair_snapshots(now, then))
     assert [one.path for one in pairs] == ["u/B", "u/a", "u/a-1", "u/b", "u/c", "u/é"]
     assert [(one.now is None, one.then is None) for one in pairs[:4]] == [
         (False, True),
@@ -142,8 +155,8 @@ def test_both_sides_are_merged_by_name() -> None:
         (False, True),
         (True, False),
     ]
-    assert [one.path for one in plan.merged(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
-    assert list(plan.merged([], [])) == []
+    assert [one.path for one in plan.pair_snapshots(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
+    assert list(plan.pair_snapshots([], [])) == []
 
 
 def test_names_that_are_numbers_come_first() -> None:
@@ -152,63 +165,65 @@ def test_names_that_are_numbers_come_first() -> None:
     now = [version(f"u/{name}") for name in names]
     then = [version(f"u/{name}") for name in names if name != "__id9__"]
 
-    pairs = list(plan.merged(now, then))
+    pairs = list(plan.pair_snapshots(now, then))
     assert [one.path for one in pairs] == [f"u/{name}" for name in names]
     assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
 
 
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
-    goal = RepairGoal("d", NOW, "d", NOW, Select(), Scope("u"))
-    pieces = plan.cut(goal, ["u/b", "u/d"])
+    goal = RepairGoal("d", NOW, "d", NOW, DocumentSelection(), Scope("u"))
+    pieces = plan.split_goal(goal, ["u/b", "u/d"])
     assert [(one.after, one.until) for one in pieces] == [
         ("", "u/b"),
         ("u/b", "u/d"),
         ("u/d", ""),
     ]
-    assert plan.cut(goal, []) == [goal]
+    assert plan.split_goal(goal, []) == [goal]
 
 
 def test_nobody_has_changed_it() -> None:
     """Written again as it was is not changed; 1 is not 1.0."""
     then, later = version("u/a", n=1), version("u/a", NOW + MINUTE, n=1)
-    assert Pair("u/a", later, then).is_same
-    assert not Pair("u/a", version("u/a", NOW + MINUTE, n=1.0), then).is_same
-    assert not Pair("u/a", None, then).is_same
+    assert SnapshotPair("u/a", later, then).is_same
+    assert not SnapshotPair("u/a", version("u/a", NOW + MINUTE, n=1.0), then).is_same
+    assert not SnapshotPair("u/a", None, then).is_same
 
 
 def test_a_position_is_kept_as_text() -> None:
     """The same for the same one; nothing is the beginning."""
     fated = [
-        Fated("u/a", DocumentFate.BACK),
-        Fated("u/b", DocumentFate.BACK),
-        Fated("u/c", DocumentFate.LOST),
+        DocumentDecision("u/a", DocumentOutcome.BACK),
+        DocumentDecision("u/b", DocumentOutcome.BACK),
+        DocumentDecision("u/c", DocumentOutcome.LOST),
     ]
-    pairs = [Pair(f"u/{name}", None, None) for name in "abcd"]
-    position = plan.passed(Position("u/0", seen=3), pairs, fated, is_last=False)
+    pairs = [SnapshotPair(f"u/{name}", None, None) for name in "abcd"]
+    position = plan.advance_position(RepairPosition("u/0", seen=3), pairs, fated, is_last=False)
 
-    assert position == Position("u/d", False, 7, {DocumentFate.BACK: 2, DocumentFate.LOST: 1})
-    assert plan.from_text(plan.as_text(position)) == position
-    assert plan.from_text("") == Position()
-    assert plan.worded(position.fates) == (
+    assert position == RepairPosition(
+        "u/d", False, 7, {DocumentOutcome.BACK: 2, DocumentOutcome.LOST: 1}
+    )
+    assert plan.decode_position(plan.encode_position(position)) == position
+    assert plan.decode_position("") == RepairPosition()
+    assert plan.describe_outcomes(position.fates) == (
         "2 brought back, 1 invalid, and no version that passes can be read"
     )
-    assert plan.passed(position, [], [], is_last=True).cursor == "u/d"
+    assert plan.advance_position(position, [], [], is_last=True).cursor == "u/d"
 
 
 def test_people_read_of_some_documents() -> None:
     """Their paths and the fields that differ, never what stands there; of the erased nothing."""
     now, wanted = version("u/a", email="secret", n=1), version("u/a", email="old", m=1)
     fated = [
-        Fated("u/a", DocumentFate.BACK, now, wanted),
-        Fated("u/ada", DocumentFate.ERASED, now),
-        *(Fated(f"u/{n}", DocumentFate.LOST, now) for n in range(30)),
+        DocumentDecision("u/a", DocumentOutcome.BACK, now, wanted),
+        DocumentDecision("u/ada", DocumentOutcome.ERASED, now),
+        *(DocumentDecision(f"u/{n}", DocumentOutcome.LOST, now) for n in range(30)),
     ]
-    samples = plan.sampled(plan.sampled({}, fated), fated)
+    samples = plan.add_samples(plan.add_samples({}, fated), fated)
 
-    assert samples[DocumentFate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
-    assert len(samples[DocumentFate.LOST]) == plan.SAMPLES
-    assert DocumentFate.ERASED not in samples
+    assert samples[DocumentOutcome.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
+    assert len(samples[DocumentOutcome.LOST]) == plan.MAX_SAMPLES_PER_OUTCOME
+    assert DocumentOutcome.ERASED not in samples
 
 
 def test_the_moment_before_a_version() -> None:
@@ -216,11 +231,11 @@ def test_the_moment_before_a_version() -> None:
     written = NOW - timedelta(minutes=5, seconds=10)
     earliest = NOW - timedelta(days=7)
     just = written - timedelta(microseconds=1)
-    assert plan.moment_before(version("u/a", written), NOW, earliest) == just
+    assert plan.newest_time_before(version("u/a", written), NOW, earliest) == just
     long_ago = NOW - timedelta(hours=3)
-    found = plan.moment_before(version("u/a", long_ago), NOW, earliest)
+    found = plan.newest_time_before(version("u/a", long_ago), NOW, earliest)
     assert found == long_ago - MINUTE
-    assert plan.moment_before(version("u/a", long_ago), NOW, long_ago) is None
+    assert plan.newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
 def test_quarantine_holds_every_value() -> None:
@@ -230,25 +245,29 @@ def test_quarantine_holds_every_value() -> None:
         DocumentChange("u/a", before, {"n": 1}, NOW, ("ada", "bob")),
         DocumentChange("u/b", None, EVERYTHING, whose=("ada",)),
     ]
-    content = packed(changes)
-    one, other = unpacked(content)
+    content = pack_changes(changes)
+    one, other = unpack_changes(content)
 
     assert one.before is not None
-    assert same(one.before.fields, EVERYTHING)
+    assert is_same_value(one.before.fields, EVERYTHING)
     assert (one.before.updated_at, one.after) == (NOW, {"n": 1})
     assert other.before is None
-    assert same(other.after, EVERYTHING)
+    assert is_same_value(other.after, EVERYTHING)
     assert (one.of, one.whose) == (NOW, ("ada", "bob"))
     assert (other.of, other.whose) == (None, ("ada",))
-    assert name("shop", "INC-1", content) == name("shop", "INC-1", packed(changes))
-    assert name("shop", "INC-1", content) != name("shop", "INC-1", packed(changes[:1]))
+    assert object_name("shop", "INC-1", content) == object_name(
+        "shop", "INC-1", pack_changes(changes)
+    )
+    assert object_name("shop", "INC-1", content) != object_name(
+        "shop", "INC-1", pack_changes(changes[:1])
+    )
 
 
 def test_writes_ramp_up() -> None:
     """500 a second, and half as much again every five minutes, by all workers together."""
-    ramp = Ramp(0.0, 100.0)
+    ramp = WriteRamp(0.0, 100.0)
     assert ramp.delay(500, 100.0) == 0.0
     assert ramp.delay(250, 100.0) == 1.0
     assert ramp.delay(1, 100.0) == 1.5
-    assert ramp.per_second(100.0 + EVERY_SECONDS) == 750
-    assert Ramp(2 * EVERY_SECONDS, 0.0).per_second(0.0) == 1125
+    assert ramp.per_second(100.0 + GROWTH_INTERVAL_SECONDS) == 750
+    assert WriteRamp(2 * GROWTH_INTERVAL_SECONDS, 0.0).per_second(0.0) == 1125

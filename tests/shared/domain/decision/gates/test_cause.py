@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Facts
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
@@ -24,10 +24,10 @@ from tests.support.decision.gate_facts import (
     SECOND,
     STABLE,
     WINDOW,
-    alert,
+    build_deployment,
+    build_inventory,
+    change_alert,
     decide,
-    deployment,
-    inventory,
 )
 from tests.support.runtime.world import BOOKSHOP
 
@@ -36,7 +36,7 @@ SITE_DOWN = {"shop": ProbeAnswer(False, 503)}
 SITE = Difference(InventoryPart.SITES, "bookshop-prod", ChangeKind.CHANGED, ("version",))
 
 
-def answered(given: Facts, scenario: ScenarioName) -> GateAnswer:
+def answered(given: DecisionFacts, scenario: ScenarioName) -> GateAnswer:
     """What the gate of the cause says where the site is down by that scenario's signal."""
     signal = replace(BOOKSHOP.signals["frontend_unavailable"], scenario=scenario, mode=Mode.ACT)
     decision = decide(
@@ -53,7 +53,7 @@ def another_site(
     at: timedelta, seen_before: timedelta = MINUTE, status: DeploymentStatus = DeploymentStatus.LIVE
 ) -> Deployment:
     """A deployment of another version of the site, so long after the onset."""
-    changed = deployment("v2", status, NOW - ONSET - at)
+    changed = build_deployment("v2", status, NOW - ONSET - at)
     return replace(changed, changes=(SITE,), not_before=changed.at - seen_before)
 
 
@@ -87,7 +87,7 @@ def test_a_change_beside_functions(
     """It explains trouble within the window after it, where something is seen to fail."""
     given = replace(
         BAD_RELEASE,
-        inventory=inventory(set()),
+        inventory=build_inventory(set()),
         requests=QUIET,
         deployments=(changed, STABLE),
         probes=probes,
@@ -110,7 +110,7 @@ def test_functions_that_people_sign_in_by(
     changed: set[str], probes: dict[str, ProbeAnswer], expected: tuple[GateResult, Outcome]
 ) -> None:
     """Their change explains that nobody can sign in, although no router counts that as failed."""
-    given = replace(BAD_RELEASE, inventory=inventory(changed), requests=QUIET, probes=probes)
+    given = replace(BAD_RELEASE, inventory=build_inventory(changed), requests=QUIET, probes=probes)
 
     found = answered(given, ScenarioName.AUTH)
 
@@ -121,5 +121,5 @@ def test_one_old_alert_and_one_of_now() -> None:
     """An alert that comes late makes no old news of the other."""
     late = replace(ALERT, published_at=NOW - timedelta(hours=1))
 
-    assert decide(replace(alert(), alerts=(late, ALERT))).outcome is Outcome.ROLLBACK
-    assert decide(replace(alert(), alerts=(late, late))).outcome is Outcome.IGNORE
+    assert decide(replace(change_alert(), alerts=(late, ALERT))).outcome is Outcome.ROLLBACK
+    assert decide(replace(change_alert(), alerts=(late, late))).outcome is Outcome.IGNORE

@@ -10,8 +10,8 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import Facts
-from shared.domain.decision.gate_evaluation import evaluate
+from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.gate_evaluation import evaluate_incident
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
@@ -26,8 +26,8 @@ from tests.support.decision.gate_facts import (
     PAUSE,
     QUIET,
     STABLE,
-    deployment,
-    inventory,
+    build_deployment,
+    build_inventory,
 )
 from tests.support.decision.gate_levels import ORDER
 from tests.support.runtime.world import BOOKSHOP
@@ -87,14 +87,16 @@ SITUATIONS = (
         policy={"probes": (STATUS_PAGE,)},
     ),
     Situation("cause", Outcome.HOLD, {"inventory": None}, is_unknown=True),
-    Situation("cause", Outcome.ESCALATE, {"inventory": inventory(set())}),
-    Situation("cause", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ONSET + SECOND)}),
+    Situation("cause", Outcome.ESCALATE, {"inventory": build_inventory(set())}),
+    Situation(
+        "cause", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ONSET + SECOND)}
+    ),
     Situation(
         "barrier",
         Outcome.ASK,
         {
             "deployments": (
-                deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
+                build_deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
                 STABLE,
             )
         },
@@ -102,10 +104,12 @@ SITUATIONS = (
     Situation(
         "target",
         Outcome.ESCALATE,
-        {"deployments": (deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)},
+        {"deployments": (build_deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)},
         compares=True,
     ),
-    Situation("restorable", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ready=False)}),
+    Situation(
+        "restorable", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ready=False)}
+    ),
     Situation("restorable", Outcome.HOLD, {"records": {"v1": None}}, is_unknown=True),
     Situation(
         "human first",
@@ -118,7 +122,7 @@ SITUATIONS = (
 )
 
 
-def made(*situations: Situation) -> tuple[Facts, Policy]:
+def made(*situations: Situation) -> tuple[DecisionFacts, Policy]:
     facts, policy = BAD_RELEASE, BOOKSHOP
     for one in situations:
         facts = replace(facts, **one.facts, system=replace(facts.system, **one.system))
@@ -141,7 +145,7 @@ def test_each_alone(one: Situation) -> None:
     """Each situation is what it says, and nothing else is in its way."""
     facts, policy = made(one)
 
-    decision = evaluate(facts, policy, NOW + SECOND, NOW, "INC")
+    decision = evaluate_incident(facts, policy, NOW + SECOND, NOW, "INC")
 
     assert (decision.outcome, decision.reason.partition(":")[0]) == (one.leads_to, one.gate)
 
@@ -163,7 +167,7 @@ def test_each_two_that_disagree(expired: bool) -> None:
         expected = winner.leads_to
         if expired and expected is Outcome.HOLD:
             expected = Outcome.ESCALATE
-        decision = evaluate(*made(first, second), deadline, NOW, "INC")
+        decision = evaluate_incident(*made(first, second), deadline, NOW, "INC")
         if (decision.outcome, decision.reason.partition(":")[0]) != (expected, winner.gate):
             wrong.append((first.gate, second.gate, decision.outcome, decision.reason))
 
@@ -178,4 +182,7 @@ def test_what_cannot_be_read_never_acts(field: str) -> None:
         facts, policy = made(one)
         unread = replace(facts, **{field: None})
 
-        assert evaluate(unread, policy, NOW + SECOND, NOW, "INC").outcome is not Outcome.ROLLBACK
+        assert (
+            evaluate_incident(unread, policy, NOW + SECOND, NOW, "INC").outcome
+            is not Outcome.ROLLBACK
+        )

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from shared.domain.decision.gate_evaluation import evaluate
+from shared.domain.decision.gate_evaluation import evaluate_incident
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from tests.support.decision.gate_facts import NOW
 from tests.support.decision.gate_levels import (
@@ -21,14 +21,14 @@ from tests.support.decision.gate_levels import (
     SILENT,
     STOP,
     UNKNOWN,
-    Level,
+    GateLevel,
+    change_facts,
     changed_facts,
-    composed,
-    of_facts,
+    compose_levels,
 )
 
 
-def both(first: Level, second: Level) -> set[str]:
+def both(first: GateLevel, second: GateLevel) -> set[str]:
     """The answers of two gates where both situations are given, each as the other one leaves it."""
     levels = ((first, second), (second, first))
     return {f"{one.gate} {SETTLED.get((str(by), str(one)), one.answer)}" for one, by in levels}
@@ -60,11 +60,13 @@ def test_the_order_is_the_design_s() -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=str)
-def test_each_level_is_about_what_its_gate_reads(level: Level) -> None:
+def test_each_level_is_about_what_its_gate_reads(level: GateLevel) -> None:
     """Alone it makes its gate answer so, by facts that this gate looks at."""
-    facts, policy = composed(level)
+    facts, policy = compose_levels(level)
 
-    found = {one.gate: one.answer for one in evaluate(facts, policy, NOW, NOW, "INC").answers}
+    found = {
+        one.gate: one.answer for one in evaluate_incident(facts, policy, NOW, NOW, "INC").answers
+    }
 
     assert found[level.gate] is level.answer
     assert changed_facts(facts) <= READS[level.gate]
@@ -73,11 +75,14 @@ def test_each_level_is_about_what_its_gate_reads(level: Level) -> None:
 def test_each_gate_is_barely_true_barely_false_and_unknown() -> None:
     """As far as it can be: what is silent makes no other gate unknown than those below."""
     answers = {gate: {one.answer for one in LEVELS if one.gate == gate} for gate in ORDER}
-    silent = [composed(), *(composed(Level("", "", PASS, of_facts(**one))) for one in SILENT)]
+    silent = [
+        compose_levels(),
+        *(compose_levels(GateLevel("", "", PASS, change_facts(**one))) for one in SILENT),
+    ]
     unsure = {
         one.gate
         for facts, policy in silent
-        for one in evaluate(facts, policy, NOW, NOW, "INC").answers
+        for one in evaluate_incident(facts, policy, NOW, NOW, "INC").answers
         if one.answer is UNKNOWN
     }
 
@@ -95,7 +100,7 @@ def test_each_two_gates_that_read_a_fact_in_common(pair: tuple[str, str], expire
     assert len(rows) >= 4
     for first, second in rows:
         for order in ((first, second), (second, first)):
-            decision = evaluate(*composed(*order), deadline, NOW, "INC")
+            decision = evaluate_incident(*compose_levels(*order), deadline, NOW, "INC")
 
             found = {f"{one.gate} {one.answer}" for one in decision.answers if one.gate in pair}
             decided = decision.outcome, decision.reason.partition(":")[0]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
@@ -21,28 +21,28 @@ from tests.support.decision.gate_facts import (
     SECOND,
     STABLE,
     WINDOW,
-    alert,
+    build_deployment,
+    build_inventory,
+    change_alert,
+    change_facts,
+    change_system,
     decide,
-    deployment,
-    facts,
-    inventory,
-    order,
-    system,
+    decide_order,
 )
 
 
 def served(revision: str, *, at: datetime = CHANGED_AT, pinned: bool = False) -> Inventory:
     """Everything serves one revision, by its name or because it is the newest."""
-    traffic = (TrafficTarget(revision if pinned else LATEST, 100),)
+    traffic = (TrafficTarget(revision if pinned else LATEST_REVISION, 100),)
     return {
         function: replace(found, service=replace(found.service, traffic=traffic))
-        for function, found in inventory(EVERYTHING, at).items()
+        for function, found in build_inventory(EVERYTHING, at).items()
     }
 
 
 def placed(name: str, status: DeploymentStatus, ago: timedelta, revision: str) -> Deployment:
     """A deployment in which everything serves one revision."""
-    known = deployment(name, status, ago)
+    known = build_deployment(name, status, ago)
     return replace(
         known,
         functions={
@@ -72,7 +72,7 @@ def test_traffic_that_somebody_moved(
     """What counts is when traffic moved, not when its revision was made; not known is unknown."""
     seen = tuple(placed("v2", DeploymentStatus.LIVE, ago, "new") for ago in records)
 
-    decision = decide(facts(inventory=MOVED, deployments=(*seen, STABLE)))
+    decision = decide(change_facts(inventory=MOVED, deployments=(*seen, STABLE)))
 
     assert (situation, decision.outcome) == (situation, outcome)
 
@@ -85,7 +85,7 @@ def test_traffic_that_was_moved_after_the_onset_is_no_cause() -> None:
         placed("v2", DeploymentStatus.LIVE, after, "other"),
     )
 
-    decision = decide(facts(inventory=MOVED, deployments=(*records, STABLE)))
+    decision = decide(change_facts(inventory=MOVED, deployments=(*records, STABLE)))
 
     assert decision.outcome is Outcome.ESCALATE
     assert decision.reason.startswith("cause: no change")
@@ -135,7 +135,7 @@ DAY = timedelta(days=1)
         ),
         (
             "a young baseline, and nothing before it",
-            (deployment("v1", DeploymentStatus.STABLE, HOUR),),
+            (build_deployment("v1", DeploymentStatus.STABLE, HOUR),),
             Outcome.ROLLBACK,
             "v1",
         ),
@@ -179,7 +179,7 @@ def test_where_to_go_back_to(
     situation: str, deployments: tuple[Deployment, ...], outcome: Outcome, target: str
 ) -> None:
     """The last stable one before the suspect; where another might be meant, a person is asked."""
-    decision = decide(facts(deployments=deployments))
+    decision = decide(change_facts(deployments=deployments))
 
     assert (situation, decision.outcome, decision.target) == (situation, outcome, target)
 
@@ -198,7 +198,7 @@ def test_an_alert_that_nothing_else_confirms(
     situation: str, still_open: bool | None, closed: bool, outcome: Outcome
 ) -> None:
     """Only CLOSED stops: an API that does not answer is no answer."""
-    quiet = replace(alert(still_open=still_open, closed=closed), requests=QUIET)
+    quiet = replace(change_alert(still_open=still_open, closed=closed), requests=QUIET)
 
     assert (situation, decide(quiet).outcome) == (situation, outcome)
     assert decide(replace(quiet, requests=BAD_RELEASE.requests)).outcome is Outcome.ROLLBACK
@@ -208,9 +208,9 @@ def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
     """What was changed after another function's trouble began may still explain its own."""
     late = replace(ALERT, function="getBook", started_at=CHANGED_AT)
     early = replace(ALERT, function="payOrder", started_at=CHANGED_AT - MINUTE)
-    given = facts(
+    given = change_facts(
         alerts=(early, late),
-        inventory=inventory({"getBook"}),
+        inventory=build_inventory({"getBook"}),
         requests={**QUIET, "getBook": ILL},
     )
 
@@ -230,18 +230,20 @@ def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
 )
 def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope: set[str]) -> None:
     """Automation leaves it out, and says so; an order is its person's own word."""
-    given = system(suspended={"getBook": until})
+    given = change_system(suspended={"getBook": until})
 
     decision = decide(given)
 
     assert (decision.outcome, set(decision.scope)) == (outcome, scope)
     assert set(decision.change.left) == EVERYTHING - scope
-    assert set(order(given).scope) == EVERYTHING
+    assert set(decide_order(given).scope) == EVERYTHING
 
 
 def test_all_that_fails_is_in_a_persons_hands() -> None:
     """Then nothing is done, and they are told what was prepared."""
-    given = replace(system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL})
+    given = replace(
+        change_system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL}
+    )
 
     decision = decide(given)
 

@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.diff import (
     ChangeKind,
     Difference,
     differences,
-    incomparable,
+    incomparable_parts,
 )
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.state import (
@@ -31,14 +31,14 @@ from shared.domain.deployments.inventory.state import (
     SecretVersion,
     SourceObject,
     WholeInventory,
-    configured,
-    settings,
+    build_configuration,
+    flatten_settings,
 )
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.support.fakes.runtime.clock import START
 
 LATER = START + timedelta(hours=1)
-CONFIGURATION = configured(
+CONFIGURATION = build_configuration(
     {"B": "1", "A": "2"}, iter([SecretUse("KEY", "PAYMENT", "3")]), account="run@shop"
 )
 REVISION = RevisionState(START, "image@sha256:1", CONFIGURATION)
@@ -50,7 +50,7 @@ FUNCTION = FunctionState(
     SourceObject("sources", "pay.zip", 7),
     CONFIGURATION,
     "projects/p/locations/r/services/pay",
-    (TrafficTarget(LATEST, 100),),
+    (TrafficTarget(LATEST_REVISION, 100),),
     {"pay-00001": REVISION},
     definition={"labels": {"a": "b"}},
 )
@@ -170,7 +170,7 @@ def test_what_could_not_be_looked_at(part: InventoryPart) -> None:
 
     for recorded, live in ((WHOLE, unknown), (unknown, WHOLE), (unknown, unknown)):
         assert differences(recorded, live) == ()
-        assert incomparable(recorded, live) == (part,)
+        assert incomparable_parts(recorded, live) == (part,)
 
 
 def test_what_is_the_same() -> None:
@@ -179,7 +179,7 @@ def test_what_is_the_same() -> None:
 
     assert again == WHOLE
     assert differences(WHOLE, again) == ()
-    assert incomparable(WHOLE, again) == ()
+    assert incomparable_parts(WHOLE, again) == ()
     assert set(InventoryPart) == set(WholeInventory.__struct_fields__)
 
 
@@ -200,12 +200,12 @@ def test_every_difference_in_order() -> None:
 
 def test_values_of_variables_leave_no_trace() -> None:
     """A configuration holds names, and one hash that tells values apart."""
-    other = configured({"A": "2", "B": "changed"}, iter(()), account="run@shop")
+    other = build_configuration({"A": "2", "B": "changed"}, iter(()), account="run@shop")
 
     assert CONFIGURATION.variables == other.variables == ("A", "B")
     assert CONFIGURATION.variables_hash != other.variables_hash
     assert "changed" not in repr(other)
-    assert configured({}, iter(())) == Configuration()
+    assert build_configuration({}, iter(())) == Configuration()
 
 
 def test_settings_by_their_paths() -> None:
@@ -222,7 +222,7 @@ def test_settings_by_their_paths() -> None:
         "blockingFunctions": {},
     }
 
-    assert settings(config) == {
+    assert flatten_settings(config) == {
         "signIn.email.enabled": True,
         "signIn.email.passwordRequired": False,
         "signIn.hashConfig.algorithm": "SCRYPT",

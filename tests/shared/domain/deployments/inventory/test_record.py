@@ -13,14 +13,14 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus, p
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.record import (
-    Stock,
+    InventoryRecord,
     decode,
     encode,
-    filled,
-    old_secrets,
-    packed,
+    fill_unknown_parts,
+    outdated_secrets,
+    pack_inventory,
     unknown_parts,
-    unpacked,
+    unpack_inventory,
 )
 from shared.domain.deployments.inventory.state import (
     FunctionState,
@@ -30,9 +30,9 @@ from shared.domain.deployments.inventory.state import (
     SecretVersion,
     SourceObject,
     WholeInventory,
-    configured,
+    build_configuration,
 )
-from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.support.fakes.firestore.values import DOCUMENT_LIMIT_BYTES
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -47,7 +47,9 @@ def function(number: int) -> FunctionState:
     service = f"projects/shop-production/locations/europe-west1/services/{name.lower()}"
     secrets = iter([SecretUse(f"KEY_{n}", f"PAYMENT_KEY_{n}", f"{number % 50}") for n in range(5)])
     variables = {f"VARIABLE_{n}": f"{number} {n}" for n in range(15)}
-    configuration = configured(variables, secrets, account="runtime@shop.iam.gserviceaccount.com")
+    configuration = build_configuration(
+        variables, secrets, account="runtime@shop.iam.gserviceaccount.com"
+    )
     image = f"europe-west1-docker.pkg.dev/shop/gcf-artifacts/{name}@sha256:{digest(name)}"
     revision = f"{name.lower()}-{number:05d}-abc"
     values = SourceObject("shop-rollback-values", f"shop/{name}/{digest(image)}.json", number**5)
@@ -61,7 +63,7 @@ def function(number: int) -> FunctionState:
         ),
         replace(configuration, values=values),
         service,
-        (TrafficTarget(LATEST, 100),),
+        (TrafficTarget(LATEST_REVISION, 100),),
         {revision: RevisionState(START + timedelta(seconds=number), image, configuration)},
         revision,
         definition(name, number),
@@ -122,18 +124,20 @@ def test_a_thousand_functions_fit_into_a_document() -> None:
         changes=changes,
         untested=tuple(LARGE.functions),
     )
-    stock = Stock("shop", START, START, LARGE, wrote=dict.fromkeys(LARGE.functions, "INC-r2"))
+    stock = InventoryRecord(
+        "shop", START, START, LARGE, wrote=dict.fromkeys(LARGE.functions, "INC-r2")
+    )
 
-    for fields in (encode(stock), fields_of(deployment), {"live": packed(LARGE)}):
+    for fields in (encode(stock), fields_of(deployment), {"live": pack_inventory(LARGE)}):
         assert len(msgspec.msgpack.encode(fields)) < DOCUMENT_LIMIT_BYTES
 
 
 def test_a_stock_is_kept_and_read_again() -> None:
     """It is what it was; values are in it as names and hashes alone."""
-    stock = Stock("shop", START, START, LARGE, (InventoryPart.SITES,), "v2", {"a": "r"})
+    stock = InventoryRecord("shop", START, START, LARGE, (InventoryPart.SITES,), "v2", {"a": "r"})
 
     assert decode(encode(stock)) == stock
-    assert unpacked(packed(LARGE)) == LARGE
+    assert unpack_inventory(pack_inventory(LARGE)) == LARGE
     assert encode(stock)["id"] == "shop"
 
 
@@ -158,11 +162,11 @@ def test_secrets_that_nobody_renews(
     secrets: dict[str, SecretVersion] | None, old: tuple[str, ...]
 ) -> None:
     """A secret in use is old when its newest enabled version is; what is unknown is not."""
-    configuration = configured({}, iter([SecretUse("KEY", "PAY", "latest")]))
+    configuration = build_configuration({}, iter([SecretUse("KEY", "PAY", "latest")]))
     one = FunctionState("pay", Generation.SECOND, configuration=configuration)
     live = WholeInventory(functions={"pay": one}, secrets=secrets)
 
-    assert old_secrets(live, BOOKSHOP, START) == old
+    assert outdated_secrets(live, BOOKSHOP, START) == old
 
 
 @pytest.mark.parametrize("before", [None, {"PAY/1": SecretVersion("ENABLED", START)}])
@@ -171,5 +175,5 @@ def test_a_part_without_an_answer_is_as_it_was(before: dict[str, SecretVersion] 
     live = WholeInventory(functions={}, secrets=None)
 
     assert InventoryPart.SECRETS in unknown_parts(live)
-    assert filled(live, WholeInventory(secrets=before)).secrets == before
-    assert filled(live, LARGE).functions == {}
+    assert fill_unknown_parts(live, WholeInventory(secrets=before)).secrets == before
+    assert fill_unknown_parts(live, LARGE).functions == {}

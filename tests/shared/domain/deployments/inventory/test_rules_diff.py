@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.deployments.inventory.rules_diff import MOST_LINES, difference, touched
+from shared.domain.deployments.inventory.rules_diff import MAX_DIFF_LINES, difference, touched_paths
 from shared.domain.deployments.inventory.state import RulesFile
 
 RULES = """rules_version = '2';
@@ -40,7 +40,7 @@ def test_a_line_that_differs(line: str, other: str, paths: list[str]) -> None:
     now = (RulesFile("rules", RULES),)
     then = (RulesFile("rules", RULES.replace(line, other)),)
 
-    found = touched(now, then)
+    found = touched_paths(now, then)
 
     assert [path for path in found if path in paths] == paths
     assert set(found) <= {*paths, "/orders/{id}/lines/{line}", "/carts/{id}/lines/{line}", "/"}
@@ -50,7 +50,7 @@ def test_the_same_rules() -> None:
     """They touch nothing and show nothing."""
     same = (RulesFile("rules", RULES),)
 
-    assert touched(same, same) == difference(same, same) == []
+    assert touched_paths(same, same) == difference(same, same) == []
 
 
 def test_rules_that_are_all_different() -> None:
@@ -59,5 +59,5 @@ def test_rules_that_are_all_different() -> None:
 
     shown = difference(now, ())
 
-    assert len(shown) == MOST_LINES + 1
+    assert len(shown) == MAX_DIFF_LINES + 1
     assert shown[-1].endswith("lines more")

@@ -4,18 +4,18 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.deployments.inventory.traffic import (
-    LATEST,
+    LATEST_REVISION,
     Service,
     Traffic,
     TrafficPosition,
     TrafficTarget,
-    moved_to,
-    shares,
-    standing,
+    apply_shares,
+    traffic_position,
+    traffic_shares,
 )
 
 T = TrafficTarget
-ORIGIN = (T(LATEST, 100),)
+ORIGIN = (T(LATEST_REVISION, 100),)
 GOAL = (T("old", 100),)
 SERVICE = Service("s", "etag", "new", "new", ORIGIN, (T("new", 100),), False, True)
 ARRIVED = replace(SERVICE, traffic=GOAL, serving=GOAL)
@@ -24,11 +24,15 @@ ARRIVED = replace(SERVICE, traffic=GOAL, serving=GOAL)
 @pytest.mark.parametrize(
     ("before", "goal", "after"),
     [
-        ((T(LATEST, 100),), {"old": 100}, (T("old", 100),)),
+        ((T(LATEST_REVISION, 100),), {"old": 100}, (T("old", 100),)),
         ((T("new", 100),), {"old": 100}, (T("old", 100),)),
         ((T("new", 90), T("old", 10)), {"old": 100}, (T("old", 100),)),
-        ((T(LATEST, 100, "next"),), {"old": 100}, (T(LATEST, 0, "next"), T("old", 100))),
-        ((T(LATEST, 100), T("old", 0, "blue")), {"old": 100}, (T("old", 100, "blue"),)),
+        (
+            (T(LATEST_REVISION, 100, "next"),),
+            {"old": 100},
+            (T(LATEST_REVISION, 0, "next"), T("old", 100)),
+        ),
+        ((T(LATEST_REVISION, 100), T("old", 0, "blue")), {"old": 100}, (T("old", 100, "blue"),)),
         (
             (T("new", 100), T("a", 0, "one"), T("b", 0, "two")),
             {"a": 50, "c": 50},
@@ -40,10 +44,10 @@ def test_only_percents_move_and_every_tag_stays(
     before: Traffic, goal: dict[str, int], after: Traffic
 ) -> None:
     """Replacing the list would drop its tags."""
-    moved = moved_to(before, goal)
+    moved = apply_shares(before, goal)
 
     assert moved == after
-    assert shares(moved, "new") == goal
+    assert traffic_shares(moved, "new") == goal
     assert {one.tag for one in before} <= {one.tag for one in moved} | {""}
 
 
@@ -70,7 +74,7 @@ def test_only_percents_move_and_every_tag_stays(
         ),
         (
             "somebody tagged it",
-            replace(SERVICE, traffic=(T(LATEST, 100), T("new", 0, "x"))),
+            replace(SERVICE, traffic=(T(LATEST_REVISION, 100), T("new", 0, "x"))),
             TrafficPosition.ELSEWHERE,
         ),
         ("somebody is at it", replace(SERVICE, reconciling=True), TrafficPosition.ELSEWHERE),
@@ -90,7 +94,7 @@ def test_where_a_service_stands(
     situation: str, service: Service, expected: TrafficPosition
 ) -> None:
     """Neither where the plan started nor where it goes: a person is there."""
-    assert (situation, standing(service, GOAL, ORIGIN, "new")) == (situation, expected)
+    assert (situation, traffic_position(service, GOAL, ORIGIN, "new")) == (situation, expected)
 
 
 def test_a_goal_that_has_lost_a_tag_is_not_reached() -> None:
@@ -98,4 +102,4 @@ def test_a_goal_that_has_lost_a_tag_is_not_reached() -> None:
     goal = (T("old", 100, "blue"),)
     service = replace(ARRIVED, traffic=GOAL)
 
-    assert standing(service, goal, ORIGIN, "new") is TrafficPosition.ELSEWHERE
+    assert traffic_position(service, goal, ORIGIN, "new") is TrafficPosition.ELSEWHERE

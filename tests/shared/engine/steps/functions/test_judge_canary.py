@@ -8,7 +8,7 @@ from shared.core.codec import encode
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepVerdict, step_context
-from shared.engine.steps.functions.judge_canary import KIND, CanaryGoal, JudgeCanary
+from shared.engine.steps.functions.judge_canary import KIND, CanaryGoal, JudgeCanaryStep
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 BASKET = "renderBasket"
@@ -24,7 +24,7 @@ def test_a_canary_whose_revision_is_not_ready() -> None:
     service = ports.world.inventory()[BASKET].service
     goal = CanaryGoal(service.name, {old: 100}, newest=service.latest_created)
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
-    judge = JudgeCanary(step_context(ports, BOOKSHOP.system))
+    judge = JudgeCanaryStep(step_context(ports, BOOKSHOP.system))
     ready = judge.look(step)
 
     ports.world.lose_image(BASKET)
@@ -40,6 +40,6 @@ def test_a_canary_whose_service_is_gone() -> None:
     goal = CanaryGoal("projects/p/locations/l/services/none", {"none-1": 100})
     step = Step("judge storefront", KIND, BASKET, goal=encode(goal))
 
-    look = JudgeCanary(step_context(ports, BOOKSHOP.system)).look(step)
+    look = JudgeCanaryStep(step_context(ports, BOOKSHOP.system)).look(step)
 
     assert look.verdict is StepVerdict.IMPOSSIBLE

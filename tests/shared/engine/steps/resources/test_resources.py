@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.state import (
     IndexField,
     RulesFile,
     RulesRelease,
-    fingerprint,
+    json_fingerprint,
 )
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepKind, StepVerdict, step_context
@@ -86,13 +86,13 @@ def test_a_look_at_hosting(
 
 
 def said(colour: str) -> str:
-    return fingerprint({"colour": colour})
+    return json_fingerprint({"colour": colour})
 
 
 PUBLISH = step(
     publish_remote_config.KIND,
     publish_remote_config.RemoteConfigGoal(
-        said("red"), publish_remote_config.packed('{"colour":"red"}')
+        said("red"), publish_remote_config.compress_template('{"colour":"red"}')
     ),
     publish_remote_config.RemoteConfigOrigin(said("blue")),
 )
@@ -195,8 +195,8 @@ def test_rules_are_set(enforce: Step, released: str, rulesets: dict[str, Any], m
 
 
 SETTINGS = (
-    set_auth_config.Setting("mfa.state", '"ON"', '"OFF"'),
-    set_auth_config.Setting("smsRegionConfig", None, '{"allowlistOnly":{"regions":["DE"]}}'),
+    set_auth_config.AuthSetting("mfa.state", '"ON"', '"OFF"'),
+    set_auth_config.AuthSetting("smsRegionConfig", None, '{"allowlistOnly":{"regions":["DE"]}}'),
 )
 CONFIGURE = step(set_auth_config.KIND, set_auth_config.AuthConfigGoal(SETTINGS))
 CALLING = step(set_auth_config.KIND, set_auth_config.AuthConfigGoal(SETTINGS[:1], ("check",)))
@@ -232,7 +232,7 @@ def test_identity_is_set() -> None:
     estate = FakeEstate()
     estate.configured = {"mfa.state": "OFF", **REGIONS, "authorizedDomains": ["a"]}
     configure = kind(estate, CONFIGURE.kind)
-    assert configure.look(CONFIGURE).token == set_auth_config.seen(SETTINGS)
+    assert configure.look(CONFIGURE).token == set_auth_config.describe_origin(SETTINGS)
 
     configure.set(CONFIGURE)
 
@@ -246,7 +246,7 @@ MAKE = step(create_index.KIND, CARTS)
 @pytest.mark.parametrize(
     ("state", "verdict", "token"),
     [
-        (None, StepVerdict.AT_ORIGIN, create_index.ABSENT),
+        (None, StepVerdict.AT_ORIGIN, create_index.ABSENT_INDEX),
         ("CREATING", StepVerdict.UNDER_WAY, ""),
         ("READY", StepVerdict.AT_GOAL, ""),
         ("NEEDS_REPAIR", StepVerdict.IMPOSSIBLE, ""),
