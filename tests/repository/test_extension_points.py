@@ -105,7 +105,7 @@ def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
         return PlanParts(replace(functions, reported=("the network stays",)))
 
-    # A scenario that the enum does not have, for whoever decodes its name.
+    # Decoding finds the name although the enum does not list it.
     by_name = classmethod(lambda cls, name: network if name == "network" else None)
     monkeypatch.setattr(ScenarioName, "_missing_", by_name)
     reach = Reach(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG}))
