@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -104,7 +105,7 @@ def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     def plan(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
         return PlanParts(replace(functions, reported=("the network stays",)))
 
-    # A scenario that the enum does not have, for whoever decodes its name.
+    # Decoding finds the name although the enum does not list it.
     by_name = classmethod(lambda cls, name: network if name == "network" else None)
     monkeypatch.setattr(ScenarioName, "_missing_", by_name)
     reach = ScenarioScope(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG}))
@@ -235,3 +236,28 @@ def test_registries_of_one_thing_have_the_same_names() -> None:
         == {*SCENARIO_SCOPES}
     )
     assert set(CHECKS) <= set(Policy.__struct_fields__)
+
+
+KINDS = (
+    *("product", "scenario", "step", "gate", "signal", "channel", "command", "trigger"),
+    "policy key",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_of_each_list_exist(kind: str) -> None:
+    """CONTRIBUTING.md says which files to change; NAME stands for the module that is added."""
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition(f"\n### Add a {kind}\n")[2]
+    quoted = re.findall(r"`([\w./{},-]+/[\w./{},-]*|main\.py)`", re.split(r"\n##", text)[0])
+    files = [path for one in quoted for path in spelled_out(one)]
+
+    assert len(files) >= 4
+    assert [path for path in files if not (ROOT / path).exists()] == []
+
+
+def spelled_out(path: str) -> list[str]:
+    """Return each path that `{a,b}` stands for, up to the folder of a module to be added."""
+    path = path.removesuffix("NAME.py")
+    before, brace, rest = path.partition("{")
+    names, _, after = rest.partition("}")
+    return [f"{before}{name}{after}" for name in names.split(",")] if brace else [path]

@@ -50,5 +50,5 @@ SIGNALS: dict[str, SignalKind] = {
 
 
 def has_source(signal: str, source: SignalSource) -> bool:
-    """Return whether a signal shows there."""
+    """Return whether the condition of a signal shows in a source."""
     return signal in SIGNALS and SIGNALS[signal].source is source

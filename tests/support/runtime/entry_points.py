@@ -15,14 +15,8 @@ from shared.core import topics
 from shared.domain.policy.model import Policy
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
-ENTRY_POINTS = {
-    "on_alert": topics.ALERTS,
-    "on_command": topics.OVERRIDE,
-    "on_clock": topics.CLOCK,
-    "on_deployment": topics.DEPLOYMENTS,
-    "on_work": topics.WORK,
-    "on_notice": topics.NOTICES,
-}
+ENTRY_POINTS = {name: several[-1] for name, several in topics.ENTRY_POINTS.items()}
+"""One topic of each entry point; of commands, the one that takes them without a token."""
 APP = flask.Flask("posting")
 
 
