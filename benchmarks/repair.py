@@ -24,7 +24,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.adapters.gcp.firestore.values import write_fields
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair.repair_plan import (
     KIND,
     DocumentOutcome,
     DocumentSelection,

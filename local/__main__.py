@@ -21,7 +21,7 @@ from local.faults.plan import BadPlan
 from local.installation.responder_processes import HOST, NotListening, Responders
 from local.services.firestore import Concurrency
 from shared.core.errors import BadConfiguration
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files import loader
 
 _PROJECT_ID_PATTERN = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")

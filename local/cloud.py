@@ -29,11 +29,11 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 from local.application import Application, names
 from local.application.applications import ApplicationRegistry
 from local.application.builds import ArchiveNotFound
-from local.application.records import DocumentTraffic
+from local.application.document_traffic import DocumentTraffic
 from local.application.service import Archive
 from local.application.sources import Sources, read_release
+from local.control.application_control import ApplicationControl
 from local.control.front_door import FrontDoor
-from local.control.scenes import ApplicationControl
 from local.control.service import ControlPlane
 from local.core import rest
 from local.core.clock import CloudClock
@@ -44,9 +44,8 @@ from local.core.rest import RestServer
 from local.faults.injection import Injector
 from local.faults.plan import FaultPlan
 from local.faults.points import FaultPoints
-from local.installation import provisions, schedule, state_database
+from local.installation import provisioning, schedule, state_database
 from local.installation.schedule import Heartbeat
-from local.resources import SystemResources
 from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.services.functions.deployments import QUOTA_METRIC, Deployments
 from local.services.functions.service import Functions
@@ -66,8 +65,9 @@ from local.services.run.operations import RunOperations
 from local.services.service_usage import service
 from local.services.storage import CALLS, Buckets, StorageServer
 from local.services.storage import StorageService as Storage
-from local.services.storage.refusals import Refusal
-from shared.domain.policy.model import Policy
+from local.services.storage.errors import Refusal
+from local.system_resources import SystemResources
+from shared.domain.policy.system_policy import Policy
 
 ADDRESS_NAMES = (
     "firestore",
@@ -155,9 +155,9 @@ class Cloud:
             cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
-            provisions.create_topics(cloud.pubsub, cloud.projects, policies)
-            provisions.create_buckets(cloud.buckets, cloud.home, policies)
-            provisions.create_probe_accounts(
+            provisioning.create_topics(cloud.pubsub, cloud.projects, policies)
+            provisioning.create_buckets(cloud.buckets, cloud.home, policies)
+            provisioning.create_probe_accounts(
                 cloud.surroundings, cloud.identity, cloud.home, policies
             )
             state_database.install_expiry(firestore.expiry, cloud.home)
@@ -192,7 +192,7 @@ class Cloud:
     def publish(self, topic: str, data: bytes) -> None:
         """Publish from inside: no fault is asked, and it is done when this returns."""
         message = pubsub_types.PublishRequest.pb()(topic=topic, messages=[{"data": data}])
-        self.pubsub.publisher.Publish(message, provisions.NO_CALL_CONTEXT)
+        self.pubsub.publisher.Publish(message, provisioning.NO_CALL_CONTEXT)
 
     def stop(self) -> None:
         """Return when nothing runs or listens any more and everything kept is on disk."""

@@ -3,7 +3,7 @@
 
 locals {
   # What holds where a policy file does not say: the embedded cloud's rules (local/services/monitoring) and
-  # the code's defaults (shared/domain/policy/model.py), compared by a test.
+  # the code's defaults (shared/domain/policy/system_policy.py), compared by a test.
   signal_defaults = {
     frontend_unavailable    = { threshold = 2, duration = "1m" }
     function_failure_rate   = { threshold = 0.5, duration = "2m" }

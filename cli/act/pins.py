@@ -15,7 +15,7 @@ from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from responders.support.command_handler import CommandRequest
 from shared.core.errors import Refused
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins as held
 from shared.domain.rollback.pins import Pin
 

@@ -26,8 +26,8 @@ from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps
 

@@ -21,9 +21,9 @@ from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
 from cli.support.output import AsJson, print_json, printable
 from cli.support.publishing import CommandReply, send
 from shared.domain.audit import system_chain
-from shared.domain.audit.narrative import AuditLine
+from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.state.audit_reader import AuditReader
 
 audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)

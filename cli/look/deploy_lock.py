@@ -9,9 +9,9 @@ import typer
 
 from cli.support.context import NO, Operations, operations, seconds
 from cli.support.output import AsJson, print_json, say
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
-from shared.domain.system import active_freeze
+from shared.domain.system_record import active_freeze
 
 LOOK_EVERY_SECONDS = 10.0
 

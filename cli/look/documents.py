@@ -10,8 +10,8 @@ from cli.support.publishing import Incident
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode
-from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import DocumentDecision, describe_document_change
+from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change
 from shared.domain.incidents.incident import rollback_id
 
 
@@ -36,7 +36,7 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
 def _each(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
     for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(plan.preview_path(rollback_id(name, number)))
+        place = ours.wiring.store.get(repair_plan.preview_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(

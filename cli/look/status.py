@@ -12,7 +12,7 @@ from shared.domain.data.backups import database_copy
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import Freeze, Pause, pause_state
+from shared.domain.system_record import Freeze, Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
 
 

@@ -15,7 +15,7 @@ from cli.support.context import UNUSABLE, leaving
 from cli.support.output import AlreadyJson
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from shared.state import envelope

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from shared.core.errors import BadConfiguration
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
 
 

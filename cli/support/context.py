@@ -25,7 +25,7 @@ from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.redaction import redact_secrets
 from shared.core.text import suggest_names
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
 from shared.state.reader import StateReader
 from shared.wiring.operations import Wiring

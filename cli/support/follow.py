@@ -17,8 +17,8 @@ from cli.support.output import STYLES, at, console, lasting, printable, say
 from cli.support.response import response_lines, show_choices
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.response import ResponseStatus
-from shared.domain.policy.model import Policy
+from shared.domain.incidents.response_status import ResponseStatus
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.state.system_status import read_forecast, read_response_status

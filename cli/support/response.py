@@ -7,7 +7,7 @@ from datetime import datetime
 from cli.support.output import at, lasting, say
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.incidents.response import ResponseStatus
+from shared.domain.incidents.response_status import ResponseStatus
 from shared.domain.rollback.rollback import Rollback
 
 

@@ -22,7 +22,7 @@ from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE
 
 NOT_YET = "the data have not been looked through yet"

@@ -5,8 +5,8 @@ Nothing in it runs: what has happened by now is computed from the clock whenever
 """
 
 from local.application.application import Application
+from local.application.host_router import WebAnswer
 from local.application.parts import Part
 from local.application.service import DocumentEventFilter, FailureStep
-from local.application.web import WebAnswer
 
 __all__ = ["Application", "DocumentEventFilter", "FailureStep", "Part", "WebAnswer"]

@@ -15,6 +15,7 @@ from local.application import dependencies, names
 from local.application.builds import Builds
 from local.application.dependencies import Callees
 from local.application.event_deliveries import EventDeliveries, EventDelivery
+from local.application.host_router import HostRouter, WebAnswer
 from local.application.latency import Mix, draw_latency
 from local.application.parts import FIRST_RELEASE, Part, Parts
 from local.application.requests import (
@@ -39,11 +40,10 @@ from local.application.service import (
     record_routing,
     settle_service,
 )
-from local.application.web import HostRouter, WebAnswer
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from shared.core.codec import from_msgpack
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 INITIAL_AGE = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from local.application.service import Period, TrafficFlow
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 Callees = tuple[tuple[str, ...], ...]
 """What one request calls: one function, or part, of each tuple, all of it equally often."""

@@ -13,7 +13,7 @@ from local.application.application import Application
 from local.application.service import ApplicationService, ServiceRevision
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import Preconditions
-from local.services.storage.refusals import Refusal
+from local.services.storage.errors import Refusal
 from local.services.storage.values import StoredObject
 from shared.core.codec import from_json
 

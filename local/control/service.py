@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from local.control.application_control import ApplicationControl
 from local.control.requests import BadRequest, decode_request
-from local.control.scenes import ApplicationControl
 from local.core.clock import CloudClock
 from local.faults import plan
 from local.faults.injection import Injector
@@ -58,9 +58,9 @@ class ControlPlane:
     POST    /_cloud/identity     an `Account`: a person is made or replaced; `{"uid"}`
     ======  ==================  ===========================================================
 
-    All bodies are JSON; `local.control.scenes` and `local.services.identity` have the shapes. 400
-    and `{"error", "faults"}` for a request that cannot be, with every fault that was found; 404 for
-    another path.
+    All bodies are JSON; `local.control.application_control` and `local.services.identity` have the
+    shapes. 400 and `{"error", "faults"}` for a request that cannot be, with every fault that was
+    found; 404 for another path.
     """
 
     def __init__(

@@ -25,16 +25,16 @@ import yaml
 from rich.console import Console
 
 from local.demo import story
+from local.demo.act import Scene
 from local.demo.acts import backup_day, repair
 from local.demo.acts.headings import Heading
 from local.demo.evidence import Evidence
-from local.demo.scene import Scene
 from local.demo.screen import Screen
 from local.demo.staging.faults import RollbackFault
 from local.demo.staging.processes import DemoFailed, DemoStage
 from local.installation.responder_processes import NotListening
 from shared.core.errors import BadConfiguration, RollbackError
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.policy_files import loader
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"

@@ -19,21 +19,21 @@ from msgspec import Struct
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
 from shared.domain.audit.verification import ChainFinding
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.build_config import derive_recipe
+from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, PublicState
 from shared.domain.notices.notice import Notice
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page_html import PAGE, system_folder
 from shared.domain.rollback.drill import Drill
 from shared.domain.rollback.plan import Step
@@ -41,7 +41,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import RouterRequests
-from shared.domain.system import ALL_SYSTEMS, System
+from shared.domain.system_record import ALL_SYSTEMS, System
 from shared.state.audit_reader import AuditReader
 from shared.wiring.operations import Wiring
 

@@ -16,12 +16,12 @@ from local.demo.staging.irrelevant_messages import IrrelevantMessages
 from shared.domain.decision.facts import live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
 from shared.domain.deployments.inventory.diff import differences, incomparable_parts
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus
 from shared.domain.notices.notice import NoticeStatus
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.serve_revision import KIND as SERVE

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from local.demo.act import Scene
 from local.demo.acts.bad_release import BadReleaseAct
 from local.demo.acts.monitoring import MonitoringAct
 from local.demo.acts.outcome import OutcomeAct
 from local.demo.acts.response import ResponseAct
 from local.demo.acts.scheduled_rollback import ScheduledRollbackAct
 from local.demo.invariants import StateBefore
-from local.demo.scene import Scene
 from local.demo.staging import irrelevant_messages
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from local.control.proxy import build_proxy_environment, remove_proxy_variables
 from local.installation import push_subscriptions
-from local.installation.provisions import (
+from local.installation.provisioning import (
     audit_bucket,
     console_account,
     quarantine_bucket,

@@ -12,18 +12,18 @@ from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import worse_severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
 

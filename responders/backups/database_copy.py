@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.backups.job_step import ACTOR, JobStep
+from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
 from responders.support.parallel_calls import call_one
 from responders.support.stop_switches import is_change_blocked
@@ -29,8 +29,8 @@ from shared.domain.data.backups.filled_database import FillStatus, mark_failed, 
 from shared.domain.data.backups.restore_point import RestoreSource
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.notices.notice import Notice, create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 

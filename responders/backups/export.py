@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.backups.job_step import ACTOR, RecordStep
+from responders.backups.database_fill_step import ACTOR, RecordStep
 from responders.support.parallel_calls import call_all, call_one, require_answer
 from shared.core import log
 from shared.core.codec import decode, encode
@@ -19,13 +19,13 @@ from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import export as backing
+from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.domain.data.backups.export import Backup, ExportStatus
-from shared.domain.data.backups.values import ObjectMetadata
-from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.notices.notice import create_notices
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 EXPORT_TIME_LIMIT_SECONDS: Final = 15.0

@@ -25,8 +25,8 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups import export
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.notices.notice import create_notices, notice_writes
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue

@@ -18,8 +18,8 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import managed_backups
 from shared.domain.data.backups.managed_backups import ManagedBackupStatus
 from shared.domain.notices.notice import Notice, create_notices, notice_writes
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import publish_notices
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from responders.backups.job_step import ACTOR, JobStep
+from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
 from responders.support.parallel_calls import call_one
 from shared.core import log
@@ -25,9 +25,9 @@ from shared.domain.data.document import is_same_value
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 

@@ -20,8 +20,8 @@ from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialK
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.envelope import PubSubMessage
 

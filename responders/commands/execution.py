@@ -20,9 +20,9 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command, CommandRecord
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy.model import Mode, Policy
+from shared.domain.policy.system_policy import Mode, Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 from shared.state.envelope import PubSubMessage
 

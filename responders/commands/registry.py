@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from responders.backups import copy_command
-from responders.commands.incident import answers, breach, legal_hold, root_cause
+from responders.commands.incident import breach, legal_hold, responder_actions, root_cause
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
@@ -22,7 +22,7 @@ from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB, 
 from responders.support.command_handler import CommandHandler
 from shared.core.store import Document
 from shared.domain.commands.command import CommandRecord
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 Continuation = Callable[[Ports, Policy, Document, CommandRecord], None]
@@ -49,11 +49,11 @@ COMMANDS: dict[str, RegisteredCommand] = {
     ),
     "unplan": RegisteredCommand(schedule.cancel_scheduled_rollbacks),
     "cancel": RegisteredCommand(rollback.cancel),
-    "approve": RegisteredCommand(answers.approve),
-    "reject": RegisteredCommand(answers.reject),
-    "ack": RegisteredCommand(answers.ack),
-    "accept": RegisteredCommand(answers.accept),
-    "publish": RegisteredCommand(answers.publish),
+    "approve": RegisteredCommand(responder_actions.approve),
+    "reject": RegisteredCommand(responder_actions.reject),
+    "ack": RegisteredCommand(responder_actions.ack),
+    "accept": RegisteredCommand(responder_actions.accept),
+    "publish": RegisteredCommand(responder_actions.publish),
     "root-cause": RegisteredCommand(root_cause.record_root_cause),
     "hold": RegisteredCommand(legal_hold.hold, legal_hold.continue_legal_hold),
     "release": RegisteredCommand(legal_hold.release, legal_hold.continue_legal_hold),

@@ -11,14 +11,14 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft, prepare_commit
 
 STOPPING_VERBS = frozenset({"cancel", "reject"})

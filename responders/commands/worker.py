@@ -17,7 +17,7 @@ from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 

@@ -15,7 +15,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands import console_operator
 from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.ports.groups import Ports

@@ -9,10 +9,10 @@ from typing import Any
 from responders.console.plan_progress import group_steps_into_batches
 from shared.core.errors import Rejected
 from shared.domain.audit import system_chain
-from shared.domain.decision import history
+from shared.domain.decision import recorded_decision
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.console_http import ConsoleRequest
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_incident
@@ -20,7 +20,7 @@ from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
-from shared.domain.system import ALL_SYSTEMS, pause_state
+from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
@@ -192,13 +192,15 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def plan_to_approve(self, incident: Incident) -> tuple[str, history.RecordedDecision | None]:
+    def plan_to_approve(
+        self, incident: Incident
+    ) -> tuple[str, recorded_decision.RecordedDecision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
             return "", None
         question = every[-1].question
-        decision = history.newest_decision(self._reading.trail(every[-1].id))
+        decision = recorded_decision.newest_decision(self._reading.trail(every[-1].id))
         return (question.plan.fingerprint if question else ""), decision
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
@@ -212,9 +214,10 @@ class ConsolePages:
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
 
-    def _decisions(self, every: list[Rollback]) -> dict[str, history.RecordedDecision]:
+    def _decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
         """The newest of each rollback that has one, the newest rollback first."""
         found = {
-            one.id: history.newest_decision(self._reading.trail(one.id)) for one in reversed(every)
+            one.id: recorded_decision.newest_decision(self._reading.trail(one.id))
+            for one in reversed(every)
         }
         return {name: one for name, one in found.items() if one is not None}

@@ -11,7 +11,7 @@ from shared.core.errors import Moved
 from shared.core.store import Document, conditional_write
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 

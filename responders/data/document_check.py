@@ -30,7 +30,7 @@ from shared.domain.data.integrity.validator import (
     ObservedReferences,
     Validator,
 )
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 DOCUMENTS_PER_CHUNK = 500

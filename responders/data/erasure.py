@@ -25,10 +25,10 @@ from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, ErasureProgress
-from shared.domain.data.repair.plan import WHOLE_DATABASE
+from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.erasure_rules import ErasureRules, Place
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.engine.steps.documents.batched import consume_until
 from shared.ports.groups import Ports
 

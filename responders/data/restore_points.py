@@ -7,11 +7,11 @@ from typing import Any
 
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core.errors import Rejected
+from shared.domain.data.backups.backup_records import Database
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
-from shared.domain.data.backups.values import Database
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 

@@ -16,7 +16,7 @@ from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
@@ -31,22 +31,22 @@ from shared.domain.deployments.deployment import (
     DeploymentStatus,
     rollback_targets,
 )
-from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.diff import Difference, differences
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import (
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.inventory.inventory_record import (
     InventoryRecord,
     fill_unknown_parts,
     filter_protected,
     outdated_secrets,
     unknown_parts,
 )
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObservation
 from shared.domain.deployments.source_copies import carry_over_copies
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
 

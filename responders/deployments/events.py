@@ -11,7 +11,7 @@ from shared.core.codec import decode
 from shared.core.store import Document
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.record import InventoryRecord
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.severity import Severity

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from shared.core.codec import from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.state import work_queue
 from shared.state.work_queue import WorkItem
 

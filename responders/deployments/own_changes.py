@@ -12,7 +12,7 @@ from shared.core.codec import decode
 from shared.core.store import Store
 from shared.domain.deployments.change_attribution import OwnWrite
 from shared.domain.deployments.inventory.diff import Difference
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.engine.engine import load_steps

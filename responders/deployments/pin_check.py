@@ -16,11 +16,11 @@ from shared.core import text as shortened
 from shared.core.codec import encode
 from shared.core.store import Store, Write, conditional_write
 from shared.domain.audit.chain import Event, create_event
-from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice, create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
 

@@ -25,7 +25,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
@@ -38,9 +38,9 @@ from shared.domain.deployments.deployment import (
     rollback_targets,
 )
 from shared.domain.deployments.images import images_of, repositories
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.record import filter_protected
-from shared.domain.deployments.inventory.state import WholeInventory, accounts_of
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
+from shared.domain.deployments.inventory.inventory_record import filter_protected
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
 from shared.domain.deployments.stability import (
@@ -49,8 +49,8 @@ from shared.domain.deployments.stability import (
     stability_period_start,
 )
 from shared.domain.notices.notice import Notice, create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import RouterRequests, sum_requests
 from shared.ports.groups import Ports
 from shared.ports.resources import Hosting, Rules

@@ -19,16 +19,20 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    SourceObject,
+    WholeInventory,
+)
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.restorability import find_rebuild_faults
 from shared.domain.deployments.source_copies import (
     carry_over_copies,
     is_missing_source_copy,
     is_missing_values,
 )
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 

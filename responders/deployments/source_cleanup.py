@@ -11,9 +11,9 @@ from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.source_copies import stored_object_names
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
 from shared.ports.groups import Ports

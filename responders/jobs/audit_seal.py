@@ -8,8 +8,8 @@ from datetime import datetime
 from shared.core.errors import Moved
 from shared.core.store import Query
 from shared.domain.audit import system_chain
-from shared.domain.policy.model import Policy
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.policy.system_policy import Policy
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 
 MAX_EVENTS_PER_COMMIT = 200

@@ -24,10 +24,10 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
-from shared.domain.data.repair.plan import SelectionKind
+from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.notices.notice import Notice, create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 from shared.state.work_queue import commit_with_notices

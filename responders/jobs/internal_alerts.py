@@ -16,7 +16,7 @@ from shared.core.store import Create, Update
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert, create_alert
 from shared.ports.groups import Ports

@@ -11,7 +11,7 @@ from shared.core.store import Create, Query, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import monthly_stats
 from shared.domain.reports.monthly_stats import TALLY_DELAY, TALLY_SEARCH_WINDOW, IncidentTally
 from shared.domain.retention import RECORD_RETENTION

@@ -14,8 +14,8 @@ from shared.core.store import Create
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.notices.notice import create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import pins
 from shared.ports.groups import Ports

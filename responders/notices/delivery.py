@@ -34,7 +34,7 @@ from shared.domain.notices.notice import (
 )
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.policy.channels import Channel
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue

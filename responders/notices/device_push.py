@@ -32,8 +32,8 @@ from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.documents import Documents
 from shared.ports.groups import Ports
 

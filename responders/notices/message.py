@@ -13,7 +13,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import notice_text
 from shared.domain.presentation.notice_text import NoticeContext
 from shared.ports.groups import Ports

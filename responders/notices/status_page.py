@@ -11,7 +11,7 @@ from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import (
     OBJECT_NAMES,

@@ -15,7 +15,7 @@ from responders.rollback.joined_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
@@ -32,12 +32,12 @@ from shared.domain.notices.notice import (
     create_notices,
     notice_writes,
 )
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity, worse_severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.lease import CommitDraft, LeasedRollback
 from shared.ports.groups import Ports
 from shared.state import work_queue

@@ -12,13 +12,13 @@ from responders.rollback import derived_data, outcome_summary
 from responders.rollback.case import Case, Transition
 from responders.rollback.joined_alerts import alerts_answered_by_scenario, unjudged_alerts
 from responders.rollback.pins import build_pin_writes
-from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import restore
 

@@ -15,7 +15,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import collection_of
 from shared.domain.data.repair.quarantine import JournalEntry
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction
 from shared.state import repair_journal
 

@@ -15,8 +15,8 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
-from shared.domain.data.repair.plan import RepairPosition
-from shared.domain.policy.model import Policy
+from shared.domain.data.repair.repair_plan import RepairPosition
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.engine import Engine, StopReason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.system_policy import Mode, Policy, ScenarioName, Signal
 from shared.domain.signals.alert import Alert
 
 

@@ -23,9 +23,13 @@ from shared.domain.notices.notice import (
     create_notices,
     create_scheduled_notices,
 )
-from shared.domain.policy.model import Policy
-from shared.domain.reports import filing
-from shared.domain.reports.filing import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport
+from shared.domain.policy.system_policy import Policy
+from shared.domain.reports import filed_report
+from shared.domain.reports.filed_report import (
+    MAX_METRICS_WAIT,
+    ROOT_CAUSE_REMINDER_DELAY,
+    FiledReport,
+)
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact
 from shared.domain.reports.markdown import render_markdown
@@ -82,15 +86,15 @@ def build_report_request(incident: Incident) -> list[Write]:
         return []
     return [
         Put(
-            filing.report_path(incident.id),
-            encode(filing.create_pending_report(incident, incident.ended_at)),
+            filed_report.report_path(incident.id),
+            encode(filed_report.create_pending_report(incident, incident.ended_at)),
         )
     ]
 
 
 def build_report_rewrite(ports: Ports, incident: Incident, now: datetime) -> list[Write]:
     """The write by which a report that is filed already is written anew."""
-    document = ports.store.get(filing.report_path(incident.id))
+    document = ports.store.get(filed_report.report_path(incident.id))
     if document.fields is None or document.fields["written_at"] is None:
         return []
     return [Update(document.path, {"due_at": now}, document.version)]
@@ -101,7 +105,7 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
 
     Raises: Moved, Unavailable.
     """
-    document = ports.store.get(filing.report_path(incident))
+    document = ports.store.get(filed_report.report_path(incident))
     if document.fields is None:
         return
     record, now = decode(FiledReport, document.fields), document.read_at
@@ -139,8 +143,8 @@ def _commit_report(
         due_at=None,
         written_at=record.written_at or now,
         counts=facts.counts,
-        markdown=filing.compress_text(render_markdown(made)),
-        html=filing.compress_text(render_html(made)),
+        markdown=filed_report.compress_text(render_markdown(made)),
+        html=filed_report.compress_text(render_html(made)),
         expires_at=None if incident.held_by else now + RECORD_RETENTION,
     )
     told = create_event(

@@ -27,8 +27,8 @@ from shared.core.errors import Refused, Rejected, RollbackError
 from shared.core.store import Create, Document
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
 

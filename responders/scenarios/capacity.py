@@ -17,7 +17,7 @@ from shared.core.codec import decode, encode
 from shared.domain.decision.facts import live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
 from shared.domain.deployments.inventory.traffic import Capacity, Scaling
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import shift_traffic
 

@@ -13,7 +13,7 @@ from responders.scenarios.resource_plan import (
     order_behind_clients,
 )
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 NEW_CLIENTS_WARNING = (
     "what stays new of the sites will call old functions: the system's probes are asked"

@@ -6,7 +6,7 @@ from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
 from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 
 def plan_database(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.domain.decision.facts import ChangeSet
-from shared.domain.deployments import build_config
+from shared.domain.deployments import build_recipe
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import Generation, WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import Generation, WholeInventory
 from shared.domain.deployments.inventory.traffic import Traffic, apply_shares
 from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.execution import Execution
@@ -92,9 +92,9 @@ class FunctionStepBuilder:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
         found = self._seen.get(function)
-        here = build_config.deployment_marker(found)
+        here = build_recipe.deployment_marker(found)
         kept = (
-            redeploy.ReplacedDeployment(build_config.derive_recipe(found), rebuild_obstacle(found))
+            redeploy.ReplacedDeployment(build_recipe.derive_recipe(found), rebuild_obstacle(found))
             if found
             else redeploy.ReplacedDeployment()
         )

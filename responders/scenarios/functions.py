@@ -12,10 +12,10 @@ from responders.scenarios.function_steps import FunctionStepBuilder
 from shared.core.codec import encode
 from shared.domain.decision.facts import ChangeSet, live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.restorability import describe_missing
 from shared.domain.deployments.source_copies import rebuild_obstacle
-from shared.domain.policy.model import Group, Policy, Probe, ScenarioName
+from shared.domain.policy.system_policy import Group, Policy, Probe, ScenarioName
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import judge_canary
 

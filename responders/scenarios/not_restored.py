@@ -7,8 +7,12 @@ from typing import Any
 
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.diff import differences
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    Generation,
+    WholeInventory,
+)
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
-from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
 
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 
 

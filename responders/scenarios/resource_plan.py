@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from responders.scenarios.portion import Portion
 from shared.domain.deployments.change_attribution import suspension_name
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import restored_parts
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 
 Statuses = Mapping[tuple[str, str], str | None]

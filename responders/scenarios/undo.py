@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from responders.scenarios.undo_targets import UndoTarget
 from shared.core.codec import encode
 from shared.domain.decision.facts import FunctionDifference, live_shares
-from shared.domain.deployments.build_config import (
+from shared.domain.deployments.build_recipe import (
     BuiltFunction,
     deployment_marker,
     is_built_from,
@@ -26,7 +26,7 @@ from shared.domain.deployments.inventory.traffic import (
     traffic_shares,
 )
 from shared.domain.policy.execution import Execution
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import decode
-from shared.domain.deployments.build_config import Recipe, deployment_marker
+from shared.domain.deployments.build_recipe import Recipe, deployment_marker
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic, is_same_traffic_list
 from shared.domain.rollback.pins import Pin

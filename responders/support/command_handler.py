@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.core.store import Write
 from shared.domain.commands.command import Command, ScheduledRollback
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.ports.groups import Ports
 

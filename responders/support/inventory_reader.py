@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.errors import RollbackError
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     RulesRelease,
     RulesSource,
     WholeInventory,
     accounts_of,
 )
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.ports.resources import ProtectedResources
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.store import Write, conditional_write
-from shared.domain import system as systems
-from shared.domain.policy.model import Policy
-from shared.domain.system import GLOBAL_CONTROLS_PATH, Controls, System, active_freeze
+from shared.domain import system_record as systems
+from shared.domain.policy.system_policy import Policy
+from shared.domain.system_record import GLOBAL_CONTROLS_PATH, Controls, System, active_freeze
 from shared.ports.groups import Ports
 
 

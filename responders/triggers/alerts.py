@@ -11,8 +11,8 @@ from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
-from shared.domain.policy.model import Policy
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import security_finding
 from shared.domain.signals.alert import Alert, create_alert
 from shared.domain.signals.monitoring_notification import (

@@ -21,7 +21,7 @@ from responders.rollback.isolation import fence_command
 from shared.core import log
 from shared.core.errors import Exists
 from shared.core.store import Create
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.ports.groups import Ports
 from shared.state import work_queue

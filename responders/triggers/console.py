@@ -10,7 +10,7 @@ from responders.console.actions import ConsoleActions
 from responders.console.pages import ConsolePages, Facts, View
 from responders.console.sign_in import ConsoleSession, ConsoleSignIn
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import console_html, console_http
 from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.domain.reports import html as report_html

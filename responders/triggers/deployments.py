@@ -20,9 +20,9 @@ from shared.core.errors import Refused
 from shared.core.store import Document
 from shared.domain.deployments.announcements import CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.rollout import DeploymentAnnouncement
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.envelope import PubSubMessage

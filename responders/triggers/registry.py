@@ -14,7 +14,7 @@ from responders.triggers.commands import CommandsTrigger
 from responders.triggers.deployments import DeploymentsTrigger
 from responders.triggers.notices import NoticesTrigger
 from responders.triggers.work import WorkTrigger
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.envelope import PubSubMessage
 

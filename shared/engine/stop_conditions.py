@@ -8,10 +8,10 @@ from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.store import Document, Store
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import (
+from shared.domain.system_record import (
     GLOBAL_CONTROLS_PATH,
     MAX_CONTROLS_AGE_SECONDS,
     Controls,

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domain.data.integrity.schema import compile_schema
 from shared.domain.policy.data_rules import Comparison
-from shared.policy_files.yaml_lines import Finding, YamlPath, list_in, mapping_in
+from shared.policy_files.yaml_document import Finding, YamlPath, list_in, mapping_in
 
 
 def validate_assets(policy: Any) -> Iterator[Finding]:

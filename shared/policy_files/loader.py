@@ -23,9 +23,9 @@ from shared.core.codec import from_builtins, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files import registry, removed_keys, schema, validation
-from shared.policy_files.yaml_lines import Unreadable, YamlDocument, YamlFault, YamlPath
+from shared.policy_files.yaml_document import Unreadable, YamlDocument, YamlFault, YamlPath
 
 MAX_POLICY_BYTES = 1 << 20
 MAX_FAULT_CHARACTERS = 500

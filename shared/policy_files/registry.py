@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from shared.policy_files import data_validation, validation
-from shared.policy_files.yaml_lines import Finding
+from shared.policy_files.yaml_document import Finding
 
 CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
     "groups": validation.group_findings,

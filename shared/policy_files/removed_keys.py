@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.policy_files.yaml_lines import Finding, YamlPath
+from shared.policy_files.yaml_document import Finding, YamlPath
 
 ANY_KEY: Final = "*"
 """In the path of a removed key: whatever key stands there."""

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema_rs
 
 from shared.core.codec import from_json
-from shared.policy_files.yaml_lines import Finding, YamlPath
+from shared.policy_files.yaml_document import Finding, YamlPath
 
 SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
 

@@ -14,11 +14,11 @@ from shared.core.durations import parse_duration
 from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import IntegrityRules
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import Unit, service_of
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Unit, service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
-from shared.policy_files.yaml_lines import Finding, YamlPath, list_in, mapping_in
+from shared.policy_files.yaml_document import Finding, YamlPath, list_in, mapping_in
 
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""

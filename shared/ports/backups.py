@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.data.backups.values import (
+from shared.domain.data.backups.backup_records import (
     BackupSchedule,
     Database,
     Export,

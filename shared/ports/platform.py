@@ -10,9 +10,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
+from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic
 from shared.domain.deployments.source_copies import VariableValues
 from shared.domain.signals.health import RouterRequests

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Generation,
     HostingSite,

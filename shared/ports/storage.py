@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
 
 class Vault(Protocol):

@@ -14,10 +14,10 @@ from msgspec.structs import fields, replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
-from shared.domain.audit import anchor, narrative, system_chain, verification
+from shared.domain.audit import anchor, audit_lines, system_chain, verification
 from shared.domain.audit.anchor import Anchor
+from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
-from shared.domain.audit.narrative import AuditLine
 from shared.domain.audit.system_chain import ChainHead
 from shared.domain.audit.verification import ChainFinding, StoredChain
 from shared.domain.rollback import rollback as rollbacks
@@ -79,13 +79,13 @@ class AuditReader:
         return [
             one
             for entry in self.entries(name)
-            for one in narrative.audit_lines_of_entry(entry, name, incident, system)
+            for one in audit_lines.audit_lines_of_entry(entry, name, incident, system)
         ]
 
     def system_lines(self, system: str) -> list[AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
         return [
-            narrative.audit_line_of_event(event, system, seal)
+            audit_lines.audit_line_of_event(event, system, seal)
             for event, seal in self.events(system)
         ]
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.store import Query, Store
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
@@ -31,13 +31,13 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
-from shared.domain.reports import filing
-from shared.domain.reports.filing import FiledReport
+from shared.domain.reports import filed_report as filing
+from shared.domain.reports.filed_report import FiledReport
 from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.pins import Pin, active_pins
@@ -45,7 +45,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
-from shared.domain.system import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
+from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.state import repair_journal
 
 T = TypeVar("T", bound=Struct)

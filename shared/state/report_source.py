@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.report import ReportedRollback, ReportFacts
 from shared.domain.rollback.rollback import Rollback

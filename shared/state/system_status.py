@@ -12,11 +12,11 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.decision import forecast
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.response import ResponseStatus, evaluate_response
-from shared.domain.policy.model import Policy
+from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.system import Freeze, Pause, PauseState, pause_state
+from shared.domain.system_record import Freeze, Pause, PauseState, pause_state
 from shared.state.reader import StateReader
 
 

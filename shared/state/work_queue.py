@@ -14,7 +14,7 @@ from shared.core.codec import from_json
 from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
 from shared.domain.notices.notice import Notice, notice_writes
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.messaging import Bus
 
 ROLLBACK = "rollback"

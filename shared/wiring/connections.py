@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.core.lazy import LockedCachedProperty
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:

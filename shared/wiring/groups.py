@@ -65,12 +65,13 @@ class OperatorWiring:
     @LockedCachedProperty
     def own_token(self) -> IdTokenSource:
         """This instance's own account. Raises: BadConfiguration, where it is not named."""
-        from shared.adapters.gcp.project import own_id_token
+        from shared.adapters.gcp.project import service_account_token
 
         if self._settings.console_account is None:
             raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
-        return own_id_token.ServiceAccountTokenSource(
-            self._connections.clients.rest(own_id_token.HOST), self._settings.console_account
+        return service_account_token.ServiceAccountTokenSource(
+            self._connections.clients.rest(service_account_token.HOST),
+            self._settings.console_account,
         )
 
     def close(self) -> None:
@@ -203,7 +204,7 @@ class ProjectWiring:
     @LockedCachedProperty
     def provisions(self) -> AssetDependencies:
         """The buckets and topics that assets rely on."""
-        from shared.adapters.gcp.project.provisions import CloudAssetDependencies
+        from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 
         clients = self._connections.clients
         return CloudAssetDependencies(clients.storage, clients.publisher)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Store
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
 from shared.ports.probe import Prober
@@ -53,8 +53,8 @@ class Wiring(Connections):
     @LockedCachedProperty
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
+        from shared.adapters.audit_logging_store import AuditLoggingStore
         from shared.adapters.gcp.firestore.store import FirestoreStore
-        from shared.adapters.logging_store import AuditLoggingStore
 
         database = f"projects/{self.settings.project}/databases/{self.settings.database}"
         return AuditLoggingStore(

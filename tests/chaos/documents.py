@@ -33,7 +33,7 @@ from local.demo.staging.processes import DemoFailed
 from local.installation.responder_processes import NotListening
 from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback
 from shared.policy_files import loader
 from shared.wiring.settings import Settings

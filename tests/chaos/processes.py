@@ -16,7 +16,7 @@ from local.installation.responder_processes import Responders, free_port
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
-from shared.domain.policy.model import Mode, Policy
+from shared.domain.policy.system_policy import Mode, Policy
 
 T = TypeVar("T")
 

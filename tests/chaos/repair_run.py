@@ -11,7 +11,7 @@ from local.demo.staging import operators
 from shared.core.codec import decode
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
-from shared.domain.data.repair import plan
+from shared.domain.data.repair import repair_plan
 from shared.domain.decision import forecast
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from tests.chaos.kills import Kind, Point
@@ -71,7 +71,9 @@ class Hopping:
 
     def _is_surveyed(self, rollback: Rollback) -> bool:
         """Whether one worker after another works out what would become of each document."""
-        fields = self._plant.stage.wiring.store.get(plan.preview_path(rollback.id)).fields or {}
+        fields = (
+            self._plant.stage.wiring.store.get(repair_plan.preview_path(rollback.id)).fields or {}
+        )
         return rollback.status is RollbackStatus.DECIDING and fields.get("survey") is not None
 
 

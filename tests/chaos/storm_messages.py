@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core import topics
-from shared.domain.policy.model import Policy, service_of
+from shared.domain.policy.system_policy import Policy, service_of
 
 SIZE = 10_000
 FUNCTION_FAILS = "function_failure_rate"

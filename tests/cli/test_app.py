@@ -17,7 +17,7 @@ from cli.support import context
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
-from local.installation.provisions import audit_bucket
+from local.installation.provisioning import audit_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.runtime.world import POLICIES

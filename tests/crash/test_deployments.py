@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory.record import unpack_inventory
+from shared.domain.deployments.inventory.inventory_record import unpack_inventory
 from shared.domain.deployments.source_copies import is_missing_source_copy, is_missing_values
-from shared.domain.policy.model import DeploymentRules
+from shared.domain.policy.system_policy import DeploymentRules
 from tests.support.faults import fault_injection
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, shorten_watch
 from tests.support.notices.system_events import system_event_names

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from responders.scenarios import functions
 from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     Index,
     IndexField,
@@ -21,7 +21,7 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
     json_fingerprint,
 )
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.engine.steps.resources.release_hosting import FINALIZED
@@ -36,8 +36,8 @@ from tests.support.faults.fault_injection import (
     run_bad_release,
     shorten_watch,
 )
-from tests.support.rollbacks.function_steps import ORDER
 from tests.support.rollbacks.pins import FOLLOWING
+from tests.support.rollbacks.rebuild_shop import ORDER
 from tests.support.rollbacks.rebuilds import BAD, MINUTE, build_world_with_rebuild, read_live_source
 from tests.support.runtime.world import World
 

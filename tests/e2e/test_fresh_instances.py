@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud import Cloud
-from local.installation.provisions import console_account, status_bucket
+from local.installation.provisioning import console_account, status_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import OPERATIONS, PROBED

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from local.cloud import ADDRESS_NAMES, Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import TOPICS
+from local.installation.provisioning import TOPICS
 from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 from tests.local.support.subscription import Mailbox
 

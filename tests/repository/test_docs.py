@@ -16,7 +16,7 @@ from cli.app import app
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
-from local.installation.provisions import audit_bucket
+from local.installation.provisioning import audit_bucket
 from local.services.storage.conditions import Preconditions
 from shared.core.store import Put, Query
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
@@ -44,7 +44,7 @@ from tests.support.cli.documented_commands import (
     SIGNING_IN,
     TERRAFORM,
 )
-from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, LIVED, NOW
+from tests.support.notices.audit_history import ANCHORED, DOCUMENTS, LIVED, NOW
 from tests.support.runtime.world import POLICIES
 
 

@@ -29,13 +29,13 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.gates.registry import GATES, RegisteredGate, RequestKind
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES, ScenarioScope
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Mode, Policy, ScenarioName, Unit
 from shared.domain.policy.roles import Role
+from shared.domain.policy.system_policy import Mode, Policy, ScenarioName, Unit
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.registry import SIGNALS, SignalKind
 from shared.policy_files import loader, schema
 from shared.policy_files.registry import CHECKS
-from shared.policy_files.yaml_lines import Finding
+from shared.policy_files.yaml_document import Finding
 from shared.ports.groups import Ports
 from shared.state.envelope import PubSubMessage
 from tests.support.cli.in_process import WorldPrompt

@@ -20,10 +20,10 @@ from shared.adapters.channels.sender import ChannelSender
 from shared.core.codec import decode, encode
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, restored_parts
-from shared.domain.deployments.inventory.state import SchedulerJob, WholeInventory
 from shared.domain.policy.channels import REQUIRED_KEYS, Channel, ChannelKind
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback.plan import Plan, Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.base import ResourceStep, StepKind, StepObservation, StepVerdict

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from responders.jobs.audit_seal import AuditSealer
 from shared.core import topics
 from shared.domain.deployments import source_copies
-from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.policy.model import Policy
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.policy.system_policy import Policy
 from tests.simulation.faults.injection import Mishaps
 from tests.simulation.faults.points import Faults
 from tests.simulation.invariants import Laws

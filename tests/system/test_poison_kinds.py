@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from responders.commands import registry
 from shared.domain.commands.command import parse_command
-from shared.domain.policy.model import FindingRules
+from shared.domain.policy.system_policy import FindingRules
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
 from tests.support.data.database_copies import RULES

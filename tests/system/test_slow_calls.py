@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.wiring.operations import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
@@ -17,7 +17,7 @@ from tests.support.rollbacks.bookshop_resources import (
     add_healthy_resources,
     deploy_bad_release,
 )
-from tests.support.rollbacks.function_steps import extend_rollout_during_rollback
+from tests.support.rollbacks.rebuild_shop import extend_rollout_during_rollback
 from tests.support.rollbacks.rebuilds import build_world_with_rebuild
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 

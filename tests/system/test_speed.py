@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.deployments.inventory.state import HostingSite
+from shared.domain.deployments.inventory.inventory_parts import HostingSite
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.reports.phases import incident_totals, rollback_phases
 from shared.domain.rollback.plan import unreached_steps

@@ -9,7 +9,7 @@ from typing import Any
 from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, GrantScope
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import parse_policy
 from shared.wiring.settings import Settings
 from tests.terraform.checks import functions

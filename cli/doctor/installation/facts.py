@@ -19,9 +19,9 @@ from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.audit import anchor
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
-from shared.domain.system import GLOBAL_CONTROLS_PATH
+from shared.domain.system_record import GLOBAL_CONTROLS_PATH
 from shared.ports.operations_project import DeployedFunction, JobRun, Subscription
 from shared.state import work_queue
 from shared.wiring.operations import Wiring

@@ -12,8 +12,8 @@ from msgspec import Struct
 from cli.doctor.calls import Calls, ask
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
 from shared.core.errors import Rejected, RollbackError
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from shared.ports.operations_project import Metric, MetricQuery

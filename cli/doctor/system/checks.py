@@ -16,8 +16,8 @@ from shared.adapters.gcp.permissions import application_roles
 from shared.domain.decision.facts import ChangeSet, unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.policy.model import Mode, service_of
-from shared.domain.system import active_freeze
+from shared.domain.policy.system_policy import Mode, service_of
+from shared.domain.system_record import active_freeze
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """What the name of a setting says that holds a secret."""
@@ -220,7 +220,7 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
     }
     if doubtful:
         why = f"recorded, and called as if it held a secret: {name_first(doubtful)}"
-        place = "shared/domain/deployments/inventory/state.py"
+        place = "shared/domain/deployments/inventory/inventory_parts.py"
         to_do = f"if it does, name it in {place}: see docs/unverified.md"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:

@@ -21,21 +21,21 @@ from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.managed_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.presentation.status_page_html import PAGE, system_folder
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.signals.verification_checks import should_count_sign_ins
-from shared.domain.system import Controls, System
+from shared.domain.system_record import Controls, System
 from shared.ports.storage import PublicAccess
 from shared.wiring.operations import Wiring
 

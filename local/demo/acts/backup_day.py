@@ -23,7 +23,7 @@ from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import DamageFinding
 from shared.domain.data.integrity.damage import IntegrityRecord as Integrity
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 FAST_SCALE = 30.0
 """Cloud seconds per second around what is due."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from local.demo.act import DemoAct, newest_serving_revision_at
 from local.demo.acts.headings import Heading
-from local.demo.scene import DemoAct, newest_serving_revision_at
 from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
-from shared.domain.policy.model import Mode, ScenarioName
+from shared.domain.policy.system_policy import Mode, ScenarioName
 from shared.domain.signals.alert import Alert
 
 STABLE, BAD = "r1", "r2"

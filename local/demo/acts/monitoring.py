@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from local.demo.act import MINUTE, Scene
 from local.demo.acts.headings import Heading
-from local.demo.scene import MINUTE, Scene
 from local.demo.screen import ProgressDisplay
 from local.demo.staging.processes import DemoFailed
 from shared.adapters.clock import CLOCK_READ_INTERVAL_SECONDS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from local.demo import invariants
+from local.demo.act import DemoAct
 from local.demo.acts.headings import Heading
 from local.demo.invariants import StateBefore
-from local.demo.scene import DemoAct
 from local.demo.screen import mark
 from local.demo.staging.processes import DemoFailed
 from shared.domain.incidents.incident import Incident

@@ -6,14 +6,14 @@ import json
 from collections import Counter
 from datetime import datetime
 
+from local.demo.act import DemoAct
 from local.demo.acts.headings import Heading
-from local.demo.scene import DemoAct
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
 from shared.domain.rollback.rollback import (
     SLOT_HOLDING_STATUSES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from local.demo.scene import MINUTE, DemoAct
+from local.demo.act import MINUTE, DemoAct
 from local.demo.staging import operators
 from shared.domain.incidents.incident import Incident
 

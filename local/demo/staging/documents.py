@@ -9,7 +9,7 @@ from google.cloud.firestore_v1 import types
 
 from local.demo.staging.processes import DemoStage
 from shared.domain.policy.data_rules import Collection
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 MAX_WRITES_PER_COMMIT = 400
 

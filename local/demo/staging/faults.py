@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from local.demo.staging.processes import DemoStage
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 LOST_IMAGE_COUNT = 3
 """So many functions lose the image of their stable revision."""

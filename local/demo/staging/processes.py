@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 import httpx
 
-from local.installation.provisions import audit_bucket, status_bucket
+from local.installation.provisioning import audit_bucket, status_bucket
 from local.installation.responder_processes import STOP_LIMIT_SECONDS, Responders
 from shared.core.errors import Unavailable
 from shared.core.topics import CONSOLE_ENTRY_POINT
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, Settings
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from local.demo.staging.processes import DemoFailed, DemoStage
-from local.resources import FAILURE_RATE_LABEL
 from local.services.firebase import hosting, identity, remote_config
+from local.system_resources import FAILURE_RATE_LABEL
 
 _CALL_TIMEOUT_SECONDS = 10.0
 TEMPLATE = {"parameters": {"checkout": {"defaultValue": {"value": "new"}}}}

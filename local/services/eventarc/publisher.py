@@ -21,8 +21,8 @@ from local.services.eventarc.filters import EventFilter, compile_filters, matche
 from local.services.eventarc.names import topic_of
 from local.services.firestore.messages import Document
 from local.services.pubsub.messages import PublishRequest
-from local.services.pubsub.refusals import ServiceEnded
 from local.services.pubsub.service import PubSub
+from local.services.pubsub.statuses import ServiceEnded
 
 _JOURNAL_SERVICE = "eventarc-news"
 

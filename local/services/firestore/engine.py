@@ -18,7 +18,7 @@ from local.core.journal import Journal, Row
 from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from local.services.firestore.queries.query import DocumentQuery
-from local.services.firestore.refusals import (
+from local.services.firestore.statuses import (
     aborted,
     cancelled,
     failed_precondition,

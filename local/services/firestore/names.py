@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import TypeAlias
 
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 ID_LIMIT_BYTES = 1500
 DEPTH_LIMIT = 100

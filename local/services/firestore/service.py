@@ -29,7 +29,7 @@ from local.services.firestore.queries import listing
 from local.services.firestore.queries.aggregation import read_aggregations
 from local.services.firestore.queries.listeners import listen
 from local.services.firestore.queries.query import read_query
-from local.services.firestore.refusals import invalid_argument, not_found
+from local.services.firestore.statuses import invalid_argument, not_found
 from local.services.firestore.timeline import to_timestamp
 from local.services.firestore.writes.transactions import Concurrency
 

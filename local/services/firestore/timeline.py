@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from local.core.clock import CloudClock
-from local.services.firestore.refusals import failed_precondition, invalid_argument
+from local.services.firestore.statuses import failed_precondition, invalid_argument
 
 DEFAULT_VERSION_RETENTION = timedelta(hours=1)
 PITR_VERSION_RETENTION = timedelta(days=7)

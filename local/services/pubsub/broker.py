@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.faults.points import FaultPoints
+from local.services.pubsub.broker_journal import BrokerJournal, entry_rows
 from local.services.pubsub.delivery.backlog import Backlog
 from local.services.pubsub.delivery.entries import Entry, PublishedMessage
-from local.services.pubsub.ledger import BrokerJournal, entry_rows
 from local.services.pubsub.messages import (
     PubsubMessage,
     Snapshot,
@@ -22,8 +22,8 @@ from local.services.pubsub.messages import (
     copy_resource,
 )
 from local.services.pubsub.names import DELETED_TOPIC, project_of, short_name
-from local.services.pubsub.refusals import ServiceEnded, not_found
 from local.services.pubsub.resources import filters, subscriptions, topics
+from local.services.pubsub.statuses import ServiceEnded, not_found
 
 DEAD_LETTER_ATTRIBUTE_PREFIX = "CloudPubSubDeadLetterSource"
 """Begins the attributes of a dead letter:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 
-from local.services.pubsub.refusals import invalid_argument
+from local.services.pubsub.statuses import invalid_argument
 
 
 def check_within(value: Duration, least: timedelta, most: timedelta, field: str) -> None:

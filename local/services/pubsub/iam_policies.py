@@ -17,7 +17,7 @@ from google.iam.v1.iam_policy_pb2 import (
 from google.iam.v1.policy_pb2 import Policy
 
 from local.services.pubsub.broker import Broker
-from local.services.pubsub.refusals import aborted, not_found
+from local.services.pubsub.statuses import aborted, not_found
 
 NO_POLICY_ETAG = b"\x00 \x01"
 """What Google answers as the etag ("ACAB") of a resource that has no policy."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from local.services.pubsub.messages import Resource, copy_resource
-from local.services.pubsub.refusals import invalid_argument
+from local.services.pubsub.statuses import invalid_argument
 
 
 def merge_masked_fields(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from local.services.pubsub.refusals import invalid_argument
+from local.services.pubsub.statuses import invalid_argument
 
 DELETED_TOPIC = "_deleted-topic_"
 """Stands in a subscription for its topic once that is deleted."""

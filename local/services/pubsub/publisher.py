@@ -25,8 +25,8 @@ from local.services.pubsub.messages import (
     UpdateTopicRequest,
     copy_resource,
 )
-from local.services.pubsub.refusals import already_exists
 from local.services.pubsub.resources import topics
+from local.services.pubsub.statuses import already_exists
 
 MAX_PAGE_SIZE = 1000
 

@@ -10,7 +10,7 @@ from local.core.journal import Journal
 from local.faults.points import FaultPoints
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery.push import PushSender
-from local.services.pubsub.delivery.push_threads import PushDispatcher
+from local.services.pubsub.delivery.push_dispatcher import PushDispatcher
 from local.services.pubsub.delivery.push_tokens import TokenIssuer
 from local.services.pubsub.iam_policies import Policies
 from local.services.pubsub.messages import PublishRequest

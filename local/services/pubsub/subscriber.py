@@ -38,8 +38,8 @@ from local.services.pubsub.messages import (
     UpdateSnapshotRequest,
     UpdateSubscriptionRequest,
 )
-from local.services.pubsub.refusals import already_exists, invalid_argument
 from local.services.pubsub.resources import snapshots, subscriptions
+from local.services.pubsub.statuses import already_exists, invalid_argument
 
 MAX_PAGE_SIZE = 1000
 PULL_WAIT = timedelta(seconds=5)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.services.storage.conditions import Preconditions
-from local.services.storage.refusals import (
+from local.services.storage.errors import (
     bucket_exists,
     bucket_not_found,
     condition_not_met,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from local.services.storage.refusals import condition_not_met, invalid_request, not_modified
+from local.services.storage.errors import condition_not_met, invalid_request, not_modified
 from local.services.storage.values import StoredObject
 
 

@@ -12,7 +12,7 @@ from local.core.grpc_services import Dropped, StatusError
 from local.core.http_handler import AnyMethod
 from local.core.loopback import Loop
 from local.faults.points import FaultPoints
-from local.services.storage.refusals import Refusal
+from local.services.storage.errors import Refusal
 from local.services.storage.service import StorageAnswer, StorageRequest, StorageService
 
 _STATUSES = {

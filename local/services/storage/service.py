@@ -21,7 +21,7 @@ from msgspec import Struct
 from local.services.storage import uploads
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import number, read_preconditions
-from local.services.storage.refusals import Refusal, invalid_request, unsupported_call
+from local.services.storage.errors import Refusal, invalid_request, unsupported_call
 from local.services.storage.uploads import UploadIncomplete, Uploads
 from local.services.storage.values import (
     StoredObject,

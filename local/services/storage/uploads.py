@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import Preconditions
-from local.services.storage.refusals import Refusal, invalid_request
+from local.services.storage.errors import Refusal, invalid_request
 from local.services.storage.values import StoredObject, crc32c_of, md5_of
 from shared.core.codec import from_builtins, from_json
 

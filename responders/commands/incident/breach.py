@@ -11,8 +11,8 @@ from shared.core.errors import Refused
 from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
-from shared.domain.policy.model import Policy
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
 from shared.ports.groups import Ports

@@ -25,8 +25,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
-from shared.domain.reports import filing
+from shared.domain.policy.system_policy import Policy
+from shared.domain.reports import filed_report
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
@@ -130,7 +130,7 @@ def _build_expiry_write_batches(
     about = (("incident", "==", incident.id),)
     for collection in ("alerts", "notices"):
         yield from _batch_expiry_writes(store.query(Query(collection, where=about)), expires_at)
-    yield from _batch_expiry_writes([store.get(filing.report_path(incident.id))], expires_at)
+    yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
         document = store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None

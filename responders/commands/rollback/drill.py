@@ -26,7 +26,7 @@ from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -37,8 +37,8 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change, requested_functions
 from shared.domain.decision.scenario_scope import restrict_to_scenario
 from shared.domain.notices.notice import create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import drill as drills
 from shared.domain.rollback.drill import Drill, DrillStepCount

@@ -15,16 +15,16 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
-from shared.domain.data.repair.plan import SelectionKind
+from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import create_team_notices, notice_writes
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import (
     ENDED_ROLLBACK_STATUSES,
@@ -33,7 +33,7 @@ from shared.domain.rollback.rollback import (
     Rollback,
     RollbackRequest,
 )
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.engine import load_steps
 from shared.engine.lease import CommitDraft, prepare_commit
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT

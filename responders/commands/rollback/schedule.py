@@ -20,7 +20,7 @@ from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
@@ -33,8 +33,8 @@ from shared.domain.notices.notice import (
     create_scheduled_notices,
     notice_writes,
 )
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import worse_severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue

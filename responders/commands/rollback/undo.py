@@ -11,7 +11,7 @@ from responders.rollback.decision.undo_preview import moved_functions, repairs_w
 from responders.rollback.pins import active_pins
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest

@@ -11,15 +11,15 @@ from responders.commands.switches.audit_events import count_unsettled_effects
 from responders.commands.switches.switches import control_notice_key
 from shared.core.codec import encode
 from shared.core.store import Document, Update, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.notices.notice import Notice, create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system import (
+from shared.domain.system_record import (
     ALL_SYSTEMS,
     GLOBAL_CONTROLS_PATH,
     MAX_CONTROLS_AGE_SECONDS,

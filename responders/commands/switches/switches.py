@@ -20,10 +20,10 @@ from shared.domain.notices.notice import (
     create_scheduled_notices,
     notice_writes,
 )
-from shared.domain.policy.model import Mode, Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Mode, Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
-from shared.domain.system import Freeze, Pause, PauseState, System, pause_state
+from shared.domain.system_record import Freeze, Pause, PauseState, System, pause_state
 
 SUPERSEDED_EFFECT = CommandEffect("overtaken by a newer switch")
 MAX_ACTIVE_FREEZES = 50

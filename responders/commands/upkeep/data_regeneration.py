@@ -30,8 +30,8 @@ from shared.core.store import Document
 from shared.core.text import suggest_names
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 

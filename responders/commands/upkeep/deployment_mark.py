@@ -11,7 +11,7 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import suggest_names
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 

@@ -9,9 +9,9 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import conditional_write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.notices.notice import create_test_notices, notice_writes
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 
 
 def check(asked: CommandRequest) -> CommandEffect:

@@ -12,7 +12,7 @@ from shared.core.codec import decode
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.repair.quarantine import JournalEntry
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports

@@ -26,18 +26,18 @@ from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
-from shared.domain.data.repair.plan import decode_position, encode_position
-from shared.domain.policy.model import Policy
+from shared.domain.data.repair.repair_plan import decode_position, encode_position
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import WriteRamp
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
 

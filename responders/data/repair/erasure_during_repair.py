@@ -19,10 +19,10 @@ from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
 from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentOutcome, RepairPosition
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
-from shared.domain.deployments.inventory.state import SourceObject
-from shared.domain.policy.model import Policy
+from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairPosition
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
 from shared.ports.groups import Ports

@@ -21,8 +21,8 @@ from shared.domain.data.document import (
 )
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
-from shared.domain.deployments.inventory.state import SourceObject
-from shared.domain.policy.model import Policy
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import WriteRamp

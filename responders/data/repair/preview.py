@@ -19,11 +19,11 @@ from shared.core.codec import encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
-from shared.domain.data.events import triggers
-from shared.domain.data.events.triggers import DocumentEvent
+from shared.domain.data.events import document_triggers
+from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.damage import MINUTE, IntegrityRecord
-from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.repair_plan import (
     EVENT_BY_OUTCOME,
     UNDOING_OUTCOMES,
     WHOLE_DATABASE,
@@ -39,7 +39,7 @@ from shared.domain.data.repair.plan import (
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase
@@ -98,7 +98,7 @@ def begin_survey(
     if select.by is SelectionKind.ALL:
         roots += documents.collections(database, at)
         roots += documents.collections(source.database, source.before)
-    scopes = plan.selected_scopes(select, policy.collections, roots)
+    scopes = repair_plan.selected_scopes(select, policy.collections, roots)
     calls = {
         str(scope): partial(documents.count, database, scope, at)
         for scope in scopes
@@ -117,10 +117,11 @@ def begin_survey(
             policy=policy.fingerprint,
         )
         pieces = min(
-            plan.MAX_STEPS_PER_COLLECTION, counts.get(str(scope), 0) // plan.DOCUMENTS_PER_STEP
+            repair_plan.MAX_STEPS_PER_COLLECTION,
+            counts.get(str(scope), 0) // repair_plan.DOCUMENTS_PER_STEP,
         )
         cuts = documents.partition_points(database, scope, at, pieces) if pieces > 1 else []
-        goals += plan.split_goal(goal, cuts)
+        goals += repair_plan.split_goal(goal, cuts)
     return RepairPreview(tuple(goals))
 
 
@@ -146,10 +147,10 @@ def _advance_survey_until(
         if position.is_over:
             continue
         for batch in RepairSelector(ports, policy, goal, expiries).batches(position):
-            position = plan.advance_position(
+            position = repair_plan.advance_position(
                 position, batch.pairs, batch.fated, is_last=batch.is_last
             )
-            samples = plan.add_samples(survey.samples, batch.fated)
+            samples = repair_plan.add_samples(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
             if ports.clock.monotonic() >= until:
                 return survey
@@ -195,7 +196,9 @@ def find_triggered_targets(
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     times = Counter[tuple[str, str]]()
     for goal, changes in writes:
-        for one in triggers.find_listeners(functions, hearing, goal.database, goal.scope, besides):
+        for one in document_triggers.find_listeners(
+            functions, hearing, goal.database, goal.scope, besides
+        ):
             heard = sum(number for change, number in changes.items() if one.is_notified_of(change))
             times[str(goal.scope), one.name] += heard
     return [
@@ -231,7 +234,7 @@ def build_repair_plan(
     steps = [
         Step(
             name=f"repair {number} {text.shorten(str(goal.scope).replace('/', '.'))}",
-            kind=plan.KIND,
+            kind=repair_plan.KIND,
             target=str(goal.scope),
             goal=encode(
                 replace(
@@ -308,7 +311,7 @@ def _format_survey_lines(
     takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"
-    yield f"{survey.seen} documents looked at: {plan.describe_outcomes(survey.fates)}"
+    yield f"{survey.seen} documents looked at: {repair_plan.describe_outcomes(survey.fates)}"
     yield from format_fence_lines(policy)
     yield from map(str, starts)
     good = count_undone_changes(survey.fates)

@@ -32,8 +32,8 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.notices.notice import create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 from shared.state import repair_journal

@@ -25,7 +25,7 @@ from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import declared_erasure
 from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
 from shared.domain.data.integrity.scan import floor_to_minute
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair.repair_plan import (
     POINT_IN_TIME_WINDOW,
     UNDOING_OUTCOMES,
     DocumentDecision,
@@ -41,7 +41,7 @@ from shared.domain.data.repair.plan import (
 from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.policy.data_rules import declared_collection_name
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 DOCUMENTS_PER_BATCH = 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.ttl import TtlField, declared_ttl_fields
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 

@@ -14,8 +14,9 @@ from responders.data.repair.ttl import read_expiries
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, RewriteResult
-from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair import quarantine, repair_plan
+from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
+from shared.domain.data.repair.repair_plan import (
     WRITTEN_OUTCOMES,
     DocumentDecision,
     DocumentOutcome,
@@ -23,7 +24,6 @@ from shared.domain.data.repair.plan import (
     RepairPosition,
     SnapshotPair,
 )
-from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
 from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
@@ -50,14 +50,16 @@ class DocumentRewriter(JournalledWriter):
         mending = RepairSelector(self._ports, self._policy, goal, expiries)
         further = self._repaired(step, goal, position, mending)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
-        return plan.add_elapsed_time(position, clock.monotonic() - began)
+        return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
 
     def _repaired(
         self, step: Step, goal: RepairGoal, position: RepairPosition, mending: RepairSelector
     ) -> Iterator[RepairPosition]:
         for batch in mending.batches(position):
             fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
-            position = plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
+            position = repair_plan.advance_position(
+                position, batch.pairs, fated, is_last=batch.is_last
+            )
             yield position
 
     def restore_portion(
@@ -74,7 +76,7 @@ class DocumentRewriter(JournalledWriter):
         expiries = read_expiries(self._ports, self._policy, goal.database)
         further = self._put_back(step, goal, position, ledger, expiries)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
-        return plan.add_elapsed_time(position, clock.monotonic() - began)
+        return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
 
     def _put_back(
         self,
@@ -90,7 +92,7 @@ class DocumentRewriter(JournalledWriter):
             entry = decode(JournalEntry, document.fields)
             fated = self._returned(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)
-            position = plan.advance_position(position, pairs, fated, is_last=False)
+            position = repair_plan.advance_position(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)

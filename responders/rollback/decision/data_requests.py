@@ -18,13 +18,13 @@ from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
-from shared.domain.data.repair import plan as repair
-from shared.domain.data.repair.plan import RepairPreview
+from shared.domain.data.repair import repair_plan as repair
+from shared.domain.data.repair.repair_plan import RepairPreview
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.ports.groups import Ports

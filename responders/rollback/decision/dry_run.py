@@ -22,14 +22,14 @@ from shared.core.store import Document, Update, Write, conditional_write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import FunctionDifference, function_differences
 from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.notices.notice import create_notices
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Direction, RollbackRequest

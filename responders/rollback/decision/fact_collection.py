@@ -37,14 +37,14 @@ from shared.domain.deployments.deployment import (
     record_path,
 )
 from shared.domain.deployments.images import exclude_lost_images, images_of, repositories
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert, AlertFact
 from shared.domain.signals.health import failing_functions
-from shared.domain.system import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
+from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.ports.groups import Ports
 
 MAX_RECORDS_READ = 2

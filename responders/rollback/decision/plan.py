@@ -21,7 +21,7 @@ from shared.domain.decision.gate_evaluation import Decision, require_approval
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.policy.system_policy import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest

@@ -35,11 +35,11 @@ from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, conditional_write
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
-from shared.domain.data.repair import plan as repair
 from shared.domain.data.repair import quarantine
+from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest
 

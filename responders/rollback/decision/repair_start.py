@@ -15,7 +15,7 @@ from responders.rollback.isolation.fence_guard import FencePreparation
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, approvers
-from shared.domain.system import System
+from shared.domain.system_record import System
 
 
 def describe_approvals(rollback: Rollback, plan: Plan, people: int) -> str:

@@ -22,11 +22,11 @@ from shared.core.errors import RollbackError
 from shared.core.store import Document
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import record_path
-from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.resources import Resources
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.ports.groups import Ports
 
 

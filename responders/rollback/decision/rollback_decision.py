@@ -47,8 +47,8 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.deployments.deployment import counts_by_function
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
-from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import (
@@ -60,7 +60,7 @@ from shared.domain.rollback.rollback import (
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
-from shared.domain.system import Budget, System
+from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
 
 

@@ -35,18 +35,18 @@ from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Query, Store
-from shared.domain.data.events.triggers import DocumentEvent
-from shared.domain.data.repair import plan as repair
+from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.repair import quarantine
+from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
-from shared.domain.deployments.build_config import BuiltFunction
+from shared.domain.deployments.build_recipe import BuiltFunction
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line

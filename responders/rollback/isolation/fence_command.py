@@ -20,22 +20,26 @@ from responders.support.stop_switches import ControlChange
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Put, Query, Update, Write, conditional_write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.notices import NOTICE_SEVERITIES, notice_lines, transition_event
+from shared.domain.data.isolation.fence_notices import (
+    NOTICE_SEVERITIES,
+    notice_lines,
+    transition_event,
+)
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState, PublicStatusChange
 from shared.domain.notices.notice import create_notices, create_team_notices, notice_writes
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import MAINTENANCE_STATUS_NAME
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system import Controls, System
+from shared.domain.system_record import Controls, System
 from shared.engine.engine import load_steps
 from shared.ports.groups import Ports
 from shared.state import work_queue

@@ -24,9 +24,9 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.policy.data_rules import FenceRules
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
 

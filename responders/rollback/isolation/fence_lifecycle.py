@@ -21,7 +21,7 @@ from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, Writer
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.health import ProbeAnswer

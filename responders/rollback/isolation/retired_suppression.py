@@ -11,8 +11,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.notices.notice import create_team_notices, notice_writes
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 SUPPRESSION_VERB: Final = "silence"

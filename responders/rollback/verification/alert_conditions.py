@@ -22,7 +22,7 @@ from responders.support.parallel_calls import (
 from shared.core.durations import describe_duration
 from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.model import service_of
+from shared.domain.policy.system_policy import service_of
 from shared.domain.signals import alert_conditions
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState

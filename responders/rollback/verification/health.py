@@ -16,7 +16,7 @@ from responders.support.parallel_calls import (
     read_health_answers,
 )
 from shared.core.codec import decode
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import baseline, probe_signals, verification_checks
 from shared.domain.signals.health import (

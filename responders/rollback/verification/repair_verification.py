@@ -12,9 +12,9 @@ from responders.rollback.case import Case, Transition
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
-from shared.domain.data.repair import plan
+from shared.domain.data.repair import repair_plan
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
 
@@ -33,14 +33,14 @@ def conclude_repair(case: Case, steps: Iterable[Step]) -> bool:
     now = case.now()
     took = describe_duration(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
-    fates = plan.sum_outcomes(
-        plan.decode_position(one.operation or one.seen).fates for one in steps
+    fates = repair_plan.sum_outcomes(
+        repair_plan.decode_position(one.operation or one.seen).fates for one in steps
     )
     case.commit_transition(
         Transition(
             event="rollback.shifted",
             note=note,
-            details=(plan.describe_outcomes(fates), *text.first_lines(left)),
+            details=(repair_plan.describe_outcomes(fates), *text.first_lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,

@@ -20,7 +20,7 @@ from responders.support.parallel_calls import (
 )
 from shared.core import text
 from shared.core.codec import decode
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.decision.facts import (
     ChangeSet,
     add_rebuilds,
@@ -30,17 +30,17 @@ from shared.domain.decision.facts import (
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.deployments.restorability import find_functions_without_secrets
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.policy.system_policy import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.state.reader import StateReader
 
 EXTENSIBLE_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)

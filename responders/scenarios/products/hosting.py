@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import encode
+from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import LIVE_CHANNEL, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_hosting import (
     FINALIZED,

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode, from_json
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory, is_secret_path
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.set_auth_config import (
     KIND,

@@ -7,12 +7,12 @@ from datetime import timedelta
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Index,
     is_creatable,
     json_fingerprint,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
+from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import RemoteConfigTemplate
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (
     KIND,

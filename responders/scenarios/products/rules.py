@@ -9,8 +9,8 @@ from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory import rules_diff
+from shared.domain.deployments.inventory.inventory_parts import RulesRelease, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import RulesRelease, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from shared.core.topics import CONSOLE_ENTRY_POINT
 from shared.domain.policy.channels import ChannelKind
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 
 class ApplicationRole(Struct, frozen=True):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.sessions import FirebaseSessions
     from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
     from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
-    from shared.adapters.gcp.project.secrets import SecretManager
+    from shared.adapters.gcp.project.secret_versions import SecretManager
     from shared.adapters.gcp.project.service_accounts import ProjectAccounts
     from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
     from shared.adapters.gcp.run.images import ArtifactRegistry
@@ -77,9 +77,11 @@ class CloudResources:
     @LockedCachedProperty
     def secrets(self) -> SecretManager:
         """Its secrets."""
-        from shared.adapters.gcp.project import secrets
+        from shared.adapters.gcp.project import secret_versions
 
-        return secrets.SecretManager(self._clients.rest(secrets.HOST), self._project)
+        return secret_versions.SecretManager(
+            self._clients.rest(secret_versions.HOST), self._project
+        )
 
     @LockedCachedProperty
     def schedules(self) -> CloudScheduler:

@@ -23,9 +23,9 @@ from shared.core.redaction import redact_value
 from shared.core.text import suggest_names
 from shared.domain.commands.console_operator import OPERATOR_KEY
 from shared.domain.commands.credential import TOKEN_KEY
-from shared.domain.data.repair import plan as repair
-from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.data.repair import repair_plan as repair
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")

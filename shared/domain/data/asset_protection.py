@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 
 CHECK_INTERVAL: Final = timedelta(days=1)

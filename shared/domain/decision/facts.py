@@ -9,28 +9,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.errors import RollbackError
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.integrity.damage import DamageFinding, writer_functions
-from shared.domain.deployments.build_config import Recipe, derive_recipe, is_running_as_recorded
+from shared.domain.deployments.build_recipe import Recipe, derive_recipe, is_running_as_recorded
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
     Inventory,
     LiveFunction,
 )
-from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    Generation,
+    WholeInventory,
+)
 from shared.domain.deployments.inventory.traffic import (
     Revision,
     describe_served_revisions,
     is_following_latest,
     traffic_shares,
 )
-from shared.domain.policy.model import Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy, ScenarioName, Signal
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
-from shared.domain.system import Budget, Controls, System
+from shared.domain.system_record import Budget, Controls, System
 
 
 class DecisionFacts(Struct, frozen=True):

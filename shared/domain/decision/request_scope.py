@@ -11,7 +11,7 @@ from shared.domain.decision.facts import (
     detailed_change,
 )
 from shared.domain.decision.scenario_scope import restrict_to_functions, restrict_to_scenario
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.domain.decision.facts import ChangeSet, DecisionFacts, detailed_change
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 
 def change_since_target(facts: DecisionFacts, policy: Policy) -> ChangeSet:

@@ -9,11 +9,15 @@ from msgspec import Struct
 
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    SourceObject,
+    WholeInventory,
+)
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
-from shared.domain.system import System
+from shared.domain.system_record import System
 
 _SHIFTED = frozenset({"traffic", "revisions"})
 """What differs of a function when its requests are led elsewhere, and nothing was deployed."""

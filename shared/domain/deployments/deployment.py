@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.diff import Difference
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import FunctionState
 from shared.domain.deployments.inventory.traffic import (
     Revision,
     Scaling,

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from shared.domain.deployments.deployment import Inventory, LiveFunction
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.traffic import Revision
 
 StoredImages = Mapping[str, frozenset[str] | None]

@@ -13,11 +13,10 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core import text
-from shared.domain.deployments.build_config import derive_recipe
+from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
 from shared.domain.deployments.images import StoredImages, images_of, is_image_stored
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     FunctionState,
     Generation,
@@ -25,6 +24,7 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
     accounts_of,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.source_copies import rebuild_obstacles
 
 IMAGES_PART = "images"
@@ -57,7 +57,7 @@ class CheckedResources(Struct, frozen=True):
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept
-    (`shared.domain.deployments.inventory.record.InventoryRecord.unkept`).
+    (`shared.domain.deployments.inventory.inventory_record.InventoryRecord.unkept`).
     """
 
 

@@ -26,12 +26,12 @@ from shared.domain.deployments.deployment import (
     whole_minute_before,
 )
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.deployments.inventory.traffic import is_following_latest, traffic_shares
-from shared.domain.policy.model import Policy
-from shared.domain.system import System
+from shared.domain.policy.system_policy import Policy
+from shared.domain.system_record import System
 
 RESTORABILITY_CHECK_INTERVAL = timedelta(days=1)
 """So often each deployment that is kept to be gone back to is proven anew."""

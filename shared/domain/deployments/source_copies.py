@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import from_json
-from shared.domain.deployments.build_config import Recipe
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.build_recipe import Recipe
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     WholeInventory,
     json_fingerprint,

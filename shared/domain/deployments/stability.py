@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
-from shared.domain.system import System
+from shared.domain.system_record import System
 
 RETRY_INTERVAL = timedelta(minutes=10)
 """When something was not well, or gave no answer."""

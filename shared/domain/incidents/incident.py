@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 

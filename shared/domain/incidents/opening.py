@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Put, Reader, Update, Write, conditional_write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices
@@ -23,8 +23,8 @@ from shared.domain.incidents.incident import (
     public_state,
 )
 from shared.domain.notices.notice import Notice, create_notices, notice_writes
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackRequest

@@ -16,8 +16,8 @@ from shared.core.redaction import redact_personal_data, redact_value
 from shared.core.store import Create
 from shared.domain.notices.push_progress import PushProgress
 from shared.domain.policy.channels import Audience, Channel
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 

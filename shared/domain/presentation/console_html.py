@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.core.durations import describe_duration
-from shared.domain.decision.history import describe_shares, gate_requirement
+from shared.domain.decision.recorded_decision import describe_shares, gate_requirement
 from shared.domain.presentation.html_templates import TemplateFilters, create_environment
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared.core.durations import describe_duration
 from shared.core.redaction import redact_personal_data
-from shared.domain.decision.history import suspected_cause
+from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents.incident import (
     PUBLIC_STATUS_NAMES,
     Incident,
@@ -21,8 +21,8 @@ from shared.domain.incidents.incident import (
 )
 from shared.domain.notices.notice import IncidentStage, Notice, incident_stage
 from shared.domain.policy.channels import Audience
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     SEVERITY_LABELS,

@@ -12,8 +12,8 @@ from msgspec import Struct
 from shared.core.text import one_line
 from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus, PublicState
 from shared.domain.policy.channels import Component, StatusPage
-from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity, worse_severity
+from shared.domain.policy.system_policy import Policy
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)

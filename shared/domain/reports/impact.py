@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import Incident, public_state
-from shared.domain.policy.model import Outage, Policy
+from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.presentation.status_page import disruption_spans, downtime
 from shared.domain.signals.health import RouterRequests
 

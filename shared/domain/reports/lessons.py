@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.core.durations import describe_duration
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.deployments.build_config import REDEPLOY
+from shared.domain.deployments.build_recipe import REDEPLOY
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.phases import Phase
 from shared.domain.rollback.plan import Step, StepStatus

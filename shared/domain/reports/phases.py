@@ -10,7 +10,7 @@ from msgspec import Struct
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.policy.model import Policy, Targets
+from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Rollback
 
 # The runbook, "Critical Incident Response", steps 1 to 5.

@@ -14,16 +14,16 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.audit import narrative
+from shared.domain.audit import audit_lines
+from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry
-from shared.domain.audit.narrative import AuditLine
 from shared.domain.data.document import path_sort_key as order_of
 from shared.domain.data.repair.quarantine import JournalEntry as Batch
-from shared.domain.decision.history import suspected_cause
+from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.response import ResponseStatus, evaluate_response
+from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
 from shared.domain.notices.notice import Notice
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import phases
 from shared.domain.reports.impact import Impact, ImpactCounts, measure_impact, unknown_impact
 from shared.domain.reports.lessons import derive_lessons
@@ -245,7 +245,7 @@ def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     every = [one for one in facts.outside if _is_about(one, incident.id)]
     for kept in facts.rollbacks:
         for entry in kept.trail:
-            every += narrative.audit_lines_of_entry(
+            every += audit_lines.audit_lines_of_entry(
                 entry, kept.rollback.id, incident.id, incident.system
             )
     return sorted(every, key=lambda one: one.at)

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
 
@@ -89,8 +89,8 @@ class RollbackRequest(Struct, frozen=True):
     """By what they might say it, in words."""
     way: Direction = Direction.BACK
     select: str = ""
-    """Which documents are brought back (`shared.domain.data.repair.plan.DocumentSelection`); empty:
-    no data are moved.
+    """Which documents are brought back (`shared.domain.data.repair.repair_plan.DocumentSelection`);
+    empty: no data are moved.
     """
     restore_point: str = ""
     """How old they may be, as a person has said it; empty: the minute before damage began."""

@@ -8,7 +8,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from shared.domain.policy.model import Gates
+from shared.domain.policy.system_policy import Gates
 from shared.domain.signals.health import (
     Health,
     HealthVerdict,

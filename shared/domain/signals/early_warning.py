@@ -14,7 +14,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import (
     PROBE_INTERVAL,
     CriterionKind,

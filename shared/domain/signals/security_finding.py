@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from shared.core.codec import read_object
 from shared.core.errors import Refused
-from shared.domain.policy.model import Policy
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.monitoring_notification import (
     MAX_INCIDENT_ID_BYTES,
     MAX_NOTIFICATION_BYTES,

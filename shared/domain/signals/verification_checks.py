@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from shared.domain.policy.model import Policy, ScenarioName, VerificationCheck
+from shared.domain.policy.system_policy import Policy, ScenarioName, VerificationCheck
 from shared.domain.signals.health import (
     Health,
     HealthVerdict,

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from shared.domain.data.repair.plan import RepairPosition
+from shared.domain.data.repair.repair_plan import RepairPosition
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.ports.groups import Ports
 from shared.ports.platform import Builder, Platform

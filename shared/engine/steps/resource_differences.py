@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.domain.deployments.inventory.diff import Difference
-from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep
 from shared.engine.steps.registry import class_of

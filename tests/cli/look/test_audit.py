@@ -19,20 +19,20 @@ from cli.app import app
 from cli.look.audit import Format, write
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import NO_CALL_CONTEXT, audit_bucket
+from local.installation.provisioning import NO_CALL_CONTEXT, audit_bucket
 from local.services.identity import Account
 from local.services.storage.conditions import Preconditions
 from shared.core import topics
 from shared.core.store import Put, Query
+from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import create_event
-from shared.domain.audit.narrative import audit_line_of_event
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 from tests.e2e.support.world import responders
 from tests.support.cli import operator
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.tampering import Tamperer
-from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.support.notices.audit_history import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
 from tests.support.runtime.world import POLICIES, World
 
 INCIDENT, OTHER = FIRST.partition("/")[2], SECOND.partition("/")[2]

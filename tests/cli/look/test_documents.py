@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.data.erasure import ErasureLedgerUpdater
 from responders.data.repair import selection
-from shared.domain.data.repair.plan import MAX_SAMPLES_PER_OUTCOME, DocumentOutcome
+from shared.domain.data.repair.repair_plan import MAX_SAMPLES_PER_OUTCOME, DocumentOutcome
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, CorruptedShop
 from tests.support.runtime.world import World

@@ -23,7 +23,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.installation import push_subscriptions
-from local.installation.provisions import NO_CALL_CONTEXT
+from local.installation.provisioning import NO_CALL_CONTEXT
 from responders.support import dead_letters
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters

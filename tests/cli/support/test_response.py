@@ -18,7 +18,7 @@ from cli.support.response import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.incidents.incident import IncidentStatus, TimelineEvent
-from shared.domain.incidents.response import EscalationStep, evaluate_response
+from shared.domain.incidents.response_status import EscalationStep, evaluate_response
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks

@@ -16,7 +16,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.backups import FirestoreBackups
 from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.domain.data.backups.values import Export, ObjectMetadata, Recurrence
+from shared.domain.data.backups.backup_records import Export, ObjectMetadata, Recurrence
 from shared.ports.backups import Backups, Exports
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire
 from tests.local.support.firestore_admin import BUCKET, DATABASE, World, running

@@ -27,8 +27,8 @@ from shared.domain.commands.credential import (
     decode_unverified_token,
     hash_token,
 )
-from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
+from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import TokenVerifier
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeIdentity

@@ -14,12 +14,12 @@ from google.pubsub_v1 import types
 
 from local.cloud import Cloud
 from local.installation import push_subscriptions
-from local.installation.provisions import NO_CALL_CONTEXT, values_bucket
+from local.installation.provisioning import NO_CALL_CONTEXT, values_bucket
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.operations_project import DeployedFunction, OperationsProject, Subscription
 from tests.support.fakes.project.operations_project import MemoryInstallation
 

@@ -16,12 +16,12 @@ from local.services.identity import Account
 from local.services.identity.users import totp_code
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
-from shared.adapters.gcp.project.own_id_token import HOST, ServiceAccountTokenSource
+from shared.adapters.gcp.project.service_account_token import HOST, ServiceAccountTokenSource
 from shared.adapters.sign_in import SignIn
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import CredentialKind
-from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
+from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from tests.local.support.run import policy
 from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn

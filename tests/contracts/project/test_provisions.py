@@ -20,7 +20,7 @@ from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets, StorageServer, StorageService
 from responders.jobs.asset_check import AssetChecker
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.provisions import CloudAssetDependencies
+from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data import asset_protection

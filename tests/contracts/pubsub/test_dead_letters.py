@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
-from local.installation.provisions import NO_CALL_CONTEXT
+from local.installation.provisioning import NO_CALL_CONTEXT
 from responders.support.dead_letters import MAX_DEAD_LETTER_BYTES
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from shared.adapters.gcp.project.service_accounts import account_project
 from shared.core.errors import Unavailable
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.inventory.state import AccountState, Generation
+from shared.domain.deployments.inventory.inventory_parts import AccountState, Generation
 from tests.contracts.support.resources import (
     ACCOUNT,
     IMAGE,

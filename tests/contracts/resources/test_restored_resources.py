@@ -15,7 +15,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudResources
 from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
-from shared.domain.deployments.inventory.state import IndexField, RulesFile
+from shared.domain.deployments.inventory.inventory_parts import IndexField, RulesFile
 from shared.ports.resources import ProtectedResources
 from tests.contracts.support.resources import (
     INDEX,

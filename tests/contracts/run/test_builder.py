@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.gcp import operations
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.domain.deployments.build_config import is_built_from
+from shared.domain.deployments.build_recipe import is_built_from
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
 from tests.contracts.support.builders import BuilderWorld, InMemory, embedded
 

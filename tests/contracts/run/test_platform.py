@@ -9,7 +9,7 @@ import pytest
 from local.application.service import RevisionConfiguration as Given
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled
 from shared.domain.deployments.deployment import LiveFunction
-from shared.domain.deployments.inventory.state import Generation, SecretUse
+from shared.domain.deployments.inventory.inventory_parts import Generation, SecretUse
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
     Capacity,

@@ -15,7 +15,7 @@ from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.mirrors import BucketMirrors
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.domain.data.backups.values import ObjectMetadata
+from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.ports.backups import Mirrors
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once

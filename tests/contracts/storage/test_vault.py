@@ -14,7 +14,7 @@ from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.core.errors import Ambiguous, Rejected
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.ports.storage import Vault
 from tests.contracts.support.buckets import storage
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory

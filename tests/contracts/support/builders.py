@@ -18,10 +18,14 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.run.builder import CloudBuilder
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.gcp.storage.vault import BucketVault
-from shared.domain.deployments.build_config import Recipe, derive_recipe
-from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
+from shared.domain.deployments.build_recipe import Recipe, derive_recipe
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    Generation,
+    SourceObject,
+)
 from shared.domain.deployments.source_copies import encode_values
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.platform import Builder, Platform
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
 from tests.contracts.support.platforms import FUNCTIONS, PROJECT, REGION

@@ -25,9 +25,9 @@ from local.services.scheduler import jobs
 from local.services.secret_manager import secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudResources
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     HostingSite,
     Index,
@@ -37,8 +37,8 @@ from shared.domain.deployments.inventory.state import (
     SchedulerJob,
     SecretVersion,
 )
-from shared.domain.policy.model import Group, Policy
 from shared.domain.policy.resources import Resources
+from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.resources import ProtectedResources
 from tests.local.support.rest import Product
 from tests.support.fakes.resources import EMPTY_TEMPLATE, FakeEstate

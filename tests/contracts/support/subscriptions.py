@@ -7,7 +7,7 @@ from typing import Any
 from google.pubsub_v1 import types
 
 from local.cloud import Cloud
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
 

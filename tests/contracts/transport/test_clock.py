@@ -13,7 +13,7 @@ from local.core.clock import CloudClock
 from shared.adapters.clock import EmbeddedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 from tests.support.fakes.runtime.clock import START, FakeClock
 
 POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

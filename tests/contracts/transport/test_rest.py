@@ -31,8 +31,8 @@ from shared.core.errors import (
     Throttled,
     Unavailable,
 )
-from shared.domain.data.events.triggers import Trigger
-from shared.domain.deployments.inventory.state import RulesFile
+from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from tests.local.support.rest import running
 
 Answer = tuple[int, dict[str, str], bytes]

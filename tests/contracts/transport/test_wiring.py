@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import audit_bucket
+from local.installation.provisioning import audit_bucket
 from responders.support.inventory_reader import read_inventory
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients
@@ -22,8 +22,8 @@ from shared.core.store import Create
 from shared.domain.deployments.inventory.diff import incomparable_parts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Scaling
-from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
+from shared.domain.policy.system_policy import Group, Policy, Probe
 from shared.wiring.operations import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import RESOURCES

@@ -14,7 +14,7 @@ from responders.data.repair.selection import DOCUMENTS_PER_BATCH
 from responders.rollback import derived_data
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, collection_of
 from shared.domain.data.repair import quarantine
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LEASE_DURATION, RollbackStatus
 from tests.support.data.corrupted_bookshop import DERIVED, GOOD, MINUTE, SHOP, SPOILT, CorruptedShop
 from tests.support.data.erasure_during_repair import SPOILT as OF_TWO

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from shared.domain.policy.model import Probe, ProbeAccount
+from shared.domain.policy.system_policy import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader
 from shared.wiring.operations import Wiring

@@ -10,7 +10,7 @@ import pytest
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisions import REGENERATION_SUBSCRIPTION_SUFFIX
+from local.installation.provisioning import REGENERATION_SUBSCRIPTION_SUFFIX
 from responders.commands.upkeep import data_regeneration
 from shared.core.codec import decode, encode
 from shared.core.store import Create

@@ -9,8 +9,8 @@ import pytest
 from local.application.sources import read_release
 from shared.core import topics
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import FunctionState, Generation
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from tests.e2e.support.deployments import kept_functions

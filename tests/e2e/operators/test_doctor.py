@@ -18,7 +18,7 @@ from cli.doctor.finding import ESSENTIAL, CheckVerdict
 from cli.doctor.installation.facts import DEAD_MAN
 from local.core.grpc_services import StatusError
 from local.faults.points import CallMoment
-from local.installation.provisions import NO_CALL_CONTEXT, values_bucket
+from local.installation.provisioning import NO_CALL_CONTEXT, values_bucket
 from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.services.firebase import hosting
 from responders.support.inventory_reader import read_inventory
-from shared.domain.deployments.inventory.state import RulesFile
+from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.cli import run
 from tests.e2e.support.world import EXAMPLE, World, until

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, record_path
-from shared.domain.deployments.inventory.record import unpack_inventory
-from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
+from shared.domain.deployments.inventory.inventory_record import unpack_inventory
 from tests.e2e.support.cli import value
 from tests.e2e.support.world import World
 

@@ -26,7 +26,7 @@ from local.core.clock import CloudClock
 from local.core.loopback import Loop
 from local.demo.evidence import Evidence
 from local.installation import push_subscriptions
-from local.installation.provisions import (
+from local.installation.provisioning import (
     audit_bucket,
     console_account,
     quarantine_bucket,
@@ -38,7 +38,7 @@ from local.installation.responder_processes import SERVED_ENTRY_POINTS
 from shared.adapters.clock import EmbeddedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.policy.model import Mode
+from shared.domain.policy.system_policy import Mode
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.policy_files import loader

@@ -21,7 +21,7 @@ from local.application.service import (
 )
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from shared.domain.policy.model import Group, Probe
+from shared.domain.policy.system_policy import Group, Probe
 from tests.local.support.run import MINUTE, ORIGIN, SECOND, SEED, World, policy
 
 ADDRESS = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")

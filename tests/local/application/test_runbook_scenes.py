@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Mode, ScenarioName, Signal
 from tests.local.support.run import MINUTE, ORIGIN, policy
 from tests.local.support.subscription import Mailbox
 

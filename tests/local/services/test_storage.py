@@ -23,7 +23,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.faults.points import FaultPoints
-from local.installation.provisions import audit_bucket
+from local.installation.provisioning import audit_bucket
 from local.services.storage import Buckets, StorageServer, StorageService
 from tests.local.support.run import ORIGIN, policy
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
+from shared.domain.policy.system_policy import Policy
 from tests.local.support.run import ORIGIN, policy
 
 RESOURCES = Resources(

@@ -32,8 +32,8 @@ from local.services.monitoring import IngestionDelay, MetricService
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
 from local.services.storage import Buckets
-from shared.domain.policy.model import Group, Mode, Policy, Probe, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Group, Mode, Policy, Probe, ScenarioName, Signal
 
 ORIGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Refused
-from shared.domain.policy.model import FindingClass, FindingRules, Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import FindingClass, FindingRules, Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals import security_finding
 from shared.domain.signals.monitoring_notification import MAX_NOTIFICATION_BYTES, NotificationState

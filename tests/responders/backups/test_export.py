@@ -12,8 +12,8 @@ from responders.deployments.messages import parse_deployment_message
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import export as backing
+from shared.domain.data.backups.backup_records import Export, ObjectMetadata
 from shared.domain.data.backups.export import ExportStatus
-from shared.domain.data.backups.values import Export, ObjectMetadata
 from shared.domain.policy.resources import BackupRules
 from tests.support.data.exports import (
     HERE,

@@ -10,7 +10,12 @@ from msgspec.structs import replace
 from shared.core.errors import Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import managed_backups
-from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
+from shared.domain.data.backups.backup_records import (
+    BackupSchedule,
+    Database,
+    NativeBackup,
+    Recurrence,
+)
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.system_events import tick_clock

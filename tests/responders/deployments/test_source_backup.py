@@ -17,8 +17,8 @@ from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     SourceObject,
     WholeInventory,

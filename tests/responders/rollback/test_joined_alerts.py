@@ -11,7 +11,7 @@ from responders.rollback.joined_alerts import (
     open_alerts,
     unjudged_alerts,
 )
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.signals.alert import Alert
 from tests.support.runtime.world import BOOKSHOP
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
     Service,
@@ -18,7 +18,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import CompletedShift, Pin
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import System
+from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.system_events import read_dead_letters, system_event_names

@@ -14,9 +14,9 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.notices.notice import NoticeStatus
-from shared.domain.policy.model import Outage
-from shared.domain.reports import filing
-from shared.domain.reports.filing import FiledReport, decompress_text
+from shared.domain.policy.system_policy import Outage
+from shared.domain.reports import filed_report
+from shared.domain.reports.filed_report import FiledReport, decompress_text
 from shared.domain.reports.impact import ImpactCounts
 from shared.state.reader import StateReader
 from tests.support.fakes.storage.public_pages import MemoryPages
@@ -49,7 +49,7 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
 
 
 def report(world: World) -> FiledReport:
-    fields = world.ports.store.documents[filing.report_path(IT["incident"])]
+    fields = world.ports.store.documents[filed_report.report_path(IT["incident"])]
     return decode(FiledReport, fields)
 
 
@@ -107,13 +107,13 @@ def test_a_redelivery_files_nothing_twice() -> None:
     """What is written is due no more."""
     world = over()
     world.pass_time(6 * MINUTE)
-    before = dict(world.ports.store.documents[filing.report_path(IT["incident"])])
+    before = dict(world.ports.store.documents[filed_report.report_path(IT["incident"])])
 
     due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
     world.publish("rollback-work", due)
     world.settle()
 
-    assert world.ports.store.documents[filing.report_path(IT["incident"])] == before
+    assert world.ports.store.documents[filed_report.report_path(IT["incident"])] == before
 
 
 def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from responders.scenarios.capacity import required_scaling
 from shared.core.store import Query
-from shared.domain.deployments.inventory.state import build_configuration
+from shared.domain.deployments.inventory.inventory_parts import build_configuration
 from shared.domain.deployments.inventory.traffic import Scaling
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import shorten_watch

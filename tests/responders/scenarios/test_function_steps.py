@@ -10,14 +10,18 @@ from msgspec.structs import replace
 
 from responders.rollback.pins import active_pins
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.state import FunctionState, Generation, SourceObject
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    Generation,
+    SourceObject,
+)
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.policy.model import Rebuilds
+from shared.domain.policy.system_policy import Rebuilds
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.run.source_copies import with_source_copies
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
-from tests.support.rollbacks.function_steps import (
+from tests.support.rollbacks.rebuild_shop import (
     ORDER,
     SHOP,
     build_shop_with_source_copies,
@@ -319,7 +323,7 @@ def test_somebody_elses_deployment_is_left_alone() -> None:
 
 
 def _recipe(state: FunctionState, source: SourceObject):  # type: ignore[no-untyped-def]
-    from shared.domain.deployments.build_config import derive_recipe
+    from shared.domain.deployments.build_recipe import derive_recipe
 
     made = derive_recipe(state)
     assert made is not None

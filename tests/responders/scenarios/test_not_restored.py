@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import not_restored
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
     SchedulerJob,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from responders.support.inventory_reader import CLIENT_TEMPLATE_NAMESPACE, read_inventory
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     Index,
     IndexField,
@@ -21,8 +21,8 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
     stored_text,
 )
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
+from shared.domain.policy.system_policy import Policy
 from tests.support.fakes.run.platform import DEFAULT
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP, FakePorts

@@ -13,7 +13,7 @@ from cli.offline.replay import Replay
 from shared.core import topics
 from shared.core.store import Query
 from shared.domain.audit import system_chain
-from shared.domain.policy.model import FindingRules
+from shared.domain.policy.system_policy import FindingRules
 from shared.domain.rollback import rollback
 from shared.ports.messaging import DeadLetter
 from tests.support.fakes.pubsub.dead_letters import MemoryLetters

@@ -11,7 +11,7 @@ from shared.core.store import Create, Document, Query
 from shared.domain.audit.chain import AuditEntry, create_event
 from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.audit.system_chain import ChainHead, event_write, find_seal_faults
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.state import work_queue
 from tests.support.runtime.world import World
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.deployments.deployment import DeploymentStatus, record_path
-from shared.domain.deployments.inventory.record import unpack_inventory
-from shared.domain.deployments.inventory.state import HostingSite
+from shared.domain.deployments.inventory.inventory_parts import HostingSite
+from shared.domain.deployments.inventory.inventory_record import unpack_inventory
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.system_events import read_dead_letters, system_event_names
 from tests.support.rollbacks.approvals import build_world_awaiting_approval

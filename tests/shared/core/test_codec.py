@@ -20,7 +20,7 @@ from threading import Barrier, Thread
 import msgspec
 
 from shared.core import codec
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 said = sys.stdin.buffer.read()
 decode, encode = {

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.logging_store import AuditLoggingStore
+from shared.adapters.audit_logging_store import AuditLoggingStore
 from shared.core import log
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Put, Query, Reader, Write
+from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import create_event
-from shared.domain.audit.narrative import audit_line_of_event
 from shared.domain.audit.system_chain import event_write
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.runtime.clock import START, FakeClock

@@ -14,7 +14,7 @@ import pytest
 
 from shared.core.durations import DURATION_PATTERN, format_duration, parse_duration
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy import channels, data_rules, execution, model, resources, severity
+from shared.domain.policy import channels, data_rules, execution, resources, severity, system_policy
 from shared.domain.policy.roles import Role
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.schema import SCHEMA_FILE
@@ -22,7 +22,7 @@ from shared.policy_files.schema import SCHEMA_FILE
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
 KINDS = [
     kind
-    for module in (model, channels, execution, data_rules, resources, severity)
+    for module in (system_policy, channels, execution, data_rules, resources, severity)
     for kind in vars(module).values()
     if isinstance(kind, type) and kind.__module__ == module.__name__
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
 from tests.simulation.invariants.observations import TEMPLATE, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws

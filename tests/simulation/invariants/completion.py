@@ -13,7 +13,7 @@ from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.incidents import incident as incidents
 from shared.domain.notices.notice import WithdrawalCondition
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, RollbackStatus
-from shared.domain.system import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws

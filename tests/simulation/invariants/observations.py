@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.core.store import Document
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import GLOBAL_CONTROLS_PATH
+from shared.domain.system_record import GLOBAL_CONTROLS_PATH
 from tests.simulation.scenes.bookshop import SYSTEM
 
 if TYPE_CHECKING:

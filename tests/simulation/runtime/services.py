@@ -12,8 +12,8 @@ from msgspec import Struct
 from shared.core import topics
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Document, Write
-from shared.domain.deployments.build_config import BuiltFunction, Recipe
-from shared.domain.deployments.inventory.state import HostingSite, WholeInventory
+from shared.domain.deployments.build_recipe import BuiltFunction, Recipe
+from shared.domain.deployments.inventory.inventory_parts import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.policy.channels import Channel
 from shared.engine.steps.resources.release_hosting import FINALIZED

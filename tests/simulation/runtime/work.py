@@ -12,8 +12,8 @@ from unittest.mock import patch
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, remote_config
 from responders.scenarios.resource_plan import ResourceState
-from shared.domain.policy.model import Policy
-from shared.domain.reports import filing
+from shared.domain.policy.system_policy import Policy
+from shared.domain.reports import filed_report
 from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.engine import stop_conditions
 from tests.simulation.runtime.scheduler import Scheduler
@@ -42,14 +42,14 @@ def simulated(
     *,
     site: bool,
     template: bool = True,
-    reported_after: timedelta = filing.FILING_DELAY,
+    reported_after: timedelta = filed_report.FILING_DELAY,
 ) -> Iterator[None]:
     """The product's locks are the tasks'; with a site, its plans are of more than functions."""
     plan = functions.plan_functions
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
         patch.object(stop_conditions, "threading", locks),
-        patch.object(filing, "FILING_DELAY", reported_after),
+        patch.object(filed_report, "FILING_DELAY", reported_after),
         patch.object(
             functions, "plan_functions", _wider(plan, template=template) if site else plan
         ),

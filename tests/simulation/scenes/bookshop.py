@@ -10,21 +10,22 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.store import Create, Put, Write
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
-from shared.domain.deployments.inventory import record as stocks
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     RemoteConfigTemplate,
     WholeInventory,
     json_fingerprint,
 )
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.channels import Channel, ChannelKind, Rung
 from shared.domain.policy.execution import Execution, WriteQuota
-from shared.domain.policy.model import (
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import (
     Gates,
     Group,
     Mode,
@@ -34,9 +35,8 @@ from shared.domain.policy.model import (
     Signal,
     Targets,
 )
-from shared.domain.policy.severity import Severity
-from shared.domain.reports.filing import FILING_DELAY
-from shared.domain.system import System
+from shared.domain.reports.filed_report import FILING_DELAY
+from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 
 SYSTEM = "shop"

@@ -9,11 +9,11 @@ from functools import partial
 from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import Mode
-from shared.domain.system import BUDGET_PATH, Budget, System
+from shared.domain.policy.system_policy import Mode
+from shared.domain.system_record import BUDGET_PATH, Budget, System
 from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World
 

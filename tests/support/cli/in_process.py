@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from tests.support.runtime.world import POLICIES, World
 
 

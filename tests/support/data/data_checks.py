@@ -13,7 +13,7 @@ from shared.core.store import Query
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.data_rules import Collection, IntegrityRules
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.runtime.world import CHECKED, World

@@ -11,18 +11,18 @@ from msgspec.structs import replace
 from responders.data.repair import erasure_after_repair
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query
-from shared.domain import system as systems
+from shared.domain import system_record as systems
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentOutcome
 from shared.domain.data.repair.quarantine import JournalEntry
-from shared.domain.policy.model import Policy
+from shared.domain.data.repair.repair_plan import DocumentOutcome
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.steps.documents import erase as take_out
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, CorruptedShop
 from tests.support.fakes.runtime.hooks import Hook, no_hook

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
 from tests.support.data.write_fence import (

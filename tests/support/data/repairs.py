@@ -14,12 +14,12 @@ from responders.data.repair.ttl import read_expiries
 from responders.data.repair.writer import DocumentRewriter
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import DocumentOutcome, RepairGoal, RepairPosition
+from shared.domain.data.repair import quarantine, repair_plan
 from shared.domain.data.repair.quarantine import JournalEntry
+from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairGoal, RepairPosition
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
@@ -36,7 +36,7 @@ SHOP = replace(
 )
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", RollbackStatus.RUNNING, NOON, NOON)
-STEP = Step("repair ", plan.KIND, "customers")
+STEP = Step("repair ", repair_plan.KIND, "customers")
 GOOD: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},
@@ -70,7 +70,7 @@ class RepairedShop:
         self.pass_time()
         at = self.ports.clock.now()
         self.pass_time()
-        known = plan.parse_selection(select)
+        known = repair_plan.parse_selection(select)
         return replace(RepairGoal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
     def fates(

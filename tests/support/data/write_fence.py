@@ -15,7 +15,7 @@ from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.data_rules import FenceRules
-from shared.domain.system import System
+from shared.domain.system_record import System
 from tests.support.fakes.groups import SystemFakes
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 from tests.support.faults.fault_injection import shorten_watch

@@ -22,10 +22,10 @@ from shared.domain.deployments.inventory.traffic import (
     Service,
     TrafficTarget,
 )
-from shared.domain.policy.model import Mode
+from shared.domain.policy.system_policy import Mode
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
-from shared.domain.system import Budget, Controls, Freeze, Pause, System
+from shared.domain.system_record import Budget, Controls, Freeze, Pause, System
 from tests.support.runtime.world import BOOKSHOP
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

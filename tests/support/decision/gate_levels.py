@@ -20,7 +20,7 @@ from shared.domain.decision.gates.registry import GATES, RequestKind
 from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
 from shared.domain.decision.target_selection import change_since_target
 from shared.domain.deployments.deployment import DeploymentStatus, Inventory
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     Generation,
@@ -29,9 +29,9 @@ from shared.domain.deployments.inventory.state import (
     SecretVersion,
     WholeInventory,
 )
-from shared.domain.policy.model import Mode, Policy, ScenarioName
+from shared.domain.policy.system_policy import Mode, Policy, ScenarioName
 from shared.domain.signals.health import RouterRequests
-from shared.domain.system import Budget
+from shared.domain.system_record import Budget
 from tests.support.decision.gate_facts import (
     BAD_RELEASE,
     HALF,

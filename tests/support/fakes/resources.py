@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     LIVE_CHANNEL,
     AccountState,
     Generation,

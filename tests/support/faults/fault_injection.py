@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.runtime.world import BOOKSHOP, World

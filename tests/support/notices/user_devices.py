@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH
 from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from tests.support.notices.notices import read_notices as kept
 from tests.support.runtime.world import BOOKSHOP, World
 

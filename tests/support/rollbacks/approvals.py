@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.core.store import Create
 from shared.domain.deployments import deployment as deployments
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World

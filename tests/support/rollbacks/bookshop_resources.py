@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     Index,
     IndexField,
@@ -15,9 +15,9 @@ from shared.domain.deployments.inventory.state import (
     RulesRelease,
     json_fingerprint,
 )
-from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Mode, ScenarioName, Signal
 from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START

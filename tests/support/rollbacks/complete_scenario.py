@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.core.codec import decode
 from shared.domain.deployments import deployment
-from shared.domain.deployments.inventory.state import RulesFile, RulesSource
+from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesSource
 from shared.domain.rollback.rollback import Rollback
 from tests.support.rollbacks.bookshop_resources import CARTS
 from tests.support.runtime.world import World

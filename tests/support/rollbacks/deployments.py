@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.codec import decode
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.record import decode as decode_stock
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
+from shared.domain.deployments.inventory.inventory_record import decode as decode_stock
 from shared.domain.policy.resources import Resources
-from shared.domain.system import System
+from shared.domain.system_record import System
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from typing import Any
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.rollback.drill import Drill
-from shared.domain.system import System
+from shared.domain.system_record import System
 from tests.support.runtime.world import World
 
 

@@ -19,7 +19,7 @@ from shared.core import topics
 from shared.core.errors import Ambiguous, Throttled, Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback import plan as plans
 from shared.engine.steps.functions import judge_canary
 from shared.wiring.operations import MAX_PARALLEL_CALLS

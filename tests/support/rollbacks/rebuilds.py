@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.deployments.inventory.state import SourceObject, build_configuration
+from shared.domain.deployments.inventory.inventory_parts import SourceObject, build_configuration
 from shared.domain.deployments.inventory.traffic import Traffic
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.storage.vault import source_content
 from tests.support.faults.fault_injection import shorten_watch
-from tests.support.rollbacks.function_steps import ORDER, functions_on_copies
 from tests.support.rollbacks.pins import FOLLOWING
+from tests.support.rollbacks.rebuild_shop import ORDER, functions_on_copies
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)

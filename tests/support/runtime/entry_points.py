@@ -12,7 +12,7 @@ import pytest
 
 import main
 from shared.core import topics
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from tests.support.runtime.world import BOOKSHOP, FakePorts
 
 ENTRY_POINTS = {name: several[-1] for name, several in topics.ENTRY_POINTS.items()}

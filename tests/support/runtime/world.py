@@ -25,7 +25,7 @@ from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.notice_templates import NoticeTemplates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback

@@ -15,7 +15,7 @@ from shared.adapters.gcp.project import (
     quotas,
     scheduler_jobs,
     scheduler_runs,
-    secrets,
+    secret_versions,
     service_accounts,
 )
 from shared.adapters.gcp.pubsub import eventarc_triggers
@@ -135,7 +135,7 @@ LOOKED_AT = (
     *remote_config.PERMISSIONS,
     *rules.PERMISSIONS,
     *scheduler_jobs.PERMISSIONS,
-    *secrets.PERMISSIONS,
+    *secret_versions.PERMISSIONS,
     *eventarc_triggers.PERMISSIONS,
 )
 

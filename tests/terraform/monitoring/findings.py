@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from shared.domain.policy.model import Policy, service_of
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from tests.terraform.evaluator.values import COMPUTED
 from tests.terraform.monitoring.alert_rules import Attributes, conditions, seconds, violations

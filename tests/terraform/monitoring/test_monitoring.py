@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.signals import monitoring_notification
 from shared.domain.signals.registry import SIGNALS

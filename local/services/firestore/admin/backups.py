@@ -24,7 +24,7 @@ from local.services.firestore.admin.exports import documents
 from local.services.firestore.data.databases import Databases
 from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
-from local.services.firestore.refusals import (
+from local.services.firestore.statuses import (
     already_exists,
     invalid_argument,
     not_found,

@@ -21,8 +21,8 @@ from local.services.firestore.admin.operations import LongRunningOperations
 from local.services.firestore.admin.restores import DatabaseRestores
 from local.services.firestore.data.databases import DatabaseState
 from local.services.firestore.names import check_database
-from local.services.firestore.refusals import invalid_argument, unimplemented
 from local.services.firestore.service import FirestoreService
+from local.services.firestore.statuses import invalid_argument, unimplemented
 from local.services.storage.buckets import Buckets
 
 _PROJECT = re.compile(r"projects/[^/]+")

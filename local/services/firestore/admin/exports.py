@@ -25,10 +25,10 @@ from local.services.firestore.admin.operations import LongRunningOperations
 from local.services.firestore.engine import DocumentView, FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.names import check_database
-from local.services.firestore.refusals import invalid_argument, not_found
+from local.services.firestore.statuses import invalid_argument, not_found
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import Preconditions
-from local.services.storage.refusals import Refusal
+from local.services.storage.errors import Refusal
 
 EXPORT_DURATION = timedelta(minutes=2)
 """A time of its own: Google publishes none."""

@@ -23,9 +23,9 @@ from local.services.firestore.admin.operations import LongRunningOperations
 from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.names import check_database
-from local.services.firestore.refusals import invalid_argument, not_found
+from local.services.firestore.statuses import invalid_argument, not_found
 from local.services.storage.buckets import Buckets
-from local.services.storage.refusals import Refusal
+from local.services.storage.errors import Refusal
 
 IMPORT_DURATION = timedelta(minutes=5)
 """A time of its own: Google publishes none."""

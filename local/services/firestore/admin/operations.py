@@ -18,7 +18,7 @@ from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.pages import page
 from local.faults.points import FaultPoints
-from local.services.firestore.refusals import not_found, unimplemented
+from local.services.firestore.statuses import not_found, unimplemented
 from shared.core.codec import from_msgpack
 
 MAX_PAGE_SIZE = 100

@@ -16,7 +16,7 @@ from local.services.firestore.admin.operations import LongRunningOperations
 from local.services.firestore.data.databases import Databases, DatabaseState
 from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
-from local.services.firestore.refusals import failed_precondition, invalid_argument
+from local.services.firestore.statuses import failed_precondition, invalid_argument
 
 RESTORE_DURATION = timedelta(minutes=10)
 """A time of its own: Google publishes none."""

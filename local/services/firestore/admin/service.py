@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from local.core.pages import page
 from local.services.firestore.admin.database_calls import DatabaseAdminCalls
 from local.services.firestore.data.ttl import CollectionGroup
-from local.services.firestore.refusals import invalid_argument, unimplemented
+from local.services.firestore.statuses import invalid_argument, unimplemented
 
 MAX_PAGE_SIZE = 1000
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.firestore.refusals import (
+from local.services.firestore.statuses import (
     already_exists,
     failed_precondition,
     invalid_argument,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from local.services.firestore.messages import Document, DocumentMask, Value
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 Path: TypeAlias = tuple[str, ...]
 NAME_PATH: Path = ("__name__",)

@@ -10,7 +10,7 @@ from google.cloud.firestore_admin_v1 import types
 
 from local.core.journal import Journal
 from local.services.firestore.data.ttl import CollectionGroup
-from local.services.firestore.refusals import already_exists, invalid_argument, not_found
+from local.services.firestore.statuses import already_exists, invalid_argument, not_found
 
 _JOURNAL_SERVICE = "firestore-indexes"
 _Index = types.Index.pb()

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from local.services.firestore.messages import Document, Value
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 DOCUMENT_LIMIT_BYTES = 1_048_576
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024

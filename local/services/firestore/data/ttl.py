@@ -18,7 +18,7 @@ from local.services.firestore.data.field_paths import lookup, parse_field_path
 from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document, Precondition, Write
 from local.services.firestore.queries.query import QueryScope
-from local.services.firestore.refusals import failed_precondition
+from local.services.firestore.statuses import failed_precondition
 from local.services.firestore.timeline import to_micros
 
 SWEEP_INTERVAL = timedelta(hours=1)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from local.services.firestore.messages import Value
 from local.services.firestore.names import name_key
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 Key: TypeAlias = tuple[Any, ...]
 """Ordered as Firestore orders the values; its first element is the rank of the type."""

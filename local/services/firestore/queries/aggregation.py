@@ -12,7 +12,7 @@ from local.services.firestore.data.field_paths import Path, lookup, parse_field_
 from local.services.firestore.data.values import number_of, number_value
 from local.services.firestore.messages import Document, StructuredAggregationQuery, Value
 from local.services.firestore.queries.query import DocumentQuery, read_query
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 AGGREGATIONS_LIMIT = 5
 

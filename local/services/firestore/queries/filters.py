@@ -14,7 +14,7 @@ from google.cloud.firestore_v1 import types
 from local.services.firestore.data.field_paths import NAME_PATH, Path, lookup, parse_field_path
 from local.services.firestore.data.values import ARRAY, NAN_KEY, NULL_KEY, Key, order_key
 from local.services.firestore.messages import Document, StructuredQuery, Value
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 Predicate: TypeAlias = Callable[[Document], bool]
 Test: TypeAlias = Callable[[Key], bool]

@@ -23,7 +23,7 @@ from local.services.firestore.engine import DocumentView, FirestoreEngine
 from local.services.firestore.messages import Document, Target
 from local.services.firestore.names import check_database, check_document
 from local.services.firestore.queries.query import DocumentQuery, read_query
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 from local.services.firestore.timeline import to_timestamp
 
 ListenRequest: TypeAlias = Message

@@ -12,7 +12,7 @@ from local.services.firestore.engine import DocumentView
 from local.services.firestore.messages import Document, StructuredQuery
 from local.services.firestore.names import ancestors, name_key
 from local.services.firestore.queries.query import QueryScope, read_query
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 
 PARTITION_DOCUMENTS = 128
 """The service does not part a query finer than this (Google's own system tests rely on it)."""

@@ -22,7 +22,7 @@ from local.services.firestore.data.values import Key, order_key
 from local.services.firestore.messages import Cursor, Document, StructuredQuery, Value
 from local.services.firestore.names import check_parent, collection_of
 from local.services.firestore.queries.filters import Predicate, inequality_fields, predicate
-from local.services.firestore.refusals import invalid_argument, unimplemented
+from local.services.firestore.statuses import invalid_argument, unimplemented
 
 Position: TypeAlias = tuple[Key, ...]
 """A document's place in a query: the key of each ordered field."""

@@ -22,7 +22,7 @@ from google.cloud.firestore_v1 import types
 from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions
 from local.services.firestore.queries.query import DocumentQuery
-from local.services.firestore.refusals import aborted, invalid_argument
+from local.services.firestore.statuses import aborted, invalid_argument
 from local.services.firestore.timeline import Timeline, to_micros
 
 MAX_TRANSACTION_AGE = timedelta(seconds=270)

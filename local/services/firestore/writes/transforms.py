@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from local.services.firestore.data.field_paths import assign, lookup, parse_field_path
 from local.services.firestore.data.values import number_of, number_value, order_key
 from local.services.firestore.messages import ArrayValue, Document, DocumentTransform, Value
-from local.services.firestore.refusals import invalid_argument
+from local.services.firestore.statuses import invalid_argument
 from local.services.firestore.timeline import to_timestamp
 
 TRANSFORMS_PER_DOCUMENT = 500

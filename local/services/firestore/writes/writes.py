@@ -9,7 +9,7 @@ from local.services.firestore.data.field_paths import assign, lookup, parse_fiel
 from local.services.firestore.data.limits import normalize_document
 from local.services.firestore.messages import Document, Precondition, Write, WriteResult
 from local.services.firestore.names import check_document
-from local.services.firestore.refusals import (
+from local.services.firestore.statuses import (
     already_exists,
     failed_precondition,
     invalid_argument,

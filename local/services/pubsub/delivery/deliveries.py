@@ -14,8 +14,8 @@ from local.services.pubsub.messages import (
     ReceivedMessage,
     Subscription,
 )
-from local.services.pubsub.refusals import invalid_argument
 from local.services.pubsub.resources import subscriptions
+from local.services.pubsub.statuses import invalid_argument
 
 BATCH_MESSAGES = 1000
 BATCH_BYTES = 1_000_000

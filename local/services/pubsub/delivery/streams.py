@@ -14,8 +14,8 @@ from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery import deliveries
 from local.services.pubsub.delivery.entries import FlowControl
 from local.services.pubsub.messages import StreamingPullRequest, StreamingPullResponse, Subscription
-from local.services.pubsub.refusals import ServiceEnded, failed_precondition, invalid_argument
 from local.services.pubsub.resources import subscriptions
+from local.services.pubsub.statuses import ServiceEnded, failed_precondition, invalid_argument
 
 IDLE_WAIT = timedelta(hours=1)
 """How long to wait when nothing is due; whatever happens wakes the wait."""

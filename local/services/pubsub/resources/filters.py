@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from local.core.grpc_services import StatusError
-from local.services.pubsub.refusals import invalid_argument
+from local.services.pubsub.statuses import invalid_argument
 
 MAX_FILTER_BYTES = 256
 """https://cloud.google.com/pubsub/quotas#resource_limits (read 2026-11)."""

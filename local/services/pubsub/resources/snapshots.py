@@ -10,7 +10,7 @@ from local.services.pubsub import masks, names
 from local.services.pubsub.broker import ActiveSubscription, Broker
 from local.services.pubsub.messages import CreateSnapshotRequest, SeekRequest, Snapshot
 from local.services.pubsub.names import DELETED_TOPIC
-from local.services.pubsub.refusals import already_exists, failed_precondition, invalid_argument
+from local.services.pubsub.statuses import already_exists, failed_precondition, invalid_argument
 
 SNAPSHOT_LIFETIME = timedelta(days=7)
 """Of a snapshot, counted from the oldest message in it:

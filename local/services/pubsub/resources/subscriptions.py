@@ -16,8 +16,8 @@ from local.services.pubsub import masks, names
 from local.services.pubsub.delivery.backlog import DeliveryRules
 from local.services.pubsub.durations import check_within
 from local.services.pubsub.messages import PushConfig, Subscription, copy_resource
-from local.services.pubsub.refusals import invalid_argument, unimplemented
 from local.services.pubsub.resources import filters
+from local.services.pubsub.statuses import invalid_argument, unimplemented
 
 DEFAULT_ACK_DEADLINE_SECONDS = 10
 MAX_ACK_DEADLINE_SECONDS = 600

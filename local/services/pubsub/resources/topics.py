@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from local.services.pubsub import masks, names
 from local.services.pubsub.durations import check_within
 from local.services.pubsub.messages import PublishRequest, PubsubMessage, Topic, copy_resource
-from local.services.pubsub.refusals import invalid_argument, unimplemented
+from local.services.pubsub.statuses import invalid_argument, unimplemented
 
 REQUEST_LIMIT_BYTES = 10_000_000
 REQUEST_LIMIT_MESSAGES = 1000

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import flatten_settings, is_secret_path
+from shared.domain.deployments.inventory.inventory_parts import flatten_settings, is_secret_path
 
 HOST: Final = "identitytoolkit.googleapis.com"
 PERMISSIONS: Final = ("firebaseauth.configs.get", "serviceusage.services.use")

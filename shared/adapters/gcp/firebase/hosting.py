@@ -10,7 +10,7 @@ from msgspec import Struct
 from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone, Unavailable
-from shared.domain.deployments.inventory.state import LIVE_CHANNEL, HostingSite
+from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, HostingSite
 
 HOST: Final = "firebasehosting.googleapis.com"
 PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")

@@ -10,7 +10,7 @@ from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.codec import from_json
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     RemoteConfigTemplate,
     json_fingerprint,
     stored_text,

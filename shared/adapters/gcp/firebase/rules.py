@@ -10,7 +10,7 @@ from msgspec import Struct
 from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Ambiguous, Exists, Gone
-from shared.domain.deployments.inventory.state import RulesFile, RulesRelease, RulesSource
+from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesRelease, RulesSource
 
 HOST: Final = "firebaserules.googleapis.com"
 PERMISSIONS: Final = ("firebaserules.releases.list", "firebaserules.rulesets.get")

@@ -9,7 +9,12 @@ from google.cloud.firestore_admin_v1 import types
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.core.errors import Unavailable
-from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
+from shared.domain.data.backups.backup_records import (
+    BackupSchedule,
+    Database,
+    NativeBackup,
+    Recurrence,
+)
 
 PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")
 """What there is to come back to."""

@@ -15,7 +15,7 @@ from shared.adapters.gcp.errors import (
 )
 from shared.adapters.gcp.operations import list_database_operations
 from shared.core.errors import Exists, Rejected
-from shared.domain.data.backups.values import Export
+from shared.domain.data.backups.backup_records import Export
 
 PERMISSIONS: Final = (
     "datastore.databases.export",

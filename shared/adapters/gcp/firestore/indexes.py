@@ -15,7 +15,7 @@ from shared.adapters.gcp.errors import (
 )
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.inventory.state import Index, IndexField, is_creatable
+from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")

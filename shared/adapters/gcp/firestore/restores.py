@@ -19,7 +19,7 @@ from shared.adapters.gcp.errors import (
 )
 from shared.adapters.gcp.operations import list_database_operations
 from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
-from shared.domain.data.backups.values import RestoreProgress
+from shared.domain.data.backups.backup_records import RestoreProgress
 
 PERMISSIONS: Final = (
     "datastore.backups.restoreDatabase",

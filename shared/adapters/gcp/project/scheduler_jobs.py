@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.state import SchedulerJob, json_fingerprint
+from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
-from shared.domain.deployments.inventory.state import AccountState
+from shared.domain.deployments.inventory.inventory_parts import AccountState
 
 HOST: Final = "cloudresourcemanager.googleapis.com"
 IAM_HOST: Final = "iam.googleapis.com"

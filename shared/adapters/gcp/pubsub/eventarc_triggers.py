@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
-from shared.domain.data.events.triggers import Trigger, parse_filters
+from shared.domain.data.events.document_triggers import Trigger, parse_filters
 
 HOST: Final = "eventarc.googleapis.com"
 PERMISSIONS: Final = ("eventarc.triggers.list",)

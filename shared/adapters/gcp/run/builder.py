@@ -22,8 +22,8 @@ from shared.adapters.gcp.run.function_state import function_states
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.deployments import source_copies
-from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
-from shared.domain.deployments.inventory.state import Generation, SourceObject
+from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
+from shared.domain.deployments.inventory.inventory_parts import Generation, SourceObject
 from shared.domain.deployments.source_copies import VariableValues
 from shared.ports.platform import OperationState
 from shared.ports.storage import Vault

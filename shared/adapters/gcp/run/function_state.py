@@ -9,7 +9,7 @@ from typing import Any
 from google.cloud import functions_v2
 from google.protobuf.json_format import MessageToDict
 
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     Generation,

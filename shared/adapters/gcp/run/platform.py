@@ -21,7 +21,7 @@ from shared.adapters.gcp.errors import (
 from shared.adapters.gcp.run.function_state import function_states, variable_values
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory, LiveFunction
-from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
     Capacity,

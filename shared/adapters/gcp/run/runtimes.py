@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.domain.deployments.inventory.state import Generation
+from shared.domain.deployments.inventory.inventory_parts import Generation
 
 HOST: Final = "cloudfunctions.googleapis.com"
 PERMISSIONS: Final = ("cloudfunctions.runtimes.list",)

@@ -12,7 +12,7 @@ from shared.adapters.gcp.storage.objects import (
     translate_http_errors,
 )
 from shared.core.errors import Ambiguous, Unavailable
-from shared.domain.data.backups.values import ObjectMetadata
+from shared.domain.data.backups.backup_records import ObjectMetadata
 
 SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
 """In the bucket that is copied from."""

@@ -14,7 +14,7 @@ from shared.adapters.gcp.storage.objects import (
     translate_http_errors,
 )
 from shared.core.errors import Ambiguous, Exists, Unavailable
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
 KEEPER_PERMISSIONS: Final = (
     "storage.objects.create",

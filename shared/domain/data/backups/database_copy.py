@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import field
 from msgspec.structs import replace
 
+from shared.domain.data.backups.backup_records import database_name_part
 from shared.domain.data.backups.filled_database import (
     FilledDatabase,
     FillStatus,
@@ -22,12 +23,11 @@ from shared.domain.data.backups.filled_database import (
     mark_ended,
 )
 from shared.domain.data.backups.restore_point import RestorePoint
-from shared.domain.data.backups.values import database_name_part
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity import scan
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 MAX_COPIES_PER_SYSTEM: Final = 2

@@ -15,9 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.data.backups.values import Export, ObjectMetadata
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.policy.model import Policy
+from shared.domain.data.backups.backup_records import Export, ObjectMetadata
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 MAX_EXPORT_ATTEMPTS = 3

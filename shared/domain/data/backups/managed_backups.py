@@ -9,7 +9,12 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.data.backups.values import BackupSchedule, Database, NativeBackup, Recurrence
+from shared.domain.data.backups.backup_records import (
+    BackupSchedule,
+    Database,
+    NativeBackup,
+    Recurrence,
+)
 
 GRACE_PERIOD: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""

@@ -19,11 +19,11 @@ from msgspec.structs import replace
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.text import suggest_names
+from shared.domain.data.backups.backup_records import Database, NativeBackup
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.export import ExportStatus as BackupStatus
 from shared.domain.data.backups.filled_database import FillStatus as ProofStatus
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment
 
 LATEST_RESTORE_POINT: Final = "latest"

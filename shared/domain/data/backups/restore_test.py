@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from shared.domain.data.backups import export
+from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.filled_database import (
     FilledDatabase,
@@ -23,9 +24,8 @@ from shared.domain.data.backups.filled_database import (
     mark_ended,
     start_deletion,
 )
-from shared.domain.data.backups.values import NativeBackup, database_name_part
-from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 _FAULTS_SHOWN: Final = 20

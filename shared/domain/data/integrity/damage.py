@@ -19,7 +19,7 @@ from shared.domain.data.integrity.scan import (
 from shared.domain.data.integrity.validator import IntegrityCheck
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 CORRUPTION_SIGNAL: Final = "database_corruption"
 LOSS_SIGNAL: Final = "data_loss"

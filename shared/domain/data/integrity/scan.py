@@ -24,7 +24,7 @@ from shared.domain.data.integrity.validator import (
 )
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 MAX_SAMPLES_PER_COLLECTION = 20
 """So many faults of each collection are kept, those of the documents written first."""

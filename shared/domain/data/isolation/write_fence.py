@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
-from shared.domain.system import Freeze
+from shared.domain.system_record import Freeze
 
 SETTLE_TIMEOUT: Final = timedelta(minutes=5)
 """So long after the last intent to stop something may a request land that a worker had in hand."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
 NO_BUCKET_REASON: Final = (
     "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"

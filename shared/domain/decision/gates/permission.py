@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
-from shared.domain.policy.model import Mode
+from shared.domain.policy.system_policy import Mode
 from shared.domain.signals.health import failing_functions
-from shared.domain.system import active_freeze
+from shared.domain.system_record import active_freeze
 
 
 def known_system(case: GateInput) -> GateAnswer:

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
-from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
 
 
 class ChangeKind(StrEnum):

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from shared.domain.deployments.inventory.state import RulesSource
+from shared.domain.deployments.inventory.inventory_parts import RulesSource
 
 MAX_DIFF_LINES = 60
 """So much of a difference is shown."""

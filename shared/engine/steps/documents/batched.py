@@ -13,7 +13,7 @@ from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair.repair_plan import (
     RepairPosition,
     decode_position,
     describe_outcomes,

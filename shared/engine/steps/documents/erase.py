@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair.repair_plan import (
     DocumentOutcome,
     RepairPosition,
     decode_position,

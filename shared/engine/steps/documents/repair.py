@@ -7,7 +7,7 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 
 from __future__ import annotations
 
-from shared.domain.data.repair.plan import KIND, RepairGoal
+from shared.domain.data.repair.repair_plan import KIND, RepairGoal
 from shared.engine.steps.documents.batched import BatchedStep
 
 __all__ = ["KIND", "RepairStep"]

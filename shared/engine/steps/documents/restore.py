@@ -17,7 +17,7 @@ class RestoreGoal(Struct, frozen=True):
     documents: int = 0
     """About how many they are."""
     starts: tuple[str, ...] = ()
-    """As with the repair (`shared.domain.data.repair.plan`)."""
+    """As with the repair (`shared.domain.data.repair.repair_plan`)."""
 
 
 class RestoreStep(BatchedStep[RestoreGoal]):

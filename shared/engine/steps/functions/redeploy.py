@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.domain.deployments.build_config import (
+from shared.domain.deployments.build_recipe import (
     EXPECTED_REBUILD_SECONDS,
     REDEPLOY,
     BuiltFunction,

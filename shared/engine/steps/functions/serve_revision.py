@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.deployments.inventory.traffic import (
     Scaling,
     Service,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.core.codec import decode
+from shared.domain.deployments.inventory.inventory_parts import Index, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import Index, WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 

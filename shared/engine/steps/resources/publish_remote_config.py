@@ -7,8 +7,8 @@ import zlib
 from msgspec import Struct
 
 from shared.core.codec import decode
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import DrillCheck, ResourceStep, StepObservation, StepVerdict
 

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.codec import decode, from_json
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory, json_fingerprint
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep, StepContext, StepObservation, StepVerdict
 

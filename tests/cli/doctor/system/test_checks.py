@@ -24,7 +24,7 @@ from shared.domain.data.backups.export import ExportStatus as Kept
 from shared.domain.data.backups.export import create_backup
 from shared.domain.data.backups.managed_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import (
@@ -34,7 +34,7 @@ from shared.domain.deployments.deployment import (
     Restorability,
     placements,
 )
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
     HostingSite,
@@ -45,7 +45,9 @@ from shared.domain.deployments.inventory.traffic import Revision, Service, Traff
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.data_rules import Collection
-from shared.domain.policy.model import (
+from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import (
     Group,
     Mode,
     Policy,
@@ -54,14 +56,12 @@ from shared.domain.policy.model import (
     Signal,
     VerificationCheck,
 )
-from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
-from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.domain.signals.probe_history import ProbeResult
 from shared.domain.signals.probe_signals import ProbeRecord
-from shared.domain.system import Controls, Freeze, Pause, System
+from shared.domain.system_record import Controls, Freeze, Pause, System
 from shared.ports.operations_project import MetricQuery
 from shared.ports.storage import PublicAccess
 from tests.support.runtime.installation import (

@@ -9,9 +9,9 @@ import pytest
 
 from local.application import Part
 from local.cloud import Cloud
-from local.resources import FAILURE_RATE_LABEL
 from local.services.firebase.hosting import HOST
 from local.services.firebase.identity import HOST as IDENTITY
+from local.system_resources import FAILURE_RATE_LABEL
 from tests.local.support.rest import Product, running
 
 SITE = "/v1beta1/sites/shop"

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from responders.support.inventory_reader import read_inventory
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import WholeInventory, json_fingerprint
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
 from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.model import Mode, Rebuilds
+from shared.domain.policy.system_policy import Mode, Rebuilds
 from shared.domain.rollback.drill import DrillStepCount
 from tests.support.fakes.resources import FakeEstate
 from tests.support.rollbacks.bookshop_resources import (
@@ -22,8 +22,8 @@ from tests.support.rollbacks.bookshop_resources import (
     deploy_bad_release,
 )
 from tests.support.rollbacks.drills import order_drill, read_drills, read_system
-from tests.support.rollbacks.function_steps import ORDER
-from tests.support.rollbacks.function_steps import build_shop_with_source_copies as recorded
+from tests.support.rollbacks.rebuild_shop import ORDER
+from tests.support.rollbacks.rebuild_shop import build_shop_with_source_copies as recorded
 from tests.support.runtime.world import World
 
 ALL = set(SHOP.functions)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.core.store import Document
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system import GLOBAL_CONTROLS_PATH
+from shared.domain.system_record import GLOBAL_CONTROLS_PATH
 from tests.support.runtime.switches import (
     HOUR,
     MINUTE,

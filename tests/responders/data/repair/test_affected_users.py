@@ -20,7 +20,7 @@ from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry, WrittenDocument
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import RollbackStatus

@@ -17,7 +17,7 @@ from shared.core.store import Query
 from shared.domain.commands import command as commands
 from shared.domain.data.document import Rewrite, RewriteResult
 from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.plan import DocumentOutcome, RepairPosition
+from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairPosition
 from shared.domain.policy.data_rules import Derived
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from shared.core.errors import Rejected
-from shared.domain.data.events.triggers import Trigger
-from shared.domain.policy.model import Policy
+from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import StateReader
 from tests.support.cli.browser import Browser

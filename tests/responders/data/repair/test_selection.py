@@ -19,8 +19,8 @@ from shared.domain.data.erasure.ledger import (
     hash_person,
     ledger_path,
 )
-from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import DocumentOutcome, RepairPosition
+from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairPosition
 from shared.domain.data.ttl import TtlField
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.erasure_rules import ErasureRules, Place
@@ -428,7 +428,7 @@ def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
     shop.pass_time()
     shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
     shop.write({"customers/ada": {"email": "new@example.com"}})
-    every = replace(shop.goal("", "all"), scope=plan.WHOLE_DATABASE)
+    every = replace(shop.goal("", "all"), scope=repair_plan.WHOLE_DATABASE)
 
     assert shop.write_all_portions(every).fates == {
         DocumentOutcome.REVIVED: 1,

@@ -12,8 +12,8 @@ from responders.data.repair.selection import DOCUMENTS_PER_BATCH
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import MAX_CHARACTERS
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
-from shared.domain.data.repair import plan, quarantine
-from shared.domain.data.repair.plan import DocumentOutcome, RepairGoal, RepairPosition
+from shared.domain.data.repair import quarantine, repair_plan
+from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairGoal, RepairPosition
 from shared.engine.steps.documents import restore
 from tests.support.data.repairs import GOOD, HERE, STEP, RepairedShop
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -272,7 +272,7 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
         return False
 
     shop.may_go_on = never
-    for one in (goal, replace(goal, select=plan.parse_selection("document:customers/ada"))):
+    for one in (goal, replace(goal, select=repair_plan.parse_selection("document:customers/ada"))):
         with pytest.raises(Unavailable):
             shop.rewriting.rewrite_portion(replace(STEP, deadline=now), one, RepairPosition())
     assert asked == [now, None]
@@ -377,7 +377,7 @@ def test_pieces_hold_every_document_once() -> None:
     shop.write(
         {path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")}
     )
-    goals = plan.split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
+    goals = repair_plan.split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
     seen = [shop.write_all_portions(one).seen for one in goals]
     assert seen == [1, 0, 2]
     assert shop.landed_paths() == {"customers/ada", "customers/bob", "customers/eve"}

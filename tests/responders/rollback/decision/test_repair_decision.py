@@ -22,8 +22,8 @@ from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus as Filling
 from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
 from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import DocumentOutcome
+from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.repair_plan import DocumentOutcome
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.document_scope import Scope
 from shared.domain.reports.impact import ImpactCounts
@@ -104,7 +104,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A few documents of each fate, each in a line: what is asked about is kept in one document."""
-    monkeypatch.setattr(plan, "DOCUMENTS_PER_STEP", 1)
+    monkeypatch.setattr(repair_plan, "DOCUMENTS_PER_STEP", 1)
     long = {f"customers/{n:02}{'x' * 1400}": {"name": "Ada"} for n in range(30)}
     shop = CorruptedShop(spoilt={**SPOILT, **long})
     shop.order()
@@ -112,7 +112,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
 
     assert parked.question is not None
     told = [one for one in parked.question.plan.reported if one.startswith(DocumentOutcome.LOST)]
-    assert len(told) == plan.MAX_SAMPLES_PER_OUTCOME
+    assert len(told) == repair_plan.MAX_SAMPLES_PER_OUTCOME
     assert max(map(len, parked.question.plan.reported)) < 2 * MAX_CHARACTERS
 
 

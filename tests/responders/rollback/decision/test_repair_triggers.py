@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import StateReader
 from tests.support.data.corrupted_bookshop import (

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from responders.scenarios.undo import DOCUMENTS_FIRST_NOTE, UndoPlan, add_document_steps, plan_undo
 from responders.scenarios.undo_targets import UndoTarget, collect_undo_targets
 from shared.core.codec import encode
-from shared.domain.deployments.build_config import Recipe
-from shared.domain.deployments.inventory.state import Configuration, SourceObject
+from shared.domain.deployments.build_recipe import Recipe
+from shared.domain.deployments.inventory.inventory_parts import Configuration, SourceObject
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
     Traffic,
@@ -19,7 +19,7 @@ from shared.domain.deployments.inventory.traffic import (
 )
 from shared.domain.deployments.inventory.traffic import TrafficPosition as At
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.model import ScenarioName
+from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import restore

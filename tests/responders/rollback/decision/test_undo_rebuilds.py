@@ -11,7 +11,11 @@ from responders.deployments.source_cleanup import remove_unreferenced_sources
 from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus, record_path
-from shared.domain.deployments.inventory.state import Generation, SourceObject, json_fingerprint
+from shared.domain.deployments.inventory.inventory_parts import (
+    Generation,
+    SourceObject,
+    json_fingerprint,
+)
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Traffic, TrafficTarget
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.plan import step_path as plan_path
@@ -22,13 +26,13 @@ from tests.support.fakes.storage.vault import source_content
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.deployments import publish_audit_hint, read_deployments
-from tests.support.rollbacks.function_steps import ORDER, functions_on_copies, step_statuses
 from tests.support.rollbacks.pins import (
     FOLLOWING,
     build_traffic_target,
     read_pins,
     recorded_notice_texts,
 )
+from tests.support.rollbacks.rebuild_shop import ORDER, functions_on_copies, step_statuses
 from tests.support.rollbacks.rebuilds import (
     AGAIN,
     BAD,

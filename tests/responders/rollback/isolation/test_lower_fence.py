@@ -15,7 +15,7 @@ from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.system import System, active_freeze
+from shared.domain.system_record import System, active_freeze
 from tests.support.data.write_fence import (
     BEFORE,
     MINUTE,

@@ -10,7 +10,7 @@ from responders.scenarios.portion import Portion
 from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import from_builtins
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
     HostingSite,

@@ -25,7 +25,7 @@ from tests.support.fakes.runtime.clock import START, FakeClock
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.objects import MemoryObjects
 from tests.support.faults.tampering import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
-from tests.support.notices.audit_trail import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.support.notices.audit_history import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
 from tests.support.runtime.world import World
 
 KINDS = {**FOUND_BY_THE_CHAIN, **FOUND_BY_ANCHORS_ALONE}

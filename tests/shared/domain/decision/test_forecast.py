@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from responders.data.repair import preview
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair.repair_plan import (
     DocumentOutcome,
     RepairPosition,
     RepairPreview,

@@ -9,8 +9,8 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.policy.model import ScenarioName
-from shared.domain.system import Budget
+from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.system_record import Budget
 from tests.support.decision.gate_facts import (
     BAD_RELEASE,
     EVERYTHING,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, rollback_targets
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     SecretUse,
     SecretVersion,
@@ -28,7 +28,7 @@ from tests.support.rollbacks.deployments import (
     read_deployments,
     read_stock,
 )
-from tests.support.rollbacks.function_steps import roll_back
+from tests.support.rollbacks.rebuild_shop import roll_back
 from tests.support.runtime.world import BOOKSHOP, World
 
 

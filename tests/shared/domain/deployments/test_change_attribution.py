@@ -16,8 +16,7 @@ from shared.domain.decision.target_selection import suspect_resources
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind as Became
 from shared.domain.deployments.inventory.diff import Difference, differences
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     Index,
     IndexField,
@@ -26,8 +25,9 @@ from shared.domain.deployments.inventory.state import (
     RulesRelease,
     WholeInventory,
 )
-from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Mode, ScenarioName, Signal
 from shared.engine.steps.resource_differences import is_own_change
 from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
 from tests.support.fakes.runtime.clock import START

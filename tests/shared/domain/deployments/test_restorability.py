@@ -14,7 +14,7 @@ from shared.domain.deployments.deployment import (
     LiveFunction,
     Placement,
 )
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Configuration,
     FunctionState,

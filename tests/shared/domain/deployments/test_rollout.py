@@ -17,9 +17,7 @@ from shared.domain.deployments.change_attribution import (
 )
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference, differences
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import InventoryRecord
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     Generation,
@@ -28,9 +26,11 @@ from shared.domain.deployments.inventory.state import (
     SourceObject,
     WholeInventory,
 )
+from shared.domain.deployments.inventory.inventory_record import InventoryRecord
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from shared.domain.deployments.rollout import RolloutObservation, merge_changes
-from shared.domain.system import System
+from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import from_json
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     Generation,

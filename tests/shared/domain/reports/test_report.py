@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
-from shared.domain.audit.narrative import audit_line_of_event
 from shared.domain.incidents.incident import (
     Incident,
     IncidentStatus,
@@ -21,8 +21,8 @@ from shared.domain.incidents.incident import (
     TimelineEvent,
 )
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.policy.model import Outage, Policy, ScenarioName
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Outage, Policy, ScenarioName
 from shared.domain.reports.html import bar_percent, longest_phase_seconds, render_html
 from shared.domain.reports.impact import ImpactCounts, summarize_impact
 from shared.domain.reports.markdown import render_markdown

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import Refused
-from shared.domain.policy.model import Gates, Policy
+from shared.domain.policy.system_policy import Gates, Policy
 from shared.domain.signals import monitoring_notification
 from shared.domain.signals.monitoring_notification import (
     Notification,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.policy.model import Group, Probe, ScenarioName, VerificationCheck
+from shared.domain.policy.system_policy import Group, Probe, ScenarioName, VerificationCheck
 from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests
 from shared.domain.signals.verification_checks import (
     RequestCounts,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Exists, Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.backups.values import (
+from shared.domain.data.backups.backup_records import (
     BackupSchedule,
     Database,
     Export,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Exists, Moved, Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.backups.values import RestoreProgress
+from shared.domain.data.backups.backup_records import RestoreProgress
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook

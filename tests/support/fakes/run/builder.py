@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from shared.core.errors import Moved, Throttled
 from shared.core.runtime import Clock
-from shared.domain.deployments.build_config import BuiltFunction, Recipe, RunningDeployment
-from shared.domain.deployments.inventory.state import Generation, SourceObject
+from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
+from shared.domain.deployments.inventory.inventory_parts import Generation, SourceObject
 from shared.ports.platform import OperationState
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.errors import Gone, Moved, Rejected, Throttled
 from shared.core.runtime import Clock
 from shared.domain.deployments.deployment import Inventory
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     build_configuration,

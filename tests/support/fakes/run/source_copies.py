@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from shared.domain.deployments.inventory.state import FunctionState, SourceObject, WholeInventory
+from shared.domain.deployments.inventory.inventory_parts import (
+    FunctionState,
+    SourceObject,
+    WholeInventory,
+)
 
 
 def with_source_copies(function: FunctionState) -> FunctionState:

@@ -7,7 +7,7 @@ import base64
 import google_crc32c
 
 from shared.core.errors import Exists, Rejected
-from shared.domain.data.backups.values import ObjectMetadata
+from shared.domain.data.backups.backup_records import ObjectMetadata
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PART_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.domain.deployments.inventory.state import SourceObject
+from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 

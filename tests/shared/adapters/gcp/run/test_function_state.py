@@ -7,7 +7,7 @@ from typing import Any
 from google.cloud import functions_v2, run_v2
 
 from shared.adapters.gcp.run.function_state import function_states
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Generation,
     SecretUse,
     SourceObject,

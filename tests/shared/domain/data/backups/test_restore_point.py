@@ -14,6 +14,7 @@ from shared.core.store import Put
 from shared.domain.data.backups import export as backing
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.backup_records import Database, NativeBackup
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.filled_database import FillStatus as Filling
 from shared.domain.data.backups.restore_point import (
@@ -22,7 +23,6 @@ from shared.domain.data.backups.restore_point import (
     RestoreSource,
     resolve_restore_point,
 )
-from shared.domain.data.backups.values import Database, NativeBackup
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import DAY, HOUR, NOW, build_proof

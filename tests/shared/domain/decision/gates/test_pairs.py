@@ -14,9 +14,9 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_incident
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
+from shared.domain.policy.system_policy import Mode, Policy, Probe, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.system import Budget, Freeze
+from shared.domain.system_record import Budget, Freeze
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,

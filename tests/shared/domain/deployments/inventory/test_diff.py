@@ -15,8 +15,7 @@ from shared.domain.deployments.inventory.diff import (
     differences,
     incomparable_parts,
 )
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
     Generation,
@@ -34,6 +33,7 @@ from shared.domain.deployments.inventory.state import (
     build_configuration,
     flatten_settings,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.support.fakes.runtime.clock import START
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from shared.domain.deployments.inventory.rules_diff import MAX_DIFF_LINES, difference, touched_paths
-from shared.domain.deployments.inventory.state import RulesFile
 
 RULES = """rules_version = '2';
 service cloud.firestore {

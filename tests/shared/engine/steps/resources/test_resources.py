@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.errors import Moved
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     HostingSite,
     Index,
     IndexField,

@@ -16,7 +16,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import create_notices, notice_writes
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
-from shared.domain.system import System
+from shared.domain.system_record import System
 from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft
 
 

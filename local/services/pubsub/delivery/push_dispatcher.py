@@ -14,7 +14,7 @@ from local.services.pubsub.delivery import deliveries
 from local.services.pubsub.delivery.entries import DeliveryLease, FlowControl
 from local.services.pubsub.delivery.push import PushRequest, PushSender
 from local.services.pubsub.messages import Subscription
-from local.services.pubsub.refusals import ServiceEnded
+from local.services.pubsub.statuses import ServiceEnded
 
 IDLE_WAIT = timedelta(hours=1)
 """How long to wait when nothing is due; whatever happens wakes the wait."""

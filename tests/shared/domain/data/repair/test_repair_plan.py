@@ -8,8 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.data.document import DocumentSnapshot, is_same_value
-from shared.domain.data.repair import plan
-from shared.domain.data.repair.plan import (
+from shared.domain.data.repair import repair_plan
+from shared.domain.data.repair.quarantine import (
+    DocumentChange,
+    object_name,
+    pack_changes,
+    unpack_changes,
+)
+from shared.domain.data.repair.repair_plan import (
     DocumentDecision,
     DocumentOutcome,
     DocumentSelection,
@@ -17,12 +23,6 @@ from shared.domain.data.repair.plan import (
     RepairPosition,
     SelectionKind,
     SnapshotPair,
-)
-from shared.domain.data.repair.quarantine import (
-    DocumentChange,
-    object_name,
-    pack_changes,
-    unpack_changes,
 )
 from shared.domain.policy.data_rules import Collection
 from shared.domain.policy.document_scope import Scope
@@ -60,7 +60,7 @@ def version(path: str, at: datetime = NOW, **fields: object) -> DocumentSnapshot
 )
 def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
     """It is understood, and told back as it was said."""
-    assert plan.parse_selection(said) == meant
+    assert repair_plan.parse_selection(said) == meant
     assert str(meant) == said
 
 
@@ -90,7 +90,7 @@ def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
 def test_what_means_nothing(said: str, why: str) -> None:
     """It is refused with its reason, before anything is looked at."""
     with pytest.raises(ValueError, match=why):
-        plan.parse_selection(said)
+        repair_plan.parse_selection(said)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,9 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = plan.selected_scopes(plan.parse_selection(said), DECLARED, ["users", "logs", "logs"])
+    found = repair_plan.selected_scopes(
+        repair_plan.parse_selection(said), DECLARED, ["users", "logs", "logs"]
+    )
     assert [one.collection for one in found] == gone_through
     assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
 
@@ -124,20 +126,24 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
 )
 def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
     """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
-    assert plan.is_in_declared_scope(plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
-    assert plan.is_in_declared_scope(Scope("users"), DECLARED, path)
+    assert (
+        repair_plan.is_in_declared_scope(repair_plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
+    )
+    assert repair_plan.is_in_declared_scope(Scope("users"), DECLARED, path)
 
 
 def test_one_document_among_others() -> None:
     """A selection means what it names, by the fields as they are, or were where it is gone."""
     pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
-    wants = plan.parse_selection('query:users plan == "pro"').is_selected
+    wants = repair_plan.parse_selection('query:users plan == "pro"').is_selected
 
     assert wants(SnapshotPair("users/ada", pro, free))
     assert not wants(SnapshotPair("users/ada", free, pro))
     assert wants(SnapshotPair("users/ada", None, pro))
-    assert plan.parse_selection("prefix:users/a").is_selected(SnapshotPair("users/ada", pro, None))
-    assert not plan.parse_selection("document:users/ad").is_selected(
+    assert repair_plan.parse_selection("prefix:users/a").is_selected(
+        SnapshotPair("users/ada", pro, None)
+    )
+    assert not repair_plan.parse_selection("document:users/ad").is_selected(
         SnapshotPair("users/ada", pro, None)
     )
 
@@ -147,7 +153,7 @@ def test_both_sides_are_merged_by_name() -> None:
     now = [version(f"u/{name}") for name in ("B", "a", "a-1", "c")]
     then = [version(f"u/{name}") for name in ("a", "b", "é")]
 
-    pairs = list(plan.pair_snapshots(now, then))
+    pairs = list(repair_plan.pair_snapshots(now, then))
     assert [one.path for one in pairs] == ["u/B", "u/a", "u/a-1", "u/b", "u/c", "u/é"]
     assert [(one.now is None, one.then is None) for one in pairs[:4]] == [
         (False, True),
@@ -155,8 +161,12 @@ def test_both_sides_are_merged_by_name() -> None:
         (False, True),
         (True, False),
     ]
-    assert [one.path for one in plan.pair_snapshots(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
-    assert list(plan.pair_snapshots([], [])) == []
+    assert [one.path for one in repair_plan.pair_snapshots(now, then, "u/a-1")] == [
+        "u/B",
+        "u/a",
+        "u/a-1",
+    ]
+    assert list(repair_plan.pair_snapshots([], [])) == []
 
 
 def test_names_that_are_numbers_come_first() -> None:
@@ -165,7 +175,7 @@ def test_names_that_are_numbers_come_first() -> None:
     now = [version(f"u/{name}") for name in names]
     then = [version(f"u/{name}") for name in names if name != "__id9__"]
 
-    pairs = list(plan.pair_snapshots(now, then))
+    pairs = list(repair_plan.pair_snapshots(now, then))
     assert [one.path for one in pairs] == [f"u/{name}" for name in names]
     assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
 
@@ -173,13 +183,13 @@ def test_names_that_are_numbers_come_first() -> None:
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
     goal = RepairGoal("d", NOW, "d", NOW, DocumentSelection(), Scope("u"))
-    pieces = plan.split_goal(goal, ["u/b", "u/d"])
+    pieces = repair_plan.split_goal(goal, ["u/b", "u/d"])
     assert [(one.after, one.until) for one in pieces] == [
         ("", "u/b"),
         ("u/b", "u/d"),
         ("u/d", ""),
     ]
-    assert plan.split_goal(goal, []) == [goal]
+    assert repair_plan.split_goal(goal, []) == [goal]
 
 
 def test_nobody_has_changed_it() -> None:
@@ -198,17 +208,19 @@ def test_a_position_is_kept_as_text() -> None:
         DocumentDecision("u/c", DocumentOutcome.LOST),
     ]
     pairs = [SnapshotPair(f"u/{name}", None, None) for name in "abcd"]
-    position = plan.advance_position(RepairPosition("u/0", seen=3), pairs, fated, is_last=False)
+    position = repair_plan.advance_position(
+        RepairPosition("u/0", seen=3), pairs, fated, is_last=False
+    )
 
     assert position == RepairPosition(
         "u/d", False, 7, {DocumentOutcome.BACK: 2, DocumentOutcome.LOST: 1}
     )
-    assert plan.decode_position(plan.encode_position(position)) == position
-    assert plan.decode_position("") == RepairPosition()
-    assert plan.describe_outcomes(position.fates) == (
+    assert repair_plan.decode_position(repair_plan.encode_position(position)) == position
+    assert repair_plan.decode_position("") == RepairPosition()
+    assert repair_plan.describe_outcomes(position.fates) == (
         "2 brought back, 1 invalid, and no version that passes can be read"
     )
-    assert plan.advance_position(position, [], [], is_last=True).cursor == "u/d"
+    assert repair_plan.advance_position(position, [], [], is_last=True).cursor == "u/d"
 
 
 def test_people_read_of_some_documents() -> None:
@@ -219,10 +231,10 @@ def test_people_read_of_some_documents() -> None:
         DocumentDecision("u/ada", DocumentOutcome.ERASED, now),
         *(DocumentDecision(f"u/{n}", DocumentOutcome.LOST, now) for n in range(30)),
     ]
-    samples = plan.add_samples(plan.add_samples({}, fated), fated)
+    samples = repair_plan.add_samples(repair_plan.add_samples({}, fated), fated)
 
     assert samples[DocumentOutcome.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
-    assert len(samples[DocumentOutcome.LOST]) == plan.MAX_SAMPLES_PER_OUTCOME
+    assert len(samples[DocumentOutcome.LOST]) == repair_plan.MAX_SAMPLES_PER_OUTCOME
     assert DocumentOutcome.ERASED not in samples
 
 
@@ -231,11 +243,11 @@ def test_the_moment_before_a_version() -> None:
     written = NOW - timedelta(minutes=5, seconds=10)
     earliest = NOW - timedelta(days=7)
     just = written - timedelta(microseconds=1)
-    assert plan.newest_time_before(version("u/a", written), NOW, earliest) == just
+    assert repair_plan.newest_time_before(version("u/a", written), NOW, earliest) == just
     long_ago = NOW - timedelta(hours=3)
-    found = plan.newest_time_before(version("u/a", long_ago), NOW, earliest)
+    found = repair_plan.newest_time_before(version("u/a", long_ago), NOW, earliest)
     assert found == long_ago - MINUTE
-    assert plan.newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
+    assert repair_plan.newest_time_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
 def test_quarantine_holds_every_value() -> None:

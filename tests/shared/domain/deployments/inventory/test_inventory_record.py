@@ -11,18 +11,7 @@ from msgspec.structs import replace
 from shared.core.codec import encode as fields_of
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, placements
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.record import (
-    InventoryRecord,
-    decode,
-    encode,
-    fill_unknown_parts,
-    outdated_secrets,
-    pack_inventory,
-    unknown_parts,
-    unpack_inventory,
-)
-from shared.domain.deployments.inventory.state import (
+from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
     RevisionState,
@@ -32,6 +21,17 @@ from shared.domain.deployments.inventory.state import (
     WholeInventory,
     build_configuration,
 )
+from shared.domain.deployments.inventory.inventory_record import (
+    InventoryRecord,
+    decode,
+    encode,
+    fill_unknown_parts,
+    outdated_secrets,
+    pack_inventory,
+    unknown_parts,
+    unpack_inventory,
+)
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.support.fakes.firestore.values import DOCUMENT_LIMIT_BYTES
 from tests.support.fakes.runtime.clock import START

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core import text
-from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.policy.document_scope import Scope
 
 EventFilters = Mapping[str, str]

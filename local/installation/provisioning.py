@@ -14,13 +14,13 @@ from google.pubsub_v1 import types as pubsub_types
 
 from local.application import names
 from local.core.grpc_services import StatusError
-from local.resources import SystemResources
 from local.services.identity import Account, EmbeddedIdentity
 from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets
-from local.services.storage.refusals import Refusal
+from local.services.storage.errors import Refusal
+from local.system_resources import SystemResources
 from shared.domain.data.asset_protection import derived_topics
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 TOPICS = (
     "rollback-alerts",

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
-from shared.domain.decision.history import RecordedDecision, gate_requirement
+from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 from tests.support.decision.gate_levels import ORDER
 
 

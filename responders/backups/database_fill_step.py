@@ -22,6 +22,7 @@ from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, Update
+from shared.domain.data.backups.backup_records import RestoreProgress
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import REQUEST_TIMEOUT
 from shared.domain.data.backups.filled_database import (
@@ -32,10 +33,9 @@ from shared.domain.data.backups.filled_database import (
     may_request_fill,
 )
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.backups.values import RestoreProgress
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, notice_writes
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import publish_notices
 

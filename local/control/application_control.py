@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from local.application import Application, FailureStep, Part
+from local.application.document_traffic import DocumentTraffic
 from local.application.latency import quantile
-from local.application.records import DocumentTraffic
 from local.application.service import ApplicationService, RevisionConfiguration
 from local.control.requests import BadRequest, decode_request
 from local.core.clock import CloudClock

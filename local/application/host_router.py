@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from local.application import names
 from local.application.parts import Part
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 SIGN_IN_PATHS = ("/__/auth/", "/auth/")
 """Firebase's own handler of sign-ins, and where applications put theirs."""

@@ -9,9 +9,9 @@ from datetime import datetime
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query, Reader, Store, Write
-from shared.domain.audit import narrative
+from shared.domain.audit import audit_lines
+from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry, Event
-from shared.domain.audit.narrative import AuditLine
 
 _ROLLBACK_ENTRY_PATH = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
 _SYSTEM_EVENT_PATH = re.compile(r"systems/([^/]+)/audit/[^/]+")
@@ -69,10 +69,10 @@ def _log_audit_events(writes: Sequence[Write]) -> None:
             beside = _written_fields(writes, found[1])
             entry = decode(AuditEntry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
-            for one in narrative.audit_lines_of_entry(entry, found[2], *where):
+            for one in audit_lines.audit_lines_of_entry(entry, found[2], *where):
                 _log_audit_line(one)
         elif found := _SYSTEM_EVENT_PATH.fullmatch(write.path):
-            _log_audit_line(narrative.audit_line_of_event(decode(Event, write.fields), found[1]))
+            _log_audit_line(audit_lines.audit_line_of_event(decode(Event, write.fields), found[1]))
 
 
 def _written_fields(writes: Sequence[Write], path: str) -> dict[str, str]:

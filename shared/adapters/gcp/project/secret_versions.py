@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
-from shared.domain.deployments.inventory.state import SecretVersion
+from shared.domain.deployments.inventory.inventory_parts import SecretVersion
 
 HOST: Final = "secretmanager.googleapis.com"
 PERMISSIONS: Final = ("secretmanager.secrets.list", "secretmanager.versions.list")

@@ -25,7 +25,7 @@ from shared.domain.data.document import (
     is_same_value,
     path_sort_key,
 )
-from shared.domain.data.events.triggers import DocumentEvent
+from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
 from shared.domain.policy.data_rules import (
     Collection,

@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION, from_builtins, from_json
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.state import WholeInventory
-from shared.domain.policy.model import Policy
+from shared.domain.policy.system_policy import Policy
 
 
 class InventoryRecord(Struct, frozen=True):

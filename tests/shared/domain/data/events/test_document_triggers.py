@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.events.triggers import (
+from shared.domain.data.events.document_triggers import (
     DocumentEvent,
     DocumentListener,
     Trigger,
     find_listeners,
 )
-from shared.domain.deployments.inventory.state import FunctionState, Generation
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
 
