@@ -24,7 +24,6 @@ class Trigger(Protocol):
 
     def receive(self, message: PubSubMessage) -> None:
         """Return when all is committed and published."""
-        ...
 
 
 TRIGGERS: dict[str, Callable[[Ports, Mapping[str, Policy]], Trigger]] = {

@@ -12,15 +12,12 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, aware UTC; may jump."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since some moment; never goes back."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Return after that many seconds."""
-        ...
 
 
 Ids = Callable[[], str]
@@ -32,19 +29,15 @@ class Pool(Protocol):
 
     def submit(self, key: str, call: Callable[[], Any]) -> None:
         """Run the call; its end is one item of a later `wait`."""
-        ...
 
     def wait(self, seconds: float) -> list[tuple[str, Any]]:
         """Key and value (or the exception) of each call that ended.
 
         Waits for the first of them, no longer than that; returns at once when there is none.
         """
-        ...
 
     def __len__(self) -> int:
         """Calls submitted whose end was not handed out yet."""
-        ...
 
     def close(self) -> None:
         """Return when every call has ended."""
-        ...

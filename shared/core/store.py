@@ -17,15 +17,12 @@ class ObjectStore(Protocol):
 
         Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
         """
-        ...
 
     def read(self, name: str) -> bytes | None:
         """The content; None where there is no such object."""
-        ...
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending."""
-        ...
 
 
 class _ServerTime:
@@ -97,11 +94,9 @@ class Reader(Protocol):
 
     def get(self, path: str) -> Document:
         """The document, present or not."""
-        ...
 
     def query(self, query: Query) -> list[Document]:
         """What matches, consistent with every other read of the transaction."""
-        ...
 
 
 class Store(Reader, Protocol):
@@ -114,11 +109,9 @@ class Store(Reader, Protocol):
         have been applied, and a repeat by the client's own retry may hide that behind Exists or
         Moved), Throttled (not applied).
         """
-        ...
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
         """Run `work` over consistent reads and commit what it returns; None when that is nothing.
 
         `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
         """
-        ...

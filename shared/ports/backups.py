@@ -25,15 +25,12 @@ class Exports(Protocol):
         The name of a whole export is taken; that of one that still runs is not: `find` it first.
         Raises: Exists (taken); Rejected (no such bucket, a moment that cannot be read); Ambiguous.
         """
-        ...
 
     def find(self, database: str, prefix: str) -> Export | None:
         """The export that was begun last under that name, whoever began it; None: nobody did."""
-        ...
 
     def look(self, operation: str) -> Export:
         """How far an export has come. Raises: Rejected when it is not known any more."""
-        ...
 
 
 class Backups(Protocol):
@@ -41,18 +38,15 @@ class Backups(Protocol):
 
     def database(self, database: str) -> Database:
         """How far back it can be read. Raises: Rejected when there is no such database."""
-        ...
 
     def schedules(self, database: str) -> list[BackupSchedule]:
         """Its schedules, two at most."""
-        ...
 
     def backups(self, database: str) -> list[NativeBackup]:
         """What its schedules made and has not expired, the oldest first.
 
         Raises: Unavailable, when a location did not answer, too: absent is not gone.
         """
-        ...
 
 
 class Restores(Protocol):
@@ -66,54 +60,45 @@ class Restores(Protocol):
 
         It can be filled once it is there, which may take minutes.
         """
-        ...
 
     def fill(self, database: str, prefix: str) -> str:
         """The operation that puts a whole export, `gs://BUCKET/FOLDER`, into a database.
 
         Raises: Rejected (no such database yet, or export); Ambiguous.
         """
-        ...
 
     def restore(self, database: str, backup: str) -> str:
         """The operation that makes a new database of a native backup, at the backup's place.
 
         Raises: Exists; Rejected (no such backup); Moved (it is not ready); Ambiguous.
         """
-        ...
 
     def clone(self, database: str, original: str, at: datetime) -> str:
         """The operation that makes a new database of what one was at a whole minute, beside it.
 
         Raises: Exists; Rejected (no such database, or minute that can be read); Ambiguous.
         """
-        ...
 
     def find(self, database: str) -> RestoreProgress | None:
         """What fills the database, or filled it last, whoever began it; None: nobody did."""
-        ...
 
     def look(self, operation: str) -> RestoreProgress:
         """How far it has come. Raises: Rejected when it is not known any more."""
-        ...
 
     def delete(self, database: str) -> None:
         """Let a database be gone, with all that is in it; one that is gone already is.
 
         Raises: Moved (something still works on it, or it is protected); Rejected; Ambiguous.
         """
-        ...
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
         """Let up to 500 documents of a database that was made so be gone, whatever they are.
 
         Raises: Rejected; Ambiguous, Throttled (none is gone).
         """
-        ...
 
     def names(self) -> list[str]:
         """The ids of all databases, those that are being made too, in order."""
-        ...
 
 
 class Mirrors(Protocol):
@@ -121,7 +106,6 @@ class Mirrors(Protocol):
 
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         """Every live object whose name begins so. Raises: Rejected (no such bucket)."""
-        ...
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
         """Copy a part of an object to the same name in another bucket; what was there is replaced.
@@ -129,15 +113,12 @@ class Mirrors(Protocol):
         "" when the copy is whole; otherwise the token that goes on with it.
         Raises: Rejected (no such object, or a token that is too old); Ambiguous.
         """
-        ...
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
         """Keep JSON under a name that is free. Raises: Exists; Rejected; Ambiguous, Throttled."""
-        ...
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:
         """Let nobody delete or replace an object, the bucket's own rules included, or let them.
 
         Raises: Rejected (no such object); Ambiguous.
         """
-        ...

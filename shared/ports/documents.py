@@ -26,23 +26,19 @@ class Documents(Protocol):
 
         Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
         """
-        ...
 
     def paths(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
     ) -> Iterator[str]:
         """The same documents, by their paths alone."""
-        ...
 
     def get(
         self, database: str, paths: Sequence[str], at: datetime | None
     ) -> dict[str, DocumentSnapshot | None]:
         """Those documents, all of one moment; None for one that is not there."""
-        ...
 
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
         """Those of the paths that lead to a document."""
-        ...
 
     def matching(
         self,
@@ -54,7 +50,6 @@ class Documents(Protocol):
         most: int,
     ) -> list[DocumentSnapshot]:
         """The first so many documents whose fields equal these, with the named fields alone."""
-        ...
 
     def count(
         self,
@@ -64,11 +59,9 @@ class Documents(Protocol):
         where: Mapping[str, Any] | None = None,
     ) -> int:
         """How many there are whose fields equal these. One read is paid for a thousand of them."""
-        ...
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
         """The ids of the database's own collections; sorted."""
-        ...
 
     def partition_points(
         self, database: str, scope: Scope, at: datetime | None, most: int
@@ -77,7 +70,6 @@ class Documents(Protocol):
 
         None for few documents. Each need not lead to a document.
         """
-        ...
 
 
 class Rewrites(Protocol):
@@ -89,4 +81,3 @@ class Rewrites(Protocol):
         Raises: Ambiguous (some of them may be written), Throttled; Rejected, when it is we who may
         not write.
         """
-        ...

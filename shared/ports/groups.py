@@ -27,22 +27,18 @@ class OperatorPorts(Protocol):
     @property
     def tokens(self) -> TokenVerifier:
         """Verifies the ID tokens of operators."""
-        ...
 
     @property
     def console_account(self) -> str:
         """The service account that publishes for operators; "": none does."""
-        ...
 
     @property
     def sign_in(self) -> OperatorSignIn:
         """Signs operators in at the console."""
-        ...
 
     @property
     def own_token(self) -> IdTokenSource:
         """Signs the console's own commands."""
-        ...
 
 
 class NoticePorts(Protocol):
@@ -51,17 +47,14 @@ class NoticePorts(Protocol):
     @property
     def sender(self) -> Sender:
         """Sends a message to a channel."""
-        ...
 
     @property
     def templates(self) -> NoticeRenderer:
         """The templates of notices."""
-        ...
 
     @property
     def pages(self) -> Pages | None:
         """The bucket of the status pages; None: there is none."""
-        ...
 
 
 class BucketPorts(Protocol):
@@ -70,22 +63,18 @@ class BucketPorts(Protocol):
     @property
     def anchors(self) -> ObjectStore | None:
         """Anchored heads of audit chains."""
-        ...
 
     @property
     def sources(self) -> Vault | None:
         """Copies of the source of functions."""
-        ...
 
     @property
     def values(self) -> Vault | None:
         """Values of plain variables of functions; on_work alone may read them."""
-        ...
 
     @property
     def quarantine(self) -> Vault | None:
         """Documents as they were before a repair changed them."""
-        ...
 
 
 class ProjectPorts(Protocol):
@@ -94,22 +83,18 @@ class ProjectPorts(Protocol):
     @property
     def services(self) -> Services:
         """Cloud Run services."""
-        ...
 
     @property
     def export_buckets(self) -> Mirrors:
         """The buckets that exports are in."""
-        ...
 
     @property
     def media(self) -> Media:
         """The files of applications."""
-        ...
 
     @property
     def provisions(self) -> AssetDependencies:
         """The buckets and topics that assets rely on."""
-        ...
 
 
 class SystemPorts(Protocol):
@@ -118,57 +103,46 @@ class SystemPorts(Protocol):
     @property
     def bus(self) -> Bus:
         """The application's own topics that its policy declares."""
-        ...
 
     @property
     def platform(self) -> Platform:
         """Functions, their services and revisions."""
-        ...
 
     @property
     def builder(self) -> Builder:
         """Deployments of functions."""
-        ...
 
     @property
     def resources(self) -> ProtectedResources:
         """What the system has beside its functions."""
-        ...
 
     @property
     def metrics(self) -> Metrics:
         """Request counts of the routers."""
-        ...
 
     @property
     def alert_states(self) -> AlertStates:
         """The alerts of Cloud Monitoring."""
-        ...
 
     @property
     def exports(self) -> Exports:
         """Exports of databases."""
-        ...
 
     @property
     def backups(self) -> Backups:
         """Managed backups of databases."""
-        ...
 
     @property
     def restores(self) -> Restores:
         """Databases restored from backups."""
-        ...
 
     @property
     def documents(self) -> Documents:
         """Documents of databases, for reading."""
-        ...
 
     @property
     def rewrites(self) -> Rewrites:
         """Documents of databases, for writing back."""
-        ...
 
 
 class Ports(Protocol):
@@ -177,52 +151,41 @@ class Ports(Protocol):
     @property
     def store(self) -> Store:
         """The state of the rollback system."""
-        ...
 
     @property
     def bus(self) -> Bus:
         """The topics of the rollback system."""
-        ...
 
     @property
     def clock(self) -> Clock:
         """The time."""
-        ...
 
     @property
     def ids(self) -> Ids:
         """The source of new ids."""
-        ...
 
     @property
     def prober(self) -> Prober:
         """Sends probes."""
-        ...
 
     @property
     def operators(self) -> OperatorPorts:
         """Sign-in of operators."""
-        ...
 
     @property
     def notices(self) -> NoticePorts:
         """Notices to people."""
-        ...
 
     @property
     def buckets(self) -> BucketPorts:
         """Buckets of the operations project."""
-        ...
 
     @property
     def projects(self) -> ProjectPorts:
         """Resources in any project."""
-        ...
 
     def system(self, name: str) -> SystemPorts:
         """Return the ports of one protected system. Raises: KeyError for an unknown one."""
-        ...
 
     def pool(self) -> Pool:
         """Return a new pool for one invocation; the caller closes it."""
-        ...

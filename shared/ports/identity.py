@@ -21,11 +21,9 @@ class TokenVerifier(Protocol):
         Raises: Rejected (malformed, foreign, expired, revoked, the user is gone or disabled), with
         a reason that holds no part of the token; Unavailable when keys or user cannot be looked up.
         """
-        ...
 
     def look_up(self, subject: str) -> OperatorAccount:
         """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
-        ...
 
 
 class OperatorSignIn(Protocol):
@@ -36,7 +34,6 @@ class OperatorSignIn(Protocol):
 
         Raises: Rejected, in words for the person, also where no second factor is enrolled.
         """
-        ...
 
 
 class SecretValues(Protocol):
@@ -44,7 +41,6 @@ class SecretValues(Protocol):
 
     def read(self, name: str) -> str:
         """The value. Raises: Rejected, Unavailable."""
-        ...
 
 
 class IdTokenSource(Protocol):
@@ -52,4 +48,3 @@ class IdTokenSource(Protocol):
 
     def token(self, audience: str) -> str:
         """An ID token of it for that audience, with its address. Raises: Rejected, Unavailable."""
-        ...

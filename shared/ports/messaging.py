@@ -22,7 +22,6 @@ class Bus(Protocol):
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         """The message's id, once the service keeps it."""
-        ...
 
 
 class DeadLetter(Struct, frozen=True):
@@ -52,19 +51,15 @@ class DeadLetters(Protocol):
         Whoever pulls has them in hand, for minutes. One that is in nobody's hand any more may be
         pulled again, by another handle, even if it was acknowledged by the old one.
         """
-        ...
 
     def resend(self, letter: DeadLetter) -> None:
         """Publish the letter where it came from. Raises: Rejected when there is no such topic."""
-        ...
 
     def acknowledge(self, letter: DeadLetter) -> None:
         """The letter is kept no longer."""
-        ...
 
     def release(self, letters: Iterable[DeadLetter]) -> None:
         """The letters are in nobody's hand any more."""
-        ...
 
 
 class NoticeRenderer(Protocol):
@@ -72,7 +67,6 @@ class NoticeRenderer(Protocol):
 
     def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
         """The wording by that template; no value in it does anything but be read."""
-        ...
 
 
 class Sender(Protocol):
@@ -83,7 +77,6 @@ class Sender(Protocol):
 
         Raises: Unavailable (try again), Rejected (never will).
         """
-        ...
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
@@ -92,4 +85,3 @@ class Sender(Protocol):
 
         Raises: Unavailable, when none of them gave an answer; Rejected, when all refused.
         """
-        ...

@@ -91,29 +91,24 @@ class OperationsProject(Protocol):
 
     def topics(self) -> dict[str, str]:
         """All topics by their short names, each with the name of its schema; "": it has none."""
-        ...
 
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions."""
-        ...
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
         """Whom a topic's own policy gives each role; what the project grants is not in it.
 
         Raises: Rejected when there is no such topic.
         """
-        ...
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
         """Whom a bucket's own policy gives each role; what the project grants is not in it.
 
         Raises: Rejected when there is no such bucket.
         """
-        ...
 
     def functions(self) -> list[DeployedFunction]:
         """All functions, in every region."""
-        ...
 
 
 class Quotas(Protocol):
@@ -121,7 +116,6 @@ class Quotas(Protocol):
 
     def writes_a_minute(self, region: str) -> int | None:
         """The strictest limit of Cloud Run's writes there; None: none is listed."""
-        ...
 
 
 class SchedulerRuns(Protocol):
@@ -129,11 +123,9 @@ class SchedulerRuns(Protocol):
 
     def regions(self) -> list[str]:
         """Every region in which there may be jobs."""
-        ...
 
     def runs(self, region: str) -> dict[str, JobRun]:
         """How each job of a region went last, by its short name."""
-        ...
 
 
 class EnabledApis(Protocol):
@@ -141,7 +133,6 @@ class EnabledApis(Protocol):
 
     def is_on(self, project: str, service: str) -> bool:
         """Whether a project has an API switched on, such as `fcm.googleapis.com`."""
-        ...
 
 
 class MonitoringSettings(Protocol):
@@ -149,23 +140,18 @@ class MonitoringSettings(Protocol):
 
     def policies(self) -> list[MetricQuery]:
         """All alert policies."""
-        ...
 
     def dashboards(self) -> list[MetricQuery]:
         """All dashboards."""
-        ...
 
     def metric(self, name: str) -> Metric | None:
         """A metric by its type; None: it is not known."""
-        ...
 
     def resource(self, name: str) -> frozenset[str] | None:
         """The labels of a type of monitored resource; None: it is not known."""
-        ...
 
     def series(self, query: str) -> int:
         """How many series a query in PromQL answers with now.
 
         Raises: Rejected for what is no query.
         """
-        ...

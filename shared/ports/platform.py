@@ -30,7 +30,6 @@ class Services(Protocol):
 
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Gone."""
-        ...
 
     def shift(
         self,
@@ -46,7 +45,6 @@ class Services(Protocol):
         Its scaling changes with it, in the same request; None leaves that as it is.
         Raises: Moved on another etag, Throttled, Ambiguous.
         """
-        ...
 
 
 class Platform(Services, Protocol):
@@ -54,30 +52,24 @@ class Platform(Services, Protocol):
 
     def inventory(self) -> Inventory:
         """What is live now, read whole."""
-        ...
 
     def functions(self) -> dict[str, FunctionState]:
         """Every function of both generations, by name, as it would be recorded."""
-        ...
 
     def values(self, function: str) -> VariableValues:
         """The values of a function's plain variables. Raises: Gone."""
-        ...
 
     def invokers(self, service: str) -> tuple[str, ...]:
         """Who holds which role on a service (full name), `MEMBER ROLE` each, in order.
 
         Raises: Gone.
         """
-        ...
 
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Gone."""
-        ...
 
     def operation(self, name: str) -> OperationState:
         """How far an operation has come. Raises: Rejected when it is not known any more."""
-        ...
 
 
 class Builder(Protocol):
@@ -85,11 +77,9 @@ class Builder(Protocol):
 
     def find_function(self, function: str) -> BuiltFunction | None:
         """The function of that short name as it is now; None: there is none."""
-        ...
 
     def find_running_deployment(self, function: str) -> RunningDeployment | None:
         """The deployment of it that has not ended, anybody's; None: there is none."""
-        ...
 
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
         """Deploy a function, or create it; the operation's name, without waiting for it.
@@ -99,11 +89,9 @@ class Builder(Protocol):
         Raises: Moved (another deployment runs, or it is there, or not there, after all), Throttled,
         Ambiguous, Rejected; Unavailable, when nothing was sent.
         """
-        ...
 
     def operation(self, name: str) -> OperationState:
         """How far a deployment has come; done, where it is not known any more."""
-        ...
 
 
 class Metrics(Protocol):
@@ -111,11 +99,9 @@ class Metrics(Protocol):
 
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the points that lie whole within `start` and `end`."""
-        ...
 
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """All that were tried in the system's project, over such points; none where none shows."""
-        ...
 
     def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
         """What counters have counted over such points, all that a filter of Monitoring finds.
@@ -123,7 +109,6 @@ class Metrics(Protocol):
         None: there is no series, be it that nothing was counted or that nothing counts.
         Raises: Rejected, also for what is no filter, or finds no counter.
         """
-        ...
 
 
 class AlertStates(Protocol):
@@ -131,4 +116,3 @@ class AlertStates(Protocol):
 
     def is_open(self, alert: str) -> bool:
         """Whether the alert of that id is open. Raises: Rejected when there is none."""
-        ...

@@ -16,4 +16,3 @@ class Prober(Protocol):
 
         Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
         """
-        ...

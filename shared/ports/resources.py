@@ -34,18 +34,15 @@ class Hosting(Protocol):
 
     def site(self, name: str) -> HostingSite | None:
         """What a site serves; None when there is no such site."""
-        ...
 
     def version(self, site: str, version: str) -> str | None:
         """The status of a version, FINALIZED or why it serves no more; None when it is gone."""
-        ...
 
     def release(self, site: str, channel: str, version: str, message: str) -> None:
         """Let a channel serve a version, whatever it serves now: nothing makes it conditional.
 
         Raises: Moved for a version that is live already, or can be released no more.
         """
-        ...
 
 
 class RemoteConfig(Protocol):
@@ -53,14 +50,12 @@ class RemoteConfig(Protocol):
 
     def template(self) -> RemoteConfigTemplate:
         """What is published."""
-        ...
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish a template, as JSON, over the one that is still at `etag`.
 
         Raises: Moved on another etag.
         """
-        ...
 
 
 class Rules(Protocol):
@@ -68,15 +63,12 @@ class Rules(Protocol):
 
     def releases(self) -> dict[str, RulesRelease]:
         """Every release of the project, by name, without what its ruleset says."""
-        ...
 
     def ruleset(self, name: str) -> RulesSource | None:
         """What a ruleset says, which never changes; None when it is gone."""
-        ...
 
     def create_ruleset(self, source: RulesSource) -> str:
         """The short name of a new ruleset, which is in force nowhere yet."""
-        ...
 
     def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
         """Let a release lead to a ruleset: nothing makes it conditional. New: make the release.
@@ -84,7 +76,6 @@ class Rules(Protocol):
         Raises: Exists for a new release that is there; Rejected when the ruleset, or the release
         that should be there, is gone.
         """
-        ...
 
 
 class AuthSettings(Protocol):
@@ -92,14 +83,12 @@ class AuthSettings(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Each setting by its path, without secrets."""
-        ...
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Set these settings, and no others; None clears one. Nothing makes it conditional.
 
         Raises: Rejected for an unknown path, and for what holds a secret.
         """
-        ...
 
 
 class UserPage(Struct, frozen=True):
@@ -116,7 +105,6 @@ class Sessions(Protocol):
 
     def people(self, cursor: str, since: datetime) -> UserPage:
         """The next people, and whose sessions of before that second still count."""
-        ...
 
     def end(self, person: str, since: datetime) -> None:
         """Let no session of before that second count any more; again it changes nothing.
@@ -124,7 +112,6 @@ class Sessions(Protocol):
         Tokens that were given out already count until they expire, for an hour at most. Raises:
         Rejected when there is no such person.
         """
-        ...
 
 
 class Indexes(Protocol):
@@ -132,15 +119,12 @@ class Indexes(Protocol):
 
     def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
-        ...
 
     def create(self, index: Index) -> str:
         """Begin to make an index; the operation's name. Raises: Exists for one that is there."""
-        ...
 
     def expiries(self, database: str) -> list[TtlField]:
         """By what documents of one database expire, in the order of their collections' ids."""
-        ...
 
 
 class SecretVersions(Protocol):
@@ -148,11 +132,9 @@ class SecretVersions(Protocol):
 
     def names(self) -> list[str]:
         """The short name of every secret of the project."""
-        ...
 
     def versions(self, secret: str) -> dict[str, SecretVersion]:
         """The versions of one secret, by number; none when it is gone."""
-        ...
 
 
 class Schedules(Protocol):
@@ -160,7 +142,6 @@ class Schedules(Protocol):
 
     def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name."""
-        ...
 
 
 class Triggers(Protocol):
@@ -171,7 +152,6 @@ class Triggers(Protocol):
 
         Raises: Unavailable also where one location alone gave no answer.
         """
-        ...
 
 
 class Accounts(Protocol):
@@ -179,15 +159,12 @@ class Accounts(Protocol):
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The roles of each service account that has any, by its address."""
-        ...
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         """Whom the project's own policy gives each role, under a condition or not."""
-        ...
 
     def state(self, account: str) -> AccountState:
         """Whether anything can run as the account of that address."""
-        ...
 
 
 class Images(Protocol):
@@ -198,7 +175,6 @@ class Images(Protocol):
 
         A repository is called `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`.
         """
-        ...
 
 
 class Runtimes(Protocol):
@@ -206,7 +182,6 @@ class Runtimes(Protocol):
 
     def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime of the region that is not decommissioned, by generation and name."""
-        ...
 
 
 class ProtectedResources(Protocol):
@@ -215,59 +190,47 @@ class ProtectedResources(Protocol):
     @property
     def hosting(self) -> Hosting:
         """Its sites."""
-        ...
 
     @property
     def remote_config(self) -> RemoteConfig:
         """Its client configuration."""
-        ...
 
     @property
     def rules(self) -> Rules:
         """Its security rules."""
-        ...
 
     @property
     def identity(self) -> AuthSettings:
         """How people sign in to it."""
-        ...
 
     @property
     def sessions(self) -> Sessions:
         """Of those who sign in to it."""
-        ...
 
     @property
     def indexes(self) -> Indexes:
         """Its indexes."""
-        ...
 
     @property
     def secrets(self) -> SecretVersions:
         """Its secrets."""
-        ...
 
     @property
     def schedules(self) -> Schedules:
         """Its jobs."""
-        ...
 
     @property
     def triggers(self) -> Triggers:
         """What brings it events."""
-        ...
 
     @property
     def accounts(self) -> Accounts:
         """Its service accounts."""
-        ...
 
     @property
     def images(self) -> Images:
         """What its functions' revisions start from."""
-        ...
 
     @property
     def runtimes(self) -> Runtimes:
         """What its functions may be written for."""
-        ...

@@ -21,23 +21,18 @@ class Vault(Protocol):
 
         Raises: Rejected when there is no such source, or it must not be read.
         """
-        ...
 
     def keep(self, name: str, content: bytes) -> SourceObject:
         """Where the content is that has this name from now on, or had it already."""
-        ...
 
     def read(self, kept: SourceObject) -> bytes:
         """The content of just this generation. Raises: Rejected when it is gone."""
-        ...
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made, by name."""
-        ...
 
     def remove(self, name: str) -> None:
         """There is no such object any more."""
-        ...
 
 
 class PublicAccess(Struct, frozen=True):
@@ -54,22 +49,18 @@ class Pages(Protocol):
 
     def generation(self, name: str) -> int:
         """Which one of its contents an object has now; 0 where there is no such object."""
-        ...
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
         """Give the object a new content in the place of that generation.
 
         Raises: Moved (somebody has written it meanwhile), Ambiguous, Throttled (not written).
         """
-        ...
 
     def address(self, name: str) -> str:
         """Where everybody reads it."""
-        ...
 
     def seen(self, name: str) -> PublicAccess:
         """What everybody sees there just now. Raises: Unavailable."""
-        ...
 
 
 class AssetDependencies(Protocol):
@@ -80,14 +71,12 @@ class AssetDependencies(Protocol):
 
         Raises: Unavailable, Throttled; Rejected, when it is we who may not look.
         """
-        ...
 
     def count_subscriptions(self, project: str, topic: str) -> int | None:
         """How many subscriptions a topic has, fewer than 1,000; None: there is no such topic.
 
         Raises: as `location_type`.
         """
-        ...
 
 
 class Media(Protocol):
@@ -98,4 +87,3 @@ class Media(Protocol):
 
         Raises: Unavailable; Rejected, when it is we who may not read.
         """
-        ...

@@ -42,21 +42,26 @@ def in_fresh_instances(number, check):
             sys.exit(f"ended with {os.waitstatus_to_exitcode(status)}")
 """
 PORTS = """
+from operator import attrgetter
+
 import main
 
-ATTRIBUTES = ("alert_states", "bus", "identity", "pages", "services", "store", "voice")
+PORTS = ("bus", "notices.pages", "operators.own_token", "operators.tokens", "projects.services", "store")
 
 def check():
     wiring = main._wiring()
     [system] = wiring.policies
+    def every_port():
+        found = {name: attrgetter(name)(wiring) for name in PORTS}
+        return found | {"alert_states": wiring.system(system).alert_states}
     def ask(name):
-        port = getattr(wiring, name)
-        return name, port(system) if name == "alert_states" else port
-    found = together([lambda name=name: ask(name) for name in ATTRIBUTES] * 2)
-    assert len(found) == 2 * len(ATTRIBUTES)
-    once = [name for name in ATTRIBUTES if name != "alert_states"]
-    assert {id(port) for name, port in found if name in once} == {
-        id(getattr(wiring, name)) for name in once
+        if name == "alert_states":
+            return name, wiring.system(system).alert_states
+        return name, attrgetter(name)(wiring)
+    found = together([lambda name=name: ask(name) for name in (*PORTS, "alert_states")] * 2)
+    assert len(found) == 2 * (len(PORTS) + 1)
+    assert {(name, id(port)) for name, port in found} == {
+        (name, id(port)) for name, port in every_port().items()
     }
 
 in_fresh_instances(4, check)

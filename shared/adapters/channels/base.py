@@ -19,13 +19,11 @@ class PushChannel(Protocol):
 
     def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
         """Hand the words over. Raises: Rejected, Unavailable."""
-        ...
 
     def send_to_devices(
         self, tokens: Sequence[str], worded: NoticeMessage, key: str
     ) -> list[PushResult]:
         """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
-        ...
 
 
 class ChannelClients(Struct, frozen=True):
