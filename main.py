@@ -132,17 +132,13 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
         try:
             body = request.get_data()
             try:
-                message = _identified(
-                    decode_message(dict(request.headers), body, request.full_path)
-                )
+                message = _identified(decode_message(dict(request.headers), body, request.full_path))
                 with log.context(message_id=message.id, topic=message.topic):
                     with creation_lock:
                         trigger = _trigger(entry_point)
                     trigger.receive(message)
             except Undecodable as undecodable:
-                message = replace(
-                    message, id=undecodable.message_id, topic=undecodable.topic, data=body
-                )
+                message = replace(message, id=undecodable.message_id, topic=undecodable.topic, data=body)
                 _refuse(message, undecodable.reason)
             except Refused as refused:
                 _refuse(message, refused.reason)

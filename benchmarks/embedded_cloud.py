@@ -88,8 +88,7 @@ class Firestore:
             current_document={"update_time": self._version},
         )
         told = types.Write.pb()(
-            update=self._document(f"audit-{next(self._numbers):09d}"),
-            current_document={"exists": False},
+            update=self._document(f"audit-{next(self._numbers):09d}"), current_document={"exists": False}
         )
         written = self._commit([renewal, told])
         self._version = written.write_results[0].update_time

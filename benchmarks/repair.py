@@ -111,9 +111,7 @@ def _measured(world: World, clients: Clients, documents: int) -> tuple[float, fl
             pass
     streams = time.perf_counter() - began
     goal = RepairGoal(HERE, at, HERE, before, DocumentSelection(), USERS)
-    rewriting = DocumentRewriter(
-        ports, POLICY, ROLLBACK, WriteRamp(0.0, 0.0), lambda deadline: True
-    )
+    rewriting = DocumentRewriter(ports, POLICY, ROLLBACK, WriteRamp(0.0, 0.0), lambda deadline: True)
     position, began = RepairPosition(), time.perf_counter()
     while not position.is_over:
         position = rewriting.rewrite_portion(Step("repair users", KIND, "users"), goal, position)

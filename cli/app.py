@@ -82,11 +82,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "sign": identity.sign,
         "fingerprint": identity.fingerprint_of,
     },
-    "Files and messages": {
-        "parse": parse.parse,
-        "replay": replay.replay,
-        "policy": policy.policy,
-    },
+    "Files and messages": {"parse": parse.parse, "replay": replay.replay, "policy": policy.policy},
 }
 """Each command by its name, in the group under which the help lists it."""
 

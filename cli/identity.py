@@ -38,12 +38,9 @@ ApiKey = Annotated[
         help="web API key of the project to sign in to; default: the policies' identity.api_key",
     ),
 ]
-Email = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="who signs in; left out, it is asked for")
-]
+Email = Annotated[str, typer.Option(metavar="ADDRESS", help="who signs in; left out, it is asked for")]
 Policies = Annotated[
-    Path,
-    typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files"),
+    Path, typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files")
 ]
 CommandText = Annotated[
     str, typer.Argument(metavar="COMMAND", help="the command as JSON; - is standard input")
@@ -51,10 +48,7 @@ CommandText = Annotated[
 
 
 def enrol(
-    email: Email = "",
-    api_key: ApiKey = "",
-    policies: Policies = Path("policies"),
-    as_json: AsJson = False,
+    email: Email = "", api_key: ApiKey = "", policies: Policies = Path("policies"), as_json: AsJson = False
 ) -> None:
     """Make an authenticator app your second factor, once; then log in.
 
@@ -78,10 +72,7 @@ def enrol(
 
 
 def login(
-    email: Email = "",
-    api_key: ApiKey = "",
-    policies: Policies = Path("policies"),
-    as_json: AsJson = False,
+    email: Email = "", api_key: ApiKey = "", policies: Policies = Path("policies"), as_json: AsJson = False
 ) -> None:
     """Sign in with password and authenticator app; the next ten minutes of commands are yours.
 
@@ -137,9 +128,7 @@ def sign(
     command: CommandText,
     with_file: Annotated[
         Path | None,
-        typer.Option(
-            "--with", metavar="FILE", help="take the token from FILE, such as a service account's"
-        ),
+        typer.Option("--with", metavar="FILE", help="take the token from FILE, such as a service account's"),
     ] = None,
     as_json: AlreadyJson = False,
 ) -> None:
@@ -174,10 +163,7 @@ def _api_key(folder: Path) -> str:
     keys = {policy.identity.api_key for policy in known.values()} - {""}
     if len(keys) != 1:
         why = "the policies state several" if keys else "no policy states one"
-        raise leaving(
-            UNUSABLE,
-            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
-        )
+        raise leaving(UNUSABLE, f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY")
     return keys.pop()
 
 

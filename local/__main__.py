@@ -118,18 +118,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--origin", type=_moment, help="cloud time at the start, ISO 8601; default: now")
     add("--scale", type=_pace, default=1.0, help="cloud seconds per second; 0 stands still")
     add("--seed", type=int, default=0, help="decides rates, names and drawn answers")
-    add(
-        "--project", type=_project, help="where clock ticks go; default: the first policy's project"
-    )
+    add("--project", type=_project, help="where clock ticks go; default: the first policy's project")
     add("--responders", action="store_true", help="run the functions of main.py beside it")
     add("--no-alerts", dest="alerts", action="store_false", help="evaluate no alert policies")
     add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
-    add(
-        "--concurrency",
-        choices=list(Concurrency),
-        default=Concurrency.PESSIMISTIC,
-        help="Firestore's",
-    )
+    add("--concurrency", choices=list(Concurrency), default=Concurrency.PESSIMISTIC, help="Firestore's")
     add("--point-in-time-recovery", action="store_true", help="Firestore keeps seven days readable")
     add("--faults", type=Path, metavar="FILE", help="a fault plan (docs/embedded-cloud.md)")
     add("--port", type=_port, action="append", default=[], metavar="NAME=PORT")

@@ -12,12 +12,8 @@ from google.cloud.firestore_admin_v1.services.firestore_admin.transports.grpc im
     FirestoreAdminGrpcTransport,
 )
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
-from google.cloud.functions_v2.services.function_service.transports.grpc import (
-    FunctionServiceGrpcTransport,
-)
-from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
-    MetricServiceGrpcTransport,
-)
+from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import MetricServiceGrpcTransport
 from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpcTransport
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2
@@ -69,16 +65,7 @@ from local.services.storage.errors import Refusal
 from local.system_resources import SystemResources
 from shared.domain.policy.system_policy import Policy
 
-ADDRESS_NAMES = (
-    "firestore",
-    "pubsub",
-    "run",
-    "functions",
-    "monitoring",
-    "rest",
-    "storage",
-    "control",
-)
+ADDRESS_NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
 """The addresses of a cloud."""
 
 
@@ -157,9 +144,7 @@ class Cloud:
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             provisioning.create_topics(cloud.pubsub, cloud.projects, policies)
             provisioning.create_buckets(cloud.buckets, cloud.home, policies)
-            provisioning.create_probe_accounts(
-                cloud.surroundings, cloud.identity, cloud.home, policies
-            )
+            provisioning.create_probe_accounts(cloud.surroundings, cloud.identity, cloud.home, policies)
             state_database.install_expiry(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
@@ -207,9 +192,7 @@ class Cloud:
         self.firestore.engine.herald = self.surroundings.eventarc.herald
         for policy in policies:
             for database in {policy.backups.database, *policy.resources.databases}:
-                self.firestore.databases.require_usable(
-                    f"projects/{policy.project}/databases/{database}"
-                )
+                self.firestore.databases.require_usable(f"projects/{policy.project}/databases/{database}")
             application = Application(policy, self.clock, self._journal, seed)
             self._applications[policy.system] = application
             self.played.update(dict.fromkeys(application.hosts, self.addresses["control"]))
@@ -218,9 +201,7 @@ class Cloud:
             )
             self.surroundings.provision(application, application.begun_at)
             application.builds.release_in = self._release_in
-            application.builds.is_enabled = partial(
-                self.surroundings.secrets.is_enabled, policy.project
-            )
+            application.builds.is_enabled = partial(self.surroundings.secrets.is_enabled, policy.project)
         estate = ApplicationRegistry(tuple(self._applications.values()))
         metrics = MetricService(estate, self.clock, self.ingestion, self.pubsub.undelivered)
         self.watch = MonitoringConfiguration(estate, metrics, self.clock)
@@ -232,9 +213,7 @@ class Cloud:
             service_account_tokens.HOST: service_account_tokens.Credentials(self.identity).calls(),
         }
         self.calls = (
-            *dict.fromkeys(
-                call for services in offered.values() for call in served_call_names(services)
-            ),
+            *dict.fromkeys(call for services in offered.values() for call in served_call_names(services)),
             *rest.served_call_names(products),
             *CALLS,
         )

@@ -56,9 +56,7 @@ def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None
 def root_cause(
     incident: Incident,
     cause: Annotated[str, typer.Argument(metavar="TEXT", help="what the incident came from")],
-    prevention: Annotated[
-        str, typer.Option(metavar="TEXT", help="what keeps it from coming again")
-    ] = "",
+    prevention: Annotated[str, typer.Option(metavar="TEXT", help="what keeps it from coming again")] = "",
     public: Annotated[
         str, typer.Option(metavar="TEXT", help="what the status page says of it; default: nothing")
     ] = "",
@@ -70,12 +68,9 @@ def root_cause(
     _say("root-cause", incident, reason, as_json=as_json, **said)
 
 
-AnIncident = Annotated[
-    str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")
-]
+AnIncident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")]
 ABackup = Annotated[
-    str,
-    typer.Option("--backup", metavar="ID", help="an export in place of an incident, by its id"),
+    str, typer.Option("--backup", metavar="ID", help="an export in place of an incident, by its id")
 ]
 
 
@@ -101,9 +96,7 @@ def release(
     _held("release", incident, backup, system, reason, as_json=as_json)
 
 
-def _held(
-    verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool
-) -> None:
+def _held(verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool) -> None:
     if bool(incident) is bool(backup):
         raise leaving(UNUSABLE, f"{verb}: name an incident, or an export (--backup)")
     if incident:

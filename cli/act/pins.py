@@ -174,11 +174,7 @@ def _show(shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         say(f"{shown.outcome}: {shown.reason}", "yellow")
     rows = [
-        (
-            f"  {one.function}",
-            percents(one.live),
-            "built again" if one.rebuilt else percents(one.target),
-        )
+        (f"  {one.function}", percents(one.live), "built again" if one.rebuilt else percents(one.target))
         for one in shown.reversal.shown
     ]
     if rows:

@@ -46,37 +46,25 @@ def run(
         str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
     ] = "",
     select: Annotated[
-        str,
-        typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …"),
+        str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")
     ] = "",
     severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
     batch_size: Annotated[
         int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")
     ] = None,
-    delay: Annotated[
-        str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")
-    ] = "0",
-    at: Annotated[
-        str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")
-    ] = "",
+    delay: Annotated[str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")] = "0",
+    at: Annotated[str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")] = "",
     dry_run: DryRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
     ] = False,
     auto_confirm: Annotated[
-        bool,
-        typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person"),
+        bool, typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person")
     ] = False,
     override: Annotated[
-        bool,
-        typer.Option(
-            "--override",
-            help="break-glass: skip approval, freeze, budget; needs --incident",
-        ),
+        bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
     ] = False,
-    incident: Annotated[
-        str, typer.Option(metavar="INCIDENT", help="the incident that it is for")
-    ] = "",
+    incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
@@ -189,9 +177,7 @@ def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
 
 def _preview_of_data(ours: Operations, policy: Policy, order: RollbackRequest) -> Preview:
     now = ours.wiring.clock.now()
-    found, _ = data_requests.forecast_data_request(
-        ours.wiring, policy, order, now, Preparation(), math.inf
-    )
+    found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.survey_seconds(survey) if survey is not None else 0.0
     return Preview(
@@ -223,10 +209,7 @@ def _show(shown: Preview, policy: Policy) -> None:
     if len(shown.functions) <= SHOWN:
         table(
             ("  function", "serves", "would serve"),
-            (
-                (f"  {one.function}", percents(one.live), percents(one.target))
-                for one in shown.functions
-            ),
+            ((f"  {one.function}", percents(one.live), percents(one.target)) for one in shown.functions),
         )
     else:
         groups = Counter(policy.functions[one.function] for one in shown.functions)

@@ -20,9 +20,7 @@ def ask(
     wiring: Wiring, calls: Calls, groups: Mapping[str, Calls], seconds: float = SECONDS
 ) -> dict[str, Any]:
     """The answer of each call, and of each group those of its own calls, by name."""
-    grouped = {
-        f"{name} {one}": call for name, group in groups.items() for one, call in group.items()
-    }
+    grouped = {f"{name} {one}": call for name, group in groups.items() for one, call in group.items()}
     answers = call_all(wiring, {**calls, **grouped}, seconds)
     return {name: answers[name] for name in calls} | {
         name: {one: answers[f"{name} {one}"] for one in group} for name, group in groups.items()

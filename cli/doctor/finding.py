@@ -82,9 +82,7 @@ def exit_code(findings: Iterable[CheckFinding]) -> int:
 def unseen(check: str, what: str, error: RollbackError) -> CheckFinding:
     """The finding of what gave no answer."""
     said = f"could not look: {error}"
-    return CheckFinding(
-        check, what, CheckVerdict.UNKNOWN, said, "look again; do you have the rights?"
-    )
+    return CheckFinding(check, what, CheckVerdict.UNKNOWN, said, "look again; do you have the rights?")
 
 
 def name_first(names: Collection[str], most: int = 5) -> str:

@@ -29,14 +29,10 @@ from shared.state.audit_reader import AuditReader
 audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
 
 Name = Annotated[
-    str,
-    typer.Argument(metavar="[INCIDENT|ROLLBACK]", help="INC-…, or one of its rollbacks: INC-…-r2"),
+    str, typer.Argument(metavar="[INCIDENT|ROLLBACK]", help="INC-…, or one of its rollbacks: INC-…-r2")
 ]
 System = Annotated[
-    str,
-    typer.Option(
-        metavar="SYSTEM", help="what happened outside of rollbacks; also `all`, `unclaimed`"
-    ),
+    str, typer.Option(metavar="SYSTEM", help="what happened outside of rollbacks; also `all`, `unclaimed`")
 ]
 
 
@@ -133,9 +129,7 @@ def verify(
 @audit.command()
 def export(
     form: Annotated[Format, typer.Option("--format", help="one line per event")] = Format.NDJSON,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="ISO 8601, in UTC unless it says so")
-    ] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601, in UTC unless it says so")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="up to and without it")] = "",
     system: System = "",
     output: Annotated[
@@ -198,9 +192,7 @@ def _select_events(told: Iterable[AuditLine], request: ExportRequest) -> list[Au
     """Return the events within the requested time, in order of time."""
     since, until = request.since, request.until
     chosen = (
-        one
-        for one in told
-        if (since is None or _at(one) >= since) and (until is None or _at(one) < until)
+        one for one in told if (since is None or _at(one) >= since) and (until is None or _at(one) < until)
     )
     return sorted(chosen, key=lambda one: one.at)
 

@@ -63,9 +63,7 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
             say(f"{one.id}: what was live then does not lie beside it")
 
 
-def _lines(
-    rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None
-) -> list[str]:
+def _lines(rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None) -> list[str]:
     """What is said below the table, or in its place."""
     lines = []
     if rules.bucket is None:

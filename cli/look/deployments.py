@@ -83,25 +83,19 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
 
 
 @deployments.command("mark-stable")
-def mark_stable(
-    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
-) -> None:
+def mark_stable(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Make a deployment one that may be gone back to, because you know that it is good."""
     send_command("mark-stable", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-bad")
-def mark_bad(
-    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
-) -> None:
+def mark_bad(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Let nobody go back to a deployment."""
     send_command("mark-bad", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-barrier")
-def mark_barrier(
-    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
-) -> None:
+def mark_barrier(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Let automation go back past a deployment only when a person says so."""
     send_command("mark-barrier", reason, system, as_json=as_json, deployment=deployment)
 
@@ -145,10 +139,7 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("", fault) for fault in (proof.faults if proof else ())),
         ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        (
-            "not checked",
-            ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else "",
-        ),
+        ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
 

@@ -39,7 +39,5 @@ def _each(ours: Operations, name: str) -> Iterator[DocumentDecision]:
         place = ours.wiring.store.get(repair_plan.preview_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
-            return preview.iterate_affected_documents(
-                ours.wiring, ours.policy(incident.system), survey
-            )
+            return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
     raise leaving(NO, f"for {name} no data were looked through to their end")

@@ -32,9 +32,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     for alert in joined:
         named = f" of {alert.function}" if alert.function else ""
         why = f"; {alert.joined}" if alert.joined else ""
-        say(
-            f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
-        )
+        say(f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}")
     for rollback, decision in made.items():
         _show(rollback, decision)
     if not made:
@@ -57,10 +55,7 @@ def _show(rollback: str, decision: RecordedDecision) -> None:
     say(f"  {printable(decision.note)}")
     table(
         ("  gate", "answer", "why"),
-        (
-            (f"  {gate['gate']}", gate["answer"], printable(gate["reason"]))
-            for gate in decision.gates
-        ),
+        ((f"  {gate['gate']}", gate["answer"], printable(gate["reason"])) for gate in decision.gates),
     )
     if decision.in_the_way:
         say("for a rollback, this would have had to be different:")

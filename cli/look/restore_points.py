@@ -12,11 +12,7 @@ from cli.support.context import NO, leaving, operations
 from cli.support.output import AsJson, System, at, print_json, say, table
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused
-from shared.domain.data.backups.restore_point import (
-    ACCEPTED_FORMS,
-    AvailablePoints,
-    resolve_restore_point,
-)
+from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePoints, resolve_restore_point
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"
 NOTHING = "there is no backup that can be restored"
@@ -25,8 +21,7 @@ NOT_TRIED = "never: taken by its name alone"
 
 def restore_points(
     point: Annotated[
-        str,
-        typer.Argument(metavar="[POINT]", help=f"what this one would be: {ACCEPTED_FORMS}"),
+        str, typer.Argument(metavar="[POINT]", help=f"what this one would be: {ACCEPTED_FORMS}")
     ] = "",
     system: System = "",
     as_json: AsJson = False,
@@ -54,10 +49,7 @@ def restore_points(
         table(
             ("backup", "moment (UTC)", "from", "proven", "kept until"),
             (
-                (
-                    *(one.backup, at(one.at), one.source),
-                    *(_day(one.proven_at) or NOT_TRIED, _day(one.until)),
-                )
+                (*(one.backup, at(one.at), one.source), *(_day(one.proven_at) or NOT_TRIED, _day(one.until)))
                 for one in reversed(found.backups)
             ),
         )

@@ -87,9 +87,7 @@ def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
-def _show_rollback(
-    rollback: Rollback, steps: Sequence[Step], outlook: DurationForecast | None
-) -> None:
+def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: DurationForecast | None) -> None:
     done, total = count_progress(steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
     come = f", {done} of {total} steps" if steps else ""

@@ -24,9 +24,7 @@ STANDARD_INPUT = "-"
 
 
 def parse(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")
-    ],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")],
     policies: Policies = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:

@@ -61,9 +61,7 @@ def replay(
 class Replay:
     """One pass over everything that is kept."""
 
-    def __init__(
-        self, letters: DeadLetters, topic: str, reason: str, *, yes: bool, as_json: bool
-    ) -> None:
+    def __init__(self, letters: DeadLetters, topic: str, reason: str, *, yes: bool, as_json: bool) -> None:
         self._letters = letters
         self._topic = topic
         self._reason = reason
@@ -134,10 +132,7 @@ class Replay:
             return "it was refused again"
         if not letter.source:
             return "nothing tells where it came from"
-        beginnings = {
-            REPLAYED_FROM: _first_id(letter),
-            FIRST_PUBLISHED_AT: letter.published_at.isoformat(),
-        }
+        beginnings = {REPLAYED_FROM: _first_id(letter), FIRST_PUBLISHED_AT: letter.published_at.isoformat()}
         try:
             self._letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
         except Rejected as refused:
@@ -183,9 +178,7 @@ def _shown(letter: DeadLetter) -> str:
     reason = printable(redact_secrets(letter.reason))
     lines = [f"{source} {printable(letter.id)} of {since}", reason, _beginning(letter)]
     if _is_scrubbed(letter):
-        lines.append(
-            f"what is {REDACTION_MARK} does not come back: a command without its token is refused"
-        )
+        lines.append(f"what is {REDACTION_MARK} does not come back: a command without its token is refused")
     return "\n  ".join(lines)
 
 

@@ -76,10 +76,7 @@ class Operations:
 @contextmanager
 def operations() -> Iterator[Operations]:
     """The responders that this shell's environment names; exits with a sentence where it cannot."""
-    with connected(lambda settings: load_policies(Path(settings.policies)), STOPPED) as (
-        wiring,
-        known,
-    ):
+    with connected(lambda settings: load_policies(Path(settings.policies)), STOPPED) as (wiring, known):
         yield Operations(wiring, known)
 
 

@@ -124,11 +124,7 @@ class Lines:
         """Who has it, who is called next and a breach, whenever that is another than before."""
         standing = seen.response
         call = standing.next_call
-        now_is = [
-            standing.acknowledged_by,
-            str(call.rung if call else 0),
-            str(standing.is_breached),
-        ]
+        now_is = [standing.acknowledged_by, str(call.rung if call else 0), str(standing.is_breached)]
         if now_is != self._response:
             self._response = now_is
             for line, _ in response_lines(standing, seen.incident.id, seen.now):

@@ -11,10 +11,7 @@ from cli.support import completion
 Groups = Annotated[
     list[str] | None,
     typer.Option(
-        "--group",
-        metavar="GROUP",
-        help="only this group; may be repeated",
-        autocompletion=completion.groups,
+        "--group", metavar="GROUP", help="only this group; may be repeated", autocompletion=completion.groups
     ),
 ]
 Functions = Annotated[
@@ -30,8 +27,7 @@ Target = Annotated[str, typer.Option(metavar="DEPLOYMENT", help="where to go bac
 Scenario = Annotated[
     str,
     typer.Option(
-        metavar="WAY",
-        help="which way back: functions, complete, auth, database (documents) or feature",
+        metavar="WAY", help="which way back: functions, complete, auth, database (documents) or feature"
     ),
 ]
 

@@ -16,9 +16,7 @@ from rich.text import Text
 from cli.support import completion
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
-AlreadyJson = Annotated[
-    bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")
-]
+AlreadyJson = Annotated[bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")]
 """Of verbs that print nothing else, so that a program may say it to every verb."""
 System = Annotated[
     str,
@@ -80,9 +78,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     breaks. In a file or a pipe every row is one line.
     """
     cells = zip(*([printable(cell) for cell in row] for row in rows), strict=True)
-    columns = {
-        heading: column for heading, column in zip(headings, cells, strict=False) if any(column)
-    }
+    columns = {heading: column for heading, column in zip(headings, cells, strict=False) if any(column)}
     if not columns:
         return
     screen = console()
@@ -126,6 +122,4 @@ def lasting(span: timedelta) -> str:
 
 def percents(revisions: Mapping[str, int]) -> str:
     """The revisions that serve, each with its share unless it serves everything."""
-    return ", ".join(
-        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
-    )
+    return ", ".join(name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items())

@@ -71,9 +71,7 @@ def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
     Exits when it is faulty, with every fault.
     """
     try:
-        return commands.parse_command(
-            json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies
-        )
+        return commands.parse_command(json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies)
     except Refused as faulty:
         raise leaving(UNUSABLE, faulty.reason) from faulty
 
@@ -103,9 +101,7 @@ def conclude(answer: CommandReply, *, as_json: bool) -> None:
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     """The command without what was left out."""
     given = {
-        key: value
-        for key, value in content.items()
-        if value not in (None, "", []) and value is not False
+        key: value for key, value in content.items() if value not in (None, "", []) and value is not False
     }
     return {"version": 1, **given}
 
@@ -117,9 +113,7 @@ def _answer(ours: Operations, command: str, topic: str, message: str) -> Command
     while clock.monotonic() < give_up_at:
         record = ours.reading.command(command)
         if record is not None:
-            return CommandReply(
-                command, accepted=True, text=record.result, incident=record.incident
-            )
+            return CommandReply(command, accepted=True, text=record.result, incident=record.incident)
         refused = ours.reading.refusal(topic, message)
         if refused is not None:
             return CommandReply(command, accepted=False, text=refused)

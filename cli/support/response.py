@@ -18,9 +18,7 @@ def response_lines(response: ResponseStatus, incident: str, now: datetime) -> li
         since = at(response.acknowledged_at)
         lines.append((f"{response.acknowledged_by} has it in hand since {since} UTC", ""))
     elif response.restored_at is None or response.next_call is not None:
-        lines.append(
-            (f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow")
-        )
+        lines.append((f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow"))
     if (call := response.next_call) is not None:
         when = f"in {lasting(call.at - now)}" if call.at > now else "now"
         channels = ", ".join(call.channels)

@@ -16,10 +16,7 @@ def fence(
     reason: Reason,
     system: System = "",
     expires: Annotated[
-        str,
-        typer.Option(
-            metavar="SPAN", help="fall after that, such as 20m; the policy's longest else"
-        ),
+        str, typer.Option(metavar="SPAN", help="fall after that, such as 20m; the policy's longest else")
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -34,9 +31,7 @@ def fence(
         if policy.fence is not None and not as_json:
             groups = [policy.groups[name] for name in policy.fence.writers]
             names = sorted(function for group in groups for function in group.functions)
-            say(
-                f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow"
-            )
+            say(f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow")
         manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
         request = FenceRequest(policy.system, expires, reason=reason, manner=manner)
         go_through(ours, request, "Stop them?")

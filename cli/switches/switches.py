@@ -16,9 +16,7 @@ def pause(
     reason: Reason,
     system: System = "",
     everything: Everything = False,
-    expires: Annotated[
-        str, typer.Option(metavar="WHEN", help="when to be reminded: 2h, or a UTC time")
-    ] = "",
+    expires: Annotated[str, typer.Option(metavar="WHEN", help="when to be reminded: 2h, or a UTC time")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Stop everything before its next effect, in one system or in all.
@@ -38,9 +36,7 @@ def resume(
 def freeze(
     reason: Reason,
     until: Annotated[str, typer.Option(metavar="TIME", help="its end, ISO 8601, UTC")],
-    start: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="its beginning; left out: now")
-    ] = "",
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="its beginning; left out: now")] = "",
     system: System = "",
     everything: Everything = False,
     as_json: AsJson = False,

@@ -10,14 +10,7 @@ import typer
 from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, at, print_json, say
-from cli.support.publishing import (
-    ANSWER_SECONDS,
-    LOOK_EVERY_SECONDS,
-    Reason,
-    conclude,
-    send,
-    send_command,
-)
+from cli.support.publishing import ANSWER_SECONDS, LOOK_EVERY_SECONDS, Reason, conclude, send, send_command
 from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
@@ -121,9 +114,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
 
 
 def regenerate(
-    collection: Annotated[
-        str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")
-    ],
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")],
     reason: Reason,
     document: Annotated[
         list[str] | None,
@@ -136,12 +127,7 @@ def regenerate(
 
     By a message on each topic that the policy declares for it.
     """
-    send_command(
-        *("regenerate", reason, system),
-        as_json=as_json,
-        collection=collection,
-        documents=document,
-    )
+    send_command(*("regenerate", reason, system), as_json=as_json, collection=collection, documents=document)
 
 
 def erase(

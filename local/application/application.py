@@ -79,9 +79,7 @@ class Application:
         """The site, the sign-ins and the database's traffic."""
         self.builds = Builds(self)
         """What Cloud Functions builds."""
-        self.heard: Callable[[Application, ApplicationService], None] = (
-            lambda _application, _service: None
-        )
+        self.heard: Callable[[Application, ApplicationService], None] = lambda _application, _service: None
         """Told of a function whose trigger of documents is another, or gone."""
         for _, value in journal.read(self._kept_as):
             self._remember(from_msgpack(value, ApplicationService))
@@ -224,38 +222,27 @@ class Application:
 
     def make_first_generation(self, function: str) -> ApplicationService:
         """The service of a function that is of the 1st generation from now on. Raises: KeyError."""
-        return self.update(
-            names.service_name(function), lambda seen, _: replace(seen, first_generation=True)
-        )
+        return self.update(names.service_name(function), lambda seen, _: replace(seen, first_generation=True))
 
     def allow(self, function: str, invokers: tuple[str, ...]) -> ApplicationService:
         """The service of a function that these members alone may call. Raises: KeyError.
 
         Nobody is refused for it: it is there to be told.
         """
-        return self.update(
-            names.service_name(function), lambda seen, _: replace(seen, invokers=invokers)
-        )
+        return self.update(names.service_name(function), lambda seen, _: replace(seen, invokers=invokers))
 
-    def connect_events(
-        self, function: str, waiting: int, *, queue: bool = False
-    ) -> ApplicationService:
+    def connect_events(self, function: str, waiting: int, *, queue: bool = False) -> ApplicationService:
         """The service of a function that events, or tasks of its queue, come to. Raises: KeyError.
 
         So many of them wait. Nothing delivers them: they are there to be counted.
         """
         return self.update(
-            names.service_name(function),
-            lambda seen, _: replace(seen, waiting=waiting, queue=queue),
+            names.service_name(function), lambda seen, _: replace(seen, waiting=waiting, queue=queue)
         )
 
-    def connect_document_events(
-        self, function: str, hears: DocumentEventFilter
-    ) -> ApplicationService:
+    def connect_document_events(self, function: str, hears: DocumentEventFilter) -> ApplicationService:
         """The service of a function that events of documents start. Raises: KeyError."""
-        service = self.update(
-            names.service_name(function), lambda seen, _: replace(seen, hears=hears)
-        )
+        service = self.update(names.service_name(function), lambda seen, _: replace(seen, hears=hears))
         self.heard(self, service)
         return service
 
@@ -332,9 +319,7 @@ class Application:
         if not self.service_of(function).asked:
             return counted
         rate = rate_per_second(function, self._seed)
-        for revision, asked in count_requests_by_revision(
-            self._felt(function), rate, start, end
-        ).items():
+        for revision, asked in count_requests_by_revision(self._felt(function), rate, start, end).items():
             counted[revision] = asked + counted.get(revision, RequestTotals())
         return counted
 
@@ -430,9 +415,7 @@ class Application:
     def _first(self, function: str, name: str, since: datetime) -> ApplicationService:
         uid = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/{self.project}/{self.region}/{name}")
         revision = ServiceRevision(names.revision_name(name, 1, self._seed), FIRST_RELEASE, since)
-        return record_routing(
-            ApplicationService(function, name, str(uid), since, since, (revision,)), since
-        )
+        return record_routing(ApplicationService(function, name, str(uid), since, since, (revision,)), since)
 
     def _keep(self, services: Collection[ApplicationService]) -> None:
         encode = msgspec.msgpack.encode

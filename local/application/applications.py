@@ -36,8 +36,7 @@ class ApplicationRegistry:
         return [
             application
             for application in self.applications
-            if application.project == location.project
-            and location.region in ("-", application.region)
+            if application.project == location.project and location.region in ("-", application.region)
         ]
 
     def service(self, location: Location, name: str) -> tuple[Application, ApplicationService]:
@@ -63,9 +62,7 @@ def parse_resource_name(name: str, *collections: str) -> tuple[Location, list[st
     `parse("projects/p/locations/r/services/s", "services")` is ((p, r), ["s"]).
     Raises: Refused INVALID_ARGUMENT when the name has another shape.
     """
-    pattern = _PARENT_PATTERN.pattern + "".join(
-        f"/{collection}/([^/]+)" for collection in collections
-    )
+    pattern = _PARENT_PATTERN.pattern + "".join(f"/{collection}/([^/]+)" for collection in collections)
     found = re.fullmatch(pattern, name)
     if found is None:
         raise invalid_argument(f"'{name}' is not the name of a resource of this kind")

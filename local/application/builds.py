@@ -99,13 +99,7 @@ class Builds:
         return list(self._builds)
 
     def begin(
-        self,
-        function: str,
-        verb: str,
-        asked: BuildRequest,
-        message: Any,
-        delay: timedelta,
-        failure: str,
+        self, function: str, verb: str, asked: BuildRequest, message: Any, delay: timedelta, failure: str
     ) -> Build:
         """A build that ends later."""
         now = self._application.now

@@ -48,9 +48,7 @@ def client_periods(
     begun = own[0].since
     others = (period.since for group in called for periods in group for period in periods)
     moments = {period.since for period in own} | {since for since in others if since > begun}
-    return tuple(
-        Period(moment, _client_flows_at(moment, own, called)) for moment in sorted(moments)
-    )
+    return tuple(Period(moment, _client_flows_at(moment, own, called)) for moment in sorted(moments))
 
 
 def _client_flows_at(
@@ -63,11 +61,7 @@ def _client_flows_at(
             passes *= 1.0 - sum(rate for rate, _ in fates) / len(fates)
             added += sum((latency for _, latency in fates), timedelta()) / len(fates)
     return tuple(
-        replace(
-            flow,
-            failure_rate=1.0 - (1.0 - flow.failure_rate) * passes,
-            latency=flow.latency + added,
-        )
+        replace(flow, failure_rate=1.0 - (1.0 - flow.failure_rate) * passes, latency=flow.latency + added)
         for flow in period_at(own, moment).flows
     )
 

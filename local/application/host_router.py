@@ -50,9 +50,7 @@ class HostRouter:
         self._function_hosts = {self._functions_host, *self._by_run_host}
         channels = {_host_of(channel.url) for channel in policy.channels if channel.url}
         hosting = {f"{policy.project}.web.app", f"{policy.project}.firebaseapp.com"}
-        origins = {
-            _host_of(url) for one in policy.assets.static for url in (one.first, one.fallback)
-        }
+        origins = {_host_of(url) for one in policy.assets.static for url in (one.first, one.fallback)}
         declared = {host for host, _ in self._probes} | channels | hosting | origins
         self._sites = declared - self._function_hosts
 

@@ -56,9 +56,7 @@ def _mixed_quantile(weights: Mapping[timedelta, float], share: float) -> timedel
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        above = sum(
-            weight * share_slower_than(median, middle) for median, weight in weights.items()
-        )
+        above = sum(weight * share_slower_than(median, middle) for median, weight in weights.items())
         if above > may_be_above:
             low = middle
         else:

@@ -50,13 +50,9 @@ class Parts:
         self._kept_as = kept_as
         self._lock = threading.Lock()
         first = {
-            part: (Period(since, (TrafficFlow(FIRST_RELEASE, 1.0, 0.0, LATENCY[part]),)),)
-            for part in Part
+            part: (Period(since, (TrafficFlow(FIRST_RELEASE, 1.0, 0.0, LATENCY[part]),)),) for part in Part
         }
-        kept = {
-            Part(name): from_msgpack(value, tuple[Period, ...])
-            for name, value in journal.read(kept_as)
-        }
+        kept = {Part(name): from_msgpack(value, tuple[Period, ...]) for name, value in journal.read(kept_as)}
         self._periods: dict[Part, tuple[Period, ...]] = {**first, **kept}
 
     def change_part(
@@ -76,9 +72,7 @@ class Parts:
             taking = seen.latency if latency is None else latency
             failing = _declared_failure_rate(seen) if failure_rate is None else failure_rate
             late = share_slower_than(taking, TIMEOUT)
-            flow = TrafficFlow(
-                release or seen.revision, 1.0, failing + (1.0 - failing) * late, taking
-            )
+            flow = TrafficFlow(release or seen.revision, 1.0, failing + (1.0 - failing) * late, taking)
             period = Period(self._clock.now(), (flow,))
             periods = (*self._periods[part], period)
             self._journal.write(self._kept_as, [(part, msgspec.msgpack.encode(periods))])

@@ -37,9 +37,7 @@ def sum_requests(parts: Iterable[RequestTotals]) -> RequestTotals:
 
 def rate_per_second(function: str, seed: int) -> float:
     """The steady request rate of a function: between 0.5 and 5 a second, the same for a seed."""
-    return round(
-        Random(f"{seed}/{function}").uniform(MIN_REQUESTS_PER_SECOND, MAX_REQUESTS_PER_SECOND), 2
-    )
+    return round(Random(f"{seed}/{function}").uniform(MIN_REQUESTS_PER_SECOND, MAX_REQUESTS_PER_SECOND), 2)
 
 
 def count_requests_by_revision(

@@ -327,9 +327,7 @@ def _age_revisions(service: ApplicationService, now: datetime) -> ApplicationSer
     if not service.periods:
         return service
     since = service.periods[-1].since
-    ages = {
-        revision.created_at + step.age for revision in service.revisions for step in revision.errors
-    }
+    ages = {revision.created_at + step.age for revision in service.revisions for step in revision.errors}
     for moment in sorted(moment for moment in ages if since < moment <= now):
         service = record_routing(service, moment)
     return service
@@ -364,7 +362,5 @@ def _serving_revisions(service: ApplicationService) -> set[str]:
     return {service.resolve(target).name for target in service.applied if target.percent}
 
 
-def _remember_change(
-    service: ApplicationService, change: ServiceChange
-) -> tuple[ServiceChange, ...]:
+def _remember_change(service: ApplicationService, change: ServiceChange) -> tuple[ServiceChange, ...]:
     return (*service.past, change)[-KEPT_CHANGES:]

@@ -119,18 +119,13 @@ class ApplicationControl:
     def describe_state(self, system: str | None) -> dict[str, Any]:
         """Per system and function: service, revision, release, failure rate, traffic."""
         return {
-            name: {
-                service.function: _describe_service(service) for service in application.services()
-            }
+            name: {service.function: _describe_service(service) for service in application.services()}
             for name, application in self._chosen(system).items()
         }
 
     def measures(self, system: str | None) -> dict[str, Any]:
         """Per system what the last minute has brought: functions, parts, documents."""
-        return {
-            name: self._measured(name, application)
-            for name, application in self._chosen(system).items()
-        }
+        return {name: self._measured(name, application) for name, application in self._chosen(system).items()}
 
     def _deploy(self, body: bytes) -> dict[str, Any]:
         asked = decode_request(body, DeployRequest)
@@ -142,8 +137,7 @@ class ApplicationControl:
             latency=timedelta(seconds=asked.latency_seconds),
             starts=asked.starts,
             errors=[
-                FailureStep(timedelta(seconds=step.after_seconds), step.failure_rate)
-                for step in asked.errors
+                FailureStep(timedelta(seconds=step.after_seconds), step.failure_rate) for step in asked.errors
             ],
             corruption=asked.corruption,
             configuration=asked.configuration,
@@ -191,9 +185,7 @@ class ApplicationControl:
     def _write(self, body: bytes) -> dict[str, Any]:
         asked = decode_request(body, WriteDocumentsRequest)
         records = self._records[self._application(asked.system).policy.system]
-        progress: dict[str, Any] = msgspec.to_builtins(
-            records.write(asked.per_minute, asked.function)
-        )
+        progress: dict[str, Any] = msgspec.to_builtins(records.write(asked.per_minute, asked.function))
         return progress
 
     def _measured(self, system: str, application: Application) -> dict[str, Any]:
@@ -213,9 +205,7 @@ class ApplicationControl:
         records = self._records[system]
         return {
             "functions": functions,
-            "parts": {
-                part: {"requests": one.total, "failed": one.failed} for part, one in parts.items()
-            },
+            "parts": {part: {"requests": one.total, "failed": one.failed} for part, one in parts.items()},
             "records": {
                 "written": records.progress.written if records.progress else 0,
                 "damaged": len(records.damaged_documents()),

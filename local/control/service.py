@@ -82,9 +82,7 @@ class ControlPlane:
         self._injector = injector
         self._identity = identity
 
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes
-    ) -> dict[str, Any] | None:
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
         """The answer to one request; None when nothing is there. Raises: BadRequest."""
         verb = path.removeprefix(PREFIX)
         if verb == "faults":

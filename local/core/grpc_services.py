@@ -53,10 +53,7 @@ class StatusError(Exception):
     """The answer is a status: raised by a service, or by a fault, and sent as it is."""
 
     def __init__(
-        self,
-        code: grpc.StatusCode,
-        message: str,
-        trailers: tuple[tuple[str, str | bytes], ...] = (),
+        self, code: grpc.StatusCode, message: str, trailers: tuple[tuple[str, str | bytes], ...] = ()
     ) -> None:
         super().__init__(f"{code.name}: {message}")
         self.code = code

@@ -31,9 +31,7 @@ class Journal:
         self._lock = threading.Lock()
         self._is_closed = False
         self._database = sqlite3.connect(
-            folder / "cloud.sqlite3" if folder else ":memory:",
-            check_same_thread=False,
-            isolation_level=None,
+            folder / "cloud.sqlite3" if folder else ":memory:", check_same_thread=False, isolation_level=None
         )
         # An open connection that is collected warns, from Python 3.13 on; nobody need close memory.
         weakref.finalize(self, self._database.close)
@@ -68,8 +66,7 @@ class Journal:
                         )
                     else:
                         self._database.execute(
-                            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
-                            (service, key, value),
+                            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", (service, key, value)
                         )
             except BaseException:
                 self._database.execute("ROLLBACK")

@@ -38,26 +38,20 @@ class ResourceStore:
         """The resource of that name. Raises: Refused NOT_FOUND."""
         with self.lock:
             if name not in self._resources:
-                raise StatusError(
-                    grpc.StatusCode.NOT_FOUND, f"Requested entity was not found: {name}"
-                )
+                raise StatusError(grpc.StatusCode.NOT_FOUND, f"Requested entity was not found: {name}")
             return self._resources[name]
 
     def below(self, parent: str) -> list[Resource]:
         """The resources whose names continue `parent` by exactly one part, by name."""
         with self.lock:
             return [
-                self._resources[name]
-                for name in sorted(self._resources)
-                if name.rpartition("/")[0] == parent
+                self._resources[name] for name in sorted(self._resources) if name.rpartition("/")[0] == parent
             ]
 
     def under(self, prefix: str) -> list[Resource]:
         """The resources whose names begin so, by name."""
         with self.lock:
-            return [
-                self._resources[name] for name in sorted(self._resources) if name.startswith(prefix)
-            ]
+            return [self._resources[name] for name in sorted(self._resources) if name.startswith(prefix)]
 
     def put(self, *resources: Resource) -> None:
         """Keep resources under their names, all or none."""
@@ -68,10 +62,7 @@ class ResourceStore:
         with self.lock:
             self._journal.write(
                 self._kept_as,
-                [
-                    (name, None if one is None else msgspec.json.encode(one))
-                    for name, one in changes.items()
-                ],
+                [(name, None if one is None else msgspec.json.encode(one)) for name, one in changes.items()],
             )
             for name, one in changes.items():
                 if one is None:

@@ -108,8 +108,7 @@ class RestServer:
         self, products: Mapping[str, Sequence[RestMethod]], faults: FaultPoints, port: int = 0
     ) -> None:
         self._routes = {
-            host: [(call, _compile_template(call.path)) for call in calls]
-            for host, calls in products.items()
+            host: [(call, _compile_template(call.path)) for call in calls] for host, calls in products.items()
         }
         self._faults = faults
         server, self.address = listen(port)
@@ -179,8 +178,7 @@ class _Handler(AnyMethod):
 def _compile_template(template: str) -> re.Pattern[str]:
     """The paths that a template stands for; a colon begins a custom verb, never a part."""
     parts = _PATH_VARIABLE_PATTERN.sub(
-        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})",
-        template,
+        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})", template
     )
     return re.compile(parts)
 

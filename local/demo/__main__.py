@@ -180,10 +180,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
     parser.add_argument(
-        "--chaos",
-        choices=["", "kill"],
-        default="",
-        help="kill: the worker dies by kill -9 in the middle",
+        "--chaos", choices=["", "kill"], default="", help="kill: the worker dies by kill -9 in the middle"
     )
     parser.add_argument(
         "--faults",
@@ -192,13 +189,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="quota: Cloud Run refuses writes in the middle, and says when to come back; "
         "images-gone: some functions must be built again; one-broken: one cannot come back",
     )
-    parser.add_argument(
-        "--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts"
-    )
+    parser.add_argument("--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts")
     parser.add_argument("--picture", type=Path, help="an SVG file of the main lines")
-    stated = [
-        f"--{name.lower()}={os.environ[name]}" for name in OPTION_VARIABLES if os.environ.get(name)
-    ]
+    stated = [f"--{name.lower()}={os.environ[name]}" for name in OPTION_VARIABLES if os.environ.get(name)]
     return parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
 
 

@@ -157,11 +157,7 @@ class Evidence:
     def buildable(self, name: str) -> set[str]:
         """The functions of a recorded deployment that can be built again from what is kept."""
         document = self._store.get(deployments.record_path(self.system_name, name))
-        whole = (
-            stocks.unpack_inventory(document.fields["live"])
-            if document.fields is not None
-            else None
-        )
+        whole = stocks.unpack_inventory(document.fields["live"]) if document.fields is not None else None
         kept = (whole.functions if whole is not None else None) or {}
         return {name for name, one in kept.items() if derive_recipe(one) is not None}
 
@@ -171,10 +167,7 @@ class Evidence:
 
     def verify_chains(self) -> list[ChainFinding]:
         """Every chain against itself and against its anchors, as `rollback audit verify` does."""
-        trail, now = (
-            AuditReader(self._store, self._wiring.buckets.anchors),
-            self._wiring.clock.now(),
-        )
+        trail, now = (AuditReader(self._store, self._wiring.buckets.anchors), self._wiring.clock.now())
         systems = (self.system_name, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
         found = [trail.verify_rollback(name, now) for name in trail.rollbacks()]
         found += [trail.verify_system(system, now) for system in systems]
@@ -191,9 +184,7 @@ class Evidence:
         releases = estate.rules.releases() if resources.releases else {}
         return WholeInventory(
             sites={name: one for name, one in sites.items() if one is not None},
-            remote_config=(
-                {"firebase": estate.remote_config.template()} if resources.remote_config else {}
-            ),
+            remote_config=({"firebase": estate.remote_config.template()} if resources.remote_config else {}),
             rules={name: one for name, one in releases.items() if name in resources.releases},
             identity=estate.identity.settings() if resources.identity else {},
         )
@@ -235,9 +226,7 @@ class Evidence:
         ids: list[str] = []
         found: dict[str, DeadLetterEvidence] = {}
         while received := self._subscriber.pull(
-            subscription=self._letters,
-            max_messages=MAX_PULLED_MESSAGES,
-            timeout=CALL_TIMEOUT_SECONDS,
+            subscription=self._letters, max_messages=MAX_PULLED_MESSAGES, timeout=CALL_TIMEOUT_SECONDS
         ).received_messages:
             for one in received:
                 said = one.message.attributes

@@ -87,33 +87,21 @@ def check_invariants(
             inventory, before, standing
         ),
         **(
-            {
-                f"each function was shifted exactly once{but}": _find_wrong_shift_counts(
-                    evidence, before
-                )
-            }
+            {f"each function was shifted exactly once{but}": _find_wrong_shift_counts(evidence, before)}
             if scenario is ScenarioName.FUNCTIONS
             else {
                 "no function was touched": _find_changed_services(evidence, before),
                 "all beside the functions is as it was": _find_changed_resources(before, live),
             }
         ),
-        f"no revision was made, and every tag is kept{but}": _find_changed_revisions(
-            inventory, before
-        ),
+        f"no revision was made, and every tag is kept{but}": _find_changed_revisions(inventory, before),
         f"exactly one incident and one rollback, both {end}": _find_wrong_incidents(evidence, lost),
         f"every step of the plan is done{but}": _find_wrong_steps(evidence, lost, disturbed),
         "the audit trail is as it was written and anchored": _find_broken_chains(evidence),
         "the duplicate did nothing": _find_changed_duplicate(evidence, before.strangers),
-        "test and foreign alerts did nothing, and are recorded": _find_mishandled_messages(
-            evidence
-        ),
-        "the only dead letter is the foreign alert, with its reason": _find_unexpected_dead_letters(
-            evidence
-        ),
-        "each notice was said once per incident, event and channel": _find_wrong_notices(
-            evidence, disturbed
-        ),
+        "test and foreign alerts did nothing, and are recorded": _find_mishandled_messages(evidence),
+        "the only dead letter is the foreign alert, with its reason": _find_unexpected_dead_letters(evidence),
+        "each notice was said once per incident, event and channel": _find_wrong_notices(evidence, disturbed),
         "the status page tells of the incident, and no slot is held": _find_status_page_faults(
             evidence, word
         ),
@@ -127,9 +115,7 @@ def _describe_exceptions(lost: FaultTargets) -> str:
     return again + (f"; not {', '.join(sorted(lost.broken))}" if lost.broken else "")
 
 
-def _find_not_restored(
-    inventory: Inventory, before: StateBefore, standing: TrafficState
-) -> Iterator[str]:
+def _find_not_restored(inventory: Inventory, before: StateBefore, standing: TrafficState) -> Iterator[str]:
     """By Cloud Run's word, and by that of the application's own routers."""
     for function, placed in before.stable.functions.items():
         service = inventory[function].service
@@ -149,9 +135,7 @@ def _find_not_restored(
 def _find_wrong_shift_counts(evidence: Evidence, before: StateBefore) -> Iterator[str]:
     """Cloud Run lists every change of traffic as an operation."""
     operations = evidence.operations()
-    since = Counter(
-        service for name, service in operations.items() if name not in before.operations
-    )
+    since = Counter(service for name, service in operations.items() if name not in before.operations)
     for function, live in before.inventory.items():
         times = since.pop(live.service.name, 0)
         if times != (0 if function in before.lost.images else 1):
@@ -209,9 +193,7 @@ def _find_wrong_incidents(evidence: Evidence, lost: FaultTargets) -> Iterator[st
             yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
 
 
-def _find_wrong_failure(
-    evidence: Evidence, rollback: Rollback, lost: FaultTargets
-) -> Iterator[str]:
+def _find_wrong_failure(evidence: Evidence, rollback: Rollback, lost: FaultTargets) -> Iterator[str]:
     """It ended so, and its end tells of each step: those of what is broken alone are not done."""
     if rollback.status is not RollbackStatus.FAILED:
         yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"

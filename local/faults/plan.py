@@ -51,16 +51,13 @@ class CallFault(Struct, frozen=True, forbid_unknown_fields=True):
     """Calls that are answered otherwise, or late, or both."""
 
     call: Annotated[
-        Pattern,
-        Meta(description="`google.firestore.v1.Firestore/Commit`, or `push …`; * and ? stand in."),
+        Pattern, Meta(description="`google.firestore.v1.Firestore/Commit`, or `push …`; * and ? stand in.")
     ]
     answer: Answer | None = None
     when: Literal["before", "after"] = "before"
     """On which side of the effect: `after` the call has done what was asked."""
     delay_seconds: Seconds = 0.0
-    retry_after_seconds: Annotated[
-        Seconds, Meta(description="RetryInfo of RESOURCE_EXHAUSTED.")
-    ] = 0.0
+    retry_after_seconds: Annotated[Seconds, Meta(description="RetryInfo of RESOURCE_EXHAUSTED.")] = 0.0
     share: Share = 1.0
     times: Times | None = None
     skip: Skip = 0
@@ -90,16 +87,12 @@ class OperationFault(Struct, frozen=True, forbid_unknown_fields=True):
 class MessageFault(Struct, frozen=True, forbid_unknown_fields=True):
     """Messages that come late, in another order, or more than once."""
 
-    subscription: Annotated[
-        Pattern, Meta(description="`projects/P/subscriptions/S`; * and ? stand in.")
-    ]
+    subscription: Annotated[Pattern, Meta(description="`projects/P/subscriptions/S`; * and ? stand in.")]
     delay_seconds: Seconds = 0.0
     reorder_seconds: Annotated[
         Seconds, Meta(description="Each comes later by a time drawn up to this, alone.")
     ] = 0.0
-    copies: Annotated[
-        int, Meta(ge=0, le=100, description="Deliveries after it is acknowledged.")
-    ] = 0
+    copies: Annotated[int, Meta(ge=0, le=100, description="Deliveries after it is acknowledged.")] = 0
     share: Share = 1.0
     times: Times | None = None
     skip: Skip = 0
@@ -157,8 +150,7 @@ def check_calls(plan: FaultPlan, served: Collection[str]) -> None:
     unknown = [
         f"calls[{index}].call: '{fault.call}' is none of the calls that are served"
         for index, fault in enumerate(plan.calls)
-        if not fault.call.startswith(PUSH)
-        and not any(fnmatchcase(call, fault.call) for call in served)
+        if not fault.call.startswith(PUSH) and not any(fnmatchcase(call, fault.call) for call in served)
     ]
     if unknown:
         raise BadPlan(*unknown)

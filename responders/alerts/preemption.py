@@ -17,12 +17,7 @@ from shared.engine.lease import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 
 PREEMPTIBLE_STATUSES = frozenset(
-    {
-        RollbackStatus.DECIDING,
-        RollbackStatus.PARKED,
-        RollbackStatus.RUNNING,
-        RollbackStatus.VERIFYING,
-    }
+    {RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING, RollbackStatus.VERIFYING}
 )
 """Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 

@@ -86,9 +86,7 @@ class AlertRecorder:
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
-    def _keep(
-        self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()
-    ) -> None:
+    def _keep(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """A document of its own, and no other is written: a storm makes none of them hot.
 
         But for the first alert that a lesser rollback makes way for.
@@ -104,13 +102,9 @@ class AlertRecorder:
             return
         rollback = decode(Rollback, document.fields)
         if rollback.due_at is not None and rollback.due_at <= document.read_at:
-            work_queue.publish_work_item(
-                self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at
-            )
+            work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
-    def _open(
-        self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
-    ) -> None:
+    def _open(self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document) -> None:
         """Commit 1: the alert, its incident and all that goes with them; then hand over."""
         rejoins = _may_rejoin(system, policy, document.read_at)
         opening = (
@@ -123,16 +117,11 @@ class AlertRecorder:
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
         rollback = opening.rollback
         work_queue.publish_work_item(
-            self._ports.bus,
-            work_queue.ROLLBACK,
-            rollback.id,
-            rollback.due_at or rollback.created_at,
+            self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
         )
         work_queue.publish_notices(self._ports.bus, opening.notices)
 
-    def _reopened(
-        self, alert: Alert, policy: Policy, document: Document, system: System
-    ) -> IncidentOpening:
+    def _reopened(self, alert: Alert, policy: Policy, document: Document, system: System) -> IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(system.incident))
         known = decode(Incident, before.fields)

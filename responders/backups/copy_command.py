@@ -45,9 +45,7 @@ def copy(asked: CommandRequest) -> CommandEffect:
     )
     untried = "" if point.is_sure else "; it was never restored to try it"
     result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
-    return CommandEffect(
-        result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id}
-    )
+    return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 
 def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:

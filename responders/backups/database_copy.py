@@ -40,9 +40,7 @@ class DatabaseCopier:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._policies = {
-            system: policy for system, policy in policies.items() if policy.backups.copies
-        }
+        self._policies = {system: policy for system, policy in policies.items() if policy.backups.copies}
 
     def advance_copies(self) -> None:
         """Carry each copy that is not over a step forward.
@@ -168,9 +166,7 @@ class _CopyStep(JobStep[DatabaseCopy]):
                 return one
         return copies.mark_deleted(one, self._now)
 
-    def _told(
-        self, before: DatabaseCopy, after: DatabaseCopy
-    ) -> tuple[Iterable[Create], list[Notice]]:
+    def _told(self, before: DatabaseCopy, after: DatabaseCopy) -> tuple[Iterable[Create], list[Notice]]:
         name, now = _event_name(before, after), self._now
         if not name:
             return (), []

@@ -45,9 +45,7 @@ class BackupExporter:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._policies = {
-            system: policy for system, policy in policies.items() if policy.backups.bucket
-        }
+        self._policies = {system: policy for system, policy in policies.items() if policy.backups.bucket}
 
     def advance_exports(self) -> None:
         """Begin the backup of the present slot, and carry each unfinished one a step forward.
@@ -60,16 +58,12 @@ class BackupExporter:
         if not self._policies:
             return
         until = self._ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
-        for document in self._ports.store.query(
-            Query("backups", where=(("is_over", "==", False),))
-        ):
+        for document in self._ports.store.query(Query("backups", where=(("is_over", "==", False),))):
             if self._ports.clock.monotonic() >= until:
                 return
             backup = decode(Backup, document.fields)
             if backup.system in self._policies:
-                _ExportStep(self._ports, self._policies[backup.system], document).carry_forward(
-                    backup
-                )
+                _ExportStep(self._ports, self._policies[backup.system], document).carry_forward(backup)
 
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the slot keeps a second one out."""
@@ -101,11 +95,7 @@ class _ExportStep(RecordStep):
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = create_notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
-            self._keep(
-                after,
-                [_build_event(after, name, now) for name in _event_names(backup, after)],
-                said,
-            )
+            self._keep(after, [_build_event(after, name, now) for name in _event_names(backup, after)], said)
 
     def _after(self, backup: Backup) -> Backup:
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
@@ -121,9 +111,7 @@ class _ExportStep(RecordStep):
         if export.ended_at is None:
             return replace(backup, operation=export.operation)
         if not export.is_whole:
-            return backing.record_failed_attempt(
-                backup, f"the export failed: {export.failure}", self._now
-            )
+            return backing.record_failed_attempt(backup, f"the export failed: {export.failure}", self._now)
         files = self._found(backup.bucket, f"{backup.folder}/")
         return backing.mark_exported(backup, export, files, self._now)
 
@@ -146,9 +134,7 @@ class _ExportStep(RecordStep):
         except Ambiguous:  # the next look finds it, or not
             return backup
         except (Exists, Rejected) as refused:
-            return backing.record_failed_attempt(
-                intent, f"the export was refused: {refused}", self._now
-            )
+            return backing.record_failed_attempt(intent, f"the export was refused: {refused}", self._now)
 
     def _counts(self, backup: Backup) -> dict[str, int]:
         """The documents of the declared collections at the moment that is exported."""
@@ -218,9 +204,7 @@ class _ExportStep(RecordStep):
         return found
 
 
-def request_backup_before_deployment(
-    ports: Ports, policy: Policy, deployment: str, now: datetime
-) -> None:
+def request_backup_before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
     """Have the intent of a backup of this minute on record; the clock carries it out.
 
     Nothing is recorded for a system that exports nothing, or a second time. Raises: Unavailable.
@@ -251,7 +235,5 @@ def _event_names(before: Backup, after: Backup) -> Iterable[str]:
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:
     facts = {"backup": backup.id, "attempt": backup.attempt, "failure": backup.failure}
     return event_write(
-        backup.system,
-        f"{name}:{backup.id}:{backup.attempt}",
-        create_event(name, now, actor, **facts),
+        backup.system, f"{name}:{backup.id}:{backup.attempt}", create_event(name, now, actor, **facts)
     )

@@ -66,9 +66,7 @@ def change_backup_hold(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def continue_backup_hold(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
+def continue_backup_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Hold or release the files that are left; due again until that is done, or is given up.
 
     A redelivery says the same to the same files. Raises: Moved, Unavailable.
@@ -95,9 +93,7 @@ def continue_backup_hold(
     ports.store.commit(
         [
             _build_final_write(document, replace(record, answer=answer)),
-            event_write(
-                policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)
-            ),
+            event_write(policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)),
             *notice_writes(said),
         ]
     )
@@ -119,8 +115,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
     except RollbackError as failure:
         return done, max(done + 1, backup.objects), str(failure)
     calls: dict[str, Callable[[], Any]] = {
-        str(number): partial(mirrors.hold, *names[number], held=held)
-        for number in range(done, len(names))
+        str(number): partial(mirrors.hold, *names[number], held=held) for number in range(done, len(names))
     }
     answers = call_in_batches(ports, calls, MAX_PARALLEL_CALLS, WORK_TIME_LIMIT_SECONDS)
     for number in range(done, len(names)):
@@ -144,7 +139,6 @@ def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:
     if backup is None or backup.system != command.system:
         known = [one.id for one in StateReader(store).backups(command.system)]
         raise Refused(
-            f"backup {command.backup} is not known in {command.system}"
-            f"{suggest_names(command.backup, known)}"
+            f"backup {command.backup} is not known in {command.system}{suggest_names(command.backup, known)}"
         )
     return document, backup

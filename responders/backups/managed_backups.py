@@ -66,9 +66,7 @@ class ManagedBackupChecker:
             found["database"], found["schedules"], found["backups"], now
         )
 
-    def _keep(
-        self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
-    ) -> None:
+    def _keep(self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""
         known = tuple((document.fields or {}).get("faults", ()))
         said: list[Notice] = []

@@ -44,9 +44,7 @@ class RestoreTester:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._policies = {
-            system: policy for system, policy in policies.items() if policy.backups.proof
-        }
+        self._policies = {system: policy for system, policy in policies.items() if policy.backups.proof}
 
     def advance_restore_tests(self) -> None:
         """Begin the proof of the day, and carry each unfinished one a step forward.
@@ -119,8 +117,7 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         """How many documents were restored, and whether some of them are what they were."""
         documents = self._ports.system(proof.system).documents
         counted = {
-            name: documents.count(proof.database, Scope(name, everywhere=True), None)
-            for name in proof.counts
+            name: documents.count(proof.database, Scope(name, everywhere=True), None) for name in proof.counts
         }
         restored = {
             version.path: version.fields
@@ -132,9 +129,7 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         except Rejected:  # the moment of the backup cannot be read any more
             return ObservedRestore(counted)
         known = {path: one.fields if one else None for path, one in before.items()}
-        differing = tuple(
-            path for path in sorted(known) if not is_same_value(restored[path], known[path])
-        )
+        differing = tuple(path for path in sorted(known) if not is_same_value(restored[path], known[path]))
         return ObservedRestore(counted, len(known), differing)
 
     def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
@@ -147,29 +142,21 @@ class _RestoreTestStep(JobStep[RestoreTest]):
 
     def _closed(self, proof: RestoreTest) -> RestoreTest:
         """The proof once every scratch database of the system is gone, a late one of before too."""
-        for name in proofs.leftover_databases(
-            proof.system, call_one(self._ports, self._restores.names)
-        ):
+        for name in proofs.leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
             with suppress(Ambiguous):  # the next look tells
                 call_one(self._ports, partial(self._restores.delete, name))
         if proofs.leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
             return proof
         return proofs.mark_closed(proof, self._now)
 
-    def _told(
-        self, before: RestoreTest, after: RestoreTest
-    ) -> tuple[Iterable[Create], list[Notice]]:
+    def _told(self, before: RestoreTest, after: RestoreTest) -> tuple[Iterable[Create], list[Notice]]:
         said: list[Notice] = []
         if after.status is before.status or after.status not in EVENT_NAMES:
             return (), said
         if after.status is FillStatus.FAILED:
-            text = "\n".join(
-                (f"{after.system}: backup {after.backup} is not proven", *after.faults)
-            )
+            text = "\n".join((f"{after.system}: backup {after.backup} is not proven", *after.faults))
             key = f"proof-{after.id}"
-            said = create_notices(
-                self._policy, key, Severity.HIGH, "backup-unproven", text, self._now
-            )
+            said = create_notices(self._policy, key, Severity.HIGH, "backup-unproven", text, self._now)
         return [_build_event(after, EVENT_NAMES[after.status], self._now)], said
 
 

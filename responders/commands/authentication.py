@@ -57,9 +57,7 @@ class Actor(Struct, frozen=True):
         return f"{role}, signed in {signed_in} {factor} a second factor"
 
 
-def authenticate_command(
-    message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy]
-) -> Actor:
+def authenticate_command(message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
     """Who says the command that the message holds, and may.
 
     The command was understood already. On every topic but rollback-override it needs a token, that
@@ -130,9 +128,7 @@ def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severit
     return decode(Incident, fields).severity if fields is not None else None
 
 
-def _affected_policies(
-    content: Mapping[str, Any], policies: Mapping[str, Policy]
-) -> Collection[Policy]:
+def _affected_policies(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:
     """The policies of the system that a command names; of all systems, where it names none."""
     policy = policies.get(content.get("system", ""))
     return [policy] if policy else list(policies.values())

@@ -32,9 +32,7 @@ COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-def execute(
-    ports: Ports, policies: Mapping[str, Policy], command: Command, message: PubSubMessage
-) -> None:
+def execute(ports: Ports, policies: Mapping[str, Policy], command: Command, message: PubSubMessage) -> None:
     """Return once the command is committed with its effect, by this delivery or an earlier one.
 
     A command that was replayed has the id and the age that it had at first. Raises: Refused, with
@@ -67,9 +65,7 @@ def _is_done(ports: Ports, command: Command) -> bool:
     return ports.store.get(commands.command_path(command.id)).fields is not None
 
 
-def _refuse_stale(
-    ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime
-) -> None:
+def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime) -> None:
     """Raises: Refused, for a command that is too late to let something happen."""
     if not COMMAND_RULES[command.command].expires or command.mode == OBSERVE_MODE_NAME:
         return

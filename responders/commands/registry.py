@@ -73,9 +73,7 @@ COMMANDS: dict[str, RegisteredCommand] = {
     "erase": RegisteredCommand(erasure.erase),
     "notify": RegisteredCommand(diagnostics.notify),
     "check": RegisteredCommand(diagnostics.check),
-    "regenerate": RegisteredCommand(
-        data_regeneration.regenerate, data_regeneration.continue_regeneration
-    ),
+    "regenerate": RegisteredCommand(data_regeneration.regenerate, data_regeneration.continue_regeneration),
 }
 """By the verb in a command's JSON (`command.schema.json`)."""
 INTERNAL: dict[str, Continuation] = {

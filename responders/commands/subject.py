@@ -64,9 +64,7 @@ class CommandSubject(Struct, frozen=True):
 
     def require_current(self) -> None:
         """Raises: Refused, when what was said is, or may be, older than the rollback."""
-        if is_command_outdated(
-            self.asked.command, self.asked.said_at, self.incident, self.rollback
-        ):
+        if is_command_outdated(self.asked.command, self.asked.said_at, self.incident, self.rollback):
             raise Refused(f"{self.rollback.id} began after that was said")
 
     def require_newest(self) -> None:
@@ -94,9 +92,7 @@ class CommandSubject(Struct, frozen=True):
         return writes
 
 
-def is_command_outdated(
-    command: Command, said_at: datetime, incident: Incident, rollback: Rollback
-) -> bool:
+def is_command_outdated(command: Command, said_at: datetime, incident: Incident, rollback: Rollback) -> bool:
     """Whether a word is to be taken for one about an earlier rollback than the incident's newest.
 
     Pub/Sub says when it was said, the store when the rollback began, each by its own clock: within

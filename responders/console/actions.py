@@ -43,7 +43,7 @@ TEXT_FIELD_LABELS = {
         "cause": "What did it come from?",
         "prevention": "What keeps it from coming again? (may be left empty)",
         "public": "What do users read of it on the status page? (may be left empty)",
-    },
+    }
 }
 """What else is asked for than a reason, by verb; the first of them must be given."""
 MULTI_VALUE_FIELDS = ("functions",)
@@ -60,9 +60,7 @@ class ConsoleActions:
         self._policies = policies
         self._viewing = viewing
 
-    def confirmation_page(
-        self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = ""
-    ) -> Facts:
+    def confirmation_page(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
         """The page on which a command is confirmed; a plan is shown as it would be approved.
 
         Raises: Rejected, for what cannot be said here.
@@ -92,9 +90,7 @@ class ConsoleActions:
             "why": why,
         }
 
-    def publish_command(
-        self, visit: ConsoleRequest, session: ConsoleSession
-    ) -> ConsoleResponse | str:
+    def publish_command(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse | str:
         """On to the answer, once the command is published; else why it is not. Raises: Unavailable.
 
         The form's own id makes one command of two taps.
@@ -125,11 +121,7 @@ class ConsoleActions:
         if "/" in command or "/" in message or not command:
             raise Rejected("no such command")
         found = self._viewing.answer(command, topics.COMMANDS, message)
-        return {
-            **found,
-            "command": command,
-            "back": console_http.own_path(visit.query.get("back", "/")),
-        }
+        return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
 
     def _content(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
         """The command whole, but for its token."""

@@ -55,15 +55,11 @@ class ConsolePages:
         """Every system at a glance, and the newest incidents."""
         now, alive = self._ports.clock.now(), self._reading.active_rollbacks()
         controls = self._reading.controls()
-        found = [
-            read_system_status(self._reading, one, alive, now) for one in self._policies.values()
-        ]
+        found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
         return {
             "systems": found,
             "choices": {
-                one.system: available_verbs(one.incident, one.rollback)
-                for one in found
-                if one.incident
+                one.system: available_verbs(one.incident, one.rollback) for one in found if one.incident
             },
             "progress": {one.system: count_progress(one.steps) for one in found},
             "everywhere": controls,
@@ -100,9 +96,7 @@ class ConsolePages:
         policy, now = self._policies[incident.system], self._ports.clock.now()
         filed = self._reading.filed_report(incident.id)
         counts = filed.counts if filed is not None else ImpactCounts()
-        return build_report(
-            gather_report_facts(self._reading, self._trail, policy, incident, now, counts)
-        )
+        return build_report(gather_report_facts(self._reading, self._trail, policy, incident, now, counts))
 
     def deployments(self, visit: ConsoleRequest) -> Facts:
         """What was live when, and whether all is there to go back to it."""
@@ -131,10 +125,7 @@ class ConsolePages:
         return {
             "system": policy,
             "found": found,
-            "old": {
-                one.function
-                for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)
-            },
+            "old": {one.function for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)},
             "now": now,
         }
 
@@ -192,9 +183,7 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def plan_to_approve(
-        self, incident: Incident
-    ) -> tuple[str, recorded_decision.RecordedDecision | None]:
+    def plan_to_approve(self, incident: Incident) -> tuple[str, recorded_decision.RecordedDecision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
@@ -217,7 +206,6 @@ class ConsolePages:
     def _decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
         """The newest of each rollback that has one, the newest rollback first."""
         found = {
-            one.id: recorded_decision.newest_decision(self._reading.trail(one.id))
-            for one in reversed(every)
+            one.id: recorded_decision.newest_decision(self._reading.trail(one.id)) for one in reversed(every)
         }
         return {name: one for name, one in found.items() if one is not None}

@@ -45,9 +45,7 @@ class FunctionBatch(Struct, frozen=True):
         return sum(row.status in ENDED_STEP_STATUSES - {StepStatus.DONE} for row in self.rows)
 
 
-def group_steps_into_batches(
-    steps: Iterable[Step], groups: Mapping[str, str]
-) -> list[FunctionBatch]:
+def group_steps_into_batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[FunctionBatch]:
     """The steps in the plan's order by their batch; `groups`: each function's.
 
     A stand-in is there once it is called for; what nothing called for is not.

@@ -25,9 +25,5 @@ def request_data_check(ports: Ports, document: Document, record: IntegrityRecord
 def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
     document = ports.store.get(damage.damage_path(policy.system))
-    record = (
-        decode(IntegrityRecord, document.fields)
-        if document.fields
-        else IntegrityRecord(policy.system)
-    )
+    record = decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(policy.system)
     return document, record

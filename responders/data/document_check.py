@@ -17,13 +17,7 @@ from shared.core.errors import RollbackError
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
-from shared.domain.data.integrity.scan import (
-    SAMPLE_RANGE_COUNTS,
-    FaultSample,
-    PeakCount,
-    ScanRange,
-    ScanRun,
-)
+from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
     IntegrityCheck,
@@ -55,9 +49,7 @@ class DocumentChecker:
         self._documents = ports.system(policy.system).documents
         self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
-    def begin(
-        self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None
-    ) -> ScanRun:
+    def begin(self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None) -> ScanRun:
         """A new run over a whole minute: every document, or as many as the budget allows.
 
         `before` holds how many documents there were at most; a collection that lost too many of
@@ -197,10 +189,7 @@ class DocumentChecker:
         stretch = run.stretch
         collection = self._policy.collections[stretch.collection]
         stream = self._documents.stream(
-            self._database,
-            scan.scope(stretch.collection, collection),
-            run.at,
-            run.cursor or stretch.after,
+            self._database, scan.scope(stretch.collection, collection), run.at, run.cursor or stretch.after
         )
         with closing(stream):  # type: ignore[type-var]
             while True:
@@ -213,24 +202,19 @@ class DocumentChecker:
                     return
                 yield run
 
-    def _read(
-        self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool
-    ) -> dict[str, str]:
+    def _read(self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         if not wanted:
             return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         calls = {
             one: partial(
-                self._ports.projects.media.unreadable_reason,
-                *one.removeprefix("gs://").split("/", 1),
+                self._ports.projects.media.unreadable_reason, *one.removeprefix("gs://").split("/", 1)
             )
             for one in sorted(named)
         }
         answers = (
-            call_in_batches(
-                self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS
-            )
+            call_in_batches(self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS)
             if calls
             else {}
         )
@@ -240,8 +224,7 @@ class DocumentChecker:
         """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls: dict[str, Any] = {
-            name: partial(count, scan.scope(name, one), at)
-            for name, one in self._policy.collections.items()
+            name: partial(count, scan.scope(name, one), at) for name, one in self._policy.collections.items()
         }
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
 

@@ -94,14 +94,9 @@ class ErasureLedgerUpdater:
             book = replace(book, cursor="", reading_since=now)
         clock = self._ports.clock
         until, said = clock.monotonic() + READ_TIME_LIMIT_SECONDS, dict[str, datetime]()
-        documents, place = (
-            self._ports.system(policy.system).documents,
-            Scope(rules.collection, True),
-        )
+        documents, place = (self._ports.system(policy.system).documents, Scope(rules.collection, True))
         for one in documents.stream(policy.integrity.database, place, None, book.cursor):
-            found = (
-                erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
-            )
+            found = erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
             if found is not None:
                 person, at = erasures.hash_person(book.salt, found[0]), found[1]
                 said[person] = max(at, said.get(person, at))
@@ -116,17 +111,11 @@ class ErasureLedgerUpdater:
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - READ_OVERLAP, cursor="", reading_since=None)
-        self._enter(
-            policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget))
-        )
+        self._enter(policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget)))
         return True
 
     def _enter(
-        self,
-        policy: Policy,
-        rules: ErasureRules,
-        said: Mapping[str, datetime],
-        place: Mapping[str, Any],
+        self, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
     ) -> None:
         """Keep when each was erased, unless the ledger has a later time: that one counts.
 
@@ -139,13 +128,9 @@ class ErasureLedgerUpdater:
             gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
 
         def entered() -> None:
-            known = {
-                person: require_answer(one) for person, one in call_all(self._ports, gets).items()
-            }
+            known = {person: require_answer(one) for person, one in call_all(self._ports, gets).items()}
             entries = [
-                conditional_write(
-                    there, encode(_build_erasure(policy, rules, person, said[person]))
-                )
+                conditional_write(there, encode(_build_erasure(policy, rules, person, said[person])))
                 for person, there in known.items()
                 if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
             ]
@@ -206,9 +191,7 @@ def erase(asked: CommandRequest) -> CommandEffect:
 def _reading_progress_fields(book: ErasureLedgerRecord) -> dict[str, Any]:
     """How far it was read. What an instance that is overtaken writes late is true all the same."""
     fields = encode(book)
-    return {
-        name: fields[name] for name in ("read_until", "cursor", "reading_since", "is_to_forget")
-    }
+    return {name: fields[name] for name in ("read_until", "cursor", "reading_since", "is_to_forget")}
 
 
 def _build_erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:
@@ -232,9 +215,7 @@ class ErasureLedger(Struct, frozen=True):
         theirs = owners.owners_by_name(self.rules, version.path) | {
             *owners.owners_by_field(self.rules, version)
         }
-        return erasures.has_erased_person(
-            {*whose, *theirs}, self.book, self.erased, version.updated_at
-        )
+        return erasures.has_erased_person({*whose, *theirs}, self.book, self.erased, version.updated_at)
 
     def is_document_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
@@ -248,9 +229,7 @@ def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
     erased, added_at, last = dict[str, datetime](), None, ""
     while policy.erasure is not None and document.fields is not None:
         behind = (("hash", ">", last),)
-        page = ports.store.query(
-            Query("erasures", where=behind, order_by="hash", limit=ENTRIES_PER_QUERY)
-        )
+        page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=ENTRIES_PER_QUERY))
         for one in page:  # of each no more is held than this
             entry, added = decode(Erasure, one.fields), one.version or one.read_at
             last = entry.hash
@@ -261,9 +240,7 @@ def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
             break
     if policy.erasure is None or document.fields is None or added_at is None:
         return None
-    return ErasureLedger(
-        policy.erasure, decode(ErasureLedgerRecord, document.fields), erased, added_at
-    )
+    return ErasureLedger(policy.erasure, decode(ErasureLedgerRecord, document.fields), erased, added_at)
 
 
 class DatabaseCopyEraser:
@@ -288,18 +265,14 @@ class DatabaseCopyEraser:
         until = clock.monotonic() + seconds
         return consume_until(clock, until, progress, self._every_place(progress, ledger))
 
-    def _every_place(
-        self, progress: ErasureProgress, ledger: ErasureLedger
-    ) -> Iterator[ErasureProgress]:
+    def _every_place(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
         while progress.place <= len(ledger.rules.documents):
             for later in self._gone_through(progress, ledger):
                 progress = later
                 yield progress
         yield replace(progress, is_over=True)
 
-    def _gone_through(
-        self, progress: ErasureProgress, ledger: ErasureLedger
-    ) -> Iterator[ErasureProgress]:
+    def _gone_through(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
         """The progress after each piece of its place, and in the end behind it.
 
         Behind the last place come all names that there are: whoever documents belong to by what

@@ -53,9 +53,7 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
 
 def _build_copy_point(copy: DatabaseCopy) -> RestorePoint:
     """A copy as a restore point."""
-    return RestorePoint(
-        copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until
-    )
+    return RestorePoint(copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until)
 
 
 def _existing_database(answer: Any) -> Database | None:

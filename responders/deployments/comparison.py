@@ -20,11 +20,7 @@ from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
-from shared.domain.deployments.change_attribution import (
-    AttributedChanges,
-    attribute_changes,
-    rollout_changes,
-)
+from shared.domain.deployments.change_attribution import AttributedChanges, attribute_changes, rollout_changes
 from shared.domain.deployments.deployment import (
     MARKED_STATUSES,
     Deployment,
@@ -72,9 +68,7 @@ def compare_inventory(
     Raises: Refused; Unavailable, when it cannot be read which functions there are.
     """
     too_fast = f"{policy.system}: its inventory changes too fast"
-    retry_on_conflict(
-        partial(_compare_once, ports, policy, wanted, said), COMMIT_ATTEMPTS, too_fast
-    )
+    retry_on_conflict(partial(_compare_once, ports, policy, wanted, said), COMMIT_ATTEMPTS, too_fast)
 
 
 def _compare_once(
@@ -130,11 +124,7 @@ def _compare_once(
         for one in update_deployments(situation)
     ]
     _commit_comparison(
-        ports,
-        situation,
-        _ComparisonBasis(document, document_of, known),
-        unknown_parts(found),
-        changed,
+        ports, situation, _ComparisonBasis(document, document_of, known), unknown_parts(found), changed
     )
 
 
@@ -175,9 +165,7 @@ def _commit_comparison(
     stock = _next_stock(situation, unknown, changed)
     seen = InventoryPart.FUNCTIONS not in unknown  # what was live before says nothing about a pin
     held = (
-        pin_check.check_pins(ports.store, situation, reporting.ACTOR)
-        if seen
-        else pin_check.PinCheckResult()
+        pin_check.check_pins(ports.store, situation, reporting.ACTOR) if seen else pin_check.PinCheckResult()
     )
     events = [
         *reporting.build_comparison_events(situation, stock),
@@ -196,10 +184,7 @@ def _commit_comparison(
     writes += _build_expiry_writes(situation, read.known, changed)
     writes += _build_readiness_writes(situation, read.known, changed)
     writes += _build_suspension_writes(situation, read.system)
-    writes += [
-        event_write(situation.policy.system, f"look:{told.at}:{name}", told)
-        for name, told in events
-    ]
+    writes += [event_write(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events]
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
@@ -221,10 +206,7 @@ def _next_stock(
         live=situation.live,
         unknown=unknown,
         rolling_out=rolling[0] if rolling else "",
-        wrote={
-            **{name: by for name, by in before.items() if name not in others},
-            **compared.ours,
-        },
+        wrote={**{name: by for name, by in before.items() if name not in others}, **compared.ours},
         unkept=situation.stock.unkept if situation.stock else {},
         old_secrets=outdated_secrets(situation.live, situation.policy, now),
     )
@@ -278,9 +260,7 @@ def _build_readiness_writes(
     becoming = {one.id for one in changed}
     kept = rollback_targets(situation.known, situation.policy.deployments.kept)
     secrets = any(one.part is InventoryPart.SECRETS for one in situation.compared.changes)
-    for one in (
-        kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]
-    ):
+    for one in kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]:
         if one.id not in becoming:
             document = known[one.id]
             yield Update(document.path, {"due_at": situation.now}, document.version)

@@ -35,17 +35,11 @@ def build_comparison_events(
     if situation.compared.by_hand:
         names = situation.compared.by_hand
         until = now + situation.policy.deployments.human_first
-        yield (
-            "by-hand",
-            create_event("automation.suspended", now, ACTOR, functions=names, until=until),
-        )
+        yield ("by-hand", create_event("automation.suspended", now, ACTOR, functions=names, until=until))
     if stock.unknown != (before.unknown if before else ()):
         yield "unknown", create_event("inventory.unknown", now, ACTOR, parts=stock.unknown)
     if stock.old_secrets != (before.old_secrets if before else ()):
-        yield (
-            "old-secrets",
-            create_event("secrets.old", now, ACTOR, secrets=first_names(stock.old_secrets)),
-        )
+        yield ("old-secrets", create_event("secrets.old", now, ACTOR, secrets=first_names(stock.old_secrets)))
 
 
 def build_deployment_events(
@@ -64,9 +58,7 @@ def build_deployment_events(
                 ACTOR,
                 deployment=one.id,
                 status=one.status,
-                changes=first_names(
-                    f"{each.change} {each.part} {each.name}" for each in one.changes
-                ),
+                changes=first_names(f"{each.change} {each.part} {each.name}" for each in one.changes),
                 message=one.announced_by,
                 named=one.named,
             ),
@@ -108,9 +100,7 @@ def build_comparison_notices(
         said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
     if old := _newly_outdated_secrets(situation, stock):
         days = policy.deployments.secrets_renewed_within.days
-        text = (
-            f"{policy.system}: secrets not renewed for {days} days: {', '.join(first_names(old))}"
-        )
+        text = f"{policy.system}: secrets not renewed for {days} days: {', '.join(first_names(old))}"
         key = f"old-secrets-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
     return said

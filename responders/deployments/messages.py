@@ -113,9 +113,7 @@ def parse_deployment_message(
     return _announcement(said, policies, now)
 
 
-def _announcement(
-    said: dict[str, Any], policies: Mapping[str, Policy], now: datetime
-) -> Announcement:
+def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: datetime) -> Announcement:
     faults = list(_faults(said, Announcement, "$"))
     known = {field.name for field in msgspec.structs.fields(Announcement)}
     faults += [f"{name[:80]!r} is not an option here" for name in said if name not in known]
@@ -128,9 +126,7 @@ def _announcement(
         faults.append("what is upcoming is neither stable nor a barrier yet")
     if not faults:
         announcement = from_builtins(said, Announcement)
-        if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(
-            days=1
-        ):
+        if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(days=1):
             return announcement
         moment = announcement.at.isoformat()
         faults.append(f"a deployment at {moment}: not at any time that can be meant")
@@ -147,9 +143,7 @@ def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
     entry = from_builtins(said, _Entry)
     payload = entry.proto_payload
     method = payload.method_name.rpartition(".")[2].lower()
-    if payload.service_name not in AUDITED_SERVICES or not method.startswith(
-        MUTATING_METHOD_PREFIXES
-    ):
+    if payload.service_name not in AUDITED_SERVICES or not method.startswith(MUTATING_METHOD_PREFIXES):
         return Hint((), entry.timestamp)
     projects = {entry.resource.labels.get("project_id", ""), _project_of(payload.resource_name)}
     concerned = (name for name, policy in policies.items() if policy.project in projects)

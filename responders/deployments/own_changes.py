@@ -37,8 +37,7 @@ def find_rollbacks_with_effects(store: Store, system: str, since: datetime) -> l
     return [
         SentRollback(one, tuple(_sent_steps(store, one)))
         for one in StateReader(store).rollbacks_of(system)
-        if one.plan is not None
-        and (one.ended_at is None or one.ended_at + MAX_EFFECT_DELAY >= since)
+        if one.plan is not None and (one.ended_at is None or one.ended_at + MAX_EFFECT_DELAY >= since)
     ]
 
 

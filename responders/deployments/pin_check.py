@@ -54,16 +54,11 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
             writes.append(conditional_write(document, encode(after)))
             (unserved if after.ended_at is None else moved).append(after)
     told = tuple(
-        (
-            f"pins-{word}",
-            create_event(f"pin.{word}", now, actor, functions=[one.function for one in some]),
-        )
+        (f"pins-{word}", create_event(f"pin.{word}", now, actor, functions=[one.function for one in some]))
         for word, some in (("moved", moved), ("unserved", unserved))
         if some
     )
-    return PinCheckResult(
-        tuple(writes), told, tuple(_build_notices(situation, unserved)) if unserved else ()
-    )
+    return PinCheckResult(tuple(writes), told, tuple(_build_notices(situation, unserved)) if unserved else ())
 
 
 def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
@@ -88,9 +83,7 @@ def _build_notices(situation: RolloutObservation, unserved: list[Pin]) -> Iterat
     )
     key = f"unserved-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
     functions = [one.function for one in unserved]
-    yield from create_notices(
-        policy, key, Severity.HIGH, "unserved", text, now, functions=functions
-    )
+    yield from create_notices(policy, key, Severity.HIGH, "unserved", text, now, functions=functions)
 
 
 def format_pin_lines(held: list[Pin], policy: Policy) -> Iterator[str]:

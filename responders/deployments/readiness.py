@@ -43,11 +43,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory, 
 from shared.domain.deployments.inventory.inventory_record import filter_protected
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
-from shared.domain.deployments.stability import (
-    StabilityResult,
-    evaluate_stability,
-    stability_period_start,
-)
+from shared.domain.deployments.stability import StabilityResult, evaluate_stability, stability_period_start
 from shared.domain.notices.notice import Notice, create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -63,11 +59,7 @@ MAX_FAULTS_PER_NOTICE = 10
 
 
 def assess_settled_deployment(
-    ports: Ports,
-    policy: Policy,
-    deployment: Deployment,
-    live: WholeInventory,
-    unkept: Mapping[str, str],
+    ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory, unkept: Mapping[str, str]
 ) -> Deployment:
     """The deployment with what probes and routers say of it now, and what going back would lack."""
     metrics = ports.system(policy.system).metrics
@@ -76,8 +68,7 @@ def assess_settled_deployment(
     answers = call_all(ports, {**_calls(ports, policy, live, live), **health_calls})
     look = read_health_answers(answers)
     health = {
-        f"probe {probe.name}": _describe_probe_answer(look.probes.get(probe.name))
-        for probe in policy.probes
+        f"probe {probe.name}": _describe_probe_answer(look.probes.get(probe.name)) for probe in policy.probes
     }
     counted = None if look.requests is None else sum_requests(look.requests.values())
     said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
@@ -147,19 +138,11 @@ def _judge_stability(
     system = systems.decode_system(fields, policy.system)
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
-    look = read_health_answers(
-        call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now))
-    )
+    look = read_health_answers(call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now)))
     counted = _per_function(look.requests, deployment)
-    found: StabilityResult = evaluate_stability(
-        deployment, policy, system, counted, look.probes, now
-    )
+    found: StabilityResult = evaluate_stability(deployment, policy, system, counted, look.probes, now)
     return replace(
-        deployment,
-        status=found.status,
-        reason=found.reason,
-        untested=found.untested,
-        due_at=found.due_at,
+        deployment, status=found.status, reason=found.reason, untested=found.untested, due_at=found.due_at
     )
 
 
@@ -169,16 +152,12 @@ def _per_function(
     """What was counted, per function of the deployment."""
     if counted is None:
         return None
-    return counts_from_services(
-        counted, {name: one.service for name, one in deployment.functions.items()}
-    )
+    return counts_from_services(counted, {name: one.service for name, one in deployment.functions.items()})
 
 
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
     """Whether one would go back to it: the newest that is stable."""
-    stable = [
-        one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id
-    ]
+    stable = [one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id]
     return deployment.status is DeploymentStatus.STABLE and deployment.at >= max(
         stable, default=deployment.at
     )
@@ -225,9 +204,7 @@ def _judge_restorability(
         rulesets=select_named(answers, "ruleset "),
         unkept=dict(unkept),
     )
-    return check_restorability(
-        deployment, record, live, answer_or_none(answers["inventory"]), now, beside
-    )
+    return check_restorability(deployment, record, live, answer_or_none(answers["inventory"]), now, beside)
 
 
 def _calls(
@@ -281,10 +258,7 @@ def build_restorability_notices(
         return []
     word = "cannot be gone back to" if faults else "has all again that going back needs"
     text = "\n".join(
-        (
-            f"{policy.system}: {deployment.id} {word}",
-            *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE),
-        )
+        (f"{policy.system}: {deployment.id} {word}", *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE))
     )
     key = f"deployment-{deployment.id}-{policy.system}"
     occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"
@@ -299,16 +273,10 @@ def _faults(deployment: Deployment | None) -> tuple[str, ...]:
 def _build_transition_events(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
     """What becomes of it, where that is more than the time of the next look."""
     told = []
-    if (before.status, before.untested, before.reason) != (
-        after.status,
-        after.untested,
-        after.reason,
-    ):
+    if (before.status, before.untested, before.reason) != (after.status, after.untested, after.reason):
         facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
         name = f"deployment.{after.status.lower()}"
-        told.append(
-            create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts)
-        )
+        told.append(create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
     if _faults(before) != _faults(after):
         name = "deployment.unrestorable" if _faults(after) else "deployment.restorable"
         told.append(create_event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))

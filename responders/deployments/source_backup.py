@@ -20,11 +20,7 @@ from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    SourceObject,
-    WholeInventory,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.restorability import find_rebuild_faults
 from shared.domain.deployments.source_copies import (
@@ -92,10 +88,7 @@ def back_up_recorded_sources(
         record, answer_or_none(names.get("copy")), answer_or_none(names.get("values"))
     )
     answers = call_in_batches(
-        ports,
-        _build_copy_calls(ports, policy, found),
-        MAX_PARALLEL_COPIES,
-        BACKUP_TIME_LIMIT_SECONDS,
+        ports, _build_copy_calls(ports, policy, found), MAX_PARALLEL_COPIES, BACKUP_TIME_LIMIT_SECONDS
     )
     return _add_stored_objects(found, answers), _reasons(answers)
 
@@ -114,11 +107,7 @@ def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
 def _build_copy_calls(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
     for name, one in (whole.functions or {}).items():
-        if (
-            ports.buckets.sources is not None
-            and one.source is not None
-            and is_missing_source_copy(one)
-        ):
+        if ports.buckets.sources is not None and one.source is not None and is_missing_source_copy(one):
             place = source_copies.source_object_name(policy.system, one)
             calls[f"copy {name}"] = partial(ports.buckets.sources.copy, one.source, place)
     return calls
@@ -132,8 +121,7 @@ def _store_variable_values(
     if not values.are_of(function):
         raise Unavailable("it was deployed again meanwhile")
     return vault.keep(
-        source_copies.values_object_name(policy.system, function),
-        source_copies.encode_values(values),
+        source_copies.values_object_name(policy.system, function), source_copies.encode_values(values)
     )
 
 
@@ -184,11 +172,7 @@ def _commit_backup(
     now = document.read_at
     changes = {"live": stocks.pack_inventory(kept.live), "unkept": kept.unkept}
     told = create_event(
-        "functions.kept",
-        now,
-        ACTOR,
-        kept=_count_newly_stored(before.live, kept.live),
-        unkept=kept.unkept,
+        "functions.kept", now, ACTOR, kept=_count_newly_stored(before.live, kept.live), unkept=kept.unkept
     )
     writes: list[Write] = [
         Update(document.path, changes, document.version),

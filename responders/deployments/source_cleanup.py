@@ -37,10 +37,7 @@ def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:
     # Listed first: what is kept meanwhile is not among them.
     listed = call_all(
         ports,
-        {
-            str(place): partial(one.creation_times, f"{policy.system}/")
-            for place, one in enumerate(vaults)
-        },
+        {str(place): partial(one.creation_times, f"{policy.system}/") for place, one in enumerate(vaults)},
     )
     in_use = _referenced_names(ports, policy)
     until = ports.clock.now() - UNREFERENCED_RETENTION

@@ -88,12 +88,7 @@ class DataChecker:
         return examining.begin(why, scan.floor_to_minute(now), levels)
 
     def _concluded(
-        self,
-        examining: DocumentChecker,
-        policy: Policy,
-        record: IntegrityRecord,
-        run: ScanRun,
-        now: datetime,
+        self, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, run: ScanRun, now: datetime
     ) -> IntegrityRecord:
         """The record once the run is over, with the damage that it opens and closes."""
         known_ones = {one.id(policy.system): one for one in record.findings}
@@ -111,9 +106,7 @@ class DataChecker:
                 and (run.is_whole or not examining.is_still_damaged(known.samples, run.at))
             ):  # a sample has not looked at just what was found
                 known_ones[known.id(policy.system)] = replace(known, closed_at=now)
-        return replace(
-            damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values())
-        )
+        return replace(damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values()))
 
     def _found(
         self, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
@@ -141,9 +134,7 @@ class DataChecker:
 
     def _earliest(self, policy: Policy, now: datetime) -> datetime:
         """How far back the database can be read; an hour, where it does not say."""
-        database = partial(
-            self._ports.system(policy.system).backups.database, policy.integrity.database
-        )
+        database = partial(self._ports.system(policy.system).backups.database, policy.integrity.database)
         try:
             earliest: datetime = call_one(self._ports, database).earliest_at
         except Rejected:
@@ -181,11 +172,7 @@ class DataChecker:
 
 def _build_run_event(policy: Policy, run: ScanRun, now: datetime) -> Create:
     facts = create_event(
-        "integrity.looked",
-        now,
-        ACTOR,
-        why=run.why,
-        found=scan.describe_coverage(run, policy.integrity),
+        "integrity.looked", now, ACTOR, why=run.why, found=scan.describe_coverage(run, policy.integrity)
     )
     return event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
 

@@ -30,9 +30,7 @@ def build_finding_event(policy: Policy, finding: Finding, now: datetime) -> Crea
     """The event of a finding that opened or closed."""
     facts = msgspec.to_builtins(finding)
     key = f"{finding.id(policy.system)}:{finding.state}"
-    return event_write(
-        policy.system, key, create_event(f"signal.{finding.state}", now, ACTOR, **facts)
-    )
+    return event_write(policy.system, key, create_event(f"signal.{finding.state}", now, ACTOR, **facts))
 
 
 def record_findings(

@@ -38,9 +38,7 @@ class MonthlyStatsRecorder:
             return
         writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
         for one in self._fresh(system, now):
-            told = create_event(
-                "incident.tallied", now, "on_clock", **monthly_stats.tally_facts(one)
-            )
+            told = create_event("incident.tallied", now, "on_clock", **monthly_stats.tally_facts(one))
             writes += [
                 Create(monthly_stats.tally_path(one.incident), encode(one)),
                 event_write(system, f"tallied:{one.incident}", told),
@@ -53,9 +51,7 @@ class MonthlyStatsRecorder:
     def _fresh(self, system: str, now: datetime) -> Iterator[IncidentTally]:
         """Of the incidents that ended of late, and for good, those without a tally."""
         store = self._ports.store
-        ended = store.query(
-            Query("incidents", where=(("ended_at", ">", now - TALLY_SEARCH_WINDOW),))
-        )
+        ended = store.query(Query("incidents", where=(("ended_at", ">", now - TALLY_SEARCH_WINDOW),)))
         for incident in (decode(Incident, one.fields) for one in ended):
             is_final = incident.ended_at is not None and incident.ended_at <= now - TALLY_DELAY
             if incident.system != system or not is_final:

@@ -52,9 +52,7 @@ class PinReminder:
                 )
             )
             functions = [one.function for one in old]
-            said = create_notices(
-                policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions
-            )
+            said = create_notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
             happened = create_event("pin.old", now, "on_clock", functions=functions)
             told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
         done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})

@@ -55,9 +55,7 @@ class ProbeRunner:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = {
-            system: policy
-            for system, policy in policies.items()
-            if probe_signals.probes_by_signal(policy)
+            system: policy for system, policy in policies.items() if probe_signals.probes_by_signal(policy)
         }
         self._asked: dict[str, _PendingProbe] = {}
         self._asked_last: datetime | None = None
@@ -161,11 +159,7 @@ class ProbeRunner:
 def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
     """The first probe of each system, then the second of each, and so on."""
     of_each = (
-        [
-            (policy, probe)
-            for probes in probe_signals.probes_by_signal(policy).values()
-            for probe in probes
-        ]
+        [(policy, probe) for probes in probe_signals.probes_by_signal(policy).values() for probe in probes]
         for policy in policies.values()
     )
     for turn in zip_longest(*of_each):

@@ -96,9 +96,7 @@ class NoticeDelivery:
             pause = switch.get("pause") or {}
             return bool(pause.get("command") != notice.facts["command"])
         if notice.unless is WithdrawalCondition.CALLED_OFF:
-            record = (
-                self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
-            )
+            record = self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             return record.get("due_at") is None
         fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
         incident = decode(Incident, fields)
@@ -110,9 +108,7 @@ class NoticeDelivery:
         if incident.ended_at is not None:
             return True
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by) or incidents.has_ended_since(
-                incident, notice.created_at
-            )
+            return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         return incident.status is IncidentStatus.WATCHING or not counted
 
@@ -157,9 +153,7 @@ class NoticeDelivery:
         if channel.users is None:
             said = claimed, *self._send_to_channel(claimed, channel, content)
         else:
-            said = DevicePushSender(self._ports, policy, channel).push_notice(
-                claimed, channel.users, content
-            )
+            said = DevicePushSender(self._ports, policy, channel).push_notice(claimed, channel.users, content)
         self._retry(notice.id, self._record, channel, *said)
 
     def _send_to_channel(
@@ -172,9 +166,7 @@ class NoticeDelivery:
             return classify_channel_failure(failure)
         return DeliveryResult.TAKEN, ""
 
-    def _record(
-        self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str
-    ) -> None:
+    def _record(self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str) -> None:
         """Record the result of the notice and of its channel. Raises: Moved."""
         store = self._ports.store
         document = store.get(notices.notice_path(claimed.id))
@@ -188,9 +180,7 @@ class NoticeDelivery:
         state = outbox.record_answer(_state(known, claimed, channel), channel, answer, now)
         ended = outbox.conclude_attempt(current, channel, answer, error, state, now)
         is_over = ended.due_at is None
-        told_of = (
-            build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
-        )
+        told_of = build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
         store.commit(
             [
                 Update(document.path, encode(ended), document.version),

@@ -12,11 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.data.erasure import read_ledger
-from responders.data.repair.affected_users import (
-    find_affected_users,
-    read_documents,
-    rollback_start_minute,
-)
+from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
 from responders.notices.message import build_channel_message
 from shared.core import log
 from shared.core.codec import decode, encode
@@ -157,17 +153,13 @@ class DevicePushSender:
     def _database(self) -> str:
         return self._policy.integrity.database
 
-    def _sent(
-        self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]
-    ) -> list[PushResult]:
+    def _sent(self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]) -> list[PushResult]:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
         asked = [one for one in tokens if one != ERASED_TOKEN]
         try:
             said = self._ports.notices.sender.send_each(self._channel, notice.id, content, asked)
         except Rejected:
-            if not (
-                notice.spread and notice.spread.taken
-            ):  # else the channel takes what it is told
+            if not (notice.spread and notice.spread.taken):  # else the channel takes what it is told
                 raise
             said = [PushResult.REFUSED] * len(asked)
         fates = iter(said)
@@ -177,10 +169,7 @@ class DevicePushSender:
         """The notice with how far it has come, on record, and claimed for the next batch."""
         document = self._ports.store.get(notices.notice_path(notice.id))
         current = decode(Notice, document.fields) if document.fields else None
-        if current is None or (current.attempts, current.due_at) != (
-            notice.attempts,
-            notice.due_at,
-        ):
+        if current is None or (current.attempts, current.due_at) != (notice.attempts, notice.due_at):
             raise Moved(f"{notice.id} took so long that another has claimed it anew")
         kept = replace(notice, spread=known, due_at=document.read_at + MAX_SEND_DURATION)
         self._ports.store.commit([Update(document.path, encode(kept), document.version)])
@@ -189,9 +178,7 @@ class DevicePushSender:
 
 def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
     """What a failure says of a channel."""
-    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(
-        failure
-    )
+    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
 
 
 def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:

@@ -14,12 +14,7 @@ from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.rollback.rollback import (
-    ApprovalAnswer,
-    ApprovalRequest,
-    RollbackStatus,
-    approvers,
-)
+from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
@@ -41,9 +36,7 @@ def build_approval_request(
     same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
-    commands = format_shell_lines(
-        case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint
-    )
+    commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
     people = "one person" if question.needed == 1 else f"{question.needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
@@ -93,14 +86,10 @@ def await_approval(case: Case) -> bool:
     if question is not None:
         people = approvers(rollback, question.plan.fingerprint, question.needed)
         if len(people) >= question.needed:
-            return _decide_again(
-                case, f"approved by {', '.join(people.values())}: it is judged again"
-            )
+            return _decide_again(case, f"approved by {', '.join(people.values())}: it is judged again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        case.wait(
-            "rollback.waits", "for a person", min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
-        )
+        case.wait("rollback.waits", "for a person", min(until, case.next_check_at(APPROVAL_POLL_INTERVAL)))
         return False
     expired = Transition(
         event="rollback.expired",

@@ -26,12 +26,7 @@ from shared.domain.incidents.opening import (
     raise_severity,
     reopen_incident,
 )
-from shared.domain.notices.notice import (
-    Notice,
-    create_concerned_notices,
-    create_notices,
-    notice_writes,
-)
+from shared.domain.notices.notice import Notice, create_concerned_notices, create_notices, notice_writes
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
@@ -151,9 +146,7 @@ class Case:
             writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
-            return CommitDraft(
-                _build_events(turn, now), _changes(turn, known, rollback), tuple(writes)
-            )
+            return CommitDraft(_build_events(turn, now), _changes(turn, known, rollback), tuple(writes))
 
         self.tenure.commit(compose)
         return self._landed(composed)
@@ -269,9 +262,7 @@ class Case:
         reopened = None
         rest = None if further else turn.rest
         if (further or rest) and current.incident == incident.id:
-            happened = create_event(
-                "incident.rejudged", now, "worker", alerts=[one.key for one in further]
-            )
+            happened = create_event("incident.rejudged", now, "worker", alerts=[one.key for one in further])
             if rest is not None:
                 happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
             reopened = reopen_incident(
@@ -340,19 +331,10 @@ class Case:
         text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
         event, severity = f"{turn.event}{number}", incident.severity
         said = create_notices(
-            self.policy,
-            incident.id,
-            severity,
-            event,
-            "\n".join(text),
-            now,
-            to_paste=commands,
-            **turn.facts,
+            self.policy, incident.id, severity, event, "\n".join(text), now, to_paste=commands, **turn.facts
         )
         if turn.ends_repair:
-            said += create_concerned_notices(
-                self.policy, incident.id, severity, event, now, self.rollback.id
-            )
+            said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)
         return said
 
     def _shown(

@@ -28,9 +28,7 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
 
     `moved` are the targets that somebody has led elsewhere since.
     """
-    return _end_rollback(
-        case, "rollback.failed", RollbackStatus.FAILED, IncidentStatus.ESCALATED, why, moved
-    )
+    return _end_rollback(case, "rollback.failed", RollbackStatus.FAILED, IncidentStatus.ESCALATED, why, moved)
 
 
 def cancel_rollback(case: Case) -> bool:
@@ -47,9 +45,7 @@ def cancel_rollback(case: Case) -> bool:
 
 def succeed_rollback(case: Case, note: str) -> bool:
     """End it well. Whether the worker must go on with it."""
-    return _end_rollback(
-        case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note
-    )
+    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note)
 
 
 def succeed_without_resolving(case: Case, note: str) -> bool:
@@ -57,9 +53,7 @@ def succeed_without_resolving(case: Case, note: str) -> bool:
 
     Whether the worker must go on with it.
     """
-    return _end_rollback(
-        case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note
-    )
+    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -73,13 +67,7 @@ def build_cool_down_change(case: Case) -> Callable[[System], System]:
 
 def ended_fields(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
     """The fields of a rollback that has ended."""
-    return {
-        "status": status,
-        "outcome": outcome,
-        "ended_at": case.now(),
-        "due_at": None,
-        "lease": None,
-    }
+    return {"status": status, "outcome": outcome, "ended_at": case.now(), "due_at": None, "lease": None}
 
 
 def _end_rollback(
@@ -104,16 +92,11 @@ def _end_rollback(
     short = escalated or status is RollbackStatus.FAILED
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
-    waits = (
-        ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
-    )
+    waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     turn = Transition(
         event=event_name,
         note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else why,
-        details=(
-            *waits,
-            *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
-        ),
+        details=(*waits, *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ())),
         choices=possible,
         facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
@@ -125,9 +108,7 @@ def _end_rollback(
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
     joined = case.joined_alerts()
-    return not case.commit_final_transition(
-        turn, answered=alerts_answered_by_plan(case, steps, joined)
-    )
+    return not case.commit_final_transition(turn, answered=alerts_answered_by_plan(case, steps, joined))
 
 
 def _build_remaining_order(case: Case, status: RollbackStatus) -> RollbackRequest | None:
@@ -160,10 +141,7 @@ def alerts_answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[
     if plan is None:  # undecided to the end: whoever is told now is told of all of them
         return {alert.key for alert in alerts}
     functions = {step.target for step in steps}
-    return {
-        alert.key
-        for alert in alerts_answered_by_scenario(alerts, case.policy, plan.scenario, functions)
-    }
+    return {alert.key for alert in alerts_answered_by_scenario(alerts, case.policy, plan.scenario, functions)}
 
 
 def _join_alternatives(verbs: Sequence[str]) -> str:

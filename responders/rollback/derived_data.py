@@ -74,8 +74,7 @@ def build_regeneration_batches(
         _build_regeneration_command(policy, rollback, collection, number, some, now)
         for collection, paths in _select_derived_sources(policy, written).items()
         for number, some in enumerate(
-            split_into_chunks(paths, MAX_DOCUMENTS_PER_MESSAGE, MAX_PATH_BYTES_PER_RECORD, _bytes),
-            1,
+            split_into_chunks(paths, MAX_DOCUMENTS_PER_MESSAGE, MAX_PATH_BYTES_PER_RECORD, _bytes), 1
         )
     )
     creates = (Create(commands.command_path(record.id), encode(record)) for record in records)

@@ -170,9 +170,7 @@ class _Execution:
         landed = case.commit_transition(held)
         if landed and since is None:  # with this one, all that a pause waits for may have settled
             by = ports.clock.now() + CLOCK_SKEW_TOLERANCE
-            work_queue.publish_due_items(
-                ports.store, ports.bus, work_queue.COMMAND, by, self._systems
-            )
+            work_queue.publish_due_items(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
         return not landed
 
 

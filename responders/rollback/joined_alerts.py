@@ -24,10 +24,7 @@ def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
 
 
 def alerts_answered_by_scenario(
-    alerts: Iterable[Alert],
-    policy: Policy,
-    scenario: ScenarioName,
-    functions: Collection[str],
+    alerts: Iterable[Alert], policy: Policy, scenario: ScenarioName, functions: Collection[str]
 ) -> list[Alert]:
     """The alerts that a plan of this scenario over these functions is the answer to.
 

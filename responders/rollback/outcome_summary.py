@@ -48,9 +48,7 @@ def read_served_revisions(case: Case, steps: Collection[Step]) -> dict[str, str]
         return {}
     look = case.ports.system(case.policy.system).platform.inventory
     case.extend_lease(CALL_TIMEOUT_SECONDS)
-    inventory: Inventory | None = answer_or_none(
-        call_all(case.ports, {"inventory": look})["inventory"]
-    )
+    inventory: Inventory | None = answer_or_none(call_all(case.ports, {"inventory": look})["inventory"])
     if inventory is None:
         return None
     live = {name: inventory[name].service for name in functions if name in inventory}
@@ -92,9 +90,7 @@ def _incomplete_steps(steps: Iterable[Step]) -> list[Step]:
 def _targets(steps: Iterable[Step]) -> set[str]:
     """What these steps change; a judgement changes nothing."""
     changing = (
-        step
-        for step in steps
-        if step.writes or issubclass(class_of(step), (FunctionStep, BatchedStep))
+        step for step in steps if step.writes or issubclass(class_of(step), (FunctionStep, BatchedStep))
     )
     return {step.target for step in changing}
 
@@ -105,8 +101,7 @@ def _reasons(undone: Iterable[Step]) -> dict[str, str]:
     for step in undone:
         found.setdefault(step.target, []).append(step)
     return {
-        target: "; ".join(map(_step_reason, _steps_to_explain(several)))
-        for target, several in found.items()
+        target: "; ".join(map(_step_reason, _steps_to_explain(several))) for target, several in found.items()
     }
 
 

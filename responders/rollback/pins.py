@@ -40,9 +40,7 @@ def build_pin_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     Nothing, where the platform refuses to show what was built again: mostly it is gone; or where
     it says nothing for as long as a step may take. Raises: Unavailable, until then.
     """
-    done = [
-        step for step in steps if step.kind in ROUTING_STEP_KINDS and step.status is StepStatus.DONE
-    ]
+    done = [step for step in steps if step.kind in ROUTING_STEP_KINDS and step.status is StepStatus.DONE]
     return tuple(_build_done_pin_writes(case, done)) if done else ()
 
 
@@ -75,9 +73,7 @@ def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Servic
     last = max((step.ended_at for step in done if step.ended_at), default=case.now())
     is_late = case.now() - last > case.policy.execution.step_within
     given_up = RollbackError if is_late else Rejected
-    return {
-        name: require_answer(one) for name, one in answers.items() if not isinstance(one, given_up)
-    }
+    return {name: require_answer(one) for name, one in answers.items() if not isinstance(one, given_up)}
 
 
 def _build_shift_record(case: Case, step: Step, again: Service | None) -> CompletedShift:

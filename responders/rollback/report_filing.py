@@ -17,19 +17,10 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import (
-    Notice,
-    WithdrawalCondition,
-    create_notices,
-    create_scheduled_notices,
-)
+from shared.domain.notices.notice import Notice, WithdrawalCondition, create_notices, create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
-from shared.domain.reports.filed_report import (
-    MAX_METRICS_WAIT,
-    ROOT_CAUSE_REMINDER_DELAY,
-    FiledReport,
-)
+from shared.domain.reports.filed_report import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact
 from shared.domain.reports.markdown import render_markdown
@@ -132,9 +123,7 @@ def _is_count_pending(policy: Policy, counts: ImpactCounts) -> bool:
     return counts.requests is None or (has_counter and counts.users is None)
 
 
-def _commit_report(
-    ports: Ports, document: Document, record: FiledReport, facts: ReportFacts
-) -> None:
+def _commit_report(ports: Ports, document: Document, record: FiledReport, facts: ReportFacts) -> None:
     """One commit: the report, its event, and whom it is told to the first time."""
     made, now, incident = build_report(facts), facts.now, facts.incident
     said = [] if record.written_at is not None else _build_notices(facts, made)
@@ -147,9 +136,7 @@ def _commit_report(
         html=filed_report.compress_text(render_html(made)),
         expires_at=None if incident.held_by else now + RECORD_RETENTION,
     )
-    told = create_event(
-        "report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts)
-    )
+    told = create_event("report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts))
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
     kept = Update(document.path, encode(became), document.version)
     writes: list[Write] = [kept, event_write(incident.system, key, told)]

@@ -73,9 +73,7 @@ def continue_session_revocation(
     resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _revoke_page(
-    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
-) -> CommandRecord:
+def _revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one page more; the same place again, where that could not be ended."""
     ended = record.answer["ended"]
     if now - record.received_at > COMMAND_TIMEOUT:
@@ -88,9 +86,7 @@ def _revoke_page(
     try:
         page = call_one(ports, partial(sessions.people, record.answer["cursor"], since))
     except Rejected as no:
-        return completed_record(
-            record, now, f"{ended} people's sessions are ended, not everybody's: {no}"
-        )
+        return completed_record(record, now, f"{ended} people's sessions are ended, not everybody's: {no}")
     except RollbackError:
         return postponed_record(record, now)
     calls = {one: partial(sessions.end, one, since) for one in page.older}

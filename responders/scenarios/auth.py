@@ -11,6 +11,4 @@ from shared.domain.policy.system_policy import Policy
 
 def plan_auth(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """The functions at once; the settings, field by field, ask."""
-    return PlanParts(
-        functions, portion_of(InventoryPart.IDENTITY, sight, policy.execution.step_within)
-    )
+    return PlanParts(functions, portion_of(InventoryPart.IDENTITY, sight, policy.execution.step_within))

@@ -22,9 +22,7 @@ from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import shift_traffic
 
 
-def add_capacity(
-    plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None
-) -> Plan:
+def add_capacity(plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None) -> Plan:
     """The plan with the instances that its shifts need, and a line for what they will not have."""
     steps, lines, groups = list[Step](), list[str](), policy.functions
     for step in plan.steps:
@@ -82,14 +80,10 @@ def _format_capacity_losses(live: LiveFunction, back: Iterable[Capacity]) -> Ite
     """What the revisions that come back have less of than those that serve now."""
     then = list(back)
     now = [one.capacity for one in live.revisions if one.name in live_shares(live)]
-    said = _list_reduced_values(
-        "requests at once of an instance", _concurrencies(then), _concurrencies(now)
-    )
+    said = _list_reduced_values("requests at once of an instance", _concurrencies(then), _concurrencies(now))
     if live.service.scaling.manual is None:  # else neither limit is in force
         kept = "instances kept warm by itself"
-        said += _list_reduced_values(
-            kept, [one.minimum for one in then], [one.minimum for one in now]
-        )
+        said += _list_reduced_values(kept, [one.minimum for one in then], [one.minimum for one in now])
         said += _list_reduced_values("instances at most", _limits(then), _limits(now))
     if said:
         yield f"{live.function}: its old revision has {', '.join(said)}"

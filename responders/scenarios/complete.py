@@ -6,18 +6,11 @@ from msgspec.structs import replace
 
 from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
-from responders.scenarios.resource_plan import (
-    PlanParts,
-    ResourceState,
-    join_plans,
-    order_behind_clients,
-)
+from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans, order_behind_clients
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
-NEW_CLIENTS_WARNING = (
-    "what stays new of the sites will call old functions: the system's probes are asked"
-)
+NEW_CLIENTS_WARNING = "what stays new of the sites will call old functions: the system's probes are asked"
 
 
 def plan_complete(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
@@ -36,7 +29,6 @@ def plan_complete(policy: Policy, functions: Portion, sight: ResourceState) -> P
             order_behind_clients(sites, functions),
         ),
         asks=join_plans(
-            portion_of(InventoryPart.RULES, sight, within),
-            portion_of(InventoryPart.IDENTITY, sight, within),
+            portion_of(InventoryPart.RULES, sight, within), portion_of(InventoryPart.IDENTITY, sight, within)
         ),
     )

@@ -49,9 +49,7 @@ class FunctionStepBuilder:
         live = self._inventory.get(function)
         return live.service.latest_created if live is not None else ""
 
-    def build_steps(
-        self, function: str, after: tuple[str, ...], *, canary: bool = False
-    ) -> tuple[Step, ...]:
+    def build_steps(self, function: str, after: tuple[str, ...], *, canary: bool = False) -> tuple[Step, ...]:
         """Its steps, in order: a rebuild and then its traffic, or a shift and what stands in."""
         if function in self._change.rebuilt:
             return self._rebuilt(function, after)
@@ -74,9 +72,7 @@ class FunctionStepBuilder:
             target=function,
             goal=encode(shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)),
             origin=encode(
-                shift_traffic.TrafficOrigin(
-                    service.traffic, service.latest_created, service.scaling
-                )
+                shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
             ),
             after=after,
             despite_stopped=True,
@@ -86,9 +82,7 @@ class FunctionStepBuilder:
             seen=service.etag,
         )
 
-    def _rebuilt(
-        self, function: str, after: tuple[str, ...], asked: Traffic = ()
-    ) -> tuple[Step, ...]:
+    def _rebuilt(self, function: str, after: tuple[str, ...], asked: Traffic = ()) -> tuple[Step, ...]:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
         found = self._seen.get(function)
@@ -121,9 +115,7 @@ class FunctionStepBuilder:
             kind=serve_revision.KIND,
             target=function,
             goal=encode(
-                serve_revision.ServeRevisionGoal(
-                    function, self.service_name(function), recipe.source
-                )
+                serve_revision.ServeRevisionGoal(function, self.service_name(function), recipe.source)
             ),
             origin=encode(serve_revision.ServeRevisionOrigin(traffic, asked)),
             after=(again.name,),

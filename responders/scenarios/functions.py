@@ -49,9 +49,7 @@ def plan_functions(
         raise ValueError("a plan needs a deployment to go back to")
     differing = set(scope) & set(change.functions)
     fits = len(differing) <= MAX_FUNCTIONS_WITH_REBUILDS
-    ways = FunctionStepBuilder(
-        inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits
-    )
+    ways = FunctionStepBuilder(inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits)
     steps: list[Step] = []
     last_of: dict[str, tuple[str, ...]] = {}
     for name in _order_groups(policy):
@@ -78,11 +76,7 @@ def plan_functions(
 
 
 def _build_group_steps(
-    members: Collection[str],
-    canary: str,
-    verdict: Step,
-    before: tuple[str, ...],
-    ways: FunctionStepBuilder,
+    members: Collection[str], canary: str, verdict: Step, before: tuple[str, ...], ways: FunctionStepBuilder
 ) -> tuple[list[Step], tuple[str, ...]]:
     """The steps of one group behind those of `before`, and what waits for the group waits for."""
     going = ways.build_steps(canary, before, canary=True) if canary in members else ()
@@ -118,11 +112,7 @@ def _order_groups(policy: Policy) -> Iterator[str]:
     """The groups, each behind those that it waits for; the loader has refused cycles."""
     waiting = dict(policy.groups)
     while waiting:
-        free = [
-            name
-            for name, group in waiting.items()
-            if not any(other in waiting for other in group.after)
-        ]
+        free = [name for name, group in waiting.items() if not any(other in waiting for other in group.after)]
         for name in free:
             del waiting[name]
         yield from free

@@ -7,20 +7,13 @@ from typing import Any
 
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.diff import differences
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    Generation,
-    WholeInventory,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision
 (firebase/firebase-tools src/hosting/runTags.ts, read 2026-11)."""
-EVENT_RETRY_PERIODS: Mapping[Generation, str] = {
-    Generation.FIRST: "7 days",
-    Generation.SECOND: "a day",
-}
+EVENT_RETRY_PERIODS: Mapping[Generation, str] = {Generation.FIRST: "7 days", Generation.SECOND: "a day"}
 """How long an event that failed is delivered again
 (https://cloud.google.com/functions/docs/bestpractices/retries, read 2026-11)."""
 

@@ -55,8 +55,7 @@ def exclude_manual_changes(
         ]
         ends = {name: until[suspension_name(part, name)] for name in theirs}
         told += [
-            f"{part} {name}: in a person's hands until {end:%H:%M} UTC: left"
-            for name, end in ends.items()
+            f"{part} {name}: in a person's hands until {end:%H:%M} UTC: left" for name, end in ends.items()
         ]
         others = {name: one for name, one in was.items() if name not in theirs}
         as_it_is = {name: now[name] for name in theirs if name in now}

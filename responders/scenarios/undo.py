@@ -150,9 +150,7 @@ def plan_undo(
     return replace(found_all, plan=made)
 
 
-def add_document_steps(
-    found: UndoPlan, steps: Iterable[Step], policy: Policy, target: str
-) -> UndoPlan:
+def add_document_steps(found: UndoPlan, steps: Iterable[Step], policy: Policy, target: str) -> UndoPlan:
     """The same, and what puts documents back beside it; behind a fence, that alone.
 
     A fence stops functions that are put back, and putting one back starts it.
@@ -164,17 +162,13 @@ def add_document_steps(
         targets = dict.fromkeys(one.target for one in before)
         left = tuple(f"{target}: {DOCUMENTS_FIRST_NOTE}" for target in targets)
         found, before = UndoPlan(None, [], (*found.refused, *left)), ()
-    made = freeze_plan(
-        ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported
-    )
+    made = freeze_plan(ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported)
     return replace(found, plan=made)
 
 
 def _find_obstacle(found: _UndoFunction) -> str:
     """Why a function must be left as it is; empty: nothing speaks against it."""
-    return (_find_build_obstacle(found) if found.wanted.builds else "") or _find_traffic_obstacle(
-        found
-    )
+    return (_find_build_obstacle(found) if found.wanted.builds else "") or _find_traffic_obstacle(found)
 
 
 def _find_build_obstacle(found: _UndoFunction) -> str:
@@ -206,13 +200,9 @@ def _find_traffic_obstacle(found: _UndoFunction) -> str:
         revision = live.revision(name)
         if revision is None:
             return f"its revision {name} is gone"
-        if not revision.ready and any(
-            entry.percent for entry in one.traffic if entry.revision == name
-        ):
+        if not revision.ready and any(entry.percent for entry in one.traffic if entry.revision == name):
             return f"its revision {name} is not ready"
-    return (
-        "" if one.builds or _is_traffic_by_name(one) else _find_newest_revision_obstacle(live, one)
-    )
+    return "" if one.builds or _is_traffic_by_name(one) else _find_newest_revision_obstacle(live, one)
 
 
 def _is_traffic_by_name(one: UndoTarget) -> bool:
@@ -285,20 +275,14 @@ def _build_shift_step(
 ) -> Step:
     service = live.service
     goal = shift_traffic.TrafficGoal(
-        service.name,
-        found.wanted.traffic,
-        rehearsed=rehearsed,
-        verbatim=True,
-        scaling=found.scaling,
+        service.name, found.wanted.traffic, rehearsed=rehearsed, verbatim=True, scaling=found.scaling
     )
     return Step(
         name=f"shift {live.function}",
         kind=shift_traffic.KIND,
         target=live.function,
         goal=encode(goal),
-        origin=encode(
-            shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
-        ),
+        origin=encode(shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)),
         writes=2 if rehearsed else 1,
         within_seconds=execution.step_within.total_seconds(),
         seen=service.etag,
@@ -309,9 +293,7 @@ def _build_differences(found: _UndoFunction, *, builds: bool) -> list[FunctionDi
     """What of it people are shown beside its name."""
     one, live = found.wanted, found.live
     if live is None:
-        return (
-            [FunctionDifference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
-        )
+        return [FunctionDifference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
     now = live_shares(live)
     made = [revision.created_at for revision in live.revisions if revision.name in now]
     since = max(made or [revision.created_at for revision in live.revisions])

@@ -24,9 +24,7 @@ MAX_DEAD_LETTER_BYTES = 9_500_000
 """Pub/Sub takes 10 MB with all attributes (cloud.google.com/pubsub/quotas)."""
 
 
-def dead_letter_message(
-    message: PubSubMessage, reason: str, ports: Ports, tell: Policy | None
-) -> None:
+def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell: Policy | None) -> None:
     """Audit the refusal, dead-letter the message, and say so at most once an hour and topic.
 
     A request that is larger than any message is kept as far as a message holds it. The caller
@@ -45,9 +43,7 @@ def dead_letter_message(
         {
             "source_topic": message.topic,
             "message_id": message.id,
-            "reason": redact_personal_data(reason)
-            .encode()[:MAX_ATTRIBUTE_BYTES]
-            .decode(errors="ignore"),
+            "reason": redact_personal_data(reason).encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore"),
             **_original_message_attributes(message),
             **_first_publish_attributes(message),
         },

@@ -64,15 +64,11 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
         identity=answer_or_none(answers.get("identity", {})),
         indexes=_merge_answers(_select_complete(answers, "indexes ", resources.databases)),
         secrets=None if names is None else _versions(secrets),
-        schedules=_jobs_with_prefix(
-            answer_or_none(answers.get("schedules", {})), resources.schedules
-        ),
+        schedules=_jobs_with_prefix(answer_or_none(answers.get("schedules", {})), resources.schedules),
         accounts=_runtime_account_roles(answer_or_none(answers["accounts"]), functions)
         if resources.accounts
         else {},
-        invokers=None
-        if callable_ones is None
-        else _select_complete(told, "invokers ", callable_ones),
+        invokers=None if callable_ones is None else _select_complete(told, "invokers ", callable_ones),
     )
 
 
@@ -98,9 +94,7 @@ def _calls(resources: Resources, estate: ProtectedResources) -> Calls:
     return calls
 
 
-def _select_services(
-    functions: Mapping[str, FunctionState] | None, policy: Policy
-) -> dict[str, str] | None:
+def _select_services(functions: Mapping[str, FunctionState] | None, policy: Policy) -> dict[str, str] | None:
     """The services of the policy's functions; None: it is not known which there are."""
     if functions is None:
         return None
@@ -111,9 +105,7 @@ def _select_services(
     }
 
 
-def _select_complete(
-    answers: Mapping[str, Any], prefix: str, names: Iterable[str]
-) -> dict[str, Any] | None:
+def _select_complete(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:
     """One answer per name; None when any is missing."""
     chosen = {name: answers[f"{prefix}{name}"] for name in names}
     if any(isinstance(answer, RollbackError) for answer in chosen.values()):
@@ -161,8 +153,7 @@ def _add_rule_sources(
     if releases is None or sources is None:
         return None
     return {
-        name: replace(release, source=sources[release.ruleset] or ())
-        for name, release in releases.items()
+        name: replace(release, source=sources[release.ruleset] or ()) for name, release in releases.items()
     }
 
 

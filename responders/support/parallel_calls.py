@@ -119,9 +119,7 @@ def read_health_answers(answers: Mapping[str, Any]) -> ObservedHealth:
     )
 
 
-def build_alert_state_calls(
-    ports: Ports, system: str, alerts: Iterable[str]
-) -> dict[str, Callable[[], Any]]:
+def build_alert_state_calls(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
     """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
     states = ports.system(system).alert_states
     return {f"alert {name}": partial(states.is_open, name) for name in alerts}
@@ -129,9 +127,7 @@ def build_alert_state_calls(
 
 def read_alert_states(answers: Mapping[str, Any]) -> dict[str, bool]:
     """What the calls of `build_alert_state_calls` found; alerts without an answer are left out."""
-    return {
-        name: said for name, said in select_named(answers, "alert ").items() if said is not None
-    }
+    return {name: said for name, said in select_named(answers, "alert ").items() if said is not None}
 
 
 def require_answer(answer: Any) -> Any:

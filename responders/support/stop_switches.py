@@ -20,9 +20,7 @@ class ControlChange:
 
     def __init__(self, asked: CommandRequest) -> None:
         name = asked.command.system
-        self.document = asked.ports.store.get(
-            systems.system_path(name) if name else GLOBAL_CONTROLS_PATH
-        )
+        self.document = asked.ports.store.get(systems.system_path(name) if name else GLOBAL_CONTROLS_PATH)
         empty: System | Controls = System(name=name) if name else Controls()
         kind = type(empty)
         fields = self.document.fields

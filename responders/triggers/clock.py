@@ -89,11 +89,7 @@ class ClockTrigger:
         """
         try:
             claimed_at = self._ports.store.commit(
-                [
-                    Create(
-                        work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION}
-                    )
-                ]
+                [Create(work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION})]
             )
         except Exists:  # the other Scheduler job's tick has it
             return None

@@ -59,13 +59,10 @@ class ConsoleTrigger:
         if visit.method == "POST":
             return self._posted(visit, session)
         if visit.path == "/say":
-            return self._page(
-                "say", self._saying.confirmation_page(visit, visit.query), visit, session
-            )
+            return self._page("say", self._saying.confirmation_page(visit, visit.query), visit, session)
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
             return console_http.self_contained_response(
-                report_html.render_html(self._viewing.report(visit)),
-                report_html.report_style_hash(),
+                report_html.render_html(self._viewing.report(visit)), report_html.report_style_hash()
             )
         template, view = self._view(visit)
         return self._page(template, view(visit), visit, session)
@@ -79,9 +76,7 @@ class ConsoleTrigger:
             why = done
         facts, cookie = self._signing_in.form(visit, why)
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
-        return console_http.html_response(
-            console_html.render_page("sign-in", facts), status, cookie
-        )
+        return console_http.html_response(console_html.render_page("sign-in", facts), status, cookie)
 
     def _to_sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Redirect to the sign-in page, and from there back here; the content of a form is lost."""

@@ -52,11 +52,7 @@ class DeploymentsTrigger:
                 self._announced(said, message, now)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
-                wanted = (
-                    min(now - CLOCK_SKEW_TOLERANCE, hint.at) + CLOCK_SKEW_TOLERANCE
-                    if hint.at
-                    else now
-                )
+                wanted = min(now - CLOCK_SKEW_TOLERANCE, hint.at) + CLOCK_SKEW_TOLERANCE if hint.at else now
                 for system in hint.systems:
                     self._look(system, wanted)
             case WorkItem() as due:
@@ -86,9 +82,7 @@ class DeploymentsTrigger:
         else:
             readiness.reassess_deployment(self._ports, self._policies[system], document)
 
-    def _look(
-        self, system: str, wanted: datetime, said: DeploymentAnnouncement | None = None
-    ) -> None:
+    def _look(self, system: str, wanted: datetime, said: DeploymentAnnouncement | None = None) -> None:
         """Compare the inventory with the last one, and store what a rebuild needs."""
         ports, policy = self._ports, self._policies[system]
         compare_inventory(ports, policy, wanted, said)

@@ -53,16 +53,10 @@ def fetch_headers(url: str, *, seconds: float) -> tuple[int, Mapping[str, str]]:
 
 
 @asynccontextmanager
-async def _answer(
-    seconds: float, method: str, url: str, **asked: Any
-) -> AsyncIterator[httpx.Response]:
+async def _answer(seconds: float, method: str, url: str, **asked: Any) -> AsyncIterator[httpx.Response]:
     """The answer, its body still to come."""
     client = httpx.AsyncClient(verify=_certificate_authorities(), timeout=None, trust_env=False)  # noqa: S113
-    async with (
-        asyncio.timeout(seconds),
-        client,
-        client.stream(method, url, **asked) as response,
-    ):
+    async with asyncio.timeout(seconds), client, client.stream(method, url, **asked) as response:
         yield response
 
 

@@ -161,9 +161,7 @@ class HttpProber:
             named = url.netloc.rpartition("@")[2]
             played = self._resolve(host)
             if played is not None:
-                return ProbeDestination(
-                    _replace_host(url._replace(scheme="http"), played), named, None
-                )
+                return ProbeDestination(_replace_host(url._replace(scheme="http"), played), named, None)
             if url.scheme != "https":
                 raise ValueError("asked in the clear")
             return ProbeDestination(
@@ -260,8 +258,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 def _is_local_failure(error: BaseException) -> bool:
     """Whether it failed on our side, so that nothing is known of the other."""
     return any(
-        cause.errno
-        in (_NAME_SERVICE_DOWN if isinstance(cause, socket.gaierror) else _LOCAL_NETWORK_ERRORS)
+        cause.errno in (_NAME_SERVICE_DOWN if isinstance(cause, socket.gaierror) else _LOCAL_NETWORK_ERRORS)
         for cause in _causes(error)
         if isinstance(cause, OSError)
     )

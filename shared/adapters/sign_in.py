@@ -114,10 +114,7 @@ class SignIn:
         said = {
             "idToken": enrolment.id_token,
             "displayName": "rollback",
-            "totpVerificationInfo": {
-                "sessionInfo": enrolment.session,
-                "verificationCode": code,
-            },
+            "totpVerificationInfo": {"sessionInfo": enrolment.session, "verificationCode": code},
         }
         self._post(TOOLKIT_URL, "/v2/accounts/mfaEnrollment:finalize", json=said)
 
@@ -128,11 +125,7 @@ class SignIn:
         return _session(answer, "id_token", "refresh_token")
 
     def _post(
-        self,
-        host: str,
-        path: str,
-        json: dict[str, Any] | None = None,
-        form: dict[str, str] | None = None,
+        self, host: str, path: str, json: dict[str, Any] | None = None, form: dict[str, str] | None = None
     ) -> dict[str, Any]:
         place, headers = host, {}
         if self._played is not None:

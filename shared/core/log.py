@@ -60,9 +60,7 @@ def write(severity: str, message: str, **fields: Any) -> None:
     Format: https://cloud.google.com/logging/docs/structured-logging, special fields.
     """
     said = {**_context.get(), **fields}
-    content = {
-        _SPECIAL.get(name, name): _loggable_value(name, value) for name, value in said.items()
-    }
+    content = {_SPECIAL.get(name, name): _loggable_value(name, value) for name, value in said.items()}
     line = {"severity": severity, "message": _loggable_value("message", message), **content}
     written = _encode_json(line)
     if len(written) > MAX_LINE_CHARACTERS:

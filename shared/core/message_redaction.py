@@ -41,9 +41,7 @@ def _redact_in_place(content: dict[str, Any]) -> bool:
         places = list(part.items() if isinstance(part, dict) else enumerate(part))
         for place, value in places:
             after = (
-                REDACTION_MARK
-                if isinstance(place, str) and is_secret_field(place)
-                else _redact_text(value)
+                REDACTION_MARK if isinstance(place, str) and is_secret_field(place) else _redact_text(value)
             )
             if after is not value:
                 part[place], found = after, True

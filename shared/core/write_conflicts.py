@@ -11,10 +11,7 @@ T = TypeVar("T")
 
 
 def retry_on_conflict(
-    attempt: Callable[[], T],
-    attempts: int,
-    gave_up: str,
-    pause: Callable[[], object] = lambda: None,
+    attempt: Callable[[], T], attempts: int, gave_up: str, pause: Callable[[], object] = lambda: None
 ) -> T:
     """Return what the attempt returns; repeat it as long as a write conflict ends it.
 

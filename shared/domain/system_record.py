@@ -124,9 +124,7 @@ def pause_state(pause: Pause | None) -> PauseState:
     return PauseState.REQUESTED if pause.reached_at is None else PauseState.YES
 
 
-def active_freeze(
-    freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False
-) -> Freeze | None:
+def active_freeze(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False) -> Freeze | None:
     """The window that `now` lies in, if there is one; what is ordered, some do not hold up."""
     counting = (one for one in freezes if one.orders or not ordered)
     return next((one for one in counting if one.begins_at <= now < one.until), None)

@@ -84,14 +84,10 @@ class Checkpointer:
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
         return CommitDraft(
-            events=tuple(self._events(changed, now))
-            or (create_event("lease.renewed", now, "worker"),),
+            events=tuple(self._events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
-                *(
-                    Update(plans.step_path(rollback.id, step.name), encode(step))
-                    for step in changed
-                ),
+                *(Update(plans.step_path(rollback.id, step.name), encode(step)) for step in changed),
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),
         )

@@ -81,9 +81,7 @@ class Engine:
                 return StopReason.STOPPED
             if not time_is_over:
                 self._send(carrying, tenure, settling=forbidden)
-            patience = (
-                POLL_INTERVAL_SECONDS if time_is_over else carrying.patience(settling=forbidden)
-            )
+            patience = POLL_INTERVAL_SECONDS if time_is_over else carrying.patience(settling=forbidden)
             carrying.record_results(self._results(patience))
 
     def _is_stopped(self, carrying: StepScheduler) -> bool:
@@ -122,9 +120,7 @@ class Engine:
         except Throttled as refused:
             return EffectOverQuota(str(refused), refused.retry_after.total_seconds())
 
-    def _effect(
-        self, tenure: LeasedRollback, step: Step, kind: StepKind
-    ) -> EffectSent | EffectWithheld:
+    def _effect(self, tenure: LeasedRollback, step: Step, kind: StepKind) -> EffectSent | EffectWithheld:
         kind.rehearse(step)
         reason = self._switches.stop()
         if reason:

@@ -79,19 +79,11 @@ def prepare_commit(
     sequence = rollback.sequence + 1
     events = _add_changes_to_events(draft, rollback)
     entry = build_entry(rollback.audit_head, sequence, commit_id, rollback.fence, events)
-    after = replace(
-        rollback,
-        **draft.changes,
-        commit_id=commit_id,
-        sequence=sequence,
-        audit_head=entry.hash,
-    )
+    after = replace(rollback, **draft.changes, commit_id=commit_id, sequence=sequence, audit_head=entry.hash)
     fields = encode(after)
     if renew and after.lease is not None:
         fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
-    asked = anchor.pending_anchor_write(
-        rollbacks.rollback_path(rollback.id), entry, after.expires_at
-    )
+    asked = anchor.pending_anchor_write(rollbacks.rollback_path(rollback.id), entry, after.expires_at)
     return after, [
         Update(rollbacks.rollback_path(rollback.id), fields, version),
         Create(
@@ -248,10 +240,7 @@ class LeasedRollback:
         if document.fields is None:
             return
         current = decode(Rollback, document.fields)
-        if (
-            current.status in ENDED_ROLLBACK_STATUSES
-            or self._fence < current.fence - current.takeovers
-        ):
+        if current.status in ENDED_ROLLBACK_STATUSES or self._fence < current.fence - current.takeovers:
             return
         told = create_event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
         draft = CommitDraft((told,), {"late": current.late + 1})
@@ -302,12 +291,7 @@ def give_up_reason(rollback: Rollback) -> str:
 
 
 def claim_rollback(
-    store: Store,
-    clock: Clock,
-    ids: Ids,
-    rollback_id: str,
-    message_id: str,
-    systems: Container[str],
+    store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: str, systems: Container[str]
 ) -> LeasedRollback | None:
     """Take a rollback that is due; None when it needs nobody now, or another worker has it.
 

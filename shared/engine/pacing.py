@@ -19,11 +19,7 @@ class Pacing:
     """Tokens and batches in one worker's hands. Bare times are seconds of its monotonic clock."""
 
     def __init__(
-        self,
-        pace: Pace,
-        execution: Execution,
-        order: RollbackRequest | None,
-        in_doubt: Iterable[Step],
+        self, pace: Pace, execution: Execution, order: RollbackRequest | None, in_doubt: Iterable[Step]
     ) -> None:
         """Go on from `pace`; nobody knows which of the steps `in_doubt` a dead worker has sent."""
         self._bucket = pace.bucket

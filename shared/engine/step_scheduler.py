@@ -59,9 +59,7 @@ class StepScheduler:
         self._is_settling = False
         """Whether nothing may be begun or sent any more."""
         died = tenure.rollback.takeovers > 0
-        self._inherited = {
-            name for name in steps if died and steps[name].status is StepStatus.BEGUN
-        }
+        self._inherited = {name for name in steps if died and steps[name].status is StepStatus.BEGUN}
         """What a worker that has died had begun, and nobody has looked at since: it has all of its
         time again."""
         self._has_ended = True
@@ -106,9 +104,7 @@ class StepScheduler:
             case Throttled():  # a look, which costs nothing of the write quota
                 self._look_in(step, result.retry_after.total_seconds())
                 return self._unless_overdue(replace(step, note=str(result)))
-            case EffectWithheld() if (
-                not step.writes
-            ):  # a portion whose turn it was not: others had it
+            case EffectWithheld() if not step.writes:  # a portion whose turn it was not: others had it
                 self._look_in(step, POLL_INTERVAL_SECONDS)
                 return replace(step, begun_at=self._tenure.now(), note=result.reason)
             case EffectWithheld() | Moved() | Unavailable():
@@ -249,9 +245,7 @@ class StepScheduler:
         return sum(
             step.writes
             for step in self._steps.begun()
-            if not step.attempts
-            and not self._pacing.is_reserved(step)
-            and not self._calls.get(step.name)
+            if not step.attempts and not self._pacing.is_reserved(step) and not self._calls.get(step.name)
         )
 
     # Commits

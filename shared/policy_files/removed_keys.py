@@ -46,9 +46,7 @@ def strip_removed_keys(policy: Any) -> Iterator[Finding]:
             yield (*where, key), f"warning: {name}{said} was removed: {removed.instead}"
 
 
-def _holders(
-    value: Any, where: YamlPath, around: list[str]
-) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
+def _holders(value: Any, where: YamlPath, around: list[str]) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
     """The mappings under the keys of a path, each with where it stands."""
     if not isinstance(value, dict):
         return

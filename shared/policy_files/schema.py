@@ -56,9 +56,7 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
 @cache
 def _patterns() -> dict[str, str]:
     """What each pattern of the schema demands, in words."""
-    return {
-        part["pattern"]: part["title"] for part in _schema()["$defs"].values() if "pattern" in part
-    }
+    return {part["pattern"]: part["title"] for part in _schema()["$defs"].values() if "pattern" in part}
 
 
 def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:

@@ -30,10 +30,7 @@ _PUSHED_TO = ("target", "users")
 def security_findings(policy: Any) -> Iterator[Finding]:
     """Yield findings that become alerts of a signal that is not declared."""
     if policy.get("findings") is not None and BREACH_SIGNAL not in mapping_in(policy, "signals"):
-        yield (
-            ("findings",),
-            f"findings are told of by the signal {BREACH_SIGNAL}, which is not declared",
-        )
+        yield (("findings",), f"findings are told of by the signal {BREACH_SIGNAL}, which is not declared")
 
 
 def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
@@ -155,11 +152,7 @@ def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
         path: YamlPath = ("probes", index, "signal")
         if name not in signals:
             yield path, f"signal {name!r} does not stand under signals"
-        elif (
-            name in SIGNALS
-            and (whys := _unobservable_conditions(name, signals[name]))
-            and all(whys)
-        ):
+        elif name in SIGNALS and (whys := _unobservable_conditions(name, signals[name])) and all(whys):
             yield path, f"no probe can tell of {name}: {'; '.join(whys)}"
 
 
@@ -195,9 +188,7 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _validate_concerned_channel(policy, ("channels", index), channel)
 
 
-def _addressees(
-    policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]
-) -> Iterator[Finding]:
+def _addressees(policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]) -> Iterator[Finding]:
     """Users are read where one collection of them is declared, and told in words for them."""
     users = mapping_in(channel, "users")
     name, at_most = users.get("collection"), _number(users, "at_most")

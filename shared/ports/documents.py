@@ -27,9 +27,7 @@ class Documents(Protocol):
         Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
         """
 
-    def paths(
-        self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[str]:
+    def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same documents, by their paths alone."""
 
     def get(
@@ -52,20 +50,14 @@ class Documents(Protocol):
         """The first so many documents whose fields equal these, with the named fields alone."""
 
     def count(
-        self,
-        database: str,
-        scope: Scope,
-        at: datetime | None,
-        where: Mapping[str, Any] | None = None,
+        self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:
         """How many there are whose fields equal these. One read is paid for a thousand of them."""
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
         """The ids of the database's own collections; sorted."""
 
-    def partition_points(
-        self, database: str, scope: Scope, at: datetime | None, most: int
-    ) -> list[str]:
+    def partition_points(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
         """At most so many paths, in order, that part a scope into about equal pieces.
 
         None for few documents. Each need not lead to a document.

@@ -44,9 +44,7 @@ class AuditReader:
         kept = {_last_segment(one.path) for one in self._store.query(Query("rollbacks"))}
         named = self._anchors.names(f"{anchor.ANCHOR_PREFIX}rollbacks/") if self._anchors else []
         anchored = {
-            _last_segment(one.chain)
-            for one in map(anchor.parse_anchor_name, named)
-            if one is not None
+            _last_segment(one.chain) for one in map(anchor.parse_anchor_name, named) if one is not None
         }
         return sorted(kept | anchored)
 
@@ -84,10 +82,7 @@ class AuditReader:
 
     def system_lines(self, system: str) -> list[AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
-        return [
-            audit_lines.audit_line_of_event(event, system, seal)
-            for event, seal in self.events(system)
-        ]
+        return [audit_lines.audit_line_of_event(event, system, seal) for event, seal in self.events(system)]
 
     def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
@@ -101,17 +96,12 @@ class AuditReader:
         if document.fields is not None and rollback is None:
             faults.append("the rollback's document is not readable")
         expiries = [(one.fields or {}).get("expires_at") for one in documents]
-        kept = StoredChain(
-            path, tuple(entries), expires_at=_latest_expiry(expiries), faults=tuple(faults)
-        )
+        kept = StoredChain(path, tuple(entries), expires_at=_latest_expiry(expiries), faults=tuple(faults))
         if rollback is not None:
             if any(_is_expiring_before(at, rollback.expires_at) for at in expiries):
                 kept = replace(kept, faults=(*faults, "an entry expires before its rollback does"))
             kept = replace(
-                kept,
-                head=rollback.audit_head,
-                length=rollback.sequence,
-                expires_at=rollback.expires_at,
+                kept, head=rollback.audit_head, length=rollback.sequence, expires_at=rollback.expires_at
             )
         return verification.verify_rollback_chain(kept, anchors, now)
 
@@ -161,9 +151,7 @@ class AuditReader:
             return None
         found = [
             one
-            for one in map(
-                anchor.parse_anchor_name, self._anchors.names(anchor.chain_anchor_prefix(chain))
-            )
+            for one in map(anchor.parse_anchor_name, self._anchors.names(anchor.chain_anchor_prefix(chain)))
             if one is not None
         ]
         if found:

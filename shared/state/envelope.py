@@ -130,9 +130,7 @@ class _Origin:
         self.time = document.get("time", self.time)
         self._expect(document.get("type"))
         if isinstance(document.get("data_base64"), str):
-            return read_object(
-                _decode_base64(document["data_base64"], "data_base64"), MAX_REQUEST_BYTES
-            )
+            return read_object(_decode_base64(document["data_base64"], "data_base64"), MAX_REQUEST_BYTES)
         if not isinstance(document.get("data"), dict):
             raise Refused("the event holds no data object")
         inner: dict[str, Any] = document["data"]
@@ -140,9 +138,7 @@ class _Origin:
 
     def _expect(self, event_type: object) -> None:
         if event_type != PUBLISHED_EVENT_TYPE:
-            raise Refused(
-                f"an event of type {_format_value(event_type)}, not {PUBLISHED_EVENT_TYPE}"
-            )
+            raise Refused(f"an event of type {_format_value(event_type)}, not {PUBLISHED_EVENT_TYPE}")
 
 
 def _message(origin: _Origin, content: dict[str, Any]) -> PubSubMessage:

@@ -12,9 +12,7 @@ PAGE_SIZE: Final = 20
 """Each entry is a document of up to 1 MiB."""
 
 
-def read_entries_after(
-    store: Store, rollback: str, name: str = ""
-) -> Iterator[tuple[str, Document]]:
+def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:
     """The entries whose names come after that one, by name. Raises: Unavailable."""
     while True:
         where = (("name", ">", name),)

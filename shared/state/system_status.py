@@ -98,11 +98,7 @@ def read_response_status(
 
 
 def read_forecast(
-    reading: StateReader,
-    policy: Policy,
-    rollback: Rollback | None,
-    steps: Iterable[Step],
-    now: datetime,
+    reading: StateReader, policy: Policy, rollback: Rollback | None, steps: Iterable[Step], now: datetime
 ) -> DurationForecast | None:
     """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
     if rollback is None or rollback.status is not RollbackStatus.RUNNING:

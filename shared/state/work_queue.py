@@ -100,9 +100,7 @@ def publish_due_items(
     return due[0][0] if due else None
 
 
-def oldest_due_at(
-    store: Store, kind: str, now: datetime, systems: Iterable[str]
-) -> datetime | None:
+def oldest_due_at(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> datetime | None:
     """Since when the first of a kind, of these systems, has been due; None when nothing is."""
     return min((due_at for due_at, _ in _due_items(store, kind, now, systems)), default=None)
 
@@ -112,9 +110,7 @@ def sweep_path(moment: datetime) -> str:
     return f"ticks/{moment:%Y%m%dT%H%M}-{moment.second // 30}"
 
 
-def _due_items(
-    store: Store, kind: str, now: datetime, systems: Iterable[str]
-) -> list[tuple[datetime, str]]:
+def _due_items(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> list[tuple[datetime, str]]:
     """Time and key of each, the longest due first; commands that concern all systems included."""
     names = [*systems, *([ALL_SYSTEMS] if kind == COMMAND else [])]
     found = [

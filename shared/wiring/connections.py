@@ -22,9 +22,7 @@ class Connections:
     answer.
     """
 
-    def __init__(
-        self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool
-    ) -> None:
+    def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
         self.settings = settings
         self.policies = policies
         self._deployed = deployed

@@ -12,12 +12,7 @@ from shared.core.store import ObjectStore
 from shared.ports.backups import Mirrors
 from shared.ports.identity import IdTokenSource, OperatorSignIn, SecretValues, TokenVerifier
 from shared.ports.messaging import DeadLetters, NoticeRenderer, Sender
-from shared.ports.operations_project import (
-    EnabledApis,
-    MonitoringSettings,
-    OperationsProject,
-    SchedulerRuns,
-)
+from shared.ports.operations_project import EnabledApis, MonitoringSettings, OperationsProject, SchedulerRuns
 from shared.ports.platform import Services
 from shared.ports.resources import Accounts
 from shared.ports.storage import AssetDependencies, Media, Pages, Vault
@@ -70,8 +65,7 @@ class OperatorWiring:
         if self._settings.console_account is None:
             raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
         return service_account_token.ServiceAccountTokenSource(
-            self._connections.clients.rest(service_account_token.HOST),
-            self._settings.console_account,
+            self._connections.clients.rest(service_account_token.HOST), self._settings.console_account
         )
 
     def close(self) -> None:
@@ -232,11 +226,7 @@ class InspectionWiring:
 
         clients = self._connections.clients
         return CloudOperationsProject(
-            clients.publisher,
-            clients.subscriber,
-            clients.functions,
-            clients.storage,
-            self._project,
+            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._project
         )
 
     @LockedCachedProperty
@@ -269,6 +259,4 @@ class InspectionWiring:
         """Return the alert policies and dashboards of a project."""
         from shared.adapters.gcp.monitoring import configuration
 
-        return configuration.CloudMonitoring(
-            self._connections.clients.rest(configuration.HOST), project
-        )
+        return configuration.CloudMonitoring(self._connections.clients.rest(configuration.HOST), project)

@@ -15,13 +15,7 @@ from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
 from shared.ports.probe import Prober
 from shared.wiring.connections import Connections, local_cloud_address
-from shared.wiring.groups import (
-    BucketWiring,
-    InspectionWiring,
-    NoticeWiring,
-    OperatorWiring,
-    ProjectWiring,
-)
+from shared.wiring.groups import BucketWiring, InspectionWiring, NoticeWiring, OperatorWiring, ProjectWiring
 from shared.wiring.settings import Settings
 from shared.wiring.systems import SystemWiring
 
@@ -35,9 +29,7 @@ MAX_PARALLEL_CALLS = 16
 class Wiring(Connections):
     """The ports of one process. Without a local cloud and emulators in its settings: Google's."""
 
-    def __init__(
-        self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool
-    ) -> None:
+    def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
         super().__init__(settings, policies, deployed=deployed)
         self._systems: dict[str, SystemWiring] = {}
 
@@ -57,9 +49,7 @@ class Wiring(Connections):
         from shared.adapters.gcp.firestore.store import FirestoreStore
 
         database = f"projects/{self.settings.project}/databases/{self.settings.database}"
-        return AuditLoggingStore(
-            FirestoreStore(self.clients.firestore, database, self.clock, Random())
-        )
+        return AuditLoggingStore(FirestoreStore(self.clients.firestore, database, self.clock, Random()))
 
     @LockedCachedProperty
     def bus(self) -> Bus:
@@ -76,9 +66,7 @@ class Wiring(Connections):
 
         local = local_cloud_address(self.settings)
         if local is not None:
-            return HttpProber(
-                lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self._secrets
-            )
+            return HttpProber(lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self._secrets)
         return HttpProber(secrets=lambda: self._secrets)
 
     @LockedCachedProperty
@@ -110,9 +98,7 @@ class Wiring(Connections):
     def system(self, name: str) -> SystemWiring:
         """Return the adapters of one protected system. Raises: KeyError for an unknown one."""
         if name not in self._systems:
-            self._systems[name] = SystemWiring(
-                self, name, lambda: self.clock, lambda: self.buckets.values
-            )
+            self._systems[name] = SystemWiring(self, name, lambda: self.clock, lambda: self.buckets.values)
         return self._systems[name]
 
     @property
@@ -148,6 +134,4 @@ class Wiring(Connections):
         """The values of the operations project's secrets."""
         from shared.adapters.gcp.project import secret_values
 
-        return secret_values.SecretManagerValues(
-            self.clients.rest(secret_values.HOST), self.project
-        )
+        return secret_values.SecretManagerValues(self.clients.rest(secret_values.HOST), self.project)

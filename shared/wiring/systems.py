@@ -45,11 +45,7 @@ class SystemWiring:
 
         clients = self._connections.clients
         return CloudPlatform(
-            clients.functions,
-            clients.services,
-            clients.revisions,
-            self._policy.project,
-            self._policy.region,
+            clients.functions, clients.services, clients.revisions, self._policy.project, self._policy.region
         )
 
     @LockedCachedProperty
@@ -81,9 +77,7 @@ class SystemWiring:
         """The quotas of the project, for `rollback doctor`."""
         from shared.adapters.gcp.project import quotas
 
-        return quotas.ServiceQuotas(
-            self._connections.clients.rest(quotas.HOST), self._policy.project
-        )
+        return quotas.ServiceQuotas(self._connections.clients.rest(quotas.HOST), self._policy.project)
 
     @LockedCachedProperty
     def alert_states(self) -> AlertStates:

@@ -108,9 +108,7 @@ class Emergency:
                 yield f"nobody was asked: {repair.status}: {repair.outcome}"
                 return
             asked_after = describe_duration(repair.question.asked_at - repair.created_at)
-            print(
-                f"asked {asked_after} after the order by the cloud's clock, skipping what it could"
-            )
+            print(f"asked {asked_after} after the order by the cloud's clock, skipping what it could")
             print(*repair.question.plan.reported[:2], sep="\n")
             since = self._shop.written
             repaired = self._moved(repair, points)
@@ -142,9 +140,7 @@ class Emergency:
         began = time.monotonic()
         self._shop.release()
         print(f"spoilt {_pace(len(self._shop.spoilt), time.monotonic() - began)}")
-        self._stage.skip_time(
-            self._plant.policy.integrity.quiet + MINUTE
-        )  # older looks do not count
+        self._stage.skip_time(self._plant.policy.integrity.quiet + MINUTE)  # older looks do not count
 
     def _moved(self, parked: Rollback, points: Sequence[Point]) -> Rollback:
         """It, once a second person has agreed and the last document is written."""
@@ -191,9 +187,7 @@ class Emergency:
                 left=shop.left,
             )
         counts = f"{len(compared.found)} documents before, {len(compared.there)} now"
-        broken = (
-            f"{len(invalid(compared.found))} invalid before, {len(invalid(compared.there))} now"
-        )
+        broken = f"{len(invalid(compared.found))} invalid before, {len(invalid(compared.there))} now"
         print(f"{moved.id}: {counts}; {broken}; {len(named)} named")
         yield from compared.faults()
 

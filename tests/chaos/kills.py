@@ -200,9 +200,7 @@ class World:
                 stage.wait_for("the end of it all", course.is_over)
             finally:
                 course.close()
-            found = invariants.check_invariants(
-                evidence, before, stage.application_state(), disturbed=True
-            )
+            found = invariants.check_invariants(evidence, before, stage.application_state(), disturbed=True)
             ended = [f"{one.id}: {one.status}: {one.outcome}" for one in evidence.rollbacks()]
         finally:
             stage.remove_fault_plan()
@@ -239,9 +237,7 @@ class World:
 class Course:
     """One emergency as it is looked at, disturbed at its point, and hurried on when all rest."""
 
-    def __init__(
-        self, plant: Plant, evidence: OneRun, point: Point, hurried: float = HURRIED
-    ) -> None:
+    def __init__(self, plant: Plant, evidence: OneRun, point: Point, hurried: float = HURRIED) -> None:
         """`hurried`: cloud seconds per second once every function is back."""
         self.reached = False
         """Whether the call at the point has come, and something has died over it."""
@@ -332,9 +328,7 @@ class Course:
 
         def is_taken() -> bool:
             return any(
-                one.fence > fences.get(one.id, 0)
-                or one.status in ENDED_ROLLBACK_STATUSES
-                or not one.lease
+                one.fence > fences.get(one.id, 0) or one.status in ENDED_ROLLBACK_STATUSES or not one.lease
                 for one in self._evidence.rollbacks()
             )
 

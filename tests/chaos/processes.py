@@ -28,9 +28,7 @@ its ports, for a moment."""
 class Plant:
     """A protected system, its cloud with a folder that survives it, and its responders."""
 
-    def __init__(
-        self, policy: Policy, policy_file: Path, folder: Path, scale: float, *more: str
-    ) -> None:
+    def __init__(self, policy: Policy, policy_file: Path, folder: Path, scale: float, *more: str) -> None:
         """`more` are further options of the cloud's. Raises: Broken; NotListening."""
         self.policy = policy
         self._policy_file = policy_file

@@ -52,9 +52,7 @@ class Hopping:
         """Unless somebody works on the rollback or is to, or may be looking through the data."""
         document = self._plant.stage.wiring.store.get(damage.damage_path(rollback.system))
         record = (
-            decode(IntegrityRecord, document.fields)
-            if document.fields
-            else IntegrityRecord(rollback.system)
+            decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(rollback.system)
         )
         if document.version != self._version:
             self._version, self._is_looked_at = document.version, False
@@ -71,9 +69,7 @@ class Hopping:
 
     def _is_surveyed(self, rollback: Rollback) -> bool:
         """Whether one worker after another works out what would become of each document."""
-        fields = (
-            self._plant.stage.wiring.store.get(repair_plan.preview_path(rollback.id)).fields or {}
-        )
+        fields = self._plant.stage.wiring.store.get(repair_plan.preview_path(rollback.id)).fields or {}
         return rollback.status is RollbackStatus.DECIDING and fields.get("survey") is not None
 
 
@@ -128,9 +124,7 @@ class Moving:
         self._stage.remove_fault_plan()
         return died
 
-    def waited(
-        self, name: str, statuses: Collection[RollbackStatus], *, hopping: bool = False
-    ) -> Rollback:
+    def waited(self, name: str, statuses: Collection[RollbackStatus], *, hopping: bool = False) -> Rollback:
         """The rollback, once it has come so far; `hopping` over the time in which nobody works."""
         hops = Hopping(self._plant)
 

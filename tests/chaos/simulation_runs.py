@@ -81,9 +81,7 @@ def singles(arguments: Sequence[str]) -> int:
 
 def pairs(arguments: Sequence[str]) -> int:
     """0 when no law was broken after any ordered pair of faults, 1 otherwise."""
-    parser = _parser(
-        "pairs", "ordered pairs of faults: crash, applied-but-error, duplicate, command"
-    )
+    parser = _parser("pairs", "ordered pairs of faults: crash, applied-but-error, duplicate, command")
     parser.add_argument("--every", action="store_true", help="of every kind, at every point")
     parser.add_argument("--world", choices=WORLDS, default="least", help="what goes back in it")
     parser.add_argument("--count", type=int, help="how many first faults; all by default")

@@ -202,9 +202,7 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
         storm.resume()
         evidence = storm.end()
         before = StateBefore(stable, inventory, operations, _first(evidence))
-        found = invariants.check_invariants(
-            evidence, before, stage.application_state(), disturbed=True
-        )
+        found = invariants.check_invariants(evidence, before, stage.application_state(), disturbed=True)
         chosen = [law for law in found if law.text not in NOT_OF_A_STORM]
         faults += [f"{law.text}: {fault}" for law in chosen for fault in law.faults]
         return [*faults, *storm.faults_of_messages(), *storm.faults_of_end()]

@@ -170,10 +170,7 @@ class _Tellers:
                 "condition_name": signal,
                 "summary": f"{signal} of {function or self._policy.system}",
                 "resource": {"type": "cloud_run_revision", "labels": labels},
-                "policy_user_labels": {
-                    "rollback_system": self._policy.system,
-                    "rollback_signal": signal,
-                },
+                "policy_user_labels": {"rollback_system": self._policy.system, "rollback_signal": signal},
             },
         }
 

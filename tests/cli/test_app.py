@@ -40,9 +40,7 @@ VERBS = dict(verbs(typer.main.get_command(app)))
 
 def test_every_verb_prints_json_for_programs() -> None:
     """`--json` may be said to each of them."""
-    options = {
-        name: {word for one in verb.params for word in one.opts} for name, verb in VERBS.items()
-    }
+    options = {name: {word for one in verb.params for word in one.opts} for name, verb in VERBS.items()}
 
     assert len(VERBS) > 30
     assert [name for name, known in options.items() if "--json" not in known] == []

@@ -51,9 +51,7 @@ def run(*arguments: str, answers: str = "") -> Result:
 
 def login(answers: str = "") -> Result:
     """Ada signs in, with her password and her code unless told otherwise."""
-    return run(
-        "login", "--email", ADA, answers=answers or f"pw\n{totp_code(SECRET, time.time())}\n"
-    )
+    return run("login", "--email", ADA, answers=answers or f"pw\n{totp_code(SECRET, time.time())}\n")
 
 
 def test_signing_in_and_out(cloud: Cloud) -> None:
@@ -165,11 +163,7 @@ def test_what_is_no_command(cloud: Cloud, verb: str, text: str) -> None:
 def test_for_programs(cloud: Cloud, tmp_path: Path) -> None:
     """With `--json` standard output is one document, whatever is asked for beside it."""
     typed = f"{ADA}\npw\n{totp_code(SECRET, time.time())}\n"
-    assert said("login", answers=typed) == {
-        "signed_in": ADA,
-        "role": "commander",
-        "second_factor": True,
-    }
+    assert said("login", answers=typed) == {"signed_in": ADA, "role": "commander", "second_factor": True}
     token = said("token")["token"]
     assert decode_unverified_token(token)
     assert said("sign", json.dumps(PAUSE))["command"] == "pause"

@@ -12,12 +12,7 @@ from shared.core.store import Query
 from shared.domain.incidents import incident
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import (
-    FaultInjectorHook,
-    InjectedFault,
-    pass_time,
-    shorten_watch,
-)
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, pass_time, shorten_watch
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -186,9 +181,7 @@ def points() -> list[tuple[str, InjectedFault, int]]:
     found = []
     for name, counted in COUNTED.items():
         for point in range(min(len(counted.points), POINTS.get(name, FIRST_POINTS))):
-            found += [
-                (name, fault, point) for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
-            ]
+            found += [(name, fault, point) for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)]
     return found
 
 

@@ -7,11 +7,7 @@ from functools import cache
 import pytest
 
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.faults.fault_injection import (
-    FaultInjectorHook,
-    InjectedFault,
-    run_approved_alert,
-)
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, run_approved_alert
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.runtime.world import World
 
@@ -55,10 +51,7 @@ def expect_all_back(world: World) -> None:
         "set authorizedDomains, mfa.state",
         "shop live serves v1",
     ]
-    assert [one.status for one in world.rollbacks()] == [
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.SUCCEEDED,
-    ]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.SUCCEEDED]
     assert world.find_violated_invariants() == []
 
 

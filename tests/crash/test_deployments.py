@@ -16,11 +16,7 @@ from shared.domain.policy.system_policy import DeploymentRules
 from tests.support.faults import fault_injection
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, shorten_watch
 from tests.support.notices.system_events import system_event_names
-from tests.support.rollbacks.deployments import (
-    deploy_release,
-    later_deployments,
-    publish_audit_hint,
-)
+from tests.support.rollbacks.deployments import deploy_release, later_deployments, publish_audit_hint
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -115,9 +111,7 @@ def points() -> list[tuple[str, InjectedFault, int]]:
     for scene, counted in COUNTED.items():
         # The clock's own commits repeat: the beginning of each scene has every kind of point.
         for point in range(min(len(counted.points), 40)):
-            cases += [
-                (scene, fault, point) for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
-            ]
+            cases += [(scene, fault, point) for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)]
     return cases
 
 

@@ -12,22 +12,13 @@ from tests.support.faults.fault_injection import (
     run_with_fault,
     shorten_watch,
 )
-from tests.support.faults.fault_points import (
-    UNDISTURBED,
-    VARIANTS,
-    expect_the_same_world,
-    run_undisturbed,
-)
+from tests.support.faults.fault_points import UNDISTURBED, VARIANTS, expect_the_same_world, run_undisturbed
 from tests.support.runtime.world import World
 
 
 @pytest.mark.parametrize(
     ("fault", "duplicated", "reversed_order", "point"),
-    [
-        (*variant, point)
-        for variant in VARIANTS
-        for point in range(run_undisturbed(*variant[1:])[1])
-    ],
+    [(*variant, point) for variant in VARIANTS for point in range(run_undisturbed(*variant[1:])[1])],
 )
 def test_a_fault_anywhere_changes_nothing_of_the_end(
     fault: InjectedFault, duplicated: bool, reversed_order: bool, point: int

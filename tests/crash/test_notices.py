@@ -57,9 +57,7 @@ def told(saboteur: FaultInjectorHook, *, dead: str = "") -> World:
         if sweep == DEAD_FOR:
             world.ports.sender.down.clear()
         now = world.ports.clock.now()
-        work_queue.publish_due_items(
-            world.ports.store, world.ports.bus, NOTICE, now, [CHANNELS.system]
-        )
+        work_queue.publish_due_items(world.ports.store, world.ports.bus, NOTICE, now, [CHANNELS.system])
         saboteur.active = True
         deliver_all(world, saboteur)
         saboteur.active = False
@@ -106,9 +104,7 @@ def spread(saboteur: FaultInjectorHook) -> World:
         one.hook = saboteur
     for _ in range(8):
         now = world.ports.clock.now()
-        work_queue.publish_due_items(
-            world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system]
-        )
+        work_queue.publish_due_items(world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system])
         saboteur.active = True
         deliver_all(world, saboteur)
         saboteur.active = False

@@ -12,11 +12,7 @@ from msgspec import Struct
 
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
-from tests.support.faults.fault_injection import (
-    FaultInjectorHook,
-    InjectedFault,
-    run_approved_alert,
-)
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, run_approved_alert
 from tests.support.rollbacks.bookshop_resources import (
     CARTS,
     SIGNING_IN,
@@ -51,17 +47,10 @@ SITE, TEMPLATE = "shop live serves v1", "a template is published"
 SCENES = {
     "auth": Scene(("signing in", "identity"), "authentication_failure", (SETTINGS,), rollbacks=2),
     "database": Scene(
-        ("signing in", "indexes", "rules"),
-        "database_failure_rate",
-        (RULES, f"index {CARTS.definition}"),
+        ("signing in", "indexes", "rules"), "database_failure_rate", (RULES, f"index {CARTS.definition}")
     ),
     "feature": Scene(("signing in", "remote_config"), "performance_degraded", (TEMPLATE,)),
-    "breach": Scene(
-        ("sites", "rules", "identity"),
-        "security_breach",
-        (RULES, SETTINGS, SITE),
-        frozenset(),
-    ),
+    "breach": Scene(("sites", "rules", "identity"), "security_breach", (RULES, SETTINGS, SITE), frozenset()),
 }
 
 

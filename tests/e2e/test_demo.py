@@ -92,9 +92,7 @@ def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None
     world.deploy_bad()
     notified(world, "function_failure_rate")
     until("the plan", lambda: [one for one in world.evidence.rollbacks() if one.plan])
-    before = StateBefore(
-        stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None)
-    )
+    before = StateBefore(stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None))
 
     found = invariants.check_invariants(world.evidence, before, standing(world))
 
@@ -132,9 +130,7 @@ def test_what_is_only_watched_was_noticed_first(world: World) -> None:
     assert response.incident == watched.incident
     assert response.id != watched.id
     stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
-    before = StateBefore(
-        stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None)
-    )
+    before = StateBefore(stable, world.evidence.inventory(), {}, irrelevant_messages.IrrelevantMessages(None))
     found = invariants.check_invariants(world.evidence, before, standing(world))
     faults = [fault for law in found for fault in law.faults]
     assert not [one for one in faults if "2 rollbacks" in one or "has no steps" in one]
@@ -179,11 +175,7 @@ def test_picture_of_the_main_lines() -> None:
 @pytest.mark.parametrize("system", ["cvplus", "example"])
 @pytest.mark.parametrize(
     ("fault", "images", "broken"),
-    [
-        (RollbackFault.NONE, 0, 0),
-        (RollbackFault.IMAGES_GONE, 3, 0),
-        (RollbackFault.ONE_BROKEN, 1, 1),
-    ],
+    [(RollbackFault.NONE, 0, 0), (RollbackFault.IMAGES_GONE, 3, 0), (RollbackFault.ONE_BROKEN, 1, 1)],
 )
 def test_whom_a_fault_meets(system: str, fault: RollbackFault, images: int, broken: int) -> None:
     """As many functions as it says, and none whose canary would stop its whole group."""
@@ -192,9 +184,7 @@ def test_whom_a_fault_meets(system: str, fault: RollbackFault, images: int, brok
     found = select_fault_targets(fault, policy)
 
     assert (len(found.images), len(found.broken)) == (images, broken)
-    assert not set(found.images) & {
-        group.canary or min(group.functions) for group in policy.groups.values()
-    }
+    assert not set(found.images) & {group.canary or min(group.functions) for group in policy.groups.values()}
 
 
 def test_phase_beside_its_target() -> None:
@@ -205,8 +195,7 @@ def test_phase_beside_its_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "choice"),
-    [("SCENARIO", "backups"), ("CHAOS", "kill"), ("FAULTS", "one-broken"), ("HOUR", "23")],
+    ("name", "choice"), [("SCENARIO", "backups"), ("CHAOS", "kill"), ("FAULTS", "one-broken"), ("HOUR", "23")]
 )
 def test_an_unknown_value_is_answered_with_the_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, choice: str

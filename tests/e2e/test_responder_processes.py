@@ -46,11 +46,7 @@ def plain_environment() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     cloud = Cloud.start(
-        [POLICY],
-        seed=1,
-        clock=CloudClock(scale=20.0),
-        alerter=False,
-        operations_project=OPERATIONS,
+        [POLICY], seed=1, clock=CloudClock(scale=20.0), alerter=False, operations_project=OPERATIONS
     )
     yield cloud
     cloud.stop()
@@ -93,9 +89,7 @@ def recorded(evidence: Evidence) -> set[tuple[str, str]]:
     return {(str(one.facts["incident"]), one.actor) for one in evidence.events_without_system()}
 
 
-def test_alerts_of_every_project_arrive(
-    cloud: Cloud, responders: Responders, evidence: Evidence
-) -> None:
+def test_alerts_of_every_project_arrive(cloud: Cloud, responders: Responders, evidence: Evidence) -> None:
     """Monitoring publishes in the protected project; the operations project's topic counts too."""
     for project in PROJECTS:
         topic = f"projects/{project}/topics/{topics.ALERTS}"
@@ -105,9 +99,7 @@ def test_alerts_of_every_project_arrive(
     until("both records", lambda: told <= recorded(evidence))
 
 
-def test_dead_responder_is_restarted(
-    cloud: Cloud, responders: Responders, evidence: Evidence
-) -> None:
+def test_dead_responder_is_restarted(cloud: Cloud, responders: Responders, evidence: Evidence) -> None:
     """While it is dead its messages wait, and none is lost; its address stays the same."""
     address = responders.addresses["on_alert"]
     responders.kill("on_alert")

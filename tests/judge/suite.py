@@ -78,8 +78,6 @@ def read_summary(output: str) -> Verdict:
         outcomes[outcome].add(name)
     failed = outcomes["FAILED"] | outcomes["ERROR"]
     skipped: Counter[str] = Counter()
-    for times, reason in re.findall(
-        r"^SKIPPED \[(\d+)\] [^:]+:(?:\d+:)? (.+)$", output, re.MULTILINE
-    ):
+    for times, reason in re.findall(r"^SKIPPED \[(\d+)\] [^:]+:(?:\d+:)? (.+)$", output, re.MULTILINE):
         skipped[reason] += int(times)
     return Verdict(frozenset(outcomes["PASSED"] - failed), frozenset(failed), skipped)

@@ -22,12 +22,6 @@ def test_summary_is_read_whole() -> None:
     verdict = read_summary(SUMMARY)
 
     assert verdict.passed == {"test_system.py::test_one"}
-    assert verdict.failed == {
-        "test_system.py::test_two[native]",
-        "test_system.py::test_torn_down_badly",
-    }
-    assert verdict.skipped == {
-        "Require index and seed data": 15,
-        "Requires Kokoro environment": 1,
-    }
+    assert verdict.failed == {"test_system.py::test_two[native]", "test_system.py::test_torn_down_badly"}
+    assert verdict.skipped == {"Require index and seed data": 15, "Requires Kokoro environment": 1}
     assert "skipped 15: Require index and seed data" in str(verdict)

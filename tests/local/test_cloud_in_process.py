@@ -11,9 +11,7 @@ import grpc
 import httpx
 import pytest
 from google.cloud import firestore, functions_v2, run_v2
-from google.cloud.functions_v2.services.function_service.transports.grpc import (
-    FunctionServiceGrpcTransport,
-)
+from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
@@ -217,10 +215,7 @@ def test_two_systems_live_side_by_side() -> None:
     """Each policy has its own application, topics and metrics; ticks go to one project."""
     other = replace(policy(SIGNALS), system="library", project="books")
     cloud = Cloud.start(
-        [policy(SIGNALS), other],
-        seed=1,
-        clock=CloudClock(ORIGIN, 0),
-        operations_project="ops",
+        [policy(SIGNALS), other], seed=1, clock=CloudClock(ORIGIN, 0), operations_project="ops"
     )
     cloud.application("library").deploy(release="r2", failure_rate=1.0)
     pass_minutes(cloud, 5)

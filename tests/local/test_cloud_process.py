@@ -78,10 +78,7 @@ def test_firestore_and_faults_are_chosen_on_the_command_line(
     plan.write_text(json.dumps(FAULTS))
     firestore_options = ("--concurrency", "optimistic", "--point-in-time-recovery")
     clock = ("--scale", "0", "--origin", "2026-03-01T12:00:00")
-    with running("--policy", policy_file, *clock, *firestore_options, "--faults", plan) as (
-        _,
-        addresses,
-    ):
+    with running("--policy", policy_file, *clock, *firestore_options, "--faults", plan) as (_, addresses):
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", addresses["firestore"])
         client = firestore.Client(project="bookshop")
         document = client.document("things/one")
@@ -125,9 +122,7 @@ def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path
         *("--port=nothing=1", "--port=pubsub=x", "--port=pubsub=65536", "--project=No Project"),
     ],
 )
-def test_an_argument_that_means_nothing_is_named(
-    wrong: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_argument_that_means_nothing_is_named(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is started; exit code 2."""
     with pytest.raises(SystemExit) as ended:
         main([wrong])

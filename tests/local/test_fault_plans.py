@@ -35,9 +35,7 @@ SUBSCRIPTION = "projects/shop/subscriptions/work"
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start(
-        [policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), alerter=False, ticks=False
-    )
+    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), alerter=False, ticks=False)
     yield cloud
     cloud.stop()
 
@@ -91,9 +89,7 @@ def test_connection_is_dropped_and_the_next_call_opens_another(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """The client sees its connection close, not an answer, and works again with the next call."""
-    cloud.injector.install(
-        plan(calls=[{"call": COMMIT, "answer": "DROP", "when": when, "times": 1}])
-    )
+    cloud.injector.install(plan(calls=[{"call": COMMIT, "answer": "DROP", "when": when, "times": 1}]))
     with store(cloud, monkeypatch) as client:
         assert not is_there(client, "one")
         with pytest.raises(exceptions.ServiceUnavailable) as caught:
@@ -105,16 +101,11 @@ def test_connection_is_dropped_and_the_next_call_opens_another(
         assert is_there(client, "two")
 
 
-def test_exhausted_quota_says_when_to_come_back(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exhausted_quota_says_when_to_come_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """RetryInfo stands in the status details, where Google's clients look for it."""
     fault = {"call": COMMIT, "answer": "RESOURCE_EXHAUSTED", "retry_after_seconds": 7.5}
     cloud.injector.install(plan(calls=[fault]))
-    with (
-        store(cloud, monkeypatch) as client,
-        pytest.raises(exceptions.ResourceExhausted) as caught,
-    ):
+    with store(cloud, monkeypatch) as client, pytest.raises(exceptions.ResourceExhausted) as caught:
         put(client, "one")
 
     (detail,) = caught.value.details
@@ -178,9 +169,7 @@ def test_slow_call_waits_for_the_clock(cloud: Cloud, monkeypatch: pytest.MonkeyP
         assert is_there(client, "one")
 
 
-def test_plan_that_is_taken_away_lets_slow_calls_go_on(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plan_that_is_taken_away_lets_slow_calls_go_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits for a fault that is not planned any more."""
     cloud.injector.install(plan(calls=[{"call": COMMIT, "delay_seconds": 3600}]))
     with store(cloud, monkeypatch) as client:
@@ -232,9 +221,7 @@ class Queue:
         self._subscriber = pubsub_v1.SubscriberClient(
             transport=SubscriberGrpcTransport(channel=self._channel)
         )
-        self._subscriber.create_subscription(
-            {"name": SUBSCRIPTION, "topic": TOPIC, **configuration}
-        )
+        self._subscriber.create_subscription({"name": SUBSCRIPTION, "topic": TOPIC, **configuration})
 
     def publish(self, *texts: str) -> None:
         for text in texts:
@@ -247,9 +234,7 @@ class Queue:
                 {"subscription": SUBSCRIPTION, "max_messages": 100, "return_immediately": True}
             ).received_messages
         if received:
-            self._subscriber.acknowledge(
-                subscription=SUBSCRIPTION, ack_ids=[one.ack_id for one in received]
-            )
+            self._subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[one.ack_id for one in received])
         return [one.message.data.decode() for one in received]
 
 
@@ -300,9 +285,7 @@ def test_messages_come_in_another_order(cloud: Cloud) -> None:
     assert came != sent
 
 
-def test_plan_over_http_is_put_told_and_taken_away(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plan_over_http_is_put_told_and_taken_away(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """PUT sets it, GET counts what it did, DELETE ends it."""
     url = f"http://{cloud.addresses['control']}/_cloud/faults"
     assert httpx.get(url).json() == {"plan": None, "injected": None}
@@ -322,10 +305,7 @@ def test_plan_over_http_is_put_told_and_taken_away(
 
 WRONG: dict[str, Any] = {
     "seed": "seven",
-    "calls": [
-        {"call": COMMIT, "answer": "TEAPOT"},
-        {"call": COMMIT, "share": 1.5, "answer": "ABORTED"},
-    ],
+    "calls": [{"call": COMMIT, "answer": "TEAPOT"}, {"call": COMMIT, "share": 1.5, "answer": "ABORTED"}],
     "operations": [{"delay_seconds": -1}],
     "letters": [],
 }

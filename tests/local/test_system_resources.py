@@ -119,10 +119,7 @@ def test_triggers_are_made_and_listed(cloud: Cloud) -> None:
         {"cloudFunction": function},
     ]
     assert product.refused("POST", f"{here}?triggerId=a", made) == "ALREADY_EXISTS"
-    for wrong in (
-        {**made, "destination": {"cloudFunction": function}},
-        {**made, "eventFilters": []},
-    ):
+    for wrong in ({**made, "destination": {"cloudFunction": function}}, {**made, "eventFilters": []}):
         assert product.refused("POST", f"{here}?triggerId=c", wrong) == "INVALID_ARGUMENT"
     assert product.refused("POST", here, made) == "INVALID_ARGUMENT"
 
@@ -167,9 +164,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     template = "/v1/projects/shop/remoteConfig"
     with running(tmp_path) as cloud:
         Product(cloud, secrets.HOST).done("POST", f"{SECRET}:addVersion", {})
-        Product(cloud, remote_config.HOST).done(
-            "PUT", template, {"parameters": {"a": {}}}, {"If-Match": "*"}
-        )
+        Product(cloud, remote_config.HOST).done("PUT", template, {"parameters": {"a": {}}}, {"If-Match": "*"})
 
     with running(tmp_path) as cloud:
         assert len(Product(cloud, secrets.HOST).get(f"{SECRET}/versions")["versions"]) == 2

@@ -13,9 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 TREE, LAYERS = re.findall(r"```\n(.*?)```", PAGE, flags=re.DOTALL)
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
-    "contracts"
-]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 WALKS = {
     name: lines
     for name, *lines in map(
@@ -72,9 +70,7 @@ def claims(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 def test_each_path_of_the_page_exists() -> None:
     """A path is quoted, and has a slash or a suffix."""
-    quoted = {
-        path for path in re.findall(r"`([\w./-]+)`", PAGE) if "/" in path or path[-3:] == ".py"
-    }
+    quoted = {path for path in re.findall(r"`([\w./-]+)`", PAGE) if "/" in path or path[-3:] == ".py"}
 
     assert len(quoted) > 100
     assert [path for path in sorted({*quoted, *tree()}) if not (ROOT / path).exists()] == []

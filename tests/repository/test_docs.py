@@ -99,9 +99,7 @@ def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_look_at_the_audit_trail_ends_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_look_at_the_audit_trail_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a trail that was lived through; an export is signed, answered and on record."""
     cloud = Cloud.start([LIVED.policy], seed=1, clock=CloudClock(NOW), alerter=False, ticks=False)
     with ExitStack() as closing:
@@ -165,9 +163,7 @@ def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None
     with served:
         said = json.loads(served.stdout.readline()) if served.stdout else {}
         page = (ROOT / "docs" / "embedded-cloud.md").read_text()
-        named = re.search(
-            r"`GOOGLE_CLOUD_PROJECT=(\S+)` and\s`(\w+)=http://` with its `(\w+)`", page
-        )
+        named = re.search(r"`GOOGLE_CLOUD_PROJECT=(\S+)` and\s`(\w+)=http://` with its `(\w+)`", page)
         assert named
         shell = {"GOOGLE_CLOUD_PROJECT": named[1], named[2]: f"http://{said[named[3]]}"}
         looked = subprocess.run(
@@ -194,9 +190,7 @@ def test_each_unverified_claim_is_confined_to_one_file() -> None:
     assert [row for row, found in zip(rows, named, strict=True) if found is None] == []
     for found in filter(None, named):
         content = (ROOT / found[1]).read_text()
-        assert [
-            name for name in re.findall(r"`(\w+)`", found[2] or "") if name not in content
-        ] == []
+        assert [name for name in re.findall(r"`(\w+)`", found[2] or "") if name not in content] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -18,8 +18,7 @@ def test_the_costs_are_those_of_what_is_provisioned() -> None:
     policies = [one for one in made if one.type == "google_monitoring_alert_policy"]
     conditions = [repr(one) for policy in policies for one in policy.values["conditions"]]
     metrics = sum(
-        one.count("metric.type") + len({*re.findall(r"\w+_googleapis_com:\w+", one)})
-        for one in conditions
+        one.count("metric.type") + len({*re.findall(r"\w+_googleapis_com:\w+", one)}) for one in conditions
     )
     [clock] = [
         one
@@ -72,9 +71,7 @@ def test_the_costs_of_what_minimal_leaves_out_are_those_of_the_code() -> None:
     written = 2 * 43_200 * len(status_page_html.OBJECT_NAMES)
     pages = written * 0.000005, written * 0.0000004, 86_400 * (0.000024 + 0.5 * 0.0000025)
     exports = timedelta(days=30) // BackupRules().every
-    kept = re.search(
-        r'variable "exports".*?retention_days += optional\(number, (\d+)\)', MODULE, re.S
-    )
+    kept = re.search(r'variable "exports".*?retention_days += optional\(number, (\d+)\)', MODULE, re.S)
     assert kept is not None
     held = 2 * exports // 30 * (int(kept[1]) + 7)  # Cloud Storage's own soft deletion
     costs = exports * 10 * 0.06, held * 0.026

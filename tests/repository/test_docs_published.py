@@ -94,9 +94,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, G
 
 
 @pytest.mark.parametrize("line", PUBLISHED)
-def test_what_gcloud_would_publish_is_understood(
-    line: str, signing: tuple[Cloud, GoogleIdentity]
-) -> None:
+def test_what_gcloud_would_publish_is_understood(line: str, signing: tuple[Cloud, GoogleIdentity]) -> None:
     """The payload of each gcloud line, fed to the entry point, is not refused.
 
     What is signed is signed by a person who has just signed in, and Google's libraries say so.

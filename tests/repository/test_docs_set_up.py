@@ -61,9 +61,7 @@ FLAGS = {
     "auth login": set[str](),
     "billing projects link": {"--billing-account"},
     "firestore databases delete": {"--database", "--project"},
-    "firestore databases update": {
-        *("--database", "--enable-pitr", "--no-delete-protection", "--project"),
-    },
+    "firestore databases update": {*("--database", "--enable-pitr", "--no-delete-protection", "--project")},
     "iam service-accounts add-iam-policy-binding": {"--member", "--project", "--role"},
     "iam service-accounts create": {"--project"},
     "iam service-accounts disable": {"--project"},
@@ -121,9 +119,7 @@ def test_what_github_is_asked_is_a_file_of_ours(line: str) -> None:
 
 
 HCL = [
-    block
-    for page in PAGES
-    for block in re.findall(r"```hcl\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    block for page in PAGES for block in re.findall(r"```hcl\n(.*?)```", page.read_text(), flags=re.DOTALL)
 ]
 
 

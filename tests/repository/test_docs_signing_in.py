@@ -15,22 +15,13 @@ from shared.core.store import Query
 from shared.domain.commands.credential import decode_unverified_token
 from shared.policy_files import loader
 from tests.support.cli import operator
-from tests.support.cli.documented_commands import (
-    CVPLUS,
-    EXPORTED,
-    IDENTIFIED,
-    IDENTITY,
-    PEOPLE,
-    SIGNING_IN,
-)
+from tests.support.cli.documented_commands import CVPLUS, EXPORTED, IDENTIFIED, IDENTITY, PEOPLE, SIGNING_IN
 from tests.support.cli.over_wire import CloudPrompt
 from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import POLICIES, World
 
 
-def test_the_page_on_identity_is_signed_and_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_on_identity_is_signed_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line of the page by a shell, in order; what is published is verified and carried out."""
     lines = [line for line in IDENTIFIED if line in IDENTITY]
     cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
@@ -76,14 +67,10 @@ def test_somebody_can_command_a_project_that_nobody_could_sign_in_to(tmp_path: P
         assert done.returncode == 0, done.stderr
         password = re.search(r"^[0-9a-f]{24}$", done.stderr, flags=re.M)
         assert password is not None
-        ada = replace(
-            operator.ADA, password=password[0], totp_secret=desk.enrol(enrol, password[0])
-        )
+        ada = replace(operator.ADA, password=password[0], totp_secret=desk.enrol(enrol, password[0]))
         signed_in = desk.run(login, ada)
         assert signed_in.returncode == 0, signed_in.stderr
-        _, claims = decode_unverified_token(
-            desk.run(".venv/bin/python -m cli token").stdout.strip()
-        )
+        _, claims = decode_unverified_token(desk.run(".venv/bin/python -m cli token").stdout.strip())
         config = httpx.get(
             f"http://{cloud.addresses['rest']}/admin/v2/projects/cvplus/config",
             headers={"Host": "identitytoolkit.googleapis.com"},

@@ -112,9 +112,7 @@ def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SCENARIO_SCOPES, network, reach)
     monkeypatch.setitem(SCENARIOS, network, plan)
     signal = replace(BOOKSHOP.signals["function_failure_rate"], scenario=network)
-    policy = replace(
-        BOOKSHOP, signals={"function_failure_rate": signal}, scenarios={network: Mode.ACT}
-    )
+    policy = replace(BOOKSHOP, signals={"function_failure_rate": signal}, scenarios={network: Mode.ACT})
     world = World(policy=policy)
     before = world.live
     world.deploy_bad()
@@ -136,9 +134,7 @@ def test_a_new_signal_opens_an_incident(
     meaning = "  queue_backlog: { severity: HIGH, scenario: functions, mode: ask, threshold: %s }"
 
     def declared(threshold: str) -> Policy:
-        return loader.parse_policy(
-            EXAMPLE.replace("\nsignals:", f"\nsignals:\n{meaning % threshold}"), "x"
-        )
+        return loader.parse_policy(EXAMPLE.replace("\nsignals:", f"\nsignals:\n{meaning % threshold}"), "x")
 
     world = World(policy=replace(declared("60"), collections={}))
     world.alert(signal="queue_backlog")
@@ -149,9 +145,7 @@ def test_a_new_signal_opens_an_incident(
         declared("0")
 
 
-def test_a_new_command_is_accepted_and_audited(
-    monkeypatch: pytest.MonkeyPatch, command_schema: Path
-) -> None:
+def test_a_new_command_is_accepted_and_audited(monkeypatch: pytest.MonkeyPatch, command_schema: Path) -> None:
     """An operator gives it; its handler runs once, and the audit log has both."""
 
     def annotate(asked: CommandRequest) -> CommandEffect:
@@ -230,18 +224,11 @@ def test_registries_of_one_thing_have_the_same_names() -> None:
     """Two layers know commands, triggers and scenarios: each by the same names."""
     assert set(COMMANDS) == set(COMMAND_RULES)
     assert set(TRIGGERS) == set(topics.ENTRY_POINTS)
-    assert (
-        {*SCENARIOS, ScenarioName.FUNCTIONS, ScenarioName.NONE}
-        == {*ScenarioName}
-        == {*SCENARIO_SCOPES}
-    )
+    assert {*SCENARIOS, ScenarioName.FUNCTIONS, ScenarioName.NONE} == {*ScenarioName} == {*SCENARIO_SCOPES}
     assert set(CHECKS) <= set(Policy.__struct_fields__)
 
 
-KINDS = (
-    *("product", "scenario", "step", "gate", "signal", "channel", "command", "trigger"),
-    "policy key",
-)
+KINDS = (*("product", "scenario", "step", "gate", "signal", "channel", "command", "trigger"), "policy key")
 
 
 @pytest.mark.parametrize("kind", KINDS)

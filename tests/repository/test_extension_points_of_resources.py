@@ -31,11 +31,7 @@ from shared.engine.steps.registry import STEPS
 from tests.contracts.support.channels import Known
 from tests.support.fakes.groups import NoticeFakes
 from tests.support.fakes.resources import FakeEstate
-from tests.support.rollbacks.bookshop_resources import (
-    SHOP,
-    add_healthy_resources,
-    deploy_bad_release,
-)
+from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources, deploy_bad_release
 from tests.support.rollbacks.complete_scenario import read_deployments, start_outage
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
@@ -62,9 +58,7 @@ class RingBell(StepKind):
 
     def look(self, step: Step) -> StepObservation:
         """Return whether the bell was rung."""
-        return StepObservation(
-            StepVerdict.AT_GOAL if step.target in RUNG else StepVerdict.AT_ORIGIN
-        )
+        return StepObservation(StepVerdict.AT_GOAL if step.target in RUNG else StepVerdict.AT_ORIGIN)
 
     def set(self, step: Step) -> str:
         """Ring the bell."""
@@ -111,9 +105,7 @@ def test_a_new_kind_of_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its module gets each notice, with what the channel's secret holds."""
     paged: list[tuple[str, str]] = []
 
-    def send(
-        clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]
-    ) -> None:
+    def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         paged.append((clients.read_secret(channel), message_of(notice).subject))
 
     kind = cast(ChannelKind, "pager")

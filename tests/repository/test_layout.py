@@ -31,9 +31,7 @@ RESPONDERS = {
 }
 """Name to topic of everything that is triggered by one."""
 SCHEMAS = sorted(
-    path
-    for folder in ("policies", "responders", "shared")
-    for path in (ROOT / folder).rglob("*.schema.json")
+    path for folder in ("policies", "responders", "shared") for path in (ROOT / folder).rglob("*.schema.json")
 )
 
 IMPORT_ALL = """
@@ -111,9 +109,7 @@ def test_the_map_of_a_package_names_each_folder_once(package: str) -> None:
     """The docstring of a package lists its folders."""
     folder = ROOT / package
     there = {path.parent.name for path in folder.glob("*/__init__.py")}
-    listed = re.findall(
-        r"^(\w+)/ ", ast.get_docstring(tree(folder / "__init__.py")) or "", re.MULTILINE
-    )
+    listed = re.findall(r"^(\w+)/ ", ast.get_docstring(tree(folder / "__init__.py")) or "", re.MULTILINE)
     assert sorted(listed) == sorted(there)
 
 
@@ -181,9 +177,7 @@ def test_the_functions_run_without_the_tools_of_development() -> None:
         for module in imported(path)
         for provider in providers.get(module.partition(".")[0], [])
     }
-    deployed, all_of_it = (
-        read_locked_versions(name).keys() for name in ("requirements", "requirements-dev")
-    )
+    deployed, all_of_it = (read_locked_versions(name).keys() for name in ("requirements", "requirements-dev"))
     assert {"msgspec", "httpx"} <= used & deployed  # the look-up works
     assert used & (all_of_it - deployed) == set()
 

@@ -99,11 +99,7 @@ def test_checkov_is_locked() -> None:
 def test_the_two_locks_agree() -> None:
     """The tests run with what the functions run with."""
     development = locked("requirements-dev")
-    apart = {
-        one: hashes
-        for one, hashes in locked("requirements").items()
-        if development.get(one) != hashes
-    }
+    apart = {one: hashes for one, hashes in locked("requirements").items() if development.get(one) != hashes}
 
     assert apart == {}
 
@@ -126,8 +122,6 @@ def test_the_locked_versions_are_installed() -> None:
         ('no-such-thing ; sys_platform == "none"', {}, None),
     ],
 )
-def test_how_a_lock_and_its_in_file_disagree(
-    asked: str, lock: dict[str, str], fault: str | None
-) -> None:
+def test_how_a_lock_and_its_in_file_disagree(asked: str, lock: dict[str, str], fault: str | None) -> None:
     """A line that was added, taken out or changed without `make lock` is named."""
     assert faults(iter([Requirement(asked)]), lock) == ([] if fault is None else [fault])

@@ -11,10 +11,7 @@ from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
 from tests.simulation.world import World
 
 PERSONS = frozenset(
-    {
-        *(Fault.PAUSE, Fault.ORDER, Fault.ANSWER),
-        *(Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT),
-    }
+    {*(Fault.PAUSE, Fault.ORDER, Fault.ANSWER), *(Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT)}
 )
 
 
@@ -50,10 +47,7 @@ def run_planned(faults: Faults, setting: Setting) -> World:
         world.platform.lose_image(setting.rebuilt)
     bad_release(world)
     with simulated(
-        world.scheduler,
-        site=True,
-        template=setting.template,
-        reported_after=setting.reported_after,
+        world.scheduler, site=True, template=setting.template, reported_after=setting.reported_after
     ):
         world.run()
     return world

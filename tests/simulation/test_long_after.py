@@ -69,11 +69,7 @@ def is_over(world: World) -> bool:
 
 def effects(world: World) -> tuple[list[str], list[str], list[str]]:
     """All that was ever done to the application."""
-    return (
-        list(world.platform.applied_shifts),
-        list(world.builder.built),
-        list(world.estate.effects),
-    )
+    return (list(world.platform.applied_shifts), list(world.builder.built), list(world.estate.effects))
 
 
 def forget(world: World) -> None:

@@ -41,9 +41,7 @@ ONCE_BROKEN = {
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
 def test_no_law_is_broken_in_any_schedule(first: int) -> None:
     """Whatever a seed makes happen, when it happens and what goes wrong: the laws hold."""
-    broken = {
-        seed: found for seed in range(first, first + BLOCK) if (found := run(seed).laws.broken)
-    }
+    broken = {seed: found for seed in range(first, first + BLOCK) if (found := run(seed).laws.broken)}
 
     assert broken == {}
 
@@ -94,11 +92,7 @@ def brought_back(world: World) -> dict[str, bool]:
     system = world.store.peek(f"systems/{SYSTEM}") or {}
     last = world.laws.seen.rollbacks.get(system["rollback"], {})
     undo = (last.get("order") or {}).get("way") == Direction.UNDO
-    if (
-        not undo
-        or last["status"] != RollbackStatus.SUCCEEDED
-        or "a release goes on" in world.excuses
-    ):
+    if not undo or last["status"] != RollbackStatus.SUCCEEDED or "a release goes on" in world.excuses:
         return {}
     built = {name: one.source for name, one in world.platform.functions().items()}
     found = {}

@@ -78,11 +78,7 @@ class World:
         self.platform = PlatformService(self, policy.functions)
         self.builder = BuilderService(self)
         self.metrics = FakeMetrics(
-            self.platform,
-            self.clock,
-            self.hook,
-            lag=timedelta(seconds=5),
-            point=timedelta(seconds=10),
+            self.platform, self.clock, self.hook, lag=timedelta(seconds=5), point=timedelta(seconds=10)
         )
         self.prober = FakeProber(self.platform, random, self.hook)
         self.sender = SenderService(self)

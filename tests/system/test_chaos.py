@@ -15,15 +15,7 @@ from local.faults.points import CallMoment
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points
-from tests.chaos.kills import (
-    HELD_SECONDS,
-    LATE_SECONDS,
-    NOT_REACHED,
-    Kind,
-    Point,
-    gone,
-    proves_nothing,
-)
+from tests.chaos.kills import HELD_SECONDS, LATE_SECONDS, NOT_REACHED, Kind, Point, gone, proves_nothing
 from tests.chaos.processes import STARTS, started
 from tests.chaos.simulation_runs import Tally, report
 from tests.local.support.firestore import serving
@@ -39,9 +31,7 @@ def test_an_attack_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> No
     assert all(name in told for name in ATTACKS)
 
 
-def test_a_broken_world_is_told_with_the_line_that_shows_it_again(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_broken_world_is_told_with_the_line_that_shows_it_again(capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody has to look for the seed."""
     well = Tally(100, Counter({Fault.CRASH: 30}))
     broken = Tally(100, Counter({Fault.CRASH: 20}), [("seeds --only 123", "law 6: it never ended")])
@@ -89,10 +79,7 @@ HELD = Compared(
     [
         (HELD, []),
         (replace(HELD, touched={"orders/1"}), []),  # who was first is not known
-        (
-            replace(HELD, there=SPOILT),
-            ["not as the shop wants it", "named by the journal, and not changed"],
-        ),
+        (replace(HELD, there=SPOILT), ["not as the shop wants it", "named by the journal, and not changed"]),
         (replace(HELD, named=set()), ["changed, and not named by the journal"]),
         (
             replace(HELD, named={"orders/1", "orders/2"}),

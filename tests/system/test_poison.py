@@ -69,9 +69,7 @@ def takes_alerts(ports: EntryPointPorts) -> bool:
 def acted_on(ports: EntryPointPorts, before: set[str]) -> bool:
     """Whether anything but the trail of refusals and their notices was written."""
     new = set(ports.store.documents) - before
-    return any(
-        not path.startswith(("systems/unclaimed/audit/refused:", "notices/")) for path in new
-    )
+    return any(not path.startswith(("systems/unclaimed/audit/refused:", "notices/")) for path in new)
 
 
 def test_the_corpus_is_explained() -> None:
@@ -91,9 +89,7 @@ def test_a_kept_input(entry_point: str, file: Path, ports: EntryPointPorts) -> N
     content = file.read_bytes()
     before = set(ports.store.documents)
 
-    answer = post_to_entry_point(
-        entry_point, content if file.suffix == ".body" else build_push(content)
-    )
+    answer = post_to_entry_point(entry_point, content if file.suffix == ".body" else build_push(content))
 
     assert answer == 204
     hands_over = entry_point in ("on_work", "on_notice")
@@ -120,25 +116,12 @@ def test_any_bytes_as_a_request(entry_point: str, body: bytes, ports: EntryPoint
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda parts: (
-        st.lists(parts, max_size=4) | st.dictionaries(st.text(max_size=12), parts, max_size=4)
-    ),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(st.text(max_size=12), parts, max_size=4),
     max_leaves=12,
 )
 FIELDS = st.sampled_from(
     [
-        *(
-            "version",
-            "incident",
-            "command",
-            "system",
-            "reason",
-            "kind",
-            "id",
-            "due_at",
-            "at",
-            "mode",
-        ),
+        *("version", "incident", "command", "system", "reason", "kind", "id", "due_at", "at", "mode"),
         *("deployment", "stable", "batch_size", "functions", "groups", "target", "delay_seconds"),
     ]
 )
@@ -155,9 +138,7 @@ VALUES = JSON | st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(content=st.dictionaries(FIELDS, VALUES, max_size=7))
-def test_any_content_of_a_message(
-    entry_point: str, content: dict[str, Any], ports: EntryPointPorts
-) -> None:
+def test_any_content_of_a_message(entry_point: str, content: dict[str, Any], ports: EntryPointPorts) -> None:
     """Fields of ours with anything in them never crash an instance, nor come again for ever."""
     assert post_to_entry_point(entry_point, build_push(json.dumps(content).encode())) == 204
 
@@ -197,9 +178,7 @@ LARGE = {
 
 @EVERYWHERE
 @pytest.mark.parametrize("kind", LARGE)
-def test_memory_of_the_largest_messages(
-    entry_point: str, kind: str, ports: EntryPointPorts
-) -> None:
+def test_memory_of_the_largest_messages(entry_point: str, kind: str, ports: EntryPointPorts) -> None:
     """Ten megabytes take a small multiple of themselves, whatever is in them: no instance dies."""
     body = LARGE[kind]
     post_to_entry_point(entry_point, b"{}")  # everything is imported and built
@@ -225,8 +204,7 @@ SAID = st.text(max_size=30) | st.sampled_from(
     ["", "..", "\0", "\r\nX: y", "\ud800", "9" * 5000, "1e400", "2026-13-45", "//evil", "bookshop"]
 )
 WORDS = st.dictionaries(
-    st.sampled_from(["to", "back", "command", "system", "incident", "id", "mark", "until", "mode"])
-    | SAID,
+    st.sampled_from(["to", "back", "command", "system", "incident", "id", "mark", "until", "mode"]) | SAID,
     SAID | st.sampled_from(["rollback", "pause", "promote", "approve", "act"]),
     max_size=4,
 )

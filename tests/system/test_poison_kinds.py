@@ -105,10 +105,7 @@ ALERT: Content = {
         "observed_value": "1.0",
         "summary": "it fails",
         "resource": {**RESOURCE, "labels": {**RESOURCE["labels"], "service_name": "getbook"}},
-        "policy_user_labels": {
-            "rollback_system": SHOP.system,
-            "rollback_signal": "function_failure_rate",
-        },
+        "policy_user_labels": {"rollback_system": SHOP.system, "rollback_signal": "function_failure_rate"},
     },
 }
 OTHERS: dict[str, tuple[str, Content]] = {
@@ -242,9 +239,7 @@ def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
     """The message is acknowledged, and whatever it sets in motion, until there is nothing left."""
     ports.bus.messages.clear()
     assert (
-        post_to_entry_point(
-            entry_point, build_push(data, ports.ids()), topic=ENTRY_POINTS[entry_point]
-        )
+        post_to_entry_point(entry_point, build_push(data, ports.ids()), topic=ENTRY_POINTS[entry_point])
         == 204
     )
     for _ in range(1000):
@@ -253,10 +248,7 @@ def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
             break
         ports.bus.messages.remove(waiting[0])
         assert (
-            post_to_entry_point(
-                ENTRY_OF[waiting[0].topic], build_push(waiting[0].data, waiting[0].id)
-            )
-            == 204
+            post_to_entry_point(ENTRY_OF[waiting[0].topic], build_push(waiting[0].data, waiting[0].id)) == 204
         )
     else:
         pytest.fail("it goes on and on")
@@ -266,9 +258,7 @@ def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
 def test_every_kind_is_here() -> None:
     """A new verb is attacked as well."""
     assert {name.split(",")[0].split(" ")[0] for name in COMMANDS} == {*registry.COMMANDS}
-    assert {entry_point for entry_point, _ in OTHERS.values()} | {"on_command", "on_clock"} == {
-        *ENTRY_POINTS
-    }
+    assert {entry_point for entry_point, _ in OTHERS.values()} | {"on_command", "on_clock"} == {*ENTRY_POINTS}
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
@@ -282,9 +272,7 @@ def test_a_command_is_whole_before_it_is_spoilt(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [*COMMANDS, *OTHERS])
-def test_any_field_of_any_kind(
-    kind: str, ports: EntryPointPorts, pytestconfig: pytest.Config
-) -> None:
+def test_any_field_of_any_kind(kind: str, ports: EntryPointPorts, pytestconfig: pytest.Config) -> None:
     """Acted on or refused, and so is all that follows: nothing crashes or comes for ever.
 
     Each field gets others of the hostile values, all of them with `--points-of 1`.
@@ -306,9 +294,7 @@ def test_any_field_of_any_kind(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(HOSTILE)), max_size=4))
-def test_some_fields_of_any_kind(
-    kind: str, ports: EntryPointPorts, changes: list[tuple[int, Any]]
-) -> None:
+def test_some_fields_of_any_kind(kind: str, ports: EntryPointPorts, changes: list[tuple[int, Any]]) -> None:
     """The same of several at once."""
     entry_point, content = whole(kind)
 

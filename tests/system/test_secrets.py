@@ -203,10 +203,7 @@ def deployment(**said: Any) -> dict[str, Any]:
 MESSAGES: dict[str, tuple[str, Any]] = {
     "a switch with its reason": ("on_command", command(command="pause")),
     "a switch by somebody": ("on_command", command(command="pause", actor=f"eve {SAID[:180]}")),
-    "an unknown group": (
-        "on_command",
-        command(command="rollback", system=BOOKSHOP.system, groups=[SAID]),
-    ),
+    "an unknown group": ("on_command", command(command="rollback", system=BOOKSHOP.system, groups=[SAID])),
     "an unknown verb": ("on_command", command(command=SAID)),
     "an unknown field": ("on_command", command(command="pause", idToken="secret", extra=SAID)),
     "a command of another type": ("on_command", [SAID]),
@@ -312,9 +309,7 @@ class SigningIn:
 
     def __init__(self, toolkit: Toolkit) -> None:
         vault = Vault({"password": SAID, "key": POISON["named"]})
-        self._prober = HttpProber(
-            lambda _: f"127.0.0.1:{toolkit.server_port}", secrets=lambda: vault
-        )
+        self._prober = HttpProber(lambda _: f"127.0.0.1:{toolkit.server_port}", secrets=lambda: vault)
 
     def ask(self, probe: Probe) -> ProbeAnswer:
         """As the port says."""
@@ -375,9 +370,7 @@ def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> 
     assert whom not in found["log"]
 
 
-def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(
-    everything: Everything,
-) -> None:
+def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(everything: Everything) -> None:
     """Whoever may read dead letters, and replay, sees the data verbatim; our reason is ours."""
     whom, number = "joe@example.org", PERSONAL["phone"]
     everything.push(
@@ -386,9 +379,7 @@ def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(
         attributes={},
     )
 
-    [letter] = [
-        one for one in everything.world.ports.bus.messages if one.topic == topics.DEAD_LETTERS
-    ]
+    [letter] = [one for one in everything.world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
     found = everything.outputs()
 
     assert letter.data.decode().count(whom) == 2

@@ -12,11 +12,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from shared.wiring.operations import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
 from tests.support.rollbacks.approvals import publish_command
-from tests.support.rollbacks.bookshop_resources import (
-    SHOP,
-    add_healthy_resources,
-    deploy_bad_release,
-)
+from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources, deploy_bad_release
 from tests.support.rollbacks.rebuild_shop import extend_rollout_during_rollback
 from tests.support.rollbacks.rebuilds import build_world_with_rebuild
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
@@ -87,10 +83,7 @@ def test_an_undo_of_what_was_built_again() -> None:
     assert publish_command(world, "undo") == ""
     world.pass_time(2 * MINUTE)
 
-    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (
-        RollbackStatus.PARKED,
-        0,
-    )
+    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (RollbackStatus.PARKED, 0)
 
 
 def test_a_roll_out_that_goes_on() -> None:

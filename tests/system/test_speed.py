@@ -38,13 +38,7 @@ def heavy_tailed(random: Random) -> float:
     return random.lognormvariate(log(8.0), 0.5)
 
 
-@pytest.mark.parametrize(
-    ("took", "seed"),
-    [
-        (eight_seconds, 0),
-        *((heavy_tailed, seed) for seed in range(2)),
-    ],
-)
+@pytest.mark.parametrize(("took", "seed"), [(eight_seconds, 0), *((heavy_tailed, seed) for seed in range(2))])
 def test_very_many_functions_come_back_nearly_as_fast_as_the_quota_lets_them(
     took: Callable[[Random], float], seed: int
 ) -> None:
@@ -131,9 +125,7 @@ def test_all_of_cvplus_is_back_within_five_minutes() -> None:
     ports.store.hook = lambda verb, side: (
         ports.clock.sleep(COMMIT_SECONDS) if (verb, side) == ("store.commit", "after") else None
     )
-    ports.prober.down = lambda probe: (
-        probe == "site" and ports.beside.sites["cvplus"].version != "v1"
-    )
+    ports.prober.down = lambda probe: probe == "site" and ports.beside.sites["cvplus"].version != "v1"
     began_at = ports.clock.now()
 
     world.alert(signal="frontend_unavailable", started_at=began_at)
@@ -144,9 +136,7 @@ def test_all_of_cvplus_is_back_within_five_minutes() -> None:
     assert rollback.plan.scenario == "complete"
     assert unreached_steps(world.steps(rollback.id)) == []
     assert (world.live, len(stable)) == (stable, 151)
-    told = rollback_phases(
-        incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD
-    )
+    told = rollback_phases(incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD)
     took = {one.name: one.took for one in told}
     restored, *_ = incident_totals(incident, rollback, TOLD.targets)
     assert restored.kept

@@ -88,9 +88,7 @@ def _notification(token: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("entry_point", "topic"), [*ENTRY_POINTS.items(), ("on_command", topics.COMMANDS)]
-)
+@pytest.mark.parametrize(("entry_point", "topic"), [*ENTRY_POINTS.items(), ("on_command", topics.COMMANDS)])
 def test_a_token_reaches_no_output(
     entry_point: str, topic: str, ports: EntryPointPorts, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,10 +97,7 @@ def test_a_token_reaches_no_output(
     for token in tokens(ports.sign_in):
         for carrier in carriers(token):
             number += 1
-            assert (
-                post_to_entry_point(entry_point, build_push(carrier, str(number)), topic=topic)
-                == 204
-            )
+            assert post_to_entry_point(entry_point, build_push(carrier, str(number)), topic=topic) == 204
         assert post_to_entry_point(entry_point, carrier) == 204  # not even an envelope around it
 
     found = everything(ports, capsys)

@@ -59,9 +59,7 @@ def account_of(function: Mapping[str, Any]) -> str:
 
 def grants(configuration: Configuration) -> list[Resource]:
     """Whatever gives somebody a role."""
-    return [
-        one for one in configuration.resources if re.search(r"_iam_(member|binding)$", one.type)
-    ]
+    return [one for one in configuration.resources if re.search(r"_iam_(member|binding)$", one.type)]
 
 
 def members(grant: Resource) -> list[str]:
@@ -223,9 +221,7 @@ def open_to_everybody(configuration: Configuration) -> list[str]:
             found.append(f"{bucket.address}: objects may have rights of their own")
     for entry_point, function in functions(configuration).items():
         ingress = function["service_config"][0]["ingress_settings"]
-        if (
-            ingress != "ALLOW_INTERNAL_ONLY" and entry_point != CONSOLE_ENTRY_POINT
-        ):  # browsers are outside
+        if ingress != "ALLOW_INTERNAL_ONLY" and entry_point != CONSOLE_ENTRY_POINT:  # browsers are outside
             found.append(f"{entry_point}: reachable from anywhere")
     return found
 
@@ -311,16 +307,12 @@ def stop_that_is_lifted(configuration: Configuration) -> list[str]:
     """What a person did to stop everything is left alone by an apply."""
     accounts = configuration.of("google_service_account")
     own = {account_of(one).partition("@")[0] for one in functions(configuration).values()}
-    pushes = [
-        one for one in configuration.of("google_pubsub_subscription") if "push_config" in one.values
-    ]
+    pushes = [one for one in configuration.of("google_pubsub_subscription") if "push_config" in one.values]
     return [
         f"{one.address}: an apply enables it again"
         for one in accounts
         if one.values["account_id"] in own and "disabled" not in one.ignored
-    ] + [
-        f"{one.address}: an apply attaches it again" for one in pushes if "topic" not in one.ignored
-    ]
+    ] + [f"{one.address}: an apply attaches it again" for one in pushes if "topic" not in one.ignored]
 
 
 def application_that_is_managed(configuration: Configuration) -> list[str]:
@@ -340,9 +332,7 @@ def permissions(configuration: Configuration, entry_point: str) -> dict[str, set
     Raises: KeyError for a role that is neither ours nor in PREDEFINED.
     """
     roles = {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {
-            *one.values["permissions"]
-        }
+        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
         for one in configuration.of("google_project_iam_custom_role")
     }
     member = f"serviceAccount:{account_of(functions(configuration)[entry_point])}"

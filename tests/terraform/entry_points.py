@@ -17,9 +17,7 @@ from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator.evaluator import Configuration
 
 ROOT = TERRAFORM.parent
-RECEIVES = {
-    topic: entry_point for entry_point, several in topics.ENTRY_POINTS.items() for topic in several
-}
+RECEIVES = {topic: entry_point for entry_point, several in topics.ENTRY_POINTS.items() for topic in several}
 """The entry point that each topic is pushed to."""
 PROBE_SECRET = "rollback-probe-"
 """How the name of the secret of a test account begins."""
@@ -49,9 +47,7 @@ def names_of(
         return [one.project for one in policies_of(configuration) if scope.is_needed(one)]
     buckets = outputs_of(configuration)["buckets"]
     exports = [
-        one.values["name"]
-        for one in configuration.of("google_storage_bucket")
-        if one.name == "exports"
+        one.values["name"] for one in configuration.of("google_storage_bucket") if one.name == "exports"
     ]
     secrets = [one.values["secret_id"] for one in configuration.of("google_secret_manager_secret")]
     found: dict[GrantScope, list[str | None]] = {
@@ -66,9 +62,7 @@ def names_of(
         GrantScope.VALUES_BUCKET: [settings.values_bucket],
         GrantScope.CHANNEL_SECRETS: [one for one in secrets if not one.startswith(PROBE_SECRET)],
         GrantScope.PROBE_SECRETS: [one for one in secrets if one.startswith(PROBE_SECRET)],
-        GrantScope.DERIVED_TOPICS: [
-            one.project for one in policies_of(configuration) if derived_topics(one)
-        ],
+        GrantScope.DERIVED_TOPICS: [one.project for one in policies_of(configuration) if derived_topics(one)],
     }
     return [name for name in found[scope] if name]
 

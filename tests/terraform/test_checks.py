@@ -183,9 +183,7 @@ def test_an_application_s_own_function_is_found(two_projects: Configuration) -> 
     """Whatever a rollback changes must not be in the state that an apply restores."""
     two_projects.named(FUNCTION.format("on_alert")).name = "application"
 
-    assert [one.partition(":")[0] for one in findings(two_projects)] == [
-        "application_that_is_managed"
-    ]
+    assert [one.partition(":")[0] for one in findings(two_projects)] == ["application_that_is_managed"]
 
 
 def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configuration) -> None:
@@ -216,9 +214,7 @@ def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configurat
 
 def test_an_adopted_database_keeps_what_a_person_changed(two_projects: Configuration) -> None:
     """Of the application's own only its point-in-time recovery is ours."""
-    [adopted] = [
-        one for one in two_projects.of("google_firestore_database") if one.name == "applications"
-    ]
+    [adopted] = [one for one in two_projects.of("google_firestore_database") if one.name == "applications"]
 
     assert set(adopted.values) - {*adopted.ignored} == {
         "deletion_policy",

@@ -90,10 +90,7 @@ def test_dead_letters_are_kept_where_replay_looks(example: Configuration) -> Non
 
     assert kept["name"] == topics.DEAD_LETTER_SUBSCRIPTION
     assert kept["topic"].endswith(f"/topics/{topics.DEAD_LETTERS}")
-    assert (
-        kept["message_retention_duration"]
-        == f"{topics.DEAD_LETTER_RETENTION // timedelta(seconds=1)}s"
-    )
+    assert kept["message_retention_duration"] == f"{topics.DEAD_LETTER_RETENTION // timedelta(seconds=1)}s"
 
 
 def test_no_tick_waits_for_the_one_before(example: Configuration) -> None:
@@ -129,22 +126,14 @@ def test_the_source_is_what_the_functions_run_and_nothing_else(example: Configur
         text=True,
         check=True,
     ).stdout.splitlines()
-    kept = {
-        file
-        for file in listed
-        if file.startswith(("responders/", "shared/")) and (ROOT / file).exists()
-    }
+    kept = {file for file in listed if file.startswith(("responders/", "shared/")) and (ROOT / file).exists()}
     archive = example.named("archive_file.source").values
 
     packed = {one["filename"]: one["content"] for one in archive["source"]}
 
     policies = {file for file in packed if file.startswith("policies/")}
     assert set(packed) - policies == kept | {"main.py", "requirements.txt"}
-    assert policies <= {
-        "policies/cvplus.yaml",
-        "policies/example.yaml",
-        "policies/policy.schema.json",
-    }
+    assert policies <= {"policies/cvplus.yaml", "policies/example.yaml", "policies/policy.schema.json"}
     assert len(policies) == 1 + len(example.outputs["rollback"]["applications"])
     assert all((ROOT / file).read_text() == content for file, content in packed.items())
 
@@ -152,9 +141,7 @@ def test_the_source_is_what_the_functions_run_and_nothing_else(example: Configur
 def test_functions_say_what_they_were_made_of(example: Configuration) -> None:
     """As doctor works it out from a checkout and its policies."""
     files = {
-        load_policy(ROOT / "policies" / name).system: load_policy(
-            ROOT / "policies" / name
-        ).fingerprint
+        load_policy(ROOT / "policies" / name).system: load_policy(ROOT / "policies" / name).fingerprint
         for name in ("cvplus.yaml", "example.yaml")
     }
     wanted = {CODE_LABEL: code_of(ROOT)} | {

@@ -22,15 +22,10 @@ echo "asked: $2 $1"
 exit 0
 """
 NO_PROVIDERS = "Error: Failed to query available provider packages"
-NOT_RUN = [
-    ({"version": "1.8.5"}, "1.9 is needed"),
-    ({"init": 1, "said": NO_PROVIDERS}, "cannot be"),
-]
+NOT_RUN = [({"version": "1.8.5"}, "1.9 is needed"), ({"init": 1, "said": NO_PROVIDERS}, "cannot be")]
 
 
-def run(
-    folder: Path, how: dict[str, object], required: str = ""
-) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, how: dict[str, object], required: str = "") -> subprocess.CompletedProcess[str]:
     """The script, where a Terraform answers so."""
     binary = folder / "terraform"
     answers = {"version": "1.13.0", "said": "", "fmt": 0, "init": 0, "validate": 0, "test": 0}
@@ -63,9 +58,7 @@ def test_with_a_terraform_all_is_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("how", "why"), NOT_RUN)
-def test_where_it_cannot_be_run_it_says_why(
-    how: dict[str, object], why: str, tmp_path: Path
-) -> None:
+def test_where_it_cannot_be_run_it_says_why(how: dict[str, object], why: str, tmp_path: Path) -> None:
     """In one line, and nothing fails."""
     done = run(tmp_path, how)
 
@@ -76,9 +69,7 @@ def test_where_it_cannot_be_run_it_says_why(
 
 
 @pytest.mark.parametrize(("how", "why"), NOT_RUN)
-def test_where_it_is_required_it_is_never_skipped(
-    how: dict[str, object], why: str, tmp_path: Path
-) -> None:
+def test_where_it_is_required_it_is_never_skipped(how: dict[str, object], why: str, tmp_path: Path) -> None:
     """It fails with the reason, and with what Terraform said."""
     done = run(tmp_path, how, required="1")
 
@@ -99,8 +90,7 @@ def test_without_a_terraform_it_says_so(required: str, code: int, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "how",
-    [{"fmt": 3}, {"validate": 1}, {"test": 1}, {"init": 1, "said": "Error: Unsupported argument"}],
+    "how", [{"fmt": 3}, {"validate": 1}, {"test": 1}, {"init": 1, "said": "Error: Unsupported argument"}]
 )
 def test_what_is_wrong_is_not_skipped(how: dict[str, object], tmp_path: Path) -> None:
     """A mistake of ours is no missing provider."""

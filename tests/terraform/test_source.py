@@ -45,9 +45,7 @@ def made(folder: Path) -> tuple[bytes, str]:
     }
     configuration = evaluated(folder / "terraform", variables)
     archive = configuration.named("archive_file.source").values
-    return zipped(archive), configuration.named("google_storage_bucket_object.source").values[
-        "name"
-    ]
+    return zipped(archive), configuration.named("google_storage_bucket_object.source").values["name"]
 
 
 def touched(folder: Path) -> None:

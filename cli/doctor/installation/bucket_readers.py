@@ -31,9 +31,7 @@ def readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
             yield _judged(bucket, _strangers(facts, bucket, granted))
 
 
-def _strangers(
-    facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]
-) -> set[str]:
+def _strangers(facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]) -> set[str]:
     """Whoever has another role than Terraform gives, and one that does more than list."""
     held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
     return {one for role, one in held if not _is_expected(facts, bucket, role, one)}
@@ -41,9 +39,7 @@ def _strangers(
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
     """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
-    ours = {
-        name: f"serviceAccount:{one.account}" for name, one in responders(facts.functions).items()
-    }
+    ours = {name: f"serviceAccount:{one.account}" for name, one in responders(facts.functions).items()}
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
@@ -59,9 +55,5 @@ def _judged(bucket: str, strangers: set[str]) -> CheckFinding:
         return CheckFinding("readers", bucket, CheckVerdict.WELL, why)
     why = f"by its own policy these may do more than list it: {name_first(strangers)}"
     if strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
-        return CheckFinding(
-            "readers", bucket, CheckVerdict.WRONG, why, "terraform apply, or take it away"
-        )
-    return CheckFinding(
-        "readers", bucket, CheckVerdict.DOUBTFUL, why, "who gave it? else take it away"
-    )
+        return CheckFinding("readers", bucket, CheckVerdict.WRONG, why, "terraform apply, or take it away")
+    return CheckFinding("readers", bucket, CheckVerdict.DOUBTFUL, why, "who gave it? else take it away")

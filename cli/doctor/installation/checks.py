@@ -143,9 +143,7 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
             to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
             yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WRONG, why, to_do)
         else:
-            yield CheckFinding(
-                "overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WELL, "nothing is overdue"
-            )
+            yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WELL, "nothing is overdue")
 
 
 def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -171,14 +169,10 @@ def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "resume it in Cloud Scheduler")
     elif run.at is None or facts.now - run.at > CALLED_WITHIN:
         why = f"its last call was {f'at {at(run.at)} UTC' if run.at else 'never'}"
-        yield CheckFinding(
-            check, DEAD_MAN, CheckVerdict.WRONG, why, "look at Cloud Scheduler's log"
-        )
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "look at Cloud Scheduler's log")
     elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
-        yield CheckFinding(
-            check, DEAD_MAN, CheckVerdict.WRONG, why, "correct dead_man_url in Terraform"
-        )
+        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "correct dead_man_url in Terraform")
     elif run.code < 0:
         why = "it is not known how its last call ended"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "look again in a minute")

@@ -106,9 +106,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
             kind: partial(work_queue.oldest_due_at, store, kind, now, ours.policies)
             for kind in work_queue.COLLECTION_BY_KIND
         },
-        "sign_in": apis_on(
-            wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)
-        ),
+        "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)),
     }
     return InstallationFacts(
         project=wiring.project,
@@ -122,9 +120,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     )
 
 
-def responders(
-    functions: Sequence[DeployedFunction] | RollbackError,
-) -> dict[str, DeployedFunction]:
+def responders(functions: Sequence[DeployedFunction] | RollbackError) -> dict[str, DeployedFunction]:
     """Each responder as it is deployed, by entry point, as far as that is known."""
     found = () if isinstance(functions, RollbackError) else functions
     return {one.entry_point: one for one in found if one.name == function(one.entry_point)}
@@ -165,9 +161,7 @@ def _is_there(store: Store, path: str) -> bool:
 
 def _unanchored_since(store: Store) -> datetime | None:
     """Since when a head has waited at the least; None when none does."""
-    asked = Query(
-        anchor.PENDING_ANCHORS, where=(("waiting", "==", True),), limit=MAX_PARALLEL_WRITES
-    )
+    asked = Query(anchor.PENDING_ANCHORS, where=(("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
     return min((one.version for one in store.query(asked) if one.version), default=None)
 
 
@@ -186,9 +180,5 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
 def _entrusted(wiring: Wiring) -> list[str]:
     """The buckets of values and of exports that are known here."""
     rules = [policy.backups for policy in wiring.policies.values()]
-    named = (
-        wiring.settings.values_bucket,
-        *(one.bucket for one in rules),
-        *(one.second for one in rules),
-    )
+    named = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
     return sorted({*filter(None, named)})

@@ -32,9 +32,7 @@ def all_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = "it is not there: whatever is said on it is lost"
         yield CheckFinding("topics", topic, CheckVerdict.WRONG, why, "terraform apply")
     if not missing:
-        yield CheckFinding(
-            "topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL_TOPICS)} are there"
-        )
+        yield CheckFinding("topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL_TOPICS)} are there")
 
 
 def schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -162,12 +160,7 @@ def publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
         if isinstance(granted, RollbackError):
             yield unseen("publishers", topic, granted)
             continue
-        may = {
-            member
-            for role, members in granted.items()
-            if role not in ONLY_READ
-            for member in members
-        }
+        may = {member for role, members in granted.items() if role not in ONLY_READ for member in members}
         yield _judged(topic, may, is_local=facts.is_local)
 
 
@@ -194,10 +187,7 @@ def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
         verdict, to_do = CheckVerdict.WRONG, "take the grant away"
         why = f"everybody may publish ({name_first(public)})"
     elif topic == topics.OVERRIDE and may:
-        verdict, to_do = (
-            CheckVerdict.DOUBTFUL,
-            "is this the day when sign-in is down? else take it away",
-        )
+        verdict, to_do = (CheckVerdict.DOUBTFUL, "is this the day when sign-in is down? else take it away")
         why = f"may command without proof: {name_first(may)}"
     elif topic == topics.ALERTS and not is_heard and not is_local:
         verdict, to_do = CheckVerdict.WRONG, "terraform apply"

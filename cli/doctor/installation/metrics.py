@@ -70,9 +70,7 @@ def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) ->
     groups: dict[str, Calls] = {
         "metrics": {one.metric: partial(monitoring.metric, one.metric) for one in named_there},
         "resources": {
-            one.resource: partial(monitoring.resource, one.resource)
-            for one in named_there
-            if one.resource
+            one.resource: partial(monitoring.resource, one.resource) for one in named_there if one.resource
         },
         "answers": {one: partial(monitoring.series, one) for one in asked | counted},
     }
@@ -108,9 +106,7 @@ def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Che
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     if not silent and not grave:
         others = f"; none of {name_first(wanted)}" if wanted else ""
-        yield CheckFinding(
-            check, name, CheckVerdict.WELL, f"{len(speaking)} signals have theirs{others}"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"{len(speaking)} signals have theirs{others}")
 
 
 def names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
@@ -125,13 +121,9 @@ def names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFindin
         to_do = "what asks for them says nothing: see docs/unverified.md"
         yield CheckFinding(check, what, CheckVerdict.WRONG, why, to_do)
     elif not wanted:
-        yield CheckFinding(
-            check, what, CheckVerdict.UNKNOWN, "nothing is asked for by a filter there"
-        )
+        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, "nothing is asked for by a filter there")
     else:
-        yield CheckFinding(
-            check, what, CheckVerdict.WELL, f"{len(found.metrics)} metrics, and their labels"
-        )
+        yield CheckFinding(check, what, CheckVerdict.WELL, f"{len(found.metrics)} metrics, and their labels")
 
 
 def _faults(one: Filter, found: Measured) -> Iterator[str]:
@@ -166,9 +158,7 @@ def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFind
     all_series = {one for query in asked for one in series(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting(one))}
     if not asked:
-        yield CheckFinding(
-            check, what, CheckVerdict.UNKNOWN, "nothing is asked for in PromQL there"
-        )
+        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, "nothing is asked for in PromQL there")
     elif bare:
         why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
         to_do = "nothing happened, or the name is another: see docs/unverified.md"

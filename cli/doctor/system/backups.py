@@ -25,17 +25,13 @@ def exports(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in seen(facts.exports, name) if one.is_over), None)
     if newest is None:
-        yield CheckFinding(
-            check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in an hour"
-        )
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in an hour")
     elif newest.status is ExportStatus.FAILED:
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
         yield CheckFinding(check, name, CheckVerdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
         why = f"the newest is of {lasting(age)} ago"
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
         why = f"{newest.documents:,} documents of {at(newest.snapshot_at)} UTC"
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{why} in {len(newest.places)} places")
@@ -48,18 +44,14 @@ def proven(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in seen(facts.proofs, name) if one.is_over), None)
     if newest is None:
-        yield CheckFinding(
-            check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in some hours"
-        )
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in some hours")
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
     elif (age := facts.now - newest.began_at) > 2 * DAY:
         why = f"the newest is of {lasting(age)} ago"
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
         took = f" in {lasting(newest.took)}" if newest.took else ""
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{newest.backup} was restored{took}")
@@ -76,9 +68,7 @@ def native(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it? its log tells")
     elif found.faults:
         why = "; ".join(found.faults)
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "application_databases in Terraform"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "application_databases in Terraform")
     else:
         yield CheckFinding(check, name, CheckVerdict.WELL, f"complete at {at(found.looked_at)} UTC")
 
@@ -91,22 +81,16 @@ def data(facts: SystemFacts) -> Iterator[CheckFinding]:
     found = seen(facts.integrity, name)
     if found is not None and found.failure:
         why = f"it cannot be looked through: {found.failure}"
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "its log tells; see docs/unverified.md"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "its log tells; see docs/unverified.md")
     elif found is None or found.last is None:
         why = "the clock has not looked through it yet"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "look again when a run is over")
     elif not is_conclusive(found.last):
         why = "files or documents that others name could not be looked at"
-        yield CheckFinding(
-            check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells"
-        )
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
         why = f"the newest look through it is of {lasting(age)} ago"
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
         why = f"looked through at {at(found.last.at)} UTC; {len(found.open)} open findings"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
@@ -140,13 +124,9 @@ def assets(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "does it tick? its log tells")
     elif found.faults:
         why = "; ".join(found.lines)
-        yield CheckFinding(
-            check, name, CheckVerdict.WRONG, why, "put it right, or declare what is so"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "put it right, or declare what is so")
     elif found.unseen:
         why = "; ".join(found.lines)
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it look? its log tells")
     else:
-        yield CheckFinding(
-            check, name, CheckVerdict.WELL, f"as declared at {at(found.looked_at)} UTC"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"as declared at {at(found.looked_at)} UTC")

@@ -66,9 +66,7 @@ def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
     missing, unknown = {*declared} - live, live - {*declared}
     if missing:
         why = f"in the policy and not live, or without a service: {name_first(missing)}"
-        yield CheckFinding(
-            "functions", name, CheckVerdict.WRONG, why, "correct the policy's groups"
-        )
+        yield CheckFinding("functions", name, CheckVerdict.WRONG, why, "correct the policy's groups")
     if unknown:
         why = f"live and in no group, so never rolled back: {name_first(unknown)}"
         yield CheckFinding("functions", name, CheckVerdict.DOUBTFUL, why, "add them to a group")
@@ -202,9 +200,7 @@ def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
         why = f"in the policy, and there is no such site: {name_first(missing)}"
-        yield CheckFinding(
-            "hosting", facts.policy.project, CheckVerdict.WRONG, why, "correct the policy"
-        )
+        yield CheckFinding("hosting", facts.policy.project, CheckVerdict.WRONG, why, "correct the policy")
 
 
 def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -215,8 +211,7 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
     doubtful = {
         path
         for path, value in identity.items()
-        if isinstance(value, str)
-        and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
+        if isinstance(value, str) and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
     }
     if doubtful:
         why = f"recorded, and called as if it held a secret: {name_first(doubtful)}"
@@ -224,9 +219,7 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = f"if it does, name it in {place}: see docs/unverified.md"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
-        yield CheckFinding(
-            check, name, CheckVerdict.WELL, "no setting that is recorded is called a secret"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WELL, "no setting that is recorded is called a secret")
 
 
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {

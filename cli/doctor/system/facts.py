@@ -137,18 +137,14 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "page": partial(_page, wiring, policy),
         "expiries": partial(estate.indexes.expiries, policy.integrity.database),
         "triggers": estate.triggers.list_triggers,
-        "measured": partial(
-            measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)
-        ),
+        "measured": partial(measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)),
     }
     groups: dict[str, Calls] = {
         "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
         "push": apis_on(wiring, apis.PUSH, reached),
         "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
     }
-    return SystemFacts(
-        policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups)
-    )
+    return SystemFacts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
 
 
 def _looks(store: Store, policy: Policy) -> ProbeRecord:

@@ -42,9 +42,7 @@ def status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     page = seen(facts.page, name)
     if page is None:
         why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
-        yield CheckFinding(
-            check, name, CheckVerdict.UNKNOWN, why, "set it, if there is such a bucket"
-        )
+        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "set it, if there is such a bucket")
     elif page.status != FOUND:
         why = f"its public address answers {page.status}: nobody reads it"
         to_do = "look at the log of on_notice, and who may read the bucket"
@@ -56,6 +54,4 @@ def status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     else:
-        yield CheckFinding(
-            check, name, CheckVerdict.WELL, "everybody reads it, and no cache keeps it"
-        )
+        yield CheckFinding(check, name, CheckVerdict.WELL, "everybody reads it, and no cache keeps it")

@@ -49,9 +49,7 @@ def _proof(deployment: Deployment, found: Restorability) -> CheckFinding:
         return CheckFinding("proof", name, CheckVerdict.WRONG, why, to_do)
     if found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN)}"
-        return CheckFinding(
-            "proof", name, CheckVerdict.UNKNOWN, why, "the log of on_deployment tells"
-        )
+        return CheckFinding("proof", name, CheckVerdict.UNKNOWN, why, "the log of on_deployment tells")
     why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
     return CheckFinding("proof", name, CheckVerdict.WELL, why)
 

@@ -75,9 +75,7 @@ def probes(facts: SystemFacts) -> Iterator[CheckFinding]:
             to_do = "name where it leads: see docs/unverified.md"
             yield CheckFinding("probes", name, CheckVerdict.DOUBTFUL, why, to_do)
         else:
-            yield CheckFinding(
-                "probes", name, CheckVerdict.WELL, f"{answer.status}, {answer.seconds:.1f} s"
-            )
+            yield CheckFinding("probes", name, CheckVerdict.WELL, f"{answer.status}, {answer.seconds:.1f} s")
 
 
 def _leads_elsewhere(answer: ProbeAnswer) -> bool:

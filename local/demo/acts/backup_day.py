@@ -56,9 +56,7 @@ class BackupDayAct:
     def play(self) -> bool:
         """Whether the day ends as it should. Raises: Broken."""
         self._screen.act("A database in the morning")
-        documents.write_documents(
-            self._stage, documents.build_valid_documents(self._policy, DOCUMENTS)
-        )
+        documents.write_documents(self._stage, documents.build_valid_documents(self._policy, DOCUMENTS))
         counted = f"{DOCUMENTS} documents in each of {', '.join(self._policy.collections)}"
         self._screen.say(counted, self._stage.now())
         self._next_slot()  # all that is to come has a whole slot before it, whatever hour it is
@@ -94,10 +92,7 @@ class BackupDayAct:
         )
         found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
         held = [
-            (
-                "each slot has one whole backup",
-                all(one.status is ExportStatus.KEPT for one in backups),
-            ),
+            ("each slot has one whole backup", all(one.status is ExportStatus.KEPT for one in backups)),
             ("each lies alike on two continents", all(len(one.places) == 2 for one in backups)),
             ("the export that failed was begun anew", attempts == [1, 2, 1]),
             (
@@ -142,9 +137,7 @@ class BackupDayAct:
         return found if all(one.is_over for one in found) else None
 
     def _show_proof(self, proof: RestoreTest) -> None:
-        self._screen.say(
-            f"{proof.backup}: {proof.status}, restored in {proof.took}", proof.ended_at
-        )
+        self._screen.say(f"{proof.backup}: {proof.status}, restored in {proof.took}", proof.ended_at)
         counted = sum(proof.counts.values())
         said = f"{counted} documents counted, {proof.compared} compared field by field"
         self._screen.say(said)
@@ -166,20 +159,13 @@ class BackupDayAct:
 
     def _failing(self) -> dict[str, Any]:
         database = f"projects/{self._policy.project}/databases/{self._policy.backups.database}"
-        failing = {
-            "service": f"{database}/exportDocuments",
-            "failure": EXPORT_FAILURE_TEXT,
-            "times": 1,
-        }
+        failing = {"service": f"{database}/exportDocuments", "failure": EXPORT_FAILURE_TEXT, "times": 1}
         return {"operations": [failing]}
 
     def _spoil(self) -> tuple[str, datetime]:
         """The path of a document that names nobody from now on, and when that began."""
         name, collection, field = documents.find_referencing_collection(self._policy)
-        path, known = (
-            f"{name}/{DOCUMENTS // 2}",
-            documents.build_valid_fields(collection, DOCUMENTS // 2),
-        )
+        path, known = (f"{name}/{DOCUMENTS // 2}", documents.build_valid_fields(collection, DOCUMENTS // 2))
         documents.write_documents(self._stage, [(path, {**known, field: "nobody"})])
         spoilt_at = self._stage.now()
         self._screen.say(f"{path} names nobody that is there", spoilt_at, "red")

@@ -34,9 +34,7 @@ class BadReleaseAct(DemoAct):
         stable = self._announce(STABLE, stable=True)
         operators.publish_command(stage, self._said("drill", reason="before it may act"))
         stage.wait_for("the drill", self._evidence.drills)
-        operators.publish_command(
-            stage, self._said("promote", mode="act", reason="its drill agrees")
-        )
+        operators.publish_command(stage, self._said("promote", mode="act", reason="its drill agrees"))
         stage.wait_for("the promotion", self._may_act)
         if self._scene.lost.images:
             everything = set(stable.functions)
@@ -100,19 +98,13 @@ class BadReleaseAct(DemoAct):
     def first_page(self, incident: str) -> datetime:
         """When the first status page that names the incident was written."""
         with self._screen.waiting("waiting for the status page, which is written each half minute"):
-            return self._stage.wait_for(
-                "the status page", lambda: self._evidence.published_at(incident)
-            )
+            return self._stage.wait_for("the status page", lambda: self._evidence.published_at(incident))
 
     def notification(self) -> Alert:
         """The first alert that Cloud Monitoring sent, once an incident attends to it."""
 
         def look() -> Alert | None:
-            sent = (
-                one
-                for one in self._evidence.alerts()
-                if not irrelevant_messages.is_probe_alert(one)
-            )
+            sent = (one for one in self._evidence.alerts() if not irrelevant_messages.is_probe_alert(one))
             return next((one for one in sent if one.incident), None)
 
         with self._screen.waiting("waiting for Cloud Monitoring, whose metrics come late"):
@@ -136,26 +128,18 @@ class BadReleaseAct(DemoAct):
         return {
             name
             for name, live in self._evidence.inventory().items()
-            if not live.service.reconciling
-            and any(entry.tag == TAG for entry in live.service.serving)
+            if not live.service.reconciling and any(entry.tag == TAG for entry in live.service.serving)
         }
 
     def _announce(self, release: str, *, stable: bool) -> Deployment:
         """Tell of a deployment, as CI does; it, as recorded."""
-        said = {
-            "version": 1,
-            "system": self._stage.policy.system,
-            "deployment": release,
-            "stable": stable,
-        }
+        said = {"version": 1, "system": self._stage.policy.system, "deployment": release, "stable": stable}
         self._stage.publish(topics.DEPLOYMENTS, {**said, "git_hash": f"demo-{release}"})
         recorded = self._stage.wait_for(
             f"the record of {release}", lambda: self._evidence.deployment(release)
         )
         functions = f"{len(recorded.functions)} functions"
-        self._screen.say(
-            f"{recorded.id} is recorded as {recorded.status}, {functions}", recorded.at
-        )
+        self._screen.say(f"{recorded.id} is recorded as {recorded.status}, {functions}", recorded.at)
         return recorded
 
     def _said(self, verb: str, **content: str) -> dict[str, object]:

@@ -26,9 +26,7 @@ class MonitoringAct:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._stage = scene.stage
-        self._settling = timedelta(
-            seconds=SKIP_MARGIN * CLOCK_READ_INTERVAL_SECONDS * self._stage.scale()
-        )
+        self._settling = timedelta(seconds=SKIP_MARGIN * CLOCK_READ_INTERVAL_SECONDS * self._stage.scale())
 
     def follow(self, name: str) -> None:
         """Return when the rollback has ended. Raises: Broken."""

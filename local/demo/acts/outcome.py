@@ -50,12 +50,7 @@ class OutcomeAct(DemoAct):
         said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
             *rollback_phases(
-                ended,
-                rollback,
-                evidence.trail(rollback.id),
-                struck_at,
-                all_notified_at(said),
-                policy,
+                ended, rollback, evidence.trail(rollback.id), struck_at, all_notified_at(said), policy
             ),
             *incident_totals(ended, rollback, policy.targets),
             *self._shown(ended, published_at),

@@ -42,8 +42,7 @@ class RepairAct:
         self._wanted: dict[str, Mapping[str, Any]] = {}
         name, collection, field = shelves.find_referencing_collection(stage.policy)
         self._fields = {
-            f"{name}/{number}": shelves.build_valid_fields(collection, number)
-            for number in range(DOCUMENTS)
+            f"{name}/{number}": shelves.build_valid_fields(collection, number) for number in range(DOCUMENTS)
         }
         self._field = field
         self._spoilt = [path for n, path in enumerate(self._fields) if n % CORRUPTED_EVERY_NTH == 0]
@@ -76,9 +75,7 @@ class RepairAct:
     def _asked(self) -> Rollback:
         self._say("rollback", operators.OPERATOR_EMAILS[0], scenario="database", select="invalid")
         with self._screen.waiting("the data are looked through until their writer has stopped"):
-            parked = self._rollback(
-                "the question", (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES)
-            )
+            parked = self._rollback("the question", (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES))
         question = parked.question
         self._screen.say(question.reason if question else parked.outcome, self._stage.now())
         for line in (question.plan.reported if question else ())[:MAX_SHOWN_LINES]:

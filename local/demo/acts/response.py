@@ -15,12 +15,7 @@ from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
-from shared.domain.rollback.rollback import (
-    SLOT_HOLDING_STATUSES,
-    ApprovalRequest,
-    Rollback,
-    RollbackStatus,
-)
+from shared.domain.rollback.rollback import SLOT_HOLDING_STATUSES, ApprovalRequest, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
@@ -48,9 +43,7 @@ class ResponseAct(DemoAct):
     def _of_functions(self) -> bool:
         return self._scene.scenario is ScenarioName.FUNCTIONS
 
-    def show_detection(
-        self, incident: Incident, alert: Alert, published_at: datetime | None
-    ) -> None:
+    def show_detection(self, incident: Incident, alert: Alert, published_at: datetime | None) -> None:
         """The incident, who saw it first, and what is public of it."""
         self._screen.act(Heading.DETECTED)
         if irrelevant_messages.is_probe_alert(alert):
@@ -111,9 +104,7 @@ class ResponseAct(DemoAct):
     def _questions(self, incident: str) -> list[ApprovalRequest]:
         """What people are asked about the incident now."""
         found = [one for one in self._evidence.acting_rollbacks() if one.incident == incident]
-        return [
-            one.question for one in found if one.status is RollbackStatus.PARKED and one.question
-        ]
+        return [one.question for one in found if one.status is RollbackStatus.PARKED and one.question]
 
     def show_rollback(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""
@@ -173,11 +164,7 @@ class ResponseAct(DemoAct):
 
     def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:
         """How long it will take yet, while functions go back."""
-        if (
-            rollback is None
-            or rollback.status is not RollbackStatus.RUNNING
-            or not self._of_functions
-        ):
+        if rollback is None or rollback.status is not RollbackStatus.RUNNING or not self._of_functions:
             return ""
         now = self._stage.now()
         began, left = rollback.started_at or now, self._evidence.pace()

@@ -37,9 +37,7 @@ def build_valid_fields(collection: Collection, number: int) -> dict[str, Any]:
 def find_referencing_collection(policy: Policy) -> tuple[str, Collection, str]:
     """A collection whose documents name others, with the field in which they do."""
     return next(
-        (name, one, next(iter(one.references)))
-        for name, one in policy.collections.items()
-        if one.references
+        (name, one, next(iter(one.references))) for name, one in policy.collections.items() if one.references
     )
 
 

@@ -35,9 +35,7 @@ def publish_irrelevant_messages(stage: DemoStage, alert: Alert | None) -> Irrele
 
     None: our own probes have told of all there was; nothing of theirs can come twice.
     """
-    original = (
-        json.loads(alert.notification) if alert is not None else _build_minimal_notification(stage)
-    )
+    original = json.loads(alert.notification) if alert is not None else _build_minimal_notification(stage)
     if alert is not None:
         stage.publish(topics.ALERTS, original)
     stage.publish(topics.ALERTS, _build_test_notification(stage))

@@ -17,15 +17,11 @@ OPERATOR_EMAILS = ("operator@example.com", "second@example.com")
 PASSWORD = "of the play"  # noqa: S105 - it protects nothing
 APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - of an authenticator app that is played, too
 API_KEY = "of-the-play"
-SIGN_IN_HINT = (
-    f"as {OPERATOR_EMAILS[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
-)
+SIGN_IN_HINT = f"as {OPERATOR_EMAILS[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
 """What whoever wants to look must know; the first command makes the person."""
 
 
-def publish_command(
-    stage: DemoStage, content: Mapping[str, Any], email: str = OPERATOR_EMAILS[0]
-) -> None:
+def publish_command(stage: DemoStage, content: Mapping[str, Any], email: str = OPERATOR_EMAILS[0]) -> None:
     """Publish a command with a person's token in it. Raises: Broken."""
     stage.publish(topics.COMMANDS, {**content, TOKEN_KEY: _create_token(stage, email)})
 

@@ -37,9 +37,7 @@ class DemoFailed(Exception):
 class DemoStage:
     """Everything that runs, and this side's own connection to it: the production wiring."""
 
-    def __init__(
-        self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, str]
-    ) -> None:
+    def __init__(self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, str]) -> None:
         self.policy = policy
         self.home = policy.project
         """The operations project."""
@@ -61,9 +59,7 @@ class DemoStage:
         self.wiring = Wiring(settings, {policy.system: policy}, deployed=False)
 
     @classmethod
-    def start(
-        cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str
-    ) -> DemoStage:
+    def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str) -> DemoStage:
         """Cloud and responders listening, their standard error in `log`.
 
         Raises: Broken, NotListening.

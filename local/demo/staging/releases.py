@@ -38,12 +38,7 @@ def disable_email_sign_in(stage: DemoStage) -> None:
 
 
 def _call(
-    stage: DemoStage,
-    host: str,
-    method: str,
-    path: str,
-    body: Any,
-    headers: dict[str, str] | None = None,
+    stage: DemoStage, host: str, method: str, path: str, body: Any, headers: dict[str, str] | None = None
 ) -> Any:
     """What is answered. Raises: Broken, when it is not done."""
     answer = httpx.request(

@@ -44,19 +44,14 @@ class ImageRegistry:
                 self._list,
             ),
             RestMethod(
-                "projects.locations.repositories.packages.versions.delete",
-                "DELETE",
-                version,
-                self._delete,
+                "projects.locations.repositories.packages.versions.delete", "DELETE", version, self._delete
             ),
         )
 
     def _list(self, request: RestRequest) -> Resource:
         parent = _repository_name(request)
         images = {
-            image: revision
-            for _, _, revision, image in self._images(request)
-            if not revision.image_deleted
+            image: revision for _, _, revision, image in self._images(request) if not revision.image_deleted
         }
         shown: list[Resource] = [
             {
@@ -91,9 +86,7 @@ class ImageRegistry:
             if (one.project, one.region) == (request.ids["project"], request.ids["region"]):
                 for service in one.services():
                     for revision in service.revisions:
-                        image = names.image(
-                            one.project, one.region, service.function, revision.release
-                        )
+                        image = names.image(one.project, one.region, service.function, revision.release)
                         yield one, service, revision, image
 
 
@@ -103,8 +96,7 @@ def _delete_image(application: Application, service: ApplicationService, name: s
         lambda seen, _: replace(
             seen,
             revisions=tuple(
-                replace(one, image_deleted=one.image_deleted or one.name == name)
-                for one in seen.revisions
+                replace(one, image_deleted=one.image_deleted or one.name == name) for one in seen.revisions
             ),
         ),
     )

@@ -50,26 +50,15 @@ class DocumentCommitChange(Struct, frozen=True):
         """What has happened to it."""
         if self.before is None:
             return f"{EVENT_TYPE_PREFIX}created"
-        return (
-            f"{EVENT_TYPE_PREFIX}updated"
-            if self.after is not None
-            else f"{EVENT_TYPE_PREFIX}deleted"
-        )
+        return f"{EVENT_TYPE_PREFIX}updated" if self.after is not None else f"{EVENT_TYPE_PREFIX}deleted"
 
     def attributes(self) -> dict[str, str]:
         """What triggers filter by, but for the type."""
         _, project, _, database, _, path = self.name.split("/", 5)
-        return {
-            "project": project,
-            "database": database,
-            "namespace": "(default)",
-            "document": path,
-        }
+        return {"project": project, "database": database, "namespace": "(default)", "document": path}
 
 
-def build_event_message(
-    change: DocumentCommitChange, trigger: str, event_type: str
-) -> PubsubMessage:
+def build_event_message(change: DocumentCommitChange, trigger: str, event_type: str) -> PubsubMessage:
     """The event for one trigger; sent again, it has the same id."""
     location = trigger.split("/")[3]
     attributes = {**change.attributes(), "location": location}
@@ -84,18 +73,11 @@ def build_event_message(
         "dataschema": _SCHEMA,
         "datacontenttype": _PROTOBUF,
         # Nobody who writes here says who it is.
-        **(
-            {"authtype": "unknown", "authid": ""}
-            if event_type.endswith(AUTH_CONTEXT_SUFFIX)
-            else {}
-        ),
+        **({"authtype": "unknown", "authid": ""} if event_type.endswith(AUTH_CONTEXT_SUFFIX) else {}),
     }
     return PubsubMessage(
         data=_encode_event(change),
-        attributes={
-            "content-type": _PROTOBUF,
-            **{f"ce-{name}": value for name, value in event.items()},
-        },
+        attributes={"content-type": _PROTOBUF, **{f"ce-{name}": value for name, value in event.items()}},
     )
 
 
@@ -113,9 +95,7 @@ def _mask(change: DocumentCommitChange) -> Message | None:
     """The paths of the fields that an update has changed; None of what is no update."""
     if change.before is None or change.after is None:
         return None
-    return DocumentMask(
-        field_paths=sorted(_changed_paths(change.before.fields, change.after.fields))
-    )
+    return DocumentMask(field_paths=sorted(_changed_paths(change.before.fields, change.after.fields)))
 
 
 def _changed_paths(
@@ -127,9 +107,7 @@ def _changed_paths(
             if _encode_value(old) == _encode_value(new):
                 continue
             if old.HasField("map_value") and new.HasField("map_value"):
-                yield from _changed_paths(
-                    old.map_value.fields, new.map_value.fields, (*above, name)
-                )
+                yield from _changed_paths(old.map_value.fields, new.map_value.fields, (*above, name))
                 continue
         yield format_field_path((*above, name))
 

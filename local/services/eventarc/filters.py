@@ -35,11 +35,7 @@ def function_event_filters(service: ApplicationService) -> list[dict[str, str]]:
     return [
         {"attribute": "type", "value": service.hears.type},
         {"attribute": "database", "value": service.hears.database},
-        {
-            "attribute": "document",
-            "value": service.hears.document,
-            "operator": PATH_PATTERN_OPERATOR,
-        },
+        {"attribute": "document", "value": service.hears.document, "operator": PATH_PATTERN_OPERATOR},
     ]
 
 

@@ -79,9 +79,7 @@ class DocumentEventPublisher:
         hearings = self._hearings.get(database.split("/")[1], ())
         if not hearings:
             return []
-        found = (
-            DocumentCommitChange(name, before(name), after, time) for name, after in changes.items()
-        )
+        found = (DocumentCommitChange(name, before(name), after, time) for name, after in changes.items())
         return [row for change in found for row in _rows(change, hearings)]
 
     def publish_events(self, news: Sequence[Row]) -> None:

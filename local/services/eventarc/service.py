@@ -84,9 +84,7 @@ class Eventarc:
     def _of_functions(self, wanted: str) -> Iterator[Resource]:
         for application in self._applications:
             for service in application.run_services():
-                if has_event_source(service) and trigger_of(application, service).startswith(
-                    wanted
-                ):
+                if has_event_source(service) and trigger_of(application, service).startswith(wanted):
                     yield _build_function_trigger(application, service)
 
     def _create(self, request: RestRequest) -> Resource:
@@ -138,9 +136,7 @@ def _build_function_trigger(application: Application, service: ApplicationServic
         "name": name,
         "createTime": written_time(service.created_at),
         "eventFilters": function_event_filters(service),
-        "destination": {
-            "cloudFunction": f"{location_of(application)}/functions/{service.function}"
-        },
+        "destination": {"cloudFunction": f"{location_of(application)}/functions/{service.function}"},
         "transport": {"pubsub": _build_function_transport(application, service, name)},
     }
 

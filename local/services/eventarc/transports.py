@@ -13,12 +13,7 @@ from local.application import names
 from local.core.grpc_services import StatusError
 from local.core.rest import Resource
 from local.services.eventarc.names import subscription_of, topic_of
-from local.services.pubsub.messages import (
-    DeleteSubscriptionRequest,
-    DeleteTopicRequest,
-    Subscription,
-    Topic,
-)
+from local.services.pubsub.messages import DeleteSubscriptionRequest, DeleteTopicRequest, Subscription, Topic
 from local.services.pubsub.resources.subscriptions import EVENTS_MODE
 from local.services.pubsub.service import PubSub
 
@@ -42,9 +37,7 @@ class TriggerTransports:
     def make(self, trigger: Resource) -> Resource:
         """The trigger with its transport, which is there from now on, whoever made it."""
         topic, subscription = topic_of(trigger["name"]), subscription_of(trigger["name"])
-        _call_ignoring_status(
-            grpc.StatusCode.ALREADY_EXISTS, self._publisher.CreateTopic, Topic(name=topic)
-        )
+        _call_ignoring_status(grpc.StatusCode.ALREADY_EXISTS, self._publisher.CreateTopic, Topic(name=topic))
         _call_ignoring_status(
             grpc.StatusCode.ALREADY_EXISTS,
             self._subscriber.CreateSubscription,
@@ -56,9 +49,7 @@ class TriggerTransports:
         """Let both be gone, and what they hold."""
         subscription = DeleteSubscriptionRequest(subscription=subscription_of(trigger))
         topic = DeleteTopicRequest(topic=topic_of(trigger))
-        _call_ignoring_status(
-            grpc.StatusCode.NOT_FOUND, self._subscriber.DeleteSubscription, subscription
-        )
+        _call_ignoring_status(grpc.StatusCode.NOT_FOUND, self._subscriber.DeleteSubscription, subscription)
         _call_ignoring_status(grpc.StatusCode.NOT_FOUND, self._publisher.DeleteTopic, topic)
 
 
@@ -107,9 +98,7 @@ def _account(trigger: Resource) -> str:
     return str(trigger.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com")
 
 
-def _call_ignoring_status(
-    code: grpc.StatusCode, call: Callable[[Any, Any], object], request: Any
-) -> None:
+def _call_ignoring_status(code: grpc.StatusCode, call: Callable[[Any, Any], object], request: Any) -> None:
     """It is so, whoever has seen to it before."""
     try:
         call(request, _INSIDE)

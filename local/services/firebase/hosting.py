@@ -57,38 +57,21 @@ class HostingService:
         """What is served."""
         site, channel = "/v1beta1/sites/{site}", "/v1beta1/sites/{site}/channels/{channel}"
         return (
-            RestMethod(
-                "projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites
-            ),
-            RestMethod(
-                "projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site
-            ),
+            RestMethod("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
+            RestMethod("projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site),
             RestMethod("sites.versions.list", "GET", f"{site}/versions", self._versions),
-            RestMethod(
-                "sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version
-            ),
+            RestMethod("sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version),
             RestMethod("sites.versions.create", "POST", f"{site}/versions", self._create_version),
-            RestMethod(
-                "sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize
-            ),
-            RestMethod(
-                "sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete
-            ),
+            RestMethod("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize),
+            RestMethod("sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete),
             RestMethod("sites.releases.list", "GET", f"{site}/releases", self._releases),
             RestMethod("sites.releases.create", "POST", f"{site}/releases", self._create_release),
             RestMethod("sites.channels.list", "GET", f"{site}/channels", self._channels),
             RestMethod("sites.channels.get", "GET", channel, self._get_channel),
             RestMethod("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
             RestMethod("sites.channels.patch", "PATCH", channel, self._retain),
-            RestMethod(
-                "sites.channels.releases.list", "GET", f"{channel}/releases", self._releases
-            ),
-            RestMethod(
-                "sites.channels.releases.create",
-                "POST",
-                f"{channel}/releases",
-                self._create_release,
-            ),
+            RestMethod("sites.channels.releases.list", "GET", f"{channel}/releases", self._releases),
+            RestMethod("sites.channels.releases.create", "POST", f"{channel}/releases", self._create_release),
         )
 
     def _sites(self, request: RestRequest) -> Resource:
@@ -263,9 +246,7 @@ def _channel(name: str, url: str, at: datetime) -> Resource:
     }
 
 
-def _release(
-    channel: str, version: Resource, kind: str, at: datetime, message: str = ""
-) -> Resource:
+def _release(channel: str, version: Resource, kind: str, at: datetime, message: str = "") -> Resource:
     return {
         "name": f"{channel}/releases/{int(at.timestamp() * 1_000_000)}",
         "version": version,

@@ -73,9 +73,7 @@ class IdentityPlatformService:
         """A project's own web API key; one that is nobody's, where nothing of it is configured."""
         name = f"projects/{project}/config"
         with self._shelf.lock:
-            config = (
-                self._shelf.find(name) if name in self._shelf else _build_initial_config(project)
-            )
+            config = self._shelf.find(name) if name in self._shelf else _build_initial_config(project)
         return str(config["client"]["apiKey"])
 
     def provision(self, project: str) -> None:
@@ -108,11 +106,7 @@ class IdentityPlatformService:
         """A page of them, in order of their ids; the token is the last one."""
         after, most = request.query.get("nextPageToken", ""), int(request.query["maxResults"])
         with self._shelf.lock:
-            found = [
-                one
-                for one in self._shelf.below(_accounts_project(request))
-                if one["localId"] > after
-            ]
+            found = [one for one in self._shelf.below(_accounts_project(request)) if one["localId"] > after]
         page = [{key: one[key] for key in one if key != "name"} for one in found[:most]]
         more = {"nextPageToken": page[-1]["localId"]} if len(found) > most else {}
         return {"users": page, **more} if page else {}

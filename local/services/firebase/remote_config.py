@@ -41,12 +41,8 @@ class RemoteConfigService:
         return (
             RestMethod("projects.getRemoteConfig", "GET", template, self._get),
             RestMethod("projects.updateRemoteConfig", "PUT", template, self._put),
-            RestMethod(
-                "projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback
-            ),
-            RestMethod(
-                "projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list
-            ),
+            RestMethod("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
+            RestMethod("projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list),
         )
 
     def _get(self, request: RestRequest) -> RestReply:
@@ -74,9 +70,7 @@ class RemoteConfigService:
                 )
             template = {key: request.body[key] for key in _SETTABLE if key in request.body}
             if request.query.get("validateOnly") == "true":
-                return RestReply(
-                    template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"}
-                )
+                return RestReply(template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"})
             self._publish(project, template, "INCREMENTAL_UPDATE", self._clock.now())
             return _reply(project, self._versions(project)[-1])
 
@@ -107,9 +101,7 @@ class RemoteConfigService:
         """Every version kept, the oldest first."""
         return self._shelf.below(f"projects/{project}/remoteConfig")
 
-    def _publish(
-        self, project: str, template: Resource, kind: str, at: datetime, source: str = ""
-    ) -> None:
+    def _publish(self, project: str, template: Resource, kind: str, at: datetime, source: str = "") -> None:
         number = len(self._versions(project)) + 1
         version = {
             "versionNumber": str(number),

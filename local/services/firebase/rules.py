@@ -18,9 +18,7 @@ from local.core.rest import Resource, RestMethod, RestRequest, build_list_respon
 
 HOST = "firebaserules.googleapis.com"
 MAX_PAGE_SIZE = 100
-CLOSED = (
-    "rules_version = '2'; service {service} {{ match /{{path=**}} {{ allow read: if false; }} }}"
-)
+CLOSED = "rules_version = '2'; service {service} {{ match /{{path=**}} {{ allow read: if false; }} }}"
 
 
 class RulesService:
@@ -115,9 +113,7 @@ class RulesService:
             ruleset = self._shelf.find(_ruleset_name(request))
             for release in self._all_releases(request):
                 if release["rulesetName"] == ruleset["name"]:
-                    raise StatusError(
-                        grpc.StatusCode.FAILED_PRECONDITION, f"{release['name']} releases it"
-                    )
+                    raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"{release['name']} releases it")
             self._shelf.write({ruleset["name"]: None})
             return {}
 

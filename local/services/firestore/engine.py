@@ -18,12 +18,7 @@ from local.core.journal import Journal, Row
 from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from local.services.firestore.queries.query import DocumentQuery
-from local.services.firestore.statuses import (
-    aborted,
-    cancelled,
-    failed_precondition,
-    invalid_argument,
-)
+from local.services.firestore.statuses import aborted, cancelled, failed_precondition, invalid_argument
 from local.services.firestore.timeline import Timeline, to_timestamp
 from local.services.firestore.writes.transactions import (
     CONTENTION,
@@ -136,9 +131,7 @@ class FirestoreEngine:
             self._turn.notify_all()
 
     @contextmanager
-    def read_request(
-        self, database: str, request: Message, at: int | None = None
-    ) -> Iterator[DocumentView]:
+    def read_request(self, database: str, request: Message, at: int | None = None) -> Iterator[DocumentView]:
         """What a request may see, nothing changing meanwhile: the time that its selector says.
 
         `at` overrules the selector: the time of the first page.
@@ -196,11 +189,7 @@ class FirestoreEngine:
             self._documents.commit(gone, time)
 
     def commit(
-        self,
-        database: str,
-        writes: Iterable[Write],
-        is_wanted: Callable[[], bool],
-        token: bytes = b"",
+        self, database: str, writes: Iterable[Write], is_wanted: Callable[[], bool], token: bytes = b""
     ) -> tuple[WriteOutcome, int]:
         """Carry out all the writes or none; what they changed, and the commit's time.
 
@@ -248,9 +237,7 @@ class FirestoreEngine:
         if transaction.snapshot is None:
             transaction.snapshot = self._timeline.read()
         remembers = transaction.concurrency is Concurrency.OPTIMISTIC
-        return DocumentView(
-            self._documents, transaction.snapshot, transaction if remembers else None
-        )
+        return DocumentView(self._documents, transaction.snapshot, transaction if remembers else None)
 
     def _carry_out(self, pending: _PendingCommit) -> tuple[WriteOutcome, int]:
         while True:
@@ -262,9 +249,7 @@ class FirestoreEngine:
                 break
             self._wait(pending)
         herald = self.herald
-        news = (
-            herald.build_event_rows(pending.database, applied.changes, read, time) if herald else []
-        )
+        news = herald.build_event_rows(pending.database, applied.changes, read, time) if herald else []
         self._documents.commit(applied.changes, time, news)
         for listener in self._listeners:
             listener(applied.changes.keys())

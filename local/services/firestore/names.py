@@ -62,9 +62,7 @@ def check_document(name: str, database: str | None = None) -> str:
     """
     segments = _segments(name, database)
     if not segments or len(segments) % 2:
-        raise invalid_argument(
-            f'Document name "{name}" has an odd number of segments below its database.'
-        )
+        raise invalid_argument(f'Document name "{name}" has an odd number of segments below its database.')
     return name
 
 
@@ -74,9 +72,7 @@ def check_parent(name: str) -> str:
     Raises: Refused INVALID_ARGUMENT.
     """
     if len(_segments(name, None)) % 2:
-        raise invalid_argument(
-            f'Parent name "{name}" has an odd number of segments below its database.'
-        )
+        raise invalid_argument(f'Parent name "{name}" has an odd number of segments below its database.')
     return name
 
 
@@ -95,9 +91,7 @@ def _segments(name: str, database: str | None) -> list[str]:
     database = database or database_of(name)
     root = f"{database}/documents"
     if name != root and not name.startswith(f"{root}/"):
-        raise invalid_argument(
-            f'Resource name "{name}" does not lie in the documents of "{database}".'
-        )
+        raise invalid_argument(f'Resource name "{name}" does not lie in the documents of "{database}".')
     segments = name[len(root) + 1 :].split("/") if name != root else []
     for segment in segments:
         _check_id(segment)

@@ -164,9 +164,7 @@ class FirestoreService:
         """All writes carried out at one time, or none."""
         check_request_size(request)
         database = check_database(request.database)
-        applied, time = self.engine.commit(
-            database, request.writes, context.is_active, request.transaction
-        )
+        applied, time = self.engine.commit(database, request.writes, context.is_active, request.transaction)
         return _CommitResponse(write_results=applied.results, commit_time=to_timestamp(time))
 
     def BatchWrite(self, request: Message, context: Context) -> Message:
@@ -211,9 +209,7 @@ class FirestoreService:
             yield _RunQueryResponse(read_time=read_time)
         while found:
             for document in found:
-                yield _RunQueryResponse(
-                    document=query.project_document(document), read_time=read_time
-                )
+                yield _RunQueryResponse(document=query.project_document(document), read_time=read_time)
             if not in_pieces or len(found) < _DOCUMENTS_PER_READ:
                 return
             query = query.start_after(found)
@@ -222,16 +218,12 @@ class FirestoreService:
 
     def RunAggregationQuery(self, request: Message, context: Context) -> Iterator[Message]:
         """One answer with every figure by its alias."""
-        query, aggregations = read_aggregations(
-            request.parent, request.structured_aggregation_query
-        )
+        query, aggregations = read_aggregations(request.parent, request.structured_aggregation_query)
         with self.engine.read_request(database_of(request.parent), request) as view:
             found = view.run(query)
         figures = {alias: aggregation.over(found) for alias, aggregation in aggregations.items()}
         yield _RunAggregationQueryResponse(
-            result={"aggregate_fields": figures},
-            transaction=view.begun,
-            read_time=to_timestamp(view.time),
+            result={"aggregate_fields": figures}, transaction=view.begun, read_time=to_timestamp(view.time)
         )
 
     def PartitionQuery(self, request: Message, context: Context) -> Message:
@@ -244,9 +236,7 @@ class FirestoreService:
             points = listing.partition_points(view.run(query), request.partition_count)
         shown, token = page.cut(points, request.page_size, view.time)
         return _PartitionQueryResponse(
-            partitions=[
-                Cursor(values=[Value(reference_value=name)], before=True) for name in shown
-            ],
+            partitions=[Cursor(values=[Value(reference_value=name)], before=True) for name in shown],
             next_page_token=token,
         )
 

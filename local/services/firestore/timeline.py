@@ -33,9 +33,7 @@ def to_micros(time: Timestamp) -> int:
 
 def to_timestamp(micros: int) -> Timestamp:
     """Microseconds as a timestamp."""
-    return Timestamp(
-        seconds=micros // _SECOND_MICROS, nanos=micros % _SECOND_MICROS * _MICROSECOND_NANOS
-    )
+    return Timestamp(seconds=micros // _SECOND_MICROS, nanos=micros % _SECOND_MICROS * _MICROSECOND_NANOS)
 
 
 class Timeline:

@@ -41,9 +41,7 @@ class FunctionDeploymentCalls:
     build is due.
     """
 
-    def __init__(
-        self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultPoints
-    ) -> None:
+    def __init__(self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultPoints) -> None:
         self._estate = estate
         self._quota = quota
         self._faults = faults
@@ -74,9 +72,7 @@ class FunctionDeploymentCalls:
                     )
                 asked = _read_build_request(request.function, _set(request.function), service)
                 return self._begin(application, service, "create", asked)
-        raise StatusError(
-            grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy"
-        )
+        raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy")
 
     def DeleteFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The function is gone at once, with its service."""
@@ -157,9 +153,7 @@ def operation_message(application: Application, build: Build) -> Message:
     location = location_of(application)
     message = operations_pb2.Operation(name=f"{location}/operations/{build.id}", done=build.ended)
     told = _METADATA(
-        target=f"{location}/functions/{build.function}",
-        verb=build.verb,
-        create_time=build.started_at,
+        target=f"{location}/functions/{build.function}", verb=build.verb, create_time=build.started_at
     )
     told.request_resource.Pack(build.message)
     message.metadata.Pack(told)

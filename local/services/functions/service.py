@@ -39,11 +39,7 @@ class Functions(FunctionDeploymentCalls):
     """Every function of the applications. The real API has no etag either."""
 
     def __init__(
-        self,
-        estate: ApplicationRegistry,
-        sources: Sources,
-        quota: WriteQuotaBucket,
-        faults: FaultPoints,
+        self, estate: ApplicationRegistry, sources: Sources, quota: WriteQuotaBucket, faults: FaultPoints
     ) -> None:
         super().__init__(estate, quota, faults)
         self._sources = sources
@@ -81,9 +77,7 @@ class Functions(FunctionDeploymentCalls):
         return function_message(application, service, self._sources.of(application, service))
 
 
-def function_message(
-    application: Application, service: ApplicationService, source: StoredObject
-) -> Message:
+def function_message(application: Application, service: ApplicationService, source: StoredObject) -> Message:
     """`google.cloud.functions.v2.Function`; its update time is that of the last deployment."""
     revision = service.latest_created
     first = service.first_generation
@@ -95,8 +89,7 @@ def function_message(
         create_time=service.created_at,
         update_time=revision.created_at,
         labels={"deployment-tool": "cli-firebase", **(TASK_QUEUE_LABELS if service.queue else {})},
-        url=f"https://{names.function_host(application.project, application.region)}/"
-        f"{service.function}",
+        url=f"https://{names.function_host(application.project, application.region)}/{service.function}",
         build_config=_build_build_config(application, service, source),
         service_config={
             **_config(application, service),
@@ -123,12 +116,7 @@ def _config(application: Application, service: ApplicationService) -> dict[str, 
         "service_account_email": service_account(application),
         "environment_variables": revision.variables,
         "secret_environment_variables": [
-            {
-                "key": name,
-                "project_id": application.project,
-                "secret": secret,
-                "version": version,
-            }
+            {"key": name, "project_id": application.project, "secret": secret, "version": version}
             for name, bound in configuration.secrets.items()
             for secret, _, version in [bound.partition("/")]
         ],
@@ -152,9 +140,7 @@ def _build_run_service(application: Application, service: ApplicationService) ->
     }
 
 
-def _build_event_trigger(
-    application: Application, service: ApplicationService
-) -> dict[str, Any] | None:
+def _build_event_trigger(application: Application, service: ApplicationService) -> dict[str, Any] | None:
     """What brings it events; of the 1st generation nobody sees a trigger. None: nothing does."""
     if not has_event_source(service):
         return None
@@ -185,11 +171,7 @@ def _build_build_config(
     """What the latest revision was built from, and where: one object, a generation per build."""
     asked = service.latest_created.source
     archive = asked or Archive(stored.bucket, stored.name, stored.generation)
-    source = {
-        "bucket": archive.bucket,
-        "object_": archive.object,
-        "generation": archive.generation,
-    }
+    source = {"bucket": archive.bucket, "object_": archive.object, "generation": archive.generation}
     return {
         "runtime": "nodejs20",
         "entry_point": service.function,

@@ -148,7 +148,5 @@ def _encode_certificate(certificate: x509.Certificate) -> bytes:
 
 def _encode_key(key: PrivateKey) -> bytes:
     return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -9,12 +9,7 @@ from msgspec.structs import replace
 
 from local.services.identity.administration import IdentityError
 from local.services.identity.requests import EnrolledPassword
-from local.services.identity.users import (
-    CODE_LIFETIME_SECONDS,
-    User,
-    create_totp_secret,
-    is_totp_code,
-)
+from local.services.identity.users import CODE_LIFETIME_SECONDS, User, create_totp_secret, is_totp_code
 
 
 class SecondFactorEnrolment:
@@ -29,11 +24,7 @@ class SecondFactorEnrolment:
             raise IdentityError("UNVERIFIED_EMAIL")
         session, secret = secrets.token_urlsafe(32), create_totp_secret()
         self._begun[session] = (user.uid, secret)
-        told = {
-            "sharedSecretKey": secret,
-            "sessionInfo": session,
-            "periodSec": CODE_LIFETIME_SECONDS,
-        }
+        told = {"sharedSecretKey": secret, "sessionInfo": session, "periodSec": CODE_LIFETIME_SECONDS}
         return {"totpSessionInfo": told}
 
     def finish(self, user: User, said: EnrolledPassword, at_seconds: float) -> User:

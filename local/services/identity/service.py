@@ -64,9 +64,7 @@ class EmbeddedIdentity:
     `auth_time` is the cloud's. One-time passwords follow the machine's clock, as a telephone does.
     """
 
-    def __init__(
-        self, clock: CloudClock, journal: Journal, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, wall: Callable[[], float] = time.time) -> None:
         self.project = ""
         """Where people sign in; set before anybody does."""
         self.users = Users(journal)
@@ -102,11 +100,7 @@ class EmbeddedIdentity:
 
     def connection_details(self) -> dict[str, Any]:
         """What a process needs to reach it as Google."""
-        return {
-            "project": self.project,
-            "hosts": list(HOSTS),
-            "certificate": self._keys.authority.decode(),
-        }
+        return {"project": self.project, "hosts": list(HOSTS), "certificate": self._keys.authority.decode()}
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
@@ -259,10 +253,7 @@ class EmbeddedIdentity:
     def _begun(self, user: User, *, second_factor: bool) -> dict[str, Any]:
         """Tokens of a new session."""
         session = Session(user.uid, self._clock.now(), self._issued_at(), second_factor)
-        return {
-            "idToken": self._token(user, session),
-            "refreshToken": self.users.begin(session),
-        }
+        return {"idToken": self._token(user, session), "refreshToken": self.users.begin(session)}
 
     def _refresh(self, asked: Mapping[str, str]) -> dict[str, Any]:
         if asked.get("grant_type") != "refresh_token":
@@ -315,9 +306,7 @@ class EmbeddedIdentity:
     def _token(self, user: User, session: Session) -> str:
         authenticated_at = int(session.authenticated_at.timestamp())
         return self.person_token(
-            self.person_claims(
-                user, second_factor=session.second_factor, auth_time=authenticated_at
-            )
+            self.person_claims(user, second_factor=session.second_factor, auth_time=authenticated_at)
         )
 
     def _life(self) -> dict[str, int]:

@@ -32,7 +32,5 @@ class Credentials:
         body = msgspec.json.encode(request.body)
         reply = self._identity.respond("POST", HOST, path, {}, body)
         if reply.status != 200:
-            raise StatusError(
-                grpc.StatusCode.INVALID_ARGUMENT, str(reply.content["error"]["message"])
-            )
+            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, str(reply.content["error"]["message"]))
         return reply.content

@@ -89,17 +89,13 @@ class AlertEvaluator:
         newest, *older = self._last_minutes(now, condition.duration)
         latest = rule.measure(newest)
         before = [rule.measure(minute) for minute in older]
-        ongoing = {
-            one.service: one for one in self._incidents.values() if _is_open_for(one, condition)
-        }
+        ongoing = {one.service: one for one in self._incidents.values() if _is_open_for(one, condition)}
         for service, value in latest.items():
             above = value > condition.threshold
             incident = ongoing.get(service)
             if incident is not None and not above:
                 self._change(condition, replace(incident, ended_at=now, observed=value))
-            lasting = above and all(
-                reading.get(service, 0.0) > condition.threshold for reading in before
-            )
+            lasting = above and all(reading.get(service, 0.0) > condition.threshold for reading in before)
             if incident is None and lasting:
                 self._change(condition, self._opened(condition, service, now, value))
 
@@ -126,9 +122,7 @@ class AlertEvaluator:
         first = [application.latencies(one, begun, begun + MINUTE) for one in services.values()]
         most = {name: quantile(mix, LATENCY_QUANTILE) for name, mix in mixes.items()}
         return Minute(
-            functions={
-                name: application.requests(one, start, end) for name, one in services.items()
-            },
+            functions={name: application.requests(one, start, end) for name, one in services.items()},
             latencies={name: taken for name, taken in most.items() if taken is not None},
             median=quantile([part for mix in mixes.values() for part in mix], 0.5),
             usual=quantile([part for mix in first for part in mix], 0.5),
@@ -137,14 +131,10 @@ class AlertEvaluator:
             damaged=self._check(),
         )
 
-    def _opened(
-        self, condition: Condition, service: str, now: datetime, value: float
-    ) -> AlertIncident:
+    def _opened(self, condition: Condition, service: str, now: datetime, value: float) -> AlertIncident:
         system = self._application.policy.system
         identity = f"{system}/{condition.signal}/{service}/{now.isoformat()}"
-        return AlertIncident(
-            f"0.{names.base36(identity, 12)}", condition.signal, service, now, value
-        )
+        return AlertIncident(f"0.{names.base36(identity, 12)}", condition.signal, service, now, value)
 
     def _change(self, condition: Condition, incident: AlertIncident) -> None:
         notification = build_notification(self._application, condition, incident)

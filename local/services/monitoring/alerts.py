@@ -26,11 +26,7 @@ class Alerts:
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        return (
-            RestMethod(
-                "projects.alerts.get", "GET", "/v3/projects/{project}/alerts/{alert}", self._get
-            ),
-        )
+        return (RestMethod("projects.alerts.get", "GET", "/v3/projects/{project}/alerts/{alert}", self._get),)
 
     def _get(self, request: RestRequest) -> Resource:
         project, wanted = request.ids["project"], request.ids["alert"]

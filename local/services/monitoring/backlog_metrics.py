@@ -36,9 +36,7 @@ def build_backlog_series(
             continue
         metric, resource, labels = _metric_and_resource(application, service)
         told = {f"resource.label.{name}": value for name, value in labels.items()}
-        if filters.matches_conditions(
-            wanted, {"metric.type": metric, "resource.type": resource, **told}
-        ):
+        if filters.matches_conditions(wanted, {"metric.type": metric, "resource.type": resource, **told}):
             interval = {"start_time": point, "end_time": point}
             yield monitoring_v3.TimeSeries.pb()(
                 metric={"type": metric},

@@ -28,17 +28,13 @@ MAX_PAGE_SIZE = 1000
 SERIES_VISIBILITY_WINDOW = timedelta(hours=1)
 """What was measured within it shows; a series of which nothing was is none."""
 _TYPED = re.compile(r'\s*(?:metric|resource)\.type\s*=\s*"([^"]*)"\s*')
-_COUNTED = re.compile(
-    r"\s*count\s*\(\s*last_over_time\s*\((?P<selector>.*)\[\w+\]\s*\)\s*\)\s*", re.S
-)
+_COUNTED = re.compile(r"\s*count\s*\(\s*last_over_time\s*\((?P<selector>.*)\[\w+\]\s*\)\s*\)\s*", re.S)
 
 
 class MonitoringConfiguration:
     """One alert policy for each signal that the applications can tell of, and what is added."""
 
-    def __init__(
-        self, estate: ApplicationRegistry, metrics: MetricService, clock: CloudClock
-    ) -> None:
+    def __init__(self, estate: ApplicationRegistry, metrics: MetricService, clock: CloudClock) -> None:
         self._estate = estate
         self._metrics = metrics
         self._clock = clock
@@ -54,9 +50,7 @@ class MonitoringConfiguration:
         return (
             RestMethod("projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies),
             RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards),
-            RestMethod(
-                "projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds
-            ),
+            RestMethod("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
             RestMethod(
                 "projects.monitoredResourceDescriptors.list",
                 *("GET", f"{v3}/monitoredResourceDescriptors", self._resources),
@@ -117,17 +111,14 @@ class MonitoringConfiguration:
         known = descriptors.collect_descriptors(self._of(project))
         names = [name for name in known if matches_promql_name(name, known[name], selector.metric)]
         return sum(
-            selector.fits(labels)
-            for name in names
-            for labels in self._measured(project, name, known[name])
+            selector.fits(labels) for name in names for labels in self._measured(project, name, known[name])
         )
 
     def _measured(self, project: str, name: str, one: Descriptor) -> Iterator[dict[str, str]]:
         """The labels of each series of a metric, as PromQL shows them."""
         now = self._clock.now()
         request = monitoring_v3.ListTimeSeriesRequest.pb()(
-            name=f"projects/{project}",
-            filter=f'metric.type="{name}" AND resource.type="{one.resource}"',
+            name=f"projects/{project}", filter=f'metric.type="{name}" AND resource.type="{one.resource}"'
         )
         request.interval.start_time.FromDatetime(now - SERIES_VISIBILITY_WINDOW)
         request.interval.end_time.FromDatetime(now)

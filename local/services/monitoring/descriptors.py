@@ -44,9 +44,7 @@ _CHECKS = ("check_id", "checker_location")
 _CALLS = ("api_method", "response_code")
 _DATABASE = "firestore.googleapis.com/Database"
 METRICS = {
-    "run.googleapis.com/request_count": Descriptor(
-        "DELTA", "INT64", "1", "cloud_run_revision", _RESPONSES
-    ),
+    "run.googleapis.com/request_count": Descriptor("DELTA", "INT64", "1", "cloud_run_revision", _RESPONSES),
     "run.googleapis.com/request_latencies": Descriptor(
         "DELTA", "DISTRIBUTION", "ms", "cloud_run_revision", _RESPONSES
     ),
@@ -60,8 +58,7 @@ METRICS = {
         "GAUGE", "INT64", "s", "pubsub_subscription"
     ),
     "pubsub.googleapis.com/subscription/push_request_count": Descriptor(
-        *("DELTA", "INT64", "1", "pubsub_subscription"),
-        ("delivery_type", "response_class", "response_code"),
+        *("DELTA", "INT64", "1", "pubsub_subscription"), ("delivery_type", "response_class", "response_code")
     ),
     "monitoring.googleapis.com/uptime_check/check_passed": Descriptor(
         "GAUGE", "BOOL", "", "uptime_url", _CHECKS
@@ -75,9 +72,7 @@ METRICS = {
     "logging.googleapis.com/billing/bytes_ingested": Descriptor(
         "DELTA", "INT64", "By", "global", ("resource_type",)
     ),
-    "firestore.googleapis.com/api/request_count": Descriptor(
-        "DELTA", "INT64", "1", _DATABASE, _CALLS
-    ),
+    "firestore.googleapis.com/api/request_count": Descriptor("DELTA", "INT64", "1", _DATABASE, _CALLS),
     "firestore.googleapis.com/api/request_latencies": Descriptor(
         "DELTA", "DISTRIBUTION", "s", _DATABASE, _CALLS
     ),
@@ -106,8 +101,7 @@ METRICS = {
 def collect_descriptors(applications: Iterable[Application]) -> dict[str, Descriptor]:
     """Every metric of a project with these applications, by type, what they measure among them."""
     own = {
-        rule.metric.type: Descriptor("GAUGE", "DOUBLE", "1", rule.metric.resource)
-        for rule in RULES.values()
+        rule.metric.type: Descriptor("GAUGE", "DOUBLE", "1", rule.metric.resource) for rule in RULES.values()
     }
     counted = {
         name: Descriptor("DELTA", "INT64", "1", log_metrics.SIGN_IN_RESOURCE)

@@ -134,10 +134,7 @@ def _policy_name(application: Application, condition: Condition) -> str:
 
 
 def _user_labels(application: Application, condition: Condition) -> dict[str, str]:
-    return {
-        "rollback_signal": condition.signal,
-        "rollback_system": application.policy.system,
-    }
+    return {"rollback_signal": condition.signal, "rollback_system": application.policy.system}
 
 
 def _build_condition_fields(application: Application, condition: Condition) -> dict[str, Any]:
@@ -191,9 +188,7 @@ def _resource(application: Application, incident: AlertIncident) -> dict[str, st
 
 
 def _summary(application: Application, condition: Condition, incident: AlertIncident) -> str:
-    labels = ", ".join(
-        f"{name}={value}" for name, value in _resource(application, incident).items()
-    )
+    labels = ", ".join(f"{name}={value}" for name, value in _resource(application, incident).items())
     metric = condition.metric
     subject = f"{metric.display_name} for {application.project} {metric.resource_name}"
     subject = f"{subject} labels {{{labels}}}"

@@ -33,9 +33,7 @@ _FUNCTIONS = frozenset(
         *("sum_over_time", "time", "vector"),
     }
 )
-_BINARY = frozenset(
-    {"+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"}
-)
+_BINARY = frozenset({"+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"})
 _MATCHES = ("=", "!=", "=~", "!~")
 
 
@@ -48,9 +46,7 @@ class Selector(Struct, frozen=True):
 
     def fits(self, labels: dict[str, str]) -> bool:
         """Whether a series with these labels is meant; one that it lacks is empty."""
-        return all(
-            _matches_value(labels.get(label, ""), how, text) for label, how, text in self.matchers
-        )
+        return all(_matches_value(labels.get(label, ""), how, text) for label, how, text in self.matchers)
 
 
 class PromqlSyntaxError(ValueError):
@@ -81,9 +77,7 @@ class _QueryParser:
         while place < len(query):
             token = _TOKEN.match(query, place)
             if token is None:
-                raise PromqlSyntaxError(
-                    f"parse error: unexpected character: {query[place:].strip()[:1]!r}"
-                )
+                raise PromqlSyntaxError(f"parse error: unexpected character: {query[place:].strip()[:1]!r}")
             kind = str(token.lastgroup)
             self._tokens.append((kind, token[kind]))
             place = token.end()
@@ -194,6 +188,4 @@ class _QueryParser:
 
     def _unexpected(self, token: str = "") -> None:
         """Raises: NoQuery."""
-        raise PromqlSyntaxError(
-            f"parse error: unexpected {token or self._next()[1] or 'end of input'!r}"
-        )
+        raise PromqlSyntaxError(f"parse error: unexpected {token or self._next()[1] or 'end of input'!r}")

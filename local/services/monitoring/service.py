@@ -20,13 +20,7 @@ from local.core.pages import page
 from local.services.monitoring import backlog_metrics, filters, log_metrics
 from local.services.monitoring.filters import FieldCondition
 from local.services.monitoring.ingestion_delay import MINUTE, IngestionDelay, floor_to_minute
-from local.services.monitoring.revision_metrics import (
-    FIELDS,
-    Labels,
-    Window,
-    count_requests,
-    labels_of,
-)
+from local.services.monitoring.revision_metrics import FIELDS, Labels, Window, count_requests, labels_of
 
 MAX_PAGE_SIZE = 100_000
 """ListTimeSeriesRequest.page_size: points at most in one answer."""
@@ -97,8 +91,7 @@ class MetricService:
         size = max(1, (request.page_size or MAX_PAGE_SIZE) // per_series)
         shown, token = page(series, lambda one: repr(one[0]), size, request.page_token, size)
         response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
-            time_series=[_series(shape, labels, points) for labels, points in shown],
-            next_page_token=token,
+            time_series=[_series(shape, labels, points) for labels, points in shown], next_page_token=token
         )
         return response
 
@@ -113,9 +106,7 @@ class MetricService:
                 series
                 for one in self._estate.applications
                 if seen and f"projects/{one.project}" == project
-                for series in backlog_metrics.build_backlog_series(
-                    one, wanted, point, self._undelivered
-                )
+                for series in backlog_metrics.build_backlog_series(one, wanted, point, self._undelivered)
             ]
         )
         return response
@@ -168,9 +159,7 @@ class MetricService:
                 "resource.label.project_id": application.project,
             }
             for start, end in windows if filters.matches_conditions(wanted, labels) else ():
-                count = log_metrics.count(
-                    application, labels["metric.type"], start, min(end, horizon)
-                )
+                count = log_metrics.count(application, labels["metric.type"], start, min(end, horizon))
                 if count:
                     counted[shape.reduce_labels(tuple(sorted(labels.items())))][start, end] += count
         return counted
@@ -180,9 +169,7 @@ def _interval(interval: Any) -> Window:
     end = interval.end_time.ToDatetime(tzinfo=UTC)
     start = interval.start_time.ToDatetime(tzinfo=UTC)
     if not interval.HasField("end_time") or not interval.HasField("start_time") or start >= end:
-        raise invalid_argument(
-            "interval: a start time before an end time is required for a delta metric"
-        )
+        raise invalid_argument("interval: a start time before an end time is required for a delta metric")
     return start, end
 
 
@@ -229,14 +216,8 @@ def _series(shape: SeriesShape, labels: Labels, points: dict[Window, int]) -> Me
     """`google.monitoring.v3.TimeSeries`."""
     known = dict(labels)
     message: Message = monitoring_v3.TimeSeries.pb()(
-        metric={
-            "type": known["metric.type"],
-            "labels": _labels_with_prefix("metric.label.", labels),
-        },
-        resource={
-            "type": known["resource.type"],
-            "labels": _labels_with_prefix("resource.label.", labels),
-        },
+        metric={"type": known["metric.type"], "labels": _labels_with_prefix("metric.label.", labels)},
+        resource={"type": known["resource.type"], "labels": _labels_with_prefix("resource.label.", labels)},
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
         value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
         points=[_point(shape, *window, count) for window, count in points.items()],

@@ -54,10 +54,7 @@ LATENCIES = ConditionMetric(
     "run.googleapis.com/request_latencies", "Request Latency", RESOURCE, "Cloud Run Revision"
 )
 UPTIME = ConditionMetric(
-    "monitoring.googleapis.com/uptime_check/check_passed",
-    "Check passed",
-    "uptime_url",
-    "Uptime Check URL",
+    "monitoring.googleapis.com/uptime_check/check_passed", "Check passed", "uptime_url", "Uptime Check URL"
 )
 SIGN_INS = ConditionMetric(
     "logging.googleapis.com/user/sign_in_failures", "Sign-in failures", "global", "Global"
@@ -155,26 +152,14 @@ def _rate(requests: RequestTotals) -> Readings:
 RULES = {
     "frontend_unavailable": Rule("uptime of the site", failed_checks, 2, MINUTE, UPTIME),
     "function_failure_rate": Rule(
-        "function failure rate",
-        function_failure_rates,
-        0.5,
-        timedelta(minutes=2),
-        per_function=True,
+        "function failure rate", function_failure_rates, 0.5, timedelta(minutes=2), per_function=True
     ),
-    "functions_failing_share": Rule(
-        "share of functions failing", functions_failing_share, 0.25, MINUTE
-    ),
+    "functions_failing_share": Rule("share of functions failing", functions_failing_share, 0.25, MINUTE),
     "critical_path_blocked": Rule("critical path", measure_slowest_critical, 45, MINUTE, LATENCIES),
-    "performance_degraded": Rule(
-        "performance", measure_slowdown, 0.5, timedelta(minutes=5), LATENCIES
-    ),
-    "authentication_failure": Rule(
-        "sign-in failures", sign_in_failures, 0.8, timedelta(minutes=5), SIGN_INS
-    ),
+    "performance_degraded": Rule("performance", measure_slowdown, 0.5, timedelta(minutes=5), LATENCIES),
+    "authentication_failure": Rule("sign-in failures", sign_in_failures, 0.8, timedelta(minutes=5), SIGN_INS),
     "database_connectivity": Rule("database failures", database_failures, 10, MINUTE, DATABASE),
-    "database_failure_rate": Rule(
-        "database failure rate", database_failure_rate, 0.5, MINUTE, DATABASE
-    ),
+    "database_failure_rate": Rule("database failure rate", database_failure_rate, 0.5, MINUTE, DATABASE),
     "database_corruption": Rule("damaged documents", damaged_documents, 0, MINUTE, INTEGRITY),
     "slow_response": Rule("slow responses", measure_slowest, 30, MINUTE, LATENCIES),
     "error_rate": Rule("error rate", error_rate, 0.1, timedelta(minutes=5)),

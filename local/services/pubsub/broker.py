@@ -14,13 +14,7 @@ from local.faults.points import FaultPoints
 from local.services.pubsub.broker_journal import BrokerJournal, entry_rows
 from local.services.pubsub.delivery.backlog import Backlog
 from local.services.pubsub.delivery.entries import Entry, PublishedMessage
-from local.services.pubsub.messages import (
-    PubsubMessage,
-    Snapshot,
-    Subscription,
-    Topic,
-    copy_resource,
-)
+from local.services.pubsub.messages import PubsubMessage, Snapshot, Subscription, Topic, copy_resource
 from local.services.pubsub.names import DELETED_TOPIC, project_of, short_name
 from local.services.pubsub.resources import filters, subscriptions, topics
 from local.services.pubsub.statuses import ServiceEnded, not_found
@@ -111,9 +105,7 @@ class Broker:
         event = threading.Event()
         with self._lock:
             watchers = (
-                self._watchers
-                if subscription is None
-                else self.find_subscription(subscription).watchers
+                self._watchers if subscription is None else self.find_subscription(subscription).watchers
             )
             watchers.add(event)
         try:
@@ -257,11 +249,7 @@ class Broker:
         self.ledger.put(f"held/{held.spec.name}/{message.sequence:020}", message.encoded)
 
     def _feeds_of(self, topic: str) -> list[ActiveSubscription]:
-        return [
-            feed
-            for feed in self.feeds.values()
-            if feed.spec.topic == topic and not feed.spec.detached
-        ]
+        return [feed for feed in self.feeds.values() if feed.spec.topic == topic and not feed.spec.detached]
 
     def _govern(self, spec: Subscription) -> None:
         topic = self.topics.get(spec.topic)

@@ -53,10 +53,7 @@ class BrokerJournal:
         if entry.standing is not DeliveryState.GONE:
             row = msgpack.encode(
                 EntryRow(
-                    entry.message.encoded,
-                    entry.failures,
-                    entry.due,
-                    entry.standing is DeliveryState.ACKED,
+                    entry.message.encoded, entry.failures, entry.due, entry.standing is DeliveryState.ACKED
                 )
             )
         self.put(f"entry/{subscription}/{entry.message.sequence:020}", row)

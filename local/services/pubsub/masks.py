@@ -21,13 +21,9 @@ def merge_masked_fields(
         raise invalid_argument("The update_mask in the request must name at least one field.")
     for path in mask.paths:
         if path.partition(".")[0] not in mutable:
-            raise invalid_argument(
-                f"Invalid update_mask provided in the request: '{path}' is not mutable."
-            )
+            raise invalid_argument(f"Invalid update_mask provided in the request: '{path}' is not mutable.")
     if not mask.IsValidForDescriptor(resource.DESCRIPTOR):
-        raise invalid_argument(
-            f"Invalid update_mask provided in the request: {', '.join(mask.paths)}"
-        )
+        raise invalid_argument(f"Invalid update_mask provided in the request: {', '.join(mask.paths)}")
     copy = copy_resource(resource)
     mask.MergeMessage(change, copy, replace_message_field=True, replace_repeated_field=True)
     return copy

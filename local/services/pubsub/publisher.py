@@ -60,9 +60,7 @@ class Publisher:
             self._broker.put_topic(topic)
         return topic
 
-    def ListTopics(
-        self, request: ListTopicsRequest, context: grpc.ServicerContext
-    ) -> ListTopicsResponse:
+    def ListTopics(self, request: ListTopicsRequest, context: grpc.ServicerContext) -> ListTopicsResponse:
         """A page of the project's topics, by name."""
         with self._broker.change():
             found = [
@@ -71,11 +69,7 @@ class Publisher:
                 if name.startswith(f"{request.project}/")
             ]
         listed, token = page(
-            found,
-            lambda topic: str(topic.name),
-            request.page_size,
-            request.page_token,
-            MAX_PAGE_SIZE,
+            found, lambda topic: str(topic.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         return ListTopicsResponse(topics=listed, next_page_token=token)
 
@@ -107,9 +101,7 @@ class Publisher:
         with self._broker.change():
             self._broker.topic(request.topic)
             found = sorted(
-                name
-                for name, held in self._broker.snapshots.items()
-                if held.spec.topic == request.topic
+                name for name, held in self._broker.snapshots.items() if held.spec.topic == request.topic
             )
         listed, token = page(found, str, request.page_size, request.page_token, MAX_PAGE_SIZE)
         return ListTopicSnapshotsResponse(snapshots=listed, next_page_token=token)

@@ -52,9 +52,7 @@ class Subscriber:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def CreateSubscription(
-        self, request: Subscription, context: grpc.ServicerContext
-    ) -> Subscription:
+    def CreateSubscription(self, request: Subscription, context: grpc.ServicerContext) -> Subscription:
         """The new subscription; ALREADY_EXISTS when there is one, NOT_FOUND without its topic."""
         subscription = subscriptions.build_subscription(request)
         names.require_resource_name(subscription.topic, "topics")
@@ -66,9 +64,7 @@ class Subscriber:
             self._broker.put_subscription(subscription)
         return subscription
 
-    def GetSubscription(
-        self, request: GetSubscriptionRequest, context: grpc.ServicerContext
-    ) -> Subscription:
+    def GetSubscription(self, request: GetSubscriptionRequest, context: grpc.ServicerContext) -> Subscription:
         """The subscription."""
         with self._broker.change():
             return self._broker.find_subscription(request.subscription).spec
@@ -86,9 +82,7 @@ class Subscriber:
             self._broker.put_subscription(subscription)
         return subscription
 
-    def ModifyPushConfig(
-        self, request: ModifyPushConfigRequest, context: grpc.ServicerContext
-    ) -> Empty:
+    def ModifyPushConfig(self, request: ModifyPushConfigRequest, context: grpc.ServicerContext) -> Empty:
         """Nothing; an empty configuration turns push into pull."""
         with self._broker.change():
             current = self._broker.find_subscription(request.subscription).spec
@@ -110,9 +104,7 @@ class Subscriber:
         )
         return ListSubscriptionsResponse(subscriptions=listed, next_page_token=token)
 
-    def DeleteSubscription(
-        self, request: DeleteSubscriptionRequest, context: grpc.ServicerContext
-    ) -> Empty:
+    def DeleteSubscription(self, request: DeleteSubscriptionRequest, context: grpc.ServicerContext) -> Empty:
         """Nothing; what it had to deliver is lost."""
         with self._broker.change():
             self._broker.find_subscription(request.subscription)
@@ -153,18 +145,14 @@ class Subscriber:
         deliveries.acknowledge(self._broker, request.subscription, request.ack_ids)
         return Empty()
 
-    def ModifyAckDeadline(
-        self, request: ModifyAckDeadlineRequest, context: grpc.ServicerContext
-    ) -> Empty:
+    def ModifyAckDeadline(self, request: ModifyAckDeadlineRequest, context: grpc.ServicerContext) -> Empty:
         """Nothing; the deliveries have longer, or with 0 are given back."""
         deliveries.check_size(request)
         seconds = repeat(request.ack_deadline_seconds, len(request.ack_ids))
         deliveries.modify_deadlines(self._broker, request.subscription, request.ack_ids, seconds)
         return Empty()
 
-    def CreateSnapshot(
-        self, request: CreateSnapshotRequest, context: grpc.ServicerContext
-    ) -> Snapshot:
+    def CreateSnapshot(self, request: CreateSnapshotRequest, context: grpc.ServicerContext) -> Snapshot:
         """The new snapshot."""
         return snapshots.create(self._broker, request)
 
@@ -174,9 +162,7 @@ class Subscriber:
             snapshots.delete_expired_snapshots(self._broker, now)
             return self._broker.snapshot(request.snapshot).spec
 
-    def UpdateSnapshot(
-        self, request: UpdateSnapshotRequest, context: grpc.ServicerContext
-    ) -> Snapshot:
+    def UpdateSnapshot(self, request: UpdateSnapshotRequest, context: grpc.ServicerContext) -> Snapshot:
         """The snapshot with the masked fields changed."""
         return snapshots.update(self._broker, request.snapshot, request.update_mask)
 
@@ -196,9 +182,7 @@ class Subscriber:
         )
         return ListSnapshotsResponse(snapshots=listed, next_page_token=token)
 
-    def DeleteSnapshot(
-        self, request: DeleteSnapshotRequest, context: grpc.ServicerContext
-    ) -> Empty:
+    def DeleteSnapshot(self, request: DeleteSnapshotRequest, context: grpc.ServicerContext) -> Empty:
         """Nothing; subscriptions that were sought to it keep what they got."""
         with self._broker.change():
             self._broker.snapshot(request.snapshot)

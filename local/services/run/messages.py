@@ -14,12 +14,7 @@ from google.protobuf.message import Message
 
 from local.application import Application, names
 from local.application.applications import location_of
-from local.application.service import (
-    ApplicationService,
-    ServiceChange,
-    ServiceRevision,
-    TrafficEntry,
-)
+from local.application.service import ApplicationService, ServiceChange, ServiceRevision, TrafficEntry
 
 ServiceMessage: Any = run_v2.Service.pb()
 RevisionMessage: Any = run_v2.Revision.pb()
@@ -61,10 +56,7 @@ def service_message(application: Application, service: ApplicationService) -> Me
         traffic_statuses=[_status(application, service, target) for target in service.applied],
         urls=[uri],
         uri=uri,
-        conditions=[
-            _condition(service, "RoutesReady"),
-            _condition(service, "ConfigurationsReady"),
-        ],
+        conditions=[_condition(service, "RoutesReady"), _condition(service, "ConfigurationsReady")],
         terminal_condition=_condition(service, "Ready"),
         latest_created_revision=f"{name}/revisions/{service.latest_created.name}",
         latest_ready_revision=f"{name}/revisions/{ready.name}" if ready else "",
@@ -139,9 +131,7 @@ def operation_message(
     return message
 
 
-def image_of(
-    application: Application, service: ApplicationService, revision: ServiceRevision
-) -> str:
+def image_of(application: Application, service: ApplicationService, revision: ServiceRevision) -> str:
     """The container image that a revision runs."""
     return names.image(application.project, application.region, service.function, revision.release)
 
@@ -160,9 +150,7 @@ def _target(target: TrafficEntry) -> dict[str, Any]:
     }
 
 
-def _status(
-    application: Application, service: ApplicationService, target: TrafficEntry
-) -> dict[str, Any]:
+def _status(application: Application, service: ApplicationService, target: TrafficEntry) -> dict[str, Any]:
     """One entry of what the routers do; an entry for the latest revision does not name it."""
     shown = _target(target)
     if target.tag:
@@ -223,17 +211,12 @@ def _scaling(service: ApplicationService) -> dict[str, Any]:
     return shown
 
 
-def _build_secret_variables(
-    application: Application, revision: ServiceRevision
-) -> Iterator[dict[str, Any]]:
+def _build_secret_variables(application: Application, revision: ServiceRevision) -> Iterator[dict[str, Any]]:
     """Environment variables that are filled from Secret Manager."""
     for name, bound in revision.configuration.secrets.items():
         secret, _, version = bound.partition("/")
         reference = {"secret": f"projects/{application.project}/secrets/{secret}"}
-        yield {
-            "name": name,
-            "value_source": {"secret_key_ref": {**reference, "version": version}},
-        }
+        yield {"name": name, "value_source": {"secret_key_ref": {**reference, "version": version}}}
 
 
 def _labels(application: Application) -> dict[str, str]:

@@ -57,9 +57,7 @@ class WriteQuotaBucket:
             self._levels[location] = (level - 1, now)
 
 
-def quota_exhausted(
-    location: Location, retry_after: timedelta, metric: str = METRIC
-) -> StatusError:
+def quota_exhausted(location: Location, retry_after: timedelta, metric: str = METRIC) -> StatusError:
     """RESOURCE_EXHAUSTED as Google's front end words it, with RetryInfo in the status details."""
     service = metric.partition("/")[0]
     message = (

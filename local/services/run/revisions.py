@@ -52,14 +52,11 @@ class Revisions:
             found, lambda owned: owned[2].name, request.page_size, request.page_token, MAX_PAGE_SIZE
         )
         response: Message = run_v2.ListRevisionsResponse.pb()(
-            revisions=[messages.revision_message(*owned) for owned in shown],
-            next_page_token=token,
+            revisions=[messages.revision_message(*owned) for owned in shown], next_page_token=token
         )
         return response
 
-    def _chosen(
-        self, location: Location, name: str
-    ) -> list[tuple[Application, ApplicationService]]:
+    def _chosen(self, location: Location, name: str) -> list[tuple[Application, ApplicationService]]:
         if location.region == "-":
             raise invalid_argument("parent must name a region")
         if name != "-":

@@ -22,12 +22,7 @@ from local.application.applications import (
     invalid_argument,
     parse_resource_name,
 )
-from local.application.service import (
-    ApplicationService,
-    ServiceRevision,
-    add_revision,
-    redirect_traffic,
-)
+from local.application.service import ApplicationService, ServiceRevision, add_revision, redirect_traffic
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.pages import page
@@ -144,11 +139,7 @@ class RunServices:
         grown = seen
         if "template" in paths:
             grown = _apply_template(application, seen, asked.template, now)
-        traffic = (
-            targets.read_traffic_targets(asked.traffic, grown)
-            if "traffic" in paths
-            else seen.traffic
-        )
+        traffic = targets.read_traffic_targets(asked.traffic, grown) if "traffic" in paths else seen.traffic
         if "scaling" in paths:
             grown = replace(grown, scaling=scalings.read_scaling(asked.scaling))
         unusual = fate()
@@ -169,9 +160,7 @@ def _fields_to_change(paths: list[str]) -> frozenset[str]:
     if unknown := sorted(fields - _FIELDS):
         raise invalid_argument(f"update_mask: a service has no field '{unknown[0]}'")
     if idle := sorted(fields - _WRITABLE):
-        raise StatusError(
-            grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here"
-        )
+        raise StatusError(grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here")
     return fields
 
 

@@ -13,9 +13,7 @@ from local.services.run.messages import LATEST_ALLOCATION, REVISION_ALLOCATION
 _TAG = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
-def read_traffic_targets(
-    entries: Iterable[Any], service: ApplicationService
-) -> tuple[TrafficEntry, ...]:
+def read_traffic_targets(entries: Iterable[Any], service: ApplicationService) -> tuple[TrafficEntry, ...]:
     """The targets that a list of `TrafficTarget` stands for; an empty list means 100 % latest.
 
     Raises: Refused INVALID_ARGUMENT when a percent, tag, type or revision cannot be.
@@ -44,7 +42,5 @@ def _target(entry: Any, service: ApplicationService) -> TrafficEntry:
     if entry.type_ != REVISION_ALLOCATION:
         raise invalid_argument("a traffic target must have a type")
     if service.revision(entry.revision) is None:
-        raise invalid_argument(
-            f"revision '{entry.revision}' does not exist in service '{service.name}'"
-        )
+        raise invalid_argument(f"revision '{entry.revision}' does not exist in service '{service.name}'")
     return TrafficEntry(entry.revision, entry.percent, entry.tag)

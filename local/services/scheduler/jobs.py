@@ -30,9 +30,7 @@ class SchedulerService:
         target = {"uri": uri, "httpMethod": "POST"}
         with self._shelf.lock:
             if name not in self._shelf:
-                self._shelf.put(
-                    _enable_job(name, {"schedule": "0 3 * * *", "httpTarget": target}, since)
-                )
+                self._shelf.put(_enable_job(name, {"schedule": "0 3 * * *", "httpTarget": target}, since))
 
     def record_run(self, name: str, at: datetime, code: int) -> None:
         """A job has been tried, and ended with a code of google/rpc/code.proto."""
@@ -58,29 +56,20 @@ class SchedulerService:
     def _regions(self, request: RestRequest) -> Resource:
         """Those in which the project has jobs."""
         here = f"projects/{request.ids['project']}/locations/"
-        regions = {
-            one["name"].removeprefix(here).partition("/")[0] for one in self._shelf.under(here)
-        }
+        regions = {one["name"].removeprefix(here).partition("/")[0] for one in self._shelf.under(here)}
         found = [{"name": f"{here}{one}", "locationId": one} for one in sorted(regions)]
         return build_list_response(request, "locations", found, MAX_PAGE_SIZE)
 
     def _list(self, request: RestRequest) -> Resource:
-        return build_list_response(
-            request, "jobs", self._shelf.below(_jobs_prefix(request)), MAX_PAGE_SIZE
-        )
+        return build_list_response(request, "jobs", self._shelf.below(_jobs_prefix(request)), MAX_PAGE_SIZE)
 
     def _get(self, request: RestRequest) -> Resource:
         return self._shelf.find(f"{_jobs_prefix(request)}/{request.ids['job']}")
 
     def _create(self, request: RestRequest) -> Resource:
-        name, targets = (
-            request.body.get("name", ""),
-            [one for one in _TARGETS if one in request.body],
-        )
+        name, targets = (request.body.get("name", ""), [one for one in _TARGETS if one in request.body])
         if not str(name).startswith(f"{_jobs_prefix(request)}/") or len(targets) != 1:
-            raise StatusError(
-                grpc.StatusCode.INVALID_ARGUMENT, "a job needs a name here and one target"
-            )
+            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "a job needs a name here and one target")
         with self._shelf.lock:
             if name in self._shelf:
                 raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")

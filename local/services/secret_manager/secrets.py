@@ -62,28 +62,15 @@ class Secrets:
         return (
             RestMethod("projects.secrets.list", "GET", secrets, self._list),
             RestMethod("projects.secrets.create", "POST", secrets, self._create),
+            RestMethod("projects.secrets.addVersion", "POST", f"{secrets}/{{secret}}:addVersion", self._add),
             RestMethod(
-                "projects.secrets.addVersion", "POST", f"{secrets}/{{secret}}:addVersion", self._add
-            ),
-            RestMethod(
-                "projects.secrets.versions.list",
-                "GET",
-                f"{secrets}/{{secret}}/versions",
-                self._versions,
+                "projects.secrets.versions.list", "GET", f"{secrets}/{{secret}}/versions", self._versions
             ),
             RestMethod("projects.secrets.versions.get", "GET", version, self._get),
-            RestMethod(
-                "projects.secrets.versions.access", "GET", f"{version}:access", self._access
-            ),
-            RestMethod(
-                "projects.secrets.versions.enable", "POST", f"{version}:enable", self._enable
-            ),
-            RestMethod(
-                "projects.secrets.versions.disable", "POST", f"{version}:disable", self._disable
-            ),
-            RestMethod(
-                "projects.secrets.versions.destroy", "POST", f"{version}:destroy", self._destroy
-            ),
+            RestMethod("projects.secrets.versions.access", "GET", f"{version}:access", self._access),
+            RestMethod("projects.secrets.versions.enable", "POST", f"{version}:enable", self._enable),
+            RestMethod("projects.secrets.versions.disable", "POST", f"{version}:disable", self._disable),
+            RestMethod("projects.secrets.versions.destroy", "POST", f"{version}:destroy", self._destroy),
         )
 
     def _list(self, request: RestRequest) -> Resource:
@@ -146,9 +133,7 @@ class Secrets:
         with self._shelf.lock:
             version = self._get(request)
             if version["state"] == DESTROYED:
-                raise StatusError(
-                    grpc.StatusCode.FAILED_PRECONDITION, f"{version['name']} is destroyed"
-                )
+                raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"{version['name']} is destroyed")
             gone = {"destroyTime": written_time(self._clock.now())} if state == DESTROYED else {}
             self._shelf.put({**version, "state": state, **gone})
             return self._shelf.find(version["name"])

@@ -50,9 +50,7 @@ class Buckets:
         for _, value in journal.read(OBJECTS):
             self._learn(from_msgpack(value, StoredObject))
 
-    def create(
-        self, name: str, *, retention: timedelta | None = None, location: str = "US"
-    ) -> Bucket:
+    def create(self, name: str, *, retention: timedelta | None = None, location: str = "US") -> Bucket:
         """A new bucket; one with retention keeps each object that long."""
         if not _BUCKET.fullmatch(name):
             raise invalid_request(f"Invalid bucket name: '{name}'")
@@ -113,9 +111,7 @@ class Buckets:
                 raise condition_not_met("If-Match")
             if bucket.retention_seconds is None:
                 raise invalid_request(f"Bucket '{name}' does not have a retention policy to lock.")
-            return self._put_bucket(
-                replace(bucket, locked=True, metageneration=bucket.metageneration + 1)
-            )
+            return self._put_bucket(replace(bucket, locked=True, metageneration=bucket.metageneration + 1))
 
     def put(
         self,
@@ -137,15 +133,7 @@ class Buckets:
             now = self._clock.now()
             self._last = max(self._last + 1, (now - _EPOCH) // timedelta(microseconds=1))
             stored = StoredObject(
-                bucket,
-                name,
-                self._last,
-                content,
-                content_type,
-                now,
-                now,
-                dict(metadata),
-                cache_control,
+                bucket, name, self._last, content, content_type, now, now, dict(metadata), cache_control
             )
             self._keep([*self._put_aside(home, live, now), stored])
             return stored
@@ -177,17 +165,12 @@ class Buckets:
             found = self._found(bucket, name, generation)
             conditions.check(found)
             edited = replace(
-                found,
-                **changes,
-                updated_at=self._clock.now(),
-                metageneration=found.metageneration + 1,
+                found, **changes, updated_at=self._clock.now(), metageneration=found.metageneration + 1
             )
             self._keep([edited])
             return edited
 
-    def delete(
-        self, bucket: str, name: str, generation: int | None, conditions: Preconditions
-    ) -> None:
+    def delete(self, bucket: str, name: str, generation: int | None, conditions: Preconditions) -> None:
         """The live object is gone, or noncurrent where versions are kept; a generation is gone."""
         with self._lock:
             home = self.bucket(bucket)
@@ -226,9 +209,7 @@ class Buckets:
             raise object_not_found(bucket, name)
         return wanted
 
-    def _put_aside(
-        self, home: Bucket, live: StoredObject | None, now: datetime
-    ) -> list[StoredObject]:
+    def _put_aside(self, home: Bucket, live: StoredObject | None, now: datetime) -> list[StoredObject]:
         """What of the live object is kept when it is not the live one any more."""
         if live is None:
             return []

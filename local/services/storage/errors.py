@@ -26,11 +26,7 @@ class Refusal(Exception):
         """The error in JSON; nothing for 304, which has no body."""
         if self.status == 304:
             return b""
-        error: dict[str, Any] = {
-            "message": self.message,
-            "domain": "global",
-            "reason": self._reason,
-        }
+        error: dict[str, Any] = {"message": self.message, "domain": "global", "reason": self._reason}
         if self._location:
             error |= {"locationType": "header", "location": self._location}
         whole = {"code": self.status, "message": self.message, "errors": [error]}

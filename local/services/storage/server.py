@@ -79,9 +79,7 @@ class _Handler(AnyMethod):
         headers = {name.lower(): value for name, value in self.headers.items()}
         address = headers.get("host", self.owner.address)
         try:
-            answer = self.owner.answer(
-                StorageRequest(self.command, self.path, headers, body, address)
-            )
+            answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, address))
         except Dropped:
             self.close_connection = True
             with suppress(OSError):  # the client has hung up first

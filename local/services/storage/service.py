@@ -193,9 +193,7 @@ class StorageService:
             case "media":
                 upload = uploads.read_simple_upload(bucket, query, said_type, request.body, asked)
             case "multipart":
-                upload = uploads.read_multipart_upload(
-                    bucket, query, said_type, request.body, asked
-                )
+                upload = uploads.read_multipart_upload(bucket, query, said_type, request.body, asked)
             case "resumable":
                 type_of_all = request.headers.get("x-upload-content-type", "")
                 upload = uploads.build_upload(bucket, query, type_of_all, request.body, asked)
@@ -217,9 +215,7 @@ class StorageService:
 
     def _get(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         query = request.query
-        found = self._buckets.find(
-            bucket, name, number(query, "generation"), read_preconditions(query)
-        )
+        found = self._buckets.find(bucket, name, number(query, "generation"), read_preconditions(query))
         if query.get("alt") == "media":
             return _build_media_answer(found, request.headers.get("range", ""))
         return self._told(found)
@@ -242,9 +238,7 @@ class StorageService:
         except msgspec.ValidationError as error:
             raise invalid_request(str(error)) from error
         generation = number(query, "generation")
-        return self._told(
-            self._buckets.edit(bucket, name, generation, changes, read_preconditions(query))
-        )
+        return self._told(self._buckets.edit(bucket, name, generation, changes, read_preconditions(query)))
 
     def _delete(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         query = request.query
@@ -261,9 +255,7 @@ class StorageService:
         found = self._buckets.find(bucket, name, number(query, "sourceGeneration"))
         home, there = self._buckets.bucket(bucket), self._buckets.bucket(target)
         whole = len(found.content)
-        copied = (
-            _read_rewrite_token(query.get("rewriteToken", ""), found) + MAX_REWRITE_BYTES_PER_CALL
-        )
+        copied = _read_rewrite_token(query.get("rewriteToken", ""), found) + MAX_REWRITE_BYTES_PER_CALL
         if home.location == there.location:
             copied = whole
         said = {
@@ -273,9 +265,7 @@ class StorageService:
             "done": copied >= whole,
         }
         if copied < whole:
-            return _build_json_answer(
-                {**said, "rewriteToken": _token((str(copied), found.generation))}
-            )
+            return _build_json_answer({**said, "rewriteToken": _token((str(copied), found.generation))})
         stored = self._buckets.put(
             target,
             unquote(to_name),
@@ -326,9 +316,7 @@ def _build_media_answer(stored: StoredObject, asked: str) -> StorageAnswer:
     return StorageAnswer(206, headers, stored.content[start:end])
 
 
-def _page(
-    found: list[StoredObject], query: Mapping[str, str]
-) -> tuple[list[StoredObject], list[str], str]:
+def _page(found: list[StoredObject], query: Mapping[str, str]) -> tuple[list[StoredObject], list[str], str]:
     """The objects and the prefixes of one page, and the token of the next ("" at the end)."""
     size = min(number(query, "maxResults") or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
     after = _decode_page_token(query["pageToken"]) if query.get("pageToken") else ("", 0)

@@ -57,9 +57,7 @@ class Uploads:
             ("CRC32C", upload.said_crc32c, crc32c_of(upload.content)),
         ):
             if said and said != real:
-                raise invalid_request(
-                    f'Provided {kind} "{said}" doesn\'t match calculated {kind} "{real}".'
-                )
+                raise invalid_request(f'Provided {kind} "{said}" doesn\'t match calculated {kind} "{real}".')
         return self._buckets.put(
             upload.bucket,
             upload.name,
@@ -78,9 +76,7 @@ class Uploads:
             self._begun[key] = upload
         return key
 
-    def go_on(
-        self, key: str, chunk: bytes, headers: Mapping[str, str]
-    ) -> StoredObject | UploadIncomplete:
+    def go_on(self, key: str, chunk: bytes, headers: Mapping[str, str]) -> StoredObject | UploadIncomplete:
         """Take the next chunk; the object after the last. Raises: Refusal."""
         with self._lock:
             upload = self._begun.get(key)
@@ -119,9 +115,7 @@ def read_simple_upload(
     bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Preconditions
 ) -> Upload:
     """`uploadType=media`: the body is the content."""
-    return Upload(
-        bucket, query.get("name", ""), content_type or DEFAULT_TYPE, {}, asked, content=body
-    )
+    return Upload(bucket, query.get("name", ""), content_type or DEFAULT_TYPE, {}, asked, content=body)
 
 
 def read_multipart_upload(

@@ -25,9 +25,7 @@ def declare_breach(asked: CommandRequest) -> CommandEffect:
     return CommandEffect("a security breach is declared", goes_on=True)
 
 
-def continue_breach(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
+def continue_breach(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Record the alert, once by the command's id, and with it an incident.
 
     Raises: Moved, Unavailable.

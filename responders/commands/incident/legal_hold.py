@@ -76,9 +76,7 @@ def release(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def continue_legal_hold(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
+def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """One look of a hold or a release; a hold is due again until its incident is over for good.
 
     A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
@@ -93,9 +91,7 @@ def continue_legal_hold(
     if bool(incident.held_by) is holding:  # else the opposite was said since
         for writes in _build_expiry_write_batches(ports, incident, record):
             ports.store.commit(writes)
-        goes_on = holding and (
-            not _is_over(incident, policy, now) or _has_pending_notices(ports, incident)
-        )
+        goes_on = holding and (not _is_over(incident, policy, now) or _has_pending_notices(ports, incident))
     after = replace(
         record,
         due_at=now + RECHECK_INTERVAL if goes_on else None,
@@ -137,22 +133,16 @@ def _build_expiry_write_batches(
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
         for below in ("steps", "audit"):
-            yield from _batch_expiry_writes(
-                store.query(Query(f"{document.path}/{below}")), expires_at
-            )
+            yield from _batch_expiry_writes(store.query(Query(f"{document.path}/{below}")), expires_at)
         entries = repair_journal.read_entries_after(store, rollback.id)
         yield from _batch_expiry_writes((entry for _, entry in entries), expires_at)
         if _needs_expiry_change(rollback.expires_at, expires_at):
             told = create_event(f"rollback.{record.command}", document.read_at, record.actor)
             kept = replace(rollback, expires_at=expires_at)
-            yield prepare_commit(
-                kept, document.version, CommitDraft((told,)), ports.ids(), renew=False
-            )[1]
+            yield prepare_commit(kept, document.version, CommitDraft((told,)), ports.ids(), renew=False)[1]
 
 
-def _batch_expiry_writes(
-    found: Iterable[Document], expires_at: datetime | None
-) -> Iterator[list[Write]]:
+def _batch_expiry_writes(found: Iterable[Document], expires_at: datetime | None) -> Iterator[list[Write]]:
     writes: Iterator[Write] = (
         Update(one.path, {"expires_at": expires_at})
         for one in found

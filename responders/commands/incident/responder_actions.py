@@ -43,9 +43,7 @@ def reject(asked: CommandRequest) -> CommandEffect:
     """One person does not want it: nothing is done, and that is told."""
     subject = find_subject(asked)
     word = _build_answer(subject, _require_question(subject, "reject"))
-    told = create_event(
-        "rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason
-    )
+    told = create_event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
     draft = CommitDraft((told,), {"rejected": word, "due_at": word.at})
     return CommandEffect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
 
@@ -87,9 +85,7 @@ def ack(asked: CommandRequest) -> CommandEffect:
         f"acknowledged {incident.id}",
         (
             subject.write_incident(incident),
-            *_build_notification_writes(
-                subject, f"acknowledged-{incident.rollbacks}", "acknowledged"
-            ),
+            *_build_notification_writes(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
         changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
     )
@@ -105,9 +101,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
     writes: list[Write] = [
         subject.write_incident(incident),
         *subject.write_rollback(
-            CommitDraft(
-                (create_event("incident.accepted", now, command.actor, reason=command.reason),)
-            )
+            CommitDraft((create_event("incident.accepted", now, command.actor, reason=command.reason),))
         ),
         *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
     ]

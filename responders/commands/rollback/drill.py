@@ -83,9 +83,7 @@ def run_drill(
     known = replace(record, result=result, due_at=None, expires_at=now + RECORD_RETENTION)
     lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
-    said = create_notices(
-        policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id
-    )
+    said = create_notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
     facts = {key: value for key, value in encode(done).items() if key not in ("actor", "at")}
     told = create_event("drill.recorded", now, "worker", command=record.id, **facts)
     writes: list[Write] = [
@@ -107,9 +105,7 @@ def _rehearse(
     change = _assume_everything_changed(order, facts, policy)
     decision = evaluate_request(facts, policy, change, now, now, "", scenario=order.scenario)
     sight = read_resource_state(ports, policy, decision, order)
-    decision, plans = _build_plans(
-        policy, facts, decision, sight and _assume_resources_changed(sight), order
-    )
+    decision, plans = _build_plans(policy, facts, decision, sight and _assume_resources_changed(sight), order)
     steps = [step for plan in plans for step in plan.steps if not step.instead_of]
     quota = policy.execution.write_quota.ours
     bucket = resume_pace(facts.pace, quota, now, began).bucket
@@ -149,9 +145,7 @@ def _rehearse(
     return found, SavedPace(bucket.level(ports.clock.monotonic()), now)
 
 
-def _assume_everything_changed(
-    order: RollbackRequest, facts: DecisionFacts, policy: Policy
-) -> ChangeSet:
+def _assume_everything_changed(order: RollbackRequest, facts: DecisionFacts, policy: Policy) -> ChangeSet:
     """All that the order names, as if each of it had been changed since the target.
 
     What is at the target already is rehearsed as a shift to where it is.
@@ -159,11 +153,7 @@ def _assume_everything_changed(
     known = requested_change(order, facts, policy)
     if known.target is None:
         return known
-    there = (
-        requested_functions(order, policy)
-        & set(facts.inventory or {})
-        & set(known.target.functions)
-    )
+    there = requested_functions(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
     every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
     whole = replace(known, functions=every)
     named = order.groups or order.functions
@@ -195,9 +185,7 @@ def _build_plans(
 def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
     """The steps that the platform validates, every shift among them."""
     asked = [
-        replace(step, goal={**step.goal, "rehearsed": True})
-        if step.kind == shift_traffic.KIND
-        else step
+        replace(step, goal={**step.goal, "rehearsed": True}) if step.kind == shift_traffic.KIND else step
         for step in steps
         if _is_validated(step)
     ]
@@ -218,8 +206,7 @@ def _try_steps(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str
     """Of each step the seconds that it took to try it, or why it is refused."""
     context = step_context(ports, system)
     tries = {
-        name: partial(_try_step, STEPS[step.kind](context), ports.clock, step)
-        for name, step in steps.items()
+        name: partial(_try_step, STEPS[step.kind](context), ports.clock, step) for name, step in steps.items()
     }
     return call_all(ports, tries)
 
@@ -243,9 +230,7 @@ def _would_proceed(decision: Decision, answers: Collection[str], refused: Collec
     return goes_ahead and bool(answers) and not refused
 
 
-def _count_results_by_kind(
-    tried: Mapping[str, Step], refused: Iterable[str]
-) -> dict[str, DrillStepCount]:
+def _count_results_by_kind(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, DrillStepCount]:
     """What became of the steps, by kind."""
     no = {*refused}
     found = {}

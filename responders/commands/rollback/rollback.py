@@ -71,9 +71,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     superseded = _build_supersede_writes(asked, system, opening.incident.id)
     loudly = _build_override_notices(asked, opening) if command.override else []
     opened = opening.incident.id
-    return CommandEffect(
-        f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened
-    )
+    return CommandEffect(f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened)
 
 
 def retry(asked: CommandRequest) -> CommandEffect:
@@ -249,10 +247,5 @@ def _build_supersede_writes(asked: CommandRequest, system: Document, successor: 
         _, writes = prepare_commit(before, document.version, draft, asked.ports.ids(), renew=False)
         return writes
     waiting = store.get(incidents.incident_path(known.incident))
-    ended = incidents.change_status(
-        decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why
-    )
-    return [
-        Update(waiting.path, encode(ended), waiting.version),
-        *report_filing.build_report_request(ended),
-    ]
+    ended = incidents.change_status(decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why)
+    return [Update(waiting.path, encode(ended), waiting.version), *report_filing.build_report_request(ended)]

@@ -44,9 +44,7 @@ def order_rollback(asked: CommandRequest) -> CommandEffect:
     """A rollback: at once, or at the time that it names."""
     begins_at = asked.command.at
     return (
-        rollback.start_manual_rollback(asked)
-        if begins_at is None
-        else _schedule_rollback(asked, begins_at)
+        rollback.start_manual_rollback(asked) if begins_at is None else _schedule_rollback(asked, begins_at)
     )
 
 
@@ -93,11 +91,7 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
 
 
 def begin_scheduled_rollback(
-    ports: Ports,
-    policy: Policy,
-    document: Document,
-    record: CommandRecord,
-    planned: ScheduledRollback,
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, planned: ScheduledRollback
 ) -> None:
     """Open the incident of a planned rollback, once; or tell why it is not begun.
 
@@ -124,9 +118,7 @@ def begin_scheduled_rollback(
         work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, opening.rollback.id, now)
 
 
-def _find_start_obstacle(
-    ports: Ports, policy: Policy, planned: ScheduledRollback, now: datetime
-) -> str:
+def _find_start_obstacle(ports: Ports, policy: Policy, planned: ScheduledRollback, now: datetime) -> str:
     """Why it does not begin; empty: nothing stands in the way."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:

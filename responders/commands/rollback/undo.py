@@ -37,9 +37,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     subject.require_newest()
     subject.require_current()
     store = subject.asked.ports.store
-    if not (
-        moved_functions(store, subject.incident) or repairs_with_writes(store, subject.incident)
-    ):
+    if not (moved_functions(store, subject.incident) or repairs_with_writes(store, subject.incident)):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
     return RollbackRequest(
         command=command.id,

@@ -81,6 +81,4 @@ def _read_command(document: Document) -> CommandRecord:
 
 def active_rollbacks(ports: Ports, system: str) -> list[Rollback]:
     """The rollbacks that have not ended, of one system or of all."""
-    return [
-        one for one in StateReader(ports.store).active_rollbacks() if system in ("", one.system)
-    ]
+    return [one for one in StateReader(ports.store).active_rollbacks() if system in ("", one.system)]

@@ -40,9 +40,7 @@ def confirm_pause(
     """
     _wait_for_running_workers(ports, document.read_at, record)
     everywhere = record.system == ALL_SYSTEMS
-    switch = ports.store.get(
-        GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system)
-    )
+    switch = ports.store.get(GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system))
     now = switch.read_at
     left = count_unsettled_effects(ports, "" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}

@@ -52,10 +52,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
     )
     reached = pause_state(set_by)
     result = f"{reached}, {count} in flight"
-    said = [
-        *_build_notices(asked, switch, result),
-        *_build_expiry_reminders(asked, switch, expires_at),
-    ]
+    said = [*_build_notices(asked, switch, result), *_build_expiry_reminders(asked, switch, expires_at)]
     write = switch.build_write(pause=set_by, switched_at=asked.said_at)
     return CommandEffect(
         result,
@@ -75,9 +72,7 @@ def resume(asked: CommandRequest) -> CommandEffect:
     write = switch.build_write(pause=None, switched_at=asked.said_at)
     said = _build_notices(asked, switch, "resumed")
     changes = {"pause": (switch.value.pause, None)}
-    return CommandEffect(
-        "resumed", (write, *notice_writes(said)), tells="rollback.resumed", changes=changes
-    )
+    return CommandEffect("resumed", (write, *notice_writes(said)), tells="rollback.resumed", changes=changes)
 
 
 def freeze(asked: CommandRequest) -> CommandEffect:
@@ -135,16 +130,12 @@ def promote(asked: CommandRequest) -> CommandEffect:
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
     write = switch.build_write(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
     result = f"{command.system} may {command.mode}"
-    said = _build_notices(
-        asked, switch, f"automation may {command.mode}, before {before.name.lower()}"
-    )
+    said = _build_notices(asked, switch, f"automation may {command.mode}, before {before.name.lower()}")
     changes = {"mode": (before.name.lower(), command.mode)}
     return CommandEffect(result, (write, *notice_writes(said)), changes=changes)
 
 
-def _require_promotion_drills(
-    asked: CommandRequest, before: Mode, mode: Mode, now: datetime
-) -> None:
+def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, now: datetime) -> None:
     """Each step of a promotion needs its drills, one that skips a step those of both."""
     gates = asked.policy.gates
     to_ask = gates.drills_before_ask if before < Mode.ASK <= mode else 0

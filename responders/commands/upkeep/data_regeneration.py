@@ -51,9 +51,7 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
 
 
-def continue_regeneration(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
+def continue_regeneration(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Ask on topic after topic, until each has taken its message or refused it.
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
@@ -63,9 +61,7 @@ def continue_regeneration(
     resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _request_next_topic(
-    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
-) -> CommandRecord:
+def _request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one message more, or its end once there is none."""
     collection, taken = record.answer["collection"], record.answer["taken"]
     refused = record.answer["refused"]

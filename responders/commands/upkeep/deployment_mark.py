@@ -91,6 +91,4 @@ def build_unknown_deployment_refusal(store: Reader, system: str, deployment: str
     """What is said of a deployment that is not known, with the nearest that are."""
     ours = store.query(Query("deployments", where=(("system", "==", system),)))
     known = [str((one.fields or {})["id"]) for one in ours]
-    return Refused(
-        f"deployment {deployment} is not known in {system}{suggest_names(deployment, known)}"
-    )
+    return Refused(f"deployment {deployment} is not known in {system}{suggest_names(deployment, known)}")

@@ -23,9 +23,7 @@ def check(asked: CommandRequest) -> CommandEffect:
     wanted = replace(known, asked=f"asked for by {command.actor}: {command.reason}")
     when = "once the run under way is over" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
-    return CommandEffect(
-        f"looked through {when}: {names}", (conditional_write(document, encode(wanted)),)
-    )
+    return CommandEffect(f"looked through {when}: {names}", (conditional_write(document, encode(wanted)),))
 
 
 def export(asked: CommandRequest) -> CommandEffect:

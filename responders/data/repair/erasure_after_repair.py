@@ -45,9 +45,7 @@ ERASE_AFTER_REPAIR_VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
 
 
-def build_outstanding_erasure(
-    rollback: Rollback, steps: Iterable[Step], now: datetime
-) -> Iterator[Create]:
+def build_outstanding_erasure(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
     """The command for the last step of a rollback that ends before it was taken; else none."""
     is_left = any(one.kind == erase.KIND and one.status not in ENDED_STEP_STATUSES for one in steps)
     if not is_left or rollback.started_at is None:
@@ -72,9 +70,7 @@ def erasure_command_id(rollback: str) -> str:
     return f"{ERASE_AFTER_REPAIR_VERB}-{rollback}"
 
 
-def continue_late_erasure(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
+def continue_late_erasure(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Take out portion after portion, until all is gone through or the time is over.
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
@@ -84,9 +80,7 @@ def continue_late_erasure(
     resumable_command.continue_command(ports, document, record, piece, end)
 
 
-def _erase_portion(
-    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
-) -> CommandRecord:
+def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
     if now - record.received_at > COMMAND_TIMEOUT:
@@ -100,17 +94,13 @@ def _erase_portion(
     try:
         if not may_erase_now(ports, policy):
             return postponed_record(record, now)
-        position = build_repair_eraser(ports, policy, rollback, ended.started_at).erase_portion(
-            position
-        )
+        position = build_repair_eraser(ports, policy, rollback, ended.started_at).erase_portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
         return completed_record(record, now, why)
     except RollbackError:
         return postponed_record(record, now)
-    after = replace(
-        record, answer={**record.answer, "position": encode_position(position)}, due_at=now
-    )
+    after = replace(record, answer={**record.answer, "position": encode_position(position)}, due_at=now)
     return (
         completed_record(after, now, f"{rollback}: {erase.describe_erased_counts(position)}")
         if position.is_over
@@ -118,9 +108,7 @@ def _erase_portion(
     )
 
 
-def build_repair_eraser(
-    ports: Ports, policy: Policy, rollback: str, began_at: datetime
-) -> RepairEraser:
+def build_repair_eraser(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> RepairEraser:
     """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
     ramp, leave = WriteRamp(0.0, ports.clock.monotonic()), partial(may_erase_now, ports, policy)
     return RepairEraser(ports, policy, rollback, began_at, ramp, leave, is_alone=False)

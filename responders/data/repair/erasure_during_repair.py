@@ -70,9 +70,7 @@ class RepairEraser:
         ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
         ledger = read_ledger(self._ports, self._policy)
         is_new = ledger is not None and ledger.added_at >= self._began_at - READ_OVERLAP
-        return consume_until(
-            clock, until, position, self._gone_through(position, ledger, is_new=is_new)
-        )
+        return consume_until(clock, until, position, self._gone_through(position, ledger, is_new=is_new))
 
     def _gone_through(
         self, position: RepairPosition, ledger: ErasureLedger | None, *, is_new: bool
@@ -102,9 +100,7 @@ class RepairEraser:
         What was kept just now stays at first: another worker may be about to name it.
         Raises: Unavailable, also while there is such an object; Rejected.
         """
-        there = self._vault.creation_times(
-            quarantine.object_prefix(self._policy.system, self._rollback)
-        )
+        there = self._vault.creation_times(quarantine.object_prefix(self._policy.system, self._rollback))
         entries = repair_journal.read_entries_after(self._ports.store, self._rollback)
         named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}
         until = self._ports.clock.now() - (timedelta() if self._is_alone else MAX_WORKER_LIFETIME)
@@ -123,9 +119,7 @@ class RepairEraser:
         before, kept = entry.kept, self._copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}
         copies = [
-            one
-            for one in kept
-            if one.path not in written and not is_previous_version_erased(one, ledger)
+            one for one in kept if one.path not in written and not is_previous_version_erased(one, ledger)
         ]
         if len(copies) == len(kept):
             return entry
@@ -163,9 +157,7 @@ class RepairEraser:
         """Where these are kept from now on."""
         self._require_leave()
         content = quarantine.pack_changes(changes)
-        return self._vault.keep(
-            quarantine.object_name(self._policy.system, self._rollback, content), content
-        )
+        return self._vault.keep(quarantine.object_name(self._policy.system, self._rollback, content), content)
 
     def _removed(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
         """Those of them that are not there any more; what is not as it was written stays.
@@ -218,12 +210,7 @@ def _is_change_erased(change: DocumentChange, ledger: ErasureLedger) -> bool:
 
 def _advance_position(position: RepairPosition, name: str, entry: JournalEntry) -> RepairPosition:
     """The position behind a batch."""
-    counted = {
-        DocumentOutcome.TAKEN_OUT: entry.taken_out,
-        DocumentOutcome.FORGOTTEN: entry.copies_gone,
-    }
+    counted = {DocumentOutcome.TAKEN_OUT: entry.taken_out, DocumentOutcome.FORGOTTEN: entry.copies_gone}
     fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
     seen = position.seen + len(entry.landed) + entry.taken_out
-    return RepairPosition(
-        name, False, seen, {one: number for one, number in fates.items() if number}
-    )
+    return RepairPosition(name, False, seen, {one: number for one, number in fates.items() if number})

@@ -71,9 +71,7 @@ class JournalledWriter:
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
         kept = self._vault.keep(*self._content(copies))
-        of_erased = ledger is not None and any(
-            is_previous_version_erased(one, ledger) for one in copies
-        )
+        of_erased = ledger is not None and any(is_previous_version_erased(one, ledger) for one in copies)
         entry = self._entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([conditional_write(document, encode(entry))])
         is_first = document.fields is None
@@ -111,9 +109,7 @@ class JournalledWriter:
         `is_first`: nobody has sent any of them before.
         """
         landed: dict[str, RewriteResult] = {}
-        for part in split_into_chunks(
-            changes, len(changes), MAX_REWRITE_BYTES, quarantine.estimate_size
-        ):
+        for part in split_into_chunks(changes, len(changes), MAX_REWRITE_BYTES, quarantine.estimate_size):
             makes_again = any(one.before is None for one in part)
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
@@ -130,16 +126,13 @@ class JournalledWriter:
                 return landed, unanswered
         return landed, None
 
-    def _rewritten(
-        self, database: str, changes: Sequence[DocumentChange]
-    ) -> dict[str, RewriteResult]:
+    def _rewritten(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, RewriteResult]:
         """What became of each by one request, Unavailable where it is not known.
 
         Raises: Unavailable; Rejected, when we may not.
         """
         rewrites = [
-            Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
-            for one in changes
+            Rewrite(one.path, one.after, one.before.updated_at if one.before else None) for one in changes
         ]
         answers = self._ports.system(self._policy.system).rewrites.rewrite(database, rewrites)
         return dict(zip((one.path for one in changes), answers, strict=True))
@@ -167,9 +160,7 @@ class JournalledWriter:
         if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
-    def _standing(
-        self, database: str, changes: Sequence[DocumentChange]
-    ) -> dict[str, datetime | None]:
+    def _standing(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, datetime | None]:
         """Those that stand there as they are wanted, and since when: it was us."""
         if not changes:
             return {}

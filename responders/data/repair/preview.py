@@ -63,9 +63,7 @@ class RepairSource(Struct, frozen=True):
         return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def find_repair_source(
-    ports: Ports, policy: Policy, record: IntegrityRecord, said: str
-) -> RepairSource:
+def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> RepairSource:
     """The restore point that a person has named; else the minute before what was found began.
 
     Raises: Refused, where that cannot be had; Unavailable, Rejected.
@@ -81,9 +79,7 @@ def find_repair_source(
         return RepairSource(*read)
     began = [one.onset_at for one in record.open.values()]
     if not began:
-        raise Refused(
-            "no damage was found that is not over: say how old the data may be (restore_point)"
-        )
+        raise Refused("no damage was found that is not over: say how old the data may be (restore_point)")
     first = min(began)
     whole = first.replace(second=0, microsecond=0)
     return RepairSource(database, whole if whole < first else whole - MINUTE)
@@ -108,17 +104,10 @@ def begin_survey(
     goals: list[RepairGoal] = []
     for scope in scopes:
         goal = RepairGoal(
-            database,
-            at,
-            source.database,
-            source.before,
-            select,
-            scope,
-            policy=policy.fingerprint,
+            database, at, source.database, source.before, select, scope, policy=policy.fingerprint
         )
         pieces = min(
-            repair_plan.MAX_STEPS_PER_COLLECTION,
-            counts.get(str(scope), 0) // repair_plan.DOCUMENTS_PER_STEP,
+            repair_plan.MAX_STEPS_PER_COLLECTION, counts.get(str(scope), 0) // repair_plan.DOCUMENTS_PER_STEP
         )
         cuts = documents.partition_points(database, scope, at, pieces) if pieces > 1 else []
         goals += repair_plan.split_goal(goal, cuts)
@@ -126,11 +115,7 @@ def begin_survey(
 
 
 def advance_survey(
-    ports: Ports,
-    policy: Policy,
-    survey: RepairPreview,
-    expiries: Sequence[TtlField],
-    seconds: float,
+    ports: Ports, policy: Policy, survey: RepairPreview, expiries: Sequence[TtlField], seconds: float
 ) -> RepairPreview:
     """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
     began = ports.clock.monotonic()
@@ -147,9 +132,7 @@ def _advance_survey_until(
         if position.is_over:
             continue
         for batch in RepairSelector(ports, policy, goal, expiries).batches(position):
-            position = repair_plan.advance_position(
-                position, batch.pairs, batch.fated, is_last=batch.is_last
-            )
+            position = repair_plan.advance_position(position, batch.pairs, batch.fated, is_last=batch.is_last)
             samples = repair_plan.add_samples(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
             if ports.clock.monotonic() >= until:
@@ -196,14 +179,10 @@ def find_triggered_targets(
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     times = Counter[tuple[str, str]]()
     for goal, changes in writes:
-        for one in document_triggers.find_listeners(
-            functions, hearing, goal.database, goal.scope, besides
-        ):
+        for one in document_triggers.find_listeners(functions, hearing, goal.database, goal.scope, besides):
             heard = sum(number for change, number in changes.items() if one.is_notified_of(change))
             times[str(goal.scope), one.name] += heard
-    return [
-        TriggeredTarget(name, collection, number) for (collection, name), number in times.items()
-    ]
+    return [TriggeredTarget(name, collection, number) for (collection, name), number in times.items()]
 
 
 def find_trigger_obstacle(policy: Policy, starts: Iterable[TriggeredTarget]) -> str:

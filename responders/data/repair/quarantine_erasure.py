@@ -53,18 +53,14 @@ def continue_quarantine_erasure(
 def _build_end_event(policy: Policy, record: CommandRecord, now: datetime) -> EndReport:
     """How it ended; people are told where copies are left."""
     why = record.answer.get("left", "")
-    happened = create_event(
-        "quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why
-    )
+    happened = create_event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
     text = f"{policy.system}: copies of people who were erased are left in quarantine: {why}"
     return happened, create_notices(
         policy, record.id, Severity.HIGH, QUARANTINE_ERASURE_VERB, text, now
     ) if why else []
 
 
-def _erase_portion(
-    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
-) -> CommandRecord:
+def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after some seconds; the same place again, where nothing may be done now."""
     if now - record.received_at > COMMAND_TIMEOUT:
         return _completed_record(record, now, left="given up after a day")
@@ -92,9 +88,7 @@ def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
 
 def _is_erasure_pending(ports: Ports, rollback: str) -> bool:
     """Whether what it has written is to be taken out still, by the copies that would go."""
-    fields = ports.store.get(
-        commands.command_path(erasure_after_repair.erasure_command_id(rollback))
-    ).fields
+    fields = ports.store.get(commands.command_path(erasure_after_repair.erasure_command_id(rollback))).fields
     return fields is not None and decode(CommandRecord, fields).due_at is not None
 
 

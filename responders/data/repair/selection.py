@@ -13,12 +13,7 @@ from msgspec.structs import replace
 
 from responders.data.document_check import DocumentChecker
 from responders.data.erasure import read_ledger
-from responders.support.parallel_calls import (
-    CALL_TIMEOUT_SECONDS,
-    call_all,
-    call_one,
-    require_answer,
-)
+from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.errors import Rejected
 from shared.domain.data.document import DocumentSnapshot, is_in_scope
 from shared.domain.data.erasure import owners
@@ -74,9 +69,7 @@ class RepairSelector:
     Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
     """
 
-    def __init__(
-        self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[TtlField]
-    ) -> None:
+    def __init__(self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[TtlField]) -> None:
         """`expiries` are those of the database that is written to."""
         self._ports = ports
         self._policy = policy
@@ -98,10 +91,7 @@ class RepairSelector:
             names = contents = 0
             for pair in pairs:
                 name, content = len(pair.path.encode()), _content_bytes(pair)
-                is_full = (
-                    names + name > MAX_BATCH_PATH_BYTES
-                    or contents + content > MAX_BATCH_CONTENT_BYTES
-                )
+                is_full = names + name > MAX_BATCH_PATH_BYTES or contents + content > MAX_BATCH_CONTENT_BYTES
                 if some and (is_full or len(some) == DOCUMENTS_PER_BATCH):
                     yield DocumentBatch(some, self.fates(some), is_last=False)
                     some, names, contents = [], 0, 0
@@ -156,10 +146,7 @@ class RepairSelector:
             elif valid[pair.path] is False:
                 wanted = passing.get(pair.path)
                 yield DocumentDecision(
-                    pair.path,
-                    DocumentOutcome.BACK if wanted else DocumentOutcome.LOST,
-                    pair.now,
-                    wanted,
+                    pair.path, DocumentOutcome.BACK if wanted else DocumentOutcome.LOST, pair.now, wanted
                 )
             elif not pair.is_same:
                 fate = DocumentOutcome.MADE if pair.then is None else DocumentOutcome.CHANGED
@@ -287,9 +274,7 @@ class RepairSelector:
         if goal.before is None or goal.is_copy:
             return found, unknown
         spans = {
-            path: OnsetSearch(
-                goal.before, floor_to_minute(spoilt[path]) + MINUTE, is_low_known=True
-            )
+            path: OnsetSearch(goal.before, floor_to_minute(spoilt[path]) + MINUTE, is_low_known=True)
             for path in then
         }
         while looks := {
@@ -330,9 +315,7 @@ class RepairSelector:
     def _can_be_read_from(self) -> datetime:
         """How far back the database can be read; an hour, where it does not say."""
         if self._earliest is None:
-            database = partial(
-                self._ports.system(self._policy.system).backups.database, self._goal.database
-            )
+            database = partial(self._ports.system(self._policy.system).backups.database, self._goal.database)
             try:
                 self._earliest = call_one(self._ports, database).earliest_at + MINUTE
             except Rejected:

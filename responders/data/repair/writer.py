@@ -34,9 +34,7 @@ from shared.state import repair_journal
 class DocumentRewriter(JournalledWriter):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
-    def rewrite_portion(
-        self, step: Step, goal: RepairGoal, position: RepairPosition
-    ) -> RepairPosition:
+    def rewrite_portion(self, step: Step, goal: RepairGoal, position: RepairPosition) -> RepairPosition:
         """The position after some seconds; what was written until then stays so.
 
         Raises: Unavailable, Rejected, when nothing came of it.
@@ -57,14 +55,10 @@ class DocumentRewriter(JournalledWriter):
     ) -> Iterator[RepairPosition]:
         for batch in mending.batches(position):
             fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
-            position = repair_plan.advance_position(
-                position, batch.pairs, fated, is_last=batch.is_last
-            )
+            position = repair_plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
-    def restore_portion(
-        self, step: Step, goal: PutBackGoal, position: RepairPosition
-    ) -> RepairPosition:
+    def restore_portion(self, step: Step, goal: PutBackGoal, position: RepairPosition) -> RepairPosition:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
@@ -115,25 +109,17 @@ class DocumentRewriter(JournalledWriter):
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
         written_at = {one.path: one.at for one in entry.landed}
-        there = self._ports.system(self._policy.system).documents.get(
-            goal.database, sorted(wanted), None
-        )
+        there = self._ports.system(self._policy.system).documents.get(goal.database, sorted(wanted), None)
         expired_by = self._ports.clock.now()
         fated: list[DocumentDecision] = []
         changes: list[DocumentChange] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
-            if (
-                was is not None
-                and ledger is not None
-                and ledger.is_version_erased(was, known.whose)
-            ):
+            if was is not None and ledger is not None and ledger.is_version_erased(was, known.whose):
                 fated.append(DocumentDecision(path, DocumentOutcome.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
                 fated.append(DocumentDecision(path, DocumentOutcome.EXPIRED))
-            elif is_document_as_wanted(now, known) and _is_unchanged_since_write(
-                now, written_at.get(path)
-            ):
+            elif is_document_as_wanted(now, known) and _is_unchanged_since_write(now, written_at.get(path)):
                 changes.append(_build_change(path, now, was, known.whose))
             elif is_document_as_wanted(now, _build_change(path, None, was)):
                 fated.append(DocumentDecision(path, DocumentOutcome.RETURNED))
@@ -177,10 +163,7 @@ class DocumentRewriter(JournalledWriter):
 
 
 def _build_change(
-    path: str,
-    now: DocumentSnapshot | None,
-    wanted: DocumentSnapshot | None,
-    whose: tuple[str, ...] = (),
+    path: str, now: DocumentSnapshot | None, wanted: DocumentSnapshot | None, whose: tuple[str, ...] = ()
 ) -> DocumentChange:
     """A document as it stands there, and as it is wanted."""
     if wanted is None:

@@ -59,12 +59,7 @@ class DataRequestForecast(Struct, frozen=True):
 
 
 def forecast_data_request(
-    ports: Ports,
-    policy: Policy,
-    order: RollbackRequest,
-    now: datetime,
-    known: Preparation,
-    seconds: float,
+    ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, known: Preparation, seconds: float
 ) -> tuple[DataRequestForecast, Preparation]:
     """What would become of the order now, and the data looked through so many seconds further.
 
@@ -75,9 +70,7 @@ def forecast_data_request(
     _, record = read_known_damage(ports, policy)
     at = now.replace(second=0, microsecond=0)
     expiries = read_expiries(ports, policy, policy.integrity.database)
-    return forecast_by_survey(
-        ports, policy, order, facts, found, known, record, at, expiries, seconds
-    )
+    return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, seconds)
 
 
 def forecast_by_gates(
@@ -111,9 +104,7 @@ def forecast_by_survey(
     Raises: Unavailable.
     """
     try:
-        source = known.target or preview.find_repair_source(
-            ports, policy, record, order.restore_point
-        )
+        source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
         select, survey = repair.parse_selection(order.select), known.survey
         if survey is None or not survey.is_of_policy(policy.fingerprint):
             survey = preview.begin_survey(ports, policy, select, at, source)

@@ -76,15 +76,11 @@ def record_dry_run(
     if found is None:
         return
     result, details, answer = found
-    known = replace(
-        record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION
-    )
+    known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     key = f"dry-run-{record.id}"
     said = create_notices(policy, key, Severity.LOW, "rehearsed", text, now, to_paste=(), **answer)
-    told = create_event(
-        "command.rehearsed", now, "worker", command=record.id, result=result, **answer
-    )
+    told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
     with suppress(Moved):  # somebody else has told it
@@ -107,14 +103,7 @@ def forecast_order(ports: Ports, policy: Policy, order: RollbackRequest, now: da
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_request(
-        facts,
-        policy,
-        change,
-        deadline,
-        now,
-        "",
-        scenario=order.scenario,
-        override=order.override,
+        facts, policy, change, deadline, now, "", scenario=order.scenario, override=order.override
     )
     decision, plan = build_decided_plan(ports, policy, facts, decision, order)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
@@ -146,9 +135,7 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
     plan, fates = found.plan, found.survey.fates if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
-        result += (
-            f"; {preview.count_written_documents(fates)} documents back to {plan.header.target}"
-        )
+        result += f"; {preview.count_written_documents(fates)} documents back to {plan.header.target}"
     return (
         result,
         list(plan.header.reported) if plan is not None else [],

@@ -30,12 +30,7 @@ from shared.core.store import Document, Query
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.decision.facts import DecisionFacts
-from shared.domain.deployments.deployment import (
-    Deployment,
-    DeploymentStatus,
-    counts_by_function,
-    record_path,
-)
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, counts_by_function, record_path
 from shared.domain.deployments.images import exclude_lost_images, images_of, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
@@ -82,16 +77,12 @@ def collect_facts(
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
     asked_back = (
-        []
-        if _is_trouble_observed(read_health_answers(answers), policy)
-        else _select_alerts_to_check(alerts)
+        [] if _is_trouble_observed(read_health_answers(answers), policy) else _select_alerts_to_check(alerts)
     )
     later = call_all(
         ports,
         {
-            **_build_follow_up_calls(
-                ports, policy, _select_recorded_deployments(deployments, target), live
-            ),
+            **_build_follow_up_calls(ports, policy, _select_recorded_deployments(deployments, target), live),
             **build_alert_state_calls(ports, policy.system, asked_back),
         },
     )
@@ -112,20 +103,11 @@ def collect_facts(
 
 
 def _collect_answers(
-    ports: Ports,
-    policy: Policy,
-    now: datetime,
-    joined: Callable[[], list[Alert]],
-    *,
-    writing: bool,
+    ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]], *, writing: bool
 ) -> dict[str, Any]:
     """What our own store, the platform, the routers and the probes say, or why they do not."""
     store, platform = ports.store, ports.system(policy.system).platform
-    triggers = (
-        {"triggers": ports.system(policy.system).resources.triggers.list_triggers}
-        if writing
-        else {}
-    )
+    triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
     ours = (("system", "==", policy.system),)
     return call_all(
         ports,
@@ -233,9 +215,7 @@ def _merge_inventory(
     return carry_over_copies(replace(beside, functions=functions), beside)
 
 
-def _select_recorded_deployments(
-    deployments: Iterable[Deployment], target: str
-) -> list[Deployment]:
+def _select_recorded_deployments(deployments: Iterable[Deployment], target: str) -> list[Deployment]:
     """The newest stable deployments and the named one, as far as they have a record."""
     newest = sorted(deployments, key=lambda one: one.at, reverse=True)
     stable = [one for one in newest if one.status is DeploymentStatus.STABLE][:MAX_RECORDS_READ]
@@ -250,10 +230,7 @@ def _build_follow_up_calls(
     images = ports.system(policy.system).resources.images
     places = repositories(images_of(live)) if live is not None else ()
     return {
-        **{
-            f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id))
-            for one in recorded
-        },
+        **{f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id)) for one in recorded},
         **{f"images {place}": partial(images.list_images, place) for place in places},
     }
 
@@ -264,9 +241,7 @@ def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory |
     One without a record is left out: nothing of it can be built again.
     """
     return {
-        name: stocks.unpack_inventory(one.fields["live"])
-        if one is not None and one.fields
-        else None
+        name: stocks.unpack_inventory(one.fields["live"]) if one is not None and one.fields else None
         for name, one in found.items()
         if one is None or one.fields is not None
     }

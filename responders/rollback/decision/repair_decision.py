@@ -62,19 +62,14 @@ def decide_repair(case: Case) -> bool:
     known = Preparation(expires_at=rollback.expires_at)
     known = decode(Preparation, document.fields) if document.fields else known
     deadline = (rollback.decide_by or now) + PREPARATION_TIMEOUT
-    found, prepared = (
-        forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id),
-        known,
-    )
+    found, prepared = (forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id), known)
     if found.outcome is Outcome.ROLLBACK:
         try:
             found, prepared = _advance_preparation(case, order, gathered.facts, found, known)
         except Unavailable as silent:
             if now < deadline:
                 raise
-            found = replace(
-                found, outcome=Outcome.ESCALATE, reason=f"the data cannot be read: {silent}"
-            )
+            found = replace(found, outcome=Outcome.ESCALATE, reason=f"the data cannot be read: {silent}")
     if prepared != known:
         try:
             case.ports.store.commit([conditional_write(document, encode(prepared))])
@@ -90,11 +85,7 @@ def decide_repair(case: Case) -> bool:
 
 
 def _advance_preparation(
-    case: Case,
-    order: RollbackRequest,
-    facts: DecisionFacts,
-    found: DataRequestForecast,
-    known: Preparation,
+    case: Case, order: RollbackRequest, facts: DecisionFacts, found: DataRequestForecast, known: Preparation
 ) -> tuple[DataRequestForecast, Preparation]:
     """What becomes of it as far as the data are known, and what is known then."""
     ports, policy = case.ports, case.policy
@@ -110,17 +101,12 @@ def _advance_preparation(
         expiries = read_expiries(ports, policy, policy.integrity.database)
     except Unavailable as unknown:
         return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
-    left = (
-        SURVEY_LEASE_SHARE * rollbacks.LEASE_DURATION.total_seconds()
-        - case.tenure.seconds_since_commit
-    )
+    left = SURVEY_LEASE_SHARE * rollbacks.LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
     at = record.last.at
     return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left)
 
 
-def _find_data_obstacle(
-    case: Case, document: Document, record: IntegrityRecord, known: Preparation
-) -> str:
+def _find_data_obstacle(case: Case, document: Document, record: IntegrityRecord, known: Preparation) -> str:
     """Why no data may be moved yet; a look that is too old is asked for again."""
     policy, now = case.policy, case.now()
     if case.ports.buckets.quarantine is None:
@@ -133,19 +119,11 @@ def _find_data_obstacle(
     return quiet.reason
 
 
-def _add_fence(
-    case: Case, found: DataRequestForecast
-) -> tuple[DataRequestForecast, FencePreparation]:
+def _add_fence(case: Case, found: DataRequestForecast) -> tuple[DataRequestForecast, FencePreparation]:
     """What becomes of it, and what is raised with it; it waits for what falls."""
-    if (
-        found.survey is None
-        or found.plan is None
-        or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK)
-    ):
+    if found.survey is None or found.plan is None or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, FencePreparation()
-    behind = fence_guard.prepare_fence(
-        case, timedelta(seconds=preview.survey_seconds(found.survey))
-    )
+    behind = fence_guard.prepare_fence(case, timedelta(seconds=preview.survey_seconds(found.survey)))
     if behind.why_not:
         found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
     return found, behind

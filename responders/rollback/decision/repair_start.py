@@ -80,9 +80,6 @@ def build_refusal_transition(
         details=details,
         choices=() if is_over else ("retry", "accept"),
         facts=told,
-        changes={
-            **ended_fields(case, RollbackStatus.NOT_TAKEN, reason),
-            "gates": tuple(told["gates"]),
-        },
+        changes={**ended_fields(case, RollbackStatus.NOT_TAKEN, reason), "gates": tuple(told["gates"])},
         status=IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED,
     )

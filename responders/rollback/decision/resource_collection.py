@@ -31,11 +31,7 @@ from shared.ports.groups import Ports
 
 
 def collect_resource_state(
-    ports: Ports,
-    policy: Policy,
-    scenario: ScenarioName,
-    target: str,
-    hold: ExtendLease = skip_lease,
+    ports: Ports, policy: Policy, scenario: ScenarioName, target: str, hold: ExtendLease = skip_lease
 ) -> ResourceState | None:
     """What was recorded of the target, and what is live; None: the scenario needs none of it.
 
@@ -57,9 +53,7 @@ def collect_resource_state(
     statuses = call_all(
         ports,
         {
-            f"{site}/{version}": partial(
-                ports.system(policy.system).resources.hosting.version, site, version
-            )
+            f"{site}/{version}": partial(ports.system(policy.system).resources.hosting.version, site, version)
             for site, version in versions
         },
     )

@@ -51,12 +51,7 @@ from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import (
-    ApprovalRequest,
-    RollbackRequest,
-    RollbackStatus,
-    approvers,
-)
+from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
@@ -103,15 +98,11 @@ def decide_rollback(case: Case) -> bool:
             return not case.commit_transition(build_hold_transition(case, decision.reason, told))
         case Outcome.ROLLBACK if plan is not None:
             before = _baseline(case, gathered.facts, decision)
-            case.commit_transition(
-                _build_start_transition(case, gathered, decision, plan, before, told)
-            )
+            case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
             question = ApprovalRequest(plan.header, needed, decision.reason, case.now())
-            turn = build_approval_request(
-                case, question, shown, describe_plan_size(plan, len(shown)), told
-            )
+            turn = build_approval_request(case, question, shown, describe_plan_size(plan, len(shown)), told)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
@@ -208,9 +199,7 @@ def _build_start_transition(
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
     pace = gathered.facts.pace
-    ahead = forecast.forecast_duration(
-        plan.steps, case.policy, order=rollback.order, left=pace, now=now
-    )
+    ahead = forecast.forecast_duration(plan.steps, case.policy, order=rollback.order, left=pace, now=now)
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -234,9 +223,7 @@ def _build_start_transition(
             "plan": plan.header,
             "baseline": before,
             "gates": tuple(told["gates"]),
-            "overrides": tuple(
-                replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
-            ),
+            "overrides": tuple(replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides),
         },
         status=IncidentStatus.ROLLING_BACK,
         writes=(

@@ -23,11 +23,7 @@ from responders.rollback.decision.repair_start import (
     describe_approvals,
 )
 from responders.rollback.decision.rollback_decision import build_hold_transition
-from responders.rollback.decision.undo_preview import (
-    UndoPreview,
-    is_document_step,
-    preview_from_facts,
-)
+from responders.rollback.decision.undo_preview import UndoPreview, is_document_step, preview_from_facts
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import FencePreparation
 from responders.support.parallel_calls import MAX_TOTAL_SECONDS
@@ -56,9 +52,7 @@ def decide_undo(case: Case) -> bool:
         return True
     deadline = case.decide_by
     case.extend_lease(MAX_TOTAL_SECONDS)
-    found = preview_from_facts(
-        case.ports, policy, order, gathered.facts, deadline, now, rollback.id
-    )
+    found = preview_from_facts(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
     found, behind = _add_fence(case, _apply_approvals(rollback, found), deadline)
     plan = found.reversal.plan
     told = {
@@ -77,21 +71,15 @@ def decide_undo(case: Case) -> bool:
         case Outcome.ASK if plan is not None:
             question = ApprovalRequest(plan.header, found.people, found.reason, now)
             among = "documents" if found.writes else "rebuilds"
-            turn = build_approval_request(
-                case, question, found.reversal.shown, f"{among} among it", told
-            )
+            turn = build_approval_request(case, question, found.reversal.shown, f"{among} among it", told)
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
-            turn = build_refusal_transition(
-                case, told, "nothing was done", found.reason, details=details
-            )
+            turn = build_refusal_transition(case, told, "nothing was done", found.reason, details=details)
     answered = {alert.key for alert in gathered.alerts}
     return not case.commit_final_transition(turn, answered=answered)
 
 
-def _add_fence(
-    case: Case, found: UndoPreview, deadline: datetime
-) -> tuple[UndoPreview, FencePreparation]:
+def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, FencePreparation]:
     """What becomes of it, and what is raised with it; it waits for what falls.
 
     And for whoever removes copies just now of people who were erased.

@@ -73,9 +73,7 @@ class UndoPreview(Struct, frozen=True):
     @property
     def writes(self) -> bool:
         """Whether documents are among it."""
-        return self.reversal.plan is not None and any(
-            map(is_document_step, self.reversal.plan.steps)
-        )
+        return self.reversal.plan is not None and any(map(is_document_step, self.reversal.plan.steps))
 
     @property
     def of_documents(self) -> tuple[str, ...]:
@@ -132,9 +130,7 @@ def preview_from_facts(
     if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
-    starts = find_triggered_targets(
-        policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts
-    )
+    starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
     return _build_preview(policy, order, worked, starts)
 
 
@@ -154,9 +150,7 @@ def _build_preview(
     for line in (*_format_document_counts(plan), *map(str, starts), *format_fence_lines(policy)):
         plan = add_report_line(plan, line)
     worked = replace(worked, reversal=replace(found, plan=plan))
-    why_not = find_fence_duration_obstacle(policy, worked.takes) or find_trigger_obstacle(
-        policy, starts
-    )
+    why_not = find_fence_duration_obstacle(policy, worked.takes) or find_trigger_obstacle(policy, starts)
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     return replace(worked, outcome=Outcome.ASK, reason=DATA_APPROVAL_REASON)
@@ -195,9 +189,7 @@ def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
         known = decode(Rollback, fields)
         if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
-        elif known.way is Direction.REPAIR and store.query(
-            Query(quarantine.journal_path(name), limit=1)
-        ):
+        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(name), limit=1)):
             repaired.insert(0, name)
     return repaired
 
@@ -231,12 +223,7 @@ def _build_restore_steps(
     steps: list[Step] = []
     for name, pieces in repaired.items():
         names = tuple(
-            sorted(
-                {
-                    one.name
-                    for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)
-                }
-            )
+            sorted({one.name for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)})
         )
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(count_written_documents(position.fates) for _, position in pieces)

@@ -26,11 +26,7 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.fence_notices import (
-    NOTICE_SEVERITIES,
-    notice_lines,
-    transition_event,
-)
+from shared.domain.data.isolation.fence_notices import NOTICE_SEVERITIES, notice_lines, transition_event
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState, PublicStatusChange
@@ -86,9 +82,7 @@ def lift_fence(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{policy.system} has no fence")
     if fence.status is FenceStatus.FALLING:
         return CommandEffect(f"it falls already: {fence.why}")
-    after = fences.start_lowering(
-        fence, f"lifted by {command.actor}: {command.reason}", document.read_at
-    )
+    after = fences.start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(commands.command_path(fence.command), {"due_at": document.read_at})
     told = _build_transition_writes(asked.ports, policy, fence, after, document)
     return CommandEffect("it falls", (*told, due))
@@ -121,9 +115,7 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
         writes = _build_transition_writes(ports, tell, before, after, found)
         record = _commit_fence(ports, record, document, due, found.read_at, writes)
         if after.rollback and after.status is not before.status and policy is not None:  # it waits
-            work_queue.publish_work_item(
-                ports.bus, work_queue.ROLLBACK, after.rollback, found.read_at
-            )
+            work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, after.rollback, found.read_at)
         goes_on = due is not None and due <= found.read_at + TRANSITION_POLL_INTERVAL
         if not goes_on or ports.clock.monotonic() > until:
             return
@@ -178,17 +170,13 @@ def _build_transition_writes(
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
-    yield event_write(
-        after.system, f"{name}:{after.command}", create_event(name, now, "worker", **facts)
-    )
+    yield event_write(after.system, f"{name}:{after.command}", create_event(name, now, "worker", **facts))
     severity = NOTICE_SEVERITIES[name]
     tell = create_team_notices if severity is Severity.CRITICAL else create_notices
     # What another system's people hear waits for nothing that those of its own do not.
     is_own = policy.system == after.system
     key = after.command if is_own else f"{after.command}-{after.system}"
-    yield from notice_writes(
-        tell(policy, key, severity, name, "\n".join(notice_lines(name, after)), now)
-    )
+    yield from notice_writes(tell(policy, key, severity, name, "\n".join(notice_lines(name, after)), now))
     yield from _build_status_page_writes(policy, after, name, now)
 
 
@@ -200,9 +188,7 @@ def _build_unfreeze_write(ports: Ports, fence: Fence) -> Write:
     return Update(document.path, encode(replace(system, freezes=left)), document.version)
 
 
-def _build_status_page_writes(
-    policy: Policy, fence: Fence, name: str, now: datetime
-) -> Iterable[Write]:
+def _build_status_page_writes(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[Write]:
     """What the status page says of it: from the first writer that stops to the last that starts."""
     if name not in ("fence.raising", "fence.down") or not fence.writers:
         return

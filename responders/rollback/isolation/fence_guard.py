@@ -53,9 +53,7 @@ class FencePreparation(Struct, frozen=True):
     def start_fence(self, case: Case) -> None:
         """Have it raised at once, now that all is committed."""
         if self.fence is not None:
-            work_queue.publish_work_item(
-                case.ports.bus, work_queue.COMMAND, self.fence.command, case.now()
-            )
+            work_queue.publish_work_item(case.ports.bus, work_queue.COMMAND, self.fence.command, case.now())
 
 
 def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
@@ -103,9 +101,7 @@ def await_fence(case: Case) -> bool:
     if fence.status is FenceStatus.STANDING:
         return True
     if case.now() >= fence.began_at + rules.stands_within + RAISE_GRACE_PERIOD:
-        return fail_rollback(
-            case, f"no document was written: the fence does not stand: {fence.waiting}"
-        )
+        return fail_rollback(case, f"no document was written: the fence does not stand: {fence.waiting}")
     case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + POLL_INTERVAL)
     return False
 
@@ -163,9 +159,7 @@ def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> Fence
         incident=rollback.incident,
         due_at=now,
     )
-    fence = Fence(
-        record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
-    )
+    fence = Fence(record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id)
     begins = Create(commands.command_path(record.id), encode(record))
     return FencePreparation(fence, (conditional_write(document, encode(fence)), begins))
 

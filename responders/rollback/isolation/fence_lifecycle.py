@@ -67,9 +67,7 @@ class FenceStep:
         if not fence.writers:
             return fences.mark_lowered(fence, (), self._now)
         services, unseen = self._seen(fence)
-        stand = fences.writer_positions(
-            [one for one in fence.writers if one.service not in unseen], services
-        )
+        stand = fences.writer_positions([one for one in fence.writers if one.service not in unseen], services)
         if stand.to_free:
             self._scale({one: one.scaling for one in stand.to_free}, services)
             names = ", ".join(one.function for one in stand.to_free)
@@ -112,9 +110,7 @@ class FenceStep:
     def _why_it_falls(self, policy: Policy, rules: FenceRules) -> str:
         """Empty: its time is not over, and the policy knows it still."""
         fence, now = self._fence, self._now
-        if fence.writers and _writer_functions(policy, rules) != [
-            one.function for one in fence.writers
-        ]:
+        if fence.writers and _writer_functions(policy, rules) != [one.function for one in fence.writers]:
             return "the policy declares other writers now"
         if now >= fence.until:
             return "its time is over"
@@ -170,11 +166,7 @@ class FenceStep:
         return replace(fence, writers=tuple(writers), waiting="")
 
     def _stopped(
-        self,
-        fence: Fence,
-        policy: Policy,
-        writers: Iterable[Writer],
-        services: Mapping[str, Service],
+        self, fence: Fence, policy: Policy, writers: Iterable[Writer], services: Mapping[str, Service]
     ) -> Fence:
         """The fence whose writers are asked to stop, once that is on record."""
         if not fences.may_send(fence, self._now):

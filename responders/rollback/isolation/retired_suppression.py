@@ -42,9 +42,7 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
         text = "\n".join((f"{result}. {MANUAL_RESTORE_TEXT}", found.path, *taken))
         writes.append(Update(found.path, {"is_over": True}, found.version))
         happened = create_event(SUPPRESSION_ENDED_EVENT, now, "worker", subscriptions=taken)
-        said = create_team_notices(
-            tell, record.id, Severity.CRITICAL, SUPPRESSION_ENDED_EVENT, text, now
-        )
+        said = create_team_notices(tell, record.id, Severity.CRITICAL, SUPPRESSION_ENDED_EVENT, text, now)
         told = [event_write(record.system, f"{SUPPRESSION_ENDED_EVENT}:{record.id}", happened)]
         told += notice_writes(said) if taken else []
     ports.store.commit([*writes, *told])

@@ -48,9 +48,7 @@ def upcoming_condition_reads(case: Case) -> list[datetime]:
     if case.rollback.conditions_read_at is not None:
         return []
     now, limit = case.now(), _condition_deadline(case)
-    return [
-        at for at in (limit - FIRST_READ_BEFORE_LIMIT, limit - LAST_READ_BEFORE_LIMIT) if at > now
-    ]
+    return [at for at in (limit - FIRST_READ_BEFORE_LIMIT, limit - LAST_READ_BEFORE_LIMIT) if at > now]
 
 
 def record_ended_conditions(case: Case) -> bool:
@@ -94,10 +92,7 @@ def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
     opened = [alert for alert in joined if alert.is_open]
     newest = sorted(opened, key=lambda alert: alert.started_at, reverse=True)
     asked = list(dict.fromkeys(one.monitoring_id for one in newest if one.is_of_monitoring))
-    calls = {
-        **_build_count_call(case),
-        **build_alert_state_calls(case.ports, case.policy.system, asked),
-    }
+    calls = {**_build_count_call(case), **build_alert_state_calls(case.ports, case.policy.system, asked)}
     case.extend_lease(MAX_TOTAL_SECONDS)
     answers = call_in_batches(case.ports, calls if asked else {})
     said, requests = read_alert_states(answers), _counted_requests(case, answers)
@@ -105,9 +100,7 @@ def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
     judged = [
         (
             alert,
-            alert_conditions.evaluate_condition(
-                alert, said, requests, gates, closed=alert not in standing
-            ),
+            alert_conditions.evaluate_condition(alert, said, requests, gates, closed=alert not in standing),
         )
         for alert in newest
     ]
@@ -122,9 +115,7 @@ def _build_count_call(case: Case) -> dict[str, Callable[[], Any]]:
     return {"metrics": partial(metrics.requests, since, now)}
 
 
-def _counted_requests(
-    case: Case, answers: Mapping[str, Any]
-) -> Mapping[str, RouterRequests] | None:
+def _counted_requests(case: Case, answers: Mapping[str, Any]) -> Mapping[str, RouterRequests] | None:
     """What that call found, per function; None: they could not be read."""
     found = answer_or_none(answers.get("metrics"))
     services = {name: service_of(name) for name in case.policy.functions}

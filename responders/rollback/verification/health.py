@@ -19,13 +19,7 @@ from shared.core.codec import decode
 from shared.domain.policy.system_policy import ScenarioName
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import baseline, probe_signals, verification_checks
-from shared.domain.signals.health import (
-    Health,
-    HealthVerdict,
-    ProbeAnswer,
-    RouterRequests,
-    evaluate_health,
-)
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests, evaluate_health
 from shared.domain.signals.probe_signals import ProbeRecord
 
 
@@ -40,9 +34,7 @@ def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How it does; while writers are stopped by a fence nobody can see that."""
     if fence_guard.is_fence_up(case.ports, case.policy):
-        return Health(
-            HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well"
-        )
+        return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
     return _compare_with_baseline(case, steps, since)
 
 
@@ -92,9 +84,7 @@ def _read_health(
     found = verification_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
-    return verification_checks.combine_health(
-        Health(known.verdict, known.reason, outside), found
-    ), requests
+    return verification_checks.combine_health(Health(known.verdict, known.reason, outside), found), requests
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:

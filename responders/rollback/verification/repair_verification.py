@@ -69,9 +69,7 @@ def verify_repair(case: Case) -> bool:
     if unknown and not faulty:
         why = f"{unknown} documents could not be judged"
     case.commit_transition(
-        _build_monitoring_transition(
-            case, why, tuple(_format_valid_counts(case.policy, last.tallies))
-        )
+        _build_monitoring_transition(case, why, tuple(_format_valid_counts(case.policy, last.tallies)))
     )
     return True
 

@@ -58,9 +58,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return repair_verification.conclude_repair(case, steps.values())
     if case.rollback.way is Direction.UNDO:  # well or ill: it was asked for as it was
         documents = [
-            f"{one.name}: {one.note}"
-            for one in steps.values()
-            if one.kind in (restore.KIND, erase.KIND)
+            f"{one.name}: {one.note}" for one in steps.values() if one.kind in (restore.KIND, erase.KIND)
         ]
         undone_now = describe_steps(len(shifted_steps(steps.values())), documents)
         return completion.succeed_without_resolving(case, f"undone: {undone_now} as before")
@@ -116,10 +114,7 @@ def verify_rollback(case: Case) -> bool:
         return completion.fail_rollback(case, f"not well after the last shift: {health.reason}")
     elif case.commit_transition(
         Transition(
-            "health.looked",
-            health.reason,
-            changes=_probe_confirmation_fields(case, health),
-            say=False,
+            "health.looked", health.reason, changes=_probe_confirmation_fields(case, health), say=False
         )
     ):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
@@ -157,11 +152,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return end(case, "the watch ended early: a further alert must be judged")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = _find_moved_targets(case, steps, kinds), read_conditions(case, joined)
-        end = (
-            completion.succeed_without_resolving
-            if told_of.stands or late
-            else completion.succeed_rollback
-        )
+        end = completion.succeed_without_resolving if told_of.stands or late else completion.succeed_rollback
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
         return end(case, _outcome(case, health, moved, standing))
     next_look = case.next_check_at(case.policy.execution.watch_every)
@@ -244,19 +235,15 @@ def _is_earlier_trouble(started_at: datetime, case: Case) -> bool:
     return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at
 
 
-def _find_moved_targets(
-    case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]
-) -> list[str]:
+def _find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
     looked_at = {step.name: step for step in effective_steps(steps)}
     case.extend_lease(CALL_TIMEOUT_SECONDS)
     looks = call_all(
-        case.ports,
-        {name: partial(kinds[step.kind].look, step) for name, step in looked_at.items()},
+        case.ports, {name: partial(kinds[step.kind].look, step) for name, step in looked_at.items()}
     )
     return sorted(
         looked_at[name].target
         for name, look in looks.items()
-        if not isinstance(look, RollbackError)
-        and look.verdict not in (Standing.AT_GOAL, Standing.UNDER_WAY)
+        if not isinstance(look, RollbackError) and look.verdict not in (Standing.AT_GOAL, Standing.UNDER_WAY)
     )

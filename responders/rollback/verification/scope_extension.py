@@ -12,21 +12,11 @@ from responders.rollback.case import Case, Transition
 from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import FunctionStepBuilder
-from responders.support.parallel_calls import (
-    CALL_TIMEOUT_SECONDS,
-    call_all,
-    require_answer,
-    select_named,
-)
+from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer, select_named
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain import system_record as systems
-from shared.domain.decision.facts import (
-    ChangeSet,
-    add_rebuilds,
-    compare_traffic,
-    unrestorable_functions,
-)
+from shared.domain.decision.facts import ChangeSet, add_rebuilds, compare_traffic, unrestorable_functions
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
@@ -147,9 +137,7 @@ def _build_additional_plan(
         seen=looked.seen,
     )
     made = capacity.add_capacity(made, policy, looked.inventory, change.target)
-    ways = FunctionStepBuilder(
-        looked.inventory, change, policy.execution, looked.seen, may_rebuild=False
-    )
+    ways = FunctionStepBuilder(looked.inventory, change, policy.execution, looked.seen, may_rebuild=False)
     stay = [
         replace(step, status=StepStatus.SKIPPED, note=f"it {why}", ended_at=case.now())
         for name, why in sorted(left.items())
@@ -181,9 +169,7 @@ def _exclusion_reasons(
     change = looked.change
     lost = further & set(unrestorable_functions(change, looked.inventory)) - change.rebuilt
     if looked.record is not None:
-        lost |= further & {
-            name for name, _ in find_functions_without_secrets(looked.record, looked.seen)
-        }
+        lost |= further & {name for name, _ in find_functions_without_secrets(looked.record, looked.seen)}
     if policy.gates.rebuilds is Rebuilds.ASK:
         lost |= further & change.rebuilt
     left = dict.fromkeys(lost, "has lost what it starts from")
@@ -217,13 +203,9 @@ def _compare_with_target(case: Case, target: str, planned: set[str]) -> _Rollout
     answers = call_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
     inventory: Inventory = require_answer(answers["inventory"])
     before = _last_inventory(case)
-    seen = carry_over_copies(
-        replace(before, functions=require_answer(answers["functions"])), before
-    )
+    seen = carry_over_copies(replace(before, functions=require_answer(answers["functions"])), before)
     change = compare_traffic(decode(Deployment, fields), inventory, (), policy)
-    inventory = exclude_lost_images(
-        inventory, _read_stored_images(case, change, inventory, planned)
-    )
+    inventory = exclude_lost_images(inventory, _read_stored_images(case, change, inventory, planned))
     kept = ports.store.get(deployments.record_path(policy.system, target)).fields
     record = stocks.unpack_inventory(kept["live"]) if kept else None
     if record is not None and record.functions is not None:

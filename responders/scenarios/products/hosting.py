@@ -14,12 +14,7 @@ from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.release_hosting import (
-    FINALIZED,
-    KIND,
-    HostingGoal,
-    HostingOrigin,
-)
+from shared.engine.steps.resources.release_hosting import FINALIZED, KIND, HostingGoal, HostingOrigin
 
 
 class _Channel(Struct, frozen=True):
@@ -37,9 +32,7 @@ class _Channel(Struct, frozen=True):
 def versions_to_check(recorded: WholeInventory, live: WholeInventory) -> set[tuple[str, str]]:
     """The versions, by site, whose statuses must be known before a plan is made."""
     return {
-        (one.site, one.then)
-        for one in _changed_channels(recorded, live)
-        if one.then and one.now is not None
+        (one.site, one.then) for one in _changed_channels(recorded, live) if one.then and one.now is not None
     }
 
 

@@ -45,9 +45,7 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     settings = [one for one in _changed_settings(recorded, live) if not is_secret_path(one.path)]
     said = [one for one in settings if _OUTPUT_ONLY_SETTINGS.fullmatch(one.path)]
     called, missing = _find_blocking_functions(settings, live)
-    settable = tuple(
-        one for one in settings if one not in said and not (missing and one.path == BLOCKING)
-    )
+    settable = tuple(one for one in settings if one not in said and not (missing and one.path == BLOCKING))
     reported = [f"identity {one.path} is the platform's to say: left as it is" for one in said]
     if missing:
         reported.append(f"identity {BLOCKING} is left as it is: {', '.join(missing)} is not there")

@@ -7,11 +7,7 @@ from datetime import timedelta
 from responders.scenarios.portion import Portion, unseen
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
-from shared.domain.deployments.inventory.inventory_parts import (
-    Index,
-    is_creatable,
-    json_fingerprint,
-)
+from shared.domain.deployments.inventory.inventory_parts import Index, is_creatable, json_fingerprint
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
@@ -36,10 +32,7 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
                 for one in dropped
                 if not is_creatable(one)
             ),
-            *(
-                f"index {name} was added since: left as it is"
-                for name in sorted(now.keys() - then.keys())
-            ),
+            *(f"index {name} was added since: left as it is" for name in sorted(now.keys() - then.keys())),
         ),
     )
 

@@ -24,9 +24,7 @@ class Planner(Struct, frozen=True):
 
 PLANNERS: dict[InventoryPart, Planner] = {
     InventoryPart.SITES: Planner(hosting.plan_hosting, hosting.as_if_changed),
-    InventoryPart.REMOTE_CONFIG: Planner(
-        remote_config.plan_remote_config, remote_config.as_if_changed
-    ),
+    InventoryPart.REMOTE_CONFIG: Planner(remote_config.plan_remote_config, remote_config.as_if_changed),
     InventoryPart.RULES: Planner(rules.plan_rules),
     InventoryPart.IDENTITY: Planner(identity.plan_auth_config),
     InventoryPart.INDEXES: Planner(indexes.plan_indexes),

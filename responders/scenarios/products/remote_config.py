@@ -33,9 +33,7 @@ def plan_remote_config(sight: ResourceState, within: timedelta) -> Portion:
     then, now = recorded.remote_config or {}, live.remote_config or {}
     differing = [name for name in sorted(then) if name in now and now[name].hash != then[name].hash]
     return Portion(
-        steps=tuple(
-            _step(name, then[name], now[name], within) for name in differing if then[name].content
-        ),
+        steps=tuple(_step(name, then[name], now[name], within) for name in differing if then[name].content),
         reported=tuple(_describe_template_change(name, then[name]) for name in differing),
     )
 
@@ -52,9 +50,7 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
     return replace(sight, live=replace(sight.live, remote_config=others))
 
 
-def _step(
-    name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta
-) -> Step:
+def _step(name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta) -> Step:
     return Step(
         name=f"publish {name} template",
         kind=KIND,

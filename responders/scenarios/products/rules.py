@@ -64,9 +64,7 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
     )
 
 
-def _format_release_change(
-    name: str, then: RulesRelease, now: RulesRelease | None
-) -> Iterator[str]:
+def _format_release_change(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:
     if not then.source or (now is not None and not now.source):
         yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
         return

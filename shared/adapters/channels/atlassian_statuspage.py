@@ -59,23 +59,16 @@ class Statuspage:
         self._path = f"{base}/v1/pages/{page}/incidents"
         self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
 
-    def post_update(
-        self, incident: str, stage: IncidentStage, worded: NoticeMessage, key: str
-    ) -> None:
+    def post_update(self, incident: str, stage: IncidentStage, worded: NoticeMessage, key: str) -> None:
         """The incident says these words, once. Raises: Rejected, Unavailable."""
         body = worded.body.strip()
-        said = {
-            "body": body,
-            **({"status": STATUS_BY_STAGE[stage]} if stage in STATUS_BY_STAGE else {}),
-        }
+        said = {"body": body, **({"status": STATUS_BY_STAGE[stage]} if stage in STATUS_BY_STAGE else {})}
         known = self._find(incident)
         if known is None:
             named = {**said, "name": f"{worded.subject} ({incident})"}
             self._asked("POST", self._path, key, {"incident": named})
         elif body not in {one.body for one in known.incident_updates}:
-            self._asked(
-                "PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said}
-            )
+            self._asked("PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said})
 
     def _find(self, incident: str) -> _Incident | None:
         content = self._asked("GET", f"{self._path}?q={quote(incident)}&limit=100", "", None)
@@ -103,7 +96,5 @@ class Statuspage:
             raise Unavailable(f"statuspage: {type(error).__name__}") from error
         if 200 <= status < 300:
             return body
-        kind = (
-            Rejected if 400 <= status < 500 and status not in _RETRYABLE_STATUSES else Unavailable
-        )
+        kind = Rejected if 400 <= status < 500 and status not in _RETRYABLE_STATUSES else Unavailable
         raise kind(f"statuspage answered {status}")

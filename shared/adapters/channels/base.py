@@ -20,9 +20,7 @@ class PushChannel(Protocol):
     def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
         """Hand the words over. Raises: Rejected, Unavailable."""
 
-    def send_to_devices(
-        self, tokens: Sequence[str], worded: NoticeMessage, key: str
-    ) -> list[PushResult]:
+    def send_to_devices(self, tokens: Sequence[str], worded: NoticeMessage, key: str) -> list[PushResult]:
         """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
 
 

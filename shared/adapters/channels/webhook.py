@@ -35,16 +35,12 @@ def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[st
     played = clients.resolve(url.hostname or "")
     if played is not None:
         url = url._replace(scheme="http", netloc=played)
-    _raise_for_status(
-        channel, _post_content(channel, url.geturl(), headers, msgspec.json.encode(notice))
-    )
+    _raise_for_status(channel, _post_content(channel, url.geturl(), headers, msgspec.json.encode(notice)))
 
 
 def _post_content(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
     try:
-        status, *_ = send_request(
-            "POST", url, seconds=SEND_TIMEOUT_SECONDS, headers=headers, content=content
-        )
+        status, *_ = send_request("POST", url, seconds=SEND_TIMEOUT_SECONDS, headers=headers, content=content)
     except (TimeoutError, httpx.TransportError) as error:
         raise Unavailable(f"channel {channel.name}: {type(error).__name__}") from error
     return status

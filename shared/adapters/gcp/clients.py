@@ -14,10 +14,7 @@ from shared.core.lazy import LockedCachedProperty, synchronized
 if TYPE_CHECKING:
     from shared.adapters.gcp.rest import Rest
 
-UNLIMITED_MESSAGE_OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
+UNLIMITED_MESSAGE_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 """As each generated client asks for on a channel of its own: the services have their own limits."""
 NO_RETRY_OPTIONS = (("grpc.enable_retries", 0),)
 """Nothing is sent again beneath us: grpcio 1.85.3 may lose a streaming call that it would repeat.

@@ -9,16 +9,7 @@ from datetime import timedelta
 from google.api_core.exceptions import GoogleAPICallError
 from google.rpc.error_details_pb2 import RetryInfo
 
-from shared.core.errors import (
-    Ambiguous,
-    Exists,
-    Gone,
-    Moved,
-    Rejected,
-    RollbackError,
-    Throttled,
-    Unavailable,
-)
+from shared.core.errors import Ambiguous, Exists, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 
 READ_TIMEOUT_SECONDS = 10.0
 """Deadline of every read and commit. The clients' own are 60 to 300 s, or none at all."""

@@ -22,9 +22,7 @@ def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
     """
     token = ""
     for _ in range(MAX_PAGES):
-        request = ListOperationsRequest(
-            name=name, filter=only, page_size=PAGE_SIZE, page_token=token
-        )
+        request = ListOperationsRequest(name=name, filter=only, page_size=PAGE_SIZE, page_token=token)
         with translate_errors(READ_ERRORS):
             page = client.list_operations(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         yield from page.operations

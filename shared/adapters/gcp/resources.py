@@ -79,9 +79,7 @@ class CloudResources:
         """Its secrets."""
         from shared.adapters.gcp.project import secret_versions
 
-        return secret_versions.SecretManager(
-            self._clients.rest(secret_versions.HOST), self._project
-        )
+        return secret_versions.SecretManager(self._clients.rest(secret_versions.HOST), self._project)
 
     @LockedCachedProperty
     def schedules(self) -> CloudScheduler:
@@ -96,19 +94,14 @@ class CloudResources:
         """What brings it events."""
         from shared.adapters.gcp.pubsub import eventarc_triggers
 
-        return eventarc_triggers.EventarcTriggers(
-            self._clients.rest(eventarc_triggers.HOST), self._project
-        )
+        return eventarc_triggers.EventarcTriggers(self._clients.rest(eventarc_triggers.HOST), self._project)
 
     @LockedCachedProperty
     def accounts(self) -> ProjectAccounts:
         """Its service accounts."""
         from shared.adapters.gcp.project import service_accounts
 
-        rest, iam = (
-            self._clients.rest(service_accounts.HOST),
-            self._clients.rest(service_accounts.IAM_HOST),
-        )
+        rest, iam = (self._clients.rest(service_accounts.HOST), self._clients.rest(service_accounts.IAM_HOST))
         return service_accounts.ProjectAccounts(rest, iam, self._project)
 
     @LockedCachedProperty

@@ -73,9 +73,7 @@ class Rest:
     session that sends nothing a second time, not even with a fresh token.
     """
 
-    def __init__(
-        self, session: requests.Session, once: requests.Session, base: str, host: str
-    ) -> None:
+    def __init__(self, session: requests.Session, once: requests.Session, base: str, host: str) -> None:
         self._session = session
         self._once = once
         self._base = base
@@ -184,17 +182,13 @@ def _content(response: requests.Response, meanings: StatusErrors, since: float) 
     `since` is the moment of the monotonic clock from which its time counts.
     """
     content = bytearray()
-    give_up_at = since + (
-        READ_TIMEOUT_SECONDS if meanings is READ_ERRORS else EFFECT_TIMEOUT_SECONDS
-    )
+    give_up_at = since + (READ_TIMEOUT_SECONDS if meanings is READ_ERRORS else EFFECT_TIMEOUT_SECONDS)
     for chunk in response.iter_content(_CHUNK_BYTES):
         content += chunk
         if len(content) > MAX_ANSWER_BYTES:
             raise _no_answer_error(meanings, f"{response.url}: more than {MAX_ANSWER_BYTES} bytes")
         if time.monotonic() > give_up_at:
-            raise _no_answer_error(
-                meanings, f"{response.url}: not read in {give_up_at - since:.0f} s"
-            )
+            raise _no_answer_error(meanings, f"{response.url}: not read in {give_up_at - since:.0f} s")
     return bytes(content)
 
 

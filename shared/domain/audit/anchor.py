@@ -17,9 +17,7 @@ ANCHOR_PREFIX = "heads/"
 PENDING_ANCHORS = "anchors"
 """The collection of those that are still to be written."""
 
-_ANCHOR_NAME = re.compile(
-    r"heads/(?P<chain>[a-z]+/[^/]+)/(?P<sequence>\d{6,})-(?P<hash>[0-9a-f]{64})"
-)
+_ANCHOR_NAME = re.compile(r"heads/(?P<chain>[a-z]+/[^/]+)/(?P<sequence>\d{6,})-(?P<hash>[0-9a-f]{64})")
 
 
 class Anchor(Struct, frozen=True):
@@ -52,9 +50,7 @@ def pending_anchor_write(chain: str, entry: AuditEntry, expires_at: datetime | N
     """The write, in the entry's own commit, that has its hash anchored soon after."""
     anchor = Anchor(chain, entry.sequence, entry.hash, expires_at)
     waiting = PendingAnchor(anchor.name, anchor, expires_at=expires_at)
-    return Create(
-        f"{PENDING_ANCHORS}/{chain.replace('/', ':')}:{entry.sequence:06d}", encode(waiting)
-    )
+    return Create(f"{PENDING_ANCHORS}/{chain.replace('/', ':')}:{entry.sequence:06d}", encode(waiting))
 
 
 def encode_anchor(anchor: Anchor) -> bytes:

@@ -47,9 +47,7 @@ class AuditLine(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def audit_lines_of_entry(
-    entry: AuditEntry, rollback: str, incident: str, system: str
-) -> list[AuditLine]:
+def audit_lines_of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> list[AuditLine]:
     """The events of one commit of a rollback."""
     return [
         _audit_line(

@@ -42,13 +42,7 @@ def event_write(system: str, key: str, event: Event) -> Create:
 
 
 def seal_events(
-    system: str,
-    head: Document,
-    loose: Sequence[Document],
-    *,
-    now: datetime,
-    commit_id: str,
-    quarter: str,
+    system: str, head: Document, loose: Sequence[Document], *, now: datetime, commit_id: str, quarter: str
 ) -> list[Write]:
     """The commit that chains these events, unless somebody else has moved the head."""
     known = ChainHead(hash=genesis_hash(chain_name(system)))
@@ -64,10 +58,7 @@ def seal_events(
         moved = ChainHead(number, entry.hash, now, quarter)
         expires_at = now + RECORD_RETENTION
         writes = [
-            Create(
-                f"{system_seals_path(system)}/{number:06d}",
-                {**encode(entry), "expires_at": expires_at},
-            ),
+            Create(f"{system_seals_path(system)}/{number:06d}", {**encode(entry), "expires_at": expires_at}),
             *(Update(document.path, {"sealed": number}) for document in loose),
             anchor.pending_anchor_write(chain_name(system), entry, expires_at),
         ]
@@ -83,9 +74,7 @@ def find_seal_faults(
 
     What has expired by `now` may be gone, on either side; without a time nothing may.
     """
-    sealed = {
-        entry.sequence: [one for one in entry.events if one.name != SEAL_EVENT] for entry in entries
-    }
+    sealed = {entry.sequence: [one for one in entry.events if one.name != SEAL_EVENT] for entry in entries}
     found = []
     for one, number in kept:
         if number == UNSEALED:

@@ -62,9 +62,7 @@ class ChainFinding(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def verify_rollback_chain(
-    kept: StoredChain, anchors: Sequence[Anchor] | None, now: datetime
-) -> ChainFinding:
+def verify_rollback_chain(kept: StoredChain, anchors: Sequence[Anchor] | None, now: datetime) -> ChainFinding:
     """The trail of a rollback; the last of the anchors with its expiry. None: no bucket is known.
 
     It has expired when every record of its expiry that there is says so: whoever moves the one in
@@ -108,9 +106,7 @@ def verify_system_chain(
     return _finding(kept, anchors, found)
 
 
-def _find_missing_entries(
-    kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool
-) -> Iterator[str]:
+def _find_missing_entries(kept: StoredChain, anchors: Sequence[Anchor], *, expired: bool) -> Iterator[str]:
     """Whether what the entries, or the anchors, speak of is not there before its time."""
     if kept.length is not None or expired:
         return
@@ -148,9 +144,7 @@ def _finding(kept: StoredChain, anchors: Sequence[Anchor] | None, found: list[st
     )
 
 
-def _describe_unproven(
-    kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int
-) -> Iterator[str]:
+def _describe_unproven(kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
     """What this does not prove."""
     last = kept.entries[-1].sequence if kept.entries else 0
     if anchors is None:

@@ -221,9 +221,7 @@ def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
 
 
-def _find_unknown_names(
-    content: Mapping[str, Any], policies: Mapping[str, Policy]
-) -> Iterator[str]:
+def _find_unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Iterator[str]:
     """The names that no policy has, whatever else may be wrong with the command."""
     name = content.get("system")
     if not isinstance(name, str) or not name:

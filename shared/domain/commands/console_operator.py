@@ -56,9 +56,7 @@ def operator_fields(session: Credential) -> dict[str, Any]:
     return said
 
 
-def parse_operator(
-    content: Mapping[str, Any], speaker: Credential, console: str
-) -> Operator | None:
+def parse_operator(content: Mapping[str, Any], speaker: Credential, console: str) -> Operator | None:
     """The operator that a command names; None: its speaker speaks for themselves.
 
     `console` is the address of the console's account; "" where there is no console.

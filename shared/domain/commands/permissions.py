@@ -78,10 +78,7 @@ def _verbs(asked: PermissionRequest) -> tuple[str, ...]:
 
 
 def objections(
-    asked: PermissionRequest,
-    credential: Credential,
-    policies: Collection[Policy],
-    said_at: datetime,
+    asked: PermissionRequest, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> list[str]:
     """Everything that speaks against it; empty: the credential might say this command then.
 
@@ -103,10 +100,7 @@ def _time_objections(credential: Credential, said_at: datetime) -> Iterator[str]
 
 
 def _person_objections(
-    asked: PermissionRequest,
-    credential: Credential,
-    policies: Collection[Policy],
-    said_at: datetime,
+    asked: PermissionRequest, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> Iterator[str]:
     needed = needed_role(asked, policies)
     if credential.role is None:
@@ -117,9 +111,7 @@ def _person_objections(
         yield f"{credential.name} is {has}; {_describe_request(asked)} needs {needed.name.lower()}"
     if not credential.second_factor:
         yield "signed in without a second factor"
-    within = min(
-        (policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within
-    )
+    within = min((policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within)
     if said_at - credential.authenticated_at > within:
         yield f"signed in more than {format_duration(within)} ago: sign in again"
     if credential.authenticated_at > said_at + CLOCK_SKEW_TOLERANCE:

@@ -78,9 +78,7 @@ def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:
 
 def derived_topics(policy: Policy) -> frozenset[str]:
     """Every topic of a system where somebody may be asked to make data again."""
-    return frozenset(
-        topic for name in policy.collections for topic in regeneration_topics(policy, name)
-    )
+    return frozenset(topic for name in policy.collections for topic in regeneration_topics(policy, name))
 
 
 def evaluate_assets(

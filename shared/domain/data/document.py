@@ -107,11 +107,7 @@ def is_document_id(text: str) -> bool:
 def is_document_path(text: str) -> bool:
     """Whether there may be a document of that path."""
     parts = text.split("/")
-    return (
-        len(parts) % 2 == 0
-        and all(map(is_document_id, parts))
-        and len(text.encode()) <= _LONGEST_PATH
-    )
+    return len(parts) % 2 == 0 and all(map(is_document_id, parts)) and len(text.encode()) <= _LONGEST_PATH
 
 
 def collection_of(path: str) -> str:
@@ -139,9 +135,7 @@ def is_same_value(one: Any, other: Any) -> bool:
         return False
     match one:
         case dict():
-            return one.keys() == other.keys() and all(
-                is_same_value(one[key], other[key]) for key in one
-            )
+            return one.keys() == other.keys() and all(is_same_value(one[key], other[key]) for key in one)
         case list():
             return len(one) == len(other) and all(map(is_same_value, one, other))
         case float():

@@ -28,11 +28,7 @@ class TtlField(Struct, frozen=True):
 
 def declared_ttl_fields(collections: Mapping[str, Collection]) -> list[TtlField]:
     """What a policy says of them."""
-    return [
-        TtlField(name, tuple(one.expires.split(".")))
-        for name, one in collections.items()
-        if one.expires
-    ]
+    return [TtlField(name, tuple(one.expires.split("."))) for name, one in collections.items() if one.expires]
 
 
 def has_expired(expiries: Iterable[TtlField], version: DocumentSnapshot, now: datetime) -> bool:

@@ -12,17 +12,8 @@ from shared.core.errors import RollbackError
 from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.integrity.damage import DamageFinding, writer_functions
 from shared.domain.deployments.build_recipe import Recipe, derive_recipe, is_running_as_recorded
-from shared.domain.deployments.deployment import (
-    Deployment,
-    DeploymentStatus,
-    Inventory,
-    LiveFunction,
-)
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    Generation,
-    WholeInventory,
-)
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory, LiveFunction
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, WholeInventory
 from shared.domain.deployments.inventory.traffic import (
     Revision,
     describe_served_revisions,
@@ -136,9 +127,7 @@ class FunctionDifference(Struct, frozen=True):
     """Whether it is built again, from our copy of its source."""
 
     def __str__(self) -> str:
-        then = (
-            "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
-        )
+        then = "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
         return (
             f"{self.function}: {describe_served_revisions(self.live)} → {then}, "
             f"changed {self.since:%Y-%m-%d %H:%M} UTC"
@@ -191,9 +180,7 @@ def add_rebuilds(
     """
     if change.target is None:
         return change
-    recipes = {
-        name: made for name, one in recorded.items() if (made := derive_recipe(one)) is not None
-    }
+    recipes = {name: made for name, one in recorded.items() if (made := derive_recipe(one)) is not None}
     older = dict(_first_generation_changes(change, recipes, seen))
     lost = set(unrestorable_functions(change, inventory)) | set(older)
     known = set((seen.functions or {}) if seen is not None else {})
@@ -222,10 +209,7 @@ def _first_generation_changes(
 
 
 def compare_traffic(
-    target: Deployment,
-    inventory: Inventory,
-    deployments: tuple[Deployment, ...],
-    policy: Policy,
+    target: Deployment, inventory: Inventory, deployments: tuple[Deployment, ...], policy: Policy
 ) -> ChangeSet:
     """What differs between what is live and `target`, over the functions of the policy.
 
@@ -240,11 +224,7 @@ def compare_traffic(
             continue
         since[function] = _serving_since(live, target, newer)
         if not is_following_latest(live.service.traffic):
-            seen = [
-                one.observed_at.get(function, one.at)
-                for one in newer
-                if _is_same_placement(one, live)
-            ]
+            seen = [one.observed_at.get(function, one.at) for one in newer if _is_same_placement(one, live)]
             served_by[function] = min((at for at in seen if at >= since[function]), default=None)
     return ChangeSet(
         target=target,
@@ -267,9 +247,7 @@ def _is_same_placement(deployment: Deployment, live: LiveFunction) -> bool:
     return placed is not None and placed.revisions == live_shares(live)
 
 
-def _serving_since(
-    live: LiveFunction, target: Deployment, newer: tuple[Deployment, ...]
-) -> datetime:
+def _serving_since(live: LiveFunction, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:
     """The earliest moment at which it can have begun to serve what it serves now.
 
     Not before its revisions were made; and, where traffic may have been moved to them later, not
@@ -292,9 +270,7 @@ def function_differences(change: ChangeSet, inventory: Inventory) -> list[Functi
         FunctionDifference(
             function=function,
             live=live_shares(inventory[function]) if function in inventory else {},
-            target=placed.revisions
-            if (placed := change.target.functions.get(function)) is not None
-            else {},
+            target=placed.revisions if (placed := change.target.functions.get(function)) is not None else {},
             since=since,
             rebuilt=function in change.rebuilt,
         )

@@ -105,8 +105,7 @@ def remaining_duration(
     left = [
         one
         for one in steps
-        if one.status is StepStatus.BEGUN
-        or (one.status is StepStatus.PENDING and not one.instead_of)
+        if one.status is StepStatus.BEGUN or (one.status is StepStatus.PENDING and not one.instead_of)
     ]
     if not any(one.writes for one in left):
         return timedelta(0)
@@ -129,11 +128,7 @@ def remaining_document_seconds(steps: Iterable[Step]) -> float:
     may begin. Not counted is what lies between portions, deaths above all, nor that in the end
     whoever was erased meanwhile is taken out.
     """
-    known = [
-        (one, decode_position(one.operation or one.seen))
-        for one in steps
-        if _expected_documents(one)
-    ]
+    known = [(one, decode_position(one.operation or one.seen)) for one in steps if _expected_documents(one)]
     going = [(one, there) for one, there in known if one.status not in ENDED_STEP_STATUSES]
     left = [max(_expected_documents(one) - there.seen, 0) for one, there in going]
     timed = [there for _, there in known if there.seen and there.seconds]

@@ -106,9 +106,7 @@ def evaluate_reversal(
     `override` skips freeze windows, as it does for any other order; what it skips is told.
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
-    case = GateInput(
-        facts, policy, ordered, ChangeSet(None, {}), now, rollback, ordered=True, is_undo=True
-    )
+    case = GateInput(facts, policy, ordered, ChangeSet(None, {}), now, rollback, ordered=True, is_undo=True)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.UNDO, override=override))
     outcome, reason = _conclude(answers, expired=now >= deadline)
     skipped = _overridden_answers(case, overridable_gates(RequestKind.UNDO)) if override else ()
@@ -119,10 +117,7 @@ def require_approval(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
     gate = GateAnswer(APPROVAL_REQUIRED_GATE, GateResult.STOP, reason, Outcome.ASK)
     return replace(
-        decision,
-        outcome=Outcome.ASK,
-        reason=f"{gate.gate}: {reason}",
-        answers=(*decision.answers, gate),
+        decision, outcome=Outcome.ASK, reason=f"{gate.gate}: {reason}", answers=(*decision.answers, gate)
     )
 
 
@@ -176,10 +171,7 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcom
     stops = [one for one in answers if one.answer is GateResult.STOP]
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
-            return (
-                Outcome.ESCALATE,
-                f"{stop.gate}: {stop.reason}, until the time to decide was over",
-            )
+            return (Outcome.ESCALATE, f"{stop.gate}: {stop.reason}, until the time to decide was over")
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, f"{stop.gate}: {stop.reason}"
     for one in answers:

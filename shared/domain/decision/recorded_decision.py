@@ -55,9 +55,7 @@ class RecordedDecision(Struct, frozen=True):
     @property
     def in_the_way(self) -> list[dict[str, Any]]:
         """The gates that would have to answer otherwise for a rollback."""
-        return [
-            gate for gate in self.gates if gate["answer"] in (GateResult.STOP, GateResult.UNKNOWN)
-        ]
+        return [gate for gate in self.gates if gate["answer"] in (GateResult.STOP, GateResult.UNKNOWN)]
 
     @property
     def said(self) -> str:

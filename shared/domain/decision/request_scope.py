@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import (
-    ChangeSet,
-    DecisionFacts,
-    change_since_stable,
-    detailed_change,
-)
+from shared.domain.decision.facts import ChangeSet, DecisionFacts, change_since_stable, detailed_change
 from shared.domain.decision.scenario_scope import restrict_to_functions, restrict_to_scenario
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
@@ -42,7 +37,5 @@ def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
     return {
         function
         for function, group in policy.functions.items()
-        if not (order.groups or order.functions)
-        or group in order.groups
-        or function in order.functions
+        if not (order.groups or order.functions) or group in order.groups or function in order.functions
     }

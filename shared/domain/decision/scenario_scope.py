@@ -39,12 +39,9 @@ SCENARIO_SCOPES: dict[ScenarioName, ScenarioScope] = {
         frozenset({InventoryPart.FUNCTIONS}), frozenset({InventoryPart.IDENTITY})
     ),
     ScenarioName.DATABASE: ScenarioScope(
-        frozenset({InventoryPart.FUNCTIONS, InventoryPart.INDEXES}),
-        frozenset({InventoryPart.RULES}),
+        frozenset({InventoryPart.FUNCTIONS, InventoryPart.INDEXES}), frozenset({InventoryPart.RULES})
     ),
-    ScenarioName.FEATURE: ScenarioScope(
-        frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG})
-    ),
+    ScenarioName.FEATURE: ScenarioScope(frozenset({InventoryPart.FUNCTIONS, InventoryPart.REMOTE_CONFIG})),
     ScenarioName.NONE: ScenarioScope(),
 }
 

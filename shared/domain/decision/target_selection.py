@@ -23,12 +23,9 @@ def change_since_target(facts: DecisionFacts, policy: Policy) -> ChangeSet:
         return ChangeSet(stable[0] if stable else None, {})
     failing = facts.failing(policy)
     changes = [
-        detailed_change(one, facts.inventory, facts, policy)
-        for one in _candidates(stable, facts, policy)
+        detailed_change(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
     ]
-    chosen = next(
-        (one for one in changes if failing & suspect_functions(one, facts, policy)), changes[0]
-    )
+    chosen = next((one for one in changes if failing & suspect_functions(one, facts, policy)), changes[0])
     return replace(chosen, doubts=tuple(_target_doubts(chosen, stable, facts, policy)))
 
 

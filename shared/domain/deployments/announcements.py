@@ -79,11 +79,7 @@ def _update_known_deployment(
     situation: RolloutObservation, said: DeploymentAnnouncement, named: Deployment
 ) -> Deployment:
     """A deployment of which more is said. Raises: Refused."""
-    told = replace(
-        named,
-        git_hash=named.git_hash or said.git_hash,
-        barrier=named.barrier or said.barrier,
-    )
+    told = replace(named, git_hash=named.git_hash or said.git_hash, barrier=named.barrier or said.barrier)
     if not said.stable or named.status is DeploymentStatus.STABLE:
         return told
     if named.functions != placements(situation.live.functions or {}):
@@ -93,9 +89,7 @@ def _update_known_deployment(
     return _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
 
 
-def _create_announced_deployment(
-    situation: RolloutObservation, said: DeploymentAnnouncement
-) -> Deployment:
+def _create_announced_deployment(situation: RolloutObservation, said: DeploymentAnnouncement) -> Deployment:
     """A deployment of which nothing is known but what is live, and that somebody tells of it."""
     ids = {one.id for one in situation.known}
     at = said.at

@@ -9,11 +9,7 @@ from msgspec import Struct
 
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    SourceObject,
-    WholeInventory,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
@@ -114,9 +110,7 @@ def rollout_changes(
     last: datetime | None = None
     reached = set()
     if rolling is not None and rolling.at <= detected:
-        reached |= {
-            suspension_name(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored
-        }
+        reached |= {suspension_name(one.part, one.name) for one in found if PRODUCTS[one.part].is_restored}
         seen = (at for one in before.values() for at in new_revision_times(None, one))
         last = max(seen, default=rolling.at)
     for at, function in sorted(moments):
@@ -138,9 +132,9 @@ def is_shift(difference: Difference) -> bool:
 
 def is_same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
     """Whether two lists lead the same requests and the same tags to the same revisions."""
-    return traffic_shares(one, latest) == traffic_shares(other, latest) and _tags(
-        one, latest
-    ) == _tags(other, latest)
+    return traffic_shares(one, latest) == traffic_shares(other, latest) and _tags(one, latest) == _tags(
+        other, latest
+    )
 
 
 def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:

@@ -13,13 +13,7 @@ from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.inventory.traffic import (
-    Revision,
-    Scaling,
-    Service,
-    Traffic,
-    traffic_shares,
-)
+from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, traffic_shares
 
 T = TypeVar("T")
 
@@ -131,9 +125,7 @@ def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
     A function without a service has no traffic to place.
     """
     return {
-        name: Placement(
-            one.service, one.traffic, traffic_shares(one.traffic, one.latest), one.scaling
-        )
+        name: Placement(one.service, one.traffic, traffic_shares(one.traffic, one.latest), one.scaling)
         for name, one in functions.items()
         if one.service
     }

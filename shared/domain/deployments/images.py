@@ -51,15 +51,12 @@ def is_image_stored(image: str, stored: StoredImages) -> bool | None:
 def exclude_lost_images(inventory: Inventory, stored: StoredImages) -> Inventory:
     """The inventory in which no revision is ready whose image is known to be gone."""
     return {
-        name: replace(live, revisions=_mark_lost_images(live, stored))
-        for name, live in inventory.items()
+        name: replace(live, revisions=_mark_lost_images(live, stored)) for name, live in inventory.items()
     }
 
 
 def _mark_lost_images(live: LiveFunction, stored: StoredImages) -> tuple[Revision, ...]:
     return tuple(
-        replace(one, ready=False, lost_image=True)
-        if is_image_stored(one.image, stored) is False
-        else one
+        replace(one, ready=False, lost_image=True) if is_image_stored(one.image, stored) is False else one
         for one in live.revisions
     )

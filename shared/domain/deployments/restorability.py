@@ -163,9 +163,7 @@ def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> It
             yield f"{name}: runtime {one.runtime} is decommissioned"
 
 
-def find_functions_without_secrets(
-    record: WholeInventory, live: WholeInventory
-) -> Iterator[tuple[str, str]]:
+def find_functions_without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
     """The functions of which a bound version of a secret is gone or not enabled, and why.
 
     What of the secrets gave no answer, or is not watched, is in nobody's way.

@@ -91,10 +91,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
             functions={**live, **kept},
             changes=merge_changes(rolling.changes, changes),
             changed_at=now,
-            observed_at={
-                **rolling.observed_at,
-                **_observation_times(situation, rolling.functions, live),
-            },
+            observed_at={**rolling.observed_at, **_observation_times(situation, rolling.functions, live)},
             due_at=due_at,
         )
     at, first = _change_start_times(situation, stock, changes)
@@ -124,9 +121,7 @@ def _observation_times(
     situation: RolloutObservation, before: Mapping[str, Placement], now: Mapping[str, Placement]
 ) -> dict[str, datetime]:
     """Return the time of this look for each function whose traffic others have changed."""
-    changed = {
-        one.name for one in situation.compared.changes if one.part is InventoryPart.FUNCTIONS
-    }
+    changed = {one.name for one in situation.compared.changes if one.part is InventoryPart.FUNCTIONS}
     return {
         name: situation.observed_at
         for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
@@ -141,9 +136,7 @@ def _current_placements(situation: RolloutObservation) -> dict[str, Placement]:
         **placements(functions),
         **{
             name: Placement(
-                functions[name].service,
-                one.origin,
-                traffic_shares(one.origin, functions[name].latest),
+                functions[name].service, one.origin, traffic_shares(one.origin, functions[name].latest)
             )
             for name, one in situation.compared.taken_back.items()
         },
@@ -179,9 +172,7 @@ def _change_start_times(
     return first, first if certain else stock.read_at
 
 
-def merge_changes(
-    before: Collection[Difference], changes: Collection[Difference]
-) -> tuple[Difference, ...]:
+def merge_changes(before: Collection[Difference], changes: Collection[Difference]) -> tuple[Difference, ...]:
     """All that a deployment has changed, each thing once."""
     found = {(one.part, one.name): one for one in before}
     for one in changes:
@@ -212,9 +203,7 @@ def settle_rollout(situation: RolloutObservation) -> Deployment | None:
     return set_status(rolling, DeploymentStatus.LIVE, situation)
 
 
-def set_status(
-    deployment: Deployment, status: DeploymentStatus, situation: RolloutObservation
-) -> Deployment:
+def set_status(deployment: Deployment, status: DeploymentStatus, situation: RolloutObservation) -> Deployment:
     """The deployment as it is kept from now on; judged, or proven, when that is due."""
     bake = situation.policy.execution.bake
     wait = RESTORABILITY_CHECK_INTERVAL if status is DeploymentStatus.STABLE else bake

@@ -77,9 +77,7 @@ def is_missing_values(function: FunctionState) -> bool:
     return has_some and function.configuration.values is None
 
 
-def rebuild_obstacles(
-    functions: Iterable[FunctionState], unkept: Mapping[str, str]
-) -> Iterator[str]:
+def rebuild_obstacles(functions: Iterable[FunctionState], unkept: Mapping[str, str]) -> Iterator[str]:
     """Why functions could not be built again, one line each; `unkept` has the reasons by what."""
     for one in sorted(functions, key=lambda function: function.name):
         if not one.definition:
@@ -87,9 +85,7 @@ def rebuild_obstacles(
         if one.source is None:
             yield f"{one.name}: its source is not in Cloud Storage"
         if is_missing_source_copy(one):
-            yield _append_reason(
-                f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}")
-            )
+            yield _append_reason(f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}"))
         if is_missing_values(one):
             told = f"{one.name}: the values of its variables are not kept"
             yield _append_reason(told, unkept.get(f"values {one.name}"))

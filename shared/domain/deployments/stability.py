@@ -71,16 +71,11 @@ def evaluate_stability(
     later = now + UNTESTED_RETRY_INTERVAL
     last = (deployment.settled_at or deployment.at) + MAX_UNTESTED_TIME
     reason = f"too few requests to tell of {len(untested)} changed functions"
-    return StabilityResult(
-        DeploymentStatus.LIVE, reason, later if later <= last else None, untested
-    )
+    return StabilityResult(DeploymentStatus.LIVE, reason, later if later <= last else None, untested)
 
 
 def _untested_functions(
-    changed: Collection[str],
-    deployment: Deployment,
-    requests: Mapping[str, RouterRequests],
-    policy: Policy,
+    changed: Collection[str], deployment: Deployment, requests: Mapping[str, RouterRequests], policy: Policy
 ) -> tuple[str, ...]:
     """The changed functions that are still there and that too few requests have reached."""
     enough = policy.gates.minimum_requests

@@ -12,11 +12,7 @@ from shared.domain.policy.system_policy import Policy
 
 
 def create_escalation_notices(
-    policy: Policy,
-    incident: Incident,
-    now: datetime,
-    since: datetime,
-    instead_of: Severity | None = None,
+    policy: Policy, incident: Incident, now: datetime, since: datetime, instead_of: Severity | None = None
 ) -> list[Notice]:
     """One notice for each rung of the ladder and channel, and one for the response time.
 
@@ -30,11 +26,7 @@ def create_escalation_notices(
 
 
 def _on_call_notices(
-    policy: Policy,
-    incident: Incident,
-    now: datetime,
-    since: datetime,
-    instead_of: Severity | None,
+    policy: Policy, incident: Incident, now: datetime, since: datetime, instead_of: Severity | None
 ) -> list[Notice]:
     said = f"{incident.id} {incident.severity}: nobody has acknowledged it in"
     return [

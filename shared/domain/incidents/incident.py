@@ -151,11 +151,7 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
 
 
 def change_status(
-    incident: Incident,
-    status: IncidentStatus,
-    now: datetime,
-    note: str,
-    severity: Severity | None = None,
+    incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
 ) -> Incident:
     """The incident in its new status, with one line more in its time line."""
     became = replace(
@@ -166,9 +162,7 @@ def change_status(
     )
     if status is not IncidentStatus.RESOLVED:
         return became
-    return replace(
-        became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION
-    )
+    return replace(became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION)
 
 
 def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
@@ -178,18 +172,13 @@ def response_deadline(policy: Policy, severity: Severity, since: datetime) -> da
 
 def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
-    return any(
-        one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline
-    )
+    return any(one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline)
 
 
 def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     """Whether it waited for a person when it came to be judged again at that moment."""
     before = [*incident.timeline]
-    while before and (before[-1].at, before[-1].status) != (
-        reopened_at,
-        IncidentStatus.INVESTIGATING,
-    ):
+    while before and (before[-1].at, before[-1].status) != (reopened_at, IncidentStatus.INVESTIGATING):
         before.pop()
     return len(before) > 1 and before[-2].status is IncidentStatus.ESCALATED
 

@@ -8,12 +8,7 @@ from typing import Any
 from shared.core import topics
 from shared.domain.commands.command import format_gcloud_command
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.rollback.rollback import (
-    ENDED_ROLLBACK_STATUSES,
-    Direction,
-    Rollback,
-    RollbackStatus,
-)
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback, RollbackStatus
 
 
 def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
@@ -29,9 +24,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
         return ("accept",)
     verbs: list[str] = []
     asked = rollback.question is not None
-    if rollback.status is RollbackStatus.PARKED or (
-        rollback.status is RollbackStatus.DECIDING and asked
-    ):
+    if rollback.status is RollbackStatus.PARKED or (rollback.status is RollbackStatus.DECIDING and asked):
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs.append("cancel")
@@ -58,8 +51,6 @@ def format_shell_lines(system: str, incident: str, *verbs: str, **more: Any) -> 
     """Each of these verbs as one line for a shell; `more` goes into each of them."""
     about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
     return tuple(
-        format_gcloud_command(
-            topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"}
-        )
+        format_gcloud_command(topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"})
         for verb in verbs
     )

@@ -123,9 +123,7 @@ def reopen_incident(
         now,
     )
     said += later
-    rollback = replace(
-        _undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at
-    )
+    rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))
 
 
@@ -133,9 +131,7 @@ def _reopen(
     policy: Policy, known: Incident, severity: Severity, now: datetime
 ) -> tuple[Incident, list[Notice]]:
     """The incident open again, and its timers where they begin anew or run faster."""
-    again = replace(
-        known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None
-    )
+    again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
     if known.ended_at is not None:
         by = incidents.response_deadline(policy, severity, now)
         again = replace(again, respond_by=by, acknowledged_by="", acknowledged_at=None)
@@ -151,9 +147,7 @@ def raise_severity(
         return incident, []
     by = incidents.response_deadline(policy, incident.severity, incident.detected_at)
     faster = replace(incident, respond_by=by)
-    return faster, create_escalation_notices(
-        policy, faster, now, incident.detected_at, instead_of=was
-    )
+    return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)
 
 
 def _build_opening(
@@ -165,9 +159,7 @@ def _build_opening(
     said: list[Notice],
     writes: tuple[Write, ...],
 ) -> IncidentOpening:
-    entry = build_entry(
-        genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events
-    )
+    entry = build_entry(genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
     known = systems.decode_system(system.fields, policy.system)
     current = replace(
         known,
@@ -214,18 +206,14 @@ def _undecided_rollback(
         order=order,
         commit_id=commit_id,
         sequence=1,
-        audit_head=build_entry(
-            genesis_hash(rollbacks.rollback_path(name)), 1, commit_id, 0, events
-        ).hash,
+        audit_head=build_entry(genesis_hash(rollbacks.rollback_path(name)), 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         overrides=order.overrides(now) if order is not None else (),
         expires_at=now + RECORD_RETENTION,
     )
 
 
-def public_state_writes(
-    policy: Policy, incident: Incident, now: datetime, *, newest: bool
-) -> list[Write]:
+def public_state_writes(policy: Policy, incident: Incident, now: datetime, *, newest: bool) -> list[Write]:
     """The writes of what is public of an incident: its own copy, and the system's of the newest."""
     state = public_state(policy, incident, now)
     kept = replace(state, expires_at=now + PUBLIC_RETENTION)

@@ -102,9 +102,7 @@ class Notice(Struct, frozen=True):
     @property
     def is_waiting(self) -> bool:
         """Whether it is to be said, or said again; not one that only may have to be, later."""
-        return self.due_at is not None and (
-            self.unless is WithdrawalCondition.NOTHING or self.attempts > 0
-        )
+        return self.due_at is not None and (self.unless is WithdrawalCondition.NOTHING or self.attempts > 0)
 
     @property
     def may_repeat(self) -> bool:
@@ -137,12 +135,7 @@ def create_notices(
 
 
 def _external_notices(
-    policy: Policy,
-    channels: Iterable[Channel],
-    incident: str,
-    severity: Severity,
-    event: str,
-    now: datetime,
+    policy: Policy, channels: Iterable[Channel], incident: str, severity: Severity, event: str, now: datetime
 ) -> list[Notice]:
     """Notices to people outside: when the policy shows the incident, and without a word of ours."""
     after = policy.status_page.publish_after.get(severity, timedelta(0))
@@ -156,30 +149,18 @@ def create_concerned_notices(
 ) -> list[Notice]:
     """The notices of the end of a rollback to those whose documents it has written or left."""
     channels = [
-        one
-        for one in policy.channels
-        if one.audience is Audience.CONCERNED and severity in one.severities
+        one for one in policy.channels if one.audience is Audience.CONCERNED and severity in one.severities
     ]
     due_at, facts = now + CONCERNED_NOTICE_DELAY, {"rollback": rollback}
-    return _channel_notices(
-        policy, channels, incident, severity, event, "", now, due_at, facts=facts
-    )
+    return _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
 
 
 def create_team_notices(
-    policy: Policy,
-    incident: str,
-    severity: Severity,
-    event: str,
-    text: str,
-    now: datetime,
-    **facts: Any,
+    policy: Policy, incident: str, severity: Severity, event: str, text: str, now: datetime, **facts: Any
 ) -> list[Notice]:
     """The notices of one event that every channel of the team hears, whatever it wants."""
     channels = [one for one in policy.channels if one.audience is Audience.TEAM]
-    return _channel_notices(
-        policy, channels, incident, severity, event, text, now, now, facts=facts
-    )
+    return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts=facts)
 
 
 def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
@@ -208,9 +189,7 @@ def create_scheduled_notices(
     """
     wanting = _subscribed_channels(channels, severity, event)
     ours = tuple(map(redact_personal_data, to_paste))
-    said = _channel_notices(
-        policy, wanting, incident, severity, event, text, now, due_at, facts=facts
-    )
+    said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
     return [replace(notice, unless=unless, commands=ours) for notice in said]
 
 
@@ -246,9 +225,7 @@ def _channel_notices(
     ]
 
 
-def _subscribed_channels(
-    channels: Iterable[Channel], severity: Severity, event: str
-) -> list[Channel]:
+def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
     return [
         channel
         for channel in channels
@@ -263,10 +240,7 @@ def is_for_audience(event: str, audience: Audience) -> bool:
 
 def incident_stage(event: str) -> IncidentStage:
     """What an event is in the course of its incident; its name may end in a number."""
-    return next(
-        (one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)),
-        IncidentStage.OTHER,
-    )
+    return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
 
 
 _STAGE_BY_EVENT = {
@@ -301,12 +275,7 @@ _STAGES_BY_AUDIENCE = {
     },
     Audience.USERS: {IncidentStage.BEGUN, IncidentStage.OVER},
     Audience.CONCERNED: frozenset(),
-    Audience.PUBLIC: {
-        IncidentStage.BEGUN,
-        IncidentStage.UNDER_WAY,
-        IncidentStage.BACK,
-        IncidentStage.OVER,
-    },
+    Audience.PUBLIC: {IncidentStage.BEGUN, IncidentStage.UNDER_WAY, IncidentStage.BACK, IncidentStage.OVER},
 }
 
 

@@ -88,12 +88,7 @@ def rest_duration(failures: int, channel: Channel) -> timedelta:
 
 
 def conclude_attempt(
-    notice: Notice,
-    channel: Channel,
-    answer: DeliveryResult,
-    error: str,
-    state: ChannelState,
-    now: datetime,
+    notice: Notice, channel: Channel, answer: DeliveryResult, error: str, state: ChannelState, now: datetime
 ) -> Notice:
     """The notice after an attempt; `state` is the channel's after it."""
     if answer is DeliveryResult.TAKEN:
@@ -113,9 +108,7 @@ def mark_undeliverable(notice: Notice, why: str) -> Notice:
 
 def notice_ahead(notice: Notice, lane: Iterable[Notice], now: datetime) -> Notice | None:
     """The notice that is to be said before this one, of those on its lane; None: it is the next."""
-    earlier = [
-        one for one in waiting_notices(lane, now) if _lane_position(one) < _lane_position(notice)
-    ]
+    earlier = [one for one in waiting_notices(lane, now) if _lane_position(one) < _lane_position(notice)]
     return min(earlier, key=_lane_position, default=None)
 
 

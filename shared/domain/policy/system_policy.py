@@ -327,9 +327,7 @@ class Policy(Struct, frozen=True):
     @property
     def functions(self) -> dict[str, str]:
         """Every function of the system, with its group."""
-        return {
-            function: name for name, group in self.groups.items() for function in group.functions
-        }
+        return {function: name for name, group in self.groups.items() for function in group.functions}
 
     def strictest_mode(self, signal: Signal) -> Mode:
         """How far automation may go after a signal, by the signal and by its scenario."""

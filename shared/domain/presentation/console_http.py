@@ -88,15 +88,9 @@ class ConsoleResponse(Struct, frozen=True):
     body: bytes = b""
 
 
-def html_response(
-    html: str, status: HTTPStatus = HTTPStatus.OK, cookie: str = ""
-) -> ConsoleResponse:
+def html_response(html: str, status: HTTPStatus = HTTPStatus.OK, cookie: str = "") -> ConsoleResponse:
     """A page of HTML, kept nowhere."""
-    headers = {
-        **SECURITY_HEADERS,
-        "Content-Type": "text/html; charset=utf-8",
-        "Cache-Control": "no-store",
-    }
+    headers = {**SECURITY_HEADERS, "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
     return ConsoleResponse(status, {**headers, **_cookie_header(cookie)}, html.encode())
 
 
@@ -105,17 +99,12 @@ def self_contained_response(html: str, style: str) -> ConsoleResponse:
     page = html_response(html)
     let_be = CONTENT_SECURITY_POLICY.replace("style-src 'self'", f"style-src '{style}'")
     alone = let_be.replace("script-src 'self'", "script-src 'none'")
-    return ConsoleResponse(
-        page.status, {**page.headers, "Content-Security-Policy": alone}, page.body
-    )
+    return ConsoleResponse(page.status, {**page.headers, "Content-Security-Policy": alone}, page.body)
 
 
 def asset_response(content: bytes, content_type: str) -> ConsoleResponse:
     """A file of ours, which its address names by its content."""
-    session_cookie = {
-        "Content-Type": content_type,
-        "Cache-Control": "public, max-age=31536000, immutable",
-    }
+    session_cookie = {"Content-Type": content_type, "Cache-Control": "public, max-age=31536000, immutable"}
     return ConsoleResponse(HTTPStatus.OK, {**SECURITY_HEADERS, **session_cookie}, content)
 
 

@@ -49,27 +49,19 @@ class NoticeTemplates:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
         name = f"{template}.txt"
         if self._folder is None or not (self._folder / name).is_file():
-            return _parse_message(
-                _sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts)
-            )
+            return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
         try:
-            return _parse_message(
-                _sandboxed_environment(self._folder).get_template(name).render(facts)
-            )
+            return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
         except _BROKEN as broken:
             log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
-        return _parse_message(
-            _sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts)
-        )
+        return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
 
 
 def _parse_message(text: str) -> NoticeMessage:
     """The first line is the subject."""
     subject, _, body = text.strip().partition("\n")
     body = re.sub(r"\n{3,}", "\n\n", body.strip())
-    return NoticeMessage(
-        one_line(subject)[:MAX_SUBJECT_CHARACTERS], f"{body[:MAX_BODY_CHARACTERS]}\n"
-    )
+    return NoticeMessage(one_line(subject)[:MAX_SUBJECT_CHARACTERS], f"{body[:MAX_BODY_CHARACTERS]}\n")
 
 
 @cache

@@ -89,20 +89,14 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
     return told
 
 
-def describe_expected_duration(
-    history: Iterable[PublicState], severity: Severity, target: timedelta
-) -> str:
+def describe_expected_duration(history: Iterable[PublicState], severity: Severity, target: timedelta) -> str:
     """When it should be over, from what such incidents took, with the spread; else the target."""
-    took = sorted(
-        span for one in history if one.severity is severity and (span := time_to_restore(one))
-    )
+    took = sorted(span for one in history if one.severity is severity and (span := time_to_restore(one)))
     if len(took) < MIN_MEASURED_INCIDENTS:
         return f"not measured yet; the target is {describe_duration(target)} after detection"
     seconds = [one.total_seconds() for one in took]
     least, *_, most = quantiles(seconds, n=10, method="inclusive")
-    low, middle, high = (
-        describe_duration(timedelta(seconds=one)) for one in (least, median(seconds), most)
-    )
+    low, middle, high = (describe_duration(timedelta(seconds=one)) for one in (least, median(seconds), most))
     return f"{middle} after detection; 8 of 10 took {low} to {high} ({len(took)} measured)"
 
 
@@ -134,10 +128,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "since": TrustedText(_format_minute(incident.onset_at)),
         "until": TrustedText(_format_minute(incident.ended_at or about.now)),
         "timeline": [
-            {
-                "at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"),
-                "note": redact_personal_data(one.note),
-            }
+            {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": redact_personal_data(one.note)}
             for one in incident.timeline
         ],
         "cause": redact_personal_data(_cause(incident, rollback)),
@@ -156,10 +147,7 @@ def _prepared_commands(notice: Notice) -> tuple[str, ...]:
 
 def _is_planned(about: NoticeContext) -> bool:
     """Whether a person has ordered it without haste: the runbook plans for MEDIUM and LOW."""
-    small = about.incident is not None and about.incident.severity in (
-        Severity.MEDIUM,
-        Severity.LOW,
-    )
+    small = about.incident is not None and about.incident.severity in (Severity.MEDIUM, Severity.LOW)
     return small and about.rollback is not None and about.rollback.order is not None
 
 
@@ -172,9 +160,7 @@ def _cause(incident: Incident, rollback: Rollback | None) -> str:
 
 def _prevention(incident: Incident) -> str:
     known = incident.analysis.prevention if incident.analysis is not None else ""
-    return redact_personal_data(known) or TrustedText(
-        "to be written by a person, within 24 hours of the end"
-    )
+    return redact_personal_data(known) or TrustedText("to be written by a person, within 24 hours of the end")
 
 
 def _resolution(rollback: Rollback | None) -> str:

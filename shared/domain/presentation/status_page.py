@@ -122,17 +122,11 @@ def build_status_page(
     `since`: from when on it was watched at all. What the policy does not show yet is not there.
     """
     rules = policy.status_page
-    told = [
-        one
-        for one in states
-        if is_public(one, rules, now) and one.updated_at > now - UPTIME_DAYS * DAY
-    ]
+    told = [one for one in states if is_public(one, rules, now) and one.updated_at > now - UPTIME_DAYS * DAY]
     told.sort(key=lambda one: one.since, reverse=True)
     components = rules.components or (Component(policy.display_name or policy.system),)
     parts = tuple(_build_part(one, told, since, now) for one in components)
-    mood = max(
-        (one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING
-    )
+    mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
     active = tuple(_build_incident(one, components) for one in told if one.ended_at is None)
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
         mood = ComponentStatus.TROUBLED
@@ -197,12 +191,7 @@ def _build_part(
     component: Component, told: Sequence[PublicState], since: datetime, now: datetime
 ) -> StatusPagePart:
     mine = [one for one in told if _is_component_affected(one, component)]
-    spans = [
-        span
-        for one in mine
-        if one.severity in UPTIME_SEVERITIES
-        for span in disruption_spans(one, now)
-    ]
+    spans = [span for one in mine if one.severity in UPTIME_SEVERITIES for span in disruption_spans(one, now)]
     starts = [_first_day(now) + ahead * DAY for ahead in range(UPTIME_DAYS)]
     days = tuple(_build_day(start, spans, since, now) for start in starts)
     watched = now - max(since, starts[0])
@@ -234,9 +223,7 @@ def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, s
     return ComponentStatus.WORKING, "Working."
 
 
-def _build_day(
-    start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime
-) -> StatusPageDay:
+def _build_day(start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime) -> StatusPageDay:
     begin, end = max(start, since), min(start + DAY, now)
     if end <= begin and start + DAY <= since:
         return StatusPageDay(start.date(), None, ComponentStatus.UNKNOWN)

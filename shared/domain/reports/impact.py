@@ -40,9 +40,7 @@ class Impact(Struct, frozen=True):
     currency: str
 
 
-def measure_impact(
-    policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime
-) -> Impact:
+def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime) -> Impact:
     """What is known of it now."""
     spans = disruption_spans(public_state(policy, incident, now), now)
     down = downtime(spans, incident.onset_at, now)

@@ -22,12 +22,10 @@ WAIT_LESSONS = {
     "rollback.paused": "It stood still for {span}, because a person had stopped it.",
 }
 DELAY_LESSONS = {
-    "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a "
-    "minute.",
+    "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a minute.",
     "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
     "verification": "Verified {late} late: too few requests were counted, or they failed.",
-    "communication": "The last channel had taken the first notice {late} late: `rollback notify` "
-    "tries them.",
+    "communication": "The last channel had taken the first notice {late} late: `rollback notify` tries them.",
 }
 """What is said of a phase that took longer than it may."""
 
@@ -61,12 +59,7 @@ def _wait_lessons(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
 
 def _delay_lessons(phases: Iterable[Phase]) -> Iterator[str]:
     for one in phases:
-        if (
-            one.name in DELAY_LESSONS
-            and one.target is not None
-            and one.took is not None
-            and not one.kept
-        ):
+        if one.name in DELAY_LESSONS and one.target is not None and one.took is not None and not one.kept:
             yield DELAY_LESSONS[one.name].format(late=describe_duration(one.took - one.target))
 
 

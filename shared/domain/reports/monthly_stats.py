@@ -92,9 +92,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         ordered=ordered,
         outcome=newest.status if newest is not None else "",
         false_alarm=bool(rollbacks) and all(map(_is_ignored, rollbacks)),
-        detect_seconds=None
-        if ordered
-        else _seconds_between(incident.onset_at, incident.detected_at),
+        detect_seconds=None if ordered else _seconds_between(incident.onset_at, incident.detected_at),
         restore_seconds=_seconds_between(incident.detected_at, moved.shifted_at) if moved else None,
         took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,
     )
@@ -148,8 +146,7 @@ def _scenario(rollbacks: Sequence[Rollback]) -> str:
 def _is_ignored(rollback: Rollback) -> bool:
     """Whether its gates said that there was no trouble, or none any more."""
     return rollback.status is RollbackStatus.NOT_TAKEN and any(
-        gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.IGNORE
-        for gate in rollback.gates
+        gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.IGNORE for gate in rollback.gates
     )
 
 

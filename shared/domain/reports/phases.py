@@ -88,9 +88,7 @@ def incident_totals(incident: Incident, rollback: Rollback, targets: Targets) ->
 def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     """When the last channel had taken the incident's first notice; None: not each of them has."""
     first = [
-        one.sent_at
-        for one in notices
-        if one.event == "detected" and one.status is not NoticeStatus.WITHDRAWN
+        one.sent_at for one in notices if one.event == "detected" and one.status is not NoticeStatus.WITHDRAWN
     ]
     sent = [at for at in first if at is not None]
     return max(sent) if sent and len(sent) == len(first) else None

@@ -245,9 +245,7 @@ def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     every = [one for one in facts.outside if _is_about(one, incident.id)]
     for kept in facts.rollbacks:
         for entry in kept.trail:
-            every += audit_lines.audit_lines_of_entry(
-                entry, kept.rollback.id, incident.id, incident.system
-            )
+            every += audit_lines.audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
     return sorted(every, key=lambda one: one.at)
 
 
@@ -303,9 +301,7 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
         counts=dict(Counter(str(one.status) for one in called)),
         steps=tuple(ReportedStep(one.name, one.status, one.ended_at, one.note) for one in called),
         took=tuple(map(_report_phase, _reported_phases(kept, facts))),
-        documents=tuple(
-            sorted(_report_documents(kept.journal), key=lambda one: order_of(one.path))
-        ),
+        documents=tuple(sorted(_report_documents(kept.journal), key=lambda one: order_of(one.path))),
     )
 
 
@@ -320,9 +316,7 @@ def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Pha
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.all_notified_at(facts.notices)
-    yield from phases.rollback_phases(
-        incident, rollback, kept.trail, began_at, said_at, facts.policy
-    )
+    yield from phases.rollback_phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
     if rollback.id == incident.id:
         yield from phases.incident_totals(incident, rollback, facts.policy.targets)
 

@@ -89,9 +89,7 @@ def pin_after_shift(shifted: CompletedShift, known: Pin | None) -> Pin | None:
     requests go where they went before it, or to the newest revision, it ends.
     """
     open_one = known if known is not None and known.ended_at is None else None
-    back = open_one is not None and requested_shares(shifted.goal) == requested_shares(
-        open_one.before
-    )
+    back = open_one is not None and requested_shares(shifted.goal) == requested_shares(open_one.before)
     if is_following_latest(shifted.goal) or back:
         return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.at)
     pin = Pin(

@@ -32,13 +32,7 @@ class StepStatus(StrEnum):
 
 
 ENDED_STEP_STATUSES = frozenset(
-    {
-        StepStatus.DONE,
-        StepStatus.STOPPED,
-        StepStatus.FAILED,
-        StepStatus.SKIPPED,
-        StepStatus.UNNEEDED,
-    }
+    {StepStatus.DONE, StepStatus.STOPPED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.UNNEEDED}
 )
 
 
@@ -117,11 +111,7 @@ class Plan(Struct, frozen=True):
 
 
 def freeze_plan(
-    scenario: ScenarioName,
-    target: str,
-    steps: Iterable[Step],
-    policy: str,
-    reported: Iterable[str] = (),
+    scenario: ScenarioName, target: str, steps: Iterable[Step], policy: str, reported: Iterable[str] = ()
 ) -> Plan:
     """The plan over these steps, with the fingerprint by which it is approved and recognised."""
     ordered = tuple(replace(step, number=number) for number, step in enumerate(steps))

@@ -33,12 +33,7 @@ class RollbackStatus(StrEnum):
 
 
 ENDED_ROLLBACK_STATUSES = frozenset(
-    {
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.FAILED,
-        RollbackStatus.CANCELLED,
-        RollbackStatus.NOT_TAKEN,
-    }
+    {RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED, RollbackStatus.NOT_TAKEN}
 )
 SLOT_HOLDING_STATUSES = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
 """Holds its system's slot."""

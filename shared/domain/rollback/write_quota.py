@@ -85,10 +85,7 @@ class TokenBucket:
 
     def take(self, tokens: float, now: float) -> bool:
         """Whether that many were there; they are spent then."""
-        if (
-            now < self._closed_until - ROUNDING_TOLERANCE
-            or self.level(now) < tokens - ROUNDING_TOLERANCE
-        ):
+        if now < self._closed_until - ROUNDING_TOLERANCE or self.level(now) < tokens - ROUNDING_TOLERANCE:
             return False
         self._level -= tokens
         return True

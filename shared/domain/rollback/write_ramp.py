@@ -36,8 +36,7 @@ class WriteRamp:
     def per_second(self, now: float) -> float:
         """How many writes a second may be sent by then."""
         return float(
-            INITIAL_WRITES_PER_SECOND
-            * GROWTH_FACTOR ** ((now - self._began) // GROWTH_INTERVAL_SECONDS)
+            INITIAL_WRITES_PER_SECOND * GROWTH_FACTOR ** ((now - self._began) // GROWTH_INTERVAL_SECONDS)
         )
 
     def delay(self, writes: int, now: float) -> float:

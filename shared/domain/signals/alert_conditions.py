@@ -44,9 +44,7 @@ def evaluate_condition(
     whole = sum_requests(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:
         return ConditionState.UNKNOWN
-    return (
-        ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
-    )
+    return ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
 
 
 def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list[str]:

@@ -9,13 +9,7 @@ from statistics import median
 from msgspec import Struct
 
 from shared.domain.policy.system_policy import Gates
-from shared.domain.signals.health import (
-    Health,
-    HealthVerdict,
-    RouterRequests,
-    failure_ratio,
-    sum_requests,
-)
+from shared.domain.signals.health import Health, HealthVerdict, RouterRequests, failure_ratio, sum_requests
 from shared.domain.signals.probe_history import QUICK_ANSWER_SECONDS, ProbeResult
 
 BASELINE_DURATION = timedelta(hours=1)
@@ -75,9 +69,7 @@ def compare_with_baseline(
         return Health(HealthVerdict.ILL, f"slower than before the trouble: {', '.join(slower)}")
     was, now = baseline.requests, None if requests is None else sum_requests(requests.values())
     if was is None or was.total < gates.minimum_requests:
-        return Health(
-            HealthVerdict.INCONCLUSIVE, "too few requests are known of before the trouble"
-        )
+        return Health(HealthVerdict.INCONCLUSIVE, "too few requests are known of before the trouble")
     if now is None or now.total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, "too few requests are known of now")
     before, after = failure_ratio(was), failure_ratio(now)
@@ -102,6 +94,4 @@ def _median_seconds(
         probe: [one.seconds for one in several if one.passed and since <= one.at < until]
         for probe, several in looks.items()
     }
-    return {
-        probe: median(found) for probe, found in good.items() if len(found) >= MIN_PROBE_RESULTS
-    }
+    return {probe: median(found) for probe, found in good.items() if len(found) >= MIN_PROBE_RESULTS}

@@ -97,9 +97,7 @@ def _find_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> Iterat
             for way in signal_criteria(name, policy.signals[name]):
                 text = _describe_trend(way, looks, now)
                 if text:
-                    yield EarlyWarning(
-                        name, name, f"at this rate {name} {text}; probe {probe.name}"
-                    )
+                    yield EarlyWarning(name, name, f"at this rate {name} {text}; probe {probe.name}")
 
 
 def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime) -> str:
@@ -115,23 +113,13 @@ def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: dat
     return f"crosses {limit:g} s at {crossing:%H:%M} UTC" if crossing else ""
 
 
-def _failure_ratios(
-    way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime
-) -> TrendPoints:
+def _failure_ratios(way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime) -> TrendPoints:
     """The part of the looks that failed, for each few of them up to the newest, oldest first."""
-    bins = [
-        looks[max(0, end - RESULTS_PER_POINT) : end]
-        for end in range(len(looks), 0, -RESULTS_PER_POINT)
-    ]
+    bins = [looks[max(0, end - RESULTS_PER_POINT) : end] for end in range(len(looks), 0, -RESULTS_PER_POINT)]
     longest = 2 * RESULTS_PER_POINT * PROBE_INTERVAL
     whole = [
-        few
-        for few in reversed(bins)
-        if len(few) == RESULTS_PER_POINT and few[-1].at - few[0].at < longest
+        few for few in reversed(bins) if len(few) == RESULTS_PER_POINT and few[-1].at - few[0].at < longest
     ]
     if len(whole) < MIN_RATIO_POINTS:
         return ()
-    return [
-        (few[-1].at, sum(way.is_bad(look, None) for look in few) / RESULTS_PER_POINT)
-        for few in whole
-    ]
+    return [(few[-1].at, sum(way.is_bad(look, None) for look in few) / RESULTS_PER_POINT) for few in whole]

@@ -89,8 +89,7 @@ def evaluate_health(
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
         return Health(
-            HealthVerdict.ILL,
-            f"{len(failed)} of {len(probes)} probes fail: {text.join_names(failed)}",
+            HealthVerdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.join_names(failed)}"
         )
     if probes and not functions:
         return Health(HealthVerdict.WELL, f"{len(probes)} probes, none failing")

@@ -35,10 +35,7 @@ _YEAR_10000 = 253402300800
 SYSTEM_LABEL = "rollback_system"
 SIGNAL_LABEL = "rollback_signal"
 
-_FUNCTION_LABELS = {
-    "cloud_run_revision": "service_name",
-    "cloud_function": "function_name",
-}
+_FUNCTION_LABELS = {"cloud_run_revision": "service_name", "cloud_function": "function_name"}
 """Which label of a monitored resource names the function."""
 
 
@@ -144,9 +141,7 @@ def alert_key(incident_id: str, state: str) -> str:
     return f"{quote(incident_id, safe='')}:{state}"
 
 
-def match_policy(
-    notification: Notification, policies: Mapping[str, Policy]
-) -> tuple[Policy, str] | None:
+def match_policy(notification: Notification, policies: Mapping[str, Policy]) -> tuple[Policy, str] | None:
     """The policy that the notification concerns, and its signal there; None: nobody's.
 
     The alert policy's user labels say so; without any of the two, its id where a policy lists it.
@@ -193,9 +188,7 @@ def _claimed_labels(notification: Notification) -> tuple[str | None, str | None]
     return labels.get(SYSTEM_LABEL), labels.get(SIGNAL_LABEL)
 
 
-def _match_policy_by_id(
-    policy_id: str | None, policies: Mapping[str, Policy]
-) -> tuple[Policy, str] | None:
+def _match_policy_by_id(policy_id: str | None, policies: Mapping[str, Policy]) -> tuple[Policy, str] | None:
     for policy in policies.values():
         for signal, meaning in policy.signals.items():
             if policy_id in meaning.alert_policies:

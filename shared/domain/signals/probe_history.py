@@ -108,17 +108,13 @@ def signal_criteria(name: str, signal: Signal) -> tuple[SignalCriterion, ...]:
         return tuple(replace(way, failures=False, seconds=threshold) for way in slow)
     if name == SLOWDOWN_SIGNAL:
         span = signal.duration or DEFAULT_RATIO_WINDOW
-        own = SignalCriterion(
-            CriterionKind.SLOWER, span, limit=threshold, slowdown=threshold, failures=False
-        )
+        own = SignalCriterion(CriterionKind.SLOWER, span, limit=threshold, slowdown=threshold, failures=False)
         counting = {CriterionKind.COUNTED: threshold}
         also = [replace(way, slowdown=counting.get(way.kind)) for way in also]
     return (own, *also)
 
 
-def _create_criterion(
-    unit: Unit, threshold: float | None, duration: timedelta | None
-) -> SignalCriterion:
+def _create_criterion(unit: Unit, threshold: float | None, duration: timedelta | None) -> SignalCriterion:
     if threshold is None:
         return SignalCriterion(CriterionKind.LASTING, duration or PROBE_INTERVAL)
     match unit:
@@ -128,13 +124,9 @@ def _create_criterion(
                 return SignalCriterion(CriterionKind.LASTING, in_a_row)
             return SignalCriterion(CriterionKind.COUNTED, duration, limit=threshold)
         case Unit.SECONDS:
-            return SignalCriterion(
-                CriterionKind.LASTING, duration or PROBE_INTERVAL, seconds=threshold
-            )
+            return SignalCriterion(CriterionKind.LASTING, duration or PROBE_INTERVAL, seconds=threshold)
         case Unit.RATIO:
-            return SignalCriterion(
-                CriterionKind.SHARE, duration or DEFAULT_RATIO_WINDOW, limit=threshold
-            )
+            return SignalCriterion(CriterionKind.SHARE, duration or DEFAULT_RATIO_WINDOW, limit=threshold)
 
 
 def unobservable_reason(unit: Unit, threshold: float | None, duration: timedelta | None) -> str:
@@ -181,25 +173,19 @@ def detect_trouble(
                 lasted = format_duration(newest.at - run[0].at)
                 return run[0], f"bad for {lasted}, {_describe_result(newest)}"
         case CriterionKind.COUNTED if len(bad_within) >= way.limit:
-            return bad_within[
-                0
-            ], f"{len(bad_within)} bad looks in {span}, {_describe_result(newest)}"
+            return bad_within[0], f"{len(bad_within)} bad looks in {span}, {_describe_result(newest)}"
         case CriterionKind.SHARE if enough and len(bad_within) >= MIN_BAD_RESULTS:
             share = len(bad_within) / len(within)
             if share > way.limit:
                 return bad_within[0], f"{share:.0%} of {len(within)} looks failed in {span}"
-        case CriterionKind.SLOWER if (
-            enough and known is not None and len(bad_within) >= MIN_BAD_RESULTS
-        ):
+        case CriterionKind.SLOWER if enough and known is not None and len(bad_within) >= MIN_BAD_RESULTS:
             takes, too_long = median(look.seconds for look in within), way.too_long(known)
             if too_long is not None and takes > too_long:
                 return bad_within[0], f"takes {takes:.1f} s, usually {known:.1f} s"
     return None, ""
 
 
-def _bad_run(
-    way: SignalCriterion, looks: Sequence[ProbeResult], known: float | None
-) -> list[ProbeResult]:
+def _bad_run(way: SignalCriterion, looks: Sequence[ProbeResult], known: float | None) -> list[ProbeResult]:
     """The bad looks in a row up to the newest, which is one, oldest first."""
     run = [looks[-1]]
     for look in reversed(looks[:-1]):

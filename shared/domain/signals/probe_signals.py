@@ -183,11 +183,7 @@ def _is_over(
         known = found.usual_seconds if mine else typical_seconds(looks, now)
         newest = looks[-MIN_PASSES_TO_CLOSE:]
         in_a_row = len(newest) == MIN_PASSES_TO_CLOSE and newest[0].at > found.since
-        bad = any(
-            way.is_bad(look, known)
-            for way in signal_criteria(found.signal, signal)
-            for look in newest
-        )
+        bad = any(way.is_bad(look, known) for way in signal_criteria(found.signal, signal) for look in newest)
         if bad or not in_a_row:
             return False
     return True

@@ -74,9 +74,7 @@ def parse_security_finding(data: bytes) -> SecurityFinding:
     if not finding:
         raise Refused("no finding: not a notification of Security Command Center")
     name = _text(finding, "name")
-    if len(f"{FINDING_ALERT_PREFIX}{name}".encode()) > MAX_INCIDENT_ID_BYTES or not _NAME.fullmatch(
-        name
-    ):
+    if len(f"{FINDING_ALERT_PREFIX}{name}".encode()) > MAX_INCIDENT_ID_BYTES or not _NAME.fullmatch(name):
         raise Refused(f"{name[:80]!r} is no finding's name")
     return SecurityFinding(
         name=name,

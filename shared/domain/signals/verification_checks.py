@@ -74,10 +74,7 @@ class _Tally(Struct, frozen=True):
 
 
 def _evaluate_check(
-    policy: Policy,
-    asked: Collection[str],
-    tallies: Collection[_Tally],
-    probes: Mapping[str, ProbeAnswer],
+    policy: Policy, asked: Collection[str], tallies: Collection[_Tally], probes: Mapping[str, ProbeAnswer]
 ) -> Health:
     """Ill by one failing probe or by one tally; well only by all that is declared of it."""
     failed = [name for name in asked if name in probes and not probes[name].passed]
@@ -87,9 +84,7 @@ def _evaluate_check(
     for one in tallies:
         whole = one.counted
         if whole and whole.total >= enough and failure_ratio(whole) > one.failing_above:
-            return Health(
-                HealthVerdict.ILL, f"{failure_ratio(whole):.0%} of {whole.total} {one.what} failed"
-            )
+            return Health(HealthVerdict.ILL, f"{failure_ratio(whole):.0%} of {whole.total} {one.what} failed")
     silent = [name for name in asked if name not in probes]
     if silent:
         return Health(HealthVerdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
@@ -97,9 +92,7 @@ def _evaluate_check(
         if one.counted is None:
             return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
         if one.counted.total < enough:
-            return Health(
-                HealthVerdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted"
-            )
+            return Health(HealthVerdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted")
     return Health(HealthVerdict.WELL, "it works")
 
 
@@ -114,27 +107,21 @@ def _tallies(
     functions, requests = list(_counted_functions(policy, check, back)), counted.requests
     if functions:
         known = (
-            None
-            if requests is None
-            else sum_requests(requests[one] for one in functions if one in requests)
+            None if requests is None else sum_requests(requests[one] for one in functions if one in requests)
         )
         yield _Tally("requests", known, policy.gates.failing_above)
     if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
 
 
-def _active_probes(
-    policy: Policy, check: VerificationCheck, back: Collection[str]
-) -> Iterator[str]:
+def _active_probes(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
     """The names of its probes that are asked now."""
     for probe in policy.probes:
         if probe.name in check.probes and (probe.function is None or probe.function in back):
             yield probe.name
 
 
-def _counted_functions(
-    policy: Policy, check: VerificationCheck, back: Collection[str]
-) -> Iterator[str]:
+def _counted_functions(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
     """The functions of its groups that are back."""
     groups = policy.functions
     return (name for name in sorted(back) if groups.get(name) in check.groups)

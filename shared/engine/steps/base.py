@@ -131,8 +131,6 @@ class ResourceStep(StepKind):
         raise NotImplementedError
 
     @classmethod
-    def explains(
-        cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
-    ) -> bool:
+    def explains(cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]) -> bool:
         """Return whether these steps, which all touch the thing, led to all that differs of it."""
         return any(cls.is_at_goal(step, name, live) for step in steps)

@@ -61,9 +61,7 @@ def test_a_dry_run_asks_for_nothing(shop: World, prompt: WorldPrompt) -> None:
     assert all_copies(shop) == []
 
 
-def test_what_cannot_be_had_is_refused_before_anything_is_said(
-    shop: World, prompt: WorldPrompt
-) -> None:
+def test_what_cannot_be_had_is_refused_before_anything_is_said(shop: World, prompt: WorldPrompt) -> None:
     """With the nearest."""
     said = prompt.say("copy", "--restore-point", "20d", "--reason", "any", "--yes")
 

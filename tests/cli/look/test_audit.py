@@ -166,9 +166,7 @@ def test_verify_of_a_trail_that_was_edited(vault: Vault) -> None:
     assert json.loads(run("verify", INCIDENT, "--json").output)[0]["faults"] != []
 
 
-def test_verify_of_a_trail_that_was_written_anew(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_verify_of_a_trail_that_was_written_anew(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the anchors find it; without them, that is what it says."""
     Tamperer(vault, 3).rewrite(FIRST)
     assert run("verify", INCIDENT).exit_code == 1
@@ -247,9 +245,7 @@ def test_export_of_a_system_and_a_time(vault: Vault) -> None:
     system = run("export", "--system", LIVED.policy.system).stdout.splitlines()
     other = run("export", "--system", "unclaimed").stdout.splitlines()
 
-    assert [json.loads(line) for line in some] == [
-        one for one in whole if since <= one["at"] < until
-    ]
+    assert [json.loads(line) for line in some] == [one for one in whole if since <= one["at"] < until]
     exports = {json.loads(line)["system"] for line in system if "command.export" in line}
     assert exports == {LIVED.policy.system}
     assert len(system) + len(other) == len(whole) - 1 + len(exports)
@@ -333,11 +329,7 @@ def test_no_cell_is_carried_out_by_a_spreadsheet(begin: str) -> None:
     evil = f'{begin}HYPERLINK("http://evil.example")\nsecond,row'
     stream = io.StringIO(newline="")
 
-    write(
-        [audit_line_of_event(create_event("x", START, evil, reason=evil), "shop")],
-        Format.CSV,
-        stream,
-    )
+    write([audit_line_of_event(create_event("x", START, evil, reason=evil), "shop")], Format.CSV, stream)
 
     [row] = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
     assert row["actor"] == row["why"] == f"'{evil}"

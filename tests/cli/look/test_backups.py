@@ -80,9 +80,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     later = export.create_backup(POLICY, START + POLICY.backups.every, START)
     failed = export.mark_failed(later, "no space", START)
     writes = [Put(export.export_path(one.id), encode(one)) for one in (kept, failed)]
-    wiring.store.commit(
-        [*writes, Put(managed_backups.managed_backups_path("bookshop"), encode(WATCHED))]
-    )
+    wiring.store.commit([*writes, Put(managed_backups.managed_backups_path("bookshop"), encode(WATCHED))])
 
     lines = shown().splitlines()
     assert lines[1].split()[0] == failed.id
@@ -106,9 +104,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     wiring.store.commit([Put(proof.restore_test_path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()
-    wiring.store.commit(
-        [Put(proof.restore_test_path("2"), encode(proof.mark_closed(later_on, START)))]
-    )
+    wiring.store.commit([Put(proof.restore_test_path("2"), encode(proof.mark_closed(later_on, START)))])
     assert f"{kept.id} is no backup: no room" in shown()
     assert [one["status"] for one in value()["exports"]] == [ExportStatus.FAILED, ExportStatus.KEPT]
     assert value()["reads_a_day"] == 220

@@ -80,9 +80,7 @@ def test_where_no_data_were_looked_through(shop: CorruptedShop, prompt: WorldPro
     assert "INC-20260101-001" in prompt.say("documents", "INC-20260101-001").stderr
 
 
-def test_nothing_is_told_of_whoever_was_erased(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_nothing_is_told_of_whoever_was_erased(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Also where that became known after the plan had been made."""
     shop = CorruptedShop(replace(SHOP, erasure=ERASURE))
     shop.order()

@@ -23,16 +23,8 @@ EXPECTED = {
         "f2e08c333dc64cb09f75eaab355393bz",
         "neither labels of ours nor an alert policy's id",
     ),
-    "monitoring/docs_example_v1_2_closed_ended_at_null": (
-        "closed",
-        "0.opqiw61fsv7p",
-        "no labels of ours",
-    ),
-    "monitoring/docs_example_v1_2_with_severity_links": (
-        "open",
-        "0.opqiw61fsv7p",
-        "no labels of ours",
-    ),
+    "monitoring/docs_example_v1_2_closed_ended_at_null": ("closed", "0.opqiw61fsv7p", "no labels of ours"),
+    "monitoring/docs_example_v1_2_with_severity_links": ("open", "0.opqiw61fsv7p", "no labels of ours"),
     "monitoring/logmatch_open_k8s_2023": ("open", "0.mybdstmr76pg", "no labels of ours"),
     "monitoring/test_notification_int_project_number": ("test", "12345", "no labels of ours"),
     "monitoring/threshold_closed_gce_cancelled_policy_edit_pubsub_2025": (
@@ -119,14 +111,7 @@ def test_a_plain_push() -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
-    [
-        b"",
-        b"\xff",
-        b"[" * 100000,
-        b" " * 11_000_000,
-    ],
-    ids=["empty", "not UTF-8", "deep", "long"],
+    "given", [b"", b"\xff", b"[" * 100000, b" " * 11_000_000], ids=["empty", "not UTF-8", "deep", "long"]
 )
 def test_what_no_responder_would_take(given: bytes) -> None:
     """It is refused with a reason, and the command has done its work."""

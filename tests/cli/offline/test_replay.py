@@ -204,10 +204,7 @@ def test_a_letter_whose_topic_is_gone(cloud: Cloud) -> None:
     result = run("--yes", "--json")
 
     assert result.exit_code == 1
-    assert {line["message_id"]: line["replayed"] for line in lines(result)} == {
-        "lost": False,
-        "one": True,
-    }
+    assert {line["message_id"]: line["replayed"] for line in lines(result)} == {"lost": False, "one": True}
     assert kept(cloud) == {"lost"}
 
 
@@ -423,9 +420,7 @@ def test_a_run_that_is_killed(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("code", ["PERMISSION_DENIED", "NOT_FOUND"])
-def test_letters_that_are_not_to_be_had(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str
-) -> None:
+def test_letters_that_are_not_to_be_had(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Who has no right to take them, or has no subscription: exit code 3, with Pub/Sub's words."""
     if code == "PERMISSION_DENIED":
         answer = StatusError(grpc.StatusCode.PERMISSION_DENIED, "not yours")

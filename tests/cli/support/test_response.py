@@ -41,9 +41,7 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
         for left in (whole, SECOND, timedelta(), -SECOND)
     }
 
-    assert {left: one.seconds_left for left, one in at.items()} == {
-        left: left.total_seconds() for left in at
-    }
+    assert {left: one.seconds_left for left, one in at.items()} == {left: left.total_seconds() for left in at}
     assert [one.is_breached for one in at.values()] == [False, False, False, True]
     assert response_lines(at[SECOND], "INC-1", START + whole - SECOND)[0][0].startswith(
         "response time: 1 s left, to"
@@ -114,10 +112,7 @@ def test_who_is_called_next_and_when() -> None:
 )
 def test_nobody_further_is_called(changes: dict[str, Any], notices: list[Notice]) -> None:
     """Where the notice that would call them would withdraw itself, or there is none."""
-    assert (
-        evaluate_response(build_incident(**changes), None, notices, START + MINUTE).next_call
-        is None
-    )
+    assert evaluate_response(build_incident(**changes), None, notices, START + MINUTE).next_call is None
 
 
 def test_the_second_rung_follows_the_first() -> None:
@@ -136,9 +131,7 @@ def test_the_second_rung_follows_the_first() -> None:
 def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
-    seen = FollowedIncident(
-        trouble, newest, steps, evaluate_response(trouble, newest, [], now), now
-    )
+    seen = FollowedIncident(trouble, newest, steps, evaluate_response(trouble, newest, [], now), now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     screen.print(picture(seen, BOOKSHOP))
     assert isinstance(screen.file, io.StringIO)

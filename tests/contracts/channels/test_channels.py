@@ -53,19 +53,13 @@ def test_the_words_arrive_as_they_are(way: str, server: Server, push: FirebasePu
         assert said["message"]["android"]["collapse_key"] == KEY
     else:
         told = said["incident"]
-        assert told == {
-            "name": f"{WORDS.subject} ({ID})",
-            "body": body,
-            "status": "investigating",
-        }
+        assert told == {"name": f"{WORDS.subject} ({ID})", "body": body, "status": "investigating"}
         assert headers["Idempotency-Key"] == KEY
         assert headers["Authorization"] == "OAuth key"
 
 
 @pytest.mark.parametrize("way", ["push", "statuspage"])
-@pytest.mark.parametrize(
-    ("status", "meaning"), [(400, Rejected), (404, Rejected), (429, Unavailable)]
-)
+@pytest.mark.parametrize(("status", "meaning"), [(400, Rejected), (404, Rejected), (429, Unavailable)])
 def test_what_a_refusal_means(
     way: str, status: int, meaning: type[RollbackError], server: Server, push: FirebasePush
 ) -> None:
@@ -125,9 +119,7 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
     """Not found is not the same as could not look: a second incident is not begun."""
     server.status = 503
     with pytest.raises(Unavailable):
-        Statuspage("p1", "key", f"http://{server.address}").post_update(
-            ID, IncidentStage.BEGUN, WORDS, "a"
-        )
+        Statuspage("p1", "key", f"http://{server.address}").post_update(ID, IncidentStage.BEGUN, WORDS, "a")
 
     assert server.told == []
 
@@ -135,9 +127,7 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
 def test_the_sender_takes_each_way(server: Server, push: FirebasePush) -> None:
     """By the kind of the channel, with what its secret holds."""
     known = Known(chat=f"json://{server.address}/chat", atlassian="key")
-    sender = ChannelSender(
-        secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}"
-    )
+    sender = ChannelSender(secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}")
 
     for channel in (
         Channel("chat", ChannelKind.APPRISE, secret="chat"),
@@ -171,9 +161,7 @@ def test_a_rehearsal_reaches_nobody(kind: ChannelKind, server: Server, push: Fir
 
 HANDED_OVER = {
     ChannelKind.APPRISE: lambda said: [said["title"], said["message"]],
-    ChannelKind.PUSH: lambda said: [
-        said["message"]["notification"][one] for one in ("title", "body")
-    ],
+    ChannelKind.PUSH: lambda said: [said["message"]["notification"][one] for one in ("title", "body")],
     ChannelKind.STATUSPAGE: lambda said: [said["incident"]["name"], said["incident"]["body"]],
     ChannelKind.WEBHOOK: lambda said: [said["subject"], said["body"]],
 }
@@ -189,15 +177,11 @@ def test_no_way_makes_more_of_text_of_others(
     words = NoticeTemplates().render(
         template,
         template_facts(
-            build_hostile_notice(f"{ID} CRITICAL: {foreign}"),
-            build_hostile_facts(foreign),
-            repeated=True,
+            build_hostile_notice(f"{ID} CRITICAL: {foreign}"), build_hostile_facts(foreign), repeated=True
         ),
     )
     known = Known(chat=f"json://{server.address}/", atlassian="key")
-    sender = ChannelSender(
-        secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}"
-    )
+    sender = ChannelSender(secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}")
     channel = Channel(
         "x",
         kind,
@@ -205,11 +189,7 @@ def test_no_way_makes_more_of_text_of_others(
         secret="chat" if kind is ChannelKind.APPRISE else "atlassian",
         target="outages",
     )
-    sender.send(
-        channel,
-        KEY,
-        TOLD | {"subject": words.subject, "body": words.body},
-    )
+    sender.send(channel, KEY, TOLD | {"subject": words.subject, "body": words.body})
 
     if kind is ChannelKind.PUSH:
         sender.send_each(channel, KEY, TOLD | {"subject": words.subject, "body": words.body}, ["t"])
@@ -224,6 +204,6 @@ def test_no_way_makes_more_of_text_of_others(
 
 def test_every_audience_has_its_words() -> None:
     """No channel of a policy is without a template."""
-    assert {
-        template_name(build_hostile_notice(), one, build_hostile_facts()) for one in Audience
-    } <= set(TEMPLATE_NAMES)
+    assert {template_name(build_hostile_notice(), one, build_hostile_facts()) for one in Audience} <= set(
+        TEMPLATE_NAMES
+    )

@@ -84,11 +84,7 @@ def test_no_device(devices: Devices) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "meaning"),
-    [
-        (["too many"], Unavailable),
-        (["not permitted", "apple says no"], Rejected),
-    ],
+    ("tokens", "meaning"), [(["too many"], Unavailable), (["not permitted", "apple says no"], Rejected)]
 )
 def test_what_all_devices_answer_is_the_channel_s(
     tokens: list[str], meaning: type[RollbackError], devices: Devices

@@ -97,9 +97,7 @@ def test_native_backups_over_the_wire(cloud: Cloud, wiring: Wiring) -> None:
     assert watched is not None
     assert [one.split()[3] for one in watched.faults] == ["daily", "weekly"]
 
-    daily = types.BackupSchedule(
-        retention=timedelta(days=7), daily_recurrence=types.DailyRecurrence()
-    )
+    daily = types.BackupSchedule(retention=timedelta(days=7), daily_recurrence=types.DailyRecurrence())
     made = admin.create_backup_schedule(parent=DATABASE, backup_schedule=daily)
     silent = OperationFault(made.name, failure="silent")
     cloud.injector.install(FaultPlan(operations=(silent,)))

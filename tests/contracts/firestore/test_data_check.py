@@ -112,9 +112,7 @@ def test_damage_over_the_wire(shop: Shop) -> None:
     loss, corruption = sorted(shop.look().findings, key=lambda one: one.signal)
     assert corruption.reason == "orders: 1 of 2 documents fail (reference)"
     assert timedelta(0) <= corruption.onset_at - first < MINUTE
-    assert loss.reason == (
-        "covers: 70 of 100 documents are left; covers: 1 of 70 documents fail (media)"
-    )
+    assert loss.reason == ("covers: 70 of 100 documents are left; covers: 1 of 70 documents fail (media)")
     assert timedelta(0) <= loss.onset_at - gone < MINUTE
     assert {one.signal for one in shop.alerts()} == {damage.CORRUPTION_SIGNAL, damage.LOSS_SIGNAL}
 

@@ -13,12 +13,7 @@ from local.core.grpc_services import StatusError
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    is_document_path,
-    is_same_value,
-    path_sort_key,
-)
+from shared.domain.data.document import DocumentSnapshot, is_document_path, is_same_value, path_sort_key
 from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
@@ -142,10 +137,7 @@ def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
     changed = world.now()
 
     then = list(world.documents.stream(HERE, USERS, at))
-    assert [(one.path, one.fields) for one in then] == [
-        ("users/ada", {"n": 1}),
-        ("users/bob", {"n": 1}),
-    ]
+    assert [(one.path, one.fields) for one in then] == [("users/ada", {"n": 1}), ("users/bob", {"n": 1})]
     assert began <= then[0].created_at == then[0].updated_at <= at
     asked = ["users/bob", "users/eve"]
     assert world.documents.get(HERE, asked, at)["users/eve"] is None

@@ -83,10 +83,7 @@ def test_server_time_is_the_time_of_the_commit_at_any_depth(store: Store) -> Non
 
     store.commit([Update("a/b", {"deep": {"at": SERVER_TIME}}), Put("a/c", {"at": SERVER_TIME})])
 
-    assert fields(store, "a/b") == {
-        "at": created["at"],
-        "deep": {"at": fields(store, "a/c")["at"]},
-    }
+    assert fields(store, "a/b") == {"at": created["at"], "deep": {"at": fields(store, "a/c")["at"]}}
 
 
 def test_a_commit_answers_the_version_of_what_it_changed(store: Store) -> None:
@@ -143,14 +140,7 @@ def test_an_update_replaces_its_fields_and_no_others(store: Store) -> None:
 
     store.commit([Update("a/b", {"map": {"new": {}}, "x.y": 1, "`": 1, "é": 1})])
 
-    assert fields(store, "a/b") == {
-        "map": {"new": {}},
-        "kept": 1,
-        "x.y": 1,
-        "`": 1,
-        "9": 0,
-        "é": 1,
-    }
+    assert fields(store, "a/b") == {"map": {"new": {}}, "kept": 1, "x.y": 1, "`": 1, "9": 0, "é": 1}
 
 
 def test_an_update_of_server_times_alone_keeps_the_rest(store: Store) -> None:
@@ -289,9 +279,7 @@ def test_a_transaction_without_writes(store: Store) -> None:
     """Nothing to write is no commit."""
     store.commit([Create("a/b", {"n": 1})])
 
-    assert (
-        store.transact(lambda reader: [] if reader.get("a/b").fields else [Put("a/c", {})]) is None
-    )
+    assert store.transact(lambda reader: [] if reader.get("a/b").fields else [Put("a/c", {})]) is None
 
 
 def test_a_transaction_whose_work_raises(store: Store) -> None:

@@ -47,9 +47,7 @@ def in_memory() -> AlertWorld:
     return AlertWorld(states, lambda: states.open.update({OPENED: False}), lose)
 
 
-def on_the_wire(
-    faults: FaultPoints, incidents: list[AlertIncident], clients: Clients
-) -> AlertWorld:
+def on_the_wire(faults: FaultPoints, incidents: list[AlertIncident], clients: Clients) -> AlertWorld:
     def close() -> None:
         incidents[0] = replace(incidents[0], ended_at=START + timedelta(minutes=5))
 

@@ -36,9 +36,7 @@ SLOW = MetricQuery("shop: slow", enabled=False, queries=(MANY,))
 PAGE = MetricQuery("Health of shop", queries=(MANY,))
 COUNTED = f'count(last_over_time({REQUESTS}{{service_name="placeorder"}}[1d]))'
 NOTHING = f'count(last_over_time({REQUESTS}{{service_name!="placeorder"}}[1d]))'
-RUN = frozenset(
-    {"configuration_name", "location", "project_id", "revision_name", "service_name"},
-)
+RUN = frozenset({"configuration_name", "location", "project_id", "revision_name", "service_name"})
 BY = frozenset({"response_code", "response_code_class", "route"})
 
 
@@ -54,9 +52,7 @@ class InMemory:
     def __init__(self) -> None:
         memory = MemoryMonitoring()
         memory.alerts, memory.pages = [OURS, SLOW], [PAGE]
-        memory.known = {
-            "run.googleapis.com/request_count": Metric(BY, frozenset({"cloud_run_revision"}))
-        }
+        memory.known = {"run.googleapis.com/request_count": Metric(BY, frozenset({"cloud_run_revision"}))}
         memory.measured_on = {"cloud_run_revision": RUN}
         memory.answered = {MANY: 0, COUNTED: 1, NOTHING: 0}
         self.monitoring: MonitoringSettings = memory

@@ -31,9 +31,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, Off]]:
         return
     embedded = Quotas(WriteQuotaBucket(CloudClock()))
     with ExitStack() as closings:
-        server = closings.enter_context(
-            closing(RestServer({HOST: embedded.calls()}, FaultPoints()))
-        )
+        server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, FaultPoints())))
         clients = closings.enter_context(closing(Clients({"rest": server.address}, deployed=False)))
         yield ServiceApis(clients.rest(HOST)), embedded.off
 

@@ -21,12 +21,7 @@ from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.commands.credential import (
-    ROLE_CLAIM,
-    CredentialKind,
-    decode_unverified_token,
-    hash_token,
-)
+from shared.domain.commands.credential import ROLE_CLAIM, CredentialKind, decode_unverified_token, hash_token
 from shared.domain.policy.roles import Role
 from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import TokenVerifier
@@ -120,9 +115,7 @@ class Embedded:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud.start(
-        [SHOP], seed=1, clock=CloudClock(START, scale=0), alerter=False, ticks=False
-    )
+    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(START, scale=0), alerter=False, ticks=False)
     yield cloud
     cloud.stop()
 
@@ -157,11 +150,7 @@ def test_a_person(place: Place) -> None:
 
     credential = place.identity.verify(token)
 
-    assert (credential.name, credential.kind, credential.role) == (
-        ADA,
-        CredentialKind.PERSON,
-        Role.COMMANDER,
-    )
+    assert (credential.name, credential.kind, credential.role) == (ADA, CredentialKind.PERSON, Role.COMMANDER)
     assert credential.second_factor
     assert credential.authenticated_at == START - timedelta(minutes=1)
     assert credential.issued_at == START
@@ -204,18 +193,13 @@ def test_a_service_account(place: Place) -> None:
     """It has no role; its audience is told, and judged where the command is known."""
     credential = place.identity.verify(place.service("a" * 64))
 
-    assert (credential.name, credential.kind, credential.role) == (
-        DEPLOY,
-        CredentialKind.SERVICE,
-        None,
-    )
+    assert (credential.name, credential.kind, credential.role) == (DEPLOY, CredentialKind.SERVICE, None)
     assert credential.audience == "a" * 64
     assert not credential.second_factor
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
-    [("disabled", "disabled"), ("revoked", "revoked"), ("deleted", "does not exist")],
+    ("change", "reason"), [("disabled", "disabled"), ("revoked", "revoked"), ("deleted", "does not exist")]
 )
 def test_a_token_of_somebody_who_may_not_any_more(place: Place, change: str, reason: str) -> None:
     """Well signed and alive, and yet refused: the user is looked up each time."""

@@ -39,11 +39,7 @@ PUSHED = Subscription(
 )
 """Set up as a responder's is."""
 PLACE_ORDER = DeployedFunction(
-    "placeOrder",
-    "placeOrder",
-    True,
-    "https://x.run.app",
-    account="1-compute@developer.gserviceaccount.com",
+    "placeOrder", "placeOrder", True, "https://x.run.app", account="1-compute@developer.gserviceaccount.com"
 )
 BARE = Subscription(
     name="bare",
@@ -95,11 +91,7 @@ class OverTheWire:
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
         self.installation: OperationsProject = CloudOperationsProject(
-            clients.publisher,
-            clients.subscriber,
-            clients.functions,
-            clients.storage,
-            SHOP.project,
+            clients.publisher, clients.subscriber, clients.functions, clients.storage, SHOP.project
         )
         self._pubsub = cloud.pubsub
         self._values = clients.storage.bucket(VALUES)
@@ -164,9 +156,7 @@ def test_topics_are_told_by_their_short_names(world: InstallationWorld) -> None:
 
 
 @pytest.mark.parametrize("wanted", [PUSHED, BARE], ids=lambda one: one.name)
-def test_a_subscription_is_told_as_it_was_made(
-    world: InstallationWorld, wanted: Subscription
-) -> None:
+def test_a_subscription_is_told_as_it_was_made(world: InstallationWorld, wanted: Subscription) -> None:
     """With what Pub/Sub adds by itself."""
     world.subscribe(wanted)
 
@@ -177,9 +167,7 @@ def test_grants_are_told_by_role(world: InstallationWorld) -> None:
     """A topic without any tells none."""
     world.grant(topics.WORK, PUBLISHER, "user:b@example.com", "user:a@example.com")
 
-    assert world.installation.grants(topics.WORK) == {
-        PUBLISHER: ("user:a@example.com", "user:b@example.com")
-    }
+    assert world.installation.grants(topics.WORK) == {PUBLISHER: ("user:a@example.com", "user:b@example.com")}
     assert world.installation.grants(topics.CLOCK) == {}
 
 
@@ -195,9 +183,7 @@ def test_the_grants_of_a_bucket_are_told_by_role(world: InstallationWorld) -> No
 
     world.grant_on_bucket(READER, "user:b@example.com", "user:a@example.com")
 
-    assert world.installation.bucket_grants(VALUES) == {
-        READER: ("user:a@example.com", "user:b@example.com")
-    }
+    assert world.installation.bucket_grants(VALUES) == {READER: ("user:a@example.com", "user:b@example.com")}
 
 
 def test_the_grants_of_a_bucket_that_is_not_there(world: InstallationWorld) -> None:
@@ -231,9 +217,7 @@ def test_a_cloud_that_does_not_answer(cloud: Cloud, clients: Clients) -> None:
             ask()
 
 
-def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(
-    cloud: Cloud, clients: Clients
-) -> None:
+def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(cloud: Cloud, clients: Clients) -> None:
     """Each topic's own push, and where dead letters are kept."""
     addresses = dict.fromkeys(topics.ENTRY_POINTS, "127.0.0.1:1")
     push_subscriptions.subscribe(cloud, addresses)
@@ -241,9 +225,7 @@ def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(
     found = {one.name: one for one in OverTheWire(cloud, clients).installation.subscriptions()}
 
     pushed = {
-        topic: found.pop(f"{topic}-push")
-        for topic in topics.ALL_TOPICS
-        if topic != topics.DEAD_LETTERS
+        topic: found.pop(f"{topic}-push") for topic in topics.ALL_TOPICS if topic != topics.DEAD_LETTERS
     }
     assert {topic: one.backoff for topic, one in pushed.items()} == {
         topic: topics.backoff(topic) for topic in pushed

@@ -82,11 +82,7 @@ def test_whoever_enters_is_known_by_the_token(place: Place) -> None:
     """With a second factor, and the role that they have; and nobody else gets one."""
     known = place.identity.verify(place.entrance.sign_in(ADA.email, ADA.password, place.code))
 
-    assert (known.kind, known.name, known.role) == (
-        CredentialKind.PERSON,
-        ADA.email,
-        Role.COMMANDER,
-    )
+    assert (known.kind, known.name, known.role) == (CredentialKind.PERSON, ADA.email, Role.COMMANDER)
     assert known.second_factor
     wrong = str((int(place.code) + 500_000) % 1_000_000).zfill(6)
     for typed, why in (

@@ -68,9 +68,7 @@ class OverTheWire:
         clients.subscriber.create_subscription(
             name="projects/demo/subscriptions/artist", topic="projects/demo/topics/draw-again"
         )
-        self.provisions: AssetDependencies = CloudAssetDependencies(
-            clients.storage, clients.publisher
-        )
+        self.provisions: AssetDependencies = CloudAssetDependencies(clients.storage, clients.publisher)
 
     def answer(self, status: grpc.StatusCode) -> None:
         """Answer every look so from now on."""
@@ -90,8 +88,7 @@ def wire() -> Iterator[OverTheWire]:
         buckets.create(f"bucket-{place.lower()}", location=place)
     storage = StorageServer(StorageService(buckets), faults)
     server, address = serve(
-        {PublisherGrpcTransport: pubsub.publisher, SubscriberGrpcTransport: pubsub.subscriber},
-        faults,
+        {PublisherGrpcTransport: pubsub.publisher, SubscriberGrpcTransport: pubsub.subscriber}, faults
     )
     clients = Clients({"storage": storage.address, "pubsub": address}, deployed=False)
     yield OverTheWire(clients, faults)
@@ -155,8 +152,7 @@ def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     try:
         AssetChecker(wiring, wiring.policies).check_due_assets()
         found = decode(
-            AssetProtectionStatus,
-            wiring.store.get(asset_protection.assets_path(policy.system)).fields or {},
+            AssetProtectionStatus, wiring.store.get(asset_protection.assets_path(policy.system)).fields or {}
         )
     finally:
         wiring.close()

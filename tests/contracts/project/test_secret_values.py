@@ -46,9 +46,7 @@ def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretManagerValues,
 
 
 @pytest.mark.parametrize("trouble", ["absent", "disabled", "no text"])
-def test_a_secret_that_says_nothing(
-    trouble: str, vault: tuple[Secrets, SecretManagerValues, Any]
-) -> None:
+def test_a_secret_that_says_nothing(trouble: str, vault: tuple[Secrets, SecretManagerValues, Any]) -> None:
     """The answer is no, and quotes nothing."""
     _, values, rest = vault
     add(rest, b"\xff\xfehush" if trouble == "no text" else b"hush")

@@ -67,9 +67,7 @@ class OverTheWire:
     def kept(self) -> list[Message]:
         request = {"subscription": SUBSCRIPTION, "max_messages": 10, "return_immediately": True}
         answer = self._subscriber.pull(request)
-        return [
-            (one.message.data, dict(one.message.attributes)) for one in answer.received_messages
-        ]
+        return [(one.message.data, dict(one.message.attributes)) for one in answer.received_messages]
 
     def lose_next_answer(self) -> None:
         lose_on_the_wire(self._faults, "Publish")

@@ -76,9 +76,7 @@ class OverTheWire:
     """The adapter, and a subscription of the topic."""
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
-        self.letters: DeadLetters = PubSubDeadLetters(
-            clients.subscriber, clients.publisher, "shop-prod"
-        )
+        self.letters: DeadLetters = PubSubDeadLetters(clients.subscriber, clients.publisher, "shop-prod")
         self._cloud = cloud
         self._seen = "projects/shop-prod/subscriptions/seen"
         seen = types.Subscription.pb()(name=self._seen, topic=ALERTS)
@@ -91,9 +89,7 @@ class OverTheWire:
 
     def keep(self, data: bytes, attributes: dict[str, str]) -> None:
         """A dead letter, whoever made it one."""
-        request = types.PublishRequest.pb()(
-            topic=f"projects/shop-prod/topics/{topics.DEAD_LETTERS}"
-        )
+        request = types.PublishRequest.pb()(topic=f"projects/shop-prod/topics/{topics.DEAD_LETTERS}")
         request.messages.add(data=data, attributes=attributes)
         self._cloud.pubsub.publisher.Publish(request, NO_CALL_CONTEXT)
 

@@ -145,10 +145,7 @@ def test_versions_of_a_secret(world: EstateWorld) -> None:
     versions = world.estate.secrets.versions(SECRET)
 
     assert world.estate.secrets.names() == [SECRET]
-    assert {number: one.state for number, one in versions.items()} == {
-        "1": "DISABLED",
-        "2": "ENABLED",
-    }
+    assert {number: one.state for number, one in versions.items()} == {"1": "DISABLED", "2": "ENABLED"}
     assert versions["2"].created_at == world.now() > versions["1"].created_at
     assert world.estate.secrets.versions("NONE") == {}
 

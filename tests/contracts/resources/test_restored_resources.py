@@ -105,9 +105,7 @@ def test_a_template_that_is_published_again(world: EstateWorld) -> None:
 
 
 @pytest.mark.parametrize(("etag", "meaning"), [("old", Moved), ("*", Rejected), ("", Rejected)])
-def test_a_template_over_another_one(
-    world: EstateWorld, etag: str, meaning: type[RollbackError]
-) -> None:
+def test_a_template_over_another_one(world: EstateWorld, etag: str, meaning: type[RollbackError]) -> None:
     """What somebody published meanwhile is not overwritten, and nobody may ask for that."""
     stale = world.estate.remote_config.template()
     world.publish("red")
@@ -189,9 +187,7 @@ def test_settings_that_are_set(world: EstateWorld) -> None:
     assert world.estate.identity.settings() == before
 
 
-@pytest.mark.parametrize(
-    "path", ["nonsense", "signIn.hashConfig.signerKey", "client.apiKey", "name", ""]
-)
+@pytest.mark.parametrize("path", ["nonsense", "signIn.hashConfig.signerKey", "client.apiKey", "name", ""])
 def test_settings_that_are_not_taken(world: EstateWorld, path: str) -> None:
     """Unknown paths, secrets and an empty mask change nothing at all."""
     before = world.estate.identity.settings()
@@ -259,10 +255,7 @@ EFFECTS: tuple[tuple[str, Effect], ...] = (
         f"{rules.HOST}/projects.releases.patch",
         lambda one: one.rules.enforce(RELEASE, one.rules.releases()[RELEASE].ruleset),
     ),
-    (
-        f"{identity.HOST}/projects.updateConfig",
-        lambda one: one.identity.configure({"mfa.state": "ENABLED"}),
-    ),
+    (f"{identity.HOST}/projects.updateConfig", lambda one: one.identity.configure({"mfa.state": "ENABLED"})),
     (
         f"{hosting.HOST}/sites.channels.releases.create",
         lambda one: one.hosting.release("shop", "live", "none", "a test"),

@@ -78,8 +78,7 @@ def test_requests_of_an_hour(world: PlatformWorld) -> None:
 
     whole = world.metrics.requests(released, released + 45 * MINUTE)
     quarters = [
-        world.metrics.requests(released + n * 15 * MINUTE, released + (n + 1) * 15 * MINUTE)
-        for n in range(3)
+        world.metrics.requests(released + n * 15 * MINUTE, released + (n + 1) * 15 * MINUTE) for n in range(3)
     ]
 
     for service, counted in whole.items():
@@ -90,9 +89,7 @@ def test_requests_of_an_hour(world: PlatformWorld) -> None:
 
 
 @pytest.mark.parametrize("length", [timedelta(), timedelta(seconds=59), -MINUTE])
-def test_requests_of_a_window_without_a_whole_minute(
-    world: PlatformWorld, length: timedelta
-) -> None:
+def test_requests_of_a_window_without_a_whole_minute(world: PlatformWorld, length: timedelta) -> None:
     """No point, no count: unknown is not zero of zero."""
     world.advance(600)
     start = world.now() - 5 * MINUTE

@@ -108,9 +108,7 @@ def test_a_file_that_does_not(world: MediaWorld) -> None:
         (grpc.StatusCode.PERMISSION_DENIED, Rejected),
     ],
 )
-def test_a_look_without_an_answer(
-    wire: OverTheWire, status: grpc.StatusCode, kind: type[Exception]
-) -> None:
+def test_a_look_without_an_answer(wire: OverTheWire, status: grpc.StatusCode, kind: type[Exception]) -> None:
     """What tells of us or of the moment tells nothing of the file."""
     wire.put("cv.pdf", b"x")
     wire.answer_once(status)

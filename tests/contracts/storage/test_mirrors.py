@@ -103,9 +103,7 @@ def test_an_object_is_told_by_size_and_checksum(world: MirrorsWorld) -> None:
     world.put(HERE, "day/é ?#%/a", b"123456789")
     world.put(HERE, "other", b"")
 
-    assert world.mirrors.list_objects(HERE, "day/") == {
-        "day/é ?#%/a": ObjectMetadata(9, "4waSgw==")
-    }
+    assert world.mirrors.list_objects(HERE, "day/") == {"day/é ?#%/a": ObjectMetadata(9, "4waSgw==")}
     assert world.mirrors.list_objects(THERE, "") == {}
 
 

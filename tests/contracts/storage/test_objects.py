@@ -53,9 +53,7 @@ class OverTheWire:
     def lose_answer_of_create(self) -> None:
         self.answer_once("insert", Dropped("cut"), CallMoment.AFTER)
 
-    def answer_once(
-        self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
-    ) -> None:
+    def answer_once(self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE) -> None:
         answer_once(self.faults, f"objects.{verb}", answer, moment)
 
 

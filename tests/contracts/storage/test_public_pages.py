@@ -32,9 +32,7 @@ class OverTheWire:
         self.clients = clients
         self.pages = BucketPages(clients.storage, "status")
 
-    def answer_once(
-        self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
-    ) -> None:
+    def answer_once(self, verb: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE) -> None:
         answer_once(self._faults, f"objects.{verb}", answer, moment)
 
 

@@ -63,9 +63,7 @@ class OverTheWire:
         self.vault: Vault = BucketVault(clients.storage, "kept")
         self.sources = [
             SourceObject(
-                "sources",
-                OBJECT,
-                buckets.put(*put, "application/zip", {}, Preconditions()).generation,
+                "sources", OBJECT, buckets.put(*put, "application/zip", {}, Preconditions()).generation
             )
             for put in (("sources", OBJECT, b"first"), ("sources", OBJECT, b"second"))
         ]

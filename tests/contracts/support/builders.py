@@ -19,11 +19,7 @@ from shared.adapters.gcp.run.builder import CloudBuilder
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.domain.deployments.build_recipe import Recipe, derive_recipe
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    Generation,
-    SourceObject,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, SourceObject
 from shared.domain.deployments.source_copies import encode_values
 from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.platform import Builder, Platform
@@ -135,9 +131,7 @@ class OverTheWire:
         self._application = cloud.application("shop")
         self._functions = clients.functions
         vault = BucketVault(clients.storage, COPIES)
-        self.builder: Builder = CloudBuilder(
-            clients.functions, lambda: vault, FakeClock(), PROJECT, REGION
-        )
+        self.builder: Builder = CloudBuilder(clients.functions, lambda: vault, FakeClock(), PROJECT, REGION)
         self.platform: Platform = CloudPlatform(
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
@@ -152,9 +146,7 @@ class OverTheWire:
         values = self._put("values.json", encode_values(self.platform.values("placeOrder")))
         self.kept = replace(_kept(first, values=values), source=self._archive)
         self.advance(60)
-        self._application.deploy(
-            ["placeOrder"], release="r2", failure_rate=1.0, configuration=Given()
-        )
+        self._application.deploy(["placeOrder"], release="r2", failure_rate=1.0, configuration=Given())
 
     def _put(self, name: str, content: bytes) -> SourceObject:
         stored = self._cloud.buckets.put(COPIES, name, content, "x/y", {}, Preconditions())

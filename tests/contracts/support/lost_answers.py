@@ -32,10 +32,7 @@ def lose_in_memory(fake: Hooked, lost: str) -> None:
 def lose_on_the_wire(faults: FaultPoints, lost: str) -> None:
     """The service's next call of that name takes effect, and its answer is lost."""
     answer_once(
-        faults,
-        lost,
-        StatusError(grpc.StatusCode.UNAVAILABLE, "the answer was lost"),
-        CallMoment.AFTER,
+        faults, lost, StatusError(grpc.StatusCode.UNAVAILABLE, "the answer was lost"), CallMoment.AFTER
     )
 
 

@@ -35,9 +35,7 @@ PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
 ORDER_PAGE = "https://shop.example/order"
 PASSWORD = "hush hush"
-TEST_ACCOUNT = ProbeAccount(
-    "probe@shop.example", password_secret="password", api_key_secret="api-key"
-)
+TEST_ACCOUNT = ProbeAccount("probe@shop.example", password_secret="password", api_key_secret="api-key")
 
 
 class PlatformWorld(Protocol):
@@ -110,9 +108,7 @@ class InMemory:
         self._fake.deploy([function], failure_rate=failure_rate, ready=ready)
 
     def configure(self, function: str, configuration: Given) -> None:
-        uses = (
-            SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items()
-        )
+        uses = (SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items())
         plain = {"RELEASE": "r", **configuration.environment}
         configured_so = build_configuration(
             plain,
@@ -162,9 +158,7 @@ class OverTheWire:
         )
         self.metrics: Metrics = RouterMetrics(clients.monitoring, "shop", PROJECT, REGION)
         secrets = SecretManagerValues(clients.rest(SECRETS_HOST), PROJECT)
-        self.prober: Prober = HttpProber(
-            lambda _host: cloud.addresses["control"], secrets=lambda: secrets
-        )
+        self.prober: Prober = HttpProber(lambda _host: cloud.addresses["control"], secrets=lambda: secrets)
         keep_secret(clients, {"password": PASSWORD, "api-key": "k"})
 
     def now(self) -> datetime:

@@ -49,10 +49,7 @@ PARENT = f"projects/{PROJECT}/locations"
 SITE, SECRET, JOB, RELEASE = "shop", "PAYMENT_KEY", "nightly", "cloud.firestore"
 ACCOUNT = "run@shop.iam.gserviceaccount.com"
 INDEX = Index(
-    "orders",
-    "carts",
-    "COLLECTION",
-    (IndexField("items", "CONTAINS"), IndexField("at", "DESCENDING")),
+    "orders", "carts", "COLLECTION", (IndexField("items", "CONTAINS"), IndexField("at", "DESCENDING"))
 )
 REPOSITORY = f"{REGION}-docker.pkg.dev/{PROJECT}/{repositories.REPOSITORY}"
 IMAGE = names.image(PROJECT, REGION, "placeOrder", FIRST_RELEASE)
@@ -157,9 +154,7 @@ class InMemory:
         self._fake.configured = {"mfa.state": "DISABLED"}
         self._fake.kept = {SECRET: {"1": SecretVersion("ENABLED", now)}}
         self._fake.scheduled = {
-            JOB: SchedulerJob(
-                "0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash"
-            )
+            JOB: SchedulerJob("0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash")
         }
         self._fake.pushed = {REPOSITORY: {IMAGE}}
         self._fake.account_states[ACCOUNT] = AccountState.ENABLED

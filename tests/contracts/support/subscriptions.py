@@ -24,9 +24,7 @@ class _Waiting:
 
 def pulled(cloud: Cloud, subscription: str) -> list[Any]:
     """The messages that are ready now."""
-    request = types.PullRequest.pb()(
-        subscription=subscription, max_messages=10, return_immediately=True
-    )
+    request = types.PullRequest.pb()(subscription=subscription, max_messages=10, return_immediately=True)
     context: Any = _Waiting()
     answer = cloud.pubsub.subscriber.Pull(request, context)
     return [one.message for one in answer.received_messages]

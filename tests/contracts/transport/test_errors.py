@@ -14,16 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from local.faults.points import CallMoment
 from local.services.firestore import Concurrency
 from shared.adapters.gcp.errors import Contended
-from shared.core.errors import (
-    Ambiguous,
-    Exists,
-    Gone,
-    Moved,
-    Rejected,
-    RollbackError,
-    Throttled,
-    Unavailable,
-)
+from shared.core.errors import Ambiguous, Exists, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.core.store import Create, Query
 from tests.contracts.support.stores import COMMIT, OverTheWire, firestore
 
@@ -63,9 +54,7 @@ def world(made: Callable[[], OverTheWire]) -> Iterator[OverTheWire]:
 
 
 @pytest.mark.parametrize(("status", "meaning"), COMMITS.items())
-def test_a_commit_that_answers(
-    world: OverTheWire, status: str, meaning: type[RollbackError]
-) -> None:
+def test_a_commit_that_answers(world: OverTheWire, status: str, meaning: type[RollbackError]) -> None:
     """A commit is sent once, whatever its answer, and each answer has one meaning."""
     world.answer(COMMIT, CallMoment.BEFORE, 1, grpc.StatusCode[status])
 
@@ -103,15 +92,10 @@ def retry_info(delay: timedelta) -> tuple[tuple[str, bytes], ...]:
 
 @pytest.mark.parametrize(
     ("trailers", "retry_after"),
-    [
-        ((), timedelta(seconds=1)),
-        (retry_info(timedelta(seconds=7.5)), timedelta(seconds=7.5)),
-    ],
+    [((), timedelta(seconds=1)), (retry_info(timedelta(seconds=7.5)), timedelta(seconds=7.5))],
     ids=["without advice", "with advice"],
 )
-def test_a_commit_that_is_throttled(
-    world: OverTheWire, trailers: Any, retry_after: timedelta
-) -> None:
+def test_a_commit_that_is_throttled(world: OverTheWire, trailers: Any, retry_after: timedelta) -> None:
     """The service's advice, when it gives one, is when to come back."""
     exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
     world.answer(COMMIT, CallMoment.BEFORE, 1, exhausted, trailers)
@@ -125,9 +109,7 @@ def test_a_commit_that_is_throttled(
 @pytest.mark.parametrize("call", ["BeginTransaction", "BatchGetDocuments"])
 def test_a_transaction_aborted_before_its_commit(world: OverTheWire, call: str) -> None:
     """Contention that shows at the start, or in a read, runs the transaction again too."""
-    world.answer(
-        f"google.firestore.v1.Firestore/{call}", CallMoment.BEFORE, 2, grpc.StatusCode.ABORTED
-    )
+    world.answer(f"google.firestore.v1.Firestore/{call}", CallMoment.BEFORE, 2, grpc.StatusCode.ABORTED)
 
     world.store.transact(lambda reader: [Create("a/b", {"seen": reader.get("a/c").fields})])
 

@@ -22,15 +22,7 @@ from shared.adapters.gcp.firebase.rules import FirebaseRules
 from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
 from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
 from shared.adapters.gcp.rest import MAX_PAGES, Rest
-from shared.core.errors import (
-    Ambiguous,
-    Gone,
-    Moved,
-    Rejected,
-    RollbackError,
-    Throttled,
-    Unavailable,
-)
+from shared.core.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from tests.local.support.rest import running
@@ -193,9 +185,7 @@ def test_an_answer_that_cannot_be_read(stub: Stub, rest: Rest, body: bytes) -> N
     assert type(raised(rest)) is Unavailable
 
 
-def test_an_answer_that_is_too_long(
-    stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_is_too_long(stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read to its end."""
     monkeypatch.setattr(adapter, "MAX_ANSWER_BYTES", 1000)
     stub.answer = lambda path: (200, {}, b'{"a": "%s"}' % (b"x" * 2000))
@@ -230,9 +220,7 @@ def test_a_list_without_an_end(stub: Stub, rest: Rest) -> None:
         (b'{"jobs": [{"name": 1}]}', lambda rest: CloudScheduler(rest, "shop", "r").jobs()),
     ],
 )
-def test_what_lacks_something(
-    stub: Stub, rest: Rest, body: bytes, read: Callable[[Rest], object]
-) -> None:
+def test_what_lacks_something(stub: Stub, rest: Rest, body: bytes, read: Callable[[Rest], object]) -> None:
     """A list without the live channel, or of what is nothing that we know: nothing is known."""
     stub.answer = lambda path: (200, {}, body)
 
@@ -278,9 +266,7 @@ def test_triggers_in_part(stub: Stub, rest: Rest, body: dict[str, Any]) -> None:
         ({"cloudRun": {"service": "s", "path": "/p", "region": "r"}}, "service s (trigger t)"),
     ],
 )
-def test_what_a_trigger_starts(
-    stub: Stub, rest: Rest, destination: dict[str, Any], told: str
-) -> None:
+def test_what_a_trigger_starts(stub: Stub, rest: Rest, destination: dict[str, Any], told: str) -> None:
     """By kind and name, of addresses the host alone, in one line; of what is new, that it is so."""
     body = {"triggers": [{"name": T, "destination": destination, "conditions": {"x": {}}}]}
     stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
@@ -317,11 +303,7 @@ def test_a_long_list(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     found = FirebaseRules(clients.rest(rules.HOST), "shop").releases()
 
     clients.close()
-    assert set(found) == {
-        "cloud.firestore",
-        "cloud.firestore/orders",
-        "firebase.storage/shop.appspot.com",
-    }
+    assert set(found) == {"cloud.firestore", "cloud.firestore/orders", "firebase.storage/shop.appspot.com"}
 
 
 def test_a_fault_of_the_embedded_cloud(cloud: Cloud) -> None:

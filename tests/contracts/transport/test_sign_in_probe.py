@@ -21,9 +21,7 @@ SECRETS = ("hush",)
 """What no answer and no error may hold: each secret thing here begins so."""
 PROBE = Probe(
     "sign-in",
-    sign_in=ProbeAccount(
-        "probe@shop.example", password_secret="password", api_key_secret="api-key"
-    ),
+    sign_in=ProbeAccount("probe@shop.example", password_secret="password", api_key_secret="api-key"),
     timeout=timedelta(seconds=5),
 )
 
@@ -127,8 +125,6 @@ def test_no_answer_in_time(toolkit: Toolkit) -> None:
     """A user would not be signed in either."""
     toolkit.late = True
 
-    answer = prober(toolkit, HELD).ask(
-        msgspec.structs.replace(PROBE, timeout=timedelta(seconds=0.2))
-    )
+    answer = prober(toolkit, HELD).ask(msgspec.structs.replace(PROBE, timeout=timedelta(seconds=0.2)))
 
     assert (answer.passed, answer.detail) == (False, "no answer in time")

@@ -75,9 +75,7 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     assert set(wiring.system("shop").platform.inventory()) == {"placeOrder"}
     assert set(wiring.system("bank").platform.inventory()) == {"payIn", "payOut"}
     minutes = timedelta(minutes=5)
-    assert set(wiring.system("shop").metrics.requests(START - minutes, START - minutes / 5)) == {
-        "placeorder"
-    }
+    assert set(wiring.system("shop").metrics.requests(START - minutes, START - minutes / 5)) == {"placeorder"}
     assert wiring.system("shop").exports.find(DEFAULT_DATABASE, "gs://none/none") is None
     assert wiring.system("shop").backups.database(DEFAULT_DATABASE).earliest_at == START
     assert wiring.projects.export_buckets.list_objects(audit_bucket("operations"), "") == {}

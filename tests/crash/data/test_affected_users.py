@@ -9,12 +9,7 @@ import pytest
 
 from shared.core import topics
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.affected_users import (
-    PAID,
-    build_shop_with_devices,
-    pushed_messages,
-    team_notices,
-)
+from tests.support.data.affected_users import PAID, build_shop_with_devices, pushed_messages, team_notices
 from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, deliver_all
 

@@ -44,10 +44,7 @@ def test_a_fault_anywhere_leaves_one_whole_backup(fault: InjectedFault, point: i
     kept = only_backup(shop)
     assert (kept.status, kept.documents, len(kept.places)) == (ExportStatus.KEPT, 55, 2)
     mirrors = shop.ports.mirrors
-    there, described = (
-        mirrors.list_objects(THERE, ""),
-        mirrors.list_objects(HERE, kept.configuration),
-    )
+    there, described = (mirrors.list_objects(THERE, ""), mirrors.list_objects(HERE, kept.configuration))
     assert [*described] == [kept.configuration]
     wanted = mirrors.list_objects(HERE, f"{kept.folder}/") | described
     assert {name: one for name, one in there.items() if name in wanted} == wanted

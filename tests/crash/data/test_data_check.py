@@ -47,8 +47,7 @@ def look(shop: CheckedShop, saboteur: FaultInjectorHook) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "point"),
-    enumerate_fault_points(run, COUNTED, (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)),
+    ("fault", "point"), enumerate_fault_points(run, COUNTED, (InjectedFault.CRASH, InjectedFault.LOST_ANSWER))
 )
 def test_a_fault_anywhere_loses_no_damage(fault: InjectedFault, point: int) -> None:
     """Whoever dies or is deaf, the next minute goes on where the record stands."""

@@ -63,17 +63,11 @@ def run(saboteur: FaultInjectorHook, way: str) -> World:
 
 
 def points_of_each() -> list[tuple[str, InjectedFault, int]]:
-    return [
-        (way, *one)
-        for way in WAYS
-        for one in enumerate_fault_points(partial(run, way=way), COUNTED)
-    ]
+    return [(way, *one) for way in WAYS for one in enumerate_fault_points(partial(run, way=way), COUNTED)]
 
 
 @pytest.mark.parametrize(("way", "fault", "point"), points_of_each())
-def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(
-    way: str, fault: InjectedFault, point: int
-) -> None:
+def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(way: str, fault: InjectedFault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
     saboteur = FaultInjectorHook(point, fault, COUNTED)
 

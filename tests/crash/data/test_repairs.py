@@ -29,12 +29,7 @@ from tests.support.data.erasure_during_repair import (
     read_last_step,
     unreferenced_copies,
 )
-from tests.support.faults.fault_injection import (
-    FaultInjectorHook,
-    InjectedFault,
-    ProcessCrash,
-    tick_clock,
-)
+from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, ProcessCrash, tick_clock
 
 REWRITE = timedelta(seconds=REWRITE_TIMEOUT_SECONDS)
 EFFECTS = ("quarantine.keep", "quarantine.remove", "rewrites.rewrite")
@@ -112,9 +107,7 @@ def test_a_crash_after_a_commit(point: int) -> None:
 
 
 @pytest.mark.parametrize("commit", range(7))
-def test_a_crash_between_the_parts_of_what_is_asked_for(
-    commit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_between_the_parts_of_what_is_asked_for(commit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is made from the documents is asked for in several commits, and each of it once."""
     monkeypatch.setattr(derived_data, "MAX_RECORDS_PER_COMMIT", 1)
     counted = FaultInjectorHook(counted=EVERYTHING)
@@ -171,9 +164,7 @@ class Bereft(CorruptedShop):
 
 @pytest.mark.parametrize("chunk", [1, DOCUMENTS_PER_BATCH])
 @pytest.mark.parametrize("seconds", [0, 5, 12, 20, 25, 29])
-def test_what_is_sent_lands_in_its_time(
-    seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_sent_lands_in_its_time(seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a worker stands still before it: then it is intended anew, and sent later."""
     monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", chunk)
     shop = Bereft()
@@ -263,9 +254,7 @@ def erased_meanwhile(saboteur: FaultInjectorHook) -> CorruptedShop:
     saboteur.world = shop
     shop.order()
     shop.run_until_parked()
-    shop.ports.rewritten.hook = after_last_rewrite(
-        shop, lambda: add_to_erasure_ledger(shop), saboteur
-    )
+    shop.ports.rewritten.hook = after_last_rewrite(shop, lambda: add_to_erasure_ledger(shop), saboteur)
     carried(shop, saboteur, "bob", "approve")
     return shop
 
@@ -324,9 +313,7 @@ def test_a_fault_around_a_cancel(point: int, fault: InjectedFault) -> None:
     shop = cancelled_meanwhile(saboteur)
 
     assert saboteur.happened
-    stood_still = (
-        fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
-    )
+    stood_still = fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
     expect_erased_after_cancelled_repair(shop, kept_late=stood_still)
 
 
@@ -344,7 +331,5 @@ def test_a_fault_around_an_erasure(point: int, fault: InjectedFault) -> None:
     shop = erased_meanwhile(saboteur)
 
     assert saboteur.happened
-    stood_still = (
-        fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
-    )
+    stood_still = fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
     expect_taken_out(shop, kept_late=stood_still)

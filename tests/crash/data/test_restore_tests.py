@@ -32,9 +32,7 @@ def run(saboteur: FaultInjectorHook) -> World:
 
 
 @pytest.mark.parametrize(("fault", "point"), enumerate_fault_points(run, COUNTED))
-def test_a_fault_anywhere_leaves_a_proof_and_no_scratch_database(
-    fault: InjectedFault, point: int
-) -> None:
+def test_a_fault_anywhere_leaves_a_proof_and_no_scratch_database(fault: InjectedFault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
     saboteur = FaultInjectorHook(point, fault, COUNTED)
 

@@ -74,9 +74,7 @@ def abandoned(saboteur: FaultInjectorHook) -> World:
 
 
 @pytest.mark.parametrize(("fault", "point"), enumerate_fault_points(abandoned, COUNTED))
-def test_a_fault_anywhere_without_its_policy_leaves_nothing_stopped(
-    fault: InjectedFault, point: int
-) -> None:
+def test_a_fault_anywhere_without_its_policy_leaves_nothing_stopped(fault: InjectedFault, point: int) -> None:
     """What it has on record is enough for whoever follows."""
     saboteur = FaultInjectorHook(point, fault, COUNTED)
     shop = abandoned(saboteur)

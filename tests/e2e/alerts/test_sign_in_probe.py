@@ -29,9 +29,7 @@ def wiring(request: pytest.FixtureRequest) -> Iterator[Wiring]:
     """The responders in the application's project, or in one of their own."""
     home = str(request.param)
     clock = CloudClock(START, scale=0)
-    cloud = Cloud.start(
-        [POLICY], seed=1, clock=clock, alerter=False, ticks=False, operations_project=home
-    )
+    cloud = Cloud.start([POLICY], seed=1, clock=clock, alerter=False, ticks=False, operations_project=home)
     settings = Settings(home, local_cloud=f"http://{cloud.addresses['control']}")
     wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
     yield wiring

@@ -68,14 +68,8 @@ def trouble(world: World) -> str:
             "policy_name": "any",
             "condition_name": "any",
             "summary": "any",
-            "resource": {
-                "type": "cloud_run_revision",
-                "labels": {"project_id": world.policy.project},
-            },
-            "policy_user_labels": {
-                "rollback_system": "bookshop",
-                "rollback_signal": "function_failure_rate",
-            },
+            "resource": {"type": "cloud_run_revision", "labels": {"project_id": world.policy.project}},
+            "policy_user_labels": {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"},
         },
     }
     world.publish(topics.ALERTS, notification, project=world.policy.project)
@@ -169,9 +163,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_every_page_is_fit_for_everybody(
-    world: World, chromium: Browser, size: dict[str, int]
-) -> None:
+def test_every_page_is_fit_for_everybody(world: World, chromium: Browser, size: dict[str, int]) -> None:
     """Axe finds nothing serious, nothing is wider than the screen, and no link leads to nothing."""
     incident = trouble(world)
     page = page_of(chromium, size)

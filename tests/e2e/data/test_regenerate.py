@@ -22,9 +22,7 @@ from shared.wiring.settings import Settings
 from tests.support.fakes.runtime.clock import START
 
 POLICY = loader.load_policy(Path(__file__).parents[3] / "policies" / "cvplus.yaml")
-HEARD = (
-    f"projects/{POLICY.project}/subscriptions/regenerate-media-{REGENERATION_SUBSCRIPTION_SUFFIX}"
-)
+HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{REGENERATION_SUBSCRIPTION_SUFFIX}"
 PATH = commands.command_path("mine")
 
 
@@ -53,12 +51,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
         received_at=START,
         result="",
         due_at=START,
-        answer={
-            "collection": "generatedCVs",
-            "documents": ["generatedCVs/1"],
-            "taken": {},
-            "refused": {},
-        },
+        answer={"collection": "generatedCVs", "documents": ["generatedCVs/1"], "taken": {}, "refused": {}},
     )
     wiring.store.commit([Create(PATH, encode(record))])
 
@@ -66,10 +59,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
 
     pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
     [one] = pulled.received_messages
-    assert dict(one.message.attributes) == {
-        "rollback_command": "mine",
-        "rollback_system": "cvplus",
-    }
+    assert dict(one.message.attributes) == {"rollback_command": "mine", "rollback_system": "cvplus"}
     said = json.loads(one.message.data)
     assert (said["id"], said["documents"]) == ("mine", ["generatedCVs/1"])
     assert said["fields"] == ["files", "media"]

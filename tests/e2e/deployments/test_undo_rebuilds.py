@@ -36,9 +36,7 @@ def is_kept(world: World) -> bool:
     fields = world.wiring.store.get(stocks.inventory_path("bookshop")).fields or {}
     functions = stocks.unpack_inventory(fields["live"]).functions or {}
     return all(
-        functions[one].copy
-        and functions[one].configuration.values
-        and release(world, functions[one]) == "v2"
+        functions[one].copy and functions[one].configuration.values and release(world, functions[one]) == "v2"
         for one in (NEWER, OLDER)
     )
 
@@ -54,11 +52,7 @@ def release(world: World, function: FunctionState) -> str:
 def ended(world: World, number: int) -> Rollback | None:
     """The rollback of that number, once it is over."""
     found = world.evidence.rollbacks()
-    return (
-        found[number - 1]
-        if len(found) == number and found[-1].status in ENDED_ROLLBACK_STATUSES
-        else None
-    )
+    return found[number - 1] if len(found) == number and found[-1].status in ENDED_ROLLBACK_STATUSES else None
 
 
 def is_asked(world: World) -> bool:
@@ -97,10 +91,7 @@ def test_a_build_is_undone(world: World) -> None:
     last = until("the undo", lambda: ended(world, 2))
 
     count = len(world.policy.functions)
-    assert (last.status, last.outcome) == (
-        RollbackStatus.SUCCEEDED,
-        f"undone: {count} functions as before",
-    )
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, f"undone: {count} functions as before")
     after = world.wiring.system("bookshop").platform.functions()
     assert after[OLDER].generation is Generation.FIRST
     assert after[NEWER].traffic == (TrafficTarget(LATEST_REVISION, 100),)

@@ -85,10 +85,7 @@ def test_deployments_are_listed_and_a_baseline_is_one_word(world: World) -> None
 
     until("the baseline", lambda: world.evidence.deployment("v0"))
 
-    assert {one["id"]: one["status"] for one in value("deployments")} == {
-        "v0": "STABLE",
-        "v1": "STABLE",
-    }
+    assert {one["id"]: one["status"] for one in value("deployments")} == {"v0": "STABLE", "v1": "STABLE"}
     assert "v0" in run("deployments").output
 
 
@@ -262,9 +259,7 @@ def test_what_cannot_be_done_is_said() -> None:
     """With an exit code for programs and a sentence that helps on standard error."""
     done = {line: run(*line.split()) for line, _, _ in WRONG}
 
-    assert {line: one.exit_code for line, one in done.items()} == {
-        line: code for line, code, _ in WRONG
-    }
+    assert {line: one.exit_code for line, one in done.items()} == {line: code for line, code, _ in WRONG}
     assert [line for line, _, said in WRONG if said not in done[line].stderr] == []
 
 

@@ -12,8 +12,7 @@ from tests.local.support.rest import Product
 
 SITE, RELEASE = "bookshop-prod", "cloud.firestore"
 EVERYTHING = EXAMPLE.replace(
-    f"hosting_sites: [{SITE}]\n",
-    f"hosting_sites: [{SITE}]\n  remote_config: true\n  identity: true\n",
+    f"hosting_sites: [{SITE}]\n", f"hosting_sites: [{SITE}]\n  remote_config: true\n  identity: true\n"
 )
 RULES = "rules_version = '2'; service cloud.firestore { }"
 
@@ -47,9 +46,7 @@ def test_a_complete_drill_changes_nothing(new_world: WorldMaker) -> None:
     assert said.exit_code == 0, said.output
     assert (done.scenario, done.target, done.agrees) == ("complete", "v1", True), done
     assert set(done.rehearsed) == {*world.policy.functions, "publish firebase template"}
-    assert set(done.looked_at) == {
-        *(f"release {SITE}", f"release rules {RELEASE}", "set identity"),
-    }
+    assert set(done.looked_at) == {*(f"release {SITE}", f"release rules {RELEASE}", "set identity")}
     assert read_inventory(world.wiring, world.policy) == stock
     assert world.evidence.inventory() == traffic
     assert world.evidence.operations() == sent

@@ -32,9 +32,7 @@ def test_published_command_rolls_back(world: World) -> None:
 def test_pause_and_resume(world: World) -> None:
     """Paused, nothing more is sent however long it lasts; resumed, the rest is, each once."""
     world.deploy_bad()
-    world.command(
-        command="rollback", system="bookshop", groups=["catalogue"], batch_size=1, delay_seconds=5
-    )
+    world.command(command="rollback", system="bookshop", groups=["catalogue"], batch_size=1, delay_seconds=5)
     until("the first function", lambda: done(world) >= 1)
 
     world.command(command="pause", system="bookshop")

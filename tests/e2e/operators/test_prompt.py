@@ -68,15 +68,7 @@ def end(world: World) -> None:
 
 def in_order(world: World) -> Iterator[str]:
     """The verbs of the pages, each when its time has come in a night that needs all of them."""
-    yield from (
-        "drill",
-        "promote",
-        "deployments",
-        "restore-points",
-        "notify",
-        "check",
-        "regenerate",
-    )
+    yield from ("drill", "promote", "deployments", "restore-points", "notify", "check", "regenerate")
     ask(world)
     yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
     until("its first shift", lambda: has_shifted(world))
@@ -95,9 +87,7 @@ def in_order(world: World) -> Iterator[str]:
     until("the shift of the last", lambda: has_shifted(world))
     end(world)
     yield from ("unpin", "revoke-sessions", "breach")
-    world.wiring.system("cvplus").documents.collections(
-        "(default)", None
-    )  # there since now, at least
+    world.wiring.system("cvplus").documents.collections("(default)", None)  # there since now, at least
     world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
     yield "copy"
 

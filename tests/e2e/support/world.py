@@ -83,9 +83,7 @@ class World:
         closing.callback(self.cloud.stop)
         self.application = self.cloud.application(self.policy.system)
         self.wiring, self.addresses = responders(monkeypatch, folder, self.cloud, closing)
-        self.evidence = Evidence(
-            self.wiring, self.policy, OPERATIONS, self.cloud.addresses["pubsub"]
-        )
+        self.evidence = Evidence(self.wiring, self.policy, OPERATIONS, self.cloud.addresses["pubsub"])
         closing.callback(self.evidence.close)
         # Before the servers end: a responder that waits is not waited for, its world is gone.
         closing.callback(self.cloud.stop)
@@ -222,9 +220,7 @@ def _serve(entry_point: Callable[[Any], tuple[Any, ...]], closing: ExitStack) ->
         return Response(*entry_point(request))
 
     threaded = entry_point is not main.on_work
-    server: BaseWSGIServer = make_server(
-        "127.0.0.1", 0, answer, threaded=threaded, request_handler=_Quiet
-    )
+    server: BaseWSGIServer = make_server("127.0.0.1", 0, answer, threaded=threaded, request_handler=_Quiet)
     closing.callback(Loop(server, entry_point.__name__).close)
     return f"127.0.0.1:{server.server_port}"
 
@@ -236,9 +232,7 @@ def database(world: World, name: str) -> Iterator[firestore.Client]:
         client = firestore.Client(
             project=world.policy.project, database=name, credentials=AnonymousCredentials()
         )
-        client._firestore_api_internal = FirestoreClient(
-            transport=FirestoreGrpcTransport(channel=channel)
-        )
+        client._firestore_api_internal = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
         yield client
 
 

@@ -12,13 +12,7 @@ from msgspec.structs import replace
 
 from local.application import Application
 from local.application.requests import count_requests_by_revision
-from local.application.service import (
-    LATEST_ONLY,
-    Period,
-    TrafficEntry,
-    TrafficFlow,
-    redirect_traffic,
-)
+from local.application.service import LATEST_ONLY, Period, TrafficEntry, TrafficFlow, redirect_traffic
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from shared.domain.policy.system_policy import Group, Probe
@@ -33,9 +27,7 @@ def pin(world: World, function: str, revision: str) -> None:
     world.application.update(
         name,
         lambda seen, now: redirect_traffic(
-            seen,
-            (TrafficEntry(revision, 100),),
-            world.application.change(seen, now, now + 8 * SECOND, ""),
+            seen, (TrafficEntry(revision, 100),), world.application.change(seen, now, now + 8 * SECOND, "")
         ),
     )
     world.advance(8)
@@ -48,9 +40,7 @@ def test_deployment_serves_at_once_where_traffic_follows_the_latest() -> None:
     world.application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
 
     assert world.application.answer(*ADDRESS).status == 500
-    assert (
-        world.application.answer("europe-west1-shop.cloudfunctions.net", "/payOrder").status == 200
-    )
+    assert world.application.answer("europe-west1-shop.cloudfunctions.net", "/payOrder").status == 200
 
 
 def test_deployment_to_a_pinned_service_gets_nothing() -> None:
@@ -163,9 +153,7 @@ def test_change_that_ended_while_nobody_looked_took_effect_on_time() -> None:
     pin(world, "placeOrder", old)
     world.advance(3600)
 
-    late = world.application.requests(
-        "placeOrder", ORIGIN + 8 * SECOND, ORIGIN + timedelta(hours=1)
-    )
+    late = world.application.requests("placeOrder", ORIGIN + 8 * SECOND, ORIGIN + timedelta(hours=1))
     assert late.failed == 0
     assert late.total > 0
 
@@ -203,9 +191,7 @@ def test_spans_that_touch_add_up(seconds: list[int], failing: list[float], cuts:
     moments = [ORIGIN + timedelta(seconds=cut) for cut in cuts]
 
     def count(start: int, end: int, revision: str) -> tuple[int, int]:
-        found = count_requests_by_revision(tuple(periods), 1.7, moments[start], moments[end]).get(
-            revision
-        )
+        found = count_requests_by_revision(tuple(periods), 1.7, moments[start], moments[end]).get(revision)
         return (found.total, found.failed) if found else (0, 0)
 
     for revision in ("a", "b"):

@@ -215,9 +215,7 @@ def test_groups_call_those_that_come_after_them() -> None:
     orders, books = chosen.groups["orders"], chosen.groups["books"]
     called = replace(books, after=("orders",))
     cloud = Cloud.start(
-        [replace(chosen, groups={"orders": orders, "books": called})],
-        seed=1,
-        clock=CloudClock(ORIGIN, 0),
+        [replace(chosen, groups={"orders": orders, "books": called})], seed=1, clock=CloudClock(ORIGIN, 0)
     )
     application = cloud.application("bookshop")
     application.deploy(["findBook"], release="r2", failure_rate=1.0)
@@ -248,10 +246,7 @@ def test_errors_follow_the_age_of_a_release(stage: Stage) -> None:
 
 def test_one_leap_of_the_clock_measures_what_many_steps_do(stage: Stage) -> None:
     """Errors that came and went while nobody looked are counted all the same."""
-    steps = [
-        {"after_seconds": 60, "failure_rate": 1.0},
-        {"after_seconds": 120, "failure_rate": 0.0},
-    ]
+    steps = [{"after_seconds": 60, "failure_rate": 1.0}, {"after_seconds": 120, "failure_rate": 0.0}]
     stage.do("deploy", release="r2", functions=["placeOrder"], errors=steps)
     stage.do("clock", advance=600)
 
@@ -308,9 +303,7 @@ def test_corrupting_release_damages_its_share_and_its_end_ends_it(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", stage.cloud.addresses["firestore"])
     client = firestore.Client(project="shop")
     for document in (
-        client.collection("records")
-        .where(filter=firestore.FieldFilter("amount", "==", "NaN"))
-        .stream()
+        client.collection("records").where(filter=firestore.FieldFilter("amount", "==", "NaN")).stream()
     ):
         document.reference.delete()
     client.close()

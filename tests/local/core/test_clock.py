@@ -57,9 +57,7 @@ class Kept:
 
     def __init__(self, cloud: Cloud) -> None:
         channel = grpc.insecure_channel(cloud.addresses["pubsub"])
-        self._subscriber = pubsub_v1.SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=channel)
-        )
+        self._subscriber = pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         self._publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         self._subscriber.create_subscription({"name": KEPT, "topic": TOPIC})
 
@@ -73,9 +71,7 @@ class Kept:
             received = self._subscriber.pull(request).received_messages
         if received:
             self._subscriber.modify_ack_deadline(
-                subscription=KEPT,
-                ack_ids=[one.ack_id for one in received],
-                ack_deadline_seconds=0,
+                subscription=KEPT, ack_ids=[one.ack_id for one in received], ack_deadline_seconds=0
             )
         return [one.message.data.decode() for one in received]
 

@@ -16,9 +16,7 @@ IAM = {
 
 
 @pytest.mark.parametrize(("name", "request_class"), IAM.items(), ids=IAM)
-def test_call_that_a_service_shares_with_iam_has_its_messages(
-    name: str, request_class: type
-) -> None:
+def test_call_that_a_service_shares_with_iam_has_its_messages(name: str, request_class: type) -> None:
     """Cloud Run's own IAM calls take and give the messages of google.iam.v1."""
     calls = {method.name: method for method in grpc_services.methods(ServicesGrpcTransport)}
 

@@ -26,8 +26,7 @@ from tests.local.support.run import SECOND, service_path
 
 PLACE = f"/v1/projects/{SHOP.project}/locations/{SHOP.region}/repositories/{REPOSITORY}"
 FIRST, SECOND_ONE = (
-    names.image(SHOP.project, SHOP.region, "placeOrder", release)
-    for release in (FIRST_RELEASE, "r2")
+    names.image(SHOP.project, SHOP.region, "placeOrder", release) for release in (FIRST_RELEASE, "r2")
 )
 
 
@@ -86,6 +85,4 @@ def led_to(application: Application, revision: str) -> ApplicationService:
     now = application.now
     change = ServiceChange("change", 2, now, now + SECOND)
     service = application.service_of("placeOrder")
-    return settle_service(
-        redirect_traffic(service, (TrafficEntry(revision, 100),), change), now + SECOND
-    )
+    return settle_service(redirect_traffic(service, (TrafficEntry(revision, 100),), change), now + SECOND)

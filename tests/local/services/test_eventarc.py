@@ -89,9 +89,7 @@ def test_a_trigger_of_documents_has_a_topic_and_a_push_subscription(shop: Shop) 
         ({"gke": {"namespace": "shop", "service": "stock"}}, ""),
     ],
 )
-def test_where_events_are_pushed_to(
-    shop: Shop, destination: dict[str, object], endpoint: str
-) -> None:
+def test_where_events_are_pushed_to(shop: Shop, destination: dict[str, object], endpoint: str) -> None:
     """What pulls them by itself, as GKE does, has no endpoint."""
     made = shop.trigger(destination=destination)
 
@@ -171,8 +169,7 @@ def test_a_trigger_hears_of_its_type_database_and_documents_alone(shop: Shop) ->
         "updated.withAuthContext": [("updated.withAuthContext", "orders/7")],
     }
     paused = {
-        event: shop.pause(shop.trigger(event=event, name=f"t{number}"))
-        for number, event in enumerate(wanted)
+        event: shop.pause(shop.trigger(event=event, name=f"t{number}")) for number, event in enumerate(wanted)
     }
     elsewhere = shop.pause(shop.trigger(database="orders", name="elsewhere"))
     for database in (shop.database, shop.database_of("copy")):
@@ -264,9 +261,7 @@ def test_events_wait_while_nothing_is_pushed(shop: Shop) -> None:
         first, *others = shop.pull(subscription)
         shop.subscriber.acknowledge(subscription=subscription, ack_ids=[first.ack_id])
         shop.subscriber.modify_ack_deadline(
-            subscription=subscription,
-            ack_ids=[one.ack_id for one in others],
-            ack_deadline_seconds=0,
+            subscription=subscription, ack_ids=[one.ack_id for one in others], ack_deadline_seconds=0
         )
 
         push = before.push_config
@@ -297,10 +292,7 @@ def test_documents_start_a_function(shop: Shop) -> None:
     subscription = trigger["transport"]["pubsub"]["subscription"]
     found = shop.subscriber.get_subscription(subscription=subscription)
     assert found.ack_deadline_seconds == 600
-    assert (
-        urlsplit(found.push_config.push_endpoint).netloc
-        == urlsplit(function.service_config.uri).netloc
-    )
+    assert urlsplit(found.push_config.push_endpoint).netloc == urlsplit(function.service_config.uri).netloc
     assert function.event_trigger.trigger == trigger["name"]
     assert function.event_trigger.event_type == f"{TYPE}written"
     by = [(one.attribute, one.value) for one in function.event_trigger.event_filters]

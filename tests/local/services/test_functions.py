@@ -30,10 +30,7 @@ def test_function_names_its_service_revision_and_source(world: World) -> None:
     assert function.environment == functions_v2.Environment.GEN_2
     assert function.state == ACTIVE
     assert function.service_config.service == service_path("placeorder")
-    assert (
-        function.service_config.revision
-        == world.application.service("placeorder").revisions[0].name
-    )
+    assert function.service_config.revision == world.application.service("placeorder").revisions[0].name
     assert function.service_config.uri == world.get().uri
     assert function.url == "https://europe-west1-shop.cloudfunctions.net/placeOrder"
     assert function.build_config.source.storage_source.object_ == "placeOrder/function-source.zip"

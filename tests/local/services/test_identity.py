@@ -148,10 +148,7 @@ def test_a_person_is_made_once_and_enrols_only_with_a_verified_address(cloud: Cl
     claims = {"localId": "ada", "customAttributes": '{"rollback_role":"viewer"}'}
     assert ask(cloud, TOOLKIT, f"{people}:update", claims)[0] == 200
     [found] = ask(cloud, TOOLKIT, f"{people}:lookup", {"localId": ["ada"]})[1]["users"]
-    assert (found["customAttributes"], found["emailVerified"]) == (
-        claims["customAttributes"],
-        False,
-    )
+    assert (found["customAttributes"], found["emailVerified"]) == (claims["customAttributes"], False)
     said = {"email": ADA.email, "password": "pw"}
     _, begun = ask(cloud, TOOLKIT, "/v1/accounts:signInWithPassword?key=k", said)
     asked = {"idToken": begun["idToken"], "totpEnrollmentInfo": {}}

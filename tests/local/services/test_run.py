@@ -12,16 +12,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 
-from tests.local.support.run import (
-    PARENT,
-    SECOND,
-    World,
-    policy,
-    served,
-    service_path,
-    to,
-    to_latest,
-)
+from tests.local.support.run import PARENT, SECOND, World, policy, served, service_path, to, to_latest
 
 SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
 FAILED = run_v2.Condition.State.CONDITION_FAILED
@@ -271,9 +262,7 @@ def test_operations_are_found_again_by_name_and_by_list(world: World) -> None:
     assert world.operation(name).done
     assert (listed("done=false"), listed("done=true"), listed("")) == ([], [name], [name])
     with pytest.raises(exceptions.NotFound):
-        world.services.get_operation(
-            operations_pb2.GetOperationRequest(name=f"{PARENT}/operations/none")
-        )
+        world.services.get_operation(operations_pb2.GetOperationRequest(name=f"{PARENT}/operations/none"))
 
 
 def test_waiting_for_an_operation_ends_with_its_time(world: World) -> None:
@@ -302,9 +291,7 @@ def test_writes_beyond_the_quota_are_refused_with_the_time_to_wait(world: World)
     with pytest.raises(exceptions.ResourceExhausted) as refusal:
         world.update(world.get("findbook"), to_latest())
 
-    (retry,) = [
-        one for one in refusal.value.details if isinstance(one, error_details_pb2.RetryInfo)
-    ]
+    (retry,) = [one for one in refusal.value.details if isinstance(one, error_details_pb2.RetryInfo)]
     assert retry.retry_delay.ToTimedelta() == timedelta(seconds=2)
     assert refusal.value.reason == "RATE_LIMIT_EXCEEDED"
     assert not world.get("findbook").reconciling

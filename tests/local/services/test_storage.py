@@ -9,13 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from google.api_core.exceptions import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    NotFound,
-    PreconditionFailed,
-)
+from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
@@ -40,9 +34,7 @@ class StorageWorld:
         self._server = StorageServer(StorageService(self.buckets), FaultPoints())
         self.url = f"http://{self._server.address}"
         self.client = storage.Client(
-            project="shop",
-            credentials=AnonymousCredentials(),
-            client_options={"api_endpoint": self.url},
+            project="shop", credentials=AnonymousCredentials(), client_options={"api_endpoint": self.url}
         )
         self.client._bucket_metadata_cache = None  # as in shared/adapters/gcp/clients.py
 
@@ -298,9 +290,7 @@ def test_a_restart(tmp_path: Path) -> None:
     world.close()
 
 
-def test_a_request_that_comes_when_the_cloud_has_stopped(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_request_that_comes_when_the_cloud_has_stopped(capfd: pytest.CaptureFixture[str]) -> None:
     """A connection outlives the server: what still comes on it is answered by 503."""
     cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
     url = f"http://{cloud.addresses['storage']}/upload/storage/v1/b/{audit_bucket(cloud.home)}/o"
@@ -319,9 +309,7 @@ def test_a_request_that_comes_when_the_cloud_has_stopped(
 def test_the_cloud_has_a_bucket_for_heads_and_its_faults(tmp_path: Path) -> None:
     """It is there from the start and after a restart, and a fault plan finds its calls by name."""
     for _ in range(2):
-        cloud = Cloud.start(
-            [policy()], seed=1, data=tmp_path, clock=CloudClock(ORIGIN, scale=0), ticks=False
-        )
+        cloud = Cloud.start([policy()], seed=1, data=tmp_path, clock=CloudClock(ORIGIN, scale=0), ticks=False)
         try:
             plan = {"calls": [{"call": "storage.*/objects.list", "answer": "RESOURCE_EXHAUSTED"}]}
             control = f"http://{cloud.addresses['control']}/_cloud/faults"

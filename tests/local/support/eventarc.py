@@ -15,12 +15,8 @@ from urllib.parse import urlsplit
 import grpc
 from google.cloud import firestore, functions_v2, monitoring_v3
 from google.cloud.firestore_v1 import types
-from google.cloud.functions_v2.services.function_service.transports.grpc import (
-    FunctionServiceGrpcTransport,
-)
-from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
-    MetricServiceGrpcTransport,
-)
+from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import MetricServiceGrpcTransport
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
@@ -93,11 +89,7 @@ class EventsWorld:
 
     def pull(self, subscription: str) -> list[Any]:
         """What waits there now, leased."""
-        request = {
-            "subscription": subscription,
-            "max_messages": 1000,
-            "return_immediately": True,
-        }
+        request = {"subscription": subscription, "max_messages": 1000, "return_immediately": True}
         return list(self.subscriber.pull(request).received_messages)
 
 
@@ -118,22 +110,14 @@ class Shop(EventsWorld):
 
     def function(self) -> functions_v2.Function:
         """`placeOrder` as Functions shows it."""
-        channel = self._opened.enter_context(
-            grpc.insecure_channel(self.cloud.addresses["functions"])
-        )
-        client = functions_v2.FunctionServiceClient(
-            transport=FunctionServiceGrpcTransport(channel=channel)
-        )
+        channel = self._opened.enter_context(grpc.insecure_channel(self.cloud.addresses["functions"]))
+        client = functions_v2.FunctionServiceClient(transport=FunctionServiceGrpcTransport(channel=channel))
         return client.get_function(name=f"{self.location}/functions/placeOrder")
 
     def waiting(self) -> list[int]:
         """How many messages wait, as Monitoring counts it, in each subscription that it knows."""
-        channel = self._opened.enter_context(
-            grpc.insecure_channel(self.cloud.addresses["monitoring"])
-        )
-        client = monitoring_v3.MetricServiceClient(
-            transport=MetricServiceGrpcTransport(channel=channel)
-        )
+        channel = self._opened.enter_context(grpc.insecure_channel(self.cloud.addresses["monitoring"]))
+        client = monitoring_v3.MetricServiceClient(transport=MetricServiceGrpcTransport(channel=channel))
         now = self.cloud.clock.now()
         found = client.list_time_series(
             name="projects/shop",
@@ -213,9 +197,7 @@ def _event_data_class() -> Any:
         )
     pool = descriptor_pool.Default()
     pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("tests.events.DocumentEventData")
-    )
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tests.events.DocumentEventData"))
 
 
 _EVENT_DATA = _event_data_class()

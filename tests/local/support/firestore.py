@@ -58,12 +58,8 @@ class FirestoreWorld:
 def connected(address: str, project: str, database: str) -> Iterator[firestore.Client]:
     """Google's client of a database, on a channel of its own."""
     channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
-    client = firestore.Client(
-        project=project, database=database, credentials=AnonymousCredentials()
-    )
-    client._firestore_api_internal = FirestoreClient(
-        transport=FirestoreGrpcTransport(channel=channel)
-    )
+    client = firestore.Client(project=project, database=database, credentials=AnonymousCredentials())
+    client._firestore_api_internal = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
     with channel:
         yield client
 
@@ -78,10 +74,7 @@ def serving(
     """A Firestore that is served for the length of the block."""
     clock, faults = CloudClock(NOON, scale=0), FaultPoints()
     service = FirestoreService(
-        clock,
-        journal or Journal(),
-        concurrency,
-        point_in_time_recovery=point_in_time_recovery,
+        clock, journal or Journal(), concurrency, point_in_time_recovery=point_in_time_recovery
     )
     server, address = grpc_services.serve({FirestoreGrpcTransport: service}, faults)
     try:

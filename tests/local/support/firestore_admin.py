@@ -50,16 +50,12 @@ class World:
         self.address = address
         self.service = service
         self._channel = grpc.insecure_channel(address)
-        self.admin = FirestoreAdminClient(
-            transport=FirestoreAdminGrpcTransport(channel=self._channel)
-        )
+        self.admin = FirestoreAdminClient(transport=FirestoreAdminGrpcTransport(channel=self._channel))
         self.store = self.documents("(default)")
 
     def documents(self, database: str) -> firestore.Client:
         """Google's client of one database."""
-        client = firestore.Client(
-            project="shop", database=database, credentials=AnonymousCredentials()
-        )
+        client = firestore.Client(project="shop", database=database, credentials=AnonymousCredentials())
         client._firestore_api_internal = FirestoreClient(
             transport=FirestoreGrpcTransport(channel=self._channel)
         )

@@ -39,18 +39,14 @@ _IAM = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
 class World:
     """A served Pub/Sub, its clock, and Google's clients for it."""
 
-    def __init__(
-        self, pubsub: PubSub, clock: CloudClock, faults: FaultPoints, address: str
-    ) -> None:
+    def __init__(self, pubsub: PubSub, clock: CloudClock, faults: FaultPoints, address: str) -> None:
         self.pubsub = pubsub
         self.clock = clock
         self.faults = faults
         self.address = address
         self.channel = grpc.insecure_channel(address)
         self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=self.channel))
-        self.subscriber = pubsub_v1.SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=self.channel)
-        )
+        self.subscriber = pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=self.channel))
 
     def advance(self, **by: float) -> None:
         """Let cloud time pass."""
@@ -75,13 +71,9 @@ class World:
         self.subscribe(DEAD_SUBSCRIPTION, DEAD_TOPIC, **configuration)
         return {"dead_letter_topic": DEAD_TOPIC, "max_delivery_attempts": 5}
 
-    def publish(
-        self, *data: str, key: str = "", topic: str = TOPIC, **attributes: str
-    ) -> list[str]:
+    def publish(self, *data: str, key: str = "", topic: str = TOPIC, **attributes: str) -> list[str]:
         """The ids of one published message for each text."""
-        messages = [
-            {"data": text.encode(), "ordering_key": key, "attributes": attributes} for text in data
-        ]
+        messages = [{"data": text.encode(), "ordering_key": key, "attributes": attributes} for text in data]
         return list(self.publisher.publish(topic=topic, messages=messages).message_ids)
 
     def pull(self, name: str = SUBSCRIPTION, most: int = 100) -> list[Any]:
@@ -109,9 +101,7 @@ def texts(received: list[Any]) -> list[str]:
 
 
 @contextmanager
-def serving(
-    journal: Journal | None = None, push_concurrency: int = 32, scale: float = 0
-) -> Iterator[World]:
+def serving(journal: Journal | None = None, push_concurrency: int = 32, scale: float = 0) -> Iterator[World]:
     """A Pub/Sub whose clock stands still (or runs at a scale) until the body is left."""
     clock, faults = CloudClock(ORIGIN, scale), FaultPoints()
     pubsub = PubSub(clock, journal or Journal(), faults, push_concurrency)

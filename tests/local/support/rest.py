@@ -46,11 +46,7 @@ class Product:
         self._host = host
 
     def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         """Any answer."""
         return httpx.request(
@@ -61,13 +57,7 @@ class Product:
             trust_env=False,
         )
 
-    def done(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
+    def done(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The body of an answer that must be good."""
         answer = self.ask(method, path, body, headers)
         assert answer.status_code == 200, answer.text
@@ -78,11 +68,7 @@ class Product:
         return self.done("GET", path)
 
     def refused(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> str:
         """The status of a refusal, after a look at Google's error form."""
         answer = self.ask(method, path, body, headers)
@@ -93,9 +79,7 @@ class Product:
 
 
 @contextmanager
-def running(
-    data: Path | None = None, shop: Policy = SHOP, home: str | None = None
-) -> Iterator[Cloud]:
+def running(data: Path | None = None, shop: Policy = SHOP, home: str | None = None) -> Iterator[Cloud]:
     """The cloud of the shop; its clock stands still."""
     cloud = Cloud.start(
         [shop],

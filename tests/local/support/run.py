@@ -9,12 +9,8 @@ from typing import Any
 
 import grpc
 from google.cloud import functions_v2, monitoring_v3, run_v2
-from google.cloud.functions_v2.services.function_service.transports.grpc import (
-    FunctionServiceGrpcTransport,
-)
-from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
-    MetricServiceGrpcTransport,
-)
+from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import MetricServiceGrpcTransport
 from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpcTransport
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.longrunning import operations_pb2
@@ -44,10 +40,7 @@ SEED = 7
 
 def policy(signals: dict[str, Signal] | None = None, functions: int = 0) -> Policy:
     """A book shop; with `functions`, that many more in a group of their own."""
-    groups = {
-        "orders": Group(("placeOrder", "payOrder")),
-        "books": Group(("findBook", "bookCover")),
-    }
+    groups = {"orders": Group(("placeOrder", "payOrder")), "books": Group(("findBook", "bookCover"))}
     if functions:
         groups["bulk"] = Group(tuple(f"bulk{index:03d}" for index in range(functions)))
     return Policy(
@@ -141,14 +134,9 @@ def served(world: World) -> Iterator[World]:
             RevisionsGrpcTransport: Revisions(estate),
             operations: RunOperations(estate, world.clock),
             FunctionServiceGrpcTransport: Functions(
-                estate,
-                Sources(Buckets(world.clock, Journal())),
-                world.quota,
-                world.faults,
+                estate, Sources(Buckets(world.clock, Journal())), world.quota, world.faults
             ),
-            MetricServiceGrpcTransport: MetricService(
-                estate, world.clock, world.ingestion, _no_subscription
-            ),
+            MetricServiceGrpcTransport: MetricService(estate, world.clock, world.ingestion, _no_subscription),
         },
         world.faults,
     )

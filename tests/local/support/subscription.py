@@ -15,9 +15,7 @@ class Mailbox:
 
     def __init__(self, cloud: Cloud, topic: str) -> None:
         self._channel = grpc.insecure_channel(cloud.addresses["pubsub"])
-        self._client = pubsub_v1.SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=self._channel)
-        )
+        self._client = pubsub_v1.SubscriberClient(transport=SubscriberGrpcTransport(channel=self._channel))
         self._name = f"projects/shop/subscriptions/{topic}-test"
         request = {"name": self._name, "topic": f"projects/shop/topics/{topic}"}
         self._client.create_subscription(request=request)
@@ -34,9 +32,7 @@ class Mailbox:
             if not received:
                 return found
             found += [one.message.data for one in received]
-            self._client.acknowledge(
-                subscription=self._name, ack_ids=[one.ack_id for one in received]
-            )
+            self._client.acknowledge(subscription=self._name, ack_ids=[one.ack_id for one in received])
 
     def close(self) -> None:
         self._client.close()

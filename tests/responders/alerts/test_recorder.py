@@ -160,10 +160,7 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
         world.pass_time(5 * MINUTE)
 
         [trouble], newest = world.incidents(), world.rollbacks()[-1]
-        assert (newest.id, newest.status) == (
-            f"{trouble.id}-r{number}",
-            rollback.RollbackStatus.NOT_TAKEN,
-        )
+        assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", rollback.RollbackStatus.NOT_TAKEN)
         assert trouble.status is incident.IncidentStatus.ESCALATED
         assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
         assert told(world, f"rollback.escalated-r{number}")

@@ -24,11 +24,7 @@ from shared.domain.signals.security_finding import (
 )
 from tests.support.decision.outages import notice_texts
 from tests.support.notices.system_events import read_dead_letters
-from tests.support.rollbacks.bookshop_resources import (
-    SHOP,
-    add_healthy_resources,
-    deploy_bad_release,
-)
+from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources, deploy_bad_release
 from tests.support.rollbacks.complete_scenario import newest_rollback
 from tests.support.runtime.world import World
 
@@ -136,8 +132,7 @@ def test_what_nobody_could_act_on_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["not a time", "2026-02-28", "2026-02-28T18:34:36", "0001-01-01T00:00:00+14:00", "", None, 9],
+    "text", ["not a time", "2026-02-28", "2026-02-28T18:34:36", "0001-01-01T00:00:00+14:00", "", None, 9]
 )
 def test_a_time_that_is_none(text: object) -> None:
     """It counts from when it was told of."""
@@ -201,9 +196,7 @@ def test_an_alert_that_speaks_of_findings_is_an_alert() -> None:
     both = {**FIRST, "incident": {"incident_id": "0.x"}}
 
     assert not is_security_finding(json.dumps(quoting).encode())
-    assert not is_security_finding(
-        json.dumps({"incident": {security_finding.CONFIG_FIELD: 1}}).encode()
-    )
+    assert not is_security_finding(json.dumps({"incident": {security_finding.CONFIG_FIELD: 1}}).encode())
     assert not is_security_finding(json.dumps(both).encode())
 
 
@@ -224,10 +217,7 @@ def test_a_finding_asks_about_the_plan_of_everything() -> None:
 
     assert [one.signal for one in world.incidents()] == [BREACH_SIGNAL]
     assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert (
-        "every session of before it begins ends with it"
-        in notice_texts(world, "rollback.parked")[0]
-    )
+    assert "every session of before it begins ends with it" in notice_texts(world, "rollback.parked")[0]
     alerts = [path for path in world.ports.store.documents if path.startswith("alerts/")]
     assert len(alerts) == 1
     assert read_dead_letters(world) == []
@@ -247,6 +237,4 @@ def test_a_finding_that_is_no_breach_is_a_dead_letter() -> None:
     world = found_in(severity="LOW")
 
     assert world.incidents() == []
-    assert {"takes for no breach" in str(one["reason"]) for one in read_dead_letters(world)} == {
-        True
-    }
+    assert {"takes for no breach" in str(one["reason"]) for one in read_dead_letters(world)} == {True}

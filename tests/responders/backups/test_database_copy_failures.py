@@ -131,9 +131,7 @@ def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
     shop = build_shop_with_copies()
     request_copy(shop, "1h")
     made = only_copy(shop)
-    shop.ports.store.commit(
-        [Put(database_copy.copy_path(made.id), {**encode(made), "is_ours": False})]
-    )
+    shop.ports.store.commit([Put(database_copy.copy_path(made.id), {**encode(made), "is_ours": False})])
     shop.ports.filled.failures.append("INTERNAL: disk")
     pass_time(shop, HOUR)
 

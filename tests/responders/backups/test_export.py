@@ -120,9 +120,7 @@ def test_exports_that_keep_failing_are_told() -> None:
     pass_time(shop, 15 * MINUTE)
 
     assert (only_backup(shop).status, only_backup(shop).places) == (ExportStatus.FAILED, ())
-    assert notified(shop) == [
-        f"bookshop: backup {NAME} failed: the export failed: no space",
-    ]
+    assert notified(shop) == [f"bookshop: backup {NAME} failed: the export failed: no space"]
 
 
 def test_an_export_without_its_end() -> None:
@@ -236,8 +234,7 @@ def test_an_upcoming_deployment_has_a_backup_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
-    [{"deployment": ""}, {"deployment": "d", "stable": True}, {"deployment": "d", "barrier": "x"}],
+    "said", [{"deployment": ""}, {"deployment": "d", "stable": True}, {"deployment": "d", "barrier": "x"}]
 )
 def test_an_upcoming_deployment_that_cannot_be(said: dict[str, object]) -> None:
     """It has a name, and nothing is known of it yet."""
@@ -257,8 +254,7 @@ def test_an_upcoming_deployment_of_a_system_that_exports_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("documents", "status", "attempt"),
-    [(50, ExportStatus.COPYING, 1), (49, ExportStatus.EXPORTING, 2)],
+    ("documents", "status", "attempt"), [(50, ExportStatus.COPYING, 1), (49, ExportStatus.EXPORTING, 2)]
 )
 def test_an_export_that_holds_less_than_its_collections(
     documents: int, status: ExportStatus, attempt: int
@@ -320,12 +316,8 @@ def test_a_slot_that_is_served_late(late: timedelta, fresh: bool) -> None:
     assert begun.snapshot_at.second == 0
 
 
-@pytest.mark.parametrize(
-    ("after", "may"), [(timedelta(0), False), (MINUTE, True), (59 * MINUTE / 60, False)]
-)
-def test_an_export_is_not_asked_for_while_a_request_may_be_on_its_way(
-    after: timedelta, may: bool
-) -> None:
+@pytest.mark.parametrize(("after", "may"), [(timedelta(0), False), (MINUTE, True), (59 * MINUTE / 60, False)])
+def test_an_export_is_not_asked_for_while_a_request_may_be_on_its_way(after: timedelta, may: bool) -> None:
     """Two instances begin one export."""
     asked = backing.mark_requested(backing.create_backup(POLICY, START, START), {}, START)
 

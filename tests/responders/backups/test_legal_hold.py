@@ -34,9 +34,7 @@ def kept() -> World:
 
 
 def say(shop: World, verb: str, **changes: Any) -> None:
-    shop.command(
-        command=verb, **{"system": "bookshop", "backup": NAME, "actor": "counsel", **changes}
-    )
+    shop.command(command=verb, **{"system": "bookshop", "backup": NAME, "actor": "counsel", **changes})
     shop.settle()
 
 
@@ -45,9 +43,7 @@ def held(shop: World) -> set[tuple[str, str]]:
 
 
 def files(shop: World) -> set[tuple[str, str]]:
-    return {
-        (bucket, name) for bucket in (HERE, THERE) for name in shop.ports.mirrors.buckets[bucket]
-    }
+    return {(bucket, name) for bucket in (HERE, THERE) for name in shop.ports.mirrors.buckets[bucket]}
 
 
 def test_a_held_export_stays_and_a_released_one_goes_in_its_time() -> None:

@@ -116,10 +116,7 @@ def broken(shop: World, **documents: dict[str, object] | None) -> None:
         ({"customers_x": {"email": "x"}}, "customers: 31 documents where 30 were backed up"),
         ({"customers_7": {}}, "customers: 1 of 30 documents are not valid (1 by schema)"),
         ({"orders_3": {"customer": "none"}}, "orders: 1 of 20 documents are not valid"),
-        (
-            {"customers_0": {"email": "other"}},
-            "customers/0: not what it was when it was backed up",
-        ),
+        ({"customers_0": {"email": "other"}}, "customers/0: not what it was when it was backed up"),
     ],
 )
 def test_a_backup_that_is_no_backup(documents: dict[str, dict[str, object]], fault: str) -> None:
@@ -139,9 +136,7 @@ def test_a_backup_that_is_no_backup(documents: dict[str, dict[str, object]], fau
 
 def test_what_the_policy_tolerates() -> None:
     """A share of the documents may be missing or invalid."""
-    shop = build_system_with_restore_tests(
-        replace(RULES, proof=ProofRules(tolerance=0.05, samples=1))
-    )
+    shop = build_system_with_restore_tests(replace(RULES, proof=ProofRules(tolerance=0.05, samples=1)))
     broken(shop, customers_29=None, orders_3={"customer": "none"})
     pass_time(shop, 20 * MINUTE)
 

@@ -144,9 +144,7 @@ def say(world: World, content: Content, topic: str = topics.COMMANDS) -> None:
 
 def records(world: World) -> list[CommandRecord]:
     """What was carried out, but for the promotion that made the world."""
-    found = [
-        decode(CommandRecord, one.fields) for one in world.ports.store.query(Query("commands"))
-    ]
+    found = [decode(CommandRecord, one.fields) for one in world.ports.store.query(Query("commands"))]
     return [one for one in found if one.actor != "somebody"]
 
 
@@ -260,17 +258,12 @@ WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
         of_service({**OWN_MISTAKE, "severity": "CRITICAL"}),
         "limited to MEDIUM, LOW",
     ),
-    "an address that nobody verified": (
-        of_service(OWN_MISTAKE, email_verified=False),
-        "no verified e-mail",
-    ),
+    "an address that nobody verified": (of_service(OWN_MISTAKE, email_verified=False), "no verified e-mail"),
     "a token where it does not belong": (in_the_reason, "outside the field token"),
 }
 
 
-def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(
-    world: World, google: Google
-) -> None:
+def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(world: World, google: Google) -> None:
     """Whoever took a token says it now, whatever attribute they send with it."""
     freeze = {"version": 1, "command": "pause", "system": "bookshop", "reason": "a test"}
     said = {**freeze, "token": google.person(ago=50 * MINUTE)}

@@ -65,9 +65,7 @@ def world(rules: ErasureRules = RULES) -> World:
 
 
 def book(world: World) -> ErasureLedgerRecord:
-    return decode(
-        ErasureLedgerRecord, world.ports.store.get(erasures.ledger_path("bookshop")).fields
-    )
+    return decode(ErasureLedgerRecord, world.ports.store.get(erasures.ledger_path("bookshop")).fields)
 
 
 def ledger(world: World) -> list[Erasure]:
@@ -98,13 +96,7 @@ def seen(shop: World) -> list[str]:
 
 
 def remaining(shop: World, database: str) -> list[str]:
-    known = [
-        "customers/ada",
-        "customers/ada/notes/1",
-        "customers/bob",
-        "orders/1",
-        "orders/2",
-    ]
+    known = ["customers/ada", "customers/ada/notes/1", "customers/bob", "orders/1", "orders/2"]
     return sorted(shop.ports.kept.existing(database, known, None))
 
 
@@ -199,9 +191,7 @@ def test_several_erasures_of_a_person() -> None:
     """The last one counts, in whatever order their documents lie, and however often it is read."""
     shop = world()
     now = shop.ports.clock.now()
-    said_to_be_erased(
-        shop, a=("ada", now - 2 * HOUR), b=("ada", now - HOUR), c=("ada", now - 3 * HOUR)
-    )
+    said_to_be_erased(shop, a=("ada", now - 2 * HOUR), b=("ada", now - HOUR), c=("ada", now - 3 * HOUR))
     pass_time(shop, 2 * MINUTE)
     [entry] = ledger(shop)
     assert entry.erased_at == now - HOUR
@@ -384,9 +374,7 @@ def test_what_stands_below_a_document_that_is_none() -> None:
     assert progress.removed == {"customers": 1, "labels": 1, "messages": 1, "notes": 2, "orders": 1}
 
 
-def test_what_was_gone_through_counts_whatever_comes_after_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_was_gone_through_counts_whatever_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream lasts so long and no longer: the next one goes on behind it."""
     monkeypatch.setattr(erasing_module, "ENTRIES_PER_COMMIT", 1)
     shop = world()
@@ -456,9 +444,7 @@ def version(path: str, **fields: Any) -> DocumentSnapshot:
         (Place("orders", field="customer"), version("orders/1"), []),
     ],
 )
-def test_whom_a_document_may_belong_to(
-    place: Place, document: DocumentSnapshot, persons: list[str]
-) -> None:
+def test_whom_a_document_may_belong_to(place: Place, document: DocumentSnapshot, persons: list[str]) -> None:
     """By its name or a field, a text or a reference."""
     assert list(erasures.person_ids(place, document)) == persons
 

@@ -9,10 +9,7 @@ import msgspec
 import pytest
 
 from responders.deployments.source_backup import back_up_live_sources
-from responders.deployments.source_cleanup import (
-    UNREFERENCED_RETENTION,
-    remove_unreferenced_sources,
-)
+from responders.deployments.source_cleanup import UNREFERENCED_RETENTION, remove_unreferenced_sources
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
 from shared.domain.deployments import deployment as deployments
@@ -28,11 +25,7 @@ from shared.domain.deployments.source_copies import decode_values, stored_object
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.vault import source_content
 from tests.support.notices.system_events import system_event_names
-from tests.support.rollbacks.deployments import (
-    deploy_release,
-    later_deployments,
-    publish_audit_hint,
-)
+from tests.support.rollbacks.deployments import deploy_release, later_deployments, publish_audit_hint
 from tests.support.rollbacks.deployments import read_deployments as everything
 from tests.support.runtime.world import World
 

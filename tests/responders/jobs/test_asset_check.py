@@ -75,9 +75,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
         (ObservedAssets({}, {}, {}, {}), {}, (STATIC, COVERS, PREVIEWS)),
     ],
 )
-def test_what_does_not_hold(
-    seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]
-) -> None:
+def test_what_does_not_hold(seen: ObservedAssets, faults: dict[str, str], unseen: tuple[str, ...]) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
     found = asset_protection.evaluate_assets(POLICY, seen, None, START)
 
@@ -90,19 +88,14 @@ def test_what_does_not_hold(
     [
         (AssetProtectionStatus("bookshop", START), set()),
         (AssetProtectionStatus("bookshop", START, unseen=(COVERS,)), {(COVERS, "unknown")}),
-        (
-            AssetProtectionStatus("bookshop", START, {COVERS: "it lies in one place"}),
-            {(COVERS, "fault")},
-        ),
+        (AssetProtectionStatus("bookshop", START, {COVERS: "it lies in one place"}), {(COVERS, "fault")}),
         (
             AssetProtectionStatus("bookshop", START, {STATIC: "its fallback answers 503"}),
             {(COVERS, "unknown")},
         ),
     ],
 )
-def test_what_is_not_seen_any_more(
-    before: AssetProtectionStatus, amiss: set[tuple[str, str]]
-) -> None:
+def test_what_is_not_seen_any_more(before: AssetProtectionStatus, amiss: set[tuple[str, str]]) -> None:
     """A fault stays one; what stays unseen is told, at once where all would be called well."""
     found = asset_protection.evaluate_assets(
         POLICY, replace(WELL, places={"covers": None}), before, START + HOUR

@@ -23,9 +23,7 @@ def waiting(world: World) -> list[str]:
 
 
 def anchored(world: World, chain: str) -> list[tuple[int, str]]:
-    found = map(
-        anchor.parse_anchor_name, world.ports.anchors.names(anchor.chain_anchor_prefix(chain))
-    )
+    found = map(anchor.parse_anchor_name, world.ports.anchors.names(anchor.chain_anchor_prefix(chain)))
     return [(one.sequence, one.hash) for one in found if one is not None]
 
 
@@ -165,9 +163,7 @@ def test_more_than_one_sweep_can_take() -> None:
 
 
 def _asked(one: anchor.Anchor) -> Create:
-    return Create(
-        f"{anchor.PENDING_ANCHORS}/{one.sequence}", encode(anchor.PendingAnchor(one.name, one))
-    )
+    return Create(f"{anchor.PENDING_ANCHORS}/{one.sequence}", encode(anchor.PendingAnchor(one.name, one)))
 
 
 def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:

@@ -84,9 +84,7 @@ def test_whoever_is_told_of_damage_is_told_the_way_back() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "it is empty"), (None, "it cannot be read (400)")]
-)
+@pytest.mark.parametrize(("content", "reason"), [(b"", "it is empty"), (None, "it cannot be read (400)")])
 def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: str) -> None:
     """It becomes an alert that says what is wrong, and is over once the file reads."""
     shop = CheckedShop()
@@ -96,10 +94,7 @@ def test_a_file_that_is_there_and_cannot_be_read(content: bytes | None, reason: 
     shop.ports.media.files["gs://shop-media/2.png"] = content
 
     [found] = shop.look().findings
-    assert (found.signal, found.reason) == (
-        "data_loss",
-        "covers: 1 of 21 documents fail (media)",
-    )
+    assert (found.signal, found.reason) == ("data_loss", "covers: 1 of 21 documents fail (media)")
     assert [(one.path, one.reason) for one in found.samples] == [("covers/2", f"file: {reason}")]
     assert [(one.signal, one.state) for one in shop.alerts()] == [("data_loss", "open")]
 

@@ -45,23 +45,14 @@ ORDER = RollbackRequest("a command", "ada", "a test")
             [went(RollbackStatus.SUCCEEDED, scenario="functions", **BACK)],
             ("functions", "SUCCEEDED", False, 120.0, 240.0, 180.0),
         ),
-        (
-            [went(RollbackStatus.NOT_TAKEN, gates=IGNORED)],
-            ("none", "NOT_TAKEN", True, 120.0, None, None),
-        ),
-        (
-            [went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)],
-            ("none", "NOT_TAKEN", False, 120.0, None, None),
-        ),
+        ([went(RollbackStatus.NOT_TAKEN, gates=IGNORED)], ("none", "NOT_TAKEN", True, 120.0, None, None)),
+        ([went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)], ("none", "NOT_TAKEN", False, 120.0, None, None)),
         (
             [went(RollbackStatus.SUCCEEDED, order=ORDER, scenario="complete", **BACK)],
             ("complete", "SUCCEEDED", False, None, 240.0, 180.0),
         ),
         (
-            [
-                went(RollbackStatus.FAILED, scenario="functions", **BACK),
-                went(RollbackStatus.CANCELLED),
-            ],
+            [went(RollbackStatus.FAILED, scenario="functions", **BACK), went(RollbackStatus.CANCELLED)],
             ("functions", "CANCELLED", False, 120.0, 240.0, 180.0),
         ),
         ([], ("none", "", False, 120.0, None, None)),

@@ -85,10 +85,7 @@ def test_its_end_is_evidence_and_told_once() -> None:
     assert (opened.verdict, closed.verdict) == ("open", "closed")
     assert closed.incident == opened.incident
     assert record_of(world).findings == ()
-    assert [name for name in names_of(world) if name.startswith("signal")] == [
-        "signal.open",
-        "signal.closed",
-    ]
+    assert [name for name in names_of(world) if name.startswith("signal")] == ["signal.open", "signal.closed"]
 
 
 def test_a_transient_failure_heals_without_an_incident() -> None:

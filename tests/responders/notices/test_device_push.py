@@ -181,10 +181,7 @@ def test_refusals_of_some_devices_only() -> None:
 def test_a_refusal_of_all() -> None:
     """It is given up at once, with the reason for the team."""
     world = build_world_with_users(2)
-    world.ports.sender.fates = {
-        device_token(0): PushResult.REFUSED,
-        device_token(1): PushResult.REFUSED,
-    }
+    world.ports.sender.fates = {device_token(0): PushResult.REFUSED, device_token(1): PushResult.REFUSED}
 
     world.pass_time(timedelta(minutes=3))
 
@@ -193,8 +190,7 @@ def test_a_refusal_of_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"),
-    [(Rejected("no index"), "UNDELIVERABLE"), (Unavailable("no answer"), "SENT")],
+    ("failure", "status"), [(Rejected("no index"), "UNDELIVERABLE"), (Unavailable("no answer"), "SENT")]
 )
 def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
     """Could not look is no empty list: asked again; a no is given up, and the team reads why."""

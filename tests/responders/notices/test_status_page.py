@@ -57,9 +57,7 @@ def test_the_page_lives_through_a_rollback() -> None:
     world.pass_time(45 * MINUTE)
     assert "All parts work." in read_page(world)
     assert "It is over." in read_page(world)
-    assert re.search(
-        r"Uptime since .*2026-03-02 1\d:\d\d UTC</time>: \d\d\.\d{3} %", read_page(world)
-    )
+    assert re.search(r"Uptime since .*2026-03-02 1\d:\d\d UTC</time>: \d\d\.\d{3} %", read_page(world))
     assert incident.id in read_page(world, ATOM)
     assert incident.id in read_page(world, JSON)
 
@@ -69,17 +67,12 @@ def test_nothing_personal_or_internal_is_on_it() -> None:
     world = build_world_with_page()
     world.deploy_bad()
     world.command(
-        actor="anna@example.com",
-        command="rollback",
-        system="bookshop",
-        reason="ring +49 30 1234567",
+        actor="anna@example.com", command="rollback", system="bookshop", reason="ring +49 30 1234567"
     )
     world.pass_time(5 * MINUTE)
 
     for name in (PAGE, ATOM, JSON):
-        assert not re.search(
-            "anna|[^b]ring|1234567|payOrder|function|ordered", read_page(world, name)
-        )
+        assert not re.search("anna|[^b]ring|1234567|payOrder|function|ordered", read_page(world, name))
 
 
 def test_what_the_policy_holds_back_a_person_publishes() -> None:
@@ -179,9 +172,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     world = build_world_with_page()
     pages = world.ports.pages
     assert pages is not None
-    work_queue.publish_work_item(
-        world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now()
-    )
+    work_queue.publish_work_item(world.ports.bus, work_queue.STATUS_PAGE, "bookshop", world.ports.clock.now())
     [message] = world.waiting()
     slow = [True]
 
@@ -214,9 +205,7 @@ def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) ->
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>\x1b\x00"])
 def test_what_a_person_has_written_for_the_public_is_text(attack: str) -> None:
     """On the page and in both feeds, whatever it is."""
-    told = build_public_state(
-        Severity.CRITICAL, START, ("resolved", HOUR), ended=HOUR, cause=attack
-    )
+    told = build_public_state(Severity.CRITICAL, START, ("resolved", HOUR), ended=HOUR, cause=attack)
 
     made = render_objects(build_status_page(BOOKSHOP, [told], BACK_SINCE, START + HOUR), ADDRESS)
 

@@ -41,9 +41,7 @@ def test_an_approved_plan_is_carried_out() -> None:
     pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))
     assert {pin["owner"] for pin in pins} == {"alice"}
     assert "rollback.approved" in world.events(one)
-    assert "approved by alice" in next(
-        answer["reason"] for answer in one.gates if answer["gate"] == "mode"
-    )
+    assert "approved by alice" in next(answer["reason"] for answer in one.gates if answer["gate"] == "mode")
     assert world.find_violated_invariants() == []
 
 
@@ -101,10 +99,7 @@ def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None
 
     assert world.live == bad
     first, *others = world.rollbacks()
-    assert (first.status, first.outcome) == (
-        RollbackStatus.NOT_TAKEN,
-        "rejected by bob: we fix forward",
-    )
+    assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "rejected by bob: we fix forward")
     assert {one.status for one in others} <= {RollbackStatus.NOT_TAKEN}
     assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
     assert "we fix forward" in find_notice(world, "rollback.rejected")["text"]
@@ -197,9 +192,7 @@ CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=3))
         ({"groups": ["catalogue"]}, RollbackStatus.SUCCEEDED),
     ],
 )
-def test_an_order_is_confirmed_where_the_policy_asks(
-    content: dict[str, Any], status: RollbackStatus
-) -> None:
+def test_an_order_is_confirmed_where_the_policy_asks(content: dict[str, Any], status: RollbackStatus) -> None:
     """A large one asks once more, unless the order says that it is meant."""
     world = World(policy=CAREFUL)
     world.deploy_bad()
@@ -247,9 +240,7 @@ def test_two_names_of_one_person_are_one_person() -> None:
     world = build_world_awaiting_approval(FOUR_EYES)
     publish_command(world, "approve", actor="alice")
     about = {"system": "bookshop", "incident": world.incidents()[-1].id, "reason": "a test"}
-    token = world.ports.sign_in.person(
-        sub="uid-alice", email="someone.else", **{ROLE_CLAIM: "commander"}
-    )
+    token = world.ports.sign_in.person(sub="uid-alice", email="someone.else", **{ROLE_CLAIM: "commander"})
 
     world.publish(topics.COMMANDS, {"version": 1, "command": "approve", **about, "token": token})
     world.pass_time(2 * MINUTE)

@@ -8,12 +8,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain import system_record as systems
-from shared.domain.deployments.inventory.traffic import (
-    LATEST_REVISION,
-    Service,
-    Traffic,
-    TrafficTarget,
-)
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, Traffic, TrafficTarget
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import CompletedShift, Pin
@@ -38,9 +33,7 @@ TAGGED = TrafficTarget(LATEST_REVISION, 0, "fh-1")
 
 
 def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> CompletedShift:
-    return CompletedShift(
-        "shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START
-    )
+    return CompletedShift("shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START)
 
 
 def pinned(origin: Traffic = FOLLOWING) -> Pin:
@@ -74,11 +67,7 @@ def test_a_shift_from_the_newest_to_a_name_pins() -> None:
         ((build_traffic_target("r-0"),), True, FOLLOWING),  # a further rollback moves it
         ((build_traffic_target("r-2"),), True, FOLLOWING),  # by its name the newest is held, too
         (FOLLOWING, False, FOLLOWING),
-        (
-            (build_traffic_target(LATEST_REVISION), build_traffic_target("r-1", 0, "fh-1")),
-            False,
-            FOLLOWING,
-        ),
+        ((build_traffic_target(LATEST_REVISION), build_traffic_target("r-1", 0, "fh-1")), False, FOLLOWING),
     ],
 )
 def test_what_a_further_shift_makes_of_a_pin(goal: Traffic, holds: bool, before: Traffic) -> None:
@@ -173,9 +162,7 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     assert (one.owner, one.rollback) == ("automation", rollback.id)
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)
-    assert one.command == (
-        "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
-    )
+    assert one.command == ("rollback unpin --system bookshop --function getBook --reason 'it may go on'")
 
 
 def test_who_ordered_a_rollback_owns_its_pins() -> None:
@@ -264,9 +251,7 @@ def test_a_look_that_got_no_answer_about_functions_ends_no_pin() -> None:
 def test_old_pins_are_told_of_once_a_day() -> None:
     """The daily clock names each that is older than the policy wants; many sweeps say it once."""
     policy = shorten_watch()
-    world = World(
-        policy=replace(policy, deployments=replace(policy.deployments, pinned_for=MINUTE * 30))
-    )
+    world = World(policy=replace(policy, deployments=replace(policy.deployments, pinned_for=MINUTE * 30)))
     world.deploy_bad(["getBook"])
     world.alert()
     world.pass_time(12 * MINUTE)
@@ -300,10 +285,7 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     assert world.ports.world.services()["getBook"].traffic == FOLLOWING
     assert set(read_pins(world)) == set(BOOKSHOP.functions) - {"getBook"}
     last = world.rollbacks()[-1]
-    assert (last.status, last.plan and last.plan.target) == (
-        RollbackStatus.SUCCEEDED,
-        "the newest revisions",
-    )
+    assert (last.status, last.plan and last.plan.target) == (RollbackStatus.SUCCEEDED, "the newest revisions")
     assert world.incidents()[-1].status is IncidentStatus.RESOLVED
     system = decode(System, world.ports.store.get(systems.system_path("bookshop")).fields)
     assert set(system.suspended) == {"getBook"}
@@ -340,9 +322,7 @@ def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:
     [bad] = later_deployments(world)
     world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
     world.pass_time(MINUTE)
-    assert world.ports.world.services()["getBook"].traffic == (
-        build_traffic_target("getbook-00002"),
-    )
+    assert world.ports.world.services()["getBook"].traffic == (build_traffic_target("getbook-00002"),)
     world.pass_time(12 * MINUTE)  # it is no better than it was, and somebody wants it all the same
     ours = {"system": "bookshop", "incident": world.incidents()[-1].id}
     assert refused(world, command="accept", **ours) == ""
@@ -375,8 +355,7 @@ def test_what_a_person_holds_is_not_unpinned() -> None:
     """Whoever has moved a function since is there: it is left, and the reason is told."""
     world = build_rolled_back_world()
     world.ports.world.change_by_hand(
-        "getBook",
-        (build_traffic_target("getbook-00001", 50), build_traffic_target(LATEST_REVISION, 50)),
+        "getBook", (build_traffic_target("getbook-00001", 50), build_traffic_target(LATEST_REVISION, 50))
     )
 
     named = ["getBook", "listBooks"]

@@ -55,9 +55,7 @@ def report(world: World) -> FiledReport:
 
 def said(world: World, event: str) -> list[Any]:
     return [
-        one
-        for one in StateReader(world.ports.store).notices(IT["incident"])
-        if one.event.startswith(event)
+        one for one in StateReader(world.ports.store).notices(IT["incident"]) if one.event.startswith(event)
     ]
 
 
@@ -94,9 +92,7 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     began = one.onset_at.replace(second=20, microsecond=0)
     brief = replace(one, onset_at=began, timeline=[], ended_at=began + HALF_A_MINUTE)
 
-    found = count_affected_users(
-        world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now()
-    )
+    found = count_affected_users(world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now())
 
     assert found.requests is not None
     assert found.requests.failed > 0
@@ -174,9 +170,7 @@ def test_a_day_after_the_end_people_are_reminded_once() -> None:
     ended_at = world.incidents()[0].ended_at
     assert ended_at is not None
     assert reminder.due_at == ended_at + 24 * HOUR
-    assert any(
-        line.startswith("rollback root-cause INC-20260302-001") for line in reminder.commands
-    )
+    assert any(line.startswith("rollback root-cause INC-20260302-001") for line in reminder.commands)
 
     world.ports.clock.advance(24 * HOUR)
     world.pass_time(5 * MINUTE)

@@ -51,9 +51,7 @@ def test_a_person_ends_all_sessions() -> None:
 
 def test_sessions_of_a_system_that_names_no_identity() -> None:
     """There is nothing that could be ended, and that is said."""
-    assert "no identity" in publish_command(
-        World(policy=BOOKSHOP), "revoke-sessions", system="bookshop"
-    )
+    assert "no identity" in publish_command(World(policy=BOOKSHOP), "revoke-sessions", system="bookshop")
 
 
 def test_a_pause_before_the_sessions_end() -> None:
@@ -83,9 +81,7 @@ def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
     world.pass_time(MINUTE)
 
     given_up = minutes > 24 * 60
-    assert [("given up" in one) for one in notice_lines(world, "revoke-sessions")[:1]] == [
-        True
-    ] * given_up
+    assert [("given up" in one) for one in notice_lines(world, "revoke-sessions")[:1]] == [True] * given_up
 
 
 def test_sessions_that_may_not_be_ended() -> None:
@@ -145,10 +141,7 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
 
     assert newest_rollback(world).status is RollbackStatus.PARKED
     assert world.incidents()[0].signal == "security_breach"
-    assert (
-        "every session of before it begins ends with it"
-        in notice_texts(world, "rollback.parked")[0]
-    )
+    assert "every session of before it begins ends with it" in notice_texts(world, "rollback.parked")[0]
     stops = [one["gate"] for one in newest_rollback(world).gates if one["leads_to"] == "ask"]
     assert ("barrier" in stops) is barrier
     assert left(world, before) == PEOPLE
@@ -157,9 +150,7 @@ def test_a_breach_that_a_person_declares(barrier: bool) -> None:
     assert left(world, before) == []
     assert world.ports.beside.sites["shop"].version == "v1"
     assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
-    assert (
-        world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    )  # a person says it is over
+    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED  # a person says it is over
     assert world.find_violated_invariants() == []
 
 
@@ -201,15 +192,9 @@ def points() -> list[tuple[int, InjectedFault]]:
     counted = FaultInjectorHook(counted=COUNTED)
     run(counted)
     chosen = [
-        place
-        for place, point in enumerate(counted.points)
-        if "sessions.end" not in point or place % 40 == 0
+        place for place, point in enumerate(counted.points) if "sessions.end" not in point or place % 40 == 0
     ]
-    return [
-        (place, fault)
-        for place in chosen
-        for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)
-    ]
+    return [(place, fault) for place in chosen for fault in (InjectedFault.CRASH, InjectedFault.LOST_ANSWER)]
 
 
 @pytest.mark.parametrize(("point", "fault"), points())

@@ -77,8 +77,7 @@ def test_a_function_does_not_come_back_cold_where_the_policy_wants_it_warm() -> 
     assert world.live["getBook"] == {"getbook-00001": 100}
     assert world.ports.world.services()["getBook"].scaling == Scaling(2)
     assert reported(world) == [
-        "getBook: its service's instances become 2 or more with the shift "
-        "(0 or more now, 2 are kept warm)"
+        "getBook: its service's instances become 2 or more with the shift (0 or more now, 2 are kept warm)"
     ]
     assert world.ports.world.applied_shifts == ["getbook"]
 
@@ -121,9 +120,7 @@ def test_instances_that_were_taken_away_since_come_back() -> None:
     ordered(world)
 
     assert world.ports.world.services()["getBook"].scaling == Scaling(3, 50)
-    assert reported(world) == [
-        "getBook: its service's instances become 3 to 50 with the shift (0 to 1 now)"
-    ]
+    assert reported(world) == ["getBook: its service's instances become 3 to 50 with the shift (0 to 1 now)"]
 
 
 def test_more_than_there_was_stays_and_is_said() -> None:

@@ -58,25 +58,18 @@ def test_everything_at_once() -> None:
     world.pass_time(MINUTE)
 
     assert world.live == stable
-    assert (live_resources(world)["site"], "red" in str(live_resources(world)["colour"])) == (
-        "v1",
-        True,
-    )
+    assert (live_resources(world)["site"], "red" in str(live_resources(world)["colour"])) == ("v1", True)
     assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r2", "DISABLED")
     first, second = world.rollbacks()
     steps = world.steps(first.id)
     first_of_all = [one for one in steps.values() if not one.after]
     assert {one.name for one in first_of_all} == {"release shop", "publish firebase template"}
     assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
-    assert any(
-        "release rules cloud.firestore" in text for text in notice_texts(world, "rollback.parked")
-    )
+    assert any("release rules cloud.firestore" in text for text in notice_texts(world, "rollback.parked"))
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
     assert (live_resources(world)["rules"], live_resources(world)["mfa"]) == ("r1", "ENABLED")
-    assert (
-        live_resources(world)["indexes"] == []
-    )  # what stands between code and data is another scenario's
+    assert live_resources(world)["indexes"] == []  # what stands between code and data is another scenario's
     assert world.find_violated_invariants() == []
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
@@ -133,10 +126,7 @@ def test_what_asks_is_not_wanted(word: str) -> None:
     world.pass_time(HOUR)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
-    assert [it.status for it in world.rollbacks()] == [
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.NOT_TAKEN,
-    ]
+    assert [it.status for it in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN]
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
@@ -151,10 +141,7 @@ def test_well_without_what_asks() -> None:
     world.pass_time(20 * MINUTE)
 
     assert during == [RollbackStatus.WATCHING] or during == [RollbackStatus.VERIFYING]
-    assert [one.status for one in world.rollbacks()] == [
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.PARKED,
-    ]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.PARKED]
 
 
 def test_a_version_that_is_gone() -> None:
@@ -169,9 +156,7 @@ def test_a_version_that_is_gone() -> None:
     assert one.status is RollbackStatus.NOT_TAKEN
     assert "v1 is gone: it cannot be gone back to" in one.outcome
     [text, *_] = [
-        str(sent.notice["text"])
-        for sent in world.ports.sender.sent
-        if "rollback.escalated" in sent.key
+        str(sent.notice["text"]) for sent in world.ports.sender.sent if "rollback.escalated" in sent.key
     ]
     prepared = f"rollback run --system {world.policy.system} --target v1 --scenario complete"
     assert f"{prepared} --reason {one.incident}" in text
@@ -212,9 +197,7 @@ def test_triggers_that_come_together(others: tuple[str, ...], scenario: Scenario
     """Functions and sign-in, or the database, at once: that is no matter of one of them alone."""
     world = build_healthy_shop()
     deploy_bad_release(world, "functions", "sites")
-    world.ports.prober.down = lambda probe: (
-        probe == "shop" and live_resources(world)["site"] != "v1"
-    )
+    world.ports.prober.down = lambda probe: probe == "shop" and live_resources(world)["site"] != "v1"
 
     world.alert("0.functions")
     for signal in others:
@@ -238,11 +221,7 @@ def test_a_breach_that_is_declared() -> None:
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v2", "r2")
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
-    assert (
-        live_resources(world)["site"],
-        live_resources(world)["rules"],
-        live_resources(world)["mfa"],
-    ) == (
+    assert (live_resources(world)["site"], live_resources(world)["rules"], live_resources(world)["mfa"]) == (
         *("v1", "r1"),
         "ENABLED",
     )
@@ -290,10 +269,7 @@ def test_an_order_for_everything() -> None:
     world.pass_time(20 * MINUTE)
 
     assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
-    assert [one.status for one in world.rollbacks()] == [
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.PARKED,
-    ]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.PARKED]
 
 
 def test_an_order_that_confirms_itself() -> None:
@@ -308,10 +284,7 @@ def test_an_order_that_confirms_itself() -> None:
     approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
     assert live_resources(world)["rules"] == "r1"
-    assert [one.status for one in world.rollbacks()] == [
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.SUCCEEDED,
-    ]
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.SUCCEEDED]
 
 
 def test_an_order_for_what_is_there_already() -> None:

@@ -10,11 +10,7 @@ from msgspec.structs import replace
 
 from responders.rollback.pins import active_pins
 from shared.core.errors import Unavailable
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    Generation,
-    SourceObject,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, SourceObject
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.system_policy import Rebuilds
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, StepStatus
@@ -287,9 +283,7 @@ def test_a_function_of_the_first_generation_is_deployed_again() -> None:
     """It has no traffic to shift: its recorded source replaces what runs."""
     shop = World()
     state = shop.ports.world.functions()["listBooks"]
-    older = replace(
-        state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={}
-    )
+    older = replace(state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={})
     shop.ports.world.delete_function("listBooks")
     shop.ports.world.first_generation["listBooks"] = older
     shop.announce("v2", stable=True)

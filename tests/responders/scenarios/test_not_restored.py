@@ -27,9 +27,7 @@ CHANGED = f"{SEND}: its trigger or retry setting was changed since, and is left 
 
 def function(trigger: dict[str, Any], generation: Generation = Generation.SECOND) -> FunctionState:
     return FunctionState(
-        SEND,
-        generation,
-        definition={"name": SEND, **({"eventTrigger": trigger} if trigger else {})},
+        SEND, generation, definition={"name": SEND, **({"eventTrigger": trigger} if trigger else {})}
     )
 
 
@@ -75,9 +73,7 @@ PRIVATE = live(function({}), invokers={SEND: (), "another": ()})
     ],
 )
 def test_what_is_told_beside_the_code(
-    then: WholeInventory | None,
-    now: WholeInventory | None,
-    told: list[str],
+    then: WholeInventory | None, now: WholeInventory | None, told: list[str]
 ) -> None:
     """A change is told, what queued events will meet is, and unknown is not none."""
     assert list(not_restored.format_unrestored_lines({SEND}, {}, then, now)) == told

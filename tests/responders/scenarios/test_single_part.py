@@ -64,9 +64,7 @@ def test_who_signs_in_once_the_settings_are_back(
     """Of all who signed in since, and of nobody before: few failures, or it is not well."""
     gates = replace(SHOP.gates, minimum_requests=enough)
     sign_in = {"sign-in": VerificationCheck(sign_in_failures=0.3)}
-    world = World(
-        policy=replace(SHOP, verification=sign_in, gates=gates), furnish=add_healthy_resources
-    )
+    world = World(policy=replace(SHOP, verification=sign_in, gates=gates), furnish=add_healthy_resources)
     world.ports.counts.fail_sign_ins(0.9)
     deploy_bad_release(world, "identity")
     start_outage(world, "authentication_failure", "mfa")
@@ -78,9 +76,7 @@ def test_who_signs_in_once_the_settings_are_back(
 
     assert newest_rollback(world).status is status
     assert outcome in newest_rollback(world).outcome
-    assert (newest_rollback(world).verified_at is not None) is (
-        still_failing < 0.3 and enough == 20
-    )
+    assert (newest_rollback(world).verified_at is not None) is (still_failing < 0.3 and enough == 20)
 
 
 def test_sign_in_that_fails_by_functions_and_settings() -> None:
@@ -111,10 +107,7 @@ def test_sign_in_that_fails_without_a_change() -> None:
     world.pass_time(5 * MINUTE)
 
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (
-        RollbackStatus.NOT_TAKEN,
-        "cause: nothing changed since v1",
-    )
+    assert (one.status, one.outcome) == (RollbackStatus.NOT_TAKEN, "cause: nothing changed since v1")
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     assert world.ports.beside.effects == []
 
@@ -146,10 +139,7 @@ def test_a_database_that_fails_without_a_change() -> None:
 
 @pytest.mark.parametrize(
     ("order", "site", "colour", "functions"),
-    [
-        ({}, "v2", "red", set()),
-        ({"groups": ["authentication"]}, "v2", "blue", set(SIGNING_IN)),
-    ],
+    [({}, "v2", "red", set()), ({"groups": ["authentication"]}, "v2", "blue", set(SIGNING_IN))],
 )
 def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set[str]) -> None:
     """A group of functions that is named, or the configuration: nothing else goes back."""
@@ -171,9 +161,7 @@ def test_settings_that_were_changed_as_it_began() -> None:
     began = world.ports.clock.now()
     deploy_bad_release(world, "identity", "signing in")
 
-    world.ports.prober.down = lambda probe: (
-        probe == "shop" and live_resources(world)["mfa"] != "ENABLED"
-    )
+    world.ports.prober.down = lambda probe: probe == "shop" and live_resources(world)["mfa"] != "ENABLED"
     world.alert(signal="authentication_failure", started_at=began)
     world.settle()
 

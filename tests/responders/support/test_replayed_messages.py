@@ -47,9 +47,7 @@ def give_up(letters: MemoryLetters, topic: str, content: Any, since: datetime) -
 
 def refused(world: World) -> MemoryLetters:
     """What the responders have refused; it lies on its topic no more."""
-    letters = MemoryLetters(
-        {f"projects/bookshop-prod/topics/{topic}" for topic in topics.ALL_TOPICS}
-    )
+    letters = MemoryLetters({f"projects/bookshop-prod/topics/{topic}" for topic in topics.ALL_TOPICS})
     for one in world.ports.bus.take(topics.DEAD_LETTERS):
         said = dict(one.attributes)
         source, name = said.pop("source_topic"), said.pop("message_id")
@@ -84,9 +82,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**read_dead_letters(world)[-1], "message_id": letter["message_id"]}
-    trail = world.ports.store.query(
-        Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM))
-    )
+    trail = world.ports.store.query(Query(system_chain.system_events_path(system_chain.UNCLAIMED_SYSTEM)))
     told = [one.fields["facts"] for one in trail if one.fields]
     assert [one["replayed_from"] for one in told] == ["41", "41"]
 
@@ -197,9 +193,7 @@ def test_whatever_an_attribute_claims_to_be(claimed: str) -> None:
     assert f"commands/{message.id}" in world.ports.store.documents
 
 
-@pytest.mark.parametrize(
-    "claimed", ["", "now", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"]
-)
+@pytest.mark.parametrize("claimed", ["", "now", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"])
 def test_whatever_an_attribute_claims_of_its_age(claimed: str) -> None:
     """Nothing becomes younger, and what is no time says nothing."""
     world = World()

@@ -16,9 +16,7 @@ from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
 CAPTURES = [
     json.loads(file.read_text())
-    for file in sorted(
-        (Path(__file__).parent.parent.parent / "fixtures" / "monitoring").glob("*.json")
-    )
+    for file in sorted((Path(__file__).parent.parent.parent / "fixtures" / "monitoring").glob("*.json"))
 ]
 OPEN = [one for one in CAPTURES if one["version"] == "1.2" and one["incident"]["state"] == "open"]
 """Each captured notification of an open incident in the present version."""
@@ -205,9 +203,7 @@ def test_a_test_notification_is_recorded_and_nothing_else() -> None:
 
     assert world.incidents() == []
     assert read_dead_letters(world) == []
-    recorded = [
-        fields for path, fields in world.ports.store.documents.items() if "audit/test:" in path
-    ]
+    recorded = [fields for path, fields in world.ports.store.documents.items() if "audit/test:" in path]
     assert [one["name"] for one in recorded] == ["alert.test"]
 
 

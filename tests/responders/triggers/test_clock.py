@@ -63,9 +63,7 @@ def test_no_system_starves_another(kind: str) -> None:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(work_queue, "MAX_ITEMS_PER_SWEEP", 5)
-        since = work_queue.publish_due_items(
-            store, world.ports.bus, kind, now, ["busy", "bookshop"]
-        )
+        since = work_queue.publish_due_items(store, world.ports.bus, kind, now, ["busy", "bookshop"])
 
     handed = [json.loads(one.data) for one in world.ports.bus.messages if one.data not in before]
     assert [one["id"] for one in handed] == [*(f"busy-{one}" for one in range(5)), "bookshop-0"]
@@ -140,15 +138,10 @@ def test_loose_events_are_sealed_into_their_systems_chain() -> None:
         tick(world)
 
     store = world.ports.store
-    entries = [
-        decode(AuditEntry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))
-    ]
+    entries = [decode(AuditEntry, one.fields) for one in store.query(Query("systems/unclaimed/seals"))]
     head = decode(ChainHead, store.get("chains/unclaimed").fields)
     told = [
-        one.facts["message"]
-        for entry in entries
-        for one in entry.events
-        if one.name == "message.refused"
+        one.facts["message"] for entry in entries for one in entry.events if one.name == "message.refused"
     ]
     assert len(told) == 3
     assert chain_faults("systems/unclaimed", entries, head.hash, head.sequence) == []
@@ -194,10 +187,7 @@ def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:
     world.ports.store.commit([event_write("all", "command:1", kept)])
     for _ in range(31):
         tick(world)
-    entries = [
-        decode(AuditEntry, one.fields)
-        for one in world.ports.store.query(Query("systems/all/seals"))
-    ]
+    entries = [decode(AuditEntry, one.fields) for one in world.ports.store.query(Query("systems/all/seals"))]
 
     changed = create_event("command.pause", at, "somebody", reason="forged")
 

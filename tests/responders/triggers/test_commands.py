@@ -52,9 +52,7 @@ def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
         ({"functions": ["payOrder", "orderStatus"]}, {"payOrder", "orderStatus"}),
     ],
 )
-def test_a_forced_rollback_of_a_part_touches_only_that(
-    content: dict[str, Any], expected: set[str]
-) -> None:
+def test_a_forced_rollback_of_a_part_touches_only_that(content: dict[str, Any], expected: set[str]) -> None:
     """Groups, their aliases, and functions by name."""
     world = World()
     stable = world.live
@@ -235,10 +233,7 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
             {"command": "rollback", "system": "bookshop", "groups": ["x"], "functions": ["y"]},
             ["group x", "function y"],
         ),
-        (
-            {"command": "rollback", "system": "bookshop", "typo": 1, "batch_size": 0},
-            ["typo", "batch_size"],
-        ),
+        ({"command": "rollback", "system": "bookshop", "typo": 1, "batch_size": 0}, ["typo", "batch_size"]),
         (
             {
                 "command": "drill",
@@ -249,10 +244,7 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
             },
             ["select: invalid is not drilled: say rollback with dry_run", "restore_point"],
         ),
-        (
-            {"command": "erase", "id": "a", "person": "ada"},
-            ["system", "is not the hash of a person"],
-        ),
+        ({"command": "erase", "id": "a", "person": "ada"}, ["system", "is not the hash of a person"]),
         (
             {"command": "undo", "system": "nowhere", "id": "..", "reason": ""},
             ["nowhere", "a letter or digit first", "reason", "incident"],
@@ -279,18 +271,13 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
                 "is none of invalid, all",
             ],
         ),
-        (
-            {"command": "rollback", "system": "bookshop", "scenario": "everything"},
-            ['"complete"'],
-        ),
+        ({"command": "rollback", "system": "bookshop", "scenario": "everything"}, ['"complete"']),
         ({"command": "pause", "id": ".."}, ["a letter or digit first"]),
         ({"command": "explode"}, ["explode"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
     ],
 )
-def test_a_wrong_command_is_answered_with_all_its_faults(
-    content: dict[str, Any], faults: list[str]
-) -> None:
+def test_a_wrong_command_is_answered_with_all_its_faults(content: dict[str, Any], faults: list[str]) -> None:
     """Refused whole, audited, kept; nothing of it is done."""
     world = World()
     before = set(world.ports.store.documents)
@@ -335,11 +322,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
     ("say", "content", "result"),
     [
         (order_to_expiring_deployment, {}, "escalate: target: no stable deployment is known"),
-        (
-            order,
-            {"functions": ["payOrder"]},
-            "rollback: every gate passes; 1 functions back to v1",
-        ),
+        (order, {"functions": ["payOrder"]}, "rollback: every gate passes; 1 functions back to v1"),
     ],
 )
 def test_a_dry_run_says_what_stands_against_it(
@@ -360,12 +343,7 @@ def test_a_dry_run_says_what_stands_against_it(
     [
         {"command": "rollback"},
         {"command": "rollback", "dry_run": True},
-        {
-            "command": "rollback",
-            "scenario": "feature",
-            "severity": "LOW",
-            "at": "2036-01-01T00:00:00Z",
-        },
+        {"command": "rollback", "scenario": "feature", "severity": "LOW", "at": "2036-01-01T00:00:00Z"},
         {"command": "drill"},
     ],
 )
@@ -431,10 +409,7 @@ def test_every_verb_is_carried_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        {"command": "drill", "system": "bookshop", "scenario": "database", "select": "all"},
-    ],
+    "content", [{"command": "drill", "system": "bookshop", "scenario": "database", "select": "all"}]
 )
 def test_the_schema_by_itself_says_what_to_say_instead(content: dict[str, Any]) -> None:
     """Whoever checks a command against the file alone learns the same: known, and refused."""

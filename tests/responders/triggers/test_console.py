@@ -84,9 +84,7 @@ def test_the_session_is_out_of_everybody_s_reach(world: World) -> None:
     hidden = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page.body.decode()))
     typed = {"email": ADA, "password": "pw", "code": "123456"}
 
-    visit = ConsoleRequest(
-        "POST", "/sign-in", {}, {**hidden, **typed}, browser.cookies, {"host": HOST}
-    )
+    visit = ConsoleRequest("POST", "/sign-in", {}, {**hidden, **typed}, browser.cookies, {"host": HOST})
     cookie = browser.console.answer(visit).headers["Set-Cookie"]
 
     assert cookie.startswith(f"{SESSION_COOKIE}=ey")
@@ -194,9 +192,7 @@ SWITCHES: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("address", "path", "field"), SWITCHES)
-def test_a_switch_is_thrown(
-    world: World, browser: Browser, address: str, path: str, field: str
-) -> None:
+def test_a_switch_is_thrown(world: World, browser: Browser, address: str, path: str, field: str) -> None:
     """In the operator's name, and on record with their reason."""
     browser.say(address, "we look ourselves")
     world.settle()
@@ -208,17 +204,13 @@ def test_a_switch_is_thrown(
 
 def test_two_taps_are_one_command(world: World, browser: Browser) -> None:
     """The form's own id makes them one, however often it is sent."""
-    form = ConsoleResponse(
-        HTTPStatus.OK, {}, _main(browser.get("/say?command=pause&system=bookshop"))
-    )
+    form = ConsoleResponse(HTTPStatus.OK, {}, _main(browser.get("/say?command=pause&system=bookshop")))
 
     for _ in range(2):
         browser.submit(form, reason="once")
         world.settle()
 
-    commands = [
-        path for path in world.ports.store.documents if path.startswith("commands/console-")
-    ]
+    commands = [path for path in world.ports.store.documents if path.startswith("commands/console-")]
     assert len(commands) == 1
 
 
@@ -244,9 +236,7 @@ def from_another_origin(browser: Browser, form: dict[str, str]) -> ConsoleRespon
     return browser.post("/say", form, origin="https://evil.example")
 
 
-@pytest.mark.parametrize(
-    "sent", [without_mark, of_another_session, from_another_site, from_another_origin]
-)
+@pytest.mark.parametrize("sent", [without_mark, of_another_session, from_another_site, from_another_origin])
 def test_a_form_that_is_none_of_ours_says_nothing(
     world: World, browser: Browser, sent: Callable[[Browser, dict[str, str]], ConsoleResponse]
 ) -> None:
@@ -283,10 +273,7 @@ def viewer(world: World) -> None:
     ],
 )
 def test_who_may_not_say_it_is_told_so(
-    world: World,
-    before: Callable[[World], None] | None,
-    after: Callable[[World], None] | None,
-    why: str,
+    world: World, before: Callable[[World], None] | None, after: Callable[[World], None] | None, why: str
 ) -> None:
     """Here at once, where the session tells; by on_command, where only Google knows by now."""
     if before:

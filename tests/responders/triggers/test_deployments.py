@@ -181,10 +181,7 @@ def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment
 
     [one] = later_deployments(world)
     assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
-    assert (one.status, set(one.deployed)) == (
-        DeploymentStatus.ROLLING_OUT,
-        set(BOOKSHOP.functions),
-    )
+    assert (one.status, set(one.deployed)) == (DeploymentStatus.ROLLING_OUT, set(BOOKSHOP.functions))
 
 
 def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:

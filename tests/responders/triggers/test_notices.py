@@ -19,9 +19,7 @@ TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_c
 def heard(world: World, channel: str) -> list[str]:
     """The keys of what a channel has taken about incidents, in order."""
     return [
-        one.key
-        for one in world.ports.sender.sent
-        if one.channel == channel and one.key.startswith("INC-")
+        one.key for one in world.ports.sender.sent if one.channel == channel and one.key.startswith("INC-")
     ]
 
 

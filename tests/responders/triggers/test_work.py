@@ -44,10 +44,7 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
 
     assert world.live == stable
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (
-        rollback.RollbackStatus.SUCCEEDED,
-        "stable through the watch",
-    )
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "stable through the watch")
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert [moment.status.value for moment in trouble.timeline] == [
@@ -61,8 +58,7 @@ def test_twenty_steps_in_sequence_cost_few_commits_each() -> None:
     """In sequence, a step's result and the next one's intent share a commit."""
     chain = {
         f"group{number:02d}": Group(
-            functions=(f"function{number:02d}",),
-            after=(f"group{number - 1:02d}",) if number else (),
+            functions=(f"function{number:02d}",), after=(f"group{number - 1:02d}",) if number else ()
         )
         for number in range(20)
     }
@@ -149,9 +145,7 @@ def test_tags_stay_where_they_are() -> None:
 
     after = world.ports.world.inventory()["getBook"].service.traffic
     assert world.live == before
-    assert [(one.revision, one.tag) for one in after if one.tag] == [
-        (service.latest_ready, "preview")
-    ]
+    assert [(one.revision, one.tag) for one in after if one.tag] == [(service.latest_ready, "preview")]
 
 
 def test_a_canary_that_is_no_better_stops_everything() -> None:
@@ -299,10 +293,7 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
     assert world.ports.world.applied_shifts == []
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
     told = [sent for sent in world.ports.sender.sent if "escalated" in sent.key]
-    assert (
-        "gcloud pubsub topics publish rollback-commands"
-        in told[0].notice["facts"]["prepared_command"]
-    )
+    assert "gcloud pubsub topics publish rollback-commands" in told[0].notice["facts"]["prepared_command"]
 
 
 def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() -> None:

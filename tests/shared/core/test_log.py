@@ -40,9 +40,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
 
 def test_a_line_in_cloud_loggings_format(said: Said) -> None:
     """Severity and message, the entry's own fields under their names, the payload beside them."""
-    log.write(
-        "ERROR", "it broke", labels={"system": "shop"}, trace="t", span="s", sampled=True, n=1
-    )
+    log.write("ERROR", "it broke", labels={"system": "shop"}, trace="t", span="s", sampled=True, n=1)
 
     assert said() == [
         {
@@ -57,9 +55,7 @@ def test_a_line_in_cloud_loggings_format(said: Said) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "text", ['x"}\n{"severity": "CRITICAL"}', "a\r\nb\u2028c", "\x1b[31m", "\ud800"]
-)
+@pytest.mark.parametrize("text", ['x"}\n{"severity": "CRITICAL"}', "a\r\nb\u2028c", "\x1b[31m", "\ud800"])
 def test_a_text_cannot_begin_another_line_or_field(said: Said, text: str) -> None:
     """However it is written, it is one value in one line."""
     log.write("INFO", text, facts={text: text})
@@ -117,8 +113,7 @@ def test_a_request_names_its_trace(headers: dict[str, str], span: str, sampled: 
 
 
 @pytest.mark.parametrize(
-    "header",
-    ["", "00-xyz", f"{TRACE}/1;o=1\n", f"00-{TRACE}-00f067aa0ba902b7-01, evil", "x" * 10**5],
+    "header", ["", "00-xyz", f"{TRACE}/1;o=1\n", f"00-{TRACE}-00f067aa0ba902b7-01, evil", "x" * 10**5]
 )
 def test_a_header_that_names_no_trace(header: str) -> None:
     """Nothing of it reaches the log."""
@@ -130,11 +125,7 @@ def test_personal_data_stands_only_where_a_person_is_named(said: Said) -> None:
     log.write("INFO", "eve@example.com", actor="eve@example.com", note="ask eve@example.com")
 
     [line] = said()
-    assert (line["actor"], line["message"], line["note"]) == (
-        "eve@example.com",
-        "[removed]",
-        "ask [removed]",
-    )
+    assert (line["actor"], line["message"], line["note"]) == ("eve@example.com", "[removed]", "ask [removed]")
 
 
 # The trail
@@ -158,14 +149,10 @@ def test_every_event_of_a_rollback_is_told(said: Said) -> None:
         for event in entry.events
     ]
     assert [(one["sequence"], one["commit_id"], one["event"]) for one in lines] == trail
-    assert {one["logging.googleapis.com/labels"]["incident"] for one in lines} == {
-        rollback.incident
-    }
+    assert {one["logging.googleapis.com/labels"]["incident"] for one in lines} == {rollback.incident}
     assert {one["system"] for one in lines} == {rollback.system}
     begun = [one for one in lines if one["event"] == "step.begun"]
-    assert {(one["step"] != "", one["before"], one["after"]) for one in begun} == {
-        (True, "PENDING", "BEGUN")
-    }
+    assert {(one["step"] != "", one["before"], one["after"]) for one in begun} == {(True, "PENDING", "BEGUN")}
     labels = [one["logging.googleapis.com/labels"] for one in begun]
     assert [one["step"] for one in labels] == [one["step"] for one in begun]
     shifted = next(one for one in lines if one["event"] == "rollback.shifted")
@@ -254,10 +241,7 @@ def test_a_transaction_tells_what_its_last_run_has_written(said: Said) -> None:
             "rollback.held-back",
             "worker",
             {"changes": {"status": ["A", "B"], "expires_at": ["t", None]}},
-            {
-                "before": '{"status": "A", "expires_at": "t"}',
-                "after": '{"status": "B", "expires_at": null}',
-            },
+            {"before": '{"status": "A", "expires_at": "t"}', "after": '{"status": "B", "expires_at": null}'},
         ),
         (
             "step.done",
@@ -265,17 +249,10 @@ def test_a_transaction_tells_what_its_last_run_has_written(said: Said) -> None:
             {"step": "shift x", "before": "BEGUN"},
             {"step": "shift x", "before": "BEGUN", "after": "DONE"},
         ),
-        (
-            "odd",
-            "x",
-            {"changes": "text", "command": "text"},
-            {"before": "", "after": "", "why": ""},
-        ),
+        ("odd", "x", {"changes": "text", "command": "text"}, {"before": "", "after": "", "why": ""}),
     ],
 )
-def test_what_an_event_tells(
-    name: str, actor: str, facts: dict[str, Any], expected: dict[str, str]
-) -> None:
+def test_what_an_event_tells(name: str, actor: str, facts: dict[str, Any], expected: dict[str, str]) -> None:
     """Who, what, why, from where, before and after, out of whatever facts there are."""
     told = audit_line_of_event(create_event(name, START, actor, **facts), "shop", 3)
 

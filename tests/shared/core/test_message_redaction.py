@@ -8,12 +8,7 @@ import json
 import pytest
 
 from shared.core.message_redaction import redact_message
-from shared.core.redaction import (
-    REDACTION_MARK,
-    is_secret_field,
-    redact_personal_data,
-    redact_secrets,
-)
+from shared.core.redaction import REDACTION_MARK, is_secret_field, redact_personal_data, redact_secrets
 from shared.domain.audit.chain import create_event
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.secret_samples import JWT, PERSONAL, SECRETS
@@ -127,9 +122,7 @@ def test_a_field_that_holds_a_secret_by_its_name(name: str, secret: bool) -> Non
 
 def test_no_event_is_ever_made_with_a_secret() -> None:
     """The one place where events are made cleans actor and facts, however deep."""
-    told = create_event(
-        "x", START, f"eve {JWT}", note=f"said {JWT}", deep=[{"token": "abc", "a": (JWT,)}]
-    )
+    told = create_event("x", START, f"eve {JWT}", note=f"said {JWT}", deep=[{"token": "abc", "a": (JWT,)}])
 
     assert JWT not in str(told)
     assert told.facts["deep"] == [{"token": REDACTION_MARK, "a": [REDACTION_MARK]}]
@@ -137,18 +130,7 @@ def test_no_event_is_ever_made_with_a_secret() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    [
-        "eyJ",
-        "token",
-        "a@",
-        "a.",
-        "+1 ",
-        "://a",
-        "-----BEGIN PRIVATE KEY-----",
-        "x=",
-        "Bearer ",
-        "(650) ",
-    ],
+    ["eyJ", "token", "a@", "a.", "+1 ", "://a", "-----BEGIN PRIVATE KEY-----", "x=", "Bearer ", "(650) "],
 )
 def test_a_hostile_text_takes_linear_time(pattern: str) -> None:
     """A megabyte of beginnings of secrets is read before the test is given up, not in hours."""

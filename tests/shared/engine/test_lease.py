@@ -130,9 +130,7 @@ def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
     [one] = world.rollbacks()
     ports = world.ports
     version = ports.store.get(rollback_path(one.id)).version
-    late = LeasedRollback(
-        ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic()
-    )
+    late = LeasedRollback(ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic())
     ports.store.remove(rollback_path(one.id))
 
     late.record_late_worker()

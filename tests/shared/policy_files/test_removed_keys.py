@@ -115,9 +115,5 @@ def test_the_functions_log_it_once(
         main._wiring.cache_clear()
 
     [line] = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
-    assert (line["severity"], line["event"], line["system"]) == (
-        "WARNING",
-        "policy.removed",
-        "shop",
-    )
+    assert (line["severity"], line["event"], line["system"]) == ("WARNING", "policy.removed", "shop")
     assert line["found"] == f"{tmp_path}/{NO_STARTS}"

@@ -142,9 +142,7 @@ def test_a_duration_is_read_and_written_alike(text: str, duration: timedelta) ->
     assert format_duration(duration) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "s", "1m1h", "-1s", "1.5h", " 1s", "1s\n", "1S", "99999d", "٣s"]
-)
+@pytest.mark.parametrize("text", ["", "5", "s", "1m1h", "-1s", "1.5h", " 1s", "1s\n", "1S", "99999d", "٣s"])
 def test_what_is_no_duration(text: str) -> None:
     """Only the one way of writing is a duration."""
     with pytest.raises(ValueError, match="is not a duration"):

@@ -12,43 +12,15 @@ CHANGES = {
     "unknown key": ("region:", "regoin:", "shop.yaml:3: unknown key 'regoin'; did you mean 'reg"),
     "missing key": ("region: europe-west1\n", "", "shop.yaml:1: key 'region' is missing"),
     "wrong type": ("[payOrder]", "payOrder", "shop.yaml:6: groups.orders.functions: 'payOrder'"),
-    "wrong word": (
-        "mode: act",
-        "mode: acts",
-        "is not one of observe, ask, act; did you mean 'act'",
-    ),
+    "wrong word": ("mode: act", "mode: acts", "is not one of observe, ask, act; did you mean 'act'"),
     "wrong case": ("CRITICAL", "critical", "shop.yaml:8: signals.function_failure_rate.severity"),
-    "unknown signal": (
-        "function_failure_rate",
-        "function_failures",
-        "shop.yaml:8: name 'function_f",
-    ),
-    "unknown scenario": (
-        "{ functions: act }",
-        "{ all: act }",
-        "shop.yaml:9: name 'all' is not one",
-    ),
-    "doubled key": (
-        "project: shop-prod",
-        "system: x",
-        "shop.yaml:2: key 'system' stands here again",
-    ),
-    "system that is no label": (
-        "system: shop",
-        "system: Shop",
-        "shop.yaml:1: system: 'Shop' is not",
-    ),
-    "two groups": (
-        "[payOrder]",
-        "[payOrder, getBook]",
-        "shop.yaml:6: function 'getBook' stands in",
-    ),
+    "unknown signal": ("function_failure_rate", "function_failures", "shop.yaml:8: name 'function_f"),
+    "unknown scenario": ("{ functions: act }", "{ all: act }", "shop.yaml:9: name 'all' is not one"),
+    "doubled key": ("project: shop-prod", "system: x", "shop.yaml:2: key 'system' stands here again"),
+    "system that is no label": ("system: shop", "system: Shop", "shop.yaml:1: system: 'Shop' is not"),
+    "two groups": ("[payOrder]", "[payOrder, getBook]", "shop.yaml:6: function 'getBook' stands in"),
     "one service": ("[payOrder]", "[getbook]", "shop.yaml:6: functions 'getbook' and 'getBook' wo"),
-    "foreign canary": (
-        "canary: getBook",
-        "canary: payOrder",
-        "shop.yaml:5: canary 'payOrder' is n",
-    ),
+    "foreign canary": ("canary: getBook", "canary: payOrder", "shop.yaml:5: canary 'payOrder' is n"),
     "probe in the clear": (
         "signals:",
         'probes: [{ name: a, url: "http://shop.example/" }]\nsignals:',
@@ -73,11 +45,7 @@ CHANGES = {
         + "]\nsignals:",
         "has too many entries: at most 100",
     ),
-    "unknown after": (
-        "[books]",
-        "[bokks]",
-        "shop.yaml:6: group 'orders' comes after 'bokks', whic",
-    ),
+    "unknown after": ("[books]", "[bokks]", "shop.yaml:6: group 'orders' comes after 'bokks', whic"),
     "after itself": ("[books]", "[orders]", "shop.yaml:6: group 'orders' comes after 'orders'"),
     "cycle": ("canary: getBook", "after: [orders]", "shop.yaml:5: group 'books' comes after 'orde"),
     "empty group": ("[payOrder]", "[]", "shop.yaml:6: groups.orders.functions: a list has too few"),
@@ -155,10 +123,7 @@ ADDITIONS = {
         "collections: { jobs: { references: { owner: users } } }",
         "shop.yaml:10: 'users' is no collection here",
     ),
-    "written by no group": (
-        "collections: { jobs: { writers: [gone] } }",
-        "shop.yaml:10: 'gone' is no group",
-    ),
+    "written by no group": ("collections: { jobs: { writers: [gone] } }", "shop.yaml:10: 'gone' is no group"),
     "a schema that is none": (
         "collections: { jobs: { schema: { type: objekt } } }",
         "shop.yaml:10: is no JSON Schema",
@@ -187,10 +152,7 @@ ADDITIONS = {
         "collections: { users/ada/jobs: {} }",
         "shop.yaml:10: name 'users/ada/jobs' is not a collection's id",
     ),
-    "probe of nothing": (
-        "probes: [{ name: a }]",
-        "shop.yaml:10: a probe has either an address or a sign-in",
-    ),
+    "probe of nothing": ("probes: [{ name: a }]", "shop.yaml:10: a probe has either an address or a sign-in"),
     "probe of both": (
         "probes: [{ name: a, url: 'https://a.example/', sign_in:"
         " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
@@ -250,10 +212,7 @@ ADDITIONS = {
         pushed(kind="apprise", more="secret: s"),
         "shop.yaml:11: a channel of kind apprise has no users",
     ),
-    "users of no collection": (
-        pushed(declared="{}"),
-        "shop.yaml:11: 'users' is no collection here",
-    ),
+    "users of no collection": (pushed(declared="{}"), "shop.yaml:11: 'users' is no collection here"),
     "users in many collections": (
         pushed(declared="{ users: { everywhere: true } }"),
         "shop.yaml:11: 'users' is many collections: users are in one",
@@ -311,10 +270,7 @@ ADDITIONS = {
         "- { name: b, channels: [a] }",
         "shop.yaml:13: name 'b' is taken",
     ),
-    "rung for nobody": (
-        "on_call: [{ after: 5m }]",
-        "shop.yaml:10: names either a contact or a channel",
-    ),
+    "rung for nobody": ("on_call: [{ after: 5m }]", "shop.yaml:10: names either a contact or a channel"),
     "rung for two": (
         "on_call: [{ after: 5m, contact: a, channel: b }]",
         "shop.yaml:10: names either a contact or a channel",
@@ -364,8 +320,7 @@ ADDITIONS = {
         "shop.yaml:10: a day is not a whole number of these, of an hour at least",
     ),
     "principal twice": (
-        "identity: { principals: [{ email: a@b.c, commands: [pause] },"
-        " { email: a@b.c, commands: [ack] }] }",
+        "identity: { principals: [{ email: a@b.c, commands: [pause] }, { email: a@b.c, commands: [ack] }] }",
         "shop.yaml:10: principal 'a@b.c' is listed by an earlier entry",
     ),
     "principal of no group": (
@@ -388,10 +343,7 @@ ADDITIONS = {
         "identity: { roles: { pause: boss } }",
         "shop.yaml:10: identity.roles.pause: 'boss' is not one of viewer, responder,",
     ),
-    "empty duration": (
-        "gates: { cool_down: }",
-        "shop.yaml:10: gates.cool_down: an empty value is not text",
-    ),
+    "empty duration": ("gates: { cool_down: }", "shop.yaml:10: gates.cool_down: an empty value is not text"),
     "negative count": (
         "gates: { blast_radius: -1 }",
         "shop.yaml:10: gates.blast_radius: -1 is out of range: at least 0",

@@ -38,11 +38,7 @@ PUSHED: dict[str, Any] = {
     "deliveryAttempt": 3,
 }
 MESSAGE = PubSubMessage(
-    id="1",
-    topic=TOPIC,
-    data=b"hello",
-    attributes={"kind": "rollback"},
-    published_at=SENT,
+    id="1", topic=TOPIC, data=b"hello", attributes={"kind": "rollback"}, published_at=SENT
 )
 SNAKE = {
     "messageId": "message_id",
@@ -127,10 +123,7 @@ FIXTURE_MESSAGES = {
     "gen2_binary_alert_open": (b'{"incident":', {}),
     "gen2_binary_attributes_only_no_data": (b"", {"scenario": "cloud-run-revision"}),
     "gen2_binary_data_not_json": (b"hello", {}),
-    "gen2_binary_manual_message": (
-        b'{"scenario":',
-        {"origin": "manual", "requested_by": "user@example.com"},
-    ),
+    "gen2_binary_manual_message": (b'{"scenario":', {"origin": "manual", "requested_by": "user@example.com"}),
     "gen2_binary_ordering_key": (b'{"incident":', {}),
     "redelivery_same_ce_id": (b'{"incident":', {}),
 }
@@ -162,10 +155,7 @@ def test_the_official_structured_event() -> None:
         attributes={"attr1": "attr1-value"},
         published_at=datetime(2021, 2, 5, 4, 6, 14, 109000, tzinfo=UTC),
     )
-    assert {file.stem for file in FIXTURES.glob("*.json")} == {
-        *FIXTURE_MESSAGES,
-        "official_structured",
-    }
+    assert {file.stem for file in FIXTURES.glob("*.json")} == {*FIXTURE_MESSAGES, "official_structured"}
 
 
 def test_a_message_of_nothing() -> None:
@@ -173,10 +163,7 @@ def test_a_message_of_nothing() -> None:
     nothing = PubSubMessage("", "", b"", {}, None)
 
     assert envelope.decode_message({}, b'{"message": {}}') == nothing
-    assert (
-        envelope.decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])}))
-        == nothing
-    )
+    assert envelope.decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
 
 
 def test_an_event_names_what_its_message_does_not() -> None:
@@ -272,9 +259,7 @@ def test_a_structured_event_that_is_refused(body: bytes, reason: str) -> None:
 def test_a_binary_event_of_another_type() -> None:
     """What another product sends is not taken for a message."""
     with pytest.raises(Undecodable, match="an event of type 'google"):
-        envelope.decode_message(
-            {**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED)
-        )
+        envelope.decode_message({**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED))
 
 
 def test_what_is_known_of_a_broken_push() -> None:

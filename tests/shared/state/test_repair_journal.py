@@ -30,9 +30,7 @@ def names(count: int) -> list[str]:
     return sorted(quarantine.entry_name("repair 1", str(number)) for number in range(count))
 
 
-@pytest.mark.parametrize(
-    ("count", "pages"), [(0, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 2), (MANY, 3)]
-)
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 2), (MANY, 3)])
 def test_every_entry_comes_once_in_order_and_no_page_is_long(count: int, pages: int) -> None:
     """From the first as from behind any name."""
     asked: list[str] = []

@@ -41,10 +41,7 @@ class Fault(StrEnum):
     HINT = "a hint comes"
 
 
-EVERYWHERE = (
-    *(Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP),
-    *(Fault.PAUSE, Fault.ORDER, Fault.ANSWER),
-)
+EVERYWHERE = (*(Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP), *(Fault.PAUSE, Fault.ORDER, Fault.ANSWER))
 BEFORE_WRITE = (*EVERYWHERE, Fault.NO_ANSWER, Fault.THROTTLED)
 POSSIBLE: dict[str, tuple[Fault, ...]] = {
     "before store.get": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.PAUSE),
@@ -55,10 +52,7 @@ POSSIBLE: dict[str, tuple[Fault, ...]] = {
         *BEFORE_WRITE,
         *(Fault.LANDS_LATE, Fault.FAILS_LATE, Fault.VANISHES, Fault.BY_HAND),
     ),
-    "after platform.shift": (
-        *EVERYWHERE,
-        *(Fault.APPLIED, Fault.BY_HAND, Fault.ROLL_OUT, Fault.HINT),
-    ),
+    "after platform.shift": (*EVERYWHERE, *(Fault.APPLIED, Fault.BY_HAND, Fault.ROLL_OUT, Fault.HINT)),
     "before platform.dry_run": (Fault.CRASH, Fault.NO_ANSWER, Fault.THROTTLED, Fault.BY_HAND),
     "before platform.service": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
     "before platform.operation": (Fault.CRASH, Fault.NO_ANSWER),

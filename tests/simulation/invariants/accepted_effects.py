@@ -35,9 +35,7 @@ class LandedLaws:
         ):
             self._break(3, f"{function} is shifted twice")
         planned = [
-            self._planned_at(key, step)
-            for key, step in self._seen.intents()
-            if step["target"] == function
+            self._planned_at(key, step) for key, step in self._seen.intents() if step["target"] == function
         ]
         asked_again = traffic_shares(service.traffic, "") == wanted  # it takes nothing from anybody
         if not asked_again and self._asked_for(function) == traffic_shares(service.traffic, ""):

@@ -80,9 +80,7 @@ class CommitLaws:
             return True
         newest = self._world.platform.services()[function].latest_ready
         goal = {
-            one["revision"] or newest: one["percent"]
-            for one in step["goal"]["traffic"]
-            if one["percent"]
+            one["revision"] or newest: one["percent"] for one in step["goal"]["traffic"] if one["percent"]
         }
         return self._world.platform.live(function) == goal
 
@@ -90,19 +88,14 @@ class CommitLaws:
         twins = [
             other
             for other, fields in self._world.store.documents_of("alerts")
-            if (fields["monitoring_id"], fields["state"])
-            == (after["monitoring_id"], after["state"])
+            if (fields["monitoring_id"], fields["state"]) == (after["monitoring_id"], after["state"])
         ]
         if len(twins) > 1:
             self._break(2, f"the same alert is kept twice: {twins}")
         if before and before["absorbed_by"] not in ("", after["absorbed_by"]):
-            self._break(
-                2, f"{path} was judged by {before['absorbed_by']} and {after['absorbed_by']}"
-            )
+            self._break(2, f"{path} was judged by {before['absorbed_by']} and {after['absorbed_by']}")
 
-    def _judge_incident(
-        self, before: Fields | None, after: Fields, commit: Mapping[str, Fields]
-    ) -> None:
+    def _judge_incident(self, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
         escalated = incidents.IncidentStatus.ESCALATED
         if after["status"] == escalated and (before or {}).get("status") != escalated:
             said = [one["text"] for path, one in commit.items() if path.startswith("notices/")]
@@ -124,9 +117,7 @@ class CommitLaws:
             self._break(1, f"{active[0]} has effects in flight without the slot")
         if system.get("slot") and system["slot"] not in active:
             self._break(1, f"{system['slot']} holds the slot, and has nothing in flight")
-        current = (
-            peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
-        )
+        current = peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
         if current:
             public = peek(incidents.public_state_path(SYSTEM)) or {}
             word = incidents.PUBLIC_STATUS_NAMES[incidents.IncidentStatus(current["status"])]

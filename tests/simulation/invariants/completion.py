@@ -72,10 +72,7 @@ class EndLaws:
         for key, one in self._seen.rollbacks.items():
             if one["status"] not in ENDED_ROLLBACK_STATUSES:
                 self._break(6, f"{key} never ended: {one['status']} due at {one['due_at']}")
-            if one["in_flight"] and one["status"] in (
-                RollbackStatus.SUCCEEDED,
-                RollbackStatus.CANCELLED,
-            ):
+            if one["in_flight"] and one["status"] in (RollbackStatus.SUCCEEDED, RollbackStatus.CANCELLED):
                 self._break(7, f"{key} {one['status']} with {one['in_flight']} in flight")
         system = self._world.store.peek(SYSTEM_PATH) or {}
         if system.get("slot"):
@@ -155,9 +152,7 @@ class EndLaws:
         kept = self._world.anchors.kept
         for path, fields in self._world.store.documents_of(anchor.PENDING_ANCHORS):
             waiting = decode(anchor.PendingAnchor, fields)
-            if not waiting.waiting and kept.get(waiting.name) != anchor.encode_anchor(
-                waiting.anchor
-            ):
+            if not waiting.waiting and kept.get(waiting.name) != anchor.encode_anchor(waiting.anchor):
                 self._break(5, f"{path} counts as anchored, and is not")
 
     def _require_sealed(self, system: str) -> None:
@@ -166,10 +161,7 @@ class EndLaws:
             (decode(Event, {name: one[name] for name in one if name != "sealed"}), one["sealed"])
             for _, one in documents(system_chain.system_events_path(system))
         ]
-        seals = [
-            decode(AuditEntry, entry)
-            for _, entry in documents(system_chain.system_seals_path(system))
-        ]
+        seals = [decode(AuditEntry, entry) for _, entry in documents(system_chain.system_seals_path(system))]
         head = self._world.store.peek(system_chain.head_path(system)) or {}
         name = system_chain.chain_name(system)
         end = head.get("hash", genesis_hash(name)), head.get("sequence", 0)

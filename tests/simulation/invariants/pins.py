@@ -30,9 +30,7 @@ class PinLaws:
         service = self._world.platform.services()[function]
         self._found.setdefault((incident, function), (service.traffic, service.scaling))
 
-    def ended(
-        self, rollback: Fields, steps: Mapping[str, Fields], by_hand: Collection[str]
-    ) -> None:
+    def ended(self, rollback: Fields, steps: Mapping[str, Fields], by_hand: Collection[str]) -> None:
         """A rollback has succeeded: an undo has put back what was found, to the last instance."""
         if (rollback["order"] or {}).get("way") != Direction.UNDO:
             return

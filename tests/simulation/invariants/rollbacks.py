@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.domain.rollback.rollback import (
-    ENDED_ROLLBACK_STATUSES,
-    LEASE_DURATION,
-    Direction,
-    RollbackStatus,
-)
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Direction, RollbackStatus
 from shared.engine.lease import MAX_TAKEOVERS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
 from tests.simulation.scenes.bookshop import POLICY
 
-WITHOUT_PLAN = frozenset(
-    {RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED, RollbackStatus.FAILED}
-)
+WITHOUT_PLAN = frozenset({RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED, RollbackStatus.FAILED})
 LATE = "rollback.worker-late"
 WRITTEN_LATE = frozenset({"late", "commit_id", "sequence", "audit_head"})
 """All that a worker which has lost the rollback may change of it."""
@@ -26,22 +19,14 @@ MAY_FOLLOW = {
     None: {RollbackStatus.DECIDING},
     RollbackStatus.DECIDING: {RollbackStatus.PARKED, RollbackStatus.RUNNING, *WITHOUT_PLAN},
     RollbackStatus.PARKED: {RollbackStatus.DECIDING, *WITHOUT_PLAN},
-    RollbackStatus.RUNNING: {
-        RollbackStatus.VERIFYING,
-        RollbackStatus.FAILED,
-        RollbackStatus.CANCELLED,
-    },
+    RollbackStatus.RUNNING: {RollbackStatus.VERIFYING, RollbackStatus.FAILED, RollbackStatus.CANCELLED},
     RollbackStatus.VERIFYING: {
         RollbackStatus.RUNNING,
         RollbackStatus.WATCHING,
         RollbackStatus.FAILED,
         RollbackStatus.CANCELLED,
     },
-    RollbackStatus.WATCHING: {
-        RollbackStatus.SUCCEEDED,
-        RollbackStatus.FAILED,
-        RollbackStatus.CANCELLED,
-    },
+    RollbackStatus.WATCHING: {RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED},
 }
 
 
@@ -56,9 +41,7 @@ class RollbackLaws:
         self._automatic: list[float] = []
         """When automation went back."""
 
-    def judge(
-        self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]
-    ) -> None:
+    def judge(self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
         """A rollback was written: its own document, and all that goes with it in its commit."""
         self._seen.rollbacks[key] = after
         status = RollbackStatus(after["status"])

@@ -120,9 +120,7 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
             if turn.event != "rollback.decided" or turn.system is None:
                 return honest(self, turn)
             taken = turn.system
-            return honest(
-                self, replace(turn, system=lambda system: taken(replace(system, slot="")))
-            )
+            return honest(self, replace(turn, system=lambda system: taken(replace(system, slot=""))))
 
         with patch.object(Case, "take", take), _without_gate("active rollback"):
             yield

@@ -46,9 +46,7 @@ def persons_change_overwritten() -> AbstractContextManager[Any]:
         look = honest(self, step)
         if look.verdict is not StepVerdict.ELSEWHERE:
             return look
-        return StepObservation(
-            StepVerdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag
-        )
+        return StepObservation(StepVerdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
 
     return patch.object(ShiftTrafficStep, "look", greedy)
 
@@ -141,9 +139,7 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
         with (
             patch.object(engine, "may_land_late", lambda *facts: False),
             patch.object(step_scheduler, "may_land_late", without_deadline),
-            patch.object(
-                LeasedRollback, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0
-            ),
+            patch.object(LeasedRollback, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0),
         ):
             yield
 
@@ -178,9 +174,7 @@ def stand_in_not_begun() -> AbstractContextManager[Any]:
 
 def canary_not_judged() -> AbstractContextManager[Any]:
     """A canary is well because it is there."""
-    return patch.object(
-        JudgeCanaryStep, "_asked", lambda self, goal: StepObservation(StepVerdict.AT_GOAL)
-    )
+    return patch.object(JudgeCanaryStep, "_asked", lambda self, goal: StepObservation(StepVerdict.AT_GOAL))
 
 
 def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:

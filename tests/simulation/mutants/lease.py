@@ -26,9 +26,7 @@ def _blind(write: Write) -> Write:
     return write
 
 
-def _prepared(
-    changed: Callable[[CommitDraft, list[Write]], list[Write]],
-) -> AbstractContextManager[Any]:
+def _prepared(changed: Callable[[CommitDraft, list[Write]], list[Write]]) -> AbstractContextManager[Any]:
     honest = lease.prepare_commit
 
     def prepared(
@@ -61,11 +59,7 @@ def due_at_lost_on_wait() -> AbstractContextManager[Any]:
     def changed(draft: CommitDraft, writes: list[Write]) -> list[Write]:
         first, *others = writes
         lets_go = draft.changes.get("lease", 0) is None
-        return (
-            [replace(first, fields={**first.fields, "due_at": None}), *others]
-            if (lets_go)
-            else writes
-        )
+        return [replace(first, fields={**first.fields, "due_at": None}), *others] if (lets_go) else writes
 
     return _prepared(changed)
 

@@ -58,10 +58,7 @@ def published_before_commit() -> AbstractContextManager[Any]:
         opening = honest(self, *facts)
         rollback = opening.rollback
         work_queue.publish_work_item(
-            self._ports.bus,
-            work_queue.ROLLBACK,
-            rollback.id,
-            rollback.due_at or rollback.created_at,
+            self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
         )
         return opening
 

@@ -98,10 +98,7 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
             function: replace(
                 one,
                 traffic=tuple(
-                    replace(
-                        entry,
-                        revision=entry.revision or inventory[function].service.latest_created,
-                    )
+                    replace(entry, revision=entry.revision or inventory[function].service.latest_created)
                     for entry in one.traffic
                 ),
             )

@@ -108,9 +108,7 @@ class Delivery:
         late = partial(settle, acknowledged=False)
         world.scheduler.at(ACKNOWLEDGE_WITHIN_SECONDS, late)
 
-    def _delivered(
-        self, message: Sent, attempt: int, ports: InstancePorts, trigger: Trigger
-    ) -> bool:
+    def _delivered(self, message: Sent, attempt: int, ports: InstancePorts, trigger: Trigger) -> bool:
         """Whether it is acknowledged, as main.py decides."""
         received = PubSubMessage(
             id=message.id,

@@ -12,13 +12,7 @@ from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores
 from tests.support.fakes.firestore.rewrites import FakeRewrites
-from tests.support.fakes.groups import (
-    BucketFakes,
-    NoticeFakes,
-    OperatorFakes,
-    ProjectFakes,
-    SystemFakes,
-)
+from tests.support.fakes.groups import BucketFakes, NoticeFakes, OperatorFakes, ProjectFakes, SystemFakes
 from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
@@ -41,16 +35,12 @@ class InstancePorts:
         self.bus = world.bus
         self.prober = world.prober
         identity, hook = FakeIdentity(self.clock, POLICY.project), world.hook
-        self.operators = OperatorFakes(
-            identity, "", FakeSignIn(identity), FakeServiceIdentity(identity, "")
-        )
+        self.operators = OperatorFakes(identity, "", FakeSignIn(identity), FakeServiceIdentity(identity, ""))
         self.notices = NoticeFakes(world.sender, NoticeTemplates(), None)
         self.ids = world.new_id
         self.buckets = BucketFakes(world.anchors, world.sources, world.values, None)
         export_buckets = MemoryMirrors(hook)
-        self.projects = ProjectFakes(
-            world.platform, export_buckets, MemoryMedia(hook), FakeProvisions(hook)
-        )
+        self.projects = ProjectFakes(world.platform, export_buckets, MemoryMedia(hook), FakeProvisions(hook))
         databases = FakeDatabases(self.clock, export_buckets, hook)
         documents = FakeDocuments(self.clock, hook)
         self._system = SystemFakes(

@@ -74,9 +74,7 @@ class StoreService(MemoryStore):
 
     def documents_of(self, collection: str) -> list[tuple[str, dict[str, Any]]]:
         """The documents of one collection as they are, in order."""
-        return sorted(
-            (path, stored.fields) for path, stored in self._collections.get(collection, {}).items()
-        )
+        return sorted((path, stored.fields) for path, stored in self._collections.get(collection, {}).items())
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
         if not self._world.started:
@@ -181,9 +179,7 @@ class PlatformService(FakePlatform):
             raise Rejected(f"there is no operation {name}")
         return super().operation(name)
 
-    def _land_late(
-        self, service: str, traffic: Traffic, etag: str, scaling: Scaling | None
-    ) -> None:
+    def _land_late(self, service: str, traffic: Traffic, etag: str, scaling: Scaling | None) -> None:
         try:
             FakePlatform.shift(self, service, traffic, etag, scaling=scaling)
         except (Moved, Rejected, Throttled):

@@ -50,9 +50,7 @@ def simulated(
     with (
         patch.object(stop_conditions, "threading", locks),
         patch.object(filed_report, "FILING_DELAY", reported_after),
-        patch.object(
-            functions, "plan_functions", _wider(plan, template=template) if site else plan
-        ),
+        patch.object(functions, "plan_functions", _wider(plan, template=template) if site else plan),
     ):
         yield
 

@@ -78,10 +78,7 @@ class Others:
                 "policy_name": "any",
                 "condition_name": "any",
                 "summary": "any",
-                "resource": {
-                    "type": "cloud_run_revision",
-                    "labels": {"project_id": POLICY.project},
-                },
+                "resource": {"type": "cloud_run_revision", "labels": {"project_id": POLICY.project}},
                 "policy_user_labels": {"rollback_system": SYSTEM, "rollback_signal": signal},
             },
         }

@@ -59,11 +59,7 @@ POLICY = Policy(
     },
     scenarios={ScenarioName.FUNCTIONS: Mode.ACT},
     probes=(Probe("shelf", "https://shelf-uc.a.run.app/", function="shelf"),),
-    gates=Gates(
-        judge_every=timedelta(seconds=15),
-        join_window=timedelta(minutes=2),
-        minimum_requests=5,
-    ),
+    gates=Gates(judge_every=timedelta(seconds=15), join_window=timedelta(minutes=2), minimum_requests=5),
     execution=Execution(
         canary_probes=1,
         write_quota=WriteQuota(burst=8, per_second=1.0),
@@ -95,9 +91,7 @@ SMALL = Setting(
     replace(
         POLICY,
         groups={"core": Group(functions=("basket", "shelf"), canary="shelf")},
-        execution=replace(
-            POLICY.execution, watch=timedelta(seconds=20), watch_every=timedelta(seconds=20)
-        ),
+        execution=replace(POLICY.execution, watch=timedelta(seconds=20), watch_every=timedelta(seconds=20)),
         deployments=replace(POLICY.deployments, quiet=timedelta(seconds=45)),
     ),
     rebuilt="basket",
@@ -113,9 +107,7 @@ LEAST = Setting(
     replace(
         SMALL.policy,
         groups={"core": Group(functions=("shelf",))},
-        execution=replace(
-            POLICY.execution, watch=timedelta(seconds=10), watch_every=timedelta(seconds=10)
-        ),
+        execution=replace(POLICY.execution, watch=timedelta(seconds=10), watch_every=timedelta(seconds=10)),
         gates=replace(POLICY.gates, minimum_requests=1),
         deployments=replace(POLICY.deployments, quiet=timedelta(seconds=12)),
         targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(seconds=55))),

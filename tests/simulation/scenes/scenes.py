@@ -189,10 +189,7 @@ def answered(world: World) -> None:
     for _ in range(world.random.randint(1, 4)):
         act = world.random.choice(
             (
-                *(
-                    partial(world.others.answer, verb)
-                    for verb in ("cancel", "retry", "accept", "ack")
-                ),
+                *(partial(world.others.answer, verb) for verb in ("cancel", "retry", "accept", "ack")),
                 partial(others.freeze_for, world.random.uniform(5.0, 100.0)),
                 partial(others.pause_for, world.random.uniform(5.0, 100.0)),
             )
@@ -246,9 +243,7 @@ def silent_bus(world: World) -> None:
     world.random.choice((bad_release, outage))(world)
     begins = world.random.uniform(0.0, 250.0)
     world.plan(begins, partial(setattr, world.bus, "is_silent", True))
-    world.plan(
-        begins + world.random.uniform(5.0, 60.0), partial(setattr, world.bus, "is_silent", False)
-    )
+    world.plan(begins + world.random.uniform(5.0, 60.0), partial(setattr, world.bus, "is_silent", False))
 
 
 def repeating_bus(world: World) -> None:

@@ -49,18 +49,11 @@ class Browser:
         form = self.get(address).body.decode().partition("<main")[2]
         return self.submit(ConsoleResponse(HTTPStatus.OK, {}, form.encode()), reason=reason)
 
-    def _went(
-        self, method: str, address: str, form: dict[str, str], headers: Any
-    ) -> ConsoleResponse:
+    def _went(self, method: str, address: str, form: dict[str, str], headers: Any) -> ConsoleResponse:
         url = urlsplit(address)
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         visit = ConsoleRequest(
-            method,
-            url.path,
-            dict(parse_qsl(url.query)),
-            form,
-            dict(self.cookies),
-            {"host": HOST, **said},
+            method, url.path, dict(parse_qsl(url.query)), form, dict(self.cookies), {"host": HOST, **said}
         )
         page = self.console.answer(visit)
         if "Set-Cookie" in page.headers:

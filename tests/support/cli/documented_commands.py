@@ -83,11 +83,7 @@ ASKED = [
 ]
 """What is asked of responders that are there: tests/e2e/operators/test_prompt.py asks it."""
 SAID_AS_WELL = [
-    line
-    for block in BLOCKS
-    if not {*block}.isdisjoint(ASKED)
-    for line in block
-    if line in PUBLISHED
+    line for block in BLOCKS if not {*block}.isdisjoint(ASKED) for line in block if line in PUBLISHED
 ]
 """The messages beside which stands what is asked at the prompt in their stead."""
 REPLAYED = lines_starting_with(".venv/bin/python", "-m", "cli", "replay")
@@ -102,9 +98,7 @@ TERRAFORM = lines_starting_with("terraform")
 PEOPLE = [
     line
     for block in re.findall(
-        r"```sh\n(.*?)```",
-        OPERATE[OPERATE.index("## 3. People") : OPERATE.index("## 4.")],
-        flags=re.DOTALL,
+        r"```sh\n(.*?)```", OPERATE[OPERATE.index("## 3. People") : OPERATE.index("## 4.")], flags=re.DOTALL
     )
     for line in block.strip().splitlines()
 ]

@@ -41,14 +41,11 @@ GOOD: dict[str, dict[str, Any] | None] = {
 DERIVED = replace(
     SHOP,
     collections={
-        name: replace(one, derived=(Derived("make-again"),))
-        for name, one in SHOP.collections.items()
+        name: replace(one, derived=(Derived("make-again"),)) for name, one in SHOP.collections.items()
     },
 )
 """Something is made from each of its documents."""
-ERASURE = ErasureRules(
-    (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
-)
+ERASURE = ErasureRules((Place("customers"), Place("orders", field="customer")), "erased", "who", "done")
 """The application keeps a list of whom it has erased."""
 SPOILT: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"name": "Ada"},

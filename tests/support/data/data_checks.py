@@ -23,10 +23,7 @@ HOUR = timedelta(hours=1)
 SHOP = replace(
     CHECKED,
     integrity=IntegrityRules(every=HOUR, read_budget=100_000),
-    collections={
-        **CHECKED.collections,
-        "covers": Collection(media={"file": "shop-media"}, largest_drop=0.2),
-    },
+    collections={**CHECKED.collections, "covers": Collection(media={"file": "shop-media"}, largest_drop=0.2)},
     signals={**CHECKED.signals, "data_loss": CHECKED.signals["database_corruption"]},
 )
 GOOD: dict[str, dict[str, Any] | None] = {
@@ -61,9 +58,7 @@ class CheckedShop(World):
         return self.record()
 
     def record(self) -> IntegrityRecord:
-        return decode(
-            IntegrityRecord, self.ports.store.get(damage.damage_path("bookshop")).fields or {}
-        )
+        return decode(IntegrityRecord, self.ports.store.get(damage.damage_path("bookshop")).fields or {})
 
     def alerts(self) -> list[Alert]:
         found = self.ports.store.query(Query("alerts"))

@@ -27,9 +27,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())
-POLICY = replace(
-    shorten_watch(), backups=RULES, collections=EXAMPLE.collections, erasure=EXAMPLE.erasure
-)
+POLICY = replace(shorten_watch(), backups=RULES, collections=EXAMPLE.collections, erasure=EXAMPLE.erasure)
 DOCUMENTS: dict[str, Any] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},
@@ -89,9 +87,7 @@ def add_whole_export(shop: World) -> Backup:
 
 
 def erase_customer(shop: World, person: str) -> None:
-    book = decode(
-        ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields
-    )
+    book = decode(ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields)
     hashed = erasures.hash_person(book.salt, person)
     shop.command(command="erase", system="bookshop", person=hashed)
     shop.settle()

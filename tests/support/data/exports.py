@@ -45,6 +45,4 @@ def only_backup(world: World) -> Backup:
 
 def backup_event_names(world: World) -> list[str]:
     """The turns that are written down, in order."""
-    return [
-        one.removeprefix("backup.") for one in system_events.system_event_names(world, "backup.")
-    ]
+    return [one.removeprefix("backup.") for one in system_events.system_event_names(world, "backup.")]

@@ -13,13 +13,7 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
-from tests.support.data.write_fence import (
-    BEFORE,
-    RULES,
-    count_freeze_windows,
-    read_fence,
-    writer_scalings,
-)
+from tests.support.data.write_fence import BEFORE, RULES, count_freeze_windows, read_fence, writer_scalings
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 
 FENCED = replace(SHOP, fence=RULES)

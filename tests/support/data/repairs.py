@@ -73,12 +73,8 @@ class RepairedShop:
         known = repair_plan.parse_selection(select)
         return replace(RepairGoal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
-    def fates(
-        self, collection: str, select: str = "invalid", **more: Any
-    ) -> dict[str, DocumentOutcome]:
-        batches = self.build_selector(self.goal(collection, select, **more)).batches(
-            RepairPosition()
-        )
+    def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, DocumentOutcome]:
+        batches = self.build_selector(self.goal(collection, select, **more)).batches(RepairPosition())
         return {one.path: one.fate for batch in batches for one in batch.fated}
 
     def build_selector(self, goal: RepairGoal) -> RepairSelector:

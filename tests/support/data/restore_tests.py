@@ -18,9 +18,7 @@ from tests.support.runtime.world import EXAMPLE, World
 
 HERE, THERE = "exports", "exports-second"
 MINUTE = timedelta(minutes=1)
-RULES = BackupRules(
-    bucket=HERE, second=THERE, collections=("customers", "orders"), proof=ProofRules()
-)
+RULES = BackupRules(bucket=HERE, second=THERE, collections=("customers", "orders"), proof=ProofRules())
 POLICY = replace(shorten_watch(), backups=RULES, collections=EXAMPLE.collections)
 DOCUMENTS = {f"customers/{number}": {"email": f"{number}@example.com"} for number in range(30)} | {
     f"orders/{number}": {"status": "open", "customer": str(number)} for number in range(20)
@@ -48,9 +46,7 @@ def only_proof(world: World) -> RestoreTest:
 
 
 def proof_event_names(world: World) -> list[str]:
-    return [
-        one for one in system_events.system_event_names(world) if "prove" in one or "restor" in one
-    ]
+    return [one for one in system_events.system_event_names(world) if "prove" in one or "restor" in one]
 
 
 def notified_events(world: World) -> list[str]:

@@ -23,16 +23,10 @@ from tests.support.notices import system_events
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
-RULES = FenceRules(
-    invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
-)
+RULES = FenceRules(invariants=("an order is paid once",), writers=("checkout",), canary="order-status")
 POLICY = replace(shorten_watch(), fence=RULES)
 WRITERS = ("createOrder", "orderStatus", "payOrder")
-BEFORE = {
-    "createOrder": Scaling(1, 20),
-    "orderStatus": Scaling(),
-    "payOrder": Scaling(0, 0, 3),
-}
+BEFORE = {"createOrder": Scaling(1, 20), "orderStatus": Scaling(), "payOrder": Scaling(0, 0, 3)}
 """What their instances were: each of another kind."""
 
 

@@ -16,12 +16,7 @@ from shared.domain.deployments.deployment import (
     LiveFunction,
     Placement,
 )
-from shared.domain.deployments.inventory.traffic import (
-    LATEST_REVISION,
-    Revision,
-    Service,
-    TrafficTarget,
-)
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Revision, Service, TrafficTarget
 from shared.domain.policy.system_policy import Mode
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
@@ -35,9 +30,7 @@ ILL, WELL = RouterRequests(100, 80), RouterRequests(100, 0)
 PAUSE = Pause("somebody", NOW, "maintenance")
 
 
-def build_live(
-    function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]
-) -> LiveFunction:
+def build_live(function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]) -> LiveFunction:
     name = f"projects/p/locations/l/services/{function.lower()}"
     traffic = (TrafficTarget(LATEST_REVISION, 100),)
     return LiveFunction(
@@ -62,9 +55,7 @@ def build_inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = 
     }
 
 
-def build_deployment(
-    name: str, status: DeploymentStatus, ago: timedelta, barrier: str = ""
-) -> Deployment:
+def build_deployment(name: str, status: DeploymentStatus, ago: timedelta, barrier: str = "") -> Deployment:
     placed = {
         function: Placement(function.lower(), (TrafficTarget("old", 100),), {"old": 100})
         for function in BOOKSHOP.functions

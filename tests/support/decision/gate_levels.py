@@ -52,9 +52,7 @@ S = TypeVar("S", bound=Struct)
 World = tuple[DecisionFacts, Policy]
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 GONE_BACK: World = (
-    replace(
-        BAD_RELEASE, inventory=build_inventory(HALF), requests={**QUIET, **dict.fromkeys(HALF, ILL)}
-    ),
+    replace(BAD_RELEASE, inventory=build_inventory(HALF), requests={**QUIET, **dict.fromkeys(HALF, ILL)}),
     replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=len(HALF))),
 )
 """Half of the functions were changed, and they alone fail: every gate lets it go back."""
@@ -84,19 +82,13 @@ def change_system(**changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
 
 
 def change_alerts(**changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
-    return lambda facts: replace(
-        facts, alerts=tuple(replace(one, **changes) for one in facts.alerts)
-    )
+    return lambda facts: replace(facts, alerts=tuple(replace(one, **changes) for one in facts.alerts))
 
 
-def change_request_counts(
-    **by_function: RouterRequests,
-) -> Callable[[DecisionFacts], DecisionFacts]:
+def change_request_counts(**by_function: RouterRequests) -> Callable[[DecisionFacts], DecisionFacts]:
     """What routers count of some functions, where they can be read."""
     return lambda facts: (
-        facts
-        if facts.requests is None
-        else replace(facts, requests={**facts.requests, **by_function})
+        facts if facts.requests is None else replace(facts, requests={**facts.requests, **by_function})
     )
 
 
@@ -106,9 +98,7 @@ def close_alert_with_counts(requests: RouterRequests) -> Callable[[DecisionFacts
     )
 
 
-def change_revisions(
-    name: str, functions: Any, **changes: Any
-) -> Callable[[DecisionFacts], DecisionFacts]:
+def change_revisions(name: str, functions: Any, **changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
     """A revision of these functions as it is live, where that can be read."""
 
     def made(facts: DecisionFacts) -> DecisionFacts:
@@ -117,8 +107,7 @@ def change_revisions(
         found: Inventory = dict(facts.inventory)
         for function in functions:
             revisions = tuple(
-                replace(one, **changes) if one.name == name else one
-                for one in found[function].revisions
+                replace(one, **changes) if one.name == name else one for one in found[function].revisions
             )
             found[function] = replace(found[function], revisions=revisions)
         return replace(facts, inventory=found)
@@ -133,9 +122,7 @@ def add_barrier(facts: DecisionFacts) -> DecisionFacts:
 
 
 def add_barrier_at_target(facts: DecisionFacts) -> DecisionFacts:
-    known = (
-        replace(one, barrier="migrated") if one.id == "v1" else one for one in facts.deployments
-    )
+    known = (replace(one, barrier="migrated") if one.id == "v1" else one for one in facts.deployments)
     return replace(facts, deployments=tuple(known))
 
 
@@ -149,9 +136,7 @@ def add_second_stable_deployment(ago: timedelta) -> Callable[[DecisionFacts], De
 
     def made(facts: DecisionFacts) -> DecisionFacts:
         [target] = [one for one in facts.deployments if one.id == "v1"]
-        placed = {
-            name: replace(one, revisions={"other": 100}) for name, one in target.functions.items()
-        }
+        placed = {name: replace(one, revisions={"other": 100}) for name, one in target.functions.items()}
         other = replace(target, id="v0", at=target.at - ago, functions=placed, barrier="")
         return replace(facts, deployments=(*facts.deployments, other))
 
@@ -180,17 +165,9 @@ LEVELS = (
     GateLevel("stale", "a second too old", STOP, change_alerts(published_at=NOW - LATE - SECOND)),
     GateLevel("stale", "just in time", PASS, change_alerts(published_at=NOW - LATE)),
     GateLevel(
-        "still true",
-        "over, and a tenth of the requests fails",
-        STOP,
-        close_alert_with_counts(WELL_ENOUGH),
+        "still true", "over, and a tenth of the requests fails", STOP, close_alert_with_counts(WELL_ENOUGH)
     ),
-    GateLevel(
-        "still true",
-        "over, and more than a tenth of them",
-        PASS,
-        close_alert_with_counts(ILL_ENOUGH),
-    ),
+    GateLevel("still true", "over, and more than a tenth of them", PASS, close_alert_with_counts(ILL_ENOUGH)),
     GateLevel("still true", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
     GateLevel("mode", "asks", STOP, change_system(mode=Mode.ASK)),
     GateLevel("mode", "observes", STOP, change_system(mode=Mode.OBSERVE)),
@@ -198,21 +175,14 @@ LEVELS = (
     GateLevel("kill switch", "paused", STOP, change_system(pause=PAUSE)),
     GateLevel("kill switch", "not paused", PASS, change_system(pause=None)),
     GateLevel("kill switch", "unreadable", STOP, change_facts(controls=None)),
-    GateLevel(
-        "freeze", "for a second more", STOP, change_system(freezes=(build_freeze(-MINUTE, SECOND),))
-    ),
-    GateLevel(
-        "freeze", "until now", PASS, change_system(freezes=(build_freeze(-MINUTE, 0 * SECOND),))
-    ),
+    GateLevel("freeze", "for a second more", STOP, change_system(freezes=(build_freeze(-MINUTE, SECOND),))),
+    GateLevel("freeze", "until now", PASS, change_system(freezes=(build_freeze(-MINUTE, 0 * SECOND),))),
     GateLevel("freeze", "unreadable", STOP, change_facts(controls=None)),
     GateLevel("active rollback", "another", STOP, change_system(slot="INC-0")),
     GateLevel("active rollback", "this one", PASS, change_system(slot="INC")),
     GateLevel("budget", "three in the hour", STOP, change_facts(budget=Budget((NOW,) * 3))),
     GateLevel(
-        "budget",
-        "one of three an hour ago",
-        PASS,
-        change_facts(budget=Budget((NOW - HOUR, NOW, NOW))),
+        "budget", "one of three an hour ago", PASS, change_facts(budget=Budget((NOW - HOUR, NOW, NOW)))
     ),
     GateLevel("cool-down", "for a second more", STOP, change_system(cool_down_until=NOW + SECOND)),
     GateLevel("cool-down", "until now", PASS, change_system(cool_down_until=NOW)),
@@ -247,9 +217,7 @@ LEVELS = (
         STOP,
         change_revisions("new", HALF, created_at=ONSET + SECOND),
     ),
-    GateLevel(
-        "cause", "changed at the onset", PASS, change_revisions("new", HALF, created_at=ONSET)
-    ),
+    GateLevel("cause", "changed at the onset", PASS, change_revisions("new", HALF, created_at=ONSET)),
     GateLevel("cause", "what is live is silent", UNKNOWN, change_facts(inventory=None)),
     GateLevel("barrier", "between", STOP, add_barrier),
     GateLevel("barrier", "at the target itself", PASS, add_barrier_at_target),
@@ -263,10 +231,7 @@ LEVELS = (
         change_revisions("old", sorted(HALF)[:1], ready=False),
     ),
     GateLevel(
-        "restorable",
-        "an unchanged one is not ready",
-        PASS,
-        change_revisions("old", REST[:1], ready=False),
+        "restorable", "an unchanged one is not ready", PASS, change_revisions("old", REST[:1], ready=False)
     ),
     GateLevel("restorable", "a secret of a changed one is disabled", STOP, disable_secret(HALF)),
     GateLevel("restorable", "a secret of an unchanged one is disabled", PASS, disable_secret(REST)),
@@ -276,9 +241,7 @@ LEVELS = (
     GateLevel("blast radius", "one too many", STOP, policy={"blast_radius": len(HALF) - 1}),
     GateLevel("blast radius", "as many as may be", PASS, policy={"blast_radius": len(HALF)}),
     GateLevel("approval", "asks", STOP, policy={"approvals": (ScenarioName.FUNCTIONS,)}),
-    GateLevel(
-        "approval", "another scenario asks", PASS, policy={"approvals": (ScenarioName.COMPLETE,)}
-    ),
+    GateLevel("approval", "another scenario asks", PASS, policy={"approvals": (ScenarioName.COMPLETE,)}),
 )
 
 
@@ -301,17 +264,13 @@ def record_field_reads(value: S, into: set[str], prefix: str = "") -> S:
             into.add(f"{prefix}{name}")
         return object.__getattribute__(self, name)
 
-    noter = defstruct(
-        "Noter", [], bases=(kind,), namespace={"__getattribute__": noted}, frozen=True
-    )
+    noter = defstruct("Noter", [], bases=(kind,), namespace={"__getattribute__": noted}, frozen=True)
     return cast(S, noter(**{name: getattr(value, name) for name in kind.__struct_fields__}))
 
 
 def record_fact_reads(facts: DecisionFacts, into: set[str]) -> DecisionFacts:
     """The facts, noting what is read of them; of the system each field by itself."""
-    return record_field_reads(
-        replace(facts, system=record_field_reads(facts.system, into, "system.")), into
-    )
+    return record_field_reads(replace(facts, system=record_field_reads(facts.system, into, "system.")), into)
 
 
 def facts_read_by_gate(gate: Gate, facts: DecisionFacts, policy: Policy) -> set[str]:
@@ -347,9 +306,7 @@ READS = {
     for name, gate in ASKED.items()
 }
 ORDER = list(ASKED)
-SHARING = [
-    (first, second) for first, second in combinations(ORDER, 2) if READS[first] & READS[second]
-]
+SHARING = [(first, second) for first, second in combinations(ORDER, 2) if READS[first] & READS[second]]
 SILENT: tuple[dict[str, Any], ...] = (
     {"controls": None},
     {"inventory": None},
@@ -358,11 +315,7 @@ SILENT: tuple[dict[str, Any], ...] = (
     {"seen": None},
 )
 _ROWS = (
-    (
-        "still true: over, and a tenth of the requests fails",
-        UNKNOWN,
-        ("cause: changed at the onset",),
-    ),
+    ("still true: over, and a tenth of the requests fails", UNKNOWN, ("cause: changed at the onset",)),
     (
         "still true: over, and a tenth of the requests fails",
         STOP,
@@ -449,11 +402,7 @@ _ROWS = (
     (
         "target: none is stable",
         PASS,
-        (
-            "barrier: between",
-            "human first: for a second more",
-            "blast radius: one too many",
-        ),
+        ("barrier: between", "human first: for a second more", "blast radius: one too many"),
     ),
     (
         "human first: for a second more",

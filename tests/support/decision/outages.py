@@ -8,12 +8,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.deployments.deployment import (
-    Deployment,
-    DeploymentStatus,
-    deployment_path,
-    placements,
-)
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path, placements
 from shared.domain.rollback import rollback
 from tests.support.runtime.world import BOOKSHOP, World
 

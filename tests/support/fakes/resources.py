@@ -125,9 +125,7 @@ class FakeEstate:
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template at `etag`. Raises: Moved on another one."""
-        with ask_hook_around(
-            self.hook, "remote_config.validate" if dry_run else "remote_config.publish"
-        ):
+        with ask_hook_around(self.hook, "remote_config.validate" if dry_run else "remote_config.publish"):
             if etag in ("", "*"):
                 raise Rejected("a template is published over a known one only")
             if etag != self.published.etag:

@@ -63,7 +63,5 @@ class FakeSender:
                 raise Rejected(f"{channel.name} refuses")
             sent = SentNotice(channel.name, key, dict(notice))
             taken = zip(tokens, fates, strict=True)
-            self.pushed += [
-                PushedMessage(token, sent) for token, fate in taken if fate is PushResult.TAKEN
-            ]
+            self.pushed += [PushedMessage(token, sent) for token, fate in taken if fate is PushResult.TAKEN]
             return fates

@@ -113,10 +113,7 @@ def run_with_fault(
 
 
 def run_bad_release(
-    world: World,
-    saboteur: FaultInjectorHook,
-    duplicated: bool = False,
-    reversed_order: bool = False,
+    world: World, saboteur: FaultInjectorHook, duplicated: bool = False, reversed_order: bool = False
 ) -> World:
     """The world after a bad release, and all that follows from it."""
     saboteur.world = world
@@ -159,9 +156,7 @@ def pass_time(world: World, saboteur: FaultInjectorHook, span: timedelta) -> Non
     deliver_all(world, saboteur)
 
 
-def pass_time_with_fault(
-    world: World, saboteur: FaultInjectorHook, span: timedelta, rest: timedelta
-) -> None:
+def pass_time_with_fault(world: World, saboteur: FaultInjectorHook, span: timedelta, rest: timedelta) -> None:
     """Time passes in which something may go wrong, and then enough to make it good."""
     saboteur.world = world
     saboteur.active = True
@@ -192,11 +187,7 @@ def tick_clock(
 
 
 def deliver_all(
-    world: World,
-    saboteur: FaultInjectorHook,
-    *,
-    duplicated: bool = False,
-    reversed_order: bool = False,
+    world: World, saboteur: FaultInjectorHook, *, duplicated: bool = False, reversed_order: bool = False
 ) -> None:
     """Deliver until nothing waits; what died or was not acknowledged is delivered again."""
     for _ in range(1000):
@@ -210,9 +201,7 @@ def deliver_all(
     raise Unavailable("messages wait for ever")
 
 
-def deliver_until_acknowledged(
-    world: World, saboteur: FaultInjectorHook, published: Published
-) -> None:
+def deliver_until_acknowledged(world: World, saboteur: FaultInjectorHook, published: Published) -> None:
     """Deliver one message as Pub/Sub does, up to its dead letter."""
     for _ in range(DELIVERY_ATTEMPTS):
         if is_acknowledged(world, saboteur, published):

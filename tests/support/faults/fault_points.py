@@ -44,13 +44,8 @@ def expect_the_same_world(world: World) -> None:
     assert world.live == UNDISTURBED.live
     assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (
-        rollback.RollbackStatus.SUCCEEDED,
-        "stable through the watch",
-    )
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "stable through the watch")
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert pinned_revisions(world) == pinned_revisions(UNDISTURBED)
-    assert sorted(world.ports.world.applied_shifts) == sorted(
-        UNDISTURBED.ports.world.applied_shifts
-    )
+    assert sorted(world.ports.world.applied_shifts) == sorted(UNDISTURBED.ports.world.applied_shifts)

@@ -77,11 +77,7 @@ def build_hostile_notice(
 
 def build_hostile_facts(foreign: str = "Shop", **changes: Any) -> NoticeContext:
     """An incident in whose every text of others that stands."""
-    policy = replace(
-        BOOKSHOP,
-        display_name=foreign,
-        status_page=StatusPage(components=(Component(foreign),)),
-    )
+    policy = replace(BOOKSHOP, display_name=foreign, status_page=StatusPage(components=(Component(foreign),)))
     incident = Incident(
         id=ID,
         system="bookshop",

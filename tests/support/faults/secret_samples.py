@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-JWT = (
-    "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJldmUiLCJhdWQiOiJyb2xsYmFjayJ9."
-    "c2lnbmF0dXJlLXNpZ25hdHVyZQ"
-)
+JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJldmUiLCJhdWQiOiJyb2xsYmFjayJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 SECRETS = {
     "token": JWT,
     "token, cut off": JWT[:60],

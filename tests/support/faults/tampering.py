@@ -63,10 +63,7 @@ class Tamperer:
         first, second = self._draw.sample(paths, 2)
         one, other = self._entry(first), self._entry(second)
         if self._draw.random() < 0.5:
-            one, other = (
-                replace(one, sequence=other.sequence),
-                replace(other, sequence=one.sequence),
-            )
+            one, other = (replace(one, sequence=other.sequence), replace(other, sequence=one.sequence))
         self._put(first, other)
         self._put(second, one)
 

@@ -16,9 +16,7 @@ from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
 
-def build_incident(
-    status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any
-) -> Incident:
+def build_incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any) -> Incident:
     detected = TimelineEvent(IncidentStatus.DETECTED, START, "detected")
     severity = changes.pop("severity", Severity.CRITICAL)
     return Incident(
@@ -36,9 +34,7 @@ def build_incident(
 
 
 def build_rollback(status: RollbackStatus = RollbackStatus.RUNNING, **changes: Any) -> Rollback:
-    return Rollback(
-        "INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes
-    )
+    return Rollback("INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes)
 
 
 def build_escalation_notices(**changes: Any) -> list[Notice]:

@@ -40,11 +40,7 @@ def build_world_with_users(count: int, policy: Policy | None = None) -> World:
     """So many users, each with a device."""
     world = World(policy=policy or build_policy_with_devices())
     for number in range(count):
-        fields = {
-            "devices": [device_token(number)],
-            "news": number % 2 == 0,
-            "owner": user_name(number),
-        }
+        fields = {"devices": [device_token(number)], "news": number % 2 == 0, "owner": user_name(number)}
         world.ports.kept.write(DATABASE, {f"users/{user_name(number)}": fields})
     world.ports.clock.advance(timedelta(minutes=1))
     world.alert()

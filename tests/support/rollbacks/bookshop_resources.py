@@ -35,9 +35,7 @@ def _signal(scenario: ScenarioName) -> Signal:
 
 SHOP = replace(
     shorten_watch(BOOKSHOP),
-    resources=Resources(
-        hosting_sites=("shop",), remote_config=True, databases=("(default)",), identity=True
-    ),
+    resources=Resources(hosting_sites=("shop",), remote_config=True, databases=("(default)",), identity=True),
     group_aliases={"authentication": ("storefront",)},
     scenarios=dict.fromkeys(ScenarioName, Mode.ACT),
     signals={

@@ -110,9 +110,7 @@ class WorkerKilled(BaseException):
 class LargeRollback:
     """One such world."""
 
-    def __init__(
-        self, functions: int, took: Took, *, seed: int = 0, quota: WriteQuota = QUOTA
-    ) -> None:
+    def __init__(self, functions: int, took: Took, *, seed: int = 0, quota: WriteQuota = QUOTA) -> None:
         """`quota` is what the policy declares, and the platform keeps to."""
         self.kills: set[int] = set()
         """After how many writes a worker dies."""
@@ -204,9 +202,7 @@ class LargeRollback:
         named = self._world.steps(rollback.id)
         steps = named.values()
         ends = [step.ended_at for step in steps if step.ended_at]
-        judged = max(
-            step.ended_at for step in steps if step.kind == judge_canary.KIND and step.ended_at
-        )
+        judged = max(step.ended_at for step in steps if step.kind == judge_canary.KIND and step.ended_at)
         _canary, *others = self._took_by
         return LargeRollbackResult(
             seconds=(max(ends) - judged).total_seconds(),
@@ -235,9 +231,7 @@ def lower_bound_seconds(took: Sequence[float], quota: WriteQuota) -> float:
     longer than its writes take to flow in.
     """
     return max(
-        max(0.0, (number / (1 - REFUSED_SHARE) - quota.burst) / quota.per_second)
-        + 2 * CALL_SECONDS
-        + seconds
+        max(0.0, (number / (1 - REFUSED_SHARE) - quota.burst) / quota.per_second) + 2 * CALL_SECONDS + seconds
         for number, seconds in enumerate(took, 1)
     )
 
@@ -245,6 +239,4 @@ def lower_bound_seconds(took: Sequence[float], quota: WriteQuota) -> float:
 def _policy(functions: int, quota: WriteQuota) -> Policy:
     group = Group(functions=tuple(f"function{number:04d}" for number in range(functions)))
     execution = replace(BOOKSHOP.execution, write_quota=quota)
-    return replace(
-        BOOKSHOP, groups={"all": group}, probes=(), group_aliases={}, execution=execution
-    )
+    return replace(BOOKSHOP, groups={"all": group}, probes=(), group_aliases={}, execution=execution)

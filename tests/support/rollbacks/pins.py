@@ -29,9 +29,7 @@ def read_pins(world: World) -> dict[str, Pin]:
 
 def recorded_notice_texts(world: World, event: str) -> list[str]:
     """What the record was told of an event, in order."""
-    return [
-        str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key
-    ]
+    return [str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key]
 
 
 def build_rolled_back_world() -> World:

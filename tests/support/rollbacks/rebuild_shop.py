@@ -90,9 +90,7 @@ def extend_rollout_during_rollback(shop: World, barrier: str = "") -> Rollback:
     shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
     shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
     shop.ports.clock.advance(timedelta(minutes=3))
-    fields = encode(
-        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
-    )
+    fields = encode(Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {}))
     shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
     reached = [shop.policy.groups["checkout"].functions]
 

@@ -23,11 +23,7 @@ AGAIN = f"{ORDER} is built again from our copy of its source: not the artefact o
 
 
 def build_world_with_rebuild(
-    traffic: Traffic = FOLLOWING,
-    *,
-    told: bool = True,
-    announced: bool = True,
-    shop: World | None = None,
+    traffic: Traffic = FOLLOWING, *, told: bool = True, announced: bool = True, shop: World | None = None
 ) -> World:
     """A shop whose rollback has built one function again, and is over."""
     shop = shop or World(policy=shorten_watch())

@@ -29,9 +29,7 @@ class EntryPointPorts(FakePorts):
 
 
 @contextmanager
-def start_instance(
-    monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP
-) -> Iterator[EntryPointPorts]:
+def start_instance(monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP) -> Iterator[EntryPointPorts]:
     """A fresh instance of main.py in a world of its own."""
     ports = EntryPointPorts(policy)
     monkeypatch.setattr(main, "_wiring", lambda: ports)

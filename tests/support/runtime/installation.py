@@ -16,13 +16,7 @@ from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting, series
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.ports.operations_project import (
-    DeployedFunction,
-    JobRun,
-    Metric,
-    MetricQuery,
-    Subscription,
-)
+from shared.ports.operations_project import DeployedFunction, JobRun, Metric, MetricQuery, Subscription
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPS = "rollback-operations"
@@ -50,9 +44,7 @@ def build_push_subscription(topic: str) -> Subscription:
     )
 
 
-PUSHES = tuple(
-    build_push_subscription(topic) for topic in topics.ALL_TOPICS if topic != topics.DEAD_LETTERS
-)
+PUSHES = tuple(build_push_subscription(topic) for topic in topics.ALL_TOPICS if topic != topics.DEAD_LETTERS)
 KEPT = Subscription(
     name=topics.DEAD_LETTER_SUBSCRIPTION,
     topic=f"projects/{OPS}/topics/{topics.DEAD_LETTERS}",
@@ -79,8 +71,7 @@ VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
 OUR_ROLES = f"projects/{OPS}/roles/rollback_"
 READER = "roles/storage.legacyObjectReader"
 OWNED = {
-    f"roles/storage.{role}": (f"projectOwner:{OPS}",)
-    for role in ("legacyBucketOwner", "legacyObjectOwner")
+    f"roles/storage.{role}": (f"projectOwner:{OPS}",) for role in ("legacyBucketOwner", "legacyObjectOwner")
 }
 
 
@@ -109,9 +100,7 @@ CLOCK_FILTER = (
     ' AND resource.type="pubsub_subscription" AND resource.label.project_id="ops"'
     ' AND metric.label.response_class="ack"'
 )
-CLOCK_QUERY = (
-    'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
-)
+CLOCK_QUERY = 'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
 MEASURED_SELF = build_measured_policy(
     MetricQuery("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
 )

@@ -39,13 +39,7 @@ from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores
 from tests.support.fakes.firestore.rewrites import FakeRewrites
 from tests.support.fakes.firestore.store import MemoryStore
-from tests.support.fakes.groups import (
-    BucketFakes,
-    NoticeFakes,
-    OperatorFakes,
-    ProjectFakes,
-    SystemFakes,
-)
+from tests.support.fakes.groups import BucketFakes, NoticeFakes, OperatorFakes, ProjectFakes, SystemFakes
 from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
@@ -219,8 +213,7 @@ class World:
     def announce(self, deployment: str, **said: Any) -> None:
         """CI tells of a deployment."""
         self.publish(
-            topics.DEPLOYMENTS,
-            {"version": 1, "system": self.policy.system, "deployment": deployment, **said},
+            topics.DEPLOYMENTS, {"version": 1, "system": self.policy.system, "deployment": deployment, **said}
         )
 
     def command(self, actor: str = "somebody", **content: Any) -> None:
@@ -256,14 +249,8 @@ class World:
                 "policy_name": "any",
                 "condition_name": "any",
                 "summary": "any",
-                "resource": {
-                    "type": "cloud_run_revision",
-                    "labels": {"project_id": self.policy.project},
-                },
-                "policy_user_labels": {
-                    "rollback_system": self.policy.system,
-                    "rollback_signal": signal,
-                },
+                "resource": {"type": "cloud_run_revision", "labels": {"project_id": self.policy.project}},
+                "policy_user_labels": {"rollback_system": self.policy.system, "rollback_signal": signal},
                 **changes,
             },
         }
@@ -399,8 +386,7 @@ class World:
         return Counter(
             step.goal["service"].rpartition("/")[2]
             for step in steps
-            if step.kind in (shift_traffic.KIND, serve_revision.KIND)
-            and step.status is StepStatus.DONE
+            if step.kind in (shift_traffic.KIND, serve_revision.KIND) and step.status is StepStatus.DONE
         )
 
     def _told_twice(self, one: Rollback) -> list[str]:

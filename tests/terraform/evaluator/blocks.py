@@ -51,11 +51,7 @@ def _block(rule: BlockRule) -> Block:
     return Block(
         kind,
         tuple(labels),
-        {
-            name_of(one.identifier): one.expression
-            for one in parts
-            if isinstance(one, AttributeRule)
-        },
+        {name_of(one.identifier): one.expression for one in parts if isinstance(one, AttributeRule)},
         tuple(_block(one) for one in parts if isinstance(one, BlockRule)),
     )
 

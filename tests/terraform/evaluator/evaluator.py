@@ -140,10 +140,7 @@ class _Module:
         self._calls = {one.labels[0]: one for one in blocks if one.kind == "module"}
         self._checks = [one for one in blocks if one.kind == "check"]
         self._locals = {
-            name: value
-            for one in blocks
-            if one.kind == "locals"
-            for name, value in one.attributes.items()
+            name: value for one in blocks if one.kind == "locals" for name, value in one.attributes.items()
         }
         self._written: dict[str, dict[str, Block]] = {"resource": {}, "data": {}}
         for one in blocks:
@@ -180,10 +177,7 @@ class _Module:
                 (self._scope["data"] if kind == "data" else self._scope)[type_][name]
         for check in self._checks:
             self._into.warnings += self._broken(check.inner("assert"), {})
-        return {
-            name: evaluate(one.attributes["value"], self._scope)
-            for name, one in self._outputs.items()
-        }
+        return {name: evaluate(one.attributes["value"], self._scope) for name, one in self._outputs.items()}
 
     def _variable(self, name: str) -> Any:
         """Its value, converted and valid. Raises: Unevaluable."""
@@ -195,9 +189,7 @@ class _Module:
         else:
             raise Unevaluable(f"variable {name} has no value")
         value = converted(value, block.attributes["type"])
-        others = _Lazy(
-            self._variables, lambda one: value if one == name else self._scope["var"][one]
-        )
+        others = _Lazy(self._variables, lambda one: value if one == name else self._scope["var"][one])
         self._assert(block.inner("validation"), {"var": others})
         return value
 
@@ -232,8 +224,7 @@ class _Module:
         """What its name stands for: an instance, or a map or list of them."""
         block = self._written[kind][address]
         made = {
-            key: self._made(kind, block, key, {**self._scope, **names})
-            for key, names in self._keys(block)
+            key: self._made(kind, block, key, {**self._scope, **names}) for key, names in self._keys(block)
         }
         seen = {
             key: _Instance(one, f"data.{one.type}" if kind == "data" else one.type)
@@ -273,9 +264,7 @@ class _Module:
                 if "ignore_changes" in one.attributes
                 for ignored in names_in(one.attributes["ignore_changes"])
             ),
-            tuple(names_in(block.attributes["depends_on"]))
-            if "depends_on" in block.attributes
-            else (),
+            tuple(names_in(block.attributes["depends_on"])) if "depends_on" in block.attributes else (),
         )
 
     def _body(self, block: Block, scope: dict[str, Any]) -> dict[str, Any]:

@@ -24,12 +24,7 @@ from hcl2.rules.indexing import (
     SqbIndexRule,
 )
 from hcl2.rules.literal_rules import FloatLitRule, IdentifierRule, IntLitRule, LiteralValueRule
-from hcl2.rules.strings import (
-    HeredocTemplateRule,
-    HeredocTrimTemplateRule,
-    InterpolationRule,
-    StringRule,
-)
+from hcl2.rules.strings import HeredocTemplateRule, HeredocTrimTemplateRule, InterpolationRule, StringRule
 
 from tests.terraform.evaluator.functions import FUNCTIONS
 from tests.terraform.evaluator.values import TerraformSet, Unevaluable, Unknown, entries, text

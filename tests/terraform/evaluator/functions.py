@@ -92,9 +92,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "base64encode": lambda value: base64.b64encode(value.encode()).decode(),
     "basename": lambda path: Path(path).name,
     "ceil": lambda value: int(-(-value // 1)),
-    "chunklist": lambda values, size: [
-        values[start : start + size] for start in range(0, len(values), size)
-    ],
+    "chunklist": lambda values, size: [values[start : start + size] for start in range(0, len(values), size)],
     "coalesce": coalesce,
     "compact": lambda values: [value for value in values if value],
     "concat": lambda *lists: [value for one in lists for value in one],

@@ -48,16 +48,13 @@ def value(folder: Path, expression: str) -> Any:
         ('yamldecode("a: [1, 2]").a', [1, 2]),
     ],
 )  # fmt: skip
-def test_an_expression_is_worth_what_terraform_says(
-    tmp_path: Path, expression: str, expected: Any
-) -> None:
+def test_an_expression_is_worth_what_terraform_says(tmp_path: Path, expression: str, expected: Any) -> None:
     """The language's own rules of order, types and templates hold."""
     assert value(tmp_path, expression) == expected
 
 
 @pytest.mark.parametrize(
-    "expression",
-    ["local.absent", 'frobnicate("x")', "{ a = 1 }.b", "[1][1]", "{ for n in [1, 1] : n => n }"],
+    "expression", ["local.absent", 'frobnicate("x")', "{ a = 1 }.b", "[1][1]", "{ for n in [1, 1] : n => n }"]
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, expression: str) -> None:
     """A name, function or element that does not exist is never taken for a value."""

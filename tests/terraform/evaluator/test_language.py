@@ -44,9 +44,7 @@ def test_no_variable_is_overlooked(variables: dict[str, Block]) -> None:
 def test_every_variable_is_typed_described_and_used(name: str, variables: dict[str, Block]) -> None:
     """Nobody has to guess what it takes, and none does nothing."""
     variable = variables[name]
-    elsewhere = "".join(
-        file.read_text() for file in FILES if not file.name.endswith("variables.tf")
-    )
+    elsewhere = "".join(file.read_text() for file in FILES if not file.name.endswith("variables.tf"))
 
     assert {"type", "description"} <= set(variable.attributes)
     assert re.search(rf"\bvar\.{name}\b", elsewhere)

@@ -50,10 +50,7 @@ COMPUTED = {
     ): "findings-of-{project}@gcp-sa-scc-notification.iam.gserviceaccount.com",
     ("google_service_account", "disabled"): False,
     ("google_service_account", "email"): "{account_id}@{project}.iam.gserviceaccount.com",
-    (
-        "google_service_account",
-        "member",
-    ): "serviceAccount:{account_id}@{project}.iam.gserviceaccount.com",
+    ("google_service_account", "member"): "serviceAccount:{account_id}@{project}.iam.gserviceaccount.com",
     (
         "google_service_account",
         "name",
@@ -63,9 +60,7 @@ COMPUTED = {
 them; what is not here is Unknown."""
 
 COMPUTED_IN_BLOCKS = {
-    ("google_cloudfunctions2_function", "service_config"): {
-        "uri": "https://{name}-{location}.a.run.app"
-    },
+    ("google_cloudfunctions2_function", "service_config"): {"uri": "https://{name}-{location}.a.run.app"}
 }
 """The same, for what it adds to a block."""
 

@@ -26,9 +26,7 @@ ONCALL = "group:oncall@example.com"
 def made() -> Configuration:
     """The module with a console, and a bucket of heads."""
     console = {"invokers": [ONCALL], "api_key": "AIza"}
-    return evaluated(
-        TERRAFORM, {**SMALLEST, "console": console, "audit_bucket": {"location": "EU"}}
-    )
+    return evaluated(TERRAFORM, {**SMALLEST, "console": console, "audit_bucket": {"location": "EU"}})
 
 
 def test_every_check_holds(made: Configuration) -> None:
@@ -74,9 +72,7 @@ def test_only_whom_the_variable_names_reaches_it(made: Configuration) -> None:
     """And nobody reaches anything else by it."""
     name = functions(made)[CONSOLE_ENTRY_POINT]["name"]
 
-    invokers = [
-        (one.values["name"], one.values["role"]) for one in grants(made) if ONCALL in members(one)
-    ]
+    invokers = [(one.values["name"], one.values["role"]) for one in grants(made) if ONCALL in members(one)]
 
     assert invokers == [(name, "roles/run.invoker")]
 

@@ -87,9 +87,7 @@ def test_exports_lie_on_two_continents_each_under_its_key(two_projects: Configur
         if one.name == "exports"
     }
 
-    places = {
-        key: (place, re.findall("locations/([^/]+)", name)) for key, (place, name) in found.items()
-    }
+    places = {key: (place, re.findall("locations/([^/]+)", name)) for key, (place, name) in found.items()}
     assert places == {"bookshop": ("EU", ["europe"]), "bookshop-second": ("US", ["us"])}
 
 
@@ -99,9 +97,7 @@ def test_a_secret_has_no_value(example: Configuration) -> None:
 
     assert all(one.values["deletion_protection"] is True for one in secrets)
     assert example.of("google_secret_manager_secret_version") == []
-    assert not [
-        file.name for file in TERRAFORM.glob("**/*.tf") if "secret_data" in file.read_text()
-    ]
+    assert not [file.name for file in TERRAFORM.glob("**/*.tf") if "secret_data" in file.read_text()]
 
 
 def test_the_clock_ticks_each_minute_from_two_regions(example: Configuration) -> None:
@@ -121,9 +117,7 @@ def test_the_clock_ticks_each_minute_from_two_regions(example: Configuration) ->
         ("channels: [{ name: users, kind: push, target: outages }]", "fcm"),
     ],
 )
-def test_an_application_has_the_api_of_what_is_done_for_it(
-    said: str, api: str, tmp_path: Path
-) -> None:
+def test_an_application_has_the_api_of_what_is_done_for_it(said: str, api: str, tmp_path: Path) -> None:
     """Its policy names it, though not among what a deployment changes."""
     policy = tmp_path / "bare.yaml"
     policy.write_text(
@@ -141,9 +135,7 @@ def test_an_application_has_the_api_of_what_is_done_for_it(
 def test_whatever_a_role_allows_has_its_api(example: Configuration) -> None:
     """A request is counted where its account lives: there its API must be on."""
     roles = example.of("google_project_iam_custom_role")
-    asked = {
-        permission.partition(".")[0] for one in roles for permission in one.values["permissions"]
-    }
+    asked = {permission.partition(".")[0] for one in roles for permission in one.values["permissions"]}
     on = {
         one.values["service"].removesuffix(".googleapis.com")
         for one in example.of("google_project_service")

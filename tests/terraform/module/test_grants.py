@@ -151,9 +151,7 @@ INSTALLED = (
 def roles_of(member: str, example: Configuration) -> dict[str, set[str]]:
     """The permissions of our own roles that somebody has, by project or bucket."""
     roles = {
-        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {
-            *one.values["permissions"]
-        }
+        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
         for one in example.of("google_project_iam_custom_role")
     }
     found: dict[str, set[str]] = defaultdict(set)

@@ -25,9 +25,7 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     world.pass_time(timedelta(hours=1))
     world.publish(topics.COMMANDS, b"no command")
     world.ports.world.deploy()
-    world.ports.world.change_by_hand(
-        "getBook", (TrafficTarget(LATEST_REVISION, 100),)
-    )  # a pin ends
+    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST_REVISION, 100),))  # a pin ends
     world.pass_time(timedelta(minutes=10))
     world.announce("v3")  # what was found before has another name now
     world.command(command="pause", actor="ada@example.com")
@@ -48,14 +46,10 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
         if fields.get("expires_at") is not None
     }
 
-    fields = [
-        one for one in two_projects.of("google_firestore_field") if "ttl_config" in one.values
-    ]
+    fields = [one for one in two_projects.of("google_firestore_field") if "ttl_config" in one.values]
 
     assert (
-        {one.values["collection"] for one in fields}
-        == expiring
-        == set(state_database.EXPIRING_COLLECTIONS)
+        {one.values["collection"] for one in fields} == expiring == set(state_database.EXPIRING_COLLECTIONS)
     )
     assert {one.values["field"] for one in fields} == {"expires_at"}
     assert all(one.values["ttl_config"] == [{}] for one in fields)
@@ -91,9 +85,7 @@ def fields_asked(file: str, call: ast.Call) -> list[str]:
 
 def test_composite_indexes_are_those_that_queries_need(example: Configuration) -> None:
     """A query over one field needs none; one over several is Rejected without its own."""
-    needed = {
-        tuple(fields) for file, call in queries() if len(fields := fields_asked(file, call)) > 1
-    }
+    needed = {tuple(fields) for file, call in queries() if len(fields := fields_asked(file, call)) > 1}
 
     found = {
         tuple(field["field_path"] for field in one.values["fields"])

@@ -35,15 +35,11 @@ def test_a_responder_publishes_on_its_topics(entry_point: str, example: Configur
 
 def test_the_worker_asks_for_data_where_a_policy_says_so(example: Configuration) -> None:
     """On each declared topic, in its application's project, and on no other."""
-    declared_by = {
-        (one.project, topic) for one in policies_of(example) for topic in derived_topics(one)
-    }
+    declared_by = {(one.project, topic) for one in policies_of(example) for topic in derived_topics(one)}
     account = functions(example)["on_work"]["service_config"][0]["service_account_email"]
 
     granted = [
-        one.values
-        for one in example.of("google_pubsub_topic_iam_member")
-        if one.name == "regeneration"
+        one.values for one in example.of("google_pubsub_topic_iam_member") if one.name == "regeneration"
     ]
 
     assert {(one["project"], one["topic"]) for one in granted} == declared_by
@@ -190,9 +186,7 @@ def account(configuration: Configuration, entry_point: str) -> str:
     return email
 
 
-def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(
-    example: Configuration,
-) -> None:
+def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(example: Configuration) -> None:
     """Whoever asks for them is told of it, and whoever writes them."""
     bucket = example.outputs["rollback"]["buckets"].get("status")
 
@@ -223,8 +217,6 @@ def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) ->
         if one.values["member"] == member
     }
 
-    may = {
-        permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})
-    }
+    may = {permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})}
 
     assert may == {*dead_letters.PERMISSIONS}

@@ -86,9 +86,7 @@ def second(location: str, **more: str) -> dict[str, Any]:
         ("secrets", {"chat": {"readers": ["on_nothing"]}}, "entry points"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_refused_with_what_would_be_right(
-    name: str, value: Any, said: str
-) -> None:
+def test_a_wrong_value_is_refused_with_what_would_be_right(name: str, value: Any, said: str) -> None:
     """Before anything is made."""
     with pytest.raises(Unevaluable, match=said):
         evaluated(TERRAFORM, {**SMALLEST, name: value})
@@ -117,10 +115,7 @@ def test_a_right_value_is_taken(name: str, value: Any) -> None:
 
 def test_an_export_lies_where_its_database_is() -> None:
     """Firestore writes nowhere else, and both variables speak of one database."""
-    wrong = {
-        "application_databases": {"cvplus": {"adopt_location": "nam7"}},
-        "exports": second("EU"),
-    }
+    wrong = {"application_databases": {"cvplus": {"adopt_location": "nam7"}}, "exports": second("EU")}
 
     with pytest.raises(Unevaluable, match="are of the same database"):
         evaluated(TERRAFORM, {**SMALLEST, **wrong})
@@ -185,9 +180,7 @@ def test_findings_are_told_of_where_a_policy_takes_them_for_a_breach(tmp_path: P
     [config] = made.of("google_scc_v2_project_notification_config")
     assert config.values["pubsub_topic"].endswith("/topics/rollback-alerts")
     [streaming] = config.values["streaming_config"]
-    assert streaming["filter"] == (
-        '(finding_class="THREAT") AND (severity="CRITICAL" OR severity="HIGH")'
-    )
+    assert streaming["filter"] == ('(finding_class="THREAT") AND (severity="CRITICAL" OR severity="HIGH")')
     [grant] = [one for one in made.of("google_pubsub_topic_iam_member") if one.name == "findings"]
     assert grant.values["member"].endswith("@gcp-sa-scc-notification.iam.gserviceaccount.com")
     assert "securitycenter.googleapis.com" in {
@@ -206,10 +199,8 @@ def test_without_options_only_the_smallest_set_is_made() -> None:
     made = evaluated(TERRAFORM, SMALLEST)
 
     assert [one.name for one in made.of("google_storage_bucket")] == [
-        *("kept", "kept", "quarantine", "source"),
+        *("kept", "kept", "quarantine", "source")
     ]
     assert [one.name for one in made.of("google_firestore_database")] == ["state"]
     assert made.of("google_secret_manager_secret", "google_project_iam_audit_config") == []
-    assert not any(
-        one.name in ("people", "replay", "state_readers", "viewers") for one in made.resources
-    )
+    assert not any(one.name in ("people", "replay", "state_readers", "viewers") for one in made.resources)

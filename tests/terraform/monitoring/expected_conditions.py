@@ -120,10 +120,7 @@ def _failing_share(policy: Policy, ratio: float, lasting: int) -> list[Condition
 
 
 def _critical_path(policy: Policy, seconds: float, lasting: int) -> list[Condition]:
-    return [
-        *_slowest(policy, seconds, lasting),
-        Query((series(CHECKS),), "== 0) >= 2", lasting),
-    ]
+    return [*_slowest(policy, seconds, lasting), Query((series(CHECKS),), "== 0) >= 2", lasting)]
 
 
 def _degraded(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
@@ -155,9 +152,7 @@ def _quota(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     return [
         Query((series(f"{quota}/rate/net_usage"), limit), f"> {ratio:g}", lasting),
         Query((series(f"{quota}/allocation/usage"), limit), f"> {ratio:g}", lasting),
-        Threshold(
-            exceeded, "consumer_quota", "ALIGN_COUNT_TRUE", "REDUCE_SUM", 0, 0, MINUTE, grouped
-        ),
+        Threshold(exceeded, "consumer_quota", "ALIGN_COUNT_TRUE", "REDUCE_SUM", 0, 0, MINUTE, grouped),
     ]
 
 

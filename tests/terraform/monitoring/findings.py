@@ -30,9 +30,7 @@ URGENT = (Severity.CRITICAL, Severity.HIGH)
 _METRIC = re.compile(r'metric\.type="([^"]*)"')
 _RESOURCE = re.compile(r'resource\.type="([^"]*)"')
 _SERVICES = re.compile(r"resource\.label\.service_name=one_of\(([^)]*)\)")
-_COUNTER = re.compile(
-    r"logging(?:\.googleapis\.com/user/|_googleapis_com:user_)(\w+?)(?:_bucket)?\b"
-)
+_COUNTER = re.compile(r"logging(?:\.googleapis\.com/user/|_googleapis_com:user_)(\w+?)(?:_bucket)?\b")
 
 
 def findings(
@@ -49,8 +47,7 @@ def findings(
     for system, policy in policies.items():
         for signal in policy.signals:
             found += [
-                f"{system}/{signal}: {wrong}"
-                for wrong in _of_signal(resources, policy, signal, unmeasured)
+                f"{system}/{signal}: {wrong}" for wrong in _of_signal(resources, policy, signal, unmeasured)
             ]
     return found
 

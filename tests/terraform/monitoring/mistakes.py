@@ -17,9 +17,7 @@ def of(resources: Resources, key: str) -> Attributes:
 def condition(resources: Resources, key: str, index: int = 0) -> Any:
     """The inner block of a condition, to be spoilt."""
     blocks = of(resources, key)["conditions"][index]
-    return next(
-        inner[0] for kind, inner in blocks.items() if kind.startswith("condition_") and inner
-    )
+    return next(inner[0] for kind, inner in blocks.items() if kind.startswith("condition_") and inner)
 
 
 def spoil_resource(resources: Resources) -> None:
@@ -81,9 +79,7 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
         "is not lower case",
     ),
     "the label of another signal": (
-        lambda all_: of(all_, "cvplus/error_rate")["user_labels"].update(
-            rollback_signal="slow_response"
-        ),
+        lambda all_: of(all_, "cvplus/error_rate")["user_labels"].update(rollback_signal="slow_response"),
         "cvplus/error_rate: 0 alert policies carry its labels",
     ),
     "a share against percents": (spoil_query, "does not compare by"),

@@ -33,9 +33,7 @@ Resources = dict[str, dict[str, dict[Any, Attributes]]]
 """By type, name and key (None where there is only one): what is set, the id, and `depends_on`."""
 
 
-def plan(
-    folder: Path, policies: list[Path], variables: Mapping[str, Any] | None = None
-) -> Configuration:
+def plan(folder: Path, policies: list[Path], variables: Mapping[str, Any] | None = None) -> Configuration:
     """The monitoring files evaluated in a folder, beside a stand-in for the rest of the module.
 
     Everything that can be switched on is.

@@ -38,9 +38,7 @@ def texts(value: Any, names: tuple[str, ...]) -> Iterator[str]:
 def asked(made: Configuration) -> list[MetricQuery]:
     """Each alert policy and each dashboard, as the API would show it."""
     policies = [one.values for one in made.of("google_monitoring_alert_policy")]
-    pages = [
-        json.loads(one.values["dashboard_json"]) for one in made.of("google_monitoring_dashboard")
-    ]
+    pages = [json.loads(one.values["dashboard_json"]) for one in made.of("google_monitoring_dashboard")]
     return [
         MetricQuery(
             str(one.get("display_name") or one["displayName"]),
@@ -71,8 +69,7 @@ def test_cloud_monitoring_knows_what_is_asked_for() -> None:
     """Every metric with its labels, and every resource with its own, as documented."""
     made = configuration("two-projects")
     metrics = {
-        name: Metric(frozenset(one.labels), frozenset({one.resource}))
-        for name, one in known(made).items()
+        name: Metric(frozenset(one.labels), frozenset({one.resource})) for name, one in known(made).items()
     }
     resources = {name: frozenset(labels) for name, labels in descriptors.RESOURCE_LABELS.items()}
     wanted = asked(made)
@@ -95,9 +92,7 @@ def test_every_query_can_be_read_and_names_what_is_known() -> None:
         counted = [promql.selectors(measuring.counting(one)) for one in measuring.series(query)]
         assert {one for several in counted for one in several} == {*read}
         for one in read:
-            [metric] = [
-                name for name in metrics if matches_promql_name(name, metrics[name], one.metric)
-            ]
+            [metric] = [name for name in metrics if matches_promql_name(name, metrics[name], one.metric)]
             resource = metrics[metric].resource
             labels = {*metrics[metric].labels, *descriptors.RESOURCE_LABELS[resource]}
             assert {label for label, _, _ in one.matchers} <= {*labels, "monitored_resource"}

@@ -59,10 +59,7 @@ def loaded(*paths: Path) -> dict[str, Policy]:
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    variables = {
-        "billing_account": "012345-6789AB-CDEF01",
-        "dead_man_url": "https://switch.example/ping",
-    }
+    variables = {"billing_account": "012345-6789AB-CDEF01", "dead_man_url": "https://switch.example/ping"}
     return plan(tmp_path_factory.mktemp("shipped"), SHIPPED, variables)
 
 
@@ -82,15 +79,11 @@ def test_the_alert_policies_are_what_the_policy_files_say(
     assert found_in(resources, shipped) == []
 
 
-def test_the_alert_policies_of_each_example_are_what_its_policy_files_say(
-    example: Configuration,
-) -> None:
+def test_the_alert_policies_of_each_example_are_what_its_policy_files_say(example: Configuration) -> None:
     """Nothing that a reader copies has a mistake that a plan does not show."""
     rollback = example.outputs["rollback"]
     policies = {
-        system: policy
-        for system, policy in loaded(*SHIPPED).items()
-        if system in rollback["applications"]
+        system: policy for system, policy in loaded(*SHIPPED).items() if system in rollback["applications"]
     }
 
     assert findings(resources_of(example), policies, rollback["signals_without_alert"]) == []
@@ -124,15 +117,7 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_ins",
     }
     assert set(resources["google_logging_metric"]) == {
-        *(
-            "counter",
-            "due",
-            "incidents",
-            "responder_errors",
-            "trends",
-            "unproven_backups",
-            "unrestorable",
-        ),
+        *("counter", "due", "incidents", "responder_errors", "trends", "unproven_backups", "unrestorable")
     }
 
 
@@ -160,17 +145,11 @@ def test_only_what_no_metric_shows_has_no_alert(shipped: Configuration) -> None:
     """Each of them says why."""
     missing = shipped.outputs["signals_without_alert"]
 
-    assert {name.split("/")[1] for name in missing} == {
-        "database_corruption",
-        "data_loss",
-        "security_breach",
-    }
+    assert {name.split("/")[1] for name in missing} == {"database_corruption", "data_loss", "security_breach"}
     assert all(missing.values())
 
 
-def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(
-    resources: Resources,
-) -> None:
+def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(resources: Resources) -> None:
     """Its labels name system and signal, and where it stands is no foreign project."""
     policies = loaded(*SHIPPED)
 
@@ -251,9 +230,7 @@ def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> No
         ({"quota_usage": "also: [{ unit: count, threshold: 2 }]"}, "would mean something else"),
     ],
 )
-def test_what_monitoring_cannot_do_is_refused(
-    signals: dict[str, str], told: str, tmp_path: Path
-) -> None:
+def test_what_monitoring_cannot_do_is_refused(signals: dict[str, str], told: str, tmp_path: Path) -> None:
     """Before anything is made, and with the reason."""
     with pytest.raises(Unevaluable, match=told):
         plan(tmp_path, [bare(tmp_path, **signals)])
@@ -294,9 +271,7 @@ def test_the_counters_name_every_function_of_their_system(resources: Resources) 
 def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> None:
     """Each event and each field that a metric of ours reads is one that they write."""
     code = "\n".join(
-        file.read_text()
-        for folder in ("responders", "shared")
-        for file in (ROOT / folder).rglob("*.py")
+        file.read_text() for folder in ("responders", "shared") for file in (ROOT / folder).rglob("*.py")
     )
     metrics = [
         metric
@@ -305,11 +280,7 @@ def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> Non
         for metric in found.values()
     ]
     read = [
-        *(
-            said
-            for one in metrics
-            for said in re.findall(r"jsonPayload\.event=(.*)", one["filter"])
-        ),
+        *(said for one in metrics for said in re.findall(r"jsonPayload\.event=(.*)", one["filter"])),
         *(one.get("value_extractor", "") for one in metrics),
     ]
 
@@ -335,9 +306,7 @@ def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> Non
     assert {*of_facts} <= {*IncidentTally.__struct_fields__}
 
 
-def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
-    resources: Resources,
-) -> None:
+def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(resources: Resources) -> None:
     """No tile covers another; each limit of the runbook's health is drawn."""
     pages = {
         key: json.loads(page["dashboard_json"])
@@ -348,15 +317,9 @@ def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
     for page in pages.values():
         tiles = page["mosaicLayout"]["tiles"]
         assert len({(tile["xPos"], tile["yPos"]) for tile in tiles}) == len(tiles)
-        assert all(
-            tile["xPos"] % tile["width"] == tile["yPos"] % tile["height"] == 0 for tile in tiles
-        )
-    charts = [
-        tile["widget"]["xyChart"] for tile in pages["systems/cvplus"]["mosaicLayout"]["tiles"]
-    ]
-    titles = [
-        tile["widget"]["title"] for page in pages.values() for tile in page["mosaicLayout"]["tiles"]
-    ]
+        assert all(tile["xPos"] % tile["width"] == tile["yPos"] % tile["height"] == 0 for tile in tiles)
+    charts = [tile["widget"]["xyChart"] for tile in pages["systems/cvplus"]["mosaicLayout"]["tiles"]]
+    titles = [tile["widget"]["title"] for page in pages.values() for tile in page["mosaicLayout"]["tiles"]]
     for shown in ("Rollbacks", "Backlog", "Dead letters", "Oldest due work", "Cost: "):
         assert any(title.startswith(shown) for title in titles)
     drawn = {limit["value"] for chart in charts for limit in chart["thresholds"]}
@@ -366,8 +329,7 @@ def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
 def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resources) -> None:
     """Without data an incident closes by itself: right for errors, wrong for a silent clock."""
     strategies = {
-        key: policy["alert_strategy"][0]["auto_close"]
-        for key, policy in resources[POLICY]["self"].items()
+        key: policy["alert_strategy"][0]["auto_close"] for key, policy in resources[POLICY]["self"].items()
     }
 
     assert strategies["silent_clock"] == "604800s"

@@ -24,12 +24,7 @@ from local.services.firestore.admin.exports import documents
 from local.services.firestore.data.databases import Databases
 from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
-from local.services.firestore.statuses import (
-    already_exists,
-    invalid_argument,
-    not_found,
-    unimplemented,
-)
+from local.services.firestore.statuses import already_exists, invalid_argument, not_found, unimplemented
 from local.services.firestore.timeline import to_micros
 
 BACKUP_DURATION = timedelta(minutes=5)
@@ -65,9 +60,7 @@ class DatabaseBackups:
         self._journal = journal
         self._faults = faults
         self._lock = threading.RLock()
-        self._schedules = {
-            name: _Schedule.FromString(value) for name, value in journal.read(_SCHEDULES)
-        }
+        self._schedules = {name: _Schedule.FromString(value) for name, value in journal.read(_SCHEDULES)}
         self._backups = {name: _Backup.FromString(value) for name, value in journal.read(_BACKUPS)}
         self._looked = clock.now()
         for _, value in journal.read(_LOOKED):

@@ -90,9 +90,7 @@ class DatabaseAdminCalls:
 
     def ListDatabases(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The databases of a project that were named or created."""
-        return _Databases(
-            databases=self._firestore.databases.of(_require_name(request.parent, _PROJECT))
-        )
+        return _Databases(databases=self._firestore.databases.of(_require_name(request.parent, _PROJECT)))
 
     def CreateDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation that is over already, with the empty database."""

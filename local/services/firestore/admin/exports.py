@@ -48,11 +48,7 @@ class DocumentExports:
     """Exports of every database, into the buckets of the embedded Cloud Storage."""
 
     def __init__(
-        self,
-        engine: FirestoreEngine,
-        lasting: LongRunningOperations,
-        buckets: Buckets,
-        clock: CloudClock,
+        self, engine: FirestoreEngine, lasting: LongRunningOperations, buckets: Buckets, clock: CloudClock
     ) -> None:
         self._engine = engine
         self._lasting = lasting
@@ -69,9 +65,7 @@ class DocumentExports:
             raise invalid_argument("Firestore in native mode has no namespaces.")
         bucket, folder = self._place(request.output_uri_prefix)
         if self._exists(bucket, overall_metadata_path(folder)):
-            raise invalid_argument(
-                f"Path already exists: /{bucket}/{overall_metadata_path(folder)}"
-            )
+            raise invalid_argument(f"Path already exists: /{bucket}/{overall_metadata_path(folder)}")
         ids = list(request.collection_ids)
         time = request.snapshot_time if request.HasField("snapshot_time") else None
         with open_snapshot(self._engine, database, time) as view:
@@ -139,9 +133,7 @@ def open_snapshot(engine: FirestoreEngine, database: str, time: Timestamp | None
     return engine.read_request(database, _GetDocument(read_time=time))
 
 
-def documents(
-    view: DocumentView, database: str, collection_ids: Iterable[str] = ()
-) -> Iterator[Document]:
+def documents(view: DocumentView, database: str, collection_ids: Iterable[str] = ()) -> Iterator[Document]:
     """Those of the collection groups, without any: all; by name."""
     wanted = frozenset(collection_ids)
     for collection in sorted(view.documents.collections_below(f"{database}/documents")):
@@ -154,9 +146,7 @@ def _kind_names(ids: list[str]) -> list[str]:
     return [f"kind_{one}" for one in ids] or ["all_kinds"]
 
 
-def _build_output_files(
-    folder: str, ids: list[str], found: list[Document]
-) -> Iterator[tuple[str, bytes]]:
+def _build_output_files(folder: str, ids: list[str], found: list[Document]) -> Iterator[tuple[str, bytes]]:
     """The files of the documents: name and content."""
     groups: dict[str, list[Document]] = {kinds: [] for kinds in _kind_names(ids)}
     for document in found:

@@ -39,9 +39,7 @@ _State = types.OperationState
 class DocumentImports:
     """Imports into every database, from the buckets of the embedded Cloud Storage."""
 
-    def __init__(
-        self, engine: FirestoreEngine, lasting: LongRunningOperations, buckets: Buckets
-    ) -> None:
+    def __init__(self, engine: FirestoreEngine, lasting: LongRunningOperations, buckets: Buckets) -> None:
         self._engine = engine
         self._lasting = lasting
         self._buckets = buckets
@@ -91,9 +89,7 @@ class DocumentImports:
             self._buckets.find(bucket, name)
         except Refusal as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
-                raise not_found(
-                    f"Google Cloud Storage file does not exist: /{bucket}/{name}"
-                ) from (refusal)
+                raise not_found(f"Google Cloud Storage file does not exist: /{bucket}/{name}") from (refusal)
             raise
 
 

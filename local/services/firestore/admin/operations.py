@@ -52,8 +52,7 @@ class LongRunningOperations:
         self._lock = threading.RLock()
         self.kinds: Mapping[str, tuple[type[Message], Finish]] = {}
         self._jobs = {
-            name: from_msgpack(value, _PendingOperation)
-            for name, value in journal.read(_JOURNAL_SERVICE)
+            name: from_msgpack(value, _PendingOperation) for name, value in journal.read(_JOURNAL_SERVICE)
         }
 
     def begin(self, kind: str, database: str, metadata: Any, takes: timedelta) -> Message:
@@ -63,10 +62,7 @@ class LongRunningOperations:
         operation = operations_pb2.Operation(name=f"{database}/operations/{uuid.uuid4().hex}")
         operation.metadata.Pack(metadata)
         job = _PendingOperation(
-            kind,
-            operation.SerializeToString(),
-            self._clock.now() + takes + fate.delay,
-            fate.failure,
+            kind, operation.SerializeToString(), self._clock.now() + takes + fate.delay, fate.failure
         )
         with self._lock:
             self._keep(operation.name, job)
@@ -74,9 +70,7 @@ class LongRunningOperations:
 
     def completed(self, database: str, metadata: Message, response: Message) -> Message:
         """An operation that is over as soon as it is asked for, and not kept."""
-        operation = operations_pb2.Operation(
-            name=f"{database}/operations/{uuid.uuid4().hex}", done=True
-        )
+        operation = operations_pb2.Operation(name=f"{database}/operations/{uuid.uuid4().hex}", done=True)
         operation.metadata.Pack(metadata)
         operation.response.Pack(response)
         return operation
@@ -108,11 +102,7 @@ class LongRunningOperations:
         database = request.name.removesuffix("/operations")
         with self._lock:
             jobs = sorted(self._jobs.items())
-        found = [
-            _build_operation(job)
-            for name, job in jobs
-            if name.startswith(f"{database}/operations/")
-        ]
+        found = [_build_operation(job) for name, job in jobs if name.startswith(f"{database}/operations/")]
         kept = [one for one in found if _matches_filter(one, wanted)]
         shown, token = page(
             kept, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE

@@ -58,9 +58,7 @@ class DatabaseRestores:
             raise failed_precondition(f"The backup {backup.name} is not ready.")
         found = list(self._backups.backup_documents(backup.name))
         made = self._begin(request, backup.database, named[2], found)
-        metadata = RESTORED(
-            operation_state=_State.PROCESSING, database=made.name, backup=backup.name
-        )
+        metadata = RESTORED(operation_state=_State.PROCESSING, database=made.name, backup=backup.name)
         return self._lasting.begin(RESTORE, made.name, metadata, RESTORE_DURATION)
 
     def clone(self, request: Any) -> Message:
@@ -94,10 +92,7 @@ class DatabaseRestores:
 
     def _begin(self, request: Any, source: str, location: str, found: Iterable[Document]) -> Any:
         made = self._databases.create(
-            request.parent,
-            request.database_id,
-            _Database(location_id=location),
-            DatabaseState.FILLING,
+            request.parent, request.database_id, _Database(location_id=location), DatabaseState.FILLING
         )
         self._engine.fill(_rename_document(one, source, made.name) for one in found)
         return made

@@ -91,9 +91,7 @@ class FirestoreAdmin(DatabaseAdminCalls):
         """An operation that is over already, with the index, which is ready."""
         group = _group(request.parent)
         index = self._firestore.indexes.create(group, request.index)
-        operation = operations_pb2.Operation(
-            name=f"{group.database}/operations/{uuid.uuid4()}", done=True
-        )
+        operation = operations_pb2.Operation(name=f"{group.database}/operations/{uuid.uuid4()}", done=True)
         operation.metadata.Pack(_IndexMetadata(index=index.name))
         operation.response.Pack(index)
         return operation

@@ -15,12 +15,7 @@ from msgspec import Struct
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.firestore.statuses import (
-    already_exists,
-    failed_precondition,
-    invalid_argument,
-    not_found,
-)
+from local.services.firestore.statuses import already_exists, failed_precondition, invalid_argument, not_found
 from local.services.firestore.timeline import DEFAULT_VERSION_RETENTION, PITR_VERSION_RETENTION
 from shared.core.codec import from_msgpack
 
@@ -52,16 +47,13 @@ class _DatabaseRecord(Struct, frozen=True):
 class Databases:
     """A database is there once it is named, until it is deleted; safe for threads."""
 
-    def __init__(
-        self, clock: CloudClock, journal: Journal, *, point_in_time_recovery: bool
-    ) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, *, point_in_time_recovery: bool) -> None:
         self._clock = clock
         self._journal = journal
         self._point_in_time_recovery = point_in_time_recovery
         self._lock = threading.RLock()
         self._known = {
-            name: from_msgpack(value, _DatabaseRecord)
-            for name, value in journal.read(_JOURNAL_SERVICE)
+            name: from_msgpack(value, _DatabaseRecord) for name, value in journal.read(_JOURNAL_SERVICE)
         }
 
     def require_usable(self, name: str) -> None:
@@ -157,9 +149,7 @@ class Databases:
         self._known[message.name] = known
 
     def _described(self, known: _DatabaseRecord) -> Any:
-        retention = (
-            PITR_VERSION_RETENTION if self._point_in_time_recovery else DEFAULT_VERSION_RETENTION
-        )
+        retention = PITR_VERSION_RETENTION if self._point_in_time_recovery else DEFAULT_VERSION_RETENTION
         message = _Database.FromString(known.message)
         message.point_in_time_recovery_enablement = (
             _Recovery.POINT_IN_TIME_RECOVERY_ENABLED

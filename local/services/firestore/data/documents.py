@@ -94,9 +94,7 @@ class DocumentHistory:
         prefix = f"{parent}/"
         return [collection for collection in self._collections if collection.startswith(prefix)]
 
-    def commit(
-        self, changes: Mapping[str, Document | None], time: int, besides: Iterable[Row] = ()
-    ) -> None:
+    def commit(self, changes: Mapping[str, Document | None], time: int, besides: Iterable[Row] = ()) -> None:
         """Let all the documents become what `changes` says at `time`, durably; None deletes.
 
         `besides` is kept by the same stroke, or neither is. Versions behind the horizon are
@@ -135,9 +133,7 @@ class DocumentHistory:
 
         A deletion says nothing once reads cannot go behind it, so it is among them from the start.
         """
-        versions = self._collections.setdefault(collection_of(name), _Collection()).versions_of(
-            name
-        )
+        versions = self._collections.setdefault(collection_of(name), _Collection()).versions_of(name)
         replaced = [
             _SupersededVersion(version.time, name, old.time)
             for old in versions[-1:]

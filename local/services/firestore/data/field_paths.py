@@ -39,8 +39,7 @@ def parse_field_path(text: str) -> Path:
 def format_field_path(path: Path) -> str:
     """A path as `parse_field_path` reads it."""
     return ".".join(
-        one if _SIMPLE.fullmatch(one) else "`" + re.sub(r"([`\\])", r"\\\1", one) + "`"
-        for one in path
+        one if _SIMPLE.fullmatch(one) else "`" + re.sub(r"([`\\])", r"\\\1", one) + "`" for one in path
     )
 
 
@@ -80,9 +79,7 @@ def remove(document: Document, path: Path) -> None:
 
 def project(document: Document, paths: Iterable[Path]) -> Document:
     """A copy that holds nothing but these paths: name and times stay."""
-    part = Document(
-        name=document.name, create_time=document.create_time, update_time=document.update_time
-    )
+    part = Document(name=document.name, create_time=document.create_time, update_time=document.update_time)
     for path in paths:
         value = lookup(document, path)
         if value is not None and path != NAME_PATH:

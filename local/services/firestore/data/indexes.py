@@ -25,9 +25,7 @@ class CompositeIndexes:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._lock = threading.RLock()
-        self._kept = {
-            name: _Index.FromString(value) for name, value in journal.read(_JOURNAL_SERVICE)
-        }
+        self._kept = {name: _Index.FromString(value) for name, value in journal.read(_JOURNAL_SERVICE)}
 
     def find(self, name: str) -> Any:
         """An index by its full name. Raises: Refused NOT_FOUND."""
@@ -72,9 +70,7 @@ class CompositeIndexes:
             self._write(self.find(name).name, None)
 
     def _write(self, name: str, index: Any) -> None:
-        self._journal.write(
-            _JOURNAL_SERVICE, [(name, index.SerializeToString() if index else None)]
-        )
+        self._journal.write(_JOURNAL_SERVICE, [(name, index.SerializeToString() if index else None)])
         if index:
             self._kept[name] = index
         else:

@@ -37,9 +37,7 @@ def check_request_size(request: Message) -> None:
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.ByteSize() > REQUEST_LIMIT_BYTES:
-        raise invalid_argument(
-            f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes."
-        )
+        raise invalid_argument(f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes.")
 
 
 def normalize_document(document: Document) -> None:
@@ -71,9 +69,7 @@ def _map_bytes(fields: Any, depth: int) -> int:
     for name, value in fields.items():
         name_size = _string_bytes(name)
         if not 1 < name_size <= FIELD_NAME_LIMIT_BYTES + 1:
-            raise invalid_argument(
-                f"Field name is empty or longer than {FIELD_NAME_LIMIT_BYTES} bytes."
-            )
+            raise invalid_argument(f"Field name is empty or longer than {FIELD_NAME_LIMIT_BYTES} bytes.")
         size += name_size + _value_bytes(value, depth)
     return size
 

@@ -47,9 +47,7 @@ def number_of(value: Value | None) -> int | float | None:
     if value is None:
         return None
     kind = value.WhichOneof("value_type")
-    number: int | float | None = (
-        getattr(value, kind) if kind in ("integer_value", "double_value") else None
-    )
+    number: int | float | None = getattr(value, kind) if kind in ("integer_value", "double_value") else None
     return number
 
 
@@ -75,9 +73,7 @@ def _plain_key(kind: str | None, value: Value) -> Key:
         case "geo_point_value":
             return (POINT, value.geo_point_value.latitude, value.geo_point_value.longitude)
         case _:
-            raise invalid_argument(
-                f"A value of type {kind or 'none'} cannot be stored or compared."
-            )
+            raise invalid_argument(f"A value of type {kind or 'none'} cannot be stored or compared.")
 
 
 def _map_key(value: Value) -> Key:

@@ -57,9 +57,7 @@ def read_aggregations(
     if not request.aggregations:
         raise invalid_argument("Aggregations can not be empty")
     if len(request.aggregations) > AGGREGATIONS_LIMIT:
-        raise invalid_argument(
-            f"An aggregation query has at most {AGGREGATIONS_LIMIT} aggregations."
-        )
+        raise invalid_argument(f"An aggregation query has at most {AGGREGATIONS_LIMIT} aggregations.")
     aggregations: dict[str, Aggregation] = {}
     unnamed = 0
     for message in request.aggregations:

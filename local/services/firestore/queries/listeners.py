@@ -152,11 +152,7 @@ def _changes(target: _ListenTarget, view: DocumentView) -> list[Message]:
 
 def _build_removal(target: _ListenTarget, view: DocumentView, name: str) -> Message:
     """A document that left a target: it is gone, or it is only no longer in it."""
-    left = {
-        "document": name,
-        "removed_target_ids": [target.number],
-        "read_time": to_timestamp(view.time),
-    }
+    left = {"document": name, "removed_target_ids": [target.number], "read_time": to_timestamp(view.time)}
     if view.get(name) is None:
         return _Response(document_delete=left)
     return _Response(document_remove=left)
@@ -181,8 +177,7 @@ def _read_target(request: ListenRequest, unnumbered: int) -> _ListenTarget:
             return _ListenTarget(number, query, frozenset(), target.once)
         case "documents":
             names = frozenset(
-                check_document(name, check_database(request.database))
-                for name in target.documents.documents
+                check_document(name, check_database(request.database)) for name in target.documents.documents
             )
             return _ListenTarget(number, None, names, target.once)
         case _:

@@ -88,9 +88,7 @@ def partition_points(found: Sequence[Document], wanted: int) -> list[str]:
     return [found[len(found) * part // (points + 1)].name for part in range(1, points + 1)]
 
 
-def _missing_documents(
-    view: DocumentView, scope: QueryScope, present: Iterable[str]
-) -> list[Document]:
+def _missing_documents(view: DocumentView, scope: QueryScope, present: Iterable[str]) -> list[Document]:
     holders = {
         name
         for collection in view.documents.collections_below(scope.parent)

@@ -11,13 +11,7 @@ from typing import TypeAlias
 from google.cloud.firestore_v1 import types
 
 from local.services.firestore.data.documents import DocumentHistory
-from local.services.firestore.data.field_paths import (
-    NAME_PATH,
-    Path,
-    lookup,
-    parse_field_path,
-    project,
-)
+from local.services.firestore.data.field_paths import NAME_PATH, Path, lookup, parse_field_path, project
 from local.services.firestore.data.values import Key, order_key
 from local.services.firestore.messages import Cursor, Document, StructuredQuery, Value
 from local.services.firestore.names import check_parent, collection_of
@@ -119,18 +113,14 @@ class DocumentQuery:
     def is_in_range(self, document: Document | None) -> bool:
         """Whether a document is in the range that it looks at, whatever offset and limit say."""
         return (
-            document is not None
-            and self.scope.covers(document.name)
-            and self._position(document) is not None
+            document is not None and self.scope.covers(document.name) and self._position(document) is not None
         )
 
     def project_document(self, document: Document) -> Document:
         """What the query shows of a document that it found."""
         return document if self.projection is None else project(document, self.projection)
 
-    def _by_name(
-        self, documents: DocumentHistory, collection: str, time: int
-    ) -> Iterator[Document]:
+    def _by_name(self, documents: DocumentHistory, collection: str, time: int) -> Iterator[Document]:
         """What it finds in one collection in the order of names: nothing else is looked at."""
         names = documents.names(collection)
 
@@ -179,9 +169,7 @@ class DocumentQuery:
         return 0
 
 
-def read_query(
-    parent: str, query: StructuredQuery, present: tuple[Path, ...] = ()
-) -> DocumentQuery:
+def read_query(parent: str, query: StructuredQuery, present: tuple[Path, ...] = ()) -> DocumentQuery:
     """A query from its message; it finds only documents that have the fields in `present`.
 
     Raises: Refused INVALID_ARGUMENT, UNIMPLEMENTED for a vector search.

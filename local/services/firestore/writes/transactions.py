@@ -93,10 +93,7 @@ class Transaction:
             return False
         if any(documents.changed_at(name) > self.snapshot for name in self.names):
             return True
-        return any(
-            _versions(query.run(documents, time)) != _versions(found)
-            for query, found in self.queries
-        )
+        return any(_versions(query.run(documents, time)) != _versions(found) for query, found in self.queries)
 
 
 class Transactions:

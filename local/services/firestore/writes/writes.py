@@ -9,12 +9,7 @@ from local.services.firestore.data.field_paths import assign, lookup, parse_fiel
 from local.services.firestore.data.limits import normalize_document
 from local.services.firestore.messages import Document, Precondition, Write, WriteResult
 from local.services.firestore.names import check_document
-from local.services.firestore.statuses import (
-    already_exists,
-    failed_precondition,
-    invalid_argument,
-    not_found,
-)
+from local.services.firestore.statuses import already_exists, failed_precondition, invalid_argument, not_found
 from local.services.firestore.timeline import to_micros, to_timestamp
 from local.services.firestore.writes.transforms import transform
 
@@ -66,9 +61,7 @@ def _target_name(write: Write) -> str:
     return name
 
 
-def _check_precondition(
-    name: str, condition: Precondition, before: Document | None, time: int
-) -> None:
+def _check_precondition(name: str, condition: Precondition, before: Document | None, time: int) -> None:
     match condition.WhichOneof("condition_type"):
         case "exists" if condition.exists and before is None:
             raise not_found(f"No document to update: {name}")

@@ -88,9 +88,7 @@ class Backlog:
         self._enter(entry)
         self._record(entry)
 
-    def restore(
-        self, message: PublishedMessage, failures: int, due: datetime | None, acked: bool
-    ) -> None:
+    def restore(self, message: PublishedMessage, failures: int, due: datetime | None, acked: bool) -> None:
         """An entry as it was recorded before a restart; in ascending order of sequence."""
         entry = Entry(message, failures)
         if acked:
@@ -198,14 +196,10 @@ class Backlog:
     def unacknowledged(self) -> list[PublishedMessage]:
         """Every message that is not done, oldest first."""
         return [
-            entry.message
-            for entry in self._entries.values()
-            if entry.standing is not DeliveryState.ACKED
+            entry.message for entry in self._entries.values() if entry.standing is not DeliveryState.ACKED
         ]
 
-    def seek(
-        self, wanted: Callable[[PublishedMessage], bool], held: Iterable[PublishedMessage] = ()
-    ) -> None:
+    def seek(self, wanted: Callable[[PublishedMessage], bool], held: Iterable[PublishedMessage] = ()) -> None:
         """Make exactly the wanted messages undelivered, of those kept here or `held` elsewhere.
 
         Running leases end; attempts are counted anew.
@@ -293,9 +287,7 @@ class Backlog:
     def _fail(self, entry: Entry, now: datetime) -> None:
         self._put_back(entry)
         entry.failures += 1
-        if 0 < self.rules.most_attempts <= entry.failures and self._bury(
-            entry.message, entry.failures
-        ):
+        if 0 < self.rules.most_attempts <= entry.failures and self._bury(entry.message, entry.failures):
             self._forget(entry)
             return
         pause = self.rules.backoff(entry.failures)

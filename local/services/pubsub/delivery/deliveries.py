@@ -88,9 +88,7 @@ def check_size(request: AcknowledgeRequest | ModifyAckDeadlineRequest) -> None:
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.ByteSize() > REQUEST_LIMIT_BYTES:
-        raise invalid_argument(
-            f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes."
-        )
+        raise invalid_argument(f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes.")
 
 
 def acknowledge(broker: Broker, subscription: str, ack_ids: Iterable[str]) -> None:
@@ -118,9 +116,7 @@ def modify_deadlines(
     for deadline in deadlines:
         subscriptions.check_ack_deadline(deadline)
     if len(ids) != len(deadlines):
-        raise invalid_argument(
-            "modify_deadline_seconds and modify_deadline_ack_ids differ in length."
-        )
+        raise invalid_argument("modify_deadline_seconds and modify_deadline_ack_ids differ in length.")
     with broker.change() as now:
         feed = broker.find_subscription(subscription)
         feed.backlog.settle(now)
@@ -150,9 +146,7 @@ def next_change_at(broker: Broker, subscription: str) -> datetime | None:
         return broker.find_subscription(subscription).backlog.next_due()
 
 
-def build_received_messages(
-    leases: Iterable[DeliveryLease], spec: Subscription
-) -> list[ReceivedMessage]:
+def build_received_messages(leases: Iterable[DeliveryLease], spec: Subscription) -> list[ReceivedMessage]:
     """The leases as a subscriber sees them; attempts are counted for it only with dead letters."""
     counted = spec.HasField("dead_letter_policy")
     return [
@@ -169,7 +163,5 @@ def _require_ack_ids(ack_ids: Iterable[str]) -> list[str]:
     ids = list(ack_ids)
     for ack_id in ids:
         if not _ACK_ID.fullmatch(ack_id):
-            raise invalid_argument(
-                f"You have passed an invalid ack ID to the service (ack_id={ack_id})."
-            )
+            raise invalid_argument(f"You have passed an invalid ack ID to the service (ack_id={ack_id}).")
     return ids

@@ -43,9 +43,7 @@ class PushRequest:
         self._target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         here = urlsplit(f"http://{played[host]}") if host in played else url
         self._is_here = is_loopback(here.hostname or "")
-        self._connection = HTTPConnection(
-            here.hostname or "", here.port or 80, timeout=CONNECT_LIMIT_SECONDS
-        )
+        self._connection = HTTPConnection(here.hostname or "", here.port or 80, timeout=CONNECT_LIMIT_SECONDS)
         self._lock = threading.Lock()
         self._aborted = False
 

@@ -37,9 +37,7 @@ class PushDispatcher:
     ack deadline, a seek, the subscription's removal) is cut off.
     """
 
-    def __init__(
-        self, broker: Broker, clock: CloudClock, poster: PushSender, concurrency: int
-    ) -> None:
+    def __init__(self, broker: Broker, clock: CloudClock, poster: PushSender, concurrency: int) -> None:
         self._broker = broker
         self._clock = clock
         self._poster = poster
@@ -58,8 +56,7 @@ class PushDispatcher:
         """Wait until every push that is due by now has been answered; False at the limit."""
         with self._landed:
             return self._landed.wait_for(
-                lambda: not self._carriers and not deliveries.is_push_due(self._broker),
-                limit_seconds,
+                lambda: not self._carriers and not deliveries.is_push_due(self._broker), limit_seconds
             )
 
     def close(self) -> None:

@@ -26,10 +26,7 @@ class Stream:
     """One StreamingPull, from its first request to its end."""
 
     def __init__(
-        self,
-        broker: Broker,
-        first: StreamingPullRequest,
-        requests: Iterator[StreamingPullRequest],
+        self, broker: Broker, first: StreamingPullRequest, requests: Iterator[StreamingPullRequest]
     ) -> None:
         self._broker = broker
         self._requests = requests
@@ -47,9 +44,7 @@ class Stream:
         Raises: Refused when the service ends, the subscription goes, or a request is wrong.
         """
         with self._broker.watch(self._subscription) as changed:
-            reader = threading.Thread(
-                target=self._read, args=(changed,), name="pubsub-stream", daemon=True
-            )
+            reader = threading.Thread(target=self._read, args=(changed,), name="pubsub-stream", daemon=True)
             reader.start()
             try:
                 yield from self._batches(changed)
@@ -62,9 +57,7 @@ class Stream:
     def _batches(self, changed: threading.Event) -> Iterator[StreamingPullResponse]:
         while not self._over.is_set():
             changed.clear()
-            leases, feed = deliveries.lease_messages(
-                self._broker, self._subscription, self._flow, self._hold
-            )
+            leases, feed = deliveries.lease_messages(self._broker, self._subscription, self._flow, self._hold)
             check_pullable(feed.spec)
             if leases:
                 yield _response(deliveries.build_received_messages(leases, feed.spec), feed.spec)
@@ -116,9 +109,7 @@ def check_pullable(spec: Subscription) -> None:
     if spec.detached:
         raise failed_precondition(f"Subscription is detached (resource={spec.name}).")
     if subscriptions.is_push(spec):
-        raise failed_precondition(
-            f"Pull is not allowed on a push subscription (resource={spec.name})."
-        )
+        raise failed_precondition(f"Pull is not allowed on a push subscription (resource={spec.name}).")
 
 
 def read_first_request(requests: Iterator[StreamingPullRequest]) -> StreamingPullRequest:

@@ -159,6 +159,4 @@ class _FilterParser:
         return self._wrong(len(self._text))
 
     def _wrong(self, position: int) -> StatusError:
-        return invalid_argument(
-            f"Invalid filter: unexpected text at position {position}: {self._text}"
-        )
+        return invalid_argument(f"Invalid filter: unexpected text at position {position}: {self._text}")

@@ -66,9 +66,7 @@ def build_subscription(request: Subscription) -> Subscription:
     return _complete_subscription(subscription)
 
 
-def update_subscription(
-    subscription: Subscription, change: Subscription, mask: FieldMask
-) -> Subscription:
+def update_subscription(subscription: Subscription, change: Subscription, mask: FieldMask) -> Subscription:
     """The subscription with the masked fields of `change`; cleared fields take their defaults.
 
     Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for what is not served here.
@@ -133,10 +131,7 @@ def _backoff_limits(subscription: Subscription) -> tuple[timedelta, timedelta]:
 
 def _complete_subscription(subscription: Subscription) -> Subscription:
     """The same subscription, its defaults filled in and its configuration checked."""
-    if (
-        any(subscription.HasField(name) for name in _UNSUPPORTED_FIELDS)
-        or subscription.message_transforms
-    ):
+    if any(subscription.HasField(name) for name in _UNSUPPORTED_FIELDS) or subscription.message_transforms:
         raise unimplemented("Exports and transforms of subscriptions are not served here.")
     _complete_times(subscription)
     _complete_retry_policy(subscription)
@@ -146,26 +141,18 @@ def _complete_subscription(subscription: Subscription) -> Subscription:
 
 
 def _complete_times(subscription: Subscription) -> None:
-    subscription.ack_deadline_seconds = (
-        subscription.ack_deadline_seconds or DEFAULT_ACK_DEADLINE_SECONDS
-    )
+    subscription.ack_deadline_seconds = subscription.ack_deadline_seconds or DEFAULT_ACK_DEADLINE_SECONDS
     check_ack_deadline(subscription.ack_deadline_seconds, DEFAULT_ACK_DEADLINE_SECONDS)
     if not subscription.HasField("message_retention_duration"):
         subscription.message_retention_duration.FromTimedelta(DEFAULT_RETENTION)
     check_within(
-        subscription.message_retention_duration,
-        MIN_RETENTION,
-        MAX_RETENTION,
-        "message_retention_duration",
+        subscription.message_retention_duration, MIN_RETENTION, MAX_RETENTION, "message_retention_duration"
     )
     if not subscription.HasField("expiration_policy"):
         subscription.expiration_policy.ttl.FromTimedelta(DEFAULT_TIME_TO_LIVE)
     if subscription.expiration_policy.HasField("ttl"):
         check_within(
-            subscription.expiration_policy.ttl,
-            MIN_TIME_TO_LIVE,
-            timedelta.max,
-            "expiration_policy.ttl",
+            subscription.expiration_policy.ttl, MIN_TIME_TO_LIVE, timedelta.max, "expiration_policy.ttl"
         )
 
 
@@ -221,9 +208,7 @@ def _check_endpoint(endpoint: str) -> None:
         url = urlsplit(endpoint)
         host, _ = url.hostname or "", url.port
     except ValueError as error:
-        raise invalid_argument(
-            f"Invalid push endpoint given (endpoint={endpoint}): {error}"
-        ) from error
+        raise invalid_argument(f"Invalid push endpoint given (endpoint={endpoint}): {error}") from error
     if EVENTS_MODE in url.query:
         return
     if url.scheme != "http" or not is_loopback(host):

@@ -69,9 +69,7 @@ def check_publish(request: PublishRequest) -> None:
     Raises: Refused INVALID_ARGUMENT.
     """
     if request.ByteSize() > REQUEST_LIMIT_BYTES:
-        raise invalid_argument(
-            f"The value for request_size is too large: over {REQUEST_LIMIT_BYTES} bytes."
-        )
+        raise invalid_argument(f"The value for request_size is too large: over {REQUEST_LIMIT_BYTES} bytes.")
     if not 0 < len(request.messages) <= REQUEST_LIMIT_MESSAGES:
         raise invalid_argument(f"A request publishes 1 to {REQUEST_LIMIT_MESSAGES} messages.")
     for message in request.messages:
@@ -83,10 +81,7 @@ def _check_topic(topic: Topic) -> None:
         raise unimplemented("Schemas, ingestion and transforms of topics are not served here.")
     if topic.HasField("message_retention_duration"):
         check_within(
-            topic.message_retention_duration,
-            MIN_RETENTION,
-            MAX_RETENTION,
-            "message_retention_duration",
+            topic.message_retention_duration, MIN_RETENTION, MAX_RETENTION, "message_retention_duration"
         )
 
 

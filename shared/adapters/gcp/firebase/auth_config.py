@@ -26,11 +26,7 @@ class IdentityPlatform:
 
     def settings(self) -> dict[str, Any]:
         """Each setting by its path; secrets do not leave this call."""
-        config = self._rest.get(
-            self._path,
-            dict[str, Any],
-            headers={"x-goog-user-project": self._project},
-        )
+        config = self._rest.get(self._path, dict[str, Any], headers={"x-goog-user-project": self._project})
         said = {name: value for name, value in config.items() if name not in _OUTPUT_ONLY_FIELDS}
         return flatten_settings(said)
 

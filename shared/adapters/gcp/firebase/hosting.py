@@ -58,9 +58,7 @@ class FirebaseHosting:
         return HostingSite(
             version=_short(live.version.name),
             released_at=live.release_time,
-            channels={
-                channel: _short(release.version.name) for channel, release in releases.items()
-            },
+            channels={channel: _short(release.version.name) for channel, release in releases.items()},
         )
 
     def version(self, site: str, version: str) -> str | None:

@@ -59,9 +59,7 @@ class GoogleIdentity:
         if claimed_credential_kind(token, self._project) is CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
             with _translate_errors():
-                claims = id_token.verify_token(
-                    token, self._fetch, clock_skew_in_seconds=CLOCK_SKEW_SECONDS
-                )
+                claims = id_token.verify_token(token, self._fetch, clock_skew_in_seconds=CLOCK_SKEW_SECONDS)
             return service_account_credential(claims, token)
         with _translate_errors():
             claims = auth.verify_id_token(

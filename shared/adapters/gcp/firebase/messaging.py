@@ -22,11 +22,7 @@ CALL_TIMEOUT_SECONDS = 10.0
 _RETRYABLE_CODES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN"}
 )
-_INVALID_TOKEN_ERRORS = (
-    messaging.UnregisteredError,
-    messaging.SenderIdMismatchError,
-    InvalidArgumentError,
-)
+_INVALID_TOKEN_ERRORS = (messaging.UnregisteredError, messaging.SenderIdMismatchError, InvalidArgumentError)
 """The app was removed; the token is another project's; it is none
 (https://firebase.google.com/docs/cloud-messaging/error-codes, read 2026-11)."""
 _numbers = itertools.count(1)
@@ -48,9 +44,7 @@ class FirebasePush:
         with _translate_errors():
             messaging.send(_message(worded, key, topic=topic), app=self._app)
 
-    def send_to_devices(
-        self, tokens: Sequence[str], worded: NoticeMessage, key: str
-    ) -> list[PushResult]:
+    def send_to_devices(self, tokens: Sequence[str], worded: NoticeMessage, key: str) -> list[PushResult]:
         """Hand the words to each of at most 500 devices, in order; no error names one.
 
         Raises: Rejected, when each is refused for a reason other than its token; Unavailable, when

@@ -36,9 +36,7 @@ class FirebaseRemoteConfig:
         version = template.pop("version", {})
         number = version.get("versionNumber", "0") if isinstance(version, dict) else "0"
         content = msgspec.json.encode(template).decode()
-        return RemoteConfigTemplate(
-            str(number), etag, json_fingerprint(template), stored_text(content)
-        )
+        return RemoteConfigTemplate(str(number), etag, json_fingerprint(template), stored_text(content))
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template that is still at `etag`; an etag for anything is refused here.

@@ -67,18 +67,14 @@ class FirebaseRules:
     def ruleset(self, name: str) -> RulesSource | None:
         """What a ruleset says; None when it is gone."""
         try:
-            return tuple(
-                self._rest.get(f"/v1/{self._project}/rulesets/{name}", _Ruleset).source.files
-            )
+            return tuple(self._rest.get(f"/v1/{self._project}/rulesets/{name}", _Ruleset).source.files)
         except Gone:
             return None
 
     def create_ruleset(self, source: RulesSource) -> str:
         """The short name of a new ruleset. Throttled when the project has as many as it may."""
         files = [{"name": one.name, "content": one.content} for one in source]
-        made = self._rest.effect(
-            "POST", f"/v1/{self._project}/rulesets", {"source": {"files": files}}
-        )
+        made = self._rest.effect("POST", f"/v1/{self._project}/rulesets", {"source": {"files": files}})
         name = made.get("name")
         if not isinstance(name, str):
             raise Ambiguous("a ruleset was made, and its name was not said")

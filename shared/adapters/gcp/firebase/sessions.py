@@ -11,11 +11,7 @@ from shared.adapters.gcp.rest import Rest
 from shared.ports.resources import UserPage
 
 HOST: Final = "identitytoolkit.googleapis.com"
-PERMISSIONS: Final = (
-    "firebaseauth.users.get",
-    "firebaseauth.users.update",
-    "serviceusage.services.use",
-)
+PERMISSIONS: Final = ("firebaseauth.users.get", "firebaseauth.users.update", "serviceusage.services.use")
 
 _PAGE = "50"
 

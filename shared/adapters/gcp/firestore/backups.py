@@ -9,12 +9,7 @@ from google.cloud.firestore_admin_v1 import types
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.core.errors import Unavailable
-from shared.domain.data.backups.backup_records import (
-    BackupSchedule,
-    Database,
-    NativeBackup,
-    Recurrence,
-)
+from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
 PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")
 """What there is to come back to."""
@@ -25,10 +20,7 @@ _ScheduleMessage = types.BackupSchedule.pb
 _BackupMessage = types.Backup.pb
 _ENABLED = types.Database.PointInTimeRecoveryEnablement.POINT_IN_TIME_RECOVERY_ENABLED
 _READY = types.Backup.State.READY
-_RECURRENCES = {
-    "daily_recurrence": Recurrence.DAILY,
-    "weekly_recurrence": Recurrence.WEEKLY,
-}
+_RECURRENCES = {"daily_recurrence": Recurrence.DAILY, "weekly_recurrence": Recurrence.WEEKLY}
 
 
 class FirestoreBackups:
@@ -55,9 +47,7 @@ class FirestoreBackups:
         """Those of one database, daily before weekly."""
         request = {"parent": f"{self._project}/databases/{database}"}
         with translate_errors(READ_ERRORS):
-            answer = self._admin.list_backup_schedules(
-                request, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            answer = self._admin.list_backup_schedules(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         found = map(_schedule, map(_ScheduleMessage, answer.backup_schedules))
         return sorted((one for one in found if one), key=lambda one: one.recurrence)
 

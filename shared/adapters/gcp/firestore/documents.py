@@ -17,11 +17,7 @@ from shared.core.errors import Gone
 from shared.domain.data.document import DocumentSnapshot, path_sort_key
 from shared.domain.policy.document_scope import Scope
 
-PERMISSIONS: Final = (
-    "datastore.databases.get",
-    "datastore.entities.get",
-    "datastore.entities.list",
-)
+PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
 
 STREAM_TIMEOUT_SECONDS = 30.0
 """So long one stream may last; what has come by then counts, and the next one goes on behind it."""
@@ -59,9 +55,7 @@ class FirestoreDocuments:
         request = _query(root, scope, at, after)
         return (_version(one, root) for one in self._found(database, request))
 
-    def paths(
-        self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[str]:
+    def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same query, of which only the names come."""
         root = self._root(database)
         request = _query(root, scope, at, after)
@@ -114,11 +108,7 @@ class FirestoreDocuments:
         return [_version(one, root) for one in self._found(database, request)]
 
     def count(
-        self,
-        database: str,
-        scope: Scope,
-        at: datetime | None,
-        where: Mapping[str, Any] | None = None,
+        self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:
         """By one aggregation."""
         request = _AggregationRequest(parent=_parent(self._root(database), scope))
@@ -129,9 +119,7 @@ class FirestoreDocuments:
         _read_at(request, at)
         with translate_errors(READ_ERRORS):
             answers = self._client.run_aggregation_query(request, **self._call(database))
-            return max(
-                int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers
-            )
+            return max(int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers)
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
         """Page by page."""
@@ -140,9 +128,7 @@ class FirestoreDocuments:
         with translate_errors(READ_ERRORS):
             return sorted(self._client.list_collection_ids(request, **self._call(database)))
 
-    def partition_points(
-        self, database: str, scope: Scope, at: datetime | None, most: int
-    ) -> list[str]:
+    def partition_points(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
         """Where the service parts the collection group; of one collection, those within it."""
         root = self._root(database)
         request = _PartitionRequest(parent=root, partition_count=most)
@@ -158,8 +144,7 @@ class FirestoreDocuments:
         return [
             path
             for path in paths
-            if scope.everywhere
-            or (path.startswith(within) and "/" not in path.removeprefix(within))
+            if scope.everywhere or (path.startswith(within) and "/" not in path.removeprefix(within))
         ]
 
     def _found(self, database: str, request: Any) -> Iterator[Any]:
@@ -220,9 +205,7 @@ def _parent(root: str, scope: Scope) -> str:
 
 
 def _select(query: Any, scope: Scope) -> None:
-    query.from_.add(
-        collection_id=scope.collection.rpartition("/")[2], all_descendants=scope.everywhere
-    )
+    query.from_.add(collection_id=scope.collection.rpartition("/")[2], all_descendants=scope.everywhere)
 
 
 def _narrow(query: Any, where: Mapping[str, Any]) -> None:

@@ -7,12 +7,7 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.adapters.gcp.errors import (
-    EFFECT_ERRORS,
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    translate_errors,
-)
+from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.operations import list_database_operations
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.backups.backup_records import Export
@@ -45,9 +40,7 @@ class FirestoreExports:
         request.snapshot_time.FromDatetime(snapshot_at)
         try:
             with translate_errors(EFFECT_ERRORS):
-                begun = self._admin.export_documents(
-                    request, retry=None, timeout=READ_TIMEOUT_SECONDS
-                )
+                begun = self._admin.export_documents(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         except Rejected as refused:
             if PREFIX_TAKEN_MESSAGE in str(refused):
                 raise Exists(str(refused)) from refused
@@ -63,9 +56,7 @@ class FirestoreExports:
     def look(self, operation: str) -> Export:
         """The operation as an export."""
         with translate_errors(READ_ERRORS):
-            found = self._admin.get_operation(
-                {"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
         export = _export(found)
         if export is None:
             raise Rejected(f"{operation} is no export")

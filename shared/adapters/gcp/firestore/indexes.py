@@ -7,12 +7,7 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import (
-    EFFECT_ERRORS,
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    translate_errors,
-)
+from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable

@@ -30,9 +30,7 @@ def run_query_request(root: str, query: Query, transaction: bytes) -> Any:
     The service orders by `order_by`, then by each other field under an inequality, then by id.
     """
     parent, _, collection = query.collection.rpartition("/")
-    request = _RunQueryRequest(
-        parent=f"{root}/{parent}" if parent else root, transaction=transaction or None
-    )
+    request = _RunQueryRequest(parent=f"{root}/{parent}" if parent else root, transaction=transaction or None)
     structured = request.structured_query
     structured.from_.add(collection_id=collection)
     if query.where:

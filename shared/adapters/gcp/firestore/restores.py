@@ -97,9 +97,7 @@ class FirestoreRestores:
     def find(self, database: str) -> RestoreProgress | None:
         """The newest of the database's own operations."""
         try:
-            found = list(
-                map(_restoring, list_database_operations(self._admin, self._name(database)))
-            )
+            found = list(map(_restoring, list_database_operations(self._admin, self._name(database))))
         except Gone:
             return None
         return max((one for one in found if one), key=lambda one: one.began_at, default=None)
@@ -107,9 +105,7 @@ class FirestoreRestores:
     def look(self, operation: str) -> RestoreProgress:
         """The operation as what fills a database."""
         with translate_errors(READ_ERRORS):
-            found = self._admin.get_operation(
-                {"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
         restoring = _restoring(found)
         if restoring is None:
             raise Rejected(f"{operation} fills no database")
@@ -169,9 +165,7 @@ def _restoring(operation: Any) -> RestoreProgress | None:
 def _percent(metadata: Any) -> int:
     """Of an import by its documents, of the others as the service counts."""
     progress = (
-        metadata.progress_documents
-        if isinstance(metadata, _Imported)
-        else metadata.progress_percentage
+        metadata.progress_documents if isinstance(metadata, _Imported) else metadata.progress_percentage
     )
     whole = progress.estimated_work
     return int(100 * progress.completed_work / whole) if whole > 0 else 0

@@ -8,21 +8,12 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
-from shared.adapters.gcp.errors import (
-    COMMIT_ERRORS,
-    EFFECT_ERRORS,
-    error_for_status,
-    translate_errors,
-)
+from shared.adapters.gcp.errors import COMMIT_ERRORS, EFFECT_ERRORS, error_for_status, translate_errors
 from shared.adapters.gcp.firestore.values import read_time, write_fields
 from shared.core.chunks import split_into_chunks
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
 
-PERMISSIONS: Final = (
-    "datastore.entities.create",
-    "datastore.entities.delete",
-    "datastore.entities.update",
-)
+PERMISSIONS: Final = ("datastore.entities.create", "datastore.entities.delete", "datastore.entities.update")
 
 MAX_WRITES_PER_REQUEST: Final = 500
 """Writes of one request

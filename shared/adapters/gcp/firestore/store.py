@@ -18,26 +18,13 @@ from shared.adapters.gcp.errors import (
     translate_errors,
 )
 from shared.adapters.gcp.firestore.queries import run_query_request
-from shared.adapters.gcp.firestore.values import (
-    format_field_path,
-    read_fields,
-    read_time,
-    write_fields,
-)
+from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time, write_fields
 from shared.core.errors import RollbackError, Throttled
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Query, Reader, Update, Write
 
-READ_PERMISSIONS: Final = (
-    "datastore.databases.get",
-    "datastore.entities.get",
-    "datastore.entities.list",
-)
-PERMISSIONS: Final = (
-    *READ_PERMISSIONS,
-    "datastore.entities.create",
-    "datastore.entities.update",
-)
+READ_PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
+PERMISSIONS: Final = (*READ_PERMISSIONS, "datastore.entities.create", "datastore.entities.update")
 
 MAX_TRANSACTION_ATTEMPTS = 10
 """Runs of a transaction's work before contention is given up."""
@@ -105,9 +92,7 @@ class FirestoreStore:
                 continue
         raise Throttled(f"contention did not end in {MAX_TRANSACTION_ATTEMPTS} attempts")
 
-    def _run(
-        self, work: Callable[[Reader], Sequence[Write]], transaction: bytes
-    ) -> datetime | None:
+    def _run(self, work: Callable[[Reader], Sequence[Write]], transaction: bytes) -> datetime | None:
         try:
             writes = work(_Transaction(self, transaction))
             if writes:

@@ -95,9 +95,7 @@ class RouterMetrics:
         counts = [count for one in found for count in _counts(one.points, first, last)]
         return sum(counts) if counts else None
 
-    def _series(
-        self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()
-    ) -> list[Any]:
+    def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()) -> list[Any]:
         """What was counted, summed by these fields; by none, in one."""
         span = end - start
         request = self._request(wanted, start, end)

@@ -26,9 +26,7 @@ class CloudAssetDependencies:
         """From the bucket's metadata."""
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             try:
-                found = self._storage.get_bucket(
-                    bucket, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
-                )
+                found = self._storage.get_bucket(bucket, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None)
             except NotFound:
                 return ""
         return str(found.location_type)

@@ -40,9 +40,7 @@ _SubscriptionMessage = types.Subscription.pb
 class CloudOperationsProject:
     """An Installation over Google's clients, whose own retries are off."""
 
-    def __init__(
-        self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str
-    ) -> None:
+    def __init__(self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
         self._functions = functions
@@ -65,18 +63,14 @@ class CloudOperationsProject:
         """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
         with translate_errors(READ_ERRORS):
-            policy = self._publisher.get_iam_policy(
-                request, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
         """Whom a bucket's own policy gives each role, under a condition or not."""
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             policy = self._storage.bucket(bucket).get_iam_policy(
-                requested_policy_version=_CONDITIONAL,
-                timeout=objects.OBJECT_TIMEOUT_SECONDS,
-                retry=None,
+                requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
             )
         return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
@@ -93,9 +87,7 @@ class CloudOperationsProject:
         """
         found: list[Any] = []
         with translate_errors(READ_ERRORS):
-            pages = call(
-                {**asked, "page_size": _PAGE}, retry=None, timeout=READ_TIMEOUT_SECONDS
-            ).pages
+            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
             for number, page in enumerate(pages):
                 if number == MAX_PAGES:
                     raise Unavailable(f"the list of {field} has more than {MAX_PAGES} pages")

@@ -14,9 +14,7 @@ HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
 
 _PAGE = 500
-_VOLATILE_FIELDS = frozenset(
-    {"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"}
-)
+_VOLATILE_FIELDS = frozenset({"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"})
 """Fields of a job that tell how it went, not what it is to do."""
 _TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarget": "relativeUri"}
 """Where each kind of target says what it reaches."""
@@ -40,11 +38,7 @@ class CloudScheduler:
         """Every job of the region, by short name; bodies and headers are in the hash alone."""
         pages = self._rest.pages(self._path, _Jobs, _PAGE)
         try:
-            return {
-                job["name"].rpartition("/")[2]: _schedule(job)
-                for page in pages
-                for job in page.jobs
-            }
+            return {job["name"].rpartition("/")[2]: _schedule(job) for page in pages for job in page.jobs}
         except (KeyError, AttributeError) as error:
             raise Unavailable(f"{HOST}: a job that cannot be read: {error}") from error
 
@@ -56,7 +50,5 @@ def _schedule(job: Job) -> SchedulerJob:
         schedule=f"{job['schedule']} {job.get('timeZone', '')}".strip(),
         target=target.partition("?")[0],
         state=job["state"],
-        hash=json_fingerprint(
-            {key: value for key, value in job.items() if key not in _VOLATILE_FIELDS}
-        ),
+        hash=json_fingerprint({key: value for key, value in job.items() if key not in _VOLATILE_FIELDS}),
     )

@@ -15,11 +15,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.ports.messaging import DeadLetter
 from shared.state.envelope import FIRST_PUBLISHED_AT, earliest_time
 
-PERMISSIONS: Final = (
-    "pubsub.subscriptions.consume",
-    "pubsub.subscriptions.get",
-    "pubsub.topics.publish",
-)
+PERMISSIONS: Final = ("pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.topics.publish")
 
 CALL_TIMEOUT_SECONDS = 10.0
 PULL_TIMEOUT_SECONDS = 5.0
@@ -83,9 +79,7 @@ class PubSubDeadLetters:
                 subscription=self._subscription, ack_ids=some, ack_deadline_seconds=0
             )
             with translate_errors(READ_ERRORS):
-                self._subscriber.modify_ack_deadline(
-                    request, retry=None, timeout=CALL_TIMEOUT_SECONDS
-                )
+                self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
     def _letter(self, received: Any) -> DeadLetter:
         """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
@@ -95,15 +89,10 @@ class PubSubDeadLetters:
         """
         message = received.message
         said = dict(message.attributes)
-        native = {
-            name: said.pop(name) for name in [*said] if name.startswith(NATIVE_ATTRIBUTE_PREFIX)
-        }
+        native = {name: said.pop(name) for name in [*said] if name.startswith(NATIVE_ATTRIBUTE_PREFIX)}
         own = {} if native else {name: said.pop(name, "") for name in OWN_ATTRIBUTES}
         attempts = native.get(f"{NATIVE_ATTRIBUTE_PREFIX}DeliveryCount", "")
-        since = (
-            said.get(FIRST_PUBLISHED_AT),
-            native.get(f"{NATIVE_ATTRIBUTE_PREFIX}TopicPublishTime"),
-        )
+        since = (said.get(FIRST_PUBLISHED_AT), native.get(f"{NATIVE_ATTRIBUTE_PREFIX}TopicPublishTime"))
         kept_at: datetime = message.publish_time
         return DeadLetter(
             id=own.get("message_id") or message.message_id,
@@ -130,9 +119,7 @@ class PubSubDeadLetters:
         request = _GetSubscriptionRequest(subscription=subscription)
         try:
             with translate_errors(READ_ERRORS):
-                found = self._subscriber.get_subscription(
-                    request, retry=None, timeout=CALL_TIMEOUT_SECONDS
-                )
+                found = self._subscriber.get_subscription(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
         except Rejected:  # it is gone, or not ours to see
             return ""
         return str(found.topic)

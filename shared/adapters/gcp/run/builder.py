@@ -11,12 +11,7 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
-from shared.adapters.gcp.errors import (
-    BUILD_ERRORS,
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    translate_errors,
-)
+from shared.adapters.gcp.errors import BUILD_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.operations import list_operations
 from shared.adapters.gcp.run.function_state import function_states
 from shared.core.errors import Rejected, Unavailable
@@ -63,10 +58,7 @@ _PATHS = (
 )
 """What a deployment decides. Not the trigger: changing it loses the messages in flight. Not
 `all_traffic_on_latest_revision`: it would replace the traffic list, tags and all."""
-_SECOND_GENERATION_PATHS = (
-    "service_config.available_cpu",
-    "service_config.max_instance_request_concurrency",
-)
+_SECOND_GENERATION_PATHS = ("service_config.available_cpu", "service_config.max_instance_request_concurrency")
 """What a function of the 1st generation does not have."""
 
 _FunctionMessage: Any = functions_v2.Function.pb()
@@ -80,12 +72,7 @@ class CloudBuilder:
     """
 
     def __init__(
-        self,
-        functions: Any,
-        values: Callable[[], Vault | None],
-        clock: Clock,
-        project: str,
-        region: str,
+        self, functions: Any, values: Callable[[], Vault | None], clock: Clock, project: str, region: str
     ) -> None:
         self._functions = functions
         self._vault = values

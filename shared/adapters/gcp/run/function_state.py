@@ -46,15 +46,11 @@ def function_states(
     return {state.name: state for state in found}
 
 
-def _function(
-    message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]
-) -> FunctionState:
+def _function(message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]) -> FunctionState:
     service = services.get(message.service_config.service)
     return FunctionState(
         name=_short(message.name),
-        generation=Generation.FIRST
-        if message.environment == _FIRST_GENERATION
-        else Generation.SECOND,
+        generation=Generation.FIRST if message.environment == _FIRST_GENERATION else Generation.SECOND,
         runtime=message.build_config.runtime,
         entry_point=message.build_config.entry_point,
         source=_source(message.build_config),
@@ -74,8 +70,7 @@ def _function(
 def variable_values(message: Any) -> VariableValues:
     """The values of a function's plain variables, which are nowhere in its state."""
     return VariableValues(
-        dict(message.service_config.environment_variables),
-        dict(message.build_config.environment_variables),
+        dict(message.service_config.environment_variables), dict(message.build_config.environment_variables)
     )
 
 
@@ -157,9 +152,7 @@ def _revision_secret_uses(message: Any, variables: Iterable[Any]) -> Iterator[Se
             reference = variable.value_source.secret_key_ref
             yield SecretUse(variable.name, _short(reference.secret), reference.version)
     paths = {
-        mount.name: mount.mount_path
-        for container in message.containers
-        for mount in container.volume_mounts
+        mount.name: mount.mount_path for container in message.containers for mount in container.volume_mounts
     }
     for volume in message.volumes:
         for item in volume.secret.items:

@@ -12,12 +12,7 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.adapters.gcp.errors import (
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    SHIFT_ERRORS,
-    translate_errors,
-)
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, SHIFT_ERRORS, translate_errors
 from shared.adapters.gcp.run.function_state import function_states, variable_values
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory, LiveFunction
@@ -34,11 +29,7 @@ from shared.domain.deployments.inventory.traffic import (
 from shared.domain.deployments.source_copies import VariableValues
 from shared.ports.platform import OperationState
 
-INVENTORY_PERMISSIONS: Final = (
-    "cloudfunctions.functions.list",
-    "run.revisions.list",
-    "run.services.list",
-)
+INVENTORY_PERMISSIONS: Final = ("cloudfunctions.functions.list", "run.revisions.list", "run.services.list")
 VALUES_PERMISSIONS: Final = ("cloudfunctions.functions.get",)
 """What `values` needs."""
 INVOKERS_PERMISSIONS: Final = ("run.services.getIamPolicy",)
@@ -100,20 +91,14 @@ class CloudServices:
         """
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
-        wanted = run_v2.Service(
-            name=service, etag=etag, traffic=[_target_message(one) for one in traffic]
-        )
+        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target_message(one) for one in traffic])
         mask = FieldMask(paths=["traffic"])
         if scaling is not None:
             wanted.scaling = _scaling_message(scaling)
             mask.paths.append("scaling")
-        request = run_v2.UpdateServiceRequest(
-            service=wanted, update_mask=mask, validate_only=dry_run
-        )
+        request = run_v2.UpdateServiceRequest(service=wanted, update_mask=mask, validate_only=dry_run)
         with translate_errors(SHIFT_ERRORS):
-            answer = self._services.update_service(
-                request, retry=None, timeout=SHIFT_TIMEOUT_SECONDS
-            )
+            answer = self._services.update_service(request, retry=None, timeout=SHIFT_TIMEOUT_SECONDS)
         name: str = answer.operation.name
         return name
 
@@ -121,9 +106,7 @@ class CloudServices:
 class CloudPlatform(CloudServices):
     """A Platform over one project and region. The clients' own retries are off."""
 
-    def __init__(
-        self, functions: Any, services: Any, revisions: Any, project: str, region: str
-    ) -> None:
+    def __init__(self, functions: Any, services: Any, revisions: Any, project: str, region: str) -> None:
         super().__init__(services)
         self._functions = functions
         self._revisions = revisions
@@ -149,9 +132,7 @@ class CloudPlatform(CloudServices):
         """The values of a function's plain variables. Raises: Rejected when it is gone."""
         name = f"{self._parent}/functions/{function}"
         with translate_errors(READ_ERRORS):
-            answer = self._functions.get_function(
-                name=name, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            answer = self._functions.get_function(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
@@ -162,9 +143,7 @@ class CloudPlatform(CloudServices):
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
         with translate_errors(READ_ERRORS):
-            answer = self._services.get_iam_policy(
-                request, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
@@ -177,9 +156,7 @@ class CloudPlatform(CloudServices):
         """One revision by its short name. Raises: Rejected when it is gone."""
         name = f"{service}/revisions/{revision}"
         with translate_errors(READ_ERRORS):
-            answer = self._revisions.get_revision(
-                name=name, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
@@ -287,9 +264,7 @@ def _requested_traffic(entries: Iterable[Any]) -> Traffic:
     """A traffic list; an empty one stands for the newest revision (Service.traffic)."""
     asked = tuple(
         TrafficTarget(
-            LATEST_REVISION if entry.type_ == _FOLLOWS_LATEST else entry.revision,
-            entry.percent,
-            entry.tag,
+            LATEST_REVISION if entry.type_ == _FOLLOWS_LATEST else entry.revision, entry.percent, entry.tag
         )
         for entry in entries
     )

@@ -46,9 +46,7 @@ class BucketMirrors:
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         """Sizes and checksums, by name."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            found = self._client.list_blobs(
-                bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
-            )
+            found = self._client.list_blobs(bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
             return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:

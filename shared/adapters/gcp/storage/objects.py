@@ -79,9 +79,7 @@ class BucketObjects:
 
 
 @contextmanager
-def translate_http_errors(
-    statuses: HttpStatusErrors, no_answer: type[Unavailable]
-) -> Iterator[None]:
+def translate_http_errors(statuses: HttpStatusErrors, no_answer: type[Unavailable]) -> Iterator[None]:
     """The body, with each status raised as what it means, and no status as `no_answer`."""
     try:
         yield

@@ -70,6 +70,4 @@ class BucketPages:
             status, headers = fetch_headers(self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
-        return PublicAccess(
-            status, headers.get("Content-Type", ""), headers.get("Cache-Control", "")
-        )
+        return PublicAccess(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))

@@ -16,11 +16,7 @@ from shared.adapters.gcp.storage.objects import (
 from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
-KEEPER_PERMISSIONS: Final = (
-    "storage.objects.create",
-    "storage.objects.delete",
-    "storage.objects.list",
-)
+KEEPER_PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.list")
 """In our own buckets. Without `get`: whoever keeps values cannot read them again."""
 COPY_PERMISSIONS: Final = ("storage.objects.get",)
 """In the buckets where Cloud Functions keeps sources."""
@@ -53,19 +49,13 @@ class BucketVault:
 
         As the port says.
         """
-        origin = self._client.bucket(source.bucket).blob(
-            source.object, generation=source.generation or None
-        )
+        origin = self._client.bucket(source.bucket).blob(source.object, generation=source.generation or None)
         made, token = self._bucket.blob(name), None
         try:
             for _ in range(MAX_COPY_CALLS):
                 with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
                     token, _, _ = made.rewrite(
-                        origin,
-                        token,
-                        if_generation_match=0,
-                        timeout=COPY_TIMEOUT_SECONDS,
-                        retry=None,
+                        origin, token, if_generation_match=0, timeout=COPY_TIMEOUT_SECONDS, retry=None
                     )
                 if token is None:
                     return self._place(made)
@@ -93,9 +83,9 @@ class BucketVault:
     def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            content: bytes = self._bucket.blob(
-                kept.object, generation=kept.generation
-            ).download_as_bytes(checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+            content: bytes = self._bucket.blob(kept.object, generation=kept.generation).download_as_bytes(
+                checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None
+            )
             return content
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:

@@ -93,9 +93,7 @@ def new_copy_id(system: str, now: datetime) -> str:
 
 def restart_fill(copy: DatabaseCopy, operation: str) -> DatabaseCopy:
     """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
-    return replace(
-        copy, status=FillStatus.MAKING, operation=operation, purge=ErasureProgress(), run=None
-    )
+    return replace(copy, status=FillStatus.MAKING, operation=operation, purge=ErasureProgress(), run=None)
 
 
 def mark_ready(
@@ -114,11 +112,7 @@ def mark_ready(
 
 def should_remind(copy: DatabaseCopy, rules: CopyRules, now: datetime) -> bool:
     """Whether people are to be told now that its end is near: at three quarters of its time."""
-    if (
-        copy.status is not FillStatus.READY
-        or copy.kept_until is None
-        or copy.reminded_at is not None
-    ):
+    if copy.status is not FillStatus.READY or copy.kept_until is None or copy.reminded_at is not None:
         return False
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 

@@ -180,9 +180,7 @@ def record_failed_attempt(backup: Backup, failure: str, now: datetime) -> Backup
 
 def mark_failed(backup: Backup, failure: str, now: datetime) -> Backup:
     """The backup that is none."""
-    return replace(
-        backup, status=ExportStatus.FAILED, is_over=True, ended_at=now, failure=failure, places=()
-    )
+    return replace(backup, status=ExportStatus.FAILED, is_over=True, ended_at=now, failure=failure, places=())
 
 
 def mark_exported(

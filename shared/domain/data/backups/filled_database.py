@@ -97,16 +97,12 @@ def mark_failed(one: AnyFilledDatabase, fault: str, now: datetime) -> AnyFilledD
     return start_deletion(replace(one, run=None, faults=(*one.faults, fault), waiting=""), now)
 
 
-def mark_ended(
-    one: AnyFilledDatabase, status: FillStatus, now: datetime, why: str = ""
-) -> AnyFilledDatabase:
+def mark_ended(one: AnyFilledDatabase, status: FillStatus, now: datetime, why: str = "") -> AnyFilledDatabase:
     """The one that is at its end."""
     return replace(one, status=status, is_over=True, ended_at=now, waiting=why)
 
 
-def faulty_collections(
-    run: ScanRun, tolerance: float = 0.0
-) -> Iterator[tuple[str, CollectionTally, str]]:
+def faulty_collections(run: ScanRun, tolerance: float = 0.0) -> Iterator[tuple[str, CollectionTally, str]]:
     """The collections with more faulty documents than that share, and by which checks."""
     for name, tally in sorted(run.tallies.items()):
         if tally.faulty > tally.documents * tolerance:

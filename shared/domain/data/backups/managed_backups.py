@@ -9,12 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.data.backups.backup_records import (
-    BackupSchedule,
-    Database,
-    NativeBackup,
-    Recurrence,
-)
+from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
 GRACE_PERIOD: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""
@@ -36,10 +31,7 @@ def managed_backups_path(system: str) -> str:
 
 
 def find_backup_faults(
-    database: Database,
-    schedules: Iterable[BackupSchedule],
-    backups: Iterable[NativeBackup],
-    now: datetime,
+    database: Database, schedules: Iterable[BackupSchedule], backups: Iterable[NativeBackup], now: datetime
 ) -> tuple[str, ...]:
     """What is missing, each in words."""
     return tuple(_iter_backup_faults(database, list(schedules), list(backups), now))

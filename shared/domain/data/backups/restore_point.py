@@ -142,9 +142,7 @@ class AvailablePoints(Struct, frozen=True):
             for name, one in newest.items()
             if one.status is ProofStatus.PROVEN
         }
-        return sorted(
-            _restorable_backups(self.exports, self.natives, proven), key=lambda one: one.at
-        )
+        return sorted(_restorable_backups(self.exports, self.natives, proven), key=lambda one: one.at)
 
     @property
     def sure(self) -> list[RestorePoint]:
@@ -190,14 +188,8 @@ def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:
         return named
     if deployment is not None:
         return _restore_point_before(deployment, kept)
-    known = [
-        LATEST_RESTORE_POINT,
-        *(one.id for one in kept.deployments),
-        *(one.backup for one in points),
-    ]
-    raise Refused(
-        f"restore_point: {text[:80]} is none{suggest_names(text, known)}; say {ACCEPTED_FORMS}"
-    )
+    known = [LATEST_RESTORE_POINT, *(one.id for one in kept.deployments), *(one.backup for one in points)]
+    raise Refused(f"restore_point: {text[:80]} is none{suggest_names(text, known)}; say {ACCEPTED_FORMS}")
 
 
 def make_absolute(text: str, now: datetime) -> str:
@@ -232,9 +224,7 @@ def _newest_proven_backup(kept: AvailablePoints) -> RestorePoint:
     proven = [one for one in kept.backups if one.is_sure]
     if not proven:
         untried = _untested_names(kept.backups)
-        raise Refused(
-            f"restore_point: no backup is proven{untried}{_suggest_nearest(kept, kept.now)}"
-        )
+        raise Refused(f"restore_point: no backup is proven{untried}{_suggest_nearest(kept, kept.now)}")
     return kept.within(floor_to_minute(proven[-1].at)) or proven[-1]
 
 

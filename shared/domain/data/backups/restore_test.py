@@ -132,17 +132,13 @@ def leftover_databases(system: str, names: Iterable[str]) -> list[str]:
     return [one for one in names if form.fullmatch(one)]
 
 
-def record_checks(
-    proof: RestoreTest, rules: ProofRules, seen: ObservedRestore, now: datetime
-) -> RestoreTest:
+def record_checks(proof: RestoreTest, rules: ProofRules, seen: ObservedRestore, now: datetime) -> RestoreTest:
     """The proof once all was looked through, by what was found; its database is left to delete."""
     faults = [
         *_find_count_faults(proof, rules, seen.counted),
         *(
             f"{name}: {one.faulty} of {one.documents} documents are not valid ({checks})"
-            for name, one, checks in (
-                faulty_collections(proof.run, rules.tolerance) if proof.run else ()
-            )
+            for name, one, checks in (faulty_collections(proof.run, rules.tolerance) if proof.run else ())
         ),
         *(f"{one}: not what it was when it was backed up" for one in seen.differing),
     ]
@@ -161,9 +157,7 @@ def mark_closed(proof: RestoreTest, now: datetime) -> RestoreTest:
     return mark_ended(proof, FillStatus.FAILED if proof.faults else FillStatus.PROVEN, now)
 
 
-def _find_count_faults(
-    proof: RestoreTest, rules: ProofRules, counted: Mapping[str, int]
-) -> Iterator[str]:
+def _find_count_faults(proof: RestoreTest, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:
     for name, wanted in sorted(proof.counts.items()):
         found = counted.get(name, 0) + proof.purge.removed.get(name, 0)
         if abs(found - wanted) > wanted * rules.tolerance:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    documents_above,
-    is_document_id,
-    is_in_scope,
-)
+from shared.domain.data.document import DocumentSnapshot, documents_above, is_document_id, is_in_scope
 from shared.domain.data.erasure.ledger import person_ids
 from shared.domain.policy.erasure_rules import ErasureRules
 

@@ -73,9 +73,7 @@ def parse_filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
     What filters by an operator that is not known may let anything through.
     """
     return {
-        one.get("attribute", ""): one.get("value", "")
-        if one.get("operator", "") in _OPERATORS
-        else _ANY
+        one.get("attribute", ""): one.get("value", "") if one.get("operator", "") in _OPERATORS else _ANY
         for one in said
     }
 

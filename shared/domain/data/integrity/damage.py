@@ -123,12 +123,7 @@ def fault_counts(run: ScanRun, signal: str) -> dict[str, int]:
 
 def samples(run: ScanRun, signal: str) -> tuple[FaultSample, ...]:
     """Some faults of that kind, those of the documents written first."""
-    found = [
-        one
-        for tally in run.tallies.values()
-        for one in tally.samples
-        if SIGNAL_OF[one.check] == signal
-    ]
+    found = [one for tally in run.tallies.values() for one in tally.samples if SIGNAL_OF[one.check] == signal]
     return tuple(sorted(found, key=lambda one: one.updated_at)[:MAX_SAMPLES_PER_COLLECTION])
 
 
@@ -211,10 +206,7 @@ class OnsetSearch(Struct, frozen=True):
 
 
 def suspects(
-    deployments: Iterable[Deployment],
-    policy: Policy,
-    collections: Collection[str],
-    onset: datetime,
+    deployments: Iterable[Deployment], policy: Policy, collections: Collection[str], onset: datetime
 ) -> tuple[str, ...]:
     """What was deployed or changed in the suspect window before damage began, newest first.
 
@@ -241,11 +233,7 @@ def writer_functions(policy: Policy, collections: Iterable[str]) -> set[str]:
     for name in collections:
         declared = policy.collections.get(name)
         groups = declared.writers if declared is not None else ()
-        found |= {
-            function
-            for function, group in policy.functions.items()
-            if not groups or group in groups
-        }
+        found |= {function for function, group in policy.functions.items() if not groups or group in groups}
     return found
 
 
@@ -272,9 +260,7 @@ def evaluate_writer(
     if run is None or not run.is_over:
         return WriterStatus(None, "the data have not been looked through")
     if now - run.at > span:
-        return WriterStatus(
-            None, f"the data were looked through at {run.at:%H:%M} UTC: too long ago"
-        )
+        return WriterStatus(None, f"the data were looked through at {run.at:%H:%M} UTC: too long ago")
     if not run.is_whole or not is_conclusive(run):
         return WriterStatus(None, "not every document could be looked at")
     if run.newest_at is not None and run.newest_at + span > run.at:
@@ -298,7 +284,5 @@ def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:
 def _count_missing(run: ScanRun) -> int:
     """The faults that may come about although nobody writes the document that has them."""
     counts = (one.checks for one in run.tallies.values())
-    named = sum(
-        it.get(IntegrityCheck.REFERENCE, 0) + it.get(IntegrityCheck.MEDIA, 0) for it in counts
-    )
+    named = sum(it.get(IntegrityCheck.REFERENCE, 0) + it.get(IntegrityCheck.MEDIA, 0) for it in counts)
     return named + sum(run.dropped[name].count - run.counts[name] for name in run.dropped)

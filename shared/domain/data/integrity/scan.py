@@ -16,12 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.integrity.validator import (
-    DocumentFault,
-    DocumentVerdict,
-    IntegrityCheck,
-    has_dropped,
-)
+from shared.domain.data.integrity.validator import DocumentFault, DocumentVerdict, IntegrityCheck, has_dropped
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
@@ -134,10 +129,7 @@ def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int 
 
     Each costs one read, and one more for each field that names a document.
     """
-    costs = {
-        name: count * (1 + len(policy.collections[name].references))
-        for name, count in counts.items()
-    }
+    costs = {name: count * (1 + len(policy.collections[name].references)) for name, count in counts.items()}
     whole = sum(costs.values())
     if whole <= policy.integrity.read_budget:
         return dict.fromkeys(counts)
@@ -153,9 +145,7 @@ def draw_sample(name: str, cuts: Iterable[str], wanted: int, random: Random) -> 
     return [ScanRange(name, start, each) for start in chosen]
 
 
-def record_documents(
-    run: ScanRun, judged: Iterable[tuple[DocumentSnapshot, DocumentVerdict]]
-) -> ScanRun:
+def record_documents(run: ScanRun, judged: Iterable[tuple[DocumentSnapshot, DocumentVerdict]]) -> ScanRun:
     """The run with these documents of its stretch, which follow each other."""
     seen = list(judged)
     if not seen:
@@ -163,10 +153,7 @@ def record_documents(
     name = run.stretch.collection
     tally = _add_to_tally(run.tallies.get(name, CollectionTally()), seen)
     return replace(
-        run,
-        cursor=seen[-1][0].path,
-        taken=run.taken + len(seen),
-        tallies={**run.tallies, name: tally},
+        run, cursor=seen[-1][0].path, taken=run.taken + len(seen), tallies={**run.tallies, name: tally}
     )
 
 
@@ -260,7 +247,5 @@ def _first_fault_per_check(faults: Iterable[DocumentFault]) -> Iterable[Document
 
 def _earliest_samples(samples: list[FaultSample]) -> tuple[FaultSample, ...]:
     return tuple(
-        sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[
-            :MAX_SAMPLES_PER_COLLECTION
-        ]
+        sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[:MAX_SAMPLES_PER_COLLECTION]
     )

@@ -115,9 +115,7 @@ class Validator:
             there = sight.documents.get(link.target) if link.target else False
             if there is not True:
                 what = "what it names is not there" if there is False else "not looked at"
-                fault = DocumentFault(
-                    version.path, IntegrityCheck.REFERENCE, f"{link.field}: {what}"
-                )
+                fault = DocumentFault(version.path, IntegrityCheck.REFERENCE, f"{link.field}: {what}")
                 (faults if there is False else unknown).append(fault)
         for link in self.files(version):
             why = sight.files.get(link.target) if link.target else "it names no file there"
@@ -132,9 +130,7 @@ class Validator:
         instance = to_json_value(version.fields)
         if not self._schema.is_valid(instance):
             for error in self._schema.iter_errors(instance):
-                yield DocumentFault(
-                    version.path, IntegrityCheck.SCHEMA, _describe_schema_error(error)
-                )
+                yield DocumentFault(version.path, IntegrityCheck.SCHEMA, _describe_schema_error(error))
 
     def _of_queries(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
         for query in self._collection.faulty:
@@ -222,9 +218,7 @@ def _linked_document(value: Any, collection: str) -> str:
     if not isinstance(path, str) or not path:
         return ""
     path = path.strip("/") if "/" in path else f"{collection}/{path}"
-    return (
-        path if is_document_path(path) and collection_of(path).split("/")[-1] == collection else ""
-    )
+    return path if is_document_path(path) and collection_of(path).split("/")[-1] == collection else ""
 
 
 _COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {

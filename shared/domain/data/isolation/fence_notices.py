@@ -50,6 +50,5 @@ def notice_lines(event: str, fence: Fence) -> Iterator[str]:
         case _:
             yield f"{fence.system}: THE FENCE DOES NOT FALL: {fence.waiting}"
             yield from (
-                f"{one.function}: its instances were {one.scaling} ({one.service})"
-                for one in fence.writers
+                f"{one.function}: its instances were {one.scaling} ({one.service})" for one in fence.writers
             )

@@ -157,9 +157,7 @@ def may_be_lowered(fence: Fence, now: datetime) -> bool:
 
 def mark_lowered(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
     """The fence of which nothing is left; `theirs` is left as somebody has changed it."""
-    return replace(
-        fence, status=FenceStatus.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
-    )
+    return replace(fence, status=FenceStatus.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now)
 
 
 def is_stuck(fence: Fence, now: datetime) -> bool:

@@ -18,9 +18,7 @@ from shared.core.codec import SCHEMA_VERSION, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
-NO_BUCKET_REASON: Final = (
-    "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
-)
+NO_BUCKET_REASON: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
 """Why documents are neither brought back nor put back."""
 _REFERENCE: Final = 1
 _PLACE: Final = 2
@@ -93,11 +91,7 @@ def unpack_changes(content: bytes) -> list[DocumentChange]:
     found = decoder.decode(zlib.decompress(content))
     return [
         DocumentChange(
-            path,
-            None if before is None else DocumentSnapshot(path, *before),
-            after,
-            of,
-            tuple(whose),
+            path, None if before is None else DocumentSnapshot(path, *before), after, of, tuple(whose)
         )
         for path, before, after, of, *whose in found
     ]

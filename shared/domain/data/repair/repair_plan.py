@@ -19,12 +19,7 @@ from msgspec.structs import replace
 
 from shared.core import text as shortened
 from shared.core.codec import from_json
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    collection_of,
-    is_same_value,
-    path_sort_key,
-)
+from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
 from shared.domain.policy.data_rules import (
@@ -149,9 +144,7 @@ class SnapshotPair(Struct, frozen=True):
         """Whether nobody has changed it between."""
         if self.now is None or self.then is None:
             return self.now is self.then
-        return self.now.updated_at == self.then.updated_at or is_same_value(
-            self.now.fields, self.then.fields
-        )
+        return self.now.updated_at == self.then.updated_at or is_same_value(self.now.fields, self.then.fields)
 
 
 class DocumentDecision(Struct, frozen=True):
@@ -339,8 +332,7 @@ def split_goal(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     """The goal in pieces that lie beside each other."""
     ends = [*cuts, ""]
     return [
-        replace(goal, after=after, until=until)
-        for after, until in zip(["", *ends[:-1]], ends, strict=True)
+        replace(goal, after=after, until=until) for after, until in zip(["", *ends[:-1]], ends, strict=True)
     ]
 
 
@@ -405,9 +397,7 @@ def describe_outcomes(fates: Mapping[DocumentOutcome, int]) -> str:
     return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
 
 
-def newest_time_before(
-    version: DocumentSnapshot, now: datetime, earliest: datetime
-) -> datetime | None:
+def newest_time_before(version: DocumentSnapshot, now: datetime, earliest: datetime) -> datetime | None:
     """The newest moment that can be read at which a version was not written yet; None: none can."""
     just = version.updated_at - timedelta(microseconds=1)
     at = just if just > now - POINT_IN_TIME_WINDOW else just.replace(second=0, microsecond=0)

@@ -22,9 +22,7 @@ def external_cause(case: GateInput) -> GateAnswer:
     if elsewhere:
         return GateAnswer("external cause", GateResult.STOP, elsewhere, Outcome.ESCALATE)
     if _changed_resources(case)[0] or case.declared:
-        return GateAnswer(
-            "external cause", GateResult.NOT_APPLICABLE, "more than functions was changed"
-        )
+        return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "more than functions was changed")
     changed = set(case.change.functions)
     unchanged = set(case.policy.functions) - changed
     if not unchanged or not changed:
@@ -32,9 +30,7 @@ def external_cause(case: GateInput) -> GateAnswer:
     ill = case.facts.seen_failing(case.policy)
     ill_unchanged = len(ill & unchanged) / len(unchanged)
     ill_changed = len(ill & changed) / len(changed)
-    reason = (
-        f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
-    )
+    reason = f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
     if ill_unchanged and ill_unchanged >= MIN_SIMILAR_FAILURE_RATIO * ill_changed:
         return GateAnswer("external cause", GateResult.STOP, reason, Outcome.ESCALATE)
     if case.facts.requests is None:
@@ -46,9 +42,7 @@ def _external_cause_reason(case: GateInput) -> str:
     """What points away from this system; empty: nothing does."""
     onset, probes = case.facts.onset, case.facts.probes
     others = [
-        name
-        for name, at in case.facts.other_incidents.items()
-        if abs(at - onset) <= COINCIDENCE_WINDOW
+        name for name, at in case.facts.other_incidents.items() if abs(at - onset) <= COINCIDENCE_WINDOW
     ]
     if others:
         return f"other systems fail at once: {', '.join(sorted(others))}"
@@ -60,9 +54,7 @@ def _external_cause_reason(case: GateInput) -> str:
 def cause(case: GateInput) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
     if case.declared:
-        return GateAnswer(
-            "cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed"
-        )
+        return GateAnswer("cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed")
     if case.facts.inventory is None:
         return GateAnswer("cause", GateResult.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
@@ -103,9 +95,7 @@ def _judge_touched_functions(
     """Whether what was changed before is of what fails."""
     touched = before & failing
     if touched:
-        reason = (
-            f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
-        )
+        reason = f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
         if facts.damaged:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
         return GateAnswer("cause", GateResult.PASS, reason)

@@ -40,11 +40,7 @@ def still_true(case: GateInput) -> GateAnswer:
         reason = f"our own look through the data: {case.facts.damaged[0].reason}"
         return GateAnswer("still true", GateResult.PASS, reason)
     external = {probe.name for probe in case.policy.probes if probe.external}
-    bad = [
-        name
-        for name, probed in case.facts.probes.items()
-        if not probed.passed and name not in external
-    ]
+    bad = [name for name, probed in case.facts.probes.items() if not probed.passed and name not in external]
     counted = failing_functions(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
         seen = f"{len(counted)} functions fail by the routers' count, {len(bad)} probes fail"

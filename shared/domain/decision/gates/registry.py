@@ -36,9 +36,7 @@ EVERY = ALERT | MANUAL | UNDO
 
 GATES: dict[str, RegisteredGate] = {
     "known system": RegisteredGate(permission.known_system, EVERY, "a system that has a policy"),
-    "stale": RegisteredGate(
-        permission.stale, ALERT, "a notification that arrives soon after it was sent"
-    ),
+    "stale": RegisteredGate(permission.stale, ALERT, "a notification that arrives soon after it was sent"),
     "still true": RegisteredGate(
         permission.still_true, ALERT, "routers or a probe that see the trouble as well"
     ),
@@ -47,10 +45,7 @@ GATES: dict[str, RegisteredGate] = {
     ),
     "kill switch": RegisteredGate(permission.kill_switch, EVERY, "no pause, here and everywhere"),
     "freeze": RegisteredGate(
-        permission.freeze,
-        EVERY,
-        "no freeze window now, or one that is lifted in time",
-        overridable=True,
+        permission.freeze, EVERY, "no freeze window now, or one that is lifted in time", overridable=True
     ),
     "active rollback": RegisteredGate(
         permission.active_rollback, EVERY, "no other rollback of the system under way"
@@ -64,26 +59,18 @@ GATES: dict[str, RegisteredGate] = {
         ALERT,
         "functions that nobody changed, other systems and dependencies that are well",
     ),
-    "cause": RegisteredGate(
-        cause.cause, ALERT, "a change before the trouble began, of something that fails"
-    ),
+    "cause": RegisteredGate(cause.cause, ALERT, "a change before the trouble began, of something that fails"),
     "barrier": RegisteredGate(
         target.barrier,
         ALERT | MANUAL,
         "no deployment in between that nobody may go back past",
         overridable=True,
     ),
-    "target": RegisteredGate(
-        target.target, ALERT | MANUAL, "one stable deployment that can alone be meant"
-    ),
+    "target": RegisteredGate(target.target, ALERT | MANUAL, "one stable deployment that can alone be meant"),
     "restorable": RegisteredGate(
-        target.restorable,
-        EVERY,
-        "every revision of the target, present and ready, with what it starts with",
+        target.restorable, EVERY, "every revision of the target, present and ready, with what it starts with"
     ),
-    "human first": RegisteredGate(
-        target.human_first, ALERT, "something that fails and is in nobody's hands"
-    ),
+    "human first": RegisteredGate(target.human_first, ALERT, "something that fails and is in nobody's hands"),
     "blast radius": RegisteredGate(
         target.blast_radius, ALERT | MANUAL, "a plan of fewer functions", overridable=True
     ),
@@ -97,9 +84,7 @@ GATES: dict[str, RegisteredGate] = {
 def gates_for(request: RequestKind, *, override: bool = False) -> list[Gate]:
     """Return the gates of a request in order; those that an override leaves, if it is one."""
     return [
-        one.gate
-        for one in GATES.values()
-        if request in one.requests and not (override and one.overridable)
+        one.gate for one in GATES.values() if request in one.requests and not (override and one.overridable)
     ]
 
 

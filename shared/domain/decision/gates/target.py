@@ -23,9 +23,7 @@ def barrier(case: GateInput) -> GateAnswer:
 def target(case: GateInput) -> GateAnswer:
     """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
     if case.change.target is None:
-        return GateAnswer(
-            "target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE
-        )
+        return GateAnswer("target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE)
     if case.change.doubts:
         reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
         return GateAnswer("target", GateResult.STOP, reason, Outcome.ASK)
@@ -64,12 +62,8 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    lacking = "".join(
-        f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5)
-    )
-    return GateAnswer(
-        "restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}"
-    )
+    lacking = "".join(f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5))
+    return GateAnswer("restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
 
 
 def _secret_refusals(case: GateInput) -> Iterator[str]:
@@ -79,9 +73,7 @@ def _secret_refusals(case: GateInput) -> Iterator[str]:
     if record is None or facts.seen is None:
         return
     yield from (
-        line
-        for name, line in find_functions_without_secrets(record, facts.seen)
-        if name in case.scope
+        line for name, line in find_functions_without_secrets(record, facts.seen) if name in case.scope
     )
 
 
@@ -106,9 +98,7 @@ def blast_radius(case: GateInput) -> GateAnswer:
     if limit is None:
         return GateAnswer("blast radius", GateResult.NOT_APPLICABLE, "the policy sets no limit")
     if size > limit:
-        return GateAnswer(
-            "blast radius", GateResult.STOP, f"{size} of at most {limit}", Outcome.ASK
-        )
+        return GateAnswer("blast radius", GateResult.STOP, f"{size} of at most {limit}", Outcome.ASK)
     return GateAnswer("blast radius", GateResult.PASS, f"{size} of at most {limit}")
 
 

@@ -33,17 +33,13 @@ class Difference(Struct, frozen=True, order=True):
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
     """Every difference, by part and name; of a part that either side does not know, none."""
-    return tuple(
-        found for part in InventoryPart for found in _find_part_differences(part, recorded, live)
-    )
+    return tuple(found for part in InventoryPart for found in _find_part_differences(part, recorded, live))
 
 
 def incomparable_parts(recorded: WholeInventory, live: WholeInventory) -> tuple[InventoryPart, ...]:
     """The parts that one side or both could not look at."""
     return tuple(
-        part
-        for part in InventoryPart
-        if getattr(recorded, part) is None or getattr(live, part) is None
+        part for part in InventoryPart if getattr(recorded, part) is None or getattr(live, part) is None
     )
 
 
@@ -72,9 +68,7 @@ def _differing_fields(part: InventoryPart, before: Any, now: Any) -> tuple[str, 
     if isinstance(before, FunctionState) and isinstance(now, FunctionState):
         before, now = _comparable_state(before, now), _comparable_state(now, before)
     was, passing = asdict(before), PRODUCTS[part].passing
-    differing = (
-        name for name, value in asdict(now).items() if value != was[name] and name not in passing
-    )
+    differing = (name for name, value in asdict(now).items() if value != was[name] and name not in passing)
     return tuple(differing) or None
 
 

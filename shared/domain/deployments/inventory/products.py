@@ -44,9 +44,7 @@ class Product(Struct, frozen=True):
 
 
 PRODUCTS: dict[InventoryPart, Product] = {
-    InventoryPart.FUNCTIONS: Product(
-        passing=frozenset({"copy", "latest", "scaling", "trigger"}),
-    ),
+    InventoryPart.FUNCTIONS: Product(passing=frozenset({"copy", "latest", "scaling", "trigger"})),
     InventoryPart.SITES: Product(
         check="hosting",
         keys=("hosting_sites",),
@@ -72,15 +70,9 @@ PRODUCTS: dict[InventoryPart, Product] = {
         check="indexes", keys=("databases",), is_restored=True, passing=frozenset({"state"})
     ),
     InventoryPart.SECRETS: Product(check="secrets", keys=("secrets",)),
-    InventoryPart.SCHEDULES: Product(
-        check="schedules", keys=("schedules",), unrestored_as="schedule"
-    ),
-    InventoryPart.ACCOUNTS: Product(
-        check="accounts", keys=("accounts",), unrestored_as="the roles of"
-    ),
-    InventoryPart.INVOKERS: Product(
-        check="invokers", keys=("invokers",), unrestored_as="who may call"
-    ),
+    InventoryPart.SCHEDULES: Product(check="schedules", keys=("schedules",), unrestored_as="schedule"),
+    InventoryPart.ACCOUNTS: Product(check="accounts", keys=("accounts",), unrestored_as="the roles of"),
+    InventoryPart.INVOKERS: Product(check="invokers", keys=("invokers",), unrestored_as="who may call"),
 }
 
 

@@ -33,10 +33,7 @@ def touched_paths(now: RulesSource, then: RulesSource) -> list[str]:
     paths = set()
     for name in _names(now, then):
         before, after = _lines(now, name), _lines(then, name)
-        owners, new_owners = (
-            list(_innermost_match_paths(before)),
-            list(_innermost_match_paths(after)),
-        )
+        owners, new_owners = (list(_innermost_match_paths(before)), list(_innermost_match_paths(after)))
         compared = difflib.SequenceMatcher(None, before, after, autojunk=False)
         for kind, start, end, new_start, new_end in compared.get_opcodes():
             if kind != "equal":
@@ -48,12 +45,7 @@ def touched_paths(now: RulesSource, then: RulesSource) -> list[str]:
 
 def _diff(name: str, now: RulesSource, then: RulesSource) -> Iterator[str]:
     return difflib.unified_diff(
-        _lines(now, name),
-        _lines(then, name),
-        f"{name} in force",
-        f"{name} recorded",
-        lineterm="",
-        n=2,
+        _lines(now, name), _lines(then, name), f"{name} in force", f"{name} recorded", lineterm="", n=2
     )
 
 

@@ -142,12 +142,7 @@ def apply_shares(traffic: Traffic, goal: dict[str, int]) -> Traffic:
 
 
 def traffic_position(
-    service: Service,
-    goal: Traffic,
-    origin: Traffic,
-    latest_created: str,
-    *,
-    verbatim: bool = False,
+    service: Service, goal: Traffic, origin: Traffic, latest_created: str, *, verbatim: bool = False
 ) -> TrafficPosition:
     """Where a service stands now; `latest_created` is what it was when the plan was made.
 
@@ -157,10 +152,7 @@ def traffic_position(
     """
     wanted = traffic_shares(goal, service.latest_created)
     if _is_requested(service, goal, verbatim=verbatim):
-        arrived = (
-            not service.reconciling
-            and traffic_shares(service.serving, service.latest_ready) == wanted
-        )
+        arrived = not service.reconciling and traffic_shares(service.serving, service.latest_ready) == wanted
         return TrafficPosition.AT_GOAL if arrived else TrafficPosition.UNDER_WAY
     untouched = service.traffic == origin and service.latest_created == latest_created
     if untouched and not service.reconciling:

@@ -26,9 +26,7 @@ MAX_PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
 MAX_PORTION_LANDING_SECONDS: Final = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
 
-SUPPRESSION_UNAVAILABLE: Final = (
-    "people agreed to event suppression, which this version does not have"
-)
+SUPPRESSION_UNAVAILABLE: Final = "people agreed to event suppression, which this version does not have"
 """Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")
@@ -88,6 +86,4 @@ def observe_progress(step: Step) -> StepObservation:
         return StepObservation(StepVerdict.AT_GOAL, note=note)
     token = encode_position(position)
     further = bool(step.operation) and token != step.seen
-    return StepObservation(
-        StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further
-    )
+    return StepObservation(StepVerdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)

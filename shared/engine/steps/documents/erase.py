@@ -34,8 +34,7 @@ class EraseStep(StepKind):
     def look(self, step: Step) -> StepObservation:
         """At the goal behind the last batch; the note proves it, and names nobody."""
         return replace(
-            observe_progress(step),
-            note=describe_erased_counts(decode_position(step.operation or step.seen)),
+            observe_progress(step), note=describe_erased_counts(decode_position(step.operation or step.seen))
         )
 
     def set(self, step: Step) -> str:
@@ -46,7 +45,6 @@ class EraseStep(StepKind):
 def describe_erased_counts(position: RepairPosition) -> str:
     """What was gone through and taken out until there, counted."""
     counted = {
-        one: position.fates.get(one, 0)
-        for one in (DocumentOutcome.TAKEN_OUT, DocumentOutcome.FORGOTTEN)
+        one: position.fates.get(one, 0) for one in (DocumentOutcome.TAKEN_OUT, DocumentOutcome.FORGOTTEN)
     }
     return f"{position.seen} documents gone through again: {describe_outcomes(counted)}"

@@ -53,13 +53,9 @@ class JudgeCanaryStep(StepKind):
         try:
             service = self._platform.service(goal.service)
             served = traffic_shares(service.serving, service.latest_ready)
-            again = service.latest_created != goal.newest and served == {
-                service.latest_created: 100
-            }
+            again = service.latest_created != goal.newest and served == {service.latest_created: 100}
             if served != goal.revisions and not again:
-                return StepObservation(
-                    StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere"
-                )
+                return StepObservation(StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere")
             for revision in served:
                 if not self._platform.revision(goal.service, revision).ready:
                     return StepObservation(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
@@ -80,12 +76,8 @@ class JudgeCanaryStep(StepKind):
             answer = self._prober.ask(probe)
             if not answer.passed:
                 seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
-                return StepObservation(
-                    StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}"
-                )
-        return StepObservation(
-            StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed"
-        )
+                return StepObservation(StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
+        return StepObservation(StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
 
     def set(self, step: Step) -> str:
         """Never asked for: a judgement has no origin to come from."""

@@ -115,13 +115,9 @@ def _compare_with_goal(
         return StepObservation(StepVerdict.AT_GOAL, note="built again from our copy of its source")
     here = deployment_marker(found.state)
     if not found.active and found.state.source == goal.recipe.source:
-        return StepObservation(
-            StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed"
-        )
+        return StepObservation(StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed")
     if here == origin.mark:
-        return StepObservation(
-            StepVerdict.AT_ORIGIN, here if found.active else here + FAILED_SUFFIX, error
-        )
+        return StepObservation(StepVerdict.AT_ORIGIN, here if found.active else here + FAILED_SUFFIX, error)
     return StepObservation(
         StepVerdict.ELSEWHERE, note=f"found another deployment, of {_describe_build(found)}"
     )

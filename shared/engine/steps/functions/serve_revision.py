@@ -63,10 +63,7 @@ class ServeRevisionStep(FunctionStep):
 
     def look(self, step: Step) -> StepObservation:
         """Compare asked-for and routed traffic with the revision of the newest deployment."""
-        goal, origin = (
-            decode(ServeRevisionGoal, step.goal),
-            decode(ServeRevisionOrigin, step.origin),
-        )
+        goal, origin = (decode(ServeRevisionGoal, step.goal), decode(ServeRevisionOrigin, step.origin))
         found = self._builder.find_function(goal.function)
         revision = found.revision if found is not None else ""
         try:
@@ -85,10 +82,7 @@ class ServeRevisionStep(FunctionStep):
             if service.reconciling or service.ready:
                 return StepObservation(StepVerdict.UNDER_WAY)
             return StepObservation(StepVerdict.AT_ORIGIN, service.etag, "not ready")
-        if service.latest_created != revision or service.traffic not in (
-            origin.found,
-            origin.asked,
-        ):
+        if service.latest_created != revision or service.traffic not in (origin.found, origin.asked):
             return StepObservation(StepVerdict.ELSEWHERE, note=_describe_service(service))
         if service.reconciling:
             return StepObservation(StepVerdict.UNDER_WAY)

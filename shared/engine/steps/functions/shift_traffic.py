@@ -58,37 +58,26 @@ class ShiftTrafficStep(FunctionStep):
         except Rejected as gone:
             return StepObservation(StepVerdict.IMPOSSIBLE, note=str(gone))
         found = traffic_position(
-            service,
-            goal.traffic,
-            origin.traffic,
-            origin.latest_created,
-            verbatim=goal.verbatim,
+            service, goal.traffic, origin.traffic, origin.latest_created, verbatim=goal.verbatim
         )
         if found is TrafficPosition.ELSEWHERE:
             return StepObservation(
-                StepVerdict.ELSEWHERE,
-                note=_describe_traffic(service.traffic, service.latest_created),
+                StepVerdict.ELSEWHERE, note=_describe_traffic(service.traffic, service.latest_created)
             )
         scaled = goal.scaling is not None and service.scaling != origin.scaling
         if found is TrafficPosition.AT_ORIGIN and scaled:
-            return StepObservation(
-                StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}"
-            )
+            return StepObservation(StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
         given_up = not service.reconciling and not service.ready
         if found is TrafficPosition.UNDER_WAY and given_up:
             # The platform failed to do what was asked for: it must be asked again.
-            return StepObservation(
-                StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready"
-            )
+            return StepObservation(StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready")
         return StepObservation(StepVerdict(found.value), service.etag, operation.error)
 
     def rehearse(self, step: Step) -> None:
         """Ask with validate_only, where the goal wants that."""
         goal = decode(TrafficGoal, step.goal)
         if goal.rehearsed:
-            self._platform.shift(
-                goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True
-            )
+            self._platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True)
 
     def set(self, step: Step) -> str:
         """Ask for the goal's traffic list, at the etag that the intent names."""
@@ -106,8 +95,7 @@ class ShiftTrafficStep(FunctionStep):
 
 def _describe_traffic(traffic: Traffic, latest: str) -> str:
     entries = ", ".join(
-        f"{entry.percent} % {entry.revision or 'LATEST'}"
-        + (f" (tag {entry.tag})" if entry.tag else "")
+        f"{entry.percent} % {entry.revision or 'LATEST'}" + (f" (tag {entry.tag})" if entry.tag else "")
         for entry in traffic
     )
     return f"found {entries}; newest revision {latest}"

@@ -48,20 +48,14 @@ class ReleaseHostingStep(ResourceStep):
             return StepObservation(StepVerdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
         serves = site.served.get(goal.channel)
         if serves is None:
-            return StepObservation(
-                StepVerdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}"
-            )
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}")
         if serves == goal.version:
             return StepObservation(StepVerdict.AT_GOAL)
         if serves != origin.version:
-            return StepObservation(
-                StepVerdict.ELSEWHERE, note=f"found {serves or 'nothing'} released"
-            )
+            return StepObservation(StepVerdict.ELSEWHERE, note=f"found {serves or 'nothing'} released")
         status = self._estate.hosting.version(goal.site, goal.version)
         if status != FINALIZED:
-            return StepObservation(
-                StepVerdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}"
-            )
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
         return StepObservation(StepVerdict.AT_ORIGIN, serves)
 
     def set(self, step: Step) -> str:
@@ -71,13 +65,9 @@ class ReleaseHostingStep(ResourceStep):
         return ""
 
     @classmethod
-    def explains(
-        cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
-    ) -> bool:
+    def explains(cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]) -> bool:
         """Return whether each channel that differs serves the version of one of these steps."""
-        was, now = (
-            found.served if (found := (one.sites or {}).get(name)) else {} for one in (before, live)
-        )
+        was, now = (found.served if (found := (one.sites or {}).get(name)) else {} for one in (before, live))
         changed = {channel: now.get(channel) for channel in was | now}
         changed = {one: serves for one, serves in changed.items() if serves != was.get(one)}
         goals = [decode(HostingGoal, step.goal) for step in steps]

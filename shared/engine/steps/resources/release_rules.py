@@ -67,9 +67,7 @@ class ReleaseRulesStep(ResourceStep):
             )
         if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
             return StepObservation(StepVerdict.AT_GOAL, note=f"{found} says the same")
-        return StepObservation(
-            StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force"
-        )
+        return StepObservation(StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
 
     def set(self, step: Step) -> str:
         """Release the goal's ruleset, or one that says the same, whatever is in force by then.

@@ -60,13 +60,9 @@ class SetAuthConfigStep(ResourceStep):
         found = {one.path: live.get(one.path) for one in goal.settings}
         if all(found[one.path] == one.goal for one in goal.settings):
             return StepObservation(StepVerdict.AT_GOAL)
-        others = [
-            one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)
-        ]
+        others = [one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)]
         if others:
-            return StepObservation(
-                StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}"
-            )
+            return StepObservation(StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
         missing = self._missing(goal.functions)
         if missing:
             return StepObservation(
@@ -77,9 +73,7 @@ class SetAuthConfigStep(ResourceStep):
     def set(self, step: Step) -> str:
         """Set exactly these fields, whatever they are by then."""
         goal = decode(AuthConfigGoal, step.goal)
-        self._estate.identity.configure(
-            {one.path: one.goal and from_json(one.goal) for one in goal.settings}
-        )
+        self._estate.identity.configure({one.path: one.goal and from_json(one.goal) for one in goal.settings})
         return ""
 
     @classmethod

@@ -146,9 +146,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("wrong audience", delivered(topics.ALERTS, audience=""), "subscriptions", ALERTS, WRONG),
     (
         "another's address",
-        delivered(
-            topics.ALERTS, endpoint=f"https://x.example/projects/{OPS}/topics/rollback-alerts"
-        ),
+        delivered(topics.ALERTS, endpoint=f"https://x.example/projects/{OPS}/topics/rollback-alerts"),
         *("subscriptions", ALERTS, WRONG),
     ),
     (
@@ -156,13 +154,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
         delivered(topics.ALERTS, endpoint=f"{FUNCTIONS[0].uri}/"),
         *("subscriptions", ALERTS, WRONG),
     ),
-    (
-        "none kept",
-        {"subscriptions": PUSHES},
-        "letters-kept",
-        topics.DEAD_LETTER_SUBSCRIPTION,
-        WRONG,
-    ),
+    ("none kept", {"subscriptions": PUSHES}, "letters-kept", topics.DEAD_LETTER_SUBSCRIPTION, WRONG),
     (
         "kept until idle",
         {"subscriptions": (*PUSHES, replace(KEPT, expires=True))},
@@ -203,13 +195,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("half deployed", functions(labels={}), "code", CODE_LABEL, DOUBTFUL),
     ("silent", {"ticks": dict.fromkeys(HALVES, False)}, "clock", topics.CLOCK, WRONG),
     ("one missed", {"ticks": {**HEALTHY.ticks, HALVES[0]: False}}, "clock", topics.CLOCK, DOUBTFUL),
-    (
-        "clock unseen",
-        {"ticks": {**HEALTHY.ticks, HALVES[0]: SILENT}},
-        "clock",
-        topics.CLOCK,
-        UNKNOWN,
-    ),
+    ("clock unseen", {"ticks": {**HEALTHY.ticks, HALVES[0]: SILENT}}, "clock", topics.CLOCK, UNKNOWN),
     (
         "overdue",
         {"due_since": {"notice": NOON - timedelta(minutes=2, seconds=1)}},
@@ -313,11 +299,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("called long ago", {"dead_man": replace(CALLED, at=LONG_AGO)}, "dead-man", DEAD_MAN, WRONG),
     ("refused there", {"dead_man": replace(CALLED, code=7)}, "dead-man", DEAD_MAN, WRONG),
     ("not known there", {"dead_man": replace(CALLED, code=-1)}, "dead-man", DEAD_MAN, UNKNOWN),
-    (
-        "viewers read exports",
-        read(EXPORTS, f"projectViewer:{OPS}"),
-        *("readers", EXPORTS, WRONG),
-    ),
+    ("viewers read exports", read(EXPORTS, f"projectViewer:{OPS}"), *("readers", EXPORTS, WRONG)),
     (
         "editors own values",
         read(VALUES, f"projectEditor:{OPS}", "roles/storage.legacyBucketOwner"),

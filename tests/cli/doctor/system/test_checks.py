@@ -82,8 +82,7 @@ SHOP = Policy(
     "europe-west1",
     {"all": Group(("placeOrder",))},
     dict.fromkeys(
-        ("frontend_unavailable", signals.SIGN_IN),
-        Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
+        ("frontend_unavailable", signals.SIGN_IN), Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
     ),
     {},
     probes=(Probe("shop", "https://shop.example/", signal="frontend_unavailable"),),
@@ -114,12 +113,7 @@ FOUND = FunctionState(
 DAY_BEFORE = NOON - timedelta(days=1)
 PROVEN = Restorability(NOON)
 STABLE = Deployment(
-    "v1",
-    "shop",
-    NOON,
-    DeploymentStatus.STABLE,
-    placements({"placeOrder": FOUND}),
-    restorable=PROVEN,
+    "v1", "shop", NOON, DeploymentStatus.STABLE, placements({"placeOrder": FOUND}), restorable=PROVEN
 )
 WHOLE = replace(
     create_backup(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
@@ -152,9 +146,7 @@ TOLD = build_measured_policy(
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
     queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
 )
-SEEN_DOWN = MetricQuery(
-    "shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1
-)
+SEEN_DOWN = MetricQuery("shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1)
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
 LOOKED_THROUGH = scan.ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
 HEALTHY_SHOP = SystemFacts(
@@ -298,12 +290,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("one too many", {"inventory": {"placeOrder": LIVE, "x": LIVE}}, "functions", DOUBTFUL),
     ("functions unseen", {"inventory": SILENT}, "functions", UNKNOWN),
     ("another name", live(name=f"{SERVICE.name}-1"), "services", DOUBTFUL),
-    (
-        "list cut",
-        {"inventory": {"placeOrder": replace(LIVE, revisions=(FIRST,))}},
-        "revisions",
-        WRONG,
-    ),
+    ("list cut", {"inventory": {"placeOrder": replace(LIVE, revisions=(FIRST,))}}, "revisions", WRONG),
     ("routed elsewhere", live(serving=()), "routers", DOUBTFUL),
     ("no request", {"requests": {}}, "metrics", DOUBTFUL),
     ("metrics unseen", {"requests": SILENT}, "metrics", UNKNOWN),
@@ -328,24 +315,14 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("unproven", {"proofs": (replace(RESTORED, faults=("lost",)),)}, "backup-proof", WRONG),
     ("proven long ago", {"now": NOON + timedelta(microseconds=1)}, "backup-proof", WRONG),
     ("backup proofs unseen", {"proofs": SILENT}, "backup-proof", UNKNOWN),
-    (
-        "no schedule",
-        {"native": ManagedBackupStatus("shop", NOON, ("none",))},
-        "native-backups",
-        WRONG,
-    ),
+    ("no schedule", {"native": ManagedBackupStatus("shop", NOON, ("none",))}, "native-backups", WRONG),
     ("never watched", {"native": None}, "native-backups", UNKNOWN),
     (
         "watched long ago",
         {"native": ManagedBackupStatus("shop", NOON - timedelta(hours=2, microseconds=1))},
         *("native-backups", UNKNOWN),
     ),
-    (
-        "one place",
-        {"assets": AssetProtectionStatus("shop", NOON, {"covers": "one place"})},
-        "assets",
-        WRONG,
-    ),
+    ("one place", {"assets": AssetProtectionStatus("shop", NOON, {"covers": "one place"})}, "assets", WRONG),
     (
         "a place unseen",
         {"assets": AssetProtectionStatus("shop", NOON, unseen=("covers",))},
@@ -361,12 +338,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("assets unseen", {"assets": SILENT}, "assets", UNKNOWN),
     ("no page", {"page": PublicAccess(404)}, "status-page", WRONG),
     ("a page as a file", {"page": PublicAccess(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
-    (
-        "a page of an hour ago",
-        {"page": PublicAccess(200, HTML_CONTENT_TYPE)},
-        "status-page",
-        DOUBTFUL,
-    ),
+    ("a page of an hour ago", {"page": PublicAccess(200, HTML_CONTENT_TYPE)}, "status-page", DOUBTFUL),
     ("no bucket of pages named", {"page": None}, "status-page", UNKNOWN),
     ("the page unseen", {"page": SILENT}, "status-page", UNKNOWN),
     ("push off", {"push": {"shop-prod": True, OPS: False}}, "apis", WRONG),
@@ -393,11 +365,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ),
     (
         "files that cannot be looked at",
-        {
-            "integrity": damage.IntegrityRecord(
-                "shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES)
-            )
-        },
+        {"integrity": damage.IntegrityRecord("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
         *("data", UNKNOWN),
     ),
     ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
@@ -415,9 +383,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("changes", "check", "verdict"),
-    [row[1:] for row in SYSTEMS],
-    ids=[row[0] for row in SYSTEMS],
+    ("changes", "check", "verdict"), [row[1:] for row in SYSTEMS], ids=[row[0] for row in SYSTEMS]
 )
 def test_what_is_amiss_with_a_system_is_told(
     changes: dict[str, Any], check: str, verdict: CheckVerdict
@@ -442,10 +408,7 @@ def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[st
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [
-        ({}, ["read: 1"]),
-        ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, []),
-    ],
+    [({}, ["read: 1"]), ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, [])],
 )
 def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
     """Where documents might be brought back."""
@@ -493,11 +456,7 @@ def test_a_service_on_its_way_is_not_judged() -> None:
 def test_what_is_to_be_said_is_said_whole() -> None:
     """Each line of ours that a finding names is one that the prompt takes as it stands."""
     every = (replace(HEALTHY_SHOP, **changes) for _, changes, *_ in SYSTEMS)
-    lines = {
-        one.what_to_do.partition(";")[0]
-        for facts in every
-        for one in examined(systems.CHECKS, facts)
-    }
+    lines = {one.what_to_do.partition(";")[0] for facts in every for one in examined(systems.CHECKS, facts)}
     ours = sorted(one for one in lines if one.startswith("rollback "))
     verbs = typer.main.get_command(app)
 

@@ -241,10 +241,7 @@ def test_a_database_comes_and_goes(world: World) -> None:
     first = world.admin.create_database(make).result(timeout=60)
     world.documents("scratch").document("users/bob").set({"name": "Bob"})
     assert first.location_id == "eur3"
-    assert [one.name for one in world.admin.list_databases(parent=PROJECT).databases] == [
-        DATABASE,
-        COPY,
-    ]
+    assert [one.name for one in world.admin.list_databases(parent=PROJECT).databases] == [DATABASE, COPY]
 
     with pytest.raises(exceptions.FailedPrecondition):
         world.admin.delete_database({"name": COPY, "etag": "another"}, retry=None)
@@ -264,9 +261,9 @@ def test_a_protected_database_stays(world: World) -> None:
     """Its protection must be taken away first."""
     protected = types.Database.DeleteProtectionState.DELETE_PROTECTION_ENABLED
     asked = types.Database(delete_protection_state=protected)
-    world.admin.create_database(
-        {"parent": PROJECT, "database_id": "scratch", "database": asked}
-    ).result(timeout=60)
+    world.admin.create_database({"parent": PROJECT, "database_id": "scratch", "database": asked}).result(
+        timeout=60
+    )
 
     with pytest.raises(exceptions.FailedPrecondition):
         world.admin.delete_database(name=COPY)

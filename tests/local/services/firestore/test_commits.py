@@ -8,12 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.api_core.exceptions import (
-    AlreadyExists,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-)
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from google.cloud import firestore
 from google.cloud.firestore_v1.bulk_writer import BulkWriteFailure
 
@@ -85,9 +80,7 @@ def test_an_update_that_requires_the_future(client: firestore.Client) -> None:
     seen = document.set({"fence": 1}).update_time
 
     with pytest.raises(InvalidArgument):
-        document.update(
-            {"fence": 9}, client.write_option(last_update_time=seen + timedelta(hours=1))
-        )
+        document.update({"fence": 9}, client.write_option(last_update_time=seen + timedelta(hours=1)))
 
 
 def test_an_update_that_requires_a_version_of_a_missing_document(client: firestore.Client) -> None:
@@ -210,9 +203,7 @@ def test_server_timestamps(client: firestore.Client) -> None:
         (None, firestore.Minimum(4), 4),
     ],
 )
-def test_transforms(
-    client: firestore.Client, stored: object, change: object, expected: object
-) -> None:
+def test_transforms(client: firestore.Client, stored: object, change: object, expected: object) -> None:
     """The server computes from what is stored, as the protocol says."""
     document = client.document("a/1")
     document.set({"value": stored})
@@ -266,12 +257,7 @@ def test_the_time_of_a_read(client: firestore.Client) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [
-        {"text": "x" * MEBIBYTE},
-        {"list": [[1]]},
-        {"__reserved__": 1},
-        {"x" * 1501: 1},
-    ],
+    [{"text": "x" * MEBIBYTE}, {"list": [[1]]}, {"__reserved__": 1}, {"x" * 1501: 1}],
     ids=["over 1 MiB", "array in array", "reserved name", "long name"],
 )
 def test_what_no_document_may_hold(client: firestore.Client, fields: dict[str, object]) -> None:

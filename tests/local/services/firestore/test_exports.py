@@ -61,10 +61,7 @@ def test_collection_ids_choose_groups_at_any_depth(world: World) -> None:
     world.ends(export(world, "some", collection_ids=["cvs", "orders"]))
 
     assert sorted(world.exported("some/")) == ["orders/7", "users/ada/cvs/1"]
-    assert {name.split("/")[2] for name in world.files("some/all_namespaces/")} == {
-        "kind_cvs",
-        "kind_orders",
-    }
+    assert {name.split("/")[2] for name in world.files("some/all_namespaces/")} == {"kind_cvs", "kind_orders"}
 
 
 def test_an_export_is_whole_when_its_operation_is(world: World) -> None:
@@ -116,10 +113,7 @@ def test_a_moment_that_cannot_be(world: World, at: datetime, error: type[Excepti
 
 @pytest.mark.parametrize(
     ("prefix", "error"),
-    [
-        ("gs://nobodys-bucket/a", exceptions.NotFound),
-        ("nobodys-bucket/a", exceptions.InvalidArgument),
-    ],
+    [("gs://nobodys-bucket/a", exceptions.NotFound), ("nobodys-bucket/a", exceptions.InvalidArgument)],
 )
 def test_a_place_that_cannot_be(world: World, prefix: str, error: type[Exception]) -> None:
     """An export goes into a bucket that is there."""

@@ -133,11 +133,7 @@ def test_a_page_token(world: FirestoreWorld) -> None:
     with world.client() as client:
         for number in range(5):
             client.document(f"a/{number}").create({})
-        request = {
-            "parent": f"{client._database_string}/documents",
-            "collection_id": "a",
-            "page_size": 2,
-        }
+        request = {"parent": f"{client._database_string}/documents", "collection_id": "a", "page_size": 2}
         pages = client._firestore_api.list_documents(request).pages
         first = list(next(pages).documents)
         client.document("a/0").delete()
@@ -155,10 +151,7 @@ def test_a_read_only_transaction_in_the_past(world: FirestoreWorld) -> None:
         client.document("a/1").update({"version": 2})
         reader = client.transaction()
         reader._id = client._firestore_api.begin_transaction(
-            {
-                "database": client._database_string,
-                "options": {"read_only": {"read_time": then}},
-            }
+            {"database": client._database_string, "options": {"read_only": {"read_time": then}}}
         ).transaction
 
         assert client.document("a/1").get(transaction=reader).get("version") == 1

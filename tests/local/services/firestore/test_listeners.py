@@ -29,9 +29,7 @@ class Snapshots:
     """What a listener was told, one snapshot after the other."""
 
     def __init__(self, listen: Callable[[Callable[..., None]], Any]) -> None:
-        self._told: queue.SimpleQueue[tuple[dict[str, Any], list[tuple[str, str]]]] = (
-            queue.SimpleQueue()
-        )
+        self._told: queue.SimpleQueue[tuple[dict[str, Any], list[tuple[str, str]]]] = queue.SimpleQueue()
         self._watch = listen(self._tell)
 
     def __enter__(self) -> Snapshots:

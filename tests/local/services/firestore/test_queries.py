@@ -222,12 +222,7 @@ def test_the_order_of_all_types(client: firestore.Client) -> None:
 
 def test_collection_groups(client: firestore.Client) -> None:
     """A group is every collection of one id, wherever it lies, and no other."""
-    for path in (
-        "steps/0",
-        "rollbacks/r1/steps/1",
-        "rollbacks/r2/steps/2",
-        "rollbacks/r1/stepsize/3",
-    ):
+    for path in ("steps/0", "rollbacks/r1/steps/1", "rollbacks/r2/steps/2", "rollbacks/r1/stepsize/3"):
         client.document(path).create({"path": path})
 
     assert ids(client.collection_group("steps")) == "1 2 0"
@@ -257,11 +252,7 @@ def test_aggregations(collection: firestore.CollectionReference) -> None:
     numbers = collection.where(filter=FieldFilter("n", ">", 0))
     aggregation = numbers.sum("n", alias="sum").avg("n", alias="mean").count(alias="count")
 
-    assert {one.alias: one.value for one in aggregation.get()[0]} == {
-        "sum": 5.5,
-        "mean": 5.5 / 3,
-        "count": 3,
-    }
+    assert {one.alias: one.value for one in aggregation.get()[0]} == {"sum": 5.5, "mean": 5.5 / 3, "count": 3}
     assert collection.count().get()[0][0].value == len(DOCUMENTS)
     assert numbers.limit(2).sum("n").get()[0][0].value == 3
     assert collection.sum("absent").get()[0][0].value == 0
@@ -290,9 +281,7 @@ def test_aggregations_that_cannot_be(collection: firestore.CollectionReference) 
         FieldFilter("n", "not-in", list(range(11))),
     ],
 )
-def test_filters_that_cannot_be(
-    collection: firestore.CollectionReference, refused: FieldFilter
-) -> None:
+def test_filters_that_cannot_be(collection: firestore.CollectionReference, refused: FieldFilter) -> None:
     """Lists have the service's limits."""
     with pytest.raises(InvalidArgument):
         ids(collection.where(filter=refused))

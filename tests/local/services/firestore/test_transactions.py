@@ -210,9 +210,7 @@ def test_a_phantom_waits(pessimistic: FirestoreWorld) -> None:
         assert list(running.stream(transaction=transaction)) == []
 
         arrived = pessimistic.arrival("Commit")
-        create = in_background(
-            lambda: client.document("rollbacks/r1").create({"status": "RUNNING"})
-        )
+        create = in_background(lambda: client.document("rollbacks/r1").create({"status": "RUNNING"}))
         assert arrived.wait(WAIT_SECONDS)
         assert not client.document("rollbacks/r1").get().exists
         assert list(running.stream(transaction=transaction)) == []
@@ -265,9 +263,7 @@ def test_a_caller_that_is_gone_while_its_write_waits() -> None:
         assert view.get(name) is None
 
 
-def test_an_older_transaction_takes_away_what_a_younger_one_holds(
-    pessimistic: FirestoreWorld,
-) -> None:
+def test_an_older_transaction_takes_away_what_a_younger_one_holds(pessimistic: FirestoreWorld) -> None:
     """The older commits at once; the younger is refused, in its reads as in its commit."""
     with pessimistic.client() as client:
         document = client.document("a/1")
@@ -409,11 +405,7 @@ def test_a_read_only_transaction(world: FirestoreWorld) -> None:
         batch.update(document, {"version": 4})
         with pytest.raises(InvalidArgument):
             client._firestore_api.commit(
-                {
-                    "database": client._database_string,
-                    "writes": batch._write_pbs,
-                    "transaction": reader._id,
-                }
+                {"database": client._database_string, "writes": batch._write_pbs, "transaction": reader._id}
             )
         assert document.get().get("version") == 3
 

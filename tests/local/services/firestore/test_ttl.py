@@ -52,11 +52,7 @@ class World:
 @contextmanager
 def running(monkeypatch: pytest.MonkeyPatch, data: Path | None = None) -> Iterator[World]:
     cloud = Cloud.start(
-        [policy()],
-        seed=1,
-        clock=CloudClock(ORIGIN, scale=0),
-        data=data,
-        point_in_time_recovery=True,
+        [policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), data=data, point_in_time_recovery=True
     )
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", cloud.addresses["firestore"])
     store = firestore.Client(project="shop")
@@ -81,9 +77,7 @@ def test_what_has_ended_goes_from_the_responders_database(world: World) -> None:
 
     world.pass_time(DAY)
 
-    left = [
-        store.document("rollbacks/ended/steps/first").get().exists for store in (ours, world.store)
-    ]
+    left = [store.document("rollbacks/ended/steps/first").get().exists for store in (ours, world.store)]
     assert left == [False, True]
     ours.close()
 

@@ -30,9 +30,7 @@ class Watched:
 
     def revived(self) -> AlertEvaluator:
         world = self.world
-        return AlertEvaluator(
-            world.application, world.clock, self.journal, world.ingestion, self.publish
-        )
+        return AlertEvaluator(world.application, world.clock, self.journal, world.ingestion, self.publish)
 
     def publish(self, topic: str, body: bytes) -> None:
         if self.lose:
@@ -47,10 +45,7 @@ class Watched:
             self.alerter.catch_up()
 
     def told(self) -> list[tuple[str, str]]:
-        return [
-            (one["resource"]["labels"].get("service_name", ""), one["state"])
-            for one in self.published
-        ]
+        return [(one["resource"]["labels"].get("service_name", ""), one["state"]) for one in self.published]
 
 
 def first(watched: Watched, function: str) -> str:
@@ -82,10 +77,7 @@ def test_bad_function_opens_one_incident_and_closes_it_once() -> None:
     assert watched.told() == [("placeorder", "open"), ("placeorder", "closed")]
     assert opened["incident_id"] == closed["incident_id"]
     assert opened["started_at"] == closed["started_at"] == int((ORIGIN + 8 * MINUTE).timestamp())
-    assert (opened["ended_at"], closed["ended_at"]) == (
-        None,
-        int((ORIGIN + 20 * MINUTE).timestamp()),
-    )
+    assert (opened["ended_at"], closed["ended_at"]) == (None, int((ORIGIN + 20 * MINUTE).timestamp()))
 
 
 def test_one_large_step_opens_what_many_small_ones_would() -> None:
@@ -219,11 +211,7 @@ def test_notification_has_the_shape_of_real_ones() -> None:
     }
     assert alert["resource"] == {
         "type": "cloud_run_revision",
-        "labels": {
-            "project_id": "shop",
-            "location": "europe-west1",
-            "service_name": "placeorder",
-        },
+        "labels": {"project_id": "shop", "location": "europe-west1", "service_name": "placeorder"},
     }
     assert alert["severity"] == "Critical"
     assert alert["condition"]["conditionThreshold"]["thresholdValue"] == 0.5

@@ -82,18 +82,14 @@ def test_failures_are_counted_apart_and_by_revision(world: World) -> None:
     world.advance(600)
     window = (ORIGIN, ORIGIN + 5 * MINUTE)
 
-    failed = series(
-        world, f'{of("placeorder")} AND metric.labels.response_code_class="5xx"', *window
-    )
+    failed = series(world, f'{of("placeorder")} AND metric.labels.response_code_class="5xx"', *window)
     everything = series(world, of("placeorder"), *window)
 
     assert {one.resource.labels["revision_name"] for one in everything} == {
         world.application.service("placeorder").latest_created.name
     }
     assert abs(counted(failed) * 2 - counted(everything)) <= 2
-    assert not series(
-        world, f'{of("payorder")} AND metric.label.response_code_class="5xx"', *window
-    )
+    assert not series(world, f'{of("payorder")} AND metric.label.response_code_class="5xx"', *window)
 
 
 def test_counts_follow_the_traffic(world: World) -> None:
@@ -129,9 +125,7 @@ def test_reduced_series_keep_only_what_they_are_grouped_by(world: World) -> None
     )
 
     assert len(reduced) == 8
-    assert {tuple(sorted(one.resource.labels)) for one in reduced} == {
-        ("project_id", "service_name")
-    }
+    assert {tuple(sorted(one.resource.labels)) for one in reduced} == {("project_id", "service_name")}
     assert max(len(one.points) for one in reduced) == 2
     assert counted(reduced) == counted(series(world, COUNT, *window))
 
@@ -142,20 +136,13 @@ def test_aligned_windows_end_where_the_interval_ends(world: World) -> None:
     end = ORIGIN + timedelta(seconds=330)
 
     (only,) = series(
-        world,
-        of("payorder"),
-        ORIGIN,
-        end,
-        alignment_period={"seconds": 120},
-        per_series_aligner=RATE,
+        world, of("payorder"), ORIGIN, end, alignment_period={"seconds": 120}, per_series_aligner=RATE
     )
 
     ends = [point.interval.end_time for point in only.points]
     assert ends == [end, end - 2 * MINUTE, end - 4 * MINUTE]
     rate = rate_per_second("payOrder", SEED)
-    assert [point.value.double_value for point in only.points] == pytest.approx(
-        [rate] * 3, abs=0.01
-    )
+    assert [point.value.double_value for point in only.points] == pytest.approx([rate] * 3, abs=0.01)
 
 
 def test_pages_hold_every_series_once(world: World) -> None:
@@ -199,10 +186,7 @@ def test_other_metrics_have_no_series(world: World) -> None:
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "no metric type": ('resource.type="cloud_run_revision"', {}),
     "a comparison that is not understood": (f"{COUNT} AND metric.labels.x > 3", {}),
-    "a period of half a minute": (
-        COUNT,
-        {"alignment_period": {"seconds": 30}, "per_series_aligner": DELTA},
-    ),
+    "a period of half a minute": (COUNT, {"alignment_period": {"seconds": 30}, "per_series_aligner": DELTA}),
     "a reducer without an aligner": (COUNT, {"cross_series_reducer": SUM}),
     "an unknown field": (
         COUNT,

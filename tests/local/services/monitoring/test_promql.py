@@ -61,9 +61,7 @@ def test_what_is_no_query_is_refused(query: str) -> None:
         ({}, False),
     ],
 )
-def test_matchers_are_whole_and_a_label_that_lacks_is_empty(
-    labels: dict[str, str], fits: bool
-) -> None:
+def test_matchers_are_whole_and_a_label_that_lacks_is_empty(labels: dict[str, str], fits: bool) -> None:
     """As Prometheus anchors them."""
     [found] = selectors(SERIES)
 

@@ -8,12 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import (
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-)
+from google.api_core.exceptions import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
 
 from local.faults.points import CallMoment
 from tests.local.support.pubsub import (
@@ -115,9 +110,7 @@ def test_a_delivery_is_refused(world: World) -> None:
 
 def test_a_retry_policy(world: World) -> None:
     """Refused or overdue, the pause doubles from the minimum to the maximum."""
-    world.create(
-        retry_policy={"minimum_backoff": {"seconds": 5}, "maximum_backoff": {"seconds": 15}}
-    )
+    world.create(retry_policy={"minimum_backoff": {"seconds": 5}, "maximum_backoff": {"seconds": 15}})
     world.publish("a")
 
     for pause in (5, 10, 15, 15):
@@ -273,9 +266,7 @@ def test_more_acknowledgements_than_a_request_holds(world: World) -> None:
     with pytest.raises(InvalidArgument, match="exceeds the limit"):
         world.subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=ids)
     with pytest.raises(InvalidArgument, match="exceeds the limit"):
-        world.subscriber.modify_ack_deadline(
-            subscription=SUBSCRIPTION, ack_ids=ids, ack_deadline_seconds=0
-        )
+        world.subscriber.modify_ack_deadline(subscription=SUBSCRIPTION, ack_ids=ids, ack_deadline_seconds=0)
 
     assert world.pull() == []
 

@@ -172,9 +172,7 @@ def test_an_endpoint_slower_than_a_connection(
 
 
 @pytest.mark.parametrize("shortened", [False, True])
-def test_a_pulled_message_dies_while_nobody_looks(
-    world: World, endpoint: Endpoint, shortened: bool
-) -> None:
+def test_a_pulled_message_dies_while_nobody_looks(world: World, endpoint: Endpoint, shortened: bool) -> None:
     """The clock alone ends the last lease, and the dead letter is pushed."""
     policy = world.dead_letters(push_config=push_to(endpoint))
     world.create(dead_letter_policy=policy, ack_deadline_seconds=600)
@@ -199,9 +197,7 @@ def test_nothing_listens_at_the_endpoint(world: World) -> None:
     world.settle()
 
     with Endpoint(lambda pushed: 200).listening() as endpoint:
-        world.subscriber.modify_push_config(
-            subscription=SUBSCRIPTION, push_config=push_to(endpoint)
-        )
+        world.subscriber.modify_push_config(subscription=SUBSCRIPTION, push_config=push_to(endpoint))
         world.advance(minutes=1)
 
         assert endpoint.next().text == "waiting"
@@ -423,9 +419,7 @@ def signature_is_good(token: str, keys: dict[str, list[dict[str, str]]]) -> bool
     (key,) = keys["keys"]
     public = rsa.RSAPublicNumbers(number(key["e"]), number(key["n"])).public_key()
     signed, _, signature = token.rpartition(".")
-    return bool(
-        RSAVerifier(public).verify(signed.encode(), base64.urlsafe_b64decode(signature + "=="))
-    )
+    return bool(RSAVerifier(public).verify(signed.encode(), base64.urlsafe_b64decode(signature + "==")))
 
 
 def number(encoded: str) -> int:

@@ -134,9 +134,7 @@ def test_resources(tmp_path: Path) -> None:
 
     with life(tmp_path) as world:
         assert world.subscriber.get_subscription(subscription=SUBSCRIPTION) == made
-        assert [topic.name for topic in world.publisher.list_topics(project="projects/acme")] == [
-            TOPIC
-        ]
+        assert [topic.name for topic in world.publisher.list_topics(project="projects/acme")] == [TOPIC]
         assert world.publisher.get_iam_policy({"resource": TOPIC}) == policy
         world.publish("unwanted")
         assert world.pull() == []

@@ -7,12 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import (
-    AlreadyExists,
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-)
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 
 from tests.local.support.pubsub import ORIGIN, SUBSCRIPTION, TOPIC, World, serving, texts
 
@@ -163,9 +158,7 @@ def test_a_snapshot_comes_and_goes(world: World) -> None:
     with pytest.raises(AlreadyExists):
         snapshot(world)
     change = {"name": SNAPSHOT, "labels": {"team": "b"}}
-    changed = world.subscriber.update_snapshot(
-        {"snapshot": change, "update_mask": {"paths": ["labels"]}}
-    )
+    changed = world.subscriber.update_snapshot({"snapshot": change, "update_mask": {"paths": ["labels"]}})
     assert dict(changed.labels) == {"team": "b"}
     world.subscriber.delete_snapshot(snapshot=SNAPSHOT)
     with pytest.raises(NotFound):

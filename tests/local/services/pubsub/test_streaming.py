@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import (
-    InvalidArgument,
-    NotFound,
-    ServiceUnavailable,
-)
+from google.api_core.exceptions import InvalidArgument, NotFound, ServiceUnavailable
 from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 

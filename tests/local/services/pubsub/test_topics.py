@@ -38,9 +38,7 @@ def world() -> Iterator[World]:
 
 def test_a_topic_comes_and_goes(world: World) -> None:
     """It is there between its creation and its deletion, once."""
-    world.publisher.create_topic(
-        name=TOPIC,
-    )
+    world.publisher.create_topic(name=TOPIC)
     with pytest.raises(AlreadyExists):
         world.publisher.create_topic(name=TOPIC)
     assert world.publisher.get_topic(topic=TOPIC).name == TOPIC
@@ -87,9 +85,7 @@ def test_a_topic_is_updated(world: World) -> None:
     world.publisher.create_topic({"name": TOPIC, "labels": {"team": "a"}})
 
     change = {"name": TOPIC, "message_retention_duration": {"seconds": 3600}}
-    world.publisher.update_topic(
-        {"topic": change, "update_mask": {"paths": ["message_retention_duration"]}}
-    )
+    world.publisher.update_topic({"topic": change, "update_mask": {"paths": ["message_retention_duration"]}})
 
     topic = world.publisher.get_topic(topic=TOPIC)
     assert topic.message_retention_duration == timedelta(hours=1)
@@ -252,10 +248,7 @@ def test_a_subscription_is_updated(world: World) -> None:
     change = {"name": SUBSCRIPTION, "ack_deadline_seconds": 60, "filter": "attributes:k"}
 
     updated = world.subscriber.update_subscription(
-        {
-            "subscription": change,
-            "update_mask": {"paths": ["ack_deadline_seconds", "retry_policy"]},
-        }
+        {"subscription": change, "update_mask": {"paths": ["ack_deadline_seconds", "retry_policy"]}}
     )
 
     assert updated.ack_deadline_seconds == 60
@@ -263,9 +256,7 @@ def test_a_subscription_is_updated(world: World) -> None:
     assert dict(updated.labels) == {"team": "a"}
     for path in ("filter", "topic", "enable_message_ordering"):
         with pytest.raises(InvalidArgument):
-            world.subscriber.update_subscription(
-                {"subscription": change, "update_mask": {"paths": [path]}}
-            )
+            world.subscriber.update_subscription({"subscription": change, "update_mask": {"paths": [path]}})
 
 
 def test_the_topic_of_a_subscription_is_deleted(world: World) -> None:

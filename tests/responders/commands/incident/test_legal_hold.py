@@ -23,9 +23,7 @@ MANY = replace(
     groups={"all": Group(functions=tuple(f"function{number:03d}" for number in range(230)))},
     group_aliases={},
     probes=(),
-    execution=replace(
-        shorten_watch().execution, write_quota=WriteQuota(burst=500, per_second=50.0)
-    ),
+    execution=replace(shorten_watch().execution, write_quota=WriteQuota(burst=500, per_second=50.0)),
 )
 """So many that no single commit holds them, and led back at once: that is tested elsewhere."""
 

@@ -197,20 +197,10 @@ def resolved() -> World:
     [
         (build_failed_rollback, "approve", {}, "FAILED; possible is retry, undo, accept"),
         (build_failed_rollback, "cancel", {}, "possible is retry, undo, accept"),
-        (
-            build_world_awaiting_approval,
-            "retry",
-            {},
-            "PARKED; possible is approve, reject, cancel, ack",
-        ),
+        (build_world_awaiting_approval, "retry", {}, "PARKED; possible is approve, reject, cancel, ack"),
         (build_world_awaiting_approval, "accept", {}, "possible is approve, reject, cancel, ack"),
         (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "another plan now"),
-        (
-            build_world_awaiting_approval,
-            "approve",
-            {"plan": "short"},
-            "is not a plan's fingerprint",
-        ),
+        (build_world_awaiting_approval, "approve", {"plan": "short"}, "is not a plan's fingerprint"),
         (
             build_world_awaiting_approval,
             "approve",
@@ -223,12 +213,7 @@ def resolved() -> World:
             {"incident": "INC-20260302-002"},
             "did you mean INC-20260302-001",
         ),
-        (
-            build_world_awaiting_approval,
-            "ack",
-            {"incident": "yesterday"},
-            "is not an incident such as",
-        ),
+        (build_world_awaiting_approval, "ack", {"incident": "yesterday"}, "is not an incident such as"),
         (resolved, "retry", {}, "nothing, it is over"),
         (resolved, "ack", {}, "nothing, it is over"),
     ],

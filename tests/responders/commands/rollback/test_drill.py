@@ -99,9 +99,7 @@ def test_what_a_promotion_to_act_needs() -> None:
     assert read_system(world).promoted_by.endswith("alice")
 
 
-STEPWISE = replace(
-    BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_ask=1, drills_before_act=2)
-)
+STEPWISE = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_ask=1, drills_before_act=2))
 ASKS_MUCH = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_ask=2))
 
 

@@ -114,12 +114,7 @@ def refused(world: World, scenario: str = "complete") -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"),
-    [
-        ("FINALIZED", {}),
-        ("EXPIRED", {SITE: "v1 is EXPIRED"}),
-        (None, {SITE: "v1 is gone"}),
-    ],
+    ("status", "why"), [("FINALIZED", {}), ("EXPIRED", {SITE: "v1 is EXPIRED"}), (None, {SITE: "v1 is gone"})]
 )
 def test_a_version_that_a_site_served(status: str | None, why: dict[str, str]) -> None:
     """It must be there to be released again, though a rollback would go on without it."""

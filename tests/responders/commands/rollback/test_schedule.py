@@ -11,11 +11,7 @@ from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, tick_clock
-from tests.support.rollbacks.bookshop_resources import (
-    SIGNING_IN,
-    build_healthy_shop,
-    deploy_bad_release,
-)
+from tests.support.rollbacks.bookshop_resources import SIGNING_IN, build_healthy_shop, deploy_bad_release
 from tests.support.runtime.switches import iso_time_after, notice_lines, publish_command
 from tests.support.runtime.world import World
 
@@ -43,9 +39,7 @@ def colour(world: World) -> str:
     ("named", "functions", "template"),
     [({}, set(), "red"), ({"groups": ["authentication"]}, set(SIGNING_IN), "blue")],
 )
-def test_a_feature_that_is_planned(
-    named: dict[str, Any], functions: set[str], template: str
-) -> None:
+def test_a_feature_that_is_planned(named: dict[str, Any], functions: set[str], template: str) -> None:
     """Nothing happens before its time; people hear of it now, and again shortly before."""
     world = spoiled()
     assert plan(world, HOUR, **named) == ""
@@ -80,9 +74,7 @@ def test_what_is_not_planned(change: dict[str, Any], reason: str) -> None:
     """Only a feature, and nothing that is grave: that does not wait."""
     world = spoiled()
 
-    refused = publish_command(
-        world, "rollback", **{**FEATURE, "at": iso_time_after(world, HOUR), **change}
-    )
+    refused = publish_command(world, "rollback", **{**FEATURE, "at": iso_time_after(world, HOUR), **change})
 
     assert reason in refused
 
@@ -140,9 +132,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     def interrupt(called: str, side: str) -> None:
         if (called, side) == (verb, "after") and not told:
             told.append(verb)
-            world.ports.prober.down = lambda name: (
-                name == "shop" and estate.sites["shop"].version != "v1"
-            )
+            world.ports.prober.down = lambda name: name == "shop" and estate.sites["shop"].version != "v1"
             world.alert(signal="frontend_unavailable")
             alert = world.waiting()[-1]
             world.ports.bus.messages.remove(alert)
@@ -193,11 +183,7 @@ def run(saboteur: FaultInjectorHook) -> World:
     """From the plan to the end of its watch, with one fault in it."""
     world = spoiled(saboteur)
     saboteur.world, saboteur.active = world, True
-    said: dict[str, Any] = {
-        **FEATURE,
-        "groups": ["authentication"],
-        "at": iso_time_after(world, 2 * MINUTE),
-    }
+    said: dict[str, Any] = {**FEATURE, "groups": ["authentication"], "at": iso_time_after(world, 2 * MINUTE)}
     world.command(command="rollback", id="mine", **said)
     tick_clock(world, saboteur, 22, timedelta(seconds=30))
     saboteur.active = False

@@ -63,10 +63,7 @@ def test_a_freeze_that_is_said_in_another_time_zone_is_told_in_ours() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "content"),
-    [
-        ("freeze", {"until": "9999-12-31T23:59:59-14:00"}),
-        ("pause", {"expires": "9999-12-31T23:59:59-14:00"}),
-    ],
+    [("freeze", {"until": "9999-12-31T23:59:59-14:00"}), ("pause", {"expires": "9999-12-31T23:59:59-14:00"})],
 )
 def test_a_time_that_utc_does_not_have(verb: str, content: dict[str, str]) -> None:
     """It is refused with a word, and not by a crash that comes again."""
@@ -234,9 +231,7 @@ def test_windows_that_are_over_are_dropped_and_there_is_a_limit() -> None:
     publish_command(world, "freeze", system="bookshop", until=iso_time_after(world, MINUTE))
     world.ports.clock.advance(2 * MINUTE)
     for _ in range(51):
-        refused = publish_command(
-            world, "freeze", system="bookshop", until=iso_time_after(world, HOUR)
-        )
+        refused = publish_command(world, "freeze", system="bookshop", until=iso_time_after(world, HOUR))
 
     assert len(world.ports.store.documents[SYSTEM]["freezes"]) == 50
     assert "50 freeze windows" in refused

@@ -41,9 +41,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     assert in_flight[0] > 0
     reached = f"PAUSED: nothing is in flight any more, {in_flight[0]} were when it was said"
     assert (record["result"], record["due_at"]) == (reached, None)
-    assert [
-        f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in notice_lines(world, "pause:")
-    ]
+    assert [f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in notice_lines(world, "pause:")]
     world.pass_time(5 * MINUTE)
     assert [reached in one for one in notice_lines(world, "paused:")] == [True]
     chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
@@ -127,9 +125,7 @@ def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     world.ports.bus.hook = die
     world.pass_time(5 * MINUTE)
 
-    assert [one.startswith("all systems: PAUSED") for one in notice_lines(world, "paused:")] == [
-        True
-    ]
+    assert [one.startswith("all systems: PAUSED") for one in notice_lines(world, "paused:")] == [True]
 
 
 @pytest.mark.parametrize("lifted", ["resume", "resume and work"])
@@ -209,9 +205,7 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
 
     world.pass_time(10 * MINUTE)
 
-    assert {"still paused by alice" in one for one in notice_lines(world, "pause-expired")} == {
-        True
-    }
+    assert {"still paused by alice" in one for one in notice_lines(world, "pause-expired")} == {True}
     assert world.ports.world.applied_shifts == shifts
     [one] = world.rollbacks()
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
@@ -231,9 +225,7 @@ def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
 def test_a_pause_that_was_to_be_over_is_paged_and_lifts_nothing(expires: str | None) -> None:
     """A person resumes; the clock only reminds them."""
     world = World()
-    publish_command(
-        world, "pause", expires=expires or iso_time_after(world, 2 * HOUR), actor="alice"
-    )
+    publish_command(world, "pause", expires=expires or iso_time_after(world, 2 * HOUR), actor="alice")
 
     world.pass_time(2 * HOUR - MINUTE)
     assert notice_lines(world, "pause-expired") == []
@@ -256,9 +248,7 @@ def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -
 
     assert notice_lines(world, "pause-expired") == []
     reminders = [
-        fields["status"]
-        for path, fields in world.ports.store.documents.items()
-        if "pause-expired" in path
+        fields["status"] for path, fields in world.ports.store.documents.items() if "pause-expired" in path
     ]
     assert set(reminders) == {"WITHDRAWN"}
 
@@ -270,11 +260,7 @@ def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -
         ({"command": "freeze", "until": "tomorrow"}, "is not a time such as"),
         ({"command": "freeze", "until": "2026-01-01T00:00:00Z"}, "is over"),
         (
-            {
-                "command": "freeze",
-                "from": "2027-03-01T00:00:00Z",
-                "until": "2027-02-01T00:00:00Z",
-            },
+            {"command": "freeze", "from": "2027-03-01T00:00:00Z", "until": "2027-02-01T00:00:00Z"},
             "before the window begins",
         ),
         ({"command": "freeze", "until": "2026-03-02T12:00:00"}, "is not a time such as"),
@@ -284,16 +270,11 @@ def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -
         ({"command": "pause", "untill": "x"}, "untill"),
         ({"command": "rollback", "system": "bookshop", "override": True}, "incident"),
         ({"command": "rollback", "system": "bookshop", "groups": ["catalog"]}, "mean catalogue"),
-        (
-            {"command": "rollback", "system": "bookshop", "functions": ["listbook"]},
-            "mean listBooks",
-        ),
+        ({"command": "rollback", "system": "bookshop", "functions": ["listbook"]}, "mean listBooks"),
         ({"command": "pause", "system": "bookshoop"}, "did you mean bookshop"),
     ],
 )
-def test_a_wrong_switch_is_refused_with_what_would_be_right(
-    content: dict[str, Any], why: str
-) -> None:
+def test_a_wrong_switch_is_refused_with_what_would_be_right(content: dict[str, Any], why: str) -> None:
     """Each fault says how it should be."""
     world = World()
 
@@ -341,9 +322,7 @@ def test_a_promotion_is_told_with_what_it_was_before() -> None:
     world = World()
     world.ports.clock.advance(MINUTE)
 
-    publish_command(
-        world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week"
-    )
+    publish_command(world, "promote", system="bookshop", mode="ask", actor="alice", reason="a bad week")
 
     assert changed(world, "promote") == {"mode": ["act", "ask"]}
     said = notice_lines(world, "promote")[-1]

@@ -32,9 +32,7 @@ COUNTED = ("store.commit", "bus.publish")
 
 def ask(world: World, **content: Any) -> str:
     """Why it was refused to ask for what is made from books; empty: it was not."""
-    return publish_command(
-        world, "regenerate", **{"system": "bookshop", "collection": "books", **content}
-    )
+    return publish_command(world, "regenerate", **{"system": "bookshop", "collection": "books", **content})
 
 
 def heard(world: World) -> list[tuple[str, dict[str, Any]]]:
@@ -187,6 +185,4 @@ def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
     assert max(len(msgspec.json.encode(part)) for part in parts) < 9 * 2**20
     assert 1 < len(parts) < 5
     again = build_regeneration_batches(SHOP, "INC-1", [*paths, *others], now + MINUTE / 7)
-    assert [[one.path for one in part] for part in again] == [
-        [one.path for one in part] for part in parts
-    ]
+    assert [[one.path for one in part] for part in again] == [[one.path for one in part] for part in parts]

@@ -24,8 +24,7 @@ def mark(world: World, how: str, deployment: str, **more: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "status"),
-    [("mark-stable", DeploymentStatus.STABLE), ("mark-bad", DeploymentStatus.BAD)],
+    ("how", "status"), [("mark-stable", DeploymentStatus.STABLE), ("mark-bad", DeploymentStatus.BAD)]
 )
 def test_a_person_knows_better(how: str, status: DeploymentStatus) -> None:
     """What they say holds at once, with their reason, and is kept for ever."""

@@ -25,12 +25,7 @@ from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.repair_journal import PAGE_SIZE
-from tests.support.data.affected_users import (
-    PAID,
-    build_shop_with_devices,
-    pushed_messages,
-    team_notices,
-)
+from tests.support.data.affected_users import PAID, build_shop_with_devices, pushed_messages, team_notices
 from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -151,9 +146,7 @@ def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     """However many there are, each of them is looked at."""
     monkeypatch.setattr(affected_users, "DOCUMENTS_PER_BATCH", 1)
     spoilt = {f"orders/{number}": {"customer": "bob", "status": "paid"} for number in (1, 2)}
-    shop = build_shop_with_devices(
-        spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID)
-    )
+    shop = build_shop_with_devices(spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID))
     repair(shop)
     asked: list[int] = []
     get = shop.ports.kept.get
@@ -233,9 +226,7 @@ def refusing_the_past() -> Any:
 def test_a_repair_that_is_called_off_says_that_it_is_not_finished() -> None:
     """What it has written until then is somebody's, too."""
     many = {f"orders/{number:04}": PAID for number in range(900)}
-    shop = build_shop_with_devices(
-        {path: {"customer": "bob", "status": "paid"} for path in many}, many
-    )
+    shop = build_shop_with_devices({path: {"customer": "bob", "status": "paid"} for path in many}, many)
     shop.ports.rewritten.hook = cancel_once(shop)
     repair(shop)
 
@@ -252,9 +243,7 @@ def cancel_once(shop: CorruptedShop) -> Any:
     def cancel(verb: str, side: str) -> None:
         if side == "after" and not said:
             said.append(verb)
-            shop.command(
-                "carol", command="cancel", system="bookshop", incident=shop.newest.incident
-            )
+            shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
             shop.ports.clock.advance(timedelta(seconds=9))
             shop.deliver_commands()
 
@@ -331,9 +320,7 @@ def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
     asked: list[str] = []
     shop.ports.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
 
-    found = affected_users.find_affected_users(
-        shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None
-    )
+    found = affected_users.find_affected_users(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
 
     assert found == affected_users.AffectedUsers(people, 0)
     assert asked.count("before store.query") == 3

@@ -28,14 +28,7 @@ from shared.engine.steps.documents import erase as take_out
 from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
-from tests.support.data.corrupted_bookshop import (
-    GOOD,
-    HERE,
-    MINUTE,
-    SHOP,
-    CorruptedShop,
-    order_undo,
-)
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, CorruptedShop, order_undo
 from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
@@ -105,9 +98,7 @@ def test_before_the_fence_falls() -> None:
     fenced = FencedShop()
     fenced.write({"customers/bob": SPOILT["customers/bob"]})
     fenced.ports.clock.advance(15 * MINUTE)
-    shop = repair_with_interruption(
-        add_to_erasure_ledger, shop=fenced, hook=fenced.require_stopped_writers
-    )
+    shop = repair_with_interruption(add_to_erasure_ledger, shop=fenced, hook=fenced.require_stopped_writers)
 
     assert shop.data == WITHOUT_ADA
     assert len(fenced.behind) > len(SPOILT) - 1
@@ -118,9 +109,7 @@ def test_before_the_fence_falls() -> None:
 def test_nobody_was_erased() -> None:
     """Nothing in quarantine is looked at again, and that is told as well."""
     shop = CorruptedShop(SHOP, spoilt=SPOILT)
-    add_to_erasure_ledger(
-        shop, shop.ports.clock.now() - timedelta(days=2)
-    )  # before any of it was written
+    add_to_erasure_ledger(shop, shop.ports.clock.now() - timedelta(days=2))  # before any of it was written
     shop.ports.clock.advance(10 * MINUTE)
     seen = reads(shop)
     shop = repair_with_interruption(lambda _: None, shop=shop)
@@ -143,9 +132,7 @@ def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() 
     """Nobody has to say it."""
     rules = SHOP.erasure
     assert rules is not None
-    policy = replace(
-        SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done")
-    )
+    policy = replace(SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done"))
 
     def erased(shop: CorruptedShop) -> None:
         now = shop.ports.clock.now()
@@ -185,9 +172,7 @@ def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     shop.pass_time(12 * MINUTE)
     assert shop.data["customers/ada"] is None
     assert not any(one.left for one in read_journal(shop))
-    texts = [
-        str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields
-    ]
+    texts = [str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields]
     assert any("documents are back" in one for one in texts)
     assert not any("customers/ada: left" in one for one in texts)
 
@@ -284,9 +269,7 @@ def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
 
 
-def test_what_the_database_refuses_is_told_without_a_name(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_the_database_refuses_is_told_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rollback has failed: a person must see to it."""
 
     def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
@@ -347,9 +330,7 @@ def test_after_a_cancel_it_is_done_afterwards() -> None:
     shop = repair_with_interruption(cancel_repair_and_erase)
     expect_erased_after_cancelled_repair(shop)
     told = [
-        one
-        for one in shop.ports.sender.sent
-        if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key
+        one for one in shop.ports.sender.sent if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key
     ]
     assert told
 
@@ -397,9 +378,7 @@ def test_two_workers_at_once_after_a_cancel() -> None:
                 done.append(verb)
                 now = shop.ports.clock.now()
                 with suppress(Unavailable):
-                    other = erasure_after_repair.build_repair_eraser(
-                        shop.ports, shop.policy, name, now
-                    )
+                    other = erasure_after_repair.build_repair_eraser(shop.ports, shop.policy, name, now)
                     other.erase_portion(RepairPosition())
 
         vault.hook = other_does_it

@@ -20,9 +20,7 @@ def repaired(shop: CorruptedShop) -> None:
 def test_a_document_that_the_application_mends_itself() -> None:
     """Right before the write, to the very value: no undo takes that back."""
     shop = CorruptedShop()
-    mends = run_once(
-        "rewrites.rewrite", "before", lambda: shop.write({"orders/1": GOOD["orders/1"]})
-    )
+    mends = run_once("rewrites.rewrite", "before", lambda: shop.write({"orders/1": GOOD["orders/1"]}))
     shop.ports.rewritten.hook = mends
     repaired(shop)
     assert shop.data == GOOD
@@ -35,9 +33,7 @@ def test_a_document_that_the_application_mends_itself() -> None:
 def test_a_document_that_the_application_removes_itself() -> None:
     """Right before it would be removed."""
     shop = CorruptedShop(spoilt={"orders/9": PAID})
-    shop.ports.rewritten.hook = run_once(
-        "rewrites.rewrite", "before", lambda: shop.write({"orders/9": None})
-    )
+    shop.ports.rewritten.hook = run_once("rewrites.rewrite", "before", lambda: shop.write({"orders/9": None}))
     shop.order(select="collection:orders", restore_point="17m")
     shop.run_until_parked()
     shop.approve("bob")

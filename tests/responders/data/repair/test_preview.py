@@ -79,10 +79,7 @@ def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) 
     """Each is named in the question, by kind and name, beside the functions; and no other."""
     shop = CorruptedShop()
     shop.ports.beside.hearing = [BILL, MAIL, BOOKS]
-    functions = {
-        **shop.ports.world.functions(),
-        "sendReceipt": build_document_trigger("orders/{id}"),
-    }
+    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.order()
 
@@ -172,10 +169,7 @@ def test_triggers_that_nobody_could_read_in_time() -> None:
     shop.order()
     shop.pass_time(PREPARATION_TIMEOUT + 10 * MINUTE)
 
-    assert (shop.newest.status, shop.newest.outcome) == (
-        RollbackStatus.NOT_TAKEN,
-        f"{UNKNOWN}{DENIED}",
-    )
+    assert (shop.newest.status, shop.newest.outcome) == (RollbackStatus.NOT_TAKEN, f"{UNKNOWN}{DENIED}")
     assert shop.data == {**GOOD, **SPOILT}
 
 
@@ -233,8 +227,7 @@ AMOUNTS: dict[str, dict[str, Any] | None] = {
 }
 MANY = [hearing(f"bill-{n:02}", f"workflow bill{n:02}", "orders/{order}") for n in range(12)]
 LISTED = [
-    f"workflow bill{n:02} (trigger bill-{n:02}): about 12 invocations, by writes to orders"
-    for n in range(12)
+    f"workflow bill{n:02} (trigger bill-{n:02}): about 12 invocations, by writes to orders" for n in range(12)
 ]
 
 
@@ -255,16 +248,7 @@ def test_all_of_the_list_is_shown_before_anybody_approves(
     """By both dry runs, the question and its notice, `explain`, and the console twice."""
     shop = charged()
     prompt, browser = WorldPrompt(monkeypatch, tmp_path, shop), Browser(shop)
-    words = [
-        "run",
-        "--scenario",
-        "database",
-        "--restore-point",
-        "16m",
-        "--reason",
-        "spoilt",
-        "--dry-run",
-    ]
+    words = ["run", "--scenario", "database", "--restore-point", "16m", "--reason", "spoilt", "--dry-run"]
     said = {"restore_point": "16m"}
 
     here = [prompt.say(*words).stdout, prompt.say(*words, "--json").stdout]
@@ -304,9 +288,7 @@ def test_a_refusal_lists_all_of_it_as_well(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [line for line in LISTED if line not in shown] == []
 
 
-def test_what_is_started_by_each_kind_of_change(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_started_by_each_kind_of_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A document that is made again is created; its undo deletes it, and the reverse."""
     shop = CorruptedShop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
     types = ("created", "updated", "deleted", "written")
@@ -317,12 +299,7 @@ def test_what_is_started_by_each_kind_of_change(
     shop.order(select="collection:orders", restore_point="17m")
     question = shop.run_until_parked().question
     assert question is not None
-    assert invocations(question.plan.reported) == {
-        "created": 1,
-        "updated": 0,
-        "deleted": 2,
-        "written": 3,
-    }
+    assert invocations(question.plan.reported) == {"created": 1, "updated": 0, "deleted": 2, "written": 3}
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     prompt = WorldPrompt(monkeypatch, tmp_path, shop)

@@ -45,9 +45,7 @@ HERS = {"customers/ada", "orders/1"}
 
 def say_erase(shop: CorruptedShop) -> None:
     """A person says that Ada is to be erased."""
-    book = decode(
-        ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields
-    )
+    book = decode(ErasureLedgerRecord, shop.ports.store.get(erasures.ledger_path("bookshop")).fields)
     person = erasures.hash_person(book.salt, "ada")
     shop.command("carol", command="erase", id="ada", system="bookshop", person=person)
 
@@ -190,9 +188,7 @@ def test_what_holds_it_up(by: str) -> None:
     assert journalled_copies(shop) == {"customers/bob"}
 
 
-def test_what_a_cancelled_repair_has_written_is_taken_out_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_a_cancelled_repair_has_written_is_taken_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the copies: they are not removed before."""
     monkeypatch.setattr(erasure_after_repair, "REWRITE_TIMEOUT_SECONDS", 90.0)
 
@@ -226,13 +222,7 @@ def test_what_is_left_is_told(why: str) -> None:
         shop.pass_time(MINUTE)
     shop.ports.quarantine.hook = no_hook
     assert record(shop).due_at is None
-    assert (
-        record(shop).answer["left"]
-        == {
-            "refused": "403: no",
-            "too late": "given up after a day",
-        }[why]
-    )
+    assert record(shop).answer["left"] == {"refused": "403: no", "too late": "given up after a day"}[why]
     assert [one for one in shop.ports.sender.sent if "ada:erase" in one.key]
 
 

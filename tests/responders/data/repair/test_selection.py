@@ -163,10 +163,7 @@ def test_an_order_whose_customer_is_gone() -> None:
     """No version of it passes while nobody is there; one that names somebody is brought back."""
     shop = RepairedShop()
     shop.write({"orders/1": {"customer": "nobody"}, "customers/bob": None})
-    assert shop.fates("orders") == {
-        "orders/1": DocumentOutcome.BACK,
-        "orders/2": DocumentOutcome.LOST,
-    }
+    assert shop.fates("orders") == {"orders/1": DocumentOutcome.BACK, "orders/2": DocumentOutcome.LOST}
 
 
 @pytest.mark.parametrize("name", [".", "__all__", "x" * 2000, "shops/customers/ada"])
@@ -210,9 +207,7 @@ def test_an_order_comes_back_with_its_customer(source: str) -> None:
         ("query:customers spoilt present", {"customers/eve": DocumentOutcome.BACK}),
     ],
 )
-def test_what_a_person_wants_back_all_the_same(
-    select: str, fates: dict[str, DocumentOutcome]
-) -> None:
+def test_what_a_person_wants_back_all_the_same(select: str, fates: dict[str, DocumentOutcome]) -> None:
     """Everything of it is as it was then, and what that undoes is told."""
     shop = RepairedShop()
     shop.write(
@@ -246,10 +241,7 @@ def erase(shop: RepairedShop, person: str) -> None:
     book = ErasureLedgerRecord("bookshop", "salt", shop.ports.clock.now())
     entry = Erasure("bookshop", hash_person("salt", person), shop.ports.clock.now(), ())
     shop.ports.store.commit(
-        [
-            Put(ledger_path("bookshop"), encode(book)),
-            Put(erasure_path("bookshop", entry.hash), encode(entry)),
-        ]
+        [Put(ledger_path("bookshop"), encode(book)), Put(erasure_path("bookshop", entry.hash), encode(entry))]
     )
     shop.pass_time()
 
@@ -330,17 +322,12 @@ def test_what_could_not_be_looked_at_is_left() -> None:
 
     shop.ports.media.hook = dark
     shop.write({"covers/1": {"file": "1.png"}, "covers/2": {"no": "file"}})
-    assert shop.fates("covers") == {
-        "covers/1": DocumentOutcome.UNKNOWN,
-        "covers/2": DocumentOutcome.LOST,
-    }
+    assert shop.fates("covers") == {"covers/1": DocumentOutcome.UNKNOWN, "covers/2": DocumentOutcome.LOST}
 
 
 @pytest.mark.parametrize("spoilt", [1, MAX_VERSIONS_TRIED + 2])
 @pytest.mark.parametrize("is_of_then", [False, True])
-def test_a_version_that_could_not_be_looked_at_is_not_passed_over(
-    spoilt: int, is_of_then: bool
-) -> None:
+def test_a_version_that_could_not_be_looked_at_is_not_passed_over(spoilt: int, is_of_then: bool) -> None:
     """It may be the newest that passes: what the application wrote is not lost to an older one."""
     covers = Collection(schema={"required": ["n"]}, media={"file": "shop-media"})
     shop = RepairedShop(replace(SHOP, collections={**SHOP.collections, "covers": covers}))
@@ -373,10 +360,7 @@ def test_what_expired_is_not_revived() -> None:
     shop.before = shop.ports.clock.now()
     shop.pass_time()
     shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
-    assert shop.fates("carts") == {
-        "carts/1": DocumentOutcome.EXPIRED,
-        "carts/2": DocumentOutcome.BACK,
-    }
+    assert shop.fates("carts") == {"carts/1": DocumentOutcome.EXPIRED, "carts/2": DocumentOutcome.BACK}
 
 
 @pytest.mark.parametrize("select", ["all", "invalid"])
@@ -394,9 +378,7 @@ def test_what_the_database_itself_let_expire_is_not_revived(select: str) -> None
     there = DocumentOutcome.REVIVED if select == "all" else DocumentOutcome.DELETED
 
     assert shop.fates("notes", select) == {"notes/1": DocumentOutcome.EXPIRED, "notes/2": there}
-    assert shop.fates("customers/ada/notes", select) == {
-        "customers/ada/notes/1": DocumentOutcome.EXPIRED
-    }
+    assert shop.fates("customers/ada/notes", select) == {"customers/ada/notes/1": DocumentOutcome.EXPIRED}
     assert shop.fates("other", select) == {"other/1": there}
 
 
@@ -451,10 +433,7 @@ def test_a_copy_is_the_source() -> None:
         "customers/bob": DocumentOutcome.LOST,
     }
     shop.repair("customers", **more)
-    assert shop.read_documents("customers/ada", "customers/bob") == [
-        GOOD["customers/ada"],
-        {"spoilt": True},
-    ]
+    assert shop.read_documents("customers/ada", "customers/bob") == [GOOD["customers/ada"], {"spoilt": True}]
 
 
 def test_who_was_erased_a_moment_ago_is_not_made_again() -> None:
@@ -469,8 +448,5 @@ def test_who_was_erased_a_moment_ago_is_not_made_again() -> None:
     goal = replace(goal, at=shop.ports.clock.now())
     shop.pass_time()
 
-    assert shop.write_all_portions(goal).fates == {
-        DocumentOutcome.ERASED: 1,
-        DocumentOutcome.REVIVED: 1,
-    }
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.ERASED: 1, DocumentOutcome.REVIVED: 1}
     assert shop.read_documents("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]

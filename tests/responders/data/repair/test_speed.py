@@ -19,12 +19,7 @@ from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import ProcessCrash
 
 DOCUMENTS = 100_000
-SECONDS = {
-    "documents.get": 0.02,
-    "quarantine.keep": 0.2,
-    "rewrites.rewrite": 0.4,
-    "store.commit": 0.1,
-}
+SECONDS = {"documents.get": 0.02, "quarantine.keep": 0.2, "rewrites.rewrite": 0.4, "store.commit": 0.1}
 """What a call takes."""
 SECONDS_EACH = 1 / 3000
 """What a document of a stream takes to come: slower than one worker was seen to judge them."""
@@ -33,9 +28,7 @@ USERS = replace(
     integrity=IntegrityRules(quiet=5 * MINUTE),
     collections={
         "users": Collection(
-            critical_as="users",
-            schema={"type": "object", "required": ["email"]},
-            on_repair=OnRepair.FIRE,
+            critical_as="users", schema={"type": "object", "required": ["email"]}, on_repair=OnRepair.FIRE
         )
     },
     erasure=None,

@@ -14,15 +14,7 @@ from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.data.ttl import TtlField
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import StateReader
-from tests.support.data.corrupted_bookshop import (
-    GOOD,
-    HERE,
-    MINUTE,
-    SHOP,
-    SPOILT,
-    CorruptedShop,
-    order_undo,
-)
+from tests.support.data.corrupted_bookshop import GOOD, HERE, MINUTE, SHOP, SPOILT, CorruptedShop, order_undo
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
 
 READ = "indexes.expiries"

@@ -31,10 +31,7 @@ def test_what_the_application_writes_meanwhile_stays() -> None:
             shop.ports.rewritten.hook = no_hook
 
     shop.ports.rewritten.hook = meanwhile
-    assert shop.write_all_portions(goal).fates == {
-        DocumentOutcome.MEANWHILE: 1,
-        DocumentOutcome.BACK: 1,
-    }
+    assert shop.write_all_portions(goal).fates == {DocumentOutcome.MEANWHILE: 1, DocumentOutcome.BACK: 1}
     assert shop.read_documents("customers/ada", "customers/bob") == [
         {"email": "mine@example.com"},
         GOOD["customers/bob"],
@@ -237,9 +234,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
-def test_no_entry_of_the_journal_is_too_large(
-    is_refused: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_entry_of_the_journal_is_too_large(is_refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the paths are, and the reasons why documents were left, all are on record."""
     shop = RepairedShop()
     below = f"shelves/{'x' * 1400}/rows/{'y' * 1400}/books"
@@ -349,9 +344,7 @@ def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     assert shop.landed_paths() == set(spoilt)
 
 
-def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it was left: that takes its time, too."""
     shop = RepairedShop()
     shop.write({"customers/ada": {"spoilt": 1}})
@@ -374,9 +367,7 @@ def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
 def test_pieces_hold_every_document_once() -> None:
     """However a collection is cut."""
     shop = RepairedShop()
-    shop.write(
-        {path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")}
-    )
+    shop.write({path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")})
     goals = repair_plan.split_goal(shop.goal("customers"), ["customers/ada", "customers/b"])
     seen = [shop.write_all_portions(one).seen for one in goals]
     assert seen == [1, 0, 2]

@@ -34,10 +34,7 @@ def test_a_dry_run_tells_and_does_nothing() -> None:
 
 def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes several workers, each of which has the time that a function has."""
-    shop, many = (
-        CorruptedShop(spoilt={}),
-        [f"customers/{n:05}" for n in range(20 * DOCUMENTS_PER_BATCH)],
-    )
+    shop, many = (CorruptedShop(spoilt={}), [f"customers/{n:05}" for n in range(20 * DOCUMENTS_PER_BATCH)])
     shop.write({path: {"email": "e"} for path in many})
     shop.ports.clock.advance(5 * MINUTE)
     shop.write({path: {"spoilt": 1} for path in many[::DOCUMENTS_PER_BATCH]})

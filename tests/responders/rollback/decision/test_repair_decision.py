@@ -57,9 +57,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     def cancelled(*known: Any) -> Transition:
         if not said:
             said.append("cancel")
-            shop.command(
-                "carol", command="cancel", system="bookshop", incident=shop.newest.incident
-            )
+            shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
             shop.deliver_commands()
         return watching(*known)
 
@@ -459,9 +457,7 @@ def test_the_report_names_each_document() -> None:
     assert "| orders/1 | 2026-03-02" in text
 
 
-def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
     monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 1)
     monkeypatch.setattr(repair_journal, "PAGE_SIZE", 1)

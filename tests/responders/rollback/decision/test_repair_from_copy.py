@@ -19,9 +19,7 @@ from tests.support.notices.system_events import refusal_reasons
 
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())
-FENCED = FenceRules(
-    invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
-)
+FENCED = FenceRules(invariants=("an order is paid once",), writers=("checkout",), canary="order-status")
 POLICY = replace(SHOP, backups=RULES)
 
 

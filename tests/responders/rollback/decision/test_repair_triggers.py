@@ -54,10 +54,7 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
     shop.write({"drafts/1": {"n": 1}})
     shop.ports.clock.advance(3 * MINUTE)
     shop.write({"drafts/1": {"n": 2}})
-    functions = {
-        **shop.ports.world.functions(),
-        "sendReceipt": build_document_trigger("drafts/{id}"),
-    }
+    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("drafts/{id}")}
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.order(select="collection:drafts", restore_point="2m")
     shop.pass_time(8 * MINUTE)
@@ -71,10 +68,7 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
     shop = CorruptedShop()
     shop.order()
     shop.run_until_parked()
-    functions = {
-        **shop.ports.world.functions(),
-        "sendReceipt": build_document_trigger("orders/{id}"),
-    }
+    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)

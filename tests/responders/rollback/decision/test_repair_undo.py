@@ -56,17 +56,10 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
 
 
 @pytest.mark.parametrize("may_start", [True, False])
-def test_functions_that_an_undo_would_start(
-    may_start: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_functions_that_an_undo_would_start(may_start: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with the repair itself: they are named, or nothing is put back."""
-    shop = build_repaired_shop(
-        SHOP if may_start else replace(SHOP, collections=CHECKED.collections)
-    )
-    functions = {
-        **shop.ports.world.functions(),
-        "sendReceipt": build_document_trigger("orders/{id}"),
-    }
+    shop = build_repaired_shop(SHOP if may_start else replace(SHOP, collections=CHECKED.collections))
+    functions = {**shop.ports.world.functions(), "sendReceipt": build_document_trigger("orders/{id}")}
     monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)

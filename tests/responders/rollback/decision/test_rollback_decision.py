@@ -43,10 +43,7 @@ def test_an_outage_without_a_change() -> None:
 
     assert shifted_functions(world) == set()
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (
-        rollback.RollbackStatus.NOT_TAKEN,
-        "cause: nothing changed since v1",
-    )
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.NOT_TAKEN, "cause: nothing changed since v1")
     [text, *_] = notice_texts(world, "rollback.escalated")
     assert "rollback run --system bookshop --target v1 --reason INC-" in text
     assert "gcloud pubsub topics publish" in text
@@ -313,9 +310,7 @@ def test_a_barrier_between() -> None:
     """A person is asked, with the reason that was given for it."""
     world = World()
     world.deploy_bad()
-    record_live_deployment(
-        world, "v2", DeploymentStatus.LIVE, 10 * MINUTE, barrier="orders were migrated"
-    )
+    record_live_deployment(world, "v2", DeploymentStatus.LIVE, 10 * MINUTE, barrier="orders were migrated")
 
     world.alert()
     world.pass_time(5 * MINUTE)
@@ -440,9 +435,7 @@ def test_a_group_whose_canary_is_back_already() -> None:
     steps = world.steps(world.rollbacks()[0].id)
     changing = {name for name, step in steps.items() if step.status is not StepStatus.UNNEEDED}
     assert changing == {"judge catalogue", "shift listBooks", "shift searchBooks"}
-    assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {
-        ("judge catalogue",)
-    }
+    assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {("judge catalogue",)}
 
 
 def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:

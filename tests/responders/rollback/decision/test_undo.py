@@ -31,21 +31,14 @@ from tests.support.rollbacks.approvals import (
     build_rollback_being_cancelled,
     publish_command,
 )
-from tests.support.rollbacks.pins import (
-    FOLLOWING,
-    build_rolled_back_world,
-    build_traffic_target,
-    read_pins,
-)
+from tests.support.rollbacks.pins import FOLLOWING, build_rolled_back_world, build_traffic_target, read_pins
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 PINNED = (build_traffic_target("r-1"),)
 
 
-def step(
-    goal: Traffic, origin: Traffic, status: StepStatus = StepStatus.DONE, newest: str = "r-2"
-) -> Step:
+def step(goal: Traffic, origin: Traffic, status: StepStatus = StepStatus.DONE, newest: str = "r-2") -> Step:
     return Step(
         name="shift order",
         kind=shift_traffic.KIND,
@@ -95,18 +88,12 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
             (FOLLOWING, ((build_traffic_target("r-0"),),)),
         ),
         (
-            (
-                step(PINNED, FOLLOWING),
-                step((build_traffic_target("r-0"),), PINNED, StepStatus.FAILED),
-            ),
+            (step(PINNED, FOLLOWING), step((build_traffic_target("r-0"),), PINNED, StepStatus.FAILED)),
             (FOLLOWING, (PINNED, (build_traffic_target("r-0"),))),
         ),
         # undone, and rolled back once more
         ((step(PINNED, FOLLOWING), step(FOLLOWING, PINNED)), None),
-        (
-            (step(PINNED, FOLLOWING), step(FOLLOWING, PINNED), step(PINNED, FOLLOWING)),
-            (FOLLOWING, (PINNED,)),
-        ),
+        ((step(PINNED, FOLLOWING), step(FOLLOWING, PINNED), step(PINNED, FOLLOWING)), (FOLLOWING, (PINNED,))),
         # by its name the newest is not what was found
         (
             (step(PINNED, FOLLOWING), step((build_traffic_target("r-2"),), PINNED)),
@@ -139,11 +126,7 @@ def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
     world = World(policy=shorten_watch())
     live = world.ports.world.inventory()["getBook"].service
     service = replace(
-        live,
-        traffic=asked,
-        serving=(build_traffic_target("r-2"),),
-        latest_created="r-2",
-        latest_ready="r-2",
+        live, traffic=asked, serving=(build_traffic_target("r-2"),), latest_created="r-2", latest_ready="r-2"
     )
 
     assert traffic_position(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
@@ -156,9 +139,7 @@ def recipe(source: str) -> Recipe:
 OLD, BAD = recipe("old"), recipe("bad")
 
 
-def build(
-    made: Recipe = OLD, before: Recipe | None = BAD, status: StepStatus = StepStatus.DONE
-) -> Step:
+def build(made: Recipe = OLD, before: Recipe | None = BAD, status: StepStatus = StepStatus.DONE) -> Step:
     return Step(
         name="redeploy order",
         kind=redeploy.KIND,
@@ -198,10 +179,7 @@ DONE, FAILED = StepStatus.DONE, StepStatus.FAILED
         # undone: in all, in part, and once more
         ([[build(), route()], [build(BAD), route(FOLLOWING)]], None),
         ([[build()], [build(BAD)]], None),
-        (
-            [[build(), route()], [build(BAD), route(FOLLOWING, FAILED)]],
-            (FOLLOWING, (BAD,), BAD),
-        ),
+        ([[build(), route()], [build(BAD), route(FOLLOWING, FAILED)]], (FOLLOWING, (BAD,), BAD)),
         (
             [[build(), route()], [build(BAD, status=FAILED), route(FOLLOWING, FAILED)]],
             (FOLLOWING, (OLD, BAD), BAD),
@@ -274,9 +252,7 @@ def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() 
 
 
 @pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
-def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
-    make: Callable[[], World],
-) -> None:
+def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(make: Callable[[], World]) -> None:
     """What it has moved goes back, and what it has not is left as it is."""
     world = make()
     world.pass_time(MINUTE)
@@ -362,10 +338,7 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
         return "; ".join(found.refused)
 
     assert against((build_traffic_target("getbook-00002"),)) == ""
-    assert (
-        against((build_traffic_target("getbook-00009"),))
-        == "getBook: its revision getbook-00009 is gone"
-    )
+    assert against((build_traffic_target("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
     assert against(FOLLOWING, "getbook-00002") == ""
     assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
     unready = tuple(replace(revision, ready=False) for revision in one.revisions)

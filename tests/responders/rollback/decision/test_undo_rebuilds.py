@@ -11,11 +11,7 @@ from responders.deployments.source_cleanup import remove_unreferenced_sources
 from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus, record_path
-from shared.domain.deployments.inventory.inventory_parts import (
-    Generation,
-    SourceObject,
-    json_fingerprint,
-)
+from shared.domain.deployments.inventory.inventory_parts import Generation, SourceObject, json_fingerprint
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Traffic, TrafficTarget
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.plan import step_path as plan_path
@@ -26,12 +22,7 @@ from tests.support.fakes.storage.vault import source_content
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.deployments import publish_audit_hint, read_deployments
-from tests.support.rollbacks.pins import (
-    FOLLOWING,
-    build_traffic_target,
-    read_pins,
-    recorded_notice_texts,
-)
+from tests.support.rollbacks.pins import FOLLOWING, build_traffic_target, read_pins, recorded_notice_texts
 from tests.support.rollbacks.rebuild_shop import ORDER, functions_on_copies, step_statuses
 from tests.support.rollbacks.rebuilds import (
     AGAIN,
@@ -65,10 +56,7 @@ def test_an_undo_builds_again_what_the_rollback_left(told: bool) -> None:
     last = undone(shop)
 
     count = len(shop.policy.functions)
-    assert (last.status, last.outcome) == (
-        RollbackStatus.SUCCEEDED,
-        f"undone: {count} functions as before",
-    )
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, f"undone: {count} functions as before")
     assert read_live_source(shop) == source_content(BAD)
     services = shop.ports.world.services()
     assert {one.traffic for one in services.values()} == {FOLLOWING}
@@ -127,9 +115,7 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     shop = World(policy=shorten_watch())
     name = "listBooks"
     state = shop.ports.world.functions()[name]
-    older = replace(
-        state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={}
-    )
+    older = replace(state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={})
     shop.ports.world.delete_function(name)
     shop.ports.world.first_generation[name] = older
     shop.announce("v2", stable=True)
@@ -144,10 +130,7 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (
-        RollbackStatus.SUCCEEDED,
-        "undone: 2 functions as before",
-    )
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 2 functions as before")
     built = shop.ports.world.functions()[name].source
     assert built is not None
     assert shop.ports.sources.read(built) == source_content(newer)
@@ -188,9 +171,7 @@ def test_what_was_never_kept_is_left_with_its_reason() -> None:
     unseen = build_world_with_rebuild(announced=False)
     first = unseen.rollbacks()[0].plan
     assert first is not None
-    assert any(
-        line.startswith(f"{ORDER}: no undo can build what it is now") for line in first.reported
-    )
+    assert any(line.startswith(f"{ORDER}: no undo can build what it is now") for line in first.reported)
     assert "no copy of its source" in refused(unseen)
 
 
@@ -365,10 +346,7 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (
-        RollbackStatus.SUCCEEDED,
-        "undone: 1 functions as before",
-    )
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 functions as before")
     assert read_live_source(shop) == source_content(BAD)
     assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
     assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")

@@ -41,9 +41,7 @@ def test_it_stands_once_the_application_is_refused_a_write() -> None:
 
     fence = read_fence(shop)
     assert fence.status is FenceStatus.STANDING
-    assert {name: one.manual for name, one in writer_scalings(shop).items()} == dict.fromkeys(
-        WRITERS, 0
-    )
+    assert {name: one.manual for name, one in writer_scalings(shop).items()} == dict.fromkeys(WRITERS, 0)
     assert other_scalings(shop) == {Scaling()}
     assert fence_event_names(shop) == ["fence.raising", "fence.stands"]
     assert "order-status" in shop.ports.prober.asked
@@ -109,9 +107,7 @@ def test_a_canary_that_still_writes_is_no_fence() -> None:
     assert read_fence(shop).status is FenceStatus.DOWN
 
 
-@pytest.mark.parametrize(
-    "answer", [Unavailable("no network"), ProbeAnswer(False, None, "no answer in time")]
-)
+@pytest.mark.parametrize("answer", [Unavailable("no network"), ProbeAnswer(False, None, "no answer in time")])
 def test_what_gives_no_answer_is_no_refusal(answer: Unavailable | ProbeAnswer) -> None:
     """Unknown is not refused."""
     shop = build_shop_with_fence()

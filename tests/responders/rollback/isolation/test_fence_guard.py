@@ -185,9 +185,7 @@ def test_a_fence_that_falls_is_waited_for() -> None:
     expect_unfenced(shop)
 
 
-def test_a_persons_fence_that_falls_too_soon_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_persons_fence_that_falls_too_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would fall before the last document: another one is raised behind it."""
     shop = FencedShop()
     shop.order_repair()

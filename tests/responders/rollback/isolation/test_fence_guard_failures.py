@@ -28,9 +28,7 @@ def test_a_fence_that_nobody_raises_ends_it() -> None:
     shop = FencedShop()
     shop.order_repair()
     shop.approve_and_raise_fence()
-    shop.ports.store.commit(
-        [Update(commands.command_path(read_fence(shop).command), {"due_at": None})]
-    )
+    shop.ports.store.commit([Update(commands.command_path(read_fence(shop).command), {"due_at": None})])
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.FAILED
     assert "the fence does not stand" in shop.newest.outcome
@@ -66,9 +64,7 @@ def test_a_fence_that_falls_ends_it_halfway() -> None:
     expect_unfenced(shop)
 
 
-def test_a_fence_that_falls_between_two_requests_of_a_batch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_fence_that_falls_between_two_requests_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first one has written is on record, and so told."""
     monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
     shop = FencedShop(spoilt={"customers/ada": {"name": "Ada"}, "customers/bob": {"name": "Bob"}})

@@ -34,12 +34,7 @@ def test_an_undo_writes_behind_a_fence_as_well() -> None:
     assert shop.behind == 2 * [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    assert fence_event_names(shop) == 2 * [
-        "fence.raising",
-        "fence.stands",
-        "fence.falls",
-        "fence.down",
-    ]
+    assert fence_event_names(shop) == 2 * ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
     expect_unfenced(shop)
 
 

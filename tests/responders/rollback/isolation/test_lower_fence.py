@@ -131,9 +131,7 @@ def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     shop = build_shop_with_fence()
     raise_fence(shop)
     lift_fence(shop)
-    shop.ports.world.hook = raise_error(
-        "platform.service", Rejected("PERMISSION_DENIED: run.services.get")
-    )
+    shop.ports.world.hook = raise_error("platform.service", Rejected("PERMISSION_DENIED: run.services.get"))
     shop.pass_time(45 * MINUTE)
     assert read_fence(shop).status is FenceStatus.FALLING
     assert fence_event_names(shop)[-1] == "fence.stuck"

@@ -48,10 +48,7 @@ def left_over(shop: CorruptedShop, **fields: Any) -> str:
     now = shop.ports.clock.now()
     record = CommandRecord("silence-r", "silence", "bookshop", "alice", "spoilt", now, "raised")
     fields = {**encode(record), "due_at": now}
-    writes = [
-        Create(commands.command_path(record.id), fields),
-        Create("fences/bookshop:silence", known),
-    ]
+    writes = [Create(commands.command_path(record.id), fields), Create("fences/bookshop:silence", known)]
     shop.ports.store.commit(writes)
     return record.id
 
@@ -71,9 +68,7 @@ def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_poli
     assert record.due_at is None
     assert (shop.ports.store.get("fences/bookshop:silence").fields or {})["is_over"] is True
     assert system_events.system_event_names(shop, "silence.") == ["silence.ended"]
-    texts = [
-        str(one.notice["text"]) for one in shop.ports.sender.sent if "silence.ended" in one.key
-    ]
+    texts = [str(one.notice["text"]) for one in shop.ports.sender.sent if "silence.ended" in one.key]
     assert texts
     for text in texts:
         *_, document, subscription = text.splitlines()
@@ -111,9 +106,7 @@ def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | PutBackG
     context = step_context(ports, BOOKSHOP.system, {"repair": portion, "put_back": portion})
     kind = RepairStep(context) if isinstance(goal, RepairGoal) else RestoreStep(context)
     plain = Step("repair 1", kind="repair", target="orders", goal=encode(goal))
-    step = Step(
-        "repair 1", kind="repair", target="orders", goal={**plain.goal, "silenced": [HEARER]}
-    )
+    step = Step("repair 1", kind="repair", target="orders", goal={**plain.goal, "silenced": [HEARER]})
 
     with pytest.raises(Rejected, match=SUPPRESSION_UNAVAILABLE):
         kind.set(step)

@@ -161,10 +161,7 @@ def told(world: World, name: str) -> list[str]:
     """What the trail of the one rollback says of an event of that name."""
     [one] = world.rollbacks()
     return [
-        str(event.facts["note"])
-        for entry in world.trail(one)
-        for event in entry.events
-        if event.name == name
+        str(event.facts["note"]) for entry in world.trail(one) for event in entry.events if event.name == name
     ]
 
 

@@ -136,9 +136,7 @@ def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> N
     assert "payOrder" not in {step.target for step in shop.steps(rollback.id).values()}
 
 
-@pytest.mark.parametrize(
-    "silent", [True, False], ids=["a silent registry", "an image that is kept"]
-)
+@pytest.mark.parametrize("silent", [True, False], ids=["a silent registry", "an image that is kept"])
 def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
     """Silence is no loss: what looks ready is shifted."""
     shop = build_shop_with_source_copies()

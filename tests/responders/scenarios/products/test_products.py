@@ -49,9 +49,7 @@ def site(version: str, **channels: str) -> WholeInventory:
         (WholeInventory(sites=None), {}, [], "sites cannot be seen now"),
     ],
 )
-def test_what_hosting_adds(
-    live: WholeInventory, statuses: Statuses, steps: list[str], said: str
-) -> None:
+def test_what_hosting_adds(live: WholeInventory, statuses: Statuses, steps: list[str], said: str) -> None:
     """Each channel that serves something else goes back to a version that is there to release."""
     made = hosting.plan_hosting(ResourceState(THEN, live, statuses), WITHIN)
 
@@ -205,12 +203,7 @@ CALLS_NOBODY = {f"{TRIGGER}.functionUri": "https://r-p.cloudfunctions.net/gone"}
         (CALLS, {"a": 1}, ["a", "blockingFunctions.triggers"], ""),
         (CALLS_SERVICE, {}, ["blockingFunctions.triggers"], ""),
         (CALLS_NOBODY, {}, [], "gone is not there"),
-        (
-            {f"{TRIGGER}.updateTime": "1", **CALLS},
-            {f"{TRIGGER}.updateTime": "2", **CALLS},
-            [],
-            "",
-        ),
+        ({f"{TRIGGER}.updateTime": "1", **CALLS}, {f"{TRIGGER}.updateTime": "2", **CALLS}, [], ""),
         (
             {"notification.sendEmail.smtp.host": "a"},
             {"notification.sendEmail.smtp.host": "b"},
@@ -244,9 +237,7 @@ def test_every_portion_has_names_of_its_own() -> None:
     recorded = replace(
         in_force("a", "true"), sites=THEN.sites, indexes=index("carts"), identity={"mfa.state": 1}
     )
-    live = replace(
-        in_force("b", "false"), sites=site("v2").sites, indexes={}, identity={"mfa.state": 2}
-    )
+    live = replace(in_force("b", "false"), sites=site("v2").sites, indexes={}, identity={"mfa.state": 2})
     portions = (
         hosting.plan_hosting(ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
         rules.plan_rules(ResourceState(recorded, live), WITHIN),

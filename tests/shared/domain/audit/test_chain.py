@@ -33,9 +33,7 @@ def resealed(entries: list[AuditEntry]) -> list[AuditEntry]:
     again: list[AuditEntry] = []
     for entry in entries:
         previous = again[-1].hash if again else genesis_hash(CHAIN)
-        again.append(
-            build_entry(previous, entry.sequence, entry.commit_id, entry.fence, entry.events)
-        )
+        again.append(build_entry(previous, entry.sequence, entry.commit_id, entry.fence, entry.events))
     return again
 
 
@@ -82,9 +80,7 @@ def rewritten(entries: list[AuditEntry]) -> list[AuditEntry]:
         lambda entries: [],
     ],
 )
-def test_every_way_to_tamper_is_found(
-    tamper: Callable[[list[AuditEntry]], list[AuditEntry]],
-) -> None:
+def test_every_way_to_tamper_is_found(tamper: Callable[[list[AuditEntry]], list[AuditEntry]]) -> None:
     """Edit, deletion, insertion, reordering, truncation, and a rewriting against the old head."""
     entries = chain(5)
 

@@ -54,9 +54,7 @@ class OverTheWire:
     def __init__(self, clients: Clients) -> None:
         self._client = clients.firestore
         self._database = f"projects/demo/databases/d{uuid.uuid4().hex}"
-        self.store: Store = FirestoreStore(
-            clients.firestore, self._database, FakeClock(), Random(1)
-        )
+        self.store: Store = FirestoreStore(clients.firestore, self._database, FakeClock(), Random(1))
         self.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
 
     def remove(self, path: str) -> None:
@@ -106,9 +104,7 @@ def test_tampering_is_found_without_anchors(chain: str, other: str, kind: str, s
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", FOUND_BY_ANCHORS_ALONE)
 @pytest.mark.parametrize("chain", [FIRST, SYSTEM])
-def test_a_chain_made_to_fit_is_found_against_the_anchors_alone(
-    chain: str, kind: str, seed: int
-) -> None:
+def test_a_chain_made_to_fit_is_found_against_the_anchors_alone(chain: str, kind: str, seed: int) -> None:
     """Whoever writes all of it anew leaves a chain that is consistent, and it says what that is."""
     vault = InMemory()
 
@@ -185,10 +181,7 @@ def test_an_expired_rollback_that_is_gone_whole() -> None:
     for path in parts(FIRST):
         vault.remove(path)
 
-    assert (
-        verified(vault.store, FIRST, anchored=anchors(), now=EXPIRED).verdict
-        is ChainVerdict.EXPIRED
-    )
+    assert verified(vault.store, FIRST, anchored=anchors(), now=EXPIRED).verdict is ChainVerdict.EXPIRED
     early = verified(vault.store, FIRST, anchored=anchors())
     assert early.verdict is ChainVerdict.BROKEN
     assert "none of it is there" in early.faults[0]

@@ -125,9 +125,7 @@ def long_ago(world: World) -> Content:
         (of_nobody, "is not allow-listed for bookshop"),
     ],
 )
-def test_a_word_that_the_console_may_not_say(
-    content: Callable[[World], Content], reason: str
-) -> None:
+def test_a_word_that_the_console_may_not_say(content: Callable[[World], Content], reason: str) -> None:
     """Role, second factor and sign-in are judged again, as they are now, and so is who speaks."""
     world = World()
 

@@ -115,11 +115,7 @@ def test_what_a_person_s_token_must_be(changes: dict[str, Any], objection: str |
         ({"severity": "LOW", "groups": ["shop"]}, {}, "limited to catalogue: not storefront"),
         ({"severity": "LOW", "functions": ["payOrder"]}, {}, "limited to catalogue: not checkout"),
         ({"severity": "LOW", "groups": ["nowhere"]}, {}, "not nowhere"),
-        (
-            {"severity": "LOW", "groups": ["catalogue"]},
-            {"audience": "0" * 64},
-            "audience is not the hash",
-        ),
+        ({"severity": "LOW", "groups": ["catalogue"]}, {"audience": "0" * 64}, "audience is not the hash"),
         (
             {"severity": "LOW", "groups": ["catalogue"]},
             {"name": "other@x.iam.gserviceaccount.com"},
@@ -127,17 +123,9 @@ def test_what_a_person_s_token_must_be(changes: dict[str, Any], objection: str |
         ),
         ({"severity": "LOW", "groups": ["catalogue"], "override": True}, {}, "needs a person"),
         ({"command": "pause", "groups": ["catalogue"]}, {}, "may not say pause"),
-        (
-            {"severity": "LOW", "groups": ["catalogue"], "auto_confirm": True},
-            {},
-            "may not say approve",
-        ),
+        ({"severity": "LOW", "groups": ["catalogue"], "auto_confirm": True}, {}, "may not say approve"),
         ({"severity": "LOW", "groups": ["catalogue"]}, {"expires_at": START}, "expired"),
-        (
-            {"severity": "LOW", "groups": ["catalogue"]},
-            {"authenticated_at": START - 30 * MINUTE},
-            None,
-        ),
+        ({"severity": "LOW", "groups": ["catalogue"]}, {"authenticated_at": START - 30 * MINUTE}, None),
     ],
 )
 def test_what_a_service_account_may_say(
@@ -186,9 +174,7 @@ def test_an_order_that_confirms_itself_needs_who_may_approve() -> None:
 
 def test_the_strictest_policy_counts() -> None:
     """Where a command concerns several systems, every one must agree."""
-    strict = replace(
-        PLAIN, identity=replace(PLAIN.identity, roles={"pause": Role.ADMIN}, auth_within=MINUTE)
-    )
+    strict = replace(PLAIN, identity=replace(PLAIN.identity, roles={"pause": Role.ADMIN}, auth_within=MINUTE))
     late = person(Role.COMMANDER, authenticated_at=START - 2 * MINUTE)
 
     assert verdict(asked("pause"), late, PLAIN) == []
@@ -216,10 +202,7 @@ def test_an_override_needs_a_commander_whatever_the_verb(role: Role, *, passes: 
 def test_every_fault_is_told_at_once() -> None:
     """Who mends a token learns of all that is wrong with it."""
     wrong = person(
-        Role.VIEWER,
-        second_factor=False,
-        authenticated_at=START - 60 * MINUTE,
-        expires_at=START - MINUTE,
+        Role.VIEWER, second_factor=False, authenticated_at=START - 60 * MINUTE, expires_at=START - MINUTE
     )
 
     assert len(verdict(asked("rollback"), wrong)) == 4

@@ -70,10 +70,7 @@ def test_what_waits_for_another_begins_a_round_trip_later() -> None:
 def test_what_stands_in_for_another_costs_nothing_until_it_is_begun() -> None:
     """Nobody expects every shift to fail; one that has, is built again, and counts from then on."""
     direct = [shift(str(n)) for n in range(100)]
-    again = [
-        replace(shift(f"again{n}"), kind="redeploy", writes=3, instead_of=str(n))
-        for n in range(100)
-    ]
+    again = [replace(shift(f"again{n}"), kind="redeploy", writes=3, instead_of=str(n)) for n in range(100)]
     begun = replace(again[0], status=StepStatus.BEGUN)
 
     assert seconds([*direct, *again]) == seconds(direct)
@@ -112,9 +109,7 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     left = SavedPace(0.0, now, per_second=0.5)
     steps = [shift(str(n)) for n in range(19)]
 
-    ahead = forecast_duration(
-        steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now
-    )
+    ahead = forecast_duration(steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now)
 
     assert ahead.seconds == pytest.approx(19 / 0.95 / 0.5 + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
@@ -138,9 +133,7 @@ def test_what_is_on_its_way_takes_the_less_the_longer_it_is(ago: float, left: fl
 def test_a_share_of_the_quota_takes_its_time() -> None:
     """Half of a pool is half of its burst and half of its rate."""
     execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(share=0.5))
-    ahead = forecast_duration(
-        [shift(str(n)) for n in range(38)], replace(BOOKSHOP, execution=execution)
-    )
+    ahead = forecast_duration([shift(str(n)) for n in range(38)], replace(BOOKSHOP, execution=execution))
 
     assert ahead.seconds == pytest.approx((40 - 30) / 0.5 + ROUND_TRIP)
 
@@ -187,14 +180,10 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
     assert "MORE THAN the target of 10 min" in str(told)
 
 
-def piece(
-    documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN
-) -> Step:
+def piece(documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN) -> Step:
     """A step that brings documents back; how many it has gone through, and in how many seconds."""
     there = (
-        encode_position(
-            RepairPosition("users/x", status in ENDED_STEP_STATUSES, seen, seconds=took)
-        )
+        encode_position(RepairPosition("users/x", status in ENDED_STEP_STATUSES, seen, seconds=took))
         if seen
         else ""
     )
@@ -249,9 +238,7 @@ def test_documents_go_on_as_they_have_gone(steps: list[Step], left: float) -> No
 )
 def test_what_was_measured_beforehand_counts(looked: float, written: int, expected: float) -> None:
     """A repair is not foreseen to be faster than the data were just looked through."""
-    position = RepairPosition(
-        "users/x", is_over=True, seen=10_000, fates={DocumentOutcome.BACK: written}
-    )
+    position = RepairPosition("users/x", is_over=True, seen=10_000, fates={DocumentOutcome.BACK: written})
 
     found = preview.survey_seconds(RepairPreview(goals=(), positions=(position,), seconds=looked))
 
@@ -265,9 +252,7 @@ def test_a_position_of_before_time_was_kept_foresees_no_end_at_once() -> None:
     timed = replace(piece(10_000, 5_000, 50.0), name="another")
 
     assert forecast_duration([untimed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(10.0)
-    assert forecast_duration(
-        [untimed, timed], BOOKSHOP, began=now, now=now
-    ).seconds == pytest.approx(50.0)
+    assert forecast_duration([untimed, timed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("per_second", [20.0, 120.0, 400.0])

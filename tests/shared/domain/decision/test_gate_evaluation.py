@@ -51,10 +51,7 @@ def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
     assert decision.outcome is Outcome.ROLLBACK
     assert (decision.target, set(decision.scope)) == ("v1", EVERYTHING)
     assert len(decision.answers) == len(gates_for(RequestKind.ALERT))
-    assert {answer.answer for answer in decision.answers} <= {
-        GateResult.PASS,
-        GateResult.NOT_APPLICABLE,
-    }
+    assert {answer.answer for answer in decision.answers} <= {GateResult.PASS, GateResult.NOT_APPLICABLE}
 
 
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
@@ -69,9 +66,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         (
             "one probe fails, and an alert names the function",
             replace(
-                change_alert(function="getBook"),
-                requests=QUIET,
-                probes={"book": ProbeAnswer(False, 500)},
+                change_alert(function="getBook"), requests=QUIET, probes={"book": ProbeAnswer(False, 500)}
             ),
             Outcome.ROLLBACK,
             None,
@@ -82,12 +77,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("paused here", change_system(pause=PAUSE), Outcome.HOLD, "kill switch"),
         ("paused everywhere", change_facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
         ("kill switch unreadable", change_facts(controls=None), Outcome.HOLD, "kill switch"),
-        (
-            "frozen here",
-            change_system(freezes=(build_freeze(-MINUTE, SECOND),)),
-            Outcome.HOLD,
-            "freeze",
-        ),
+        ("frozen here", change_system(freezes=(build_freeze(-MINUTE, SECOND),)), Outcome.HOLD, "freeze"),
         (
             "frozen everywhere",
             change_facts(controls=Controls(freezes=(build_freeze(-MINUTE, SECOND),))),
@@ -114,12 +104,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
         ("another rollback works", change_system(slot="INC-0"), Outcome.HOLD, "active rollback"),
         ("our own slot", change_system(slot="INC"), Outcome.ROLLBACK, None),
-        (
-            "cooling down",
-            change_system(cool_down_until=NOW + SECOND),
-            Outcome.ESCALATE,
-            "cool-down",
-        ),
+        ("cooling down", change_system(cool_down_until=NOW + SECOND), Outcome.ESCALATE, "cool-down"),
         ("cooled down", change_system(cool_down_until=NOW), Outcome.ROLLBACK, None),
         (
             "two automatic ones in the hour",
@@ -172,8 +157,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         (
             "only the changed group fails",
             change_facts(
-                inventory=build_inventory(CATALOGUE),
-                requests={**QUIET, **dict.fromkeys(CATALOGUE, ILL)},
+                inventory=build_inventory(CATALOGUE), requests={**QUIET, **dict.fromkeys(CATALOGUE, ILL)}
             ),
             Outcome.ROLLBACK,
             None,
@@ -190,8 +174,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         (
             "unchanged functions fail less often",
             change_facts(
-                inventory=build_inventory(HALF),
-                requests={**QUIET, **failing_requests(HALF, ONE_OF_THE_REST)},
+                inventory=build_inventory(HALF), requests={**QUIET, **failing_requests(HALF, ONE_OF_THE_REST)}
             ),
             Outcome.ROLLBACK,
             None,
@@ -223,19 +206,9 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             Outcome.ESCALATE,
             "external cause",
         ),
-        (
-            "what was recorded cannot be read",
-            change_facts(records={"v1": None}),
-            Outcome.HOLD,
-            "restorable",
-        ),
+        ("what was recorded cannot be read", change_facts(records={"v1": None}), Outcome.HOLD, "restorable"),
         ("what is live cannot be read", change_facts(inventory=None), Outcome.HOLD, "cause"),
-        (
-            "nothing changed",
-            change_facts(inventory=build_inventory(set())),
-            Outcome.ESCALATE,
-            "cause",
-        ),
+        ("nothing changed", change_facts(inventory=build_inventory(set())), Outcome.ESCALATE, "cause"),
         (
             "changed at the onset",
             change_facts(inventory=build_inventory(EVERYTHING, ONSET)),
@@ -262,10 +235,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
         (
             "what fails was not changed",
-            change_facts(
-                inventory=build_inventory({"getBook"}),
-                requests={**QUIET, "payOrder": ILL},
-            ),
+            change_facts(inventory=build_inventory({"getBook"}), requests={**QUIET, "payOrder": ILL}),
             Outcome.ESCALATE,
             "external cause",
         ),
@@ -273,9 +243,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             "a barrier between",
             change_facts(
                 deployments=(
-                    build_deployment(
-                        "v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"
-                    ),
+                    build_deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
                     STABLE,
                 )
             ),
@@ -285,9 +253,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("no stable deployment", change_facts(deployments=()), Outcome.ESCALATE, "target"),
         (
             "only a bad one",
-            change_facts(
-                deployments=(build_deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)
-            ),
+            change_facts(deployments=(build_deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)),
             Outcome.ESCALATE,
             "target",
         ),
@@ -299,9 +265,7 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ),
     ],
 )
-def test_each_gate(
-    situation: str, given: DecisionFacts, outcome: Outcome, gate: str | None
-) -> None:
+def test_each_gate(situation: str, given: DecisionFacts, outcome: Outcome, gate: str | None) -> None:
     """Barely true, barely false, and unknown."""
     decision = decide(given)
 
@@ -351,9 +315,7 @@ def test_few_requests_say_nothing() -> None:
     few = BOOKSHOP.gates.minimum_requests - 1
 
     held = decide(change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few, few))))
-    enough = decide(
-        change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few + 1, few + 1)))
-    )
+    enough = decide(change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few + 1, few + 1))))
 
     assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
 
@@ -390,10 +352,7 @@ def test_data_asks_two_people_where_no_policy_speaks(scenario: ScenarioName, peo
     signal = replace(BOOKSHOP.signals[ALERT.signal], scenario=scenario)
 
     decision = decide(
-        BAD_RELEASE,
-        signals={ALERT.signal: signal},
-        scenarios={scenario: Mode.ACT},
-        gates=Gates(),
+        BAD_RELEASE, signals={ALERT.signal: signal}, scenarios={scenario: Mode.ACT}, gates=Gates()
     )
 
     [approval] = [one for one in decision.answers if one.gate == "approval"]

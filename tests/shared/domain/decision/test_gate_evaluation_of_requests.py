@@ -29,10 +29,7 @@ from tests.support.runtime.world import BOOKSHOP
 
 FROZEN = change_system(freezes=(build_freeze(-MINUTE, MINUTE),))
 BARRED = change_facts(
-    deployments=(
-        build_deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"),
-        STABLE,
-    )
+    deployments=(build_deployment("v2", DeploymentStatus.LIVE, timedelta(minutes=10), "migrated"), STABLE)
 )
 ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
 FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
@@ -42,13 +39,7 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
     ("given", "gates", "ordered", "overridden", "skipped"),
     [
         (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
-        (
-            change_facts(budget=Budget((NOW,) * 3)),
-            {},
-            Outcome.ROLLBACK,
-            Outcome.ROLLBACK,
-            ["budget"],
-        ),
+        (change_facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK, ["budget"]),
         (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
         (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK, ["barrier"]),
         (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
@@ -68,11 +59,7 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
     ],
 )
 def test_what_an_order_and_what_an_override_may_skip(
-    given: DecisionFacts,
-    gates: dict[str, Any],
-    ordered: Outcome,
-    overridden: Outcome,
-    skipped: list[str],
+    given: DecisionFacts, gates: dict[str, Any], ordered: Outcome, overridden: Outcome, skipped: list[str]
 ) -> None:
     """Break-glass skips approval, freeze and budget; never switch, slot, target or what is gone.
 

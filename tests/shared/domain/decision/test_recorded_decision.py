@@ -18,9 +18,7 @@ def test_what_would_have_had_to_be_different() -> None:
 
     stopped = {one["gate"] for one in decision.in_the_way}
 
-    assert stopped == {
-        gate for gate, answer in answers if answer in (GateResult.STOP, GateResult.UNKNOWN)
-    }
+    assert stopped == {gate for gate, answer in answers if answer in (GateResult.STOP, GateResult.UNKNOWN)}
     assert len(stopped) == 4
 
 
@@ -34,9 +32,7 @@ def test_what_would_have_had_to_be_different() -> None:
 )
 def test_what_asks_can_be_approved(answer: GateResult, leads_to: Outcome, approval: bool) -> None:
     """Approval is offered for a question alone."""
-    said = gate_requirement(
-        {"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"}
-    )
+    said = gate_requirement({"gate": "barrier", "answer": answer, "leads_to": leads_to, "reason": "any"})
 
     assert said.startswith(GATES["barrier"].needed)
     assert said.endswith("or people who approve") is approval

@@ -169,9 +169,7 @@ def test_a_plan_and_its_gate_name_what_the_proof_found_missing() -> None:
     assert rollback.plan is not None
     assert [one for one in rollback.plan.reported if "runtime@demo" in one] == lines
     (reason,) = [one["reason"] for one in rollback.gates if one["gate"] == "restorable"]
-    assert reason == "; ".join(
-        (f"{len(lines)} functions", *lines[:5], f"and {len(lines) - 5} more")
-    )
+    assert reason == "; ".join((f"{len(lines)} functions", *lines[:5], f"and {len(lines) - 5} more"))
     assert rollback.status in (Rolled.WATCHING, Rolled.SUCCEEDED)
 
 

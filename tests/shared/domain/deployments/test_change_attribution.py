@@ -88,8 +88,7 @@ def test_every_function_failing(failed: int, everything: Mode, becomes: Scenario
     scenarios = {ScenarioName.FUNCTIONS: Mode.ACT, ScenarioName.COMPLETE: everything}
     policy = replace(BOOKSHOP, scenarios=scenarios)
     counted = {
-        name: replace(one, total=100, failed=failed)
-        for name, one in (BAD_RELEASE.requests or {}).items()
+        name: replace(one, total=100, failed=failed) for name, one in (BAD_RELEASE.requests or {}).items()
     }
     signal = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
 
@@ -129,9 +128,7 @@ def test_our_own_changes() -> None:
     assert len(changed) == 6
     assert [one for one in changed if not is_own_change(one, BAD, GOOD, STEPS)] == []
     assert [
-        one
-        for one in changed
-        if is_own_change(one, BAD, BAD, STEPS) and one.part != InventoryPart.SITES
+        one for one in changed if is_own_change(one, BAD, BAD, STEPS) and one.part != InventoryPart.SITES
     ] == []
     assert [one for one in changed if is_own_change(one, BAD, GOOD, [])] == []
 

@@ -30,11 +30,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service
-from shared.domain.deployments.restorability import (
-    CheckedResources,
-    check_restorability,
-    find_rebuild_faults,
-)
+from shared.domain.deployments.restorability import CheckedResources, check_restorability, find_rebuild_faults
 from tests.support.fakes.runtime.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})
@@ -80,9 +76,7 @@ RULES = RulesRelease("r1", START)
         (CheckedResources({}, {"r1": False}), ["rules cloud.firestore: ruleset r1 is gone"], []),
     ],
 )  # fmt: skip
-def test_what_is_released_no_more(
-    beside: CheckedResources, faults: list[str], unknown: list[str]
-) -> None:
+def test_what_is_released_no_more(beside: CheckedResources, faults: list[str], unknown: list[str]) -> None:
     """Versions and rulesets that cannot be released again stand in the way; silence does not."""
     record = replace(RECORD, sites={"shop": LIVE}, rules={"cloud.firestore": RULES})
 
@@ -113,9 +107,7 @@ def test_what_stands_in_the_way_of_building_again(
     """It is said with its reason, and is no fault as long as the revision is there."""
     record = replace(RECORD, functions={"pay": function})
 
-    proof = check_restorability(
-        DEPLOYMENT, record, record, THERE, START, CheckedResources(unkept=unkept)
-    )
+    proof = check_restorability(DEPLOYMENT, record, record, THERE, START, CheckedResources(unkept=unkept))
 
     assert list(proof.rebuild) == told
     assert proof.faults == ()
@@ -162,9 +154,7 @@ def test_an_image_that_is_cleaned_up(
     )
     record = replace(RECORD, functions={"pay": function})
 
-    proof = check_restorability(
-        DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(images=stored)
-    )
+    proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(images=stored))
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
 
@@ -183,16 +173,13 @@ def test_a_runtime_that_is_decommissioned(
     """Of its own generation; silence is no fault, and is said."""
     record = replace(RECORD, functions={"pay": replace(WHOLE, runtime="nodejs16")})
 
-    proof = check_restorability(
-        DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(runtimes=offered)
-    )
+    proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(runtimes=offered))
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
 
 
 @pytest.mark.parametrize(
-    ("roles", "faults"),
-    [({}, [NO_ROLE]), ({"run@shop": ("roles/viewer",)}, []), (None, [])],
+    ("roles", "faults"), [({}, [NO_ROLE]), ({"run@shop": ("roles/viewer",)}, []), (None, [])]
 )
 def test_an_account_that_nothing_live_runs_as(
     roles: dict[str, tuple[str, ...]] | None, faults: list[str]
@@ -200,9 +187,7 @@ def test_an_account_that_nothing_live_runs_as(
     """It is asked for by itself; without an answer it is not known to be gone."""
     live = replace(RECORD, accounts={"other@shop": ("roles/editor",)})
 
-    proof = check_restorability(
-        DEPLOYMENT, RECORD, live, THERE, START, CheckedResources(roles=roles)
-    )
+    proof = check_restorability(DEPLOYMENT, RECORD, live, THERE, START, CheckedResources(roles=roles))
 
     assert list(proof.faults) == faults
 

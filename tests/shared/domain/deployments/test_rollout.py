@@ -116,9 +116,7 @@ def test_who_changed_a_function(
     kept = stock(**before)
     now = replace(kept.live, functions={"pay": live})
 
-    found = attribute_changes(
-        differences(kept.live, now), kept, now, {"pay": wrote} if wrote else {}, system
-    )
+    found = attribute_changes(differences(kept.live, now), kept, now, {"pay": wrote} if wrote else {}, system)
 
     whose = "ours" if found.ours else "theirs"
     assert (whose, "by hand" if found.by_hand else "") == expected
@@ -234,8 +232,7 @@ def test_when_requests_were_led_to_a_revision_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quiet_for", "status"),
-    [(timedelta(seconds=119), None), (timedelta(seconds=120), DeploymentStatus.LIVE)],
+    ("quiet_for", "status"), [(timedelta(seconds=119), None), (timedelta(seconds=120), DeploymentStatus.LIVE)]
 )
 def test_when_a_deployment_settles(quiet_for: timedelta, status: DeploymentStatus | None) -> None:
     """When nothing more has changed for the whole of the quiet window."""

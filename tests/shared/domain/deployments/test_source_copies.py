@@ -89,9 +89,7 @@ def test_what_was_kept_is_known_again(
 
 def test_another_source_and_other_values_have_another_name() -> None:
     """What is kept under a name is never anything else; no name tells a value."""
-    other = replace(
-        FOUND, source=SourceObject("sources", "pay.zip", 8), build_variables_hash="other"
-    )
+    other = replace(FOUND, source=SourceObject("sources", "pay.zip", 8), build_variables_hash="other")
 
     assert (
         source_object_name("shop", FOUND)
@@ -162,8 +160,4 @@ def test_what_is_there_no_more(
 def test_the_names_of_all_that_is_kept() -> None:
     """Of sources and of values."""
     assert set(stored_object_names(whole(KEPT))) == {"pay.zip", "pay.json"}
-    assert (
-        set(stored_object_names(whole(FOUND)))
-        == set(stored_object_names(WholeInventory()))
-        == set()
-    )
+    assert set(stored_object_names(whole(FOUND))) == set(stored_object_names(WholeInventory())) == set()

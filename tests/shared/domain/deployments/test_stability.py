@@ -51,18 +51,8 @@ GONE = replace(DEPLOYMENT, functions={})
         ({"requests": None}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
         ({"requests": {"getBook": RouterRequests(20, 2)}}, DeploymentStatus.STABLE, None, ()),
         ({"requests": {"getBook": RouterRequests(20, 3)}}, DeploymentStatus.LIVE, 10 * MINUTE, ()),
-        (
-            {"requests": {**ENOUGH, "payOrder": RouterRequests(20, 20)}},
-            DeploymentStatus.STABLE,
-            None,
-            (),
-        ),
-        (
-            {"requests": {"getBook": RouterRequests(19, 0)}},
-            DeploymentStatus.LIVE,
-            HOUR,
-            ("getBook",),
-        ),
+        ({"requests": {**ENOUGH, "payOrder": RouterRequests(20, 20)}}, DeploymentStatus.STABLE, None, ()),
+        ({"requests": {"getBook": RouterRequests(19, 0)}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
         ({"requests": {}}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
         ({"requests": {}, "after": 23 * HOUR}, DeploymentStatus.LIVE, HOUR, ("getBook",)),
         ({"requests": {}, "after": 23.1 * HOUR}, DeploymentStatus.LIVE, None, ("getBook",)),
@@ -70,22 +60,14 @@ GONE = replace(DEPLOYMENT, functions={})
     ],
 )
 def test_when_a_deployment_is_known_to_be_good(
-    changes: dict[str, Any],
-    status: DeploymentStatus,
-    due_in: timedelta | None,
-    untested: tuple[str, ...],
+    changes: dict[str, Any], status: DeploymentStatus, due_in: timedelta | None, untested: tuple[str, ...]
 ) -> None:
     """Time in peace, probes, and requests for each function that it changed; unknown waits."""
     given = {"after": 30 * MINUTE, "system": PEACE, "probes": WELL, "requests": ENOUGH, **changes}
     now = START + given["after"]
 
     found = evaluate_stability(
-        given.get("deployment", DEPLOYMENT),
-        POLICY,
-        given["system"],
-        given["requests"],
-        given["probes"],
-        now,
+        given.get("deployment", DEPLOYMENT), POLICY, given["system"], given["requests"], given["probes"], now
     )
 
     assert (found.status, found.untested) == (status, untested)

@@ -9,12 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
-from shared.domain.notices.outbox import (
-    GIVE_UP_AFTER,
-    MAX_SEND_DURATION,
-    ChannelState,
-    DeliveryResult,
-)
+from shared.domain.notices.outbox import GIVE_UP_AFTER, MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.policy.channels import Channel, ChannelKind
 from tests.support.fakes.runtime.clock import START
 
@@ -84,9 +79,7 @@ def test_a_dead_channel_is_tried_by_one_notice_at_a_time() -> None:
     assert outbox.admit_notice(tried, CHANNEL, now) == now + MAX_SEND_DURATION
 
 
-@pytest.mark.parametrize(
-    ("failures", "rest"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (10_000, 600)]
-)
+@pytest.mark.parametrize(("failures", "rest"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (10_000, 600)])
 def test_a_channel_rests_longer_each_time(failures: int, rest: int) -> None:
     """Doubling, and never longer than the policy says."""
     before = replace(FRESH, failures=failures - 1)

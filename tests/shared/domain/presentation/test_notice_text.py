@@ -13,12 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import PublicState, PublicStatusChange, RootCauseAnalysis
-from shared.domain.notices.notice import (
-    IncidentStage,
-    create_notices,
-    incident_stage,
-    is_for_audience,
-)
+from shared.domain.notices.notice import IncidentStage, create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_templates import (
@@ -56,9 +51,7 @@ def worded(template: str, text: str, foreign: str, **changes: Any) -> str:
     found = RootCauseAnalysis(foreign, foreign, START, prevention=foreign, public=foreign)
     analysed = replace(known, incident=replace(known.incident, analysis=found))
     said = template_facts(
-        build_hostile_notice(text, **{"facts": {"meant": foreign}, **changes}),
-        analysed,
-        repeated=False,
+        build_hostile_notice(text, **{"facts": {"meant": foreign}, **changes}), analysed, repeated=False
     )
     made = NoticeTemplates().render(template, said)
     assert "\n" not in made.subject
@@ -128,8 +121,7 @@ def test_a_possible_repeat_says_so(template: str) -> None:
     """For channels without a key the words are the only sign."""
     for repeated in (True, False):
         made = NoticeTemplates().render(
-            template,
-            template_facts(build_hostile_notice(), build_hostile_facts(), repeated=repeated),
+            template, template_facts(build_hostile_notice(), build_hostile_facts(), repeated=repeated)
         )
         assert ("This may be a repeat" in made.body) is repeated
 
@@ -137,9 +129,7 @@ def test_a_possible_repeat_says_so(template: str) -> None:
 # Expected resolution
 
 
-def took(
-    minutes: float, severity: Severity = Severity.CRITICAL, *, moved: bool = True
-) -> PublicState:
+def took(minutes: float, severity: Severity = Severity.CRITICAL, *, moved: bool = True) -> PublicState:
     words = ["detected", "rolling back" if moved else "investigating", "resolved"]
     times = [START, START, START + minutes * MINUTE]
     return PublicState(
@@ -227,9 +217,7 @@ def ordered() -> NoticeContext:
         (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
     ],
 )
-def test_which_words_for_whom(
-    audience: Audience, event: str, known: NoticeContext, template: str
-) -> None:
+def test_which_words_for_whom(audience: Audience, event: str, known: NoticeContext, template: str) -> None:
     """By who hears it, and what there is to say."""
     assert template_name(build_hostile_notice(event=event), audience, known) == template
 
@@ -287,10 +275,7 @@ def test_users_hear_that_it_began_and_that_it_is_over() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == [
-        "The Bookshop: not working",
-        f"The Bookshop: all clear, {ID} is over",
-    ]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
     events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
     turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
     assert events == ["detected", *turns, "report"]
@@ -322,10 +307,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == [
-        "The Bookshop: not working",
-        f"The Bookshop: all clear, {ID} is over",
-    ]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
 
 
 # Templates of one's own
@@ -337,9 +319,7 @@ def test_a_folder_with_one_template_of_its_own(tmp_path: Path) -> None:
     said = template_facts(build_hostile_notice(), build_hostile_facts("<b>"), repeated=False)
 
     assert NoticeTemplates(tmp_path).render("users", said).body == "‹b›\n"
-    assert NoticeTemplates(tmp_path).render("summary", said) == NoticeTemplates().render(
-        "summary", said
-    )
+    assert NoticeTemplates(tmp_path).render("summary", said) == NoticeTemplates().render("summary", said)
 
 
 @pytest.mark.parametrize(

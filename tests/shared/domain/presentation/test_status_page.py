@@ -20,20 +20,11 @@ from shared.domain.presentation.status_page import (
     is_public,
 )
 from tests.support.fakes.runtime.clock import START
-from tests.support.notices.status_page import (
-    BACK_SINCE,
-    DAY,
-    HOUR,
-    MINUTE,
-    SECOND,
-    build_public_state,
-)
+from tests.support.notices.status_page import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, build_public_state
 from tests.support.runtime.world import BOOKSHOP
 
 PARTS = (Component("Shop"), Component("Signing in", ("authentication_failure",)))
-RULES = StatusPage(
-    publish_after={Severity.CRITICAL: timedelta(0), Severity.HIGH: timedelta(seconds=90)}
-)
+RULES = StatusPage(publish_after={Severity.CRITICAL: timedelta(0), Severity.HIGH: timedelta(seconds=90)})
 
 
 @pytest.mark.parametrize(
@@ -78,9 +69,7 @@ def test_what_the_public_sees_and_when(told: PublicState, after: timedelta, show
 )
 def test_when_it_did_not_work(told: PublicState, spans: list[tuple[timedelta, timedelta]]) -> None:
     """From the onset until it was back; anew when it came back; not while it is only watched."""
-    found = [
-        (began - START, ended - START) for began, ended in disruption_spans(told, START + HOUR)
-    ]
+    found = [(began - START, ended - START) for began, ended in disruption_spans(told, START + HOUR)]
 
     assert found == spans
 
@@ -142,11 +131,7 @@ def test_small_trouble_is_shown_and_not_counted(severity: Severity) -> None:
     ("told", "mood", "words"),
     [
         ([], ComponentStatus.WORKING, "Working."),
-        (
-            [build_public_state()],
-            ComponentStatus.DOWN,
-            "Not working. We have seen trouble and look into it.",
-        ),
+        ([build_public_state()], ComponentStatus.DOWN, "Not working. We have seen trouble and look into it."),
         (
             [build_public_state(Severity.HIGH, START, ("rolling back", MINUTE))],
             ComponentStatus.TROUBLED,

@@ -15,13 +15,7 @@ from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.html_templates import style_hash
 from shared.domain.presentation.status_page import build_status_page
-from shared.domain.presentation.status_page_html import (
-    ATOM,
-    JSON,
-    PAGE,
-    TEMPLATE_FOLDER,
-    render_objects,
-)
+from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, TEMPLATE_FOLDER, render_objects
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.status_page import (
     ADDRESS,
@@ -39,11 +33,7 @@ HOSTILE = "<script>alert(1)</script> & \"'</style>]]>"
 
 
 def hostile() -> dict[str, str]:
-    policy = replace(
-        BOOKSHOP,
-        display_name=HOSTILE,
-        status_page=StatusPage(components=(Component(HOSTILE),)),
-    )
+    policy = replace(BOOKSHOP, display_name=HOSTILE, status_page=StatusPage(components=(Component(HOSTILE),)))
     seen = build_status_page(
         policy, [build_public_state(), build_public_state(ended=MINUTE)], BACK_SINCE, START + HOUR
     )
@@ -111,9 +101,7 @@ def test_it_says_when_it_was_written_and_how_long_that_holds() -> None:
     assert "Written at 2026-03-02 13:00 UTC. If that is older than five minutes, treat" in text
 
 
-@pytest.mark.parametrize(
-    ("share", "words"), [(1.0, "100.000 %"), (0.999999, "99.999 %"), (0.0, "0.000 %")]
-)
+@pytest.mark.parametrize(("share", "words"), [(1.0, "100.000 %"), (0.999999, "99.999 %"), (0.0, "0.000 %")])
 def test_uptime_is_never_rounded_up(share: float, words: str) -> None:
     """What was not whole is not called whole."""
     seen = build_status_page(BOOKSHOP, [], BACK_SINCE, START)

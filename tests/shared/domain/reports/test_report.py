@@ -14,12 +14,7 @@ from msgspec.structs import replace
 
 from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
-from shared.domain.incidents.incident import (
-    Incident,
-    IncidentStatus,
-    RootCauseAnalysis,
-    TimelineEvent,
-)
+from shared.domain.incidents.incident import Incident, IncidentStatus, RootCauseAnalysis, TimelineEvent
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Outage, Policy, ScenarioName
@@ -50,9 +45,7 @@ def kept(one: Rollback, *events: Event, steps: Sequence[Step] = ()) -> ReportedR
     return ReportedRollback(one, steps, [build_entry("", 1, "c", 1, events)] if events else [])
 
 
-def facts(
-    *rollbacks: ReportedRollback, trouble: Incident | None = None, **changes: Any
-) -> ReportFacts:
+def facts(*rollbacks: ReportedRollback, trouble: Incident | None = None, **changes: Any) -> ReportFacts:
     """An hour after a bad release was noticed."""
     return replace(
         ReportFacts(
@@ -95,10 +88,7 @@ def test_people_are_told_once_every_channel_has_taken_the_first_notice(
 
 
 def took(
-    one: Rollback,
-    *events: Event,
-    began_at: datetime | None = START,
-    policy: Policy = EXAMPLE,
+    one: Rollback, *events: Event, began_at: datetime | None = START, policy: Policy = EXAMPLE
 ) -> dict[str, Any]:
     trail = kept(one, *events).trail
     found = rollback_phases(build_incident(), one, trail, began_at, None, policy)
@@ -108,9 +98,7 @@ def took(
 def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
     """The totals count from the detection; what did not end took no time that anybody knows."""
     one = build_rollback(
-        shifted_at=START + 3 * MINUTE,
-        confirmed_at=START + 4 * MINUTE,
-        verified_at=START + 6 * MINUTE,
+        shifted_at=START + 3 * MINUTE, confirmed_at=START + 4 * MINUTE, verified_at=START + 6 * MINUTE
     )
 
     assert took(one, DECIDED, began_at=START - MINUTE) == {
@@ -122,9 +110,7 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
         "communication": None,
         "watch": None,
     }
-    whole = {
-        each.name: each.took for each in incident_totals(build_incident(), one, BOOKSHOP.targets)
-    }
+    whole = {each.name: each.took for each in incident_totals(build_incident(), one, BOOKSHOP.targets)}
     assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
 
 
@@ -135,15 +121,10 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
         ({"probes": ()}, {"confirmation by probes"}),
         ({"probes": (replace(EXAMPLE.probes[0], external=True),)}, {"confirmation by probes"}),
         ({"channels": ()}, {"communication"}),
-        (
-            {"channels": (replace(EXAMPLE.channels[0], severities=(Severity.LOW,)),)},
-            {"communication"},
-        ),
+        ({"channels": (replace(EXAMPLE.channels[0], severities=(Severity.LOW,)),)}, {"communication"}),
     ],
 )
-def test_what_a_policy_has_nothing_for_is_no_phase(
-    changes: dict[str, Any], missing: set[str]
-) -> None:
+def test_what_a_policy_has_nothing_for_is_no_phase(changes: dict[str, Any], missing: set[str]) -> None:
     """Without probes nothing confirms, and without channels nobody is told: neither is late."""
     every = {*took(build_rollback())}
 
@@ -182,12 +163,7 @@ def test_a_further_rollback_has_no_detection_of_its_own() -> None:
     [
         (RollbackStatus.RUNNING, "kept", DECIDED, "| decision | 1 min 0 s | < 3 min 0 s | kept |"),
         (RollbackStatus.RUNNING, "open", None, "| decision | not yet | < 3 min 0 s |  |"),
-        (
-            RollbackStatus.FAILED,
-            "missed",
-            None,
-            "| decision | not reached | < 3 min 0 s | not kept |",
-        ),
+        (RollbackStatus.FAILED, "missed", None, "| decision | not reached | < 3 min 0 s | not kept |"),
         (
             RollbackStatus.RUNNING,
             "at its very target",
@@ -201,9 +177,7 @@ def test_a_phase_stands_beside_its_target(
     status: RollbackStatus, target: str, asked: Event | None, said: str
 ) -> None:
     """What may yet come to its end is not called missed; what cannot, is."""
-    text = render_markdown(
-        build_report(facts(kept(build_rollback(status), *([asked] if asked else []))))
-    )
+    text = render_markdown(build_report(facts(kept(build_rollback(status), *([asked] if asked else [])))))
 
     assert said in text.splitlines(), target
 
@@ -217,9 +191,7 @@ def overridden(*skipped: dict[str, Any]) -> Event:
     [
         (kept(build_rollback()), (), "None: nobody has overridden a gate for this incident."),
         (
-            kept(
-                build_rollback(overrides=(replace(GLASS, skipped=(FREEZE,)),)), overridden(FREEZE)
-            ),
+            kept(build_rollback(overrides=(replace(GLASS, skipped=(FREEZE,)),)), overridden(FREEZE)),
             (),
             "| freeze | stop | the sale |",
         ),
@@ -228,11 +200,7 @@ def overridden(*skipped: dict[str, Any]) -> Event:
             (),
             "| freeze | stop | the sale |",
         ),
-        (
-            kept(build_rollback(overrides=(GLASS,)), overridden()),
-            (),
-            "No gate would have held it up.",
-        ),
+        (kept(build_rollback(overrides=(GLASS,)), overridden()), (), "No gate would have held it up."),
         (kept(build_rollback(overrides=(GLASS,))), (), "The gates have not been asked yet."),
         (
             kept(build_rollback()),
@@ -245,15 +213,7 @@ def overridden(*skipped: dict[str, Any]) -> Event:
             "None: nobody has overridden a gate for this incident.",
         ),
     ],
-    ids=[
-        "none",
-        "skipped",
-        "not gone ahead",
-        "nothing in the way",
-        "undecided",
-        "for",
-        "another's",
-    ],
+    ids=["none", "skipped", "not gone ahead", "nothing in the way", "undecided", "for", "another's"],
 )
 def test_each_override_is_there_to_be_reviewed(
     own: ReportedRollback, elsewhere: tuple[ReportedRollback, ...], said: str
@@ -292,9 +252,7 @@ def test_what_is_where_and_who_has_it() -> None:
     ]
     plan = PlanHeader(ScenarioName.FUNCTIONS, "v1", 3, "f", "p", reported=("c is new",))
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START + 90 * SECOND)
-    one = kept(
-        build_rollback(RollbackStatus.FAILED, plan=plan, outcome="some are not back"), steps=steps
-    )
+    one = kept(build_rollback(RollbackStatus.FAILED, plan=plan, outcome="some are not back"), steps=steps)
 
     text = render_markdown(build_report(facts(one, trouble=trouble)))
 
@@ -342,8 +300,7 @@ def said_everywhere(text: str) -> str:
 def analysed(text: str) -> Incident:
     """An incident of which somebody has said that, and nothing else."""
     return replace(
-        build_incident(),
-        analysis=RootCauseAnalysis(text, text, START, prevention=text, public=text),
+        build_incident(), analysis=RootCauseAnalysis(text, text, START, prevention=text, public=text)
     )
 
 
@@ -478,9 +435,7 @@ def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
     outside_head = written.partition("</head>")[2]
     assert not re.search(r"<(script|img|iframe|a |style)|\son\w+=\"", outside_head)
     assert "default-src 'none'; style-src 'sha256-" in written
-    assert written.count('class="chart"') == len(
-        build_report(facts(kept(one, found))).rollbacks[0].took
-    )
+    assert written.count('class="chart"') == len(build_report(facts(kept(one, found))).rollbacks[0].took)
 
 
 def test_bars_are_on_one_scale() -> None:

@@ -46,9 +46,7 @@ def by_name(*steps: Step) -> dict[str, Step]:
         (StepStatus.SKIPPED, True, False, True),
     ],
 )
-def test_what_waits_for_another_step(
-    before: StepStatus, tolerant: bool, may: bool, never: bool
-) -> None:
+def test_what_waits_for_another_step(before: StepStatus, tolerant: bool, may: bool, never: bool) -> None:
     """A step begins when those before it are done; it never does when one of them ended badly."""
     second = replace(B, after=("A",), despite_stopped=tolerant)
     third = replace(C, after=("B",))
@@ -70,21 +68,14 @@ def test_equal_plans_have_equal_fingerprints_and_others_do_not() -> None:
 
 
 def planned(
-    policy: Policy,
-    *,
-    created: str = "",
-    deleted: str = "",
-    untouched: str = "",
-    may_rebuild: bool = False,
+    policy: Policy, *, created: str = "", deleted: str = "", untouched: str = "", may_rebuild: bool = False
 ) -> Plan:
     """The plan back from a bad release of everything, or of everything but `untouched`."""
     world = World(policy=policy)
     before = world.ports.world.functions()
     if created:
         del before[created]
-    stable = Deployment(
-        "v1", policy.system, world.ports.clock.now(), DeploymentStatus.STABLE, placed(before)
-    )
+    stable = Deployment("v1", policy.system, world.ports.clock.now(), DeploymentStatus.STABLE, placed(before))
     world.deploy_bad(set(policy.functions) - {untouched} if untouched else None)
     if deleted:
         world.ports.world.delete_function(deleted)
@@ -97,9 +88,7 @@ def planned(
         build_record_with_copies(before).functions or {},
     )
     change = add_rebuilds(change, inventory, recorded, seen)
-    return functions.plan_functions(
-        policy, inventory, change, change.functions, may_rebuild=True, seen=seen
-    )
+    return functions.plan_functions(policy, inventory, change, change.functions, may_rebuild=True, seen=seen)
 
 
 def test_each_group_sends_one_canary_and_waits_for_its_judgement() -> None:

@@ -83,12 +83,8 @@ def test_it_recovers_with_each_write_that_is_accepted() -> None:
     assert bucket.rate == 1.0
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5), st.booleans()), max_size=60),
-)
-def test_it_never_admits_more_than_burst_and_rate(
-    moves: list[tuple[float, int, bool]],
-) -> None:
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5), st.booleans()), max_size=60))
+def test_it_never_admits_more_than_burst_and_rate(moves: list[tuple[float, int, bool]]) -> None:
     """Whatever happens, no window sees more than its burst and its rate."""
     bucket = TokenBucket(burst=20, rate=2.0, now=0.0)
     now, admitted = 0.0, 0
@@ -105,14 +101,7 @@ def test_it_never_admits_more_than_burst_and_rate(
 
 @pytest.mark.parametrize(
     ("left", "seconds", "tokens"),
-    [
-        (None, 0, 60.0),
-        (0.0, 0, 0.0),
-        (0.0, 10, 10.0),
-        (-5.0, 2, -3.0),
-        (50.0, 60, 60.0),
-        (5.0, -9, 5.0),
-    ],
+    [(None, 0, 60.0), (0.0, 0, 0.0), (0.0, 10, 10.0), (-5.0, 2, -3.0), (50.0, 60, 60.0), (5.0, -9, 5.0)],
 )
 def test_a_new_worker_goes_on_with_what_the_last_one_left(
     left: float | None, seconds: int, tokens: float

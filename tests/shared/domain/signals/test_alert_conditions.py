@@ -6,11 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import (
-    ConditionState,
-    evaluate_condition,
-    open_condition_lines,
-)
+from shared.domain.signals.alert_conditions import ConditionState, evaluate_condition, open_condition_lines
 from shared.domain.signals.health import RouterRequests
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -72,9 +68,7 @@ def test_what_is_told_of_conditions() -> None:
     """One line per signal with its functions; nothing of what is over."""
     many = [(replace(ALERT, function=f"f{number}"), ConditionState.STANDS) for number in range(7)]
 
-    assert open_condition_lines(
-        [*many, (OF_ALL, ConditionState.UNKNOWN), (OWN, ConditionState.OVER)]
-    ) == [
+    assert open_condition_lines([*many, (OF_ALL, ConditionState.UNKNOWN), (OWN, ConditionState.OVER)]) == [
         "not over: function_failure_rate of f0, f1, f2, f3, f4 and 2 more",
         "not known to be over: error_rate",
     ]

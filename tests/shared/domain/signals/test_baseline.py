@@ -62,23 +62,11 @@ def test_what_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("was", "now", "took", "expected", "reason"),
     [
-        (
-            WAS,
-            RouterRequests(1000, 60),
-            3.0,
-            HealthVerdict.WELL,
-            "6.0% of the requests fail, 1.0% before",
-        ),
+        (WAS, RouterRequests(1000, 60), 3.0, HealthVerdict.WELL, "6.0% of the requests fail, 1.0% before"),
         (WAS, RouterRequests(1000, 61), 3.0, HealthVerdict.ILL, "worse than before: 6.1%"),
         (WAS, RouterRequests(1000, 0), 3.1, HealthVerdict.ILL, "shop takes 3.1 s, 2.0 s then"),
         (replace(WAS, seconds={}), RouterRequests(1000, 0), 9.0, HealthVerdict.WELL, "0.0%"),
-        (
-            replace(WAS, seconds={"shop": 0.1}),
-            RouterRequests(1000, 0),
-            1.0,
-            HealthVerdict.WELL,
-            "0.0%",
-        ),
+        (replace(WAS, seconds={"shop": 0.1}), RouterRequests(1000, 0), 1.0, HealthVerdict.WELL, "0.0%"),
         (WAS, RouterRequests(99, 99), 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
         (WAS, None, 3.0, HealthVerdict.INCONCLUSIVE, "known of now"),
         (
@@ -88,13 +76,7 @@ def test_what_is_recorded() -> None:
             HealthVerdict.INCONCLUSIVE,
             "known of before",
         ),
-        (
-            replace(WAS, requests=None),
-            RouterRequests(9, 0),
-            3.0,
-            HealthVerdict.INCONCLUSIVE,
-            "of before",
-        ),
+        (replace(WAS, requests=None), RouterRequests(9, 0), 3.0, HealthVerdict.INCONCLUSIVE, "of before"),
         (None, RouterRequests(1000, 999), 9.0, HealthVerdict.INCONCLUSIVE, "not known"),
     ],
     ids=[
@@ -103,11 +85,7 @@ def test_what_is_recorded() -> None:
     ],
 )
 def test_worse_than_before(
-    was: Baseline | None,
-    now: RouterRequests | None,
-    took: float,
-    expected: HealthVerdict,
-    reason: str,
+    was: Baseline | None, now: RouterRequests | None, took: float, expected: HealthVerdict, reason: str
 ) -> None:
     """Against the hour before the trouble, not against a number; too little says nothing."""
     requests = None if now is None else {"listBooks": now}

@@ -97,9 +97,7 @@ def test_an_answer_that_takes_longer_and_longer() -> None:
 
 def test_failures_that_become_more_and_more() -> None:
     """A ratio is seen in few looks at a time."""
-    errors = replace(
-        BOOKSHOP.signals["slow_response"], threshold=0.9, duration=timedelta(minutes=5)
-    )
+    errors = replace(BOOKSHOP.signals["slow_response"], threshold=0.9, duration=timedelta(minutes=5))
     policy = replace(
         SLOW,
         signals={**SLOW.signals, "error_rate": errors},

@@ -15,11 +15,7 @@ from hypothesis import strategies as st
 from shared.core.errors import Refused
 from shared.domain.policy.system_policy import Gates, Policy
 from shared.domain.signals import monitoring_notification
-from shared.domain.signals.monitoring_notification import (
-    Notification,
-    NotificationMeaning,
-    NotificationState,
-)
+from shared.domain.signals.monitoring_notification import Notification, NotificationMeaning, NotificationState
 from shared.policy_files import loader
 
 FIXTURES = Path(__file__).parent.parent.parent.parent / "fixtures" / "monitoring"
@@ -58,11 +54,7 @@ CAPTURES = {
     "threshold_open_gce_2022": ("open", "workload-project", "1000000000000000001"),
     "threshold_open_gce_critical_2025": ("open", "scoping-project", "1000000000000000001"),
     "threshold_open_gce_pubsub_2025": ("open", "scoping-project", "1000000000000000001"),
-    "threshold_open_log_entry_count_cloud_function_2022": (
-        "open",
-        "scoping-project",
-        "1000000000000000001",
-    ),
+    "threshold_open_log_entry_count_cloud_function_2022": ("open", "scoping-project", "1000000000000000001"),
     "uptime_closed_2020_minimal": ("closed", None, None),
     "uptime_open_2020": ("open", None, "1000000000000000001"),
 }
@@ -197,9 +189,7 @@ WEEK = 7 * DAY
         ([1000], {"s": WEEK}, NotificationMeaning.CLOSED),
     ],
 )
-def test_closed_after_no_data(
-    started_at: object, ended_at: object, verdict: NotificationMeaning
-) -> None:
+def test_closed_after_no_data(started_at: object, ended_at: object, verdict: NotificationMeaning) -> None:
     """Cloud Monitoring closes by itself after 7 days; that is no recovery."""
     closed = notification(state="closed", started_at=started_at, ended_at=ended_at)
 
@@ -254,8 +244,7 @@ REFUSED = {
         "more than 200 bytes",
     ),
     "labels that are text": (
-        b'{"version": "1.2", "incident": {"state": "open", "incident_id": "a",'
-        b' "policy_user_labels": "a"}}',
+        b'{"version": "1.2", "incident": {"state": "open", "incident_id": "a", "policy_user_labels": "a"}}',
         "policy_user_labels is not an object",
     ),
     "a label that is a list": (
@@ -292,10 +281,7 @@ def test_doubled_keys() -> None:
 )
 def test_the_key_of_a_notification(incident_id: str, state: str, key: str) -> None:
     """One document per incident and state, under a name that Firestore takes."""
-    assert (
-        monitoring_notification.notification_key(notification(incident_id=incident_id, state=state))
-        == key
-    )
+    assert monitoring_notification.notification_key(notification(incident_id=incident_id, state=state)) == key
 
 
 @pytest.mark.parametrize("incident_id", ["", "a" * 201, "é" * 101])
@@ -339,9 +325,7 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize(("incident", "claimed"), CLAIMS.values(), ids=CLAIMS)
-def test_whose_a_notification_is(
-    incident: dict[str, Any], claimed: tuple[Policy, str] | None
-) -> None:
+def test_whose_a_notification_is(incident: dict[str, Any], claimed: tuple[Policy, str] | None) -> None:
     """The system and the signal come from labels or a listed id, never from prose."""
     parsed = notification(**incident)
 
@@ -377,9 +361,7 @@ def test_a_policy_without_alert_projects() -> None:
     assert not monitoring_notification.is_of_foreign_project(
         notification(scoping_project_id="cvplus"), policy
     )
-    assert monitoring_notification.is_of_foreign_project(
-        notification(scoping_project_id="other"), policy
-    )
+    assert monitoring_notification.is_of_foreign_project(notification(scoping_project_id="other"), policy)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,7 @@ MINUTE = timedelta(minutes=1)
 def signal(
     threshold: float | None = None, duration: timedelta | None = None, *also: SignalCondition
 ) -> Signal:
-    return Signal(
-        Severity.HIGH, ScenarioName.FUNCTIONS, Mode.ACT, threshold, duration, also=tuple(also)
-    )
+    return Signal(Severity.HIGH, ScenarioName.FUNCTIONS, Mode.ACT, threshold, duration, also=tuple(also))
 
 
 def looks(seen: str, seconds: float = 0.1) -> list[ProbeResult]:
@@ -61,10 +59,7 @@ FRONTEND = signal(None, timedelta(seconds=30), SignalCondition(Unit.COUNT, 3, 2 
 CRITICAL_PATH = signal(45)
 SLOW = signal(30)
 DEGRADED = signal(
-    0.5,
-    None,
-    SignalCondition(Unit.COUNT, 5, 10 * MINUTE),
-    SignalCondition(Unit.RATIO, 0.25, 5 * MINUTE),
+    0.5, None, SignalCondition(Unit.COUNT, 5, 10 * MINUTE), SignalCondition(Unit.RATIO, 0.25, 5 * MINUTE)
 )
 SIGN_IN = signal(0.8, 5 * MINUTE)
 ERRORS = signal(0.1, 5 * MINUTE, SignalCondition(Unit.RATIO, 0.05, 30 * MINUTE))

@@ -29,9 +29,7 @@ def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[Pr
     """Looks half a minute apart: `.` good, `x` bad, a blank not made."""
     return {
         probe: [
-            ProbeResult(
-                at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500
-            )
+            ProbeResult(at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500)
             for number, sign in enumerate(seen_by_it)
             if sign != " "
             for at in [start + number * PROBE_INTERVAL]
@@ -182,10 +180,7 @@ def test_what_is_on_record_is_not_told_again() -> None:
     assert set(ended.closed) == {"frontend_unavailable"}
 
 
-@pytest.mark.parametrize(
-    ("probe", "seconds"),
-    [("shop", 5.0), ("order-status", 21.0), ("book", 9.0)],
-)
+@pytest.mark.parametrize(("probe", "seconds"), [("shop", 5.0), ("order-status", 21.0), ("book", 9.0)])
 def test_how_long_a_look_may_take(probe: str, seconds: float) -> None:
     """Its time-out; where the signal counts seconds, a second more than its threshold."""
     [one] = [known for known in EXAMPLE.probes if known.name == probe]

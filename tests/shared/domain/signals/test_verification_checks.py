@@ -38,24 +38,9 @@ ENOUGH = {"payOrder": RouterRequests(10, 1), "refund": RouterRequests(10, 1)}
     ("requests", "probes", "expected", "reason"),
     [
         (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "works"),
-        (
-            {**ENOUGH, "refund": RouterRequests(10, 2)},
-            {"pay": GOOD},
-            HealthVerdict.ILL,
-            "15% of 20",
-        ),
-        (
-            {**ENOUGH, "refund": RouterRequests(9, 1)},
-            {"pay": GOOD},
-            HealthVerdict.INCONCLUSIVE,
-            "only 19",
-        ),
-        (
-            {"listBooks": RouterRequests(999, 0)},
-            {"pay": GOOD},
-            HealthVerdict.INCONCLUSIVE,
-            "only 0",
-        ),
+        ({**ENOUGH, "refund": RouterRequests(10, 2)}, {"pay": GOOD}, HealthVerdict.ILL, "15% of 20"),
+        ({**ENOUGH, "refund": RouterRequests(9, 1)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19"),
+        ({"listBooks": RouterRequests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0"),
         (None, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
         (ENOUGH, {}, HealthVerdict.INCONCLUSIVE, "pay could not be asked"),
         (None, {"pay": BAD}, HealthVerdict.ILL, "pay fails"),
@@ -85,9 +70,7 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
     """Those of a function that is back, or of no single function; others were not touched."""
     policy = replace(POLICY, verification={"payment": PAYMENT, "sign-in": SIGN_IN})
 
-    found = evaluate_checks(
-        policy, FUNCTIONS, back, RequestCounts(ENOUGH), {"pay": GOOD, "sign-in": GOOD}
-    )
+    found = evaluate_checks(policy, FUNCTIONS, back, RequestCounts(ENOUGH), {"pay": GOOD, "sign-in": GOOD})
 
     assert set(found) == expected
 
@@ -106,18 +89,13 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
     ],
 )
 def test_a_check_of_a_sign_in_and_of_all_of_them(
-    sign_ins: RouterRequests | None,
-    probes: dict[str, ProbeAnswer],
-    expected: HealthVerdict,
-    reason: str,
+    sign_ins: RouterRequests | None, probes: dict[str, ProbeAnswer], expected: HealthVerdict, reason: str
 ) -> None:
     """Once authentication is back: one sign-in that works, and few failures among enough."""
     check = VerificationCheck(probes=("sign-in",), sign_in_failures=0.3)
     policy = replace(POLICY, verification={"sign-in": check})
 
-    found = evaluate_checks(policy, ScenarioName.AUTH, set(), RequestCounts({}, sign_ins), probes)[
-        "sign-in"
-    ]
+    found = evaluate_checks(policy, ScenarioName.AUTH, set(), RequestCounts({}, sign_ins), probes)["sign-in"]
 
     assert found.verdict is expected
     assert reason in found.reason
@@ -140,21 +118,9 @@ def test_when_sign_ins_are_counted(scenario: ScenarioName) -> None:
     ("health", "checks", "expected"),
     [
         (Health(HealthVerdict.WELL, "a"), {}, "a"),
-        (
-            Health(HealthVerdict.WELL, "a"),
-            {"pay": Health(HealthVerdict.WELL, "b")},
-            "a; checked: pay",
-        ),
-        (
-            Health(HealthVerdict.WELL, "a"),
-            {"pay": Health(HealthVerdict.INCONCLUSIVE, "b")},
-            "pay: b",
-        ),
-        (
-            Health(HealthVerdict.INCONCLUSIVE, "a"),
-            {"pay": Health(HealthVerdict.ILL, "b")},
-            "pay: b",
-        ),
+        (Health(HealthVerdict.WELL, "a"), {"pay": Health(HealthVerdict.WELL, "b")}, "a; checked: pay"),
+        (Health(HealthVerdict.WELL, "a"), {"pay": Health(HealthVerdict.INCONCLUSIVE, "b")}, "pay: b"),
+        (Health(HealthVerdict.INCONCLUSIVE, "a"), {"pay": Health(HealthVerdict.ILL, "b")}, "pay: b"),
         (Health(HealthVerdict.ILL, "a"), {"pay": Health(HealthVerdict.ILL, "b")}, "a"),
     ],
 )

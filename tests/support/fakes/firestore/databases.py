@@ -64,9 +64,7 @@ class FakeDatabases:
 
     def schedule(self, database: str, recurrence: Recurrence, kept: timedelta) -> None:
         """Let a native schedule be there, which makes nothing by itself."""
-        self._at_hand(database).schedules.append(
-            BackupSchedule(recurrence, kept, self._clock.now())
-        )
+        self._at_hand(database).schedules.append(BackupSchedule(recurrence, kept, self._clock.now()))
 
     def back_up(self, database: str, kept: timedelta) -> None:
         """Let a native backup of this moment be there."""

@@ -12,12 +12,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    is_document_path,
-    is_in_scope,
-    path_sort_key,
-)
+from shared.domain.data.document import DocumentSnapshot, is_document_path, is_in_scope, path_sort_key
 from shared.domain.policy.document_scope import Scope
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
@@ -91,9 +86,7 @@ class FakeDocuments:
                     self._clock.sleep(self.seconds_each)
                 yield version
 
-    def paths(
-        self, database: str, scope: Scope, at: datetime | None, after: str = ""
-    ) -> Iterator[str]:
+    def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same, by name."""
         with ask_hook_around(self.hook, "documents.paths"):
             moment = self._moment(at)
@@ -134,11 +127,7 @@ class FakeDocuments:
             return [replace(one, fields=_cut(one.fields, names)) for one in found]
 
     def count(
-        self,
-        database: str,
-        scope: Scope,
-        at: datetime | None,
-        where: Mapping[str, Any] | None = None,
+        self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:
         """All that were there."""
         with ask_hook_around(self.hook, "documents.count"):
@@ -157,9 +146,7 @@ class FakeDocuments:
                 }
             )
 
-    def partition_points(
-        self, database: str, scope: Scope, at: datetime | None, most: int
-    ) -> list[str]:
+    def partition_points(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
         """In pieces of the same size."""
         with ask_hook_around(self.hook, "documents.cuts"):
             moment = self._moment(at)
@@ -178,8 +165,7 @@ class FakeDocuments:
         for path in self._names(database, scope, ""):
             version = self._at(database, path, moment)
             if version is not None and all(
-                _equals(_below(version.fields, field.split(".")), wanted)
-                for field, wanted in where.items()
+                _equals(_below(version.fields, field.split(".")), wanted) for field, wanted in where.items()
             ):
                 yield version
 
@@ -192,9 +178,7 @@ class FakeDocuments:
         """Whatever was ever there of a scope, or at all, in order."""
         if (database, scope) not in self._sorted:
             known = self._history.get(database, {})
-            within = (
-                known if scope is None else (path for path in known if is_in_scope(scope, path))
-            )
+            within = known if scope is None else (path for path in known if is_in_scope(scope, path))
             self._sorted[database, scope] = sorted(within, key=path_sort_key)
         return self._sorted[database, scope]
 

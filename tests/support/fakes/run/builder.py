@@ -94,9 +94,7 @@ class FakeBuilder:
             self.settle()
             if self.throttled is not None:
                 raise Throttled("write quota exceeded", self.throttled)
-            there = (
-                function in self._platform.services() or function in self._platform.first_generation
-            )
+            there = function in self._platform.services() or function in self._platform.first_generation
             if self._alive(function) is not None:
                 raise Moved(f"an operation on {function} is already in progress")
             if there is create:
@@ -172,10 +170,7 @@ class FakeBuilder:
         if one.function not in self._platform.services():
             self._platform.create_function(one.function)
         self._platform.deploy(
-            [one.function],
-            failure_rate=one.failure_rate,
-            ready=one.starts,
-            configuration=configuration,
+            [one.function], failure_rate=one.failure_rate, ready=one.starts, configuration=configuration
         )
         service = self._platform.services()[one.function]
         service.sources[service.latest_created] = one.recipe.source

@@ -30,9 +30,7 @@ from tests.support.fakes.run.services import FakeService, TrafficChange
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PLAIN = {"RELEASE": "r"}
-DEFAULT = build_configuration(
-    PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80
-)
+DEFAULT = build_configuration(PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80)
 """What a revision runs with unless a test says otherwise."""
 
 STANDING = timedelta(days=1)
@@ -95,9 +93,7 @@ class FakePlatform:
         """What is live now, by function name."""
         with ask_hook_around(self.hook, "platform.inventory"):
             self.meanwhile()
-            return {
-                function: self._settled(one).live() for function, one in self._functions.items()
-            }
+            return {function: self._settled(one).live() for function, one in self._functions.items()}
 
     def functions(self) -> dict[str, FunctionState]:
         """Every function as it would be recorded."""
@@ -190,9 +186,7 @@ class FakePlatform:
             name = f"{service.short_name}-{number:05d}"
             digest = image or f"{service.short_name}@sha256:{number:064x}"
             capacity = Capacity(
-                configuration.min_instances,
-                configuration.max_instances,
-                configuration.concurrency,
+                configuration.min_instances, configuration.max_instances, configuration.concurrency
             )
             revision = Revision(name, service.name, self._clock.now(), ready, digest, capacity)
             service.deploy(revision, failure_rate if ready else 1.0, configuration)
@@ -290,9 +284,7 @@ class FakePlatform:
     def _begin(self, service: FakeService, traffic: Traffic) -> str:
         name = f"{self._parent}/operations/{len(self._operations) + 1}"
         error = self._late_failures.pop(service.function, "")
-        dead = [
-            one.revision for one in traffic if one.percent and one.revision in self.dead_revisions
-        ]
+        dead = [one.revision for one in traffic if one.percent and one.revision in self.dead_revisions]
         if dead:
             error = error or f"the image of {dead[0]} is gone"
         change = TrafficChange(name, traffic, self._clock.now() + self.operation_latency, error)

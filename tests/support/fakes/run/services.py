@@ -172,10 +172,7 @@ class FakeService:
                 for one in self.revisions
                 if one.name in reached
             },
-            definition={
-                "name": self.function,
-                **self._fed,
-            },
+            definition={"name": self.function, **self._fed},
             trigger=self.trigger if "eventTrigger" in self._fed else "",
         )
 
@@ -224,6 +221,4 @@ class FakeService:
 
 
 def _serving(traffic: Traffic, latest: str) -> Traffic:
-    return tuple(
-        TrafficTarget(entry.revision or latest, entry.percent, entry.tag) for entry in traffic
-    )
+    return tuple(TrafficTarget(entry.revision or latest, entry.percent, entry.tag) for entry in traffic)

@@ -6,11 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from shared.domain.deployments.inventory.inventory_parts import (
-    FunctionState,
-    SourceObject,
-    WholeInventory,
-)
+from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 
 
 def with_source_copies(function: FunctionState) -> FunctionState:
@@ -26,6 +22,4 @@ def with_source_copies(function: FunctionState) -> FunctionState:
 
 def build_record_with_copies(functions: Mapping[str, FunctionState]) -> WholeInventory:
     """All that was live, of functions, with copies of everything."""
-    return WholeInventory(
-        functions={name: with_source_copies(one) for name, one in functions.items()}
-    )
+    return WholeInventory(functions={name: with_source_copies(one) for name, one in functions.items()})

@@ -52,8 +52,6 @@ class ask_hook_around:  # noqa: N801 - reads as what it does
     def __enter__(self) -> None:
         self._hook(self._verb, "before")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: object, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, raised: object, trace: TracebackType | None) -> None:
         if kind is None:
             self._hook(self._verb, "after")

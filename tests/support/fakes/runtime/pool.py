@@ -23,9 +23,7 @@ class InlinePool:
     out as a value; anything else (a lost rollback, a crash) is raised.
     """
 
-    def __init__(
-        self, clock: Clock, random: Random | None = None, *, latency_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, clock: Clock, random: Random | None = None, *, latency_seconds: float = 0.0) -> None:
         self.latency_seconds = latency_seconds
         self._clock = clock
         self._random = random

@@ -56,9 +56,7 @@ class MemoryVault:
     def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made."""
         with ask_hook_around(self.hook, f"{self.name}.made"):
-            return {
-                name: one.made_at for name, one in self.objects.items() if name.startswith(prefix)
-            }
+            return {name: one.made_at for name, one in self.objects.items() if name.startswith(prefix)}
 
     def remove(self, name: str) -> None:
         """There is no such object any more."""

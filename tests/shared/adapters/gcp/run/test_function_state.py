@@ -31,10 +31,7 @@ def test_a_function_of_the_first_generation() -> None:
     message = _Function(
         name=f"{PARENT}/functions/pay",
         environment=functions_v2.Environment.GEN_1,
-        build_config={
-            "runtime": "nodejs18",
-            "source": {"storage_source": {"bucket": "b", "object_": "o"}},
-        },
+        build_config={"runtime": "nodejs18", "source": {"storage_source": {"bucket": "b", "object_": "o"}}},
         service_config={"environment_variables": {"A": "1"}, "max_instance_count": 3},
     )
 
@@ -76,11 +73,7 @@ def test_what_it_was_deployed_with() -> None:
         "name": f"{PARENT}/functions/pay",
         "labels": {"team": "money"},
         "buildConfig": {"entryPoint": "pay", "dockerRepository": "repository"},
-        "serviceConfig": {
-            "availableMemory": "512M",
-            "timeoutSeconds": 60,
-            "vpcConnector": "connector",
-        },
+        "serviceConfig": {"availableMemory": "512M", "timeoutSeconds": 60, "vpcConnector": "connector"},
         "eventTrigger": {"eventType": "placed"},
     }
     assert state.build_variables == ("B",)

@@ -189,9 +189,7 @@ def test_a_point_is_found_again_by_its_name() -> None:
         found = resolve_restore_point(said, KEPT)
         assert resolve_restore_point(found.name, replace(KEPT, now=NOW + 3 * MINUTE)).at == found.at
     later = replace(KEPT, now=NOW + 6 * DAY, database=Database("uid", "nam5", True, NOW - DAY))
-    assert (
-        resolve_restore_point(resolve_restore_point("latest", KEPT).name, later).backup == YOUNG.id
-    )
+    assert resolve_restore_point(resolve_restore_point("latest", KEPT).name, later).backup == YOUNG.id
 
 
 def test_what_there_is_is_gathered() -> None:

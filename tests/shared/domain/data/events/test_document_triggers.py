@@ -75,9 +75,7 @@ def heard(scope: Scope, event: str, **filters: str) -> bool:
         (EVERY_ORDER, "users/{user}", False),
     ],
 )
-def test_the_documents_that_a_trigger_hears_of(
-    scope: Scope, document: str, is_started: bool
-) -> None:
+def test_the_documents_that_a_trigger_hears_of(scope: Scope, document: str, is_started: bool) -> None:
     """What may match does, wherever a wildcard stands."""
     assert heard(scope, WRITTEN, database="(default)", document=document) is is_started
 
@@ -92,9 +90,7 @@ def test_the_documents_that_a_trigger_hears_of(
         ("users/{user}/orders/{order}", False),
     ],
 )
-def test_whoever_hears_of_other_collections_below_documents(
-    document: str, is_started: bool
-) -> None:
+def test_whoever_hears_of_other_collections_below_documents(document: str, is_started: bool) -> None:
     """Of any but those that are gone through by themselves."""
     one = function(WRITTEN, document=document)
     found = started_by([one], [], HERE, Scope("", everywhere=True), {"orders"})
@@ -194,6 +190,4 @@ def test_a_function_s_own_trigger_in_the_list_of_all(name: str, told: list[str])
 )
 def test_of_which_change_something_is_told(event: str, heard: list[DocumentEvent]) -> None:
     """By the type of its events; where that says nothing, of each."""
-    assert [
-        one for one in DocumentEvent if DocumentListener("it", event).is_notified_of(one)
-    ] == heard
+    assert [one for one in DocumentEvent if DocumentListener("it", event).is_notified_of(one)] == heard

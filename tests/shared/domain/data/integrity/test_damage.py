@@ -38,10 +38,7 @@ RULES = IntegrityRules(quiet=10 * MINUTE, read_budget=1000)
 POLICY = replace(
     CHECKED,
     integrity=RULES,
-    collections={
-        "a": Collection(references={"b": "b"}),
-        "b": Collection(writers=("checkout",)),
-    },
+    collections={"a": Collection(references={"b": "b"}), "b": Collection(writers=("checkout",))},
 )
 WHOLE = ScanRun("bookshop", "a test", NOON, NOON, {"a": 5}, (), tallies={"a": CollectionTally(5)})
 
@@ -56,10 +53,7 @@ def faulty(written: timedelta, **checks: int) -> ScanRun:
     return with_tally(CollectionTally(5, 1, checks=named, newest_at=NOON - written))
 
 
-@given(
-    st.integers(0, 10_080),
-    st.integers(1, 10_080),
-)
+@given(st.integers(0, 10_080), st.integers(1, 10_080))
 def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     """Whichever minute it is, in about as many looks as halving takes."""
     low, high = NOON - span * MINUTE, NOON
@@ -157,15 +151,11 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
     record = IntegrityRecord("bookshop")
     for hour in range(200):
         at = NOON + timedelta(minutes=10 * hour)
-        record = record_completed_run(
-            record, replace(WHOLE, at=at, counts={"a": 100 - hour % 7}), POLICY
-        )
+        record = record_completed_run(record, replace(WHOLE, at=at, counts={"a": 100 - hour % 7}), POLICY)
 
     assert len(record.counted) <= 49
     newest = record.counted[-1].at
-    levels = peak_counts(
-        ((one.at, one.counts) for one in record.counted), newest - timedelta(days=1)
-    )
+    levels = peak_counts(((one.at, one.counts) for one in record.counted), newest - timedelta(days=1))
     assert levels["a"].count == max(one.counts["a"] for one in record.counted)
 
 
@@ -173,10 +163,7 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
     ("record", "why"),
     [
         (IntegrityRecord("s"), "by schedule"),
-        (
-            IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=6))),
-            "by schedule",
-        ),
+        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=6))), "by schedule"),
         (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=5))), ""),
         (IntegrityRecord("s", last=WHOLE, asked="by ada"), "by ada"),
         (IntegrityRecord("s", failure="no", failed_at=NOON - 9 * MINUTE), ""),

@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    GeoPoint,
-    Reference,
-    is_same_value,
-    path_sort_key,
-)
+from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference, is_same_value, path_sort_key
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
     IntegrityCheck,
@@ -105,9 +99,7 @@ def test_a_reference(named: Any, there: dict[str, bool], valid: bool | None) -> 
     """It leads to a document of its collection; what could not be looked at is unknown."""
     collection = Collection(references={"owner": "users"})
 
-    assert (
-        judged(collection, {"owner": named}, ObservedReferences(documents=there)).is_valid is valid
-    )
+    assert judged(collection, {"owner": named}, ObservedReferences(documents=there)).is_valid is valid
 
 
 @pytest.mark.parametrize(
@@ -135,8 +127,7 @@ def test_a_file_is_named_in_many_ways(named: Any, file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "valid"),
-    [({"gs://media/a": ""}, True), ({"gs://media/a": "it is empty"}, False), ({}, None)],
+    ("seen", "valid"), [({"gs://media/a": ""}, True), ({"gs://media/a": "it is empty"}, False), ({}, None)]
 )
 def test_a_file(seen: dict[str, str], valid: bool | None) -> None:
     """It is there and reads; what could not be looked at is unknown."""

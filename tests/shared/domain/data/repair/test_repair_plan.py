@@ -9,12 +9,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.document import DocumentSnapshot, is_same_value
 from shared.domain.data.repair import repair_plan
-from shared.domain.data.repair.quarantine import (
-    DocumentChange,
-    object_name,
-    pack_changes,
-    unpack_changes,
-)
+from shared.domain.data.repair.quarantine import DocumentChange, object_name, pack_changes, unpack_changes
 from shared.domain.data.repair.repair_plan import (
     DocumentDecision,
     DocumentOutcome,
@@ -47,15 +42,9 @@ def version(path: str, at: datetime = NOW, **fields: object) -> DocumentSnapshot
         ("prefix:users/a", DocumentSelection(SelectionKind.PREFIX, "users/a")),
         ("prefix:users/", DocumentSelection(SelectionKind.PREFIX, "users/")),
         ("document:a/b/c/d", DocumentSelection(SelectionKind.DOCUMENT, "a/b/c/d")),
-        (
-            "collection:users/a/orders",
-            DocumentSelection(SelectionKind.COLLECTION, "users/a/orders"),
-        ),
+        ("collection:users/a/orders", DocumentSelection(SelectionKind.COLLECTION, "users/a/orders")),
         ("collection:users", DocumentSelection(SelectionKind.COLLECTION, "users")),
-        (
-            'query:users plan == "pro"',
-            DocumentSelection(SelectionKind.QUERY, 'users plan == "pro"'),
-        ),
+        ('query:users plan == "pro"', DocumentSelection(SelectionKind.QUERY, 'users plan == "pro"')),
     ],
 )
 def test_what_a_person_says(said: str, meant: DocumentSelection) -> None:
@@ -126,9 +115,7 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
 )
 def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
     """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
-    assert (
-        repair_plan.is_in_declared_scope(repair_plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
-    )
+    assert repair_plan.is_in_declared_scope(repair_plan.WHOLE_DATABASE, DECLARED, path) is is_elsewhere
     assert repair_plan.is_in_declared_scope(Scope("users"), DECLARED, path)
 
 
@@ -140,9 +127,7 @@ def test_one_document_among_others() -> None:
     assert wants(SnapshotPair("users/ada", pro, free))
     assert not wants(SnapshotPair("users/ada", free, pro))
     assert wants(SnapshotPair("users/ada", None, pro))
-    assert repair_plan.parse_selection("prefix:users/a").is_selected(
-        SnapshotPair("users/ada", pro, None)
-    )
+    assert repair_plan.parse_selection("prefix:users/a").is_selected(SnapshotPair("users/ada", pro, None))
     assert not repair_plan.parse_selection("document:users/ad").is_selected(
         SnapshotPair("users/ada", pro, None)
     )
@@ -161,11 +146,7 @@ def test_both_sides_are_merged_by_name() -> None:
         (False, True),
         (True, False),
     ]
-    assert [one.path for one in repair_plan.pair_snapshots(now, then, "u/a-1")] == [
-        "u/B",
-        "u/a",
-        "u/a-1",
-    ]
+    assert [one.path for one in repair_plan.pair_snapshots(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
     assert list(repair_plan.pair_snapshots([], [])) == []
 
 
@@ -184,11 +165,7 @@ def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
     goal = RepairGoal("d", NOW, "d", NOW, DocumentSelection(), Scope("u"))
     pieces = repair_plan.split_goal(goal, ["u/b", "u/d"])
-    assert [(one.after, one.until) for one in pieces] == [
-        ("", "u/b"),
-        ("u/b", "u/d"),
-        ("u/d", ""),
-    ]
+    assert [(one.after, one.until) for one in pieces] == [("", "u/b"), ("u/b", "u/d"), ("u/d", "")]
     assert repair_plan.split_goal(goal, []) == [goal]
 
 
@@ -208,13 +185,9 @@ def test_a_position_is_kept_as_text() -> None:
         DocumentDecision("u/c", DocumentOutcome.LOST),
     ]
     pairs = [SnapshotPair(f"u/{name}", None, None) for name in "abcd"]
-    position = repair_plan.advance_position(
-        RepairPosition("u/0", seen=3), pairs, fated, is_last=False
-    )
+    position = repair_plan.advance_position(RepairPosition("u/0", seen=3), pairs, fated, is_last=False)
 
-    assert position == RepairPosition(
-        "u/d", False, 7, {DocumentOutcome.BACK: 2, DocumentOutcome.LOST: 1}
-    )
+    assert position == RepairPosition("u/d", False, 7, {DocumentOutcome.BACK: 2, DocumentOutcome.LOST: 1})
     assert repair_plan.decode_position(repair_plan.encode_position(position)) == position
     assert repair_plan.decode_position("") == RepairPosition()
     assert repair_plan.describe_outcomes(position.fates) == (
@@ -267,12 +240,8 @@ def test_quarantine_holds_every_value() -> None:
     assert is_same_value(other.after, EVERYTHING)
     assert (one.of, one.whose) == (NOW, ("ada", "bob"))
     assert (other.of, other.whose) == (None, ("ada",))
-    assert object_name("shop", "INC-1", content) == object_name(
-        "shop", "INC-1", pack_changes(changes)
-    )
-    assert object_name("shop", "INC-1", content) != object_name(
-        "shop", "INC-1", pack_changes(changes[:1])
-    )
+    assert object_name("shop", "INC-1", content) == object_name("shop", "INC-1", pack_changes(changes))
+    assert object_name("shop", "INC-1", content) != object_name("shop", "INC-1", pack_changes(changes[:1]))
 
 
 def test_writes_ramp_up() -> None:

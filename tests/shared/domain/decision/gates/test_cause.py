@@ -69,20 +69,12 @@ PERHAPS, NONE = (GateResult.STOP, Outcome.ASK), (GateResult.STOP, Outcome.ESCALA
         ("before the window", another_site(-WINDOW - SECOND), SITE_DOWN, NONE),
         ("seen after the onset, unchanged at it", another_site(SECOND, SECOND), SITE_DOWN, PERHAPS),
         ("unchanged after the onset", another_site(2 * SECOND, SECOND), SITE_DOWN, NONE),
-        (
-            "taken back since",
-            another_site(0 * SECOND, status=DeploymentStatus.BAD),
-            SITE_DOWN,
-            NONE,
-        ),
+        ("taken back since", another_site(0 * SECOND, status=DeploymentStatus.BAD), SITE_DOWN, NONE),
         ("nothing is seen to fail", another_site(0 * SECOND), {}, SILENT),
     ],
 )
 def test_a_change_beside_functions(
-    situation: str,
-    changed: Deployment,
-    probes: dict[str, ProbeAnswer],
-    expected: tuple[GateResult, Outcome],
+    situation: str, changed: Deployment, probes: dict[str, ProbeAnswer], expected: tuple[GateResult, Outcome]
 ) -> None:
     """It explains trouble within the window after it, where something is seen to fail."""
     given = replace(

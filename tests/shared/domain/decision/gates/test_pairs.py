@@ -60,17 +60,9 @@ def frozen_now() -> tuple[Freeze, ...]:
 
 
 SITUATIONS = (
-    Situation(
-        "stale",
-        Outcome.IGNORE,
-        {"alerts": (replace(ALERT, published_at=NOW - timedelta(hours=1)),)},
-    ),
+    Situation("stale", Outcome.IGNORE, {"alerts": (replace(ALERT, published_at=NOW - timedelta(hours=1)),)}),
     Situation("still true", Outcome.HOLD, {"requests": None}, is_unknown=True),
-    Situation(
-        "still true",
-        Outcome.IGNORE,
-        {"requests": QUIET, "alerts": (replace(ALERT, closed=True),)},
-    ),
+    Situation("still true", Outcome.IGNORE, {"requests": QUIET, "alerts": (replace(ALERT, closed=True),)}),
     Situation("mode", Outcome.OBSERVE, system={"mode": Mode.OBSERVE}),
     Situation("mode", Outcome.ASK, system={"mode": Mode.ASK}),
     Situation("kill switch", Outcome.HOLD, system={"pause": PAUSE}),
@@ -88,9 +80,7 @@ SITUATIONS = (
     ),
     Situation("cause", Outcome.HOLD, {"inventory": None}, is_unknown=True),
     Situation("cause", Outcome.ESCALATE, {"inventory": build_inventory(set())}),
-    Situation(
-        "cause", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ONSET + SECOND)}
-    ),
+    Situation("cause", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ONSET + SECOND)}),
     Situation(
         "barrier",
         Outcome.ASK,
@@ -107,9 +97,7 @@ SITUATIONS = (
         {"deployments": (build_deployment("v1", DeploymentStatus.BAD, timedelta(days=3)),)},
         compares=True,
     ),
-    Situation(
-        "restorable", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ready=False)}
-    ),
+    Situation("restorable", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ready=False)}),
     Situation("restorable", Outcome.HOLD, {"records": {"v1": None}}, is_unknown=True),
     Situation(
         "human first",
@@ -182,7 +170,4 @@ def test_what_cannot_be_read_never_acts(field: str) -> None:
         facts, policy = made(one)
         unread = replace(facts, **{field: None})
 
-        assert (
-            evaluate_incident(unread, policy, NOW + SECOND, NOW, "INC").outcome
-            is not Outcome.ROLLBACK
-        )
+        assert evaluate_incident(unread, policy, NOW + SECOND, NOW, "INC").outcome is not Outcome.ROLLBACK

@@ -64,9 +64,7 @@ def test_each_level_is_about_what_its_gate_reads(level: GateLevel) -> None:
     """Alone it makes its gate answer so, by facts that this gate looks at."""
     facts, policy = compose_levels(level)
 
-    found = {
-        one.gate: one.answer for one in evaluate_incident(facts, policy, NOW, NOW, "INC").answers
-    }
+    found = {one.gate: one.answer for one in evaluate_incident(facts, policy, NOW, NOW, "INC").answers}
 
     assert found[level.gate] is level.answer
     assert changed_facts(facts) <= READS[level.gate]

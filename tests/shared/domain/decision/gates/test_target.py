@@ -46,8 +46,7 @@ def placed(name: str, status: DeploymentStatus, ago: timedelta, revision: str) -
     return replace(
         known,
         functions={
-            function: replace(one, revisions={revision: 100})
-            for function, one in known.functions.items()
+            function: replace(one, revisions={revision: 100}) for function, one in known.functions.items()
         },
     )
 
@@ -209,24 +208,17 @@ def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
     late = replace(ALERT, function="getBook", started_at=CHANGED_AT)
     early = replace(ALERT, function="payOrder", started_at=CHANGED_AT - MINUTE)
     given = change_facts(
-        alerts=(early, late),
-        inventory=build_inventory({"getBook"}),
-        requests={**QUIET, "getBook": ILL},
+        alerts=(early, late), inventory=build_inventory({"getBook"}), requests={**QUIET, "getBook": ILL}
     )
 
     assert decide(given).outcome is Outcome.ROLLBACK
-    assert decide(replace(given, alerts=(early, replace(late, function=None)))).outcome is (
-        Outcome.ROLLBACK
-    )
+    assert decide(replace(given, alerts=(early, replace(late, function=None)))).outcome is (Outcome.ROLLBACK)
     assert decide(replace(given, alerts=(early,))).outcome is Outcome.ESCALATE
 
 
 @pytest.mark.parametrize(
     ("until", "outcome", "scope"),
-    [
-        (NOW + SECOND, Outcome.ROLLBACK, EVERYTHING - {"getBook"}),
-        (NOW, Outcome.ROLLBACK, EVERYTHING),
-    ],
+    [(NOW + SECOND, Outcome.ROLLBACK, EVERYTHING - {"getBook"}), (NOW, Outcome.ROLLBACK, EVERYTHING)],
 )
 def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope: set[str]) -> None:
     """Automation leaves it out, and says so; an order is its person's own word."""
@@ -241,9 +233,7 @@ def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope:
 
 def test_all_that_fails_is_in_a_persons_hands() -> None:
     """Then nothing is done, and they are told what was prepared."""
-    given = replace(
-        change_system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL}
-    )
+    given = replace(change_system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL})
 
     decision = decide(given)
 

@@ -9,12 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.domain.deployments.inventory.diff import (
-    ChangeKind,
-    Difference,
-    differences,
-    incomparable_parts,
-)
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, differences, incomparable_parts
 from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
@@ -101,11 +96,7 @@ PINNED = (TrafficTarget("pay-00001", 100),)
     [
         (InventoryPart.FUNCTIONS, function(runtime="nodejs22"), ["runtime"]),
         (InventoryPart.FUNCTIONS, function(generation=Generation.FIRST), ["generation"]),
-        (
-            InventoryPart.FUNCTIONS,
-            function(source=SourceObject("sources", "pay.zip", 8)),
-            ["source"],
-        ),
+        (InventoryPart.FUNCTIONS, function(source=SourceObject("sources", "pay.zip", 8)), ["source"]),
         (InventoryPart.FUNCTIONS, function(configuration=OTHER_SECRET), ["configuration"]),
         (InventoryPart.FUNCTIONS, function(revisions={"pay-00002": REVISION}), ["revisions"]),
         (InventoryPart.FUNCTIONS, function(revisions=revision(image="x")), ["revisions"]),
@@ -136,19 +127,14 @@ def test_what_is_changed(part: InventoryPart, live: dict[str, Any], aspects: lis
     [
         (InventoryPart.FUNCTIONS, function(copy=KEPT)),
         (InventoryPart.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
-        (
-            InventoryPart.FUNCTIONS,
-            {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")},
-        ),
+        (InventoryPart.FUNCTIONS, {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")}),
         (InventoryPart.SITES, {"shop": replace(SITE, released_at=LATER)}),
         (InventoryPart.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
         (InventoryPart.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),
         (InventoryPart.INDEXES, {INDEX.definition: replace(INDEX, state="CREATING")}),
     ],
 )
-def test_what_is_the_same_although_it_was_written_again(
-    part: InventoryPart, live: dict[str, Any]
-) -> None:
+def test_what_is_the_same_although_it_was_written_again(part: InventoryPart, live: dict[str, Any]) -> None:
     """Times, etags and progress are no difference."""
     assert differences(WHOLE, with_part(part, live)) == ()
 
@@ -186,9 +172,7 @@ def test_what_is_the_same() -> None:
 def test_every_difference_in_order() -> None:
     """By part, then by name."""
     live = replace(
-        WHOLE,
-        secrets={"PAYMENT/3": replace(VERSION, state="DESTROYED"), "MAIL/1": VERSION},
-        functions={},
+        WHOLE, secrets={"PAYMENT/3": replace(VERSION, state="DESTROYED"), "MAIL/1": VERSION}, functions={}
     )
 
     assert [(one.part, one.name) for one in differences(WHOLE, live)] == [

@@ -47,9 +47,7 @@ def function(number: int) -> FunctionState:
     service = f"projects/shop-production/locations/europe-west1/services/{name.lower()}"
     secrets = iter([SecretUse(f"KEY_{n}", f"PAYMENT_KEY_{n}", f"{number % 50}") for n in range(5)])
     variables = {f"VARIABLE_{n}": f"{number} {n}" for n in range(15)}
-    configuration = build_configuration(
-        variables, secrets, account="runtime@shop.iam.gserviceaccount.com"
-    )
+    configuration = build_configuration(variables, secrets, account="runtime@shop.iam.gserviceaccount.com")
     image = f"europe-west1-docker.pkg.dev/shop/gcf-artifacts/{name}@sha256:{digest(name)}"
     revision = f"{name.lower()}-{number:05d}-abc"
     values = SourceObject("shop-rollback-values", f"shop/{name}/{digest(image)}.json", number**5)
@@ -58,9 +56,7 @@ def function(number: int) -> FunctionState:
         Generation.SECOND,
         "nodejs20",
         name,
-        SourceObject(
-            "gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5
-        ),
+        SourceObject("gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5),
         replace(configuration, values=values),
         service,
         (TrafficTarget(LATEST_REVISION, 100),),
@@ -108,10 +104,7 @@ def test_a_thousand_functions_fit_into_a_document() -> None:
     assert LARGE.functions is not None
     changes = tuple(
         Difference(
-            InventoryPart.FUNCTIONS,
-            name,
-            ChangeKind.CHANGED,
-            ("configuration", "revisions", "source"),
+            InventoryPart.FUNCTIONS, name, ChangeKind.CHANGED, ("configuration", "revisions", "source")
         )
         for name in LARGE.functions
     )
@@ -124,9 +117,7 @@ def test_a_thousand_functions_fit_into_a_document() -> None:
         changes=changes,
         untested=tuple(LARGE.functions),
     )
-    stock = InventoryRecord(
-        "shop", START, START, LARGE, wrote=dict.fromkeys(LARGE.functions, "INC-r2")
-    )
+    stock = InventoryRecord("shop", START, START, LARGE, wrote=dict.fromkeys(LARGE.functions, "INC-r2"))
 
     for fields in (encode(stock), fields_of(deployment), {"live": pack_inventory(LARGE)}):
         assert len(msgspec.msgpack.encode(fields)) < DOCUMENT_LIMIT_BYTES
@@ -158,9 +149,7 @@ AGE = BOOKSHOP.deployments.secrets_renewed_within
         (None, ()),
     ],
 )  # fmt: skip
-def test_secrets_that_nobody_renews(
-    secrets: dict[str, SecretVersion] | None, old: tuple[str, ...]
-) -> None:
+def test_secrets_that_nobody_renews(secrets: dict[str, SecretVersion] | None, old: tuple[str, ...]) -> None:
     """A secret in use is old when its newest enabled version is; what is unknown is not."""
     configuration = build_configuration({}, iter([SecretUse("KEY", "PAY", "latest")]))
     one = FunctionState("pay", Generation.SECOND, configuration=configuration)

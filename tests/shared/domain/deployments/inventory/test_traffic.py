@@ -27,11 +27,7 @@ ARRIVED = replace(SERVICE, traffic=GOAL, serving=GOAL)
         ((T(LATEST_REVISION, 100),), {"old": 100}, (T("old", 100),)),
         ((T("new", 100),), {"old": 100}, (T("old", 100),)),
         ((T("new", 90), T("old", 10)), {"old": 100}, (T("old", 100),)),
-        (
-            (T(LATEST_REVISION, 100, "next"),),
-            {"old": 100},
-            (T(LATEST_REVISION, 0, "next"), T("old", 100)),
-        ),
+        ((T(LATEST_REVISION, 100, "next"),), {"old": 100}, (T(LATEST_REVISION, 0, "next"), T("old", 100))),
         ((T(LATEST_REVISION, 100), T("old", 0, "blue")), {"old": 100}, (T("old", 100, "blue"),)),
         (
             (T("new", 100), T("a", 0, "one"), T("b", 0, "two")),
@@ -56,17 +52,9 @@ def test_only_percents_move_and_every_tag_stays(
     [
         ("as the plan found it", SERVICE, TrafficPosition.AT_ORIGIN),
         ("asked for, routed", ARRIVED, TrafficPosition.AT_GOAL),
-        (
-            "asked for, routers lag",
-            replace(ARRIVED, serving=SERVICE.serving),
-            TrafficPosition.UNDER_WAY,
-        ),
+        ("asked for, routers lag", replace(ARRIVED, serving=SERVICE.serving), TrafficPosition.UNDER_WAY),
         ("asked for, reconciling", replace(ARRIVED, reconciling=True), TrafficPosition.UNDER_WAY),
-        (
-            "a newer revision since",
-            replace(SERVICE, latest_created="newer"),
-            TrafficPosition.ELSEWHERE,
-        ),
+        ("a newer revision since", replace(SERVICE, latest_created="newer"), TrafficPosition.ELSEWHERE),
         (
             "somebody split it",
             replace(SERVICE, traffic=(T("new", 60), T("old", 40))),
@@ -83,16 +71,10 @@ def test_only_percents_move_and_every_tag_stays(
             replace(ARRIVED, traffic=(*GOAL, T("new", 0, "x"))),
             TrafficPosition.AT_GOAL,
         ),
-        (
-            "there, newer revision idle",
-            replace(ARRIVED, latest_created="newer"),
-            TrafficPosition.AT_GOAL,
-        ),
+        ("there, newer revision idle", replace(ARRIVED, latest_created="newer"), TrafficPosition.AT_GOAL),
     ],
 )
-def test_where_a_service_stands(
-    situation: str, service: Service, expected: TrafficPosition
-) -> None:
+def test_where_a_service_stands(situation: str, service: Service, expected: TrafficPosition) -> None:
     """Neither where the plan started nor where it goes: a person is there."""
     assert (situation, traffic_position(service, GOAL, ORIGIN, "new")) == (situation, expected)
 

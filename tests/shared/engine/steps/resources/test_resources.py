@@ -39,11 +39,7 @@ def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> Step
 
 def step(name: str, goal: Any, origin: Any = None) -> Step:
     return Step(
-        name=name,
-        kind=name,
-        target="any",
-        goal=encode(goal),
-        origin=encode(origin) if origin else {},
+        name=name, kind=name, target="any", goal=encode(goal), origin=encode(origin) if origin else {}
     )
 
 
@@ -134,9 +130,7 @@ def test_a_template_since_the_look() -> None:
 
 OLD, NEW = (RulesFile("rules", "old"),), (RulesFile("rules", "new"),)
 ENFORCE = step(
-    release_rules.KIND,
-    release_rules.RulesGoal("cloud.firestore", "r1", OLD),
-    release_rules.RulesOrigin("r2"),
+    release_rules.KIND, release_rules.RulesGoal("cloud.firestore", "r1", OLD), release_rules.RulesOrigin("r2")
 )
 NO_COPY = replace(ENFORCE, goal=encode(release_rules.RulesGoal("cloud.firestore", "r1", ())))
 NEW_RELEASE = replace(ENFORCE, origin=encode(release_rules.RulesOrigin("")))
