@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from shared.core import log, topics
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.lazy import creation_lock
-from shared.state.envelope import MESSAGE_ID_PATTERN, PubSubMessage, Undecodable, decode_message
+from shared.core.pubsub_message import MESSAGE_ID_PATTERN, PubSubMessage, Undecodable, decode_message
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from responders.triggers.console import ConsoleTrigger
     from responders.triggers.registry import Trigger
-    from shared.wiring.operations import Wiring
+    from shared.wiring.adapters import Wiring
 
 ACKNOWLEDGED = ("", 204)
 REDELIVER = ("", 503)
@@ -189,7 +189,7 @@ def _console() -> ConsoleTrigger:
 @cache
 def _wiring() -> Wiring:
     from shared.policy_files.loader import load_policies
-    from shared.wiring.operations import Wiring
+    from shared.wiring.adapters import Wiring
 
     settings = Settings.from_mapping(os.environ)
     policies = load_policies(Path(settings.policies))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from math import log
 from typing import NamedTuple
 
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from tests.support.rollbacks.large_rollback import (
     QUOTA,
     BucketLimit,

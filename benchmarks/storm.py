@@ -11,9 +11,9 @@ from random import Random
 from statistics import median
 
 from responders.triggers.alerts import AlertsTrigger
+from shared.core.pubsub_message import decode_message
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
-from shared.state.envelope import decode_message
 from tests.chaos import storm_messages
 from tests.support.runtime.world import World
 

@@ -23,7 +23,7 @@ from cli.look import (
     watch,
 )
 from cli.offline import parse, policy, replay
-from cli.support.publishing import without_sign_in
+from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {

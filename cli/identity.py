@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.support import session as sessions
-from cli.support.context import NO, UNUSABLE, leaving
+from cli.support.exit_codes import NO, UNUSABLE, leaving
 from cli.support.output import AlreadyJson, AsJson, print_json
 from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
 from shared.adapters.sign_in import AuthSession, Challenge, SignIn

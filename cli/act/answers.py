@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.support.context import UNUSABLE, leaving, operations
+from cli.support.command_sending import Incident, Reason, conclude, send, send_command
+from cli.support.context import operations
+from cli.support.exit_codes import UNUSABLE, leaving
 from cli.support.output import AsJson, System
-from cli.support.publishing import Incident, Reason, conclude, send, send_command
 
 
 def approve(

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from cli.support.command_sending import Reason
 from cli.support.confirmation import DryRun, Manner, PromptRequest, Yes, go_through
-from cli.support.context import NO, leaving, operations
+from cli.support.context import operations
+from cli.support.exit_codes import NO, leaving
 from cli.support.output import AsJson, System, print_json, say
-from cli.support.publishing import Reason
 from responders.backups import copy_command
 from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cli.support.command_sending import Incident, Reason, checked
 from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes, go_through
-from cli.support.context import NO, Operations, leaving, operations
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import NO, leaving
 from cli.support.options import Functions, Groups
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
-from cli.support.publishing import Incident, Reason, checked
 from responders.commands.rollback.undo import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order

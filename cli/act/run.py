@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from cli.support.command_sending import Reason, checked
 from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, go_through
-from cli.support.context import NO, Operations, leaving, operations, seconds
+from cli.support.context import Operations, operations, seconds
+from cli.support.exit_codes import NO, leaving
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
-from cli.support.publishing import Reason, checked
 from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.data.repair import preview as foreseeing
 from responders.rollback.decision import data_requests

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from responders.support.parallel_calls import call_all
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 
 SECONDS = 40.0
 """For all of it; some calls make others, and give each their own time."""

@@ -17,9 +17,10 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
+from cli.support.command_sending import CommandReply, send
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import NO, UNUSABLE, leaving
 from cli.support.output import AsJson, print_json, printable
-from cli.support.publishing import CommandReply, send
 from shared.domain.audit import system_chain
 from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict

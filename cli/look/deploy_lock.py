@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import NO, Operations, operations, seconds
+from cli.support.context import Operations, operations, seconds
+from cli.support.exit_codes import NO
 from cli.support.output import AsJson, print_json, say
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import UNUSABLE, leaving, operations
+from cli.support.command_sending import Reason, send_command
+from cli.support.context import operations
+from cli.support.exit_codes import UNUSABLE, leaving
 from cli.support.output import AsJson, System, at, print_json, say, table
-from cli.support.publishing import Reason, send_command
 from shared.core import text as shortened
 from shared.core import topics
 from shared.core.text import suggest_names

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.support.context import NO, Operations, leaving, operations
+from cli.support.command_sending import Incident
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import NO, leaving
 from cli.support.output import AsJson, print_json, say
-from cli.support.publishing import Incident
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode

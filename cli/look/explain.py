@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cli.support.command_sending import Incident
 from cli.support.context import Operations, operations
 from cli.support.output import AsJson, at, print_json, printable, say, table
-from cli.support.publishing import Incident
 from shared.domain.decision.recorded_decision import (
     RecordedDecision,
     describe_shares,

@@ -9,9 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cli.support.context import UNUSABLE, Operations, leaving, operations
+from cli.support.command_sending import Incident
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import UNUSABLE, leaving
 from cli.support.output import AsJson
-from cli.support.publishing import Incident
 from responders.rollback.report_filing import count_affected_users
 from shared.domain.incidents.incident import Incident as IncidentRecord
 from shared.domain.reports.html import render_html

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import NO, leaving, operations
+from cli.support.context import operations
+from cli.support.exit_codes import NO, leaving
 from cli.support.output import AsJson, System, at, print_json, say, table
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cli.support.context import operations
 from cli.support.output import STYLES, AsJson, System, at, lasting, print_json, say
-from cli.support.response import response_lines, show_choices
+from cli.support.response_time import response_lines, show_choices
 from shared.domain.data.backups import database_copy
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.rollback.plan import Step, count_progress

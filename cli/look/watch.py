@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from cli.support.context import NO, operations
-from cli.support.follow import as_told, follow
+from cli.support.command_sending import Incident
+from cli.support.context import operations
+from cli.support.exit_codes import NO
+from cli.support.incident_follower import as_told, follow
 from cli.support.output import AsJson, print_json
-from cli.support.publishing import Incident
 
 
 def watch(incident: Incident, as_json: AsJson = False) -> None:

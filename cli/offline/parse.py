@@ -11,14 +11,14 @@ from typing import Annotated
 import typer
 
 from cli.identity import Policies
-from cli.support.context import UNUSABLE, leaving
+from cli.support.exit_codes import UNUSABLE, leaving
 from cli.support.output import AlreadyJson
+from shared.core import pubsub_message
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
-from shared.state import envelope
 
 STANDARD_INPUT = "-"
 
@@ -85,9 +85,9 @@ def _content(file: str) -> bytes:
     """
     try:
         if file == STANDARD_INPUT:
-            return sys.stdin.buffer.read(envelope.MAX_REQUEST_BYTES + 1)
+            return sys.stdin.buffer.read(pubsub_message.MAX_REQUEST_BYTES + 1)
         with Path(file).open("rb") as stream:
-            return stream.read(envelope.MAX_REQUEST_BYTES + 1)
+            return stream.read(pubsub_message.MAX_REQUEST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Refused(f"unreadable: {error}") from error
 
@@ -97,9 +97,9 @@ def _notification(content: bytes) -> bytes:
 
     Raises: Refused when the envelope cannot be opened.
     """
-    document = read_object(content, envelope.MAX_REQUEST_BYTES)
+    document = read_object(content, pubsub_message.MAX_REQUEST_BYTES)
     if "incident" in document:
         return content
     if "specversion" in document or "message" in document:
-        return envelope.decode_message({}, content).data
+        return pubsub_message.decode_message({}, content).data
     return content

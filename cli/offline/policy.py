@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import NO
+from cli.support.exit_codes import NO
 from cli.support.output import AsJson, print_json
 from shared.core.errors import BadConfiguration
 from shared.policy_files import loader

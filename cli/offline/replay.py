@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 from msgspec.structs import replace
 
-from cli.support.context import NO, connected
+from cli.support.context import connected
+from cli.support.exit_codes import NO
 from cli.support.output import printable
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.message_redaction import redact_message
+from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM
 from shared.core.redaction import REDACTION_MARK, redact_secrets
 from shared.ports.messaging import DeadLetter, DeadLetters
-from shared.state.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
 
 PULLED_AT_ONCE = 100
 SHOWN = 200

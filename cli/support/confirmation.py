@@ -8,10 +8,11 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from cli.support.context import NO, Operations, leaving
-from cli.support.follow import as_told, follow
+from cli.support.command_sending import conclude, require_sender, send
+from cli.support.context import Operations
+from cli.support.exit_codes import NO, leaving
+from cli.support.incident_follower import as_told, follow
 from cli.support.output import print_json, say
-from cli.support.publishing import conclude, require_sender, send
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and do nothing")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask here")]

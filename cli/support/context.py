@@ -18,23 +18,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
+from cli.support.exit_codes import INTERRUPTED, NO, NO_ANSWER, UNUSABLE, leaving
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
-from shared.core.redaction import redact_secrets
 from shared.core.text import suggest_names
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
 from shared.state.reader import StateReader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 
-NO = 1
-UNUSABLE = 2
-NO_ANSWER = 3
-INTERRUPTED = 130
 INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 CLOSED_WITHIN_SECONDS = 2.0
 STOPPED = "stopped here; whatever was asked for goes on without this shell"
@@ -112,12 +106,6 @@ def close(wiring: Wiring) -> None:
     closing = threading.Thread(target=wiring.close, daemon=True)
     closing.start()
     closing.join(CLOSED_WITHIN_SECONDS)
-
-
-def leaving(code: int, why: str) -> typer.Exit:
-    """What ends a verb, once the sentence stands on standard error; it repeats no secret."""
-    typer.echo(redact_secrets(why), err=True)
-    return typer.Exit(code)
 
 
 def seconds(option: str, span: str) -> float:

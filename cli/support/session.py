@@ -13,12 +13,12 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
+from cli.support.exit_codes import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.domain.commands.credential import hash_token
-from shared.wiring.connections import local_cloud_address
+from shared.wiring.google_clients import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
 WITHOUT = "rollback --without-sign-in"

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from cli.support.command_sending import Reason, send_command
 from cli.support.confirmation import Manner, PromptRequest, Yes, go_through
 from cli.support.context import operations
 from cli.support.output import AsJson, System, say
-from cli.support.publishing import Reason, send_command
 
 
 def fence(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.support.command_sending import Reason, send_command
 from cli.support.output import AsJson, System
-from cli.support.publishing import Reason, send_command
 
 Everything = Annotated[bool, typer.Option("--all", help="every system")]
 

@@ -7,10 +7,18 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
+from cli.support.command_sending import (
+    ANSWER_SECONDS,
+    LOOK_EVERY_SECONDS,
+    Reason,
+    conclude,
+    send,
+    send_command,
+)
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import NO, UNUSABLE, leaving
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, at, print_json, say
-from cli.support.publishing import ANSWER_SECONDS, LOOK_EVERY_SECONDS, Reason, conclude, send, send_command
 from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord

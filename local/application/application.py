@@ -18,7 +18,7 @@ from local.application.event_deliveries import EventDeliveries, EventDelivery
 from local.application.host_router import HostRouter, WebAnswer
 from local.application.latency import Mix, draw_latency
 from local.application.parts import FIRST_RELEASE, Part, Parts
-from local.application.requests import (
+from local.application.request_counts import (
     RequestTotals,
     build_latency_mix,
     count_requests_by_revision,

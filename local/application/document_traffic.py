@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from local.application import Application
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.services.firestore.engine import FirestoreEngine
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.messages import Document, Value, Write
 from shared.core.codec import from_msgpack
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from local.application.requests import RequestTotals
+from local.application.request_counts import RequestTotals
 from local.core.journal import Journal
 from shared.core.codec import from_msgpack
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from local.application.latency import TIMEOUT, share_slower_than
-from local.application.requests import RequestTotals, count_requests_by_revision, sum_requests
+from local.application.request_counts import RequestTotals, count_requests_by_revision, sum_requests
 from local.application.service import Period, TrafficFlow
 from local.core.clock import CloudClock
 from local.core.journal import Journal

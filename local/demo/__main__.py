@@ -34,7 +34,8 @@ from local.demo.staging.faults import RollbackFault
 from local.demo.staging.processes import DemoFailed, DemoStage
 from local.installation.responder_processes import NotListening
 from shared.core.errors import BadConfiguration, RollbackError
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files import loader
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"

@@ -13,7 +13,7 @@ from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import PublicState
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 
 MINUTE = timedelta(minutes=1)

@@ -43,7 +43,7 @@ from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import ALL_SYSTEMS, System
 from shared.state.audit_reader import AuditReader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 
 CALL_TIMEOUT_SECONDS = 10.0
 MAX_PULLED_MESSAGES = 1000

@@ -21,7 +21,7 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus
 from shared.domain.notices.notice import NoticeStatus
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.functions.serve_revision import KIND as SERVE

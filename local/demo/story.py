@@ -10,7 +10,7 @@ from local.demo.acts.response import ResponseAct
 from local.demo.acts.scheduled_rollback import ScheduledRollbackAct
 from local.demo.invariants import StateBefore
 from local.demo.staging import irrelevant_messages
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 
 

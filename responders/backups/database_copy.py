@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
+from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_one
-from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Document, Query

@@ -12,6 +12,7 @@ from msgspec import Struct
 from shared.core import topics
 from shared.core.codec import decode, encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.redaction import has_web_token
 from shared.core.store import Create, Write
 from shared.domain.commands import console_operator
@@ -23,7 +24,6 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.envelope import PubSubMessage
 
 USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""

@@ -1,4 +1,7 @@
-"""The execution of an operator command: once by its id, in one commit with its record."""
+"""The execution of an operator command: once by its id, in one commit with its record.
+
+A command that was executed before, or that comes too late, changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from responders.commands.registry import COMMANDS
 from responders.support.command_handler import CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
@@ -20,11 +24,11 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command, CommandRecord
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy.system_policy import Mode, Policy
+from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
-from shared.state.envelope import PubSubMessage
 
 OBSERVE_MODE_NAME = Mode.OBSERVE.name.lower()
 """The automation mode that a late `promote` may still set: it stops automation."""

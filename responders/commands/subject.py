@@ -19,7 +19,8 @@ from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import System
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 
 STOPPING_VERBS = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""

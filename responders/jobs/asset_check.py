@@ -17,9 +17,10 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
 from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.policy.probes import Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy, Probe
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 

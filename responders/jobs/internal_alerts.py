@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from responders.alerts.recorder import AlertRecorder
+from responders.alerts.incident_assignment import AlertRecorder
 from shared.core.codec import encode
 from shared.core.errors import Moved
 from shared.core.store import Create, Update

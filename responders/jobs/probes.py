@@ -21,8 +21,9 @@ from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.policy.probes import Probe
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy, Probe
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import probe_signals
 from shared.domain.signals.early_warning import EarlyWarning, due_warnings
 from shared.domain.signals.health import ProbeAnswer

@@ -10,11 +10,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.notices.device_push import (
-    DevicePushSender,
-    build_undelivered_notices,
-    classify_channel_failure,
-)
+from responders.notices.delivery_failure import build_undelivered_notices, classify_channel_failure
+from responders.notices.device_push import DevicePushSender
 from responders.notices.message import build_channel_message
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable

@@ -6,15 +6,14 @@ No token and nobody's id is kept, logged or told: a device is its place among th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from responders.data.erasure import read_ledger
 from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
+from responders.notices.delivery_failure import classify_channel_failure
 from responders.notices.message import build_channel_message
-from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
@@ -23,12 +22,11 @@ from shared.domain.data.erasure import owners
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import push_progress
-from shared.domain.notices.notice import Notice, NoticeStatus, create_team_notices
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.documents import Documents
 from shared.ports.groups import Ports
@@ -174,25 +172,6 @@ class DevicePushSender:
         kept = replace(notice, spread=known, due_at=document.read_at + MAX_SEND_DURATION)
         self._ports.store.commit([Update(document.path, encode(kept), document.version)])
         return kept
-
-
-def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
-    """What a failure says of a channel."""
-    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
-
-
-def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
-    """What the team is told of a notice that is over, where it has not reached all it was for."""
-    known = ended.spread
-    if known is None or not (known.is_short or ended.status is NoticeStatus.UNDELIVERABLE):
-        return []
-    severity = ended.severity or Severity.LOW
-    why = f"; given up: {ended.last_error}" if ended.status is NoticeStatus.UNDELIVERABLE else ""
-    said = f"{ended.event} on channel {ended.channel}, {known}{why}"
-    log.write("WARNING", f"{ended.incident}: {said}", event="notice.short", notice=ended.id)
-    event = f"short.{ended.event}.{ended.channel}"
-    text = f"{ended.incident} {severity}: {said}"
-    return create_team_notices(policy, ended.incident, severity, event, text, now)
 
 
 def _tokens(found: Sequence[DocumentSnapshot], users: Addressees) -> list[str]:

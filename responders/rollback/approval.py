@@ -1,4 +1,7 @@
-"""A question to people: asked, answered, asked anew, or expired into doing nothing."""
+"""The approval of a plan: requested, given, rejected, requested again, or expired.
+
+`responders.rollback.decision.required_approvals` says how many people must approve.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from responders.rollback.answered_alerts import unjudged_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_cool_down_change, ended_fields
-from responders.rollback.joined_alerts import unjudged_alerts
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference

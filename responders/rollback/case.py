@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from responders.rollback.joined_alerts import unjudged_alerts
+from responders.rollback.answered_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
@@ -33,7 +33,8 @@ from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackS
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
-from shared.engine.lease import CommitDraft, LeasedRollback
+from shared.engine.audited_commit import CommitDraft
+from shared.engine.lease import LeasedRollback
 from shared.ports.groups import Ports
 from shared.state import work_queue
 

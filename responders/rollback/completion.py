@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from responders.data.repair.erasure_after_repair import build_outstanding_erasure
 from responders.rollback import derived_data, outcome_summary
+from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
 from responders.rollback.case import Case, Transition
-from responders.rollback.joined_alerts import alerts_answered_by_scenario, unjudged_alerts
 from responders.rollback.pins import build_pin_writes
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import IncidentStatus

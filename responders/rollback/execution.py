@@ -13,6 +13,7 @@ from responders.rollback.case import Case, Transition
 from responders.rollback.decision import repair_decision, rollback_decision, undo_decision
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
+from responders.rollback.verification.monitoring import monitor_rollback
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import RepairPosition
@@ -125,7 +126,7 @@ class _Execution:
                     return repair_verification.verify_repair(case)
                 return rollback_verification.verify_rollback(case)
             case RollbackStatus.WATCHING:
-                return rollback_verification.monitor_rollback(case, self._kinds)
+                return monitor_rollback(case, self._kinds)
         return False
 
     def _run(self) -> bool:

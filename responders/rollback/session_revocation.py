@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_all, call_one
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
@@ -21,7 +22,6 @@ from responders.support.resumable_command import (
     completed_record,
     postponed_record,
 )
-from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
 from shared.core.store import Create, Document

@@ -11,7 +11,7 @@ from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.inventory_parts import Generation, WholeInventory
 from shared.domain.deployments.inventory.traffic import Traffic, apply_shares
 from shared.domain.deployments.source_copies import rebuild_obstacle
-from shared.domain.policy.execution import Execution
+from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 

@@ -15,7 +15,9 @@ from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.restorability import describe_missing
 from shared.domain.deployments.source_copies import rebuild_obstacle
-from shared.domain.policy.system_policy import Group, Policy, Probe, ScenarioName
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import judge_canary
 

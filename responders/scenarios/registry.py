@@ -7,7 +7,8 @@ from collections.abc import Callable
 from responders.scenarios import auth, complete, database, feature
 from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import PlanParts, ResourceState
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 
 SCENARIOS: dict[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
     ScenarioName.COMPLETE: complete.plan_complete,

@@ -25,8 +25,9 @@ from shared.domain.deployments.inventory.traffic import (
     is_same_traffic_list,
     traffic_shares,
 )
-from shared.domain.policy.execution import Execution
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.execution_limits import Execution
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.core import topics
 from shared.core.errors import Exists
 from shared.core.message_redaction import redact_message
+from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM, PubSubMessage
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Create
 from shared.domain.audit.chain import create_event
@@ -13,7 +14,6 @@ from shared.domain.notices.notice import create_notices, notice_writes
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, PubSubMessage
 from shared.state.work_queue import publish_notices
 
 MAX_ATTRIBUTE_BYTES = 1000

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.errors import RollbackError, Unavailable
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.ports.groups import Ports
 from shared.ports.platform import Metrics

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responders.alerts.recorder import AlertRecorder
+from responders.alerts.incident_assignment import AlertRecorder
 from responders.support.dead_letters import create_once
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
 from shared.domain.policy.signals import BREACH_SIGNAL
@@ -27,7 +28,6 @@ from shared.domain.signals.monitoring_notification import (
     unmatched_reason,
 )
 from shared.ports.groups import Ports
-from shared.state.envelope import PubSubMessage
 
 DUPLICATE_WINDOW = timedelta(seconds=30)
 MAX_REMEMBERED_KEYS = 10_000

@@ -20,12 +20,12 @@ from responders.jobs.probes import ProbeRunner
 from responders.rollback.isolation import fence_command
 from shared.core import log
 from shared.core.errors import Exists
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import PubSubMessage
 
 TICK_RETENTION = timedelta(hours=1)
 SWEEP_INTERVAL_SECONDS = 30

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from responders.commands.execution import execute
 from responders.commands.switches import audit_events
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import PubSubMessage
 
 
 class CommandsTrigger:

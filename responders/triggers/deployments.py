@@ -17,6 +17,7 @@ from responders.deployments.messages import (
 from responders.deployments.source_backup import back_up_live_sources
 from shared.core.codec import decode
 from shared.core.errors import Refused
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Document
 from shared.domain.deployments.announcements import CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
@@ -25,7 +26,6 @@ from shared.domain.deployments.rollout import DeploymentAnnouncement
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import PubSubMessage
 from shared.state.work_queue import WorkItem
 
 

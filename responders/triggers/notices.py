@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from responders.notices.delivery import NoticeDelivery
 from responders.notices.status_page import StatusPageWriter
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.envelope import PubSubMessage
 
 
 class NoticesTrigger:

@@ -14,9 +14,9 @@ from responders.triggers.commands import CommandsTrigger
 from responders.triggers.deployments import DeploymentsTrigger
 from responders.triggers.notices import NoticesTrigger
 from responders.triggers.work import WorkTrigger
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.envelope import PubSubMessage
 
 
 class Trigger(Protocol):

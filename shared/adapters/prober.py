@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from shared.adapters.http import send_request
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.identity import SecretValues
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION, decode
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 
 ALL_SYSTEMS = "all"
 """The chain of what concerns all systems."""

@@ -1,4 +1,4 @@
-"""What one call for a step comes to, where it does not raise."""
+"""The results of one attempt of a step; `shared.engine.step_scheduler` decides what follows."""
 
 from __future__ import annotations
 

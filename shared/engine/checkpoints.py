@@ -13,7 +13,8 @@ from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import LEASE_DURATION, Rollback
 from shared.domain.rollback.write_quota import SavedPace, quota_path
-from shared.engine.lease import CommitDraft, LeasedRollback
+from shared.engine.audited_commit import CommitDraft
+from shared.engine.lease import LeasedRollback
 
 MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""

@@ -16,7 +16,7 @@ from shared.core.codec import decode
 from shared.core.errors import Throttled
 from shared.core.runtime import Clock, Pool
 from shared.core.store import Query, Store
-from shared.domain.policy.execution import Execution
+from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.write_quota import Pace, SavedPace, quota_path, resume_pace
 from shared.engine.attempt_results import AttemptResult, EffectOverQuota, EffectSent, EffectWithheld

@@ -22,22 +22,18 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, decode, encode
+from shared.core.codec import SCHEMA_VERSION, decode
 from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
-from shared.core.redaction import redact_value
 from shared.core.runtime import Clock, Ids
-from shared.core.store import SERVER_TIME, Create, Document, Reader, Store, Update, Write
+from shared.core.store import Document, Reader, Store, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.audit import anchor
-from shared.domain.audit.chain import Event, build_entry, create_event
+from shared.domain.audit.chain import create_event
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Lease, Rollback
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 
 MAX_COMMIT_ATTEMPTS = 10
 CLOCK_SKEW_TOLERANCE = timedelta(seconds=2)
@@ -52,62 +48,8 @@ MAX_LATE_TAKEOVERS = 12
 """Take-overs without progress, whether from the dead or the late: even so it ends."""
 
 
-class CommitDraft(Struct, frozen=True):
-    """What one commit is to do: change fields of the rollback, record events, write beside it."""
-
-    events: tuple[Event, ...]
-    changes: dict[str, Any] = {}
-    writes: tuple[Write, ...] = ()
-
-
-AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
-"""Fields whose change is told in the trail, with what they were before."""
-ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
-"""Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
-
 ComposeCommit = Callable[[Rollback], CommitDraft | None]
 """Decides a commit from the newest state of the rollback; called again when that has changed."""
-
-
-def prepare_commit(
-    rollback: Rollback, version: Any, draft: CommitDraft, commit_id: str, *, renew: bool
-) -> tuple[Rollback, list[Write]]:
-    """The rollback after a commit, and that commit: fenced, with its audit entry as receipt.
-
-    Its holder renews the lease with each commit; a person's commit leaves the lease as it is.
-    """
-    sequence = rollback.sequence + 1
-    events = _add_changes_to_events(draft, rollback)
-    entry = build_entry(rollback.audit_head, sequence, commit_id, rollback.fence, events)
-    after = replace(rollback, **draft.changes, commit_id=commit_id, sequence=sequence, audit_head=entry.hash)
-    fields = encode(after)
-    if renew and after.lease is not None:
-        fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
-    asked = anchor.pending_anchor_write(rollbacks.rollback_path(rollback.id), entry, after.expires_at)
-    return after, [
-        Update(rollbacks.rollback_path(rollback.id), fields, version),
-        Create(
-            rollbacks.audit_entry_path(rollback.id, sequence),
-            {**encode(entry), "expires_at": after.expires_at},
-        ),
-        *draft.writes,
-        *([asked] if ANCHORED_FIELDS & draft.changes.keys() else []),
-    ]
-
-
-def _add_changes_to_events(draft: CommitDraft, before: Rollback) -> tuple[Event, ...]:
-    """The draft's events, the first of them with what its commit changes: before and after."""
-    changes = {
-        name: [getattr(before, name), draft.changes[name]]
-        for name in AUDITED_FIELDS
-        if name in draft.changes and draft.changes[name] != getattr(before, name)
-    }
-    if not changes:
-        return draft.events
-    first, *others = draft.events
-    told = redact_value(msgspec.to_builtins(changes))
-    facts = {**first.facts, "changes": told}
-    return (replace(first, facts=facts), *others)
 
 
 class LeasedRollback:

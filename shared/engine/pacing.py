@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import isinf
 
-from shared.domain.policy.execution import Execution
+from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.domain.rollback.write_quota import Pace, SavedPace

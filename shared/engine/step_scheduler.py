@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.runtime import Clock
-from shared.domain.policy.execution import Execution
+from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.write_quota import Pace, SavedPace

@@ -22,9 +22,9 @@ from msgspec import inspect
 from shared.core.codec import from_builtins, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Policy
-from shared.policy_files import registry, removed_keys, schema, validation
+from shared.policy_files import cross_checks, registry, removed_keys, schema
 from shared.policy_files.yaml_document import Unreadable, YamlDocument, YamlFault, YamlPath
 
 MAX_POLICY_BYTES = 1 << 20
@@ -186,7 +186,7 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
             other = systems.setdefault(system, source)
             if other is not source:
                 yield source.at(("system",), f"system {system!r} has a policy: {other.name}")
-        for path, alert_policy in validation.claimed_alert_policies(value):
+        for path, alert_policy in cross_checks.claimed_alert_policies(value):
             other = claims.setdefault(alert_policy, source)
             if other is not source:
                 yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shared.policy_files import data_validation, validation
+from shared.policy_files import cross_checks, data_cross_checks
 from shared.policy_files.yaml_document import Finding
 
 CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
-    "groups": validation.group_findings,
-    "group_aliases": validation.alias_findings,
-    "assets": data_validation.validate_assets,
-    "backups": validation.backup_findings,
-    "channels": validation.channel_findings,
-    "collections": data_validation.validate_collections,
-    "contacts": validation.contact_findings,
-    "execution": validation.execution_findings,
-    "findings": validation.security_findings,
-    "identity": validation.principal_findings,
-    "on_call": validation.on_call_findings,
-    "probes": validation.probe_findings,
-    "signals": validation.signal_findings,
-    "status_page": validation.component_findings,
-    "verification": validation.verification_findings,
+    "groups": cross_checks.group_findings,
+    "group_aliases": cross_checks.alias_findings,
+    "assets": data_cross_checks.validate_assets,
+    "backups": cross_checks.backup_findings,
+    "channels": cross_checks.channel_findings,
+    "collections": data_cross_checks.validate_collections,
+    "contacts": cross_checks.contact_findings,
+    "execution": cross_checks.execution_findings,
+    "findings": cross_checks.security_findings,
+    "identity": cross_checks.principal_findings,
+    "on_call": cross_checks.on_call_findings,
+    "probes": cross_checks.probe_findings,
+    "signals": cross_checks.signal_findings,
+    "status_page": cross_checks.component_findings,
+    "verification": cross_checks.verification_findings,
 }
 """By the key. Each check reads the whole policy file's plain value and yields its faults."""
 

@@ -1,7 +1,7 @@
 """How one of us proves who speaks: by operators' sign-in, by its own word, by what secrets hold.
 
-Kept by shared/adapters/sign_in, by shared/adapters/gcp and by the fakes of the tests, as
-shared/ports/groups.py says.
+Adapters: shared/adapters/gcp/ and `shared.adapters.sign_in`; shared/ports/groups.py says what holds
+of every call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How events reach the responders, and what people are told by: topics, dead letters, channels.
 
-Kept by shared/adapters/gcp, by shared/adapters/channels/sender and by the fakes of the tests, as
-shared/ports/groups.py says.
+Adapters: shared/adapters/gcp/ and shared/adapters/channels/; shared/ports/groups.py says what holds
+of every call.
 """
 
 from __future__ import annotations

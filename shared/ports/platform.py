@@ -1,6 +1,6 @@
 """The platform that a protected system runs on: functions, their traffic, what routers counted.
 
-Kept by shared/adapters/gcp and by the fakes of the tests, as shared/ports/groups.py says.
+Adapters: shared/adapters/gcp/; shared/ports/groups.py says what holds of every call.
 """
 
 from __future__ import annotations

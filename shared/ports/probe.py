@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer
 
 

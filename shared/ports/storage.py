@@ -1,6 +1,6 @@
 """Objects in buckets: written once, kept as long as they are named, or shown to everybody.
 
-Kept by shared/adapters/gcp and by the fakes of the tests, as shared/ports/groups.py says.
+Adapters: shared/adapters/gcp/; shared/ports/groups.py says what holds of every call.
 """
 
 from __future__ import annotations

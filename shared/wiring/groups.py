@@ -16,7 +16,7 @@ from shared.ports.operations_project import EnabledApis, MonitoringSettings, Ope
 from shared.ports.platform import Services
 from shared.ports.resources import Accounts
 from shared.ports.storage import AssetDependencies, Media, Pages, Vault
-from shared.wiring.connections import Connections, local_cloud_address
+from shared.wiring.google_clients import Connections, local_cloud_address
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity

@@ -13,7 +13,7 @@ from shared.ports.operations_project import Quotas
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform
 from shared.ports.resources import ProtectedResources
 from shared.ports.storage import Vault
-from shared.wiring.connections import Connections
+from shared.wiring.google_clients import Connections
 
 
 class SystemWiring:

@@ -16,7 +16,8 @@ from local.installation.responder_processes import Responders, free_port
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
-from shared.domain.policy.system_policy import Mode, Policy
+from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.system_policy import Policy
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.support import context
+from cli.support.exit_codes import INTERRUPTED, NO, NO_ANSWER, UNUSABLE
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
@@ -23,7 +24,7 @@ from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.runtime.world import POLICIES
 
 ROOT = Path(__file__).parent.parent.parent
-EXIT_CODES = (0, context.NO, context.UNUSABLE, context.NO_ANSWER, context.INTERRUPTED)
+EXIT_CODES = (0, NO, UNUSABLE, NO_ANSWER, INTERRUPTED)
 
 
 def verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -163,6 +164,6 @@ def test_whoever_has_not_signed_in_to_google_is_told_how(
 
     done = CliRunner().invoke(app, line.split())
 
-    assert done.exit_code == context.UNUSABLE
+    assert done.exit_code == UNUSABLE
     assert "gcloud auth application-default login" in done.stderr
     assert len(done.stderr.splitlines()) == 1

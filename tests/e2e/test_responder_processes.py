@@ -23,7 +23,7 @@ from local.installation.responder_processes import SERVED_ENTRY_POINTS, Responde
 from shared.core import topics
 from shared.domain.presentation import console_http
 from shared.policy_files import loader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, Settings
 from tests.e2e.support.world import OPERATIONS, until
 

@@ -23,6 +23,7 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.triggers.registry import TRIGGERS
 from shared.core import topics
 from shared.core.errors import BadConfiguration
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.commands import command as commands
 from shared.domain.commands.registry import COMMAND_RULES, CommandRule
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
@@ -30,14 +31,15 @@ from shared.domain.decision.gates.registry import GATES, RegisteredGate, Request
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES, ScenarioScope
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.roles import Role
-from shared.domain.policy.system_policy import Mode, Policy, ScenarioName, Unit
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.signals import Unit
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.registry import SIGNALS, SignalKind
 from shared.policy_files import loader, schema
 from shared.policy_files.registry import CHECKS
 from shared.policy_files.yaml_document import Finding
 from shared.ports.groups import Ports
-from shared.state.envelope import PubSubMessage
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.notices.system_events import read_dead_letters, system_event_names
 from tests.support.runtime.entry_points import build_push, post_to_entry_point, start_instance

@@ -23,7 +23,8 @@ from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, restored_parts
 from shared.domain.policy.channels import REQUIRED_KEYS, Channel, ChannelKind
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.base import ResourceStep, StepKind, StepObservation, StepVerdict

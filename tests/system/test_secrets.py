@@ -17,14 +17,15 @@ from typer.testing import CliRunner, Result
 
 import main
 from cli.offline.replay import Replay
-from cli.support.context import NO, UNUSABLE
+from cli.support.exit_codes import NO, UNUSABLE
 from shared.adapters.audit_logging_store import AuditLoggingStore
 from shared.adapters.prober import HttpProber
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.core.redaction import has_web_token
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
-from shared.domain.policy.system_policy import Policy, Probe, ProbeAccount
+from shared.domain.policy.probes import Probe, ProbeAccount
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system_record import ALL_SYSTEMS

@@ -9,7 +9,7 @@ from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.wiring.operations import MAX_PARALLEL_CALLS
+from shared.wiring.adapters import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.bookshop_resources import SHOP, add_healthy_resources, deploy_bad_release

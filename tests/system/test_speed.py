@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.deployments.inventory.inventory_parts import HostingSite
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.reports.phases import incident_totals, rollback_phases
 from shared.domain.rollback.plan import unreached_steps
 from shared.engine.steps.resources.release_hosting import FINALIZED

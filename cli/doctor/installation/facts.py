@@ -24,7 +24,7 @@ from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH
 from shared.ports.operations_project import DeployedFunction, JobRun, Subscription
 from shared.state import work_queue
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent.parent
 REGIONS_SECONDS = 10.0

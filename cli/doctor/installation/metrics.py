@@ -17,7 +17,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from shared.ports.operations_project import Metric, MetricQuery
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 
 OWN: Final = "rollback: "
 """How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""

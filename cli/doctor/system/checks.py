@@ -16,7 +16,8 @@ from shared.adapters.gcp.permissions import application_roles
 from shared.domain.decision.facts import ChangeSet, unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.policy.system_policy import Mode, service_of
+from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.system_policy import service_of
 from shared.domain.system_record import active_freeze
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")

@@ -28,16 +28,17 @@ from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page_html import PAGE, system_folder
 from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.declared_checks import should_count_sign_ins
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.probe_signals import ProbeRecord
-from shared.domain.signals.verification_checks import should_count_sign_ins
 from shared.domain.system_record import Controls, System
 from shared.ports.storage import PublicAccess
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 
 GIVEN_UP = 200
 """Notices that were given up, at most, of one channel."""

@@ -9,11 +9,11 @@ from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, uns
 from cli.doctor.system.facts import COUNTED_WITHIN, SystemFacts
 from cli.support.output import lasting
 from shared.core.errors import Rejected, RollbackError
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.signals.declared_checks import should_count_sign_ins
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import is_fresh
 from shared.domain.signals.probe_signals import probes_by_signal
-from shared.domain.signals.verification_checks import should_count_sign_ins
 
 REQUEST_LOG = "monitoring.requestLogging.enabled"
 """Of Identity Platform's configuration."""

@@ -10,7 +10,7 @@ from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
-from shared.domain.policy.system_policy import Mode, ScenarioName
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.signals.alert import Alert
 
 STABLE, BAD = "r1", "r2"

@@ -13,7 +13,7 @@ from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
 from shared.domain.rollback.rollback import SLOT_HOLDING_STATUSES, ApprovalRequest, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert

@@ -19,7 +19,7 @@ from local.installation.responder_processes import STOP_LIMIT_SECONDS, Responder
 from shared.core.errors import Unavailable
 from shared.core.topics import CONSOLE_ENTRY_POINT
 from shared.domain.policy.system_policy import Policy
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, Settings
 
 WAIT_TIMEOUT_SECONDS = 300.0

@@ -16,12 +16,12 @@ from google.rpc.status_pb2 import Status
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.databases import Databases
 from local.services.firestore.data.field_paths import apply_mask
 from local.services.firestore.data.indexes import CompositeIndexes
 from local.services.firestore.data.limits import check_request_size
 from local.services.firestore.data.ttl import TtlPolicies
-from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Cursor, Document, DocumentMask, Precondition, Value
 from local.services.firestore.messages import Write as WriteMessage
 from local.services.firestore.names import check_database, check_document, check_parent, database_of

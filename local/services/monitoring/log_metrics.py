@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from local.application import Application, Part
-from local.application.requests import RequestTotals
+from local.application.request_counts import RequestTotals
 
 PREFIX = "logging.googleapis.com/user/"
 SIGN_IN_RESOURCE = "identitytoolkit_project"

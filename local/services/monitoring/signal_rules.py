@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from local.application import Part
-from local.application.requests import RequestTotals, sum_requests
+from local.application.request_counts import RequestTotals, sum_requests
 from local.services.monitoring.ingestion_delay import MINUTE
 from local.services.monitoring.revision_metrics import REQUEST_COUNT, RESOURCE
 

@@ -30,7 +30,7 @@ from shared.domain.reports import filed_report
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
-from shared.engine.lease import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import repair_journal
 

@@ -17,7 +17,8 @@ from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import create_notices, notice_writes
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
 from shared.domain.system_record import System
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE, CommitDraft
+from shared.engine.audited_commit import CommitDraft
+from shared.engine.lease import CLOCK_SKEW_TOLERANCE
 
 
 def approve(asked: CommandRequest) -> CommandEffect:

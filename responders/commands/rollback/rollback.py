@@ -24,7 +24,8 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import create_team_notices, notice_writes
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import (
     ENDED_ROLLBACK_STATUSES,
@@ -34,8 +35,8 @@ from shared.domain.rollback.rollback import (
     RollbackRequest,
 )
 from shared.domain.system_record import System
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.engine import load_steps
-from shared.engine.lease import CommitDraft, prepare_commit
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 
 DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value

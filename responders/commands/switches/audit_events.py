@@ -14,7 +14,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system_record import ALL_SYSTEMS
-from shared.engine.lease import CommitDraft, prepare_commit
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 

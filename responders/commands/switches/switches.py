@@ -7,7 +7,7 @@ from datetime import datetime
 
 from responders.commands.switches.audit_events import active_rollbacks
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.stop_switches import ControlChange
+from responders.support.controls import ControlChange
 from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
@@ -20,8 +20,9 @@ from shared.domain.notices.notice import (
     create_scheduled_notices,
     notice_writes,
 )
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, Policy
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
 from shared.domain.system_record import Freeze, Pause, PauseState, System, pause_state
 

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from responders.rollback.isolation import fence_guard
 from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.controls import is_change_blocked
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
     build_end_report,
     completed_record,
     postponed_record,
 )
-from responders.support.stop_switches import is_change_blocked
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Document
 from shared.core.text import suggest_names

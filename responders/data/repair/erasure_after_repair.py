@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.support import resumable_command
+from responders.support.controls import is_change_blocked
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
     build_end_report,
     completed_record,
     postponed_record,
 )
-from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document

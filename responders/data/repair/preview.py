@@ -39,7 +39,8 @@ from shared.domain.data.repair.repair_plan import (
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.rollback.joined_alerts import open_alerts
+from responders.rollback.answered_alerts import open_alerts
 from responders.support.parallel_calls import (
     MAX_PARALLEL_CALLS,
     METRICS_WINDOW,

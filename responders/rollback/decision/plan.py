@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from responders.scenarios import capacity, functions
@@ -16,11 +14,12 @@ from shared.domain.decision.gate_evaluation import Decision, require_approval
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.system_policy import Policy, Rebuilds, ScenarioName
+from shared.domain.policy.gate_limits import Rebuilds
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, Step, freeze_plan
+from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
-from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
 OVERLONG_PLAN_PREFIX = "it cannot fit"
@@ -109,12 +108,6 @@ def describe_plan_size(plan: Plan, shown: int) -> str:
 def non_function_step_names(plan: Plan) -> list[str]:
     """The steps of a plan that are about something else than functions, by name."""
     return [step.name for step in plan.steps if is_resource(step)]
-
-
-def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
-    """How many different people must want it; rules and identity are never one person's word."""
-    reopens = any(class_of(step).four_eyes for step in steps)
-    return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
 
 
 def _adjust_decision_to_parts(

@@ -39,7 +39,7 @@ from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest
 

@@ -26,7 +26,8 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.policy.resources import Resources
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 

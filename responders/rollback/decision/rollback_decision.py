@@ -13,12 +13,8 @@ from responders.rollback.approval import build_approval_request, format_plan_cha
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
-from responders.rollback.decision.plan import (
-    OVERLONG_PLAN_PREFIX,
-    describe_plan_size,
-    prepare_plan,
-    required_approvals,
-)
+from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, describe_plan_size, prepare_plan
+from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
 from responders.scenarios.registry import SCENARIOS
@@ -47,8 +43,9 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.deployments.deployment import counts_by_function
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest, RollbackStatus, approvers

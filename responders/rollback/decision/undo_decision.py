@@ -31,7 +31,7 @@ from shared.core.codec import encode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import ApprovalRequest, Rollback, RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps

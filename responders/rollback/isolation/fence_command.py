@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from responders.rollback.isolation.fence_lifecycle import FenceStep
 from responders.rollback.outcome_summary import restores_function
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.stop_switches import ControlChange
+from responders.support.controls import ControlChange
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Put, Query, Update, Write, conditional_write

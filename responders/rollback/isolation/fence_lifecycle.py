@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_all, call_one, require_answer
-from responders.support.stop_switches import is_change_blocked
 from shared.core.codec import decode
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document

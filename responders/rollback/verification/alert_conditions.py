@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
-from responders.rollback.joined_alerts import open_alerts
 from responders.support.parallel_calls import (
     MAX_TOTAL_SECONDS,
     METRICS_WINDOW,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from responders.rollback import completion
 from responders.rollback.case import Case, Transition
-from responders.rollback.isolation import fence_guard
-from responders.rollback.joined_alerts import unjudged_alerts
 from responders.rollback.outcome_summary import effective_steps, shifted_steps, summarize_outcome
 from responders.rollback.pins import build_pin_writes
-from responders.rollback.verification import health as measuring
+from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification import repair_verification, scope_extension
-from responders.rollback.verification.alert_conditions import (
-    read_conditions,
-    record_ended_conditions,
-    upcoming_condition_reads,
-)
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all
 from shared.core import text
 from shared.core.durations import describe_duration
@@ -40,16 +33,13 @@ from shared.engine.steps.resource_differences import describe_steps, is_resource
 from shared.state.reader import StateReader
 
 HEALTH_CHECK_INTERVAL_SECONDS = 10.0
-HEALTH_WINDOW = timedelta(minutes=5)
-REGRESSION_CHECKS = 2
-"""One failing probe during the watch is no regression yet."""
 
 
 def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """Look at every goal once more, now that each step has ended: verify, or fail with the list."""
     steps = load_steps(case.ports.store, case.rollback.id)
     undone = plans.unreached_steps(steps)
-    moved = [] if undone else _find_moved_targets(case, steps.values(), kinds)
+    moved = [] if undone else find_moved_targets(case, steps.values(), kinds)
     if undone or moved:
         changed = f"{len(moved)} changed by somebody after their shift: {text.join_names(moved)}"
         why = summarize_outcome(steps.values()) if undone else changed
@@ -127,51 +117,6 @@ def _probe_confirmation_fields(case: Case, health: Health) -> dict[str, datetime
     return {} if known or health.outside is not HealthVerdict.WELL else {"confirmed_at": case.now()}
 
 
-def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
-    """One look of the watch; at its end, finish. A regression escalates, it never flips.
-
-    An alert that the plan is no answer to ends the watch early: it must be judged. One whose
-    condition still stands at its limit, or at the end, leaves the incident to a person.
-    """
-    if case.raise_severity(case.joined_alerts()) or record_ended_conditions(case):
-        return True
-    rollback, now = case.rollback, case.now()
-    if rollback.way is Direction.REPAIR and fence_guard.await_fence_removal(case):
-        return False
-    steps = load_steps(case.ports.store, rollback.id).values()
-    since = max(rollback.shifted_at or now, now - HEALTH_WINDOW)
-    health = measuring.assess_health_while_monitoring(case, steps, since)
-    ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
-    if ill_looks >= REGRESSION_CHECKS:
-        return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
-    answered = completion.alerts_answered_by_plan(case, steps, joined)
-    further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
-    if any(alert.key not in answered for alert in further):
-        end = completion.succeed_without_resolving if late else completion.succeed_rollback
-        return end(case, "the watch ended early: a further alert must be judged")
-    if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
-        moved, told_of = _find_moved_targets(case, steps, kinds), read_conditions(case, joined)
-        end = completion.succeed_without_resolving if told_of.stands or late else completion.succeed_rollback
-        standing = told_of.lines or (("its alerts were over too late",) if late else ())
-        return end(case, _outcome(case, health, moved, standing))
-    next_look = case.next_check_at(case.policy.execution.watch_every)
-    looked = Transition(
-        event="health.looked",
-        note=health.reason,
-        changes={
-            "ill_looks": ill_looks,
-            "due_at": min([next_look, *upcoming_condition_reads(case)]),
-            "lease": None,
-        },
-        say=False,
-        writes=case.build_absorb_writes(
-            alert for alert in further if _is_earlier_trouble(alert.started_at, case)
-        ),
-    )
-    return not case.commit_transition(looked)
-
-
 def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Step]) -> Transition:
     verified = health.verdict is HealthVerdict.WELL
     word = "verified" if verified else "NOT verified"
@@ -217,25 +162,7 @@ def _is_changed_by_steps(deployment: Deployment, steps: Iterable[Step]) -> bool:
     return any(is_step_for(step, change) for step in steps for change in deployment.changes)
 
 
-def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[str]) -> str:
-    """How it ended, and what is not known about that."""
-    parts = ["stable through the watch"]
-    if case.rollback.verified_at is None:
-        parts.append("but never verified")
-    if health.verdict is HealthVerdict.INCONCLUSIVE:
-        parts.append(health.reason)
-    parts += standing
-    if moved:
-        parts.append(f"since then changed by somebody: {', '.join(moved)}")
-    return ", ".join(parts)
-
-
-def _is_earlier_trouble(started_at: datetime, case: Case) -> bool:
-    """Trouble from before the last shift needs no look at the end of the watch."""
-    return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at
-
-
-def _find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:
+def find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
     looked_at = {step.name: step for step in effective_steps(steps)}
     case.extend_lease(CALL_TIMEOUT_SECONDS)

@@ -26,7 +26,9 @@ from shared.domain.deployments.inventory.traffic import Service
 from shared.domain.deployments.restorability import find_functions_without_secrets
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.system_policy import Policy, Rebuilds, ScenarioName
+from shared.domain.policy.gate_limits import Rebuilds
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus

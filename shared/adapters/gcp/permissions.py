@@ -119,7 +119,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firestore.restores.SCRATCH_PERMISSIONS", COPIES_MADE),
         Grant("firestore.documents.PERMISSIONS", DATA),
         Grant("storage.media.PERMISSIONS", MEDIA),
-        Grant("project.provisions.PERMISSIONS", ASSETS),
+        Grant("project.asset_dependencies.PERMISSIONS", ASSETS),
     ),
     "on_deployment": (
         *EVERY_RESPONDER,
@@ -138,7 +138,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firebase.remote_config.PERMISSIONS", ESTATE),
         Grant("firebase.rules.PERMISSIONS", ESTATE),
         Grant("project.scheduler_jobs.PERMISSIONS", ESTATE),
-        Grant("project.secrets.PERMISSIONS", ESTATE),
+        Grant("project.secret_versions.PERMISSIONS", ESTATE),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.SOURCES_BUCKET),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.VALUES_BUCKET),
     ),
@@ -183,7 +183,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
         Grant("firebase.id_tokens.PERMISSIONS", GrantScope.IDENTITY_PROJECT),
         # On its own service account alone: a token that proves who publishes.
-        Grant("project.own_id_token.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
+        Grant("project.service_account_token.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
         Grant("storage.objects.READ_PERMISSIONS", GrantScope.AUDIT_BUCKET),
     ),
 }

@@ -24,8 +24,9 @@ from shared.core.text import suggest_names
 from shared.domain.commands.console_operator import OPERATOR_KEY
 from shared.domain.commands.credential import TOKEN_KEY
 from shared.domain.data.repair import repair_plan as repair
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")

@@ -11,9 +11,11 @@ from msgspec import Struct
 from shared.core.durations import format_duration
 from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
 from shared.domain.commands.registry import COMMAND_RULES
+from shared.domain.policy.operator_identity import IdentityRules, Principal
 from shared.domain.policy.roles import Role
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import IdentityRules, Policy, Principal, ScenarioName
+from shared.domain.policy.system_policy import Policy
 
 CLOCK_SKEW_TOLERANCE = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""

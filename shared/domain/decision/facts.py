@@ -20,8 +20,10 @@ from shared.domain.deployments.inventory.traffic import (
     is_following_latest,
     traffic_shares,
 )
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions

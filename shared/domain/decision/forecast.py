@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from shared.domain.data.repair.repair_plan import decode_position
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, REDEPLOY
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
-from shared.domain.policy.execution import Execution
+from shared.domain.policy.execution_limits import Execution
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackRequest

@@ -13,8 +13,10 @@ from shared.domain.decision.gates.base import Gate, GateAnswer, GateInput, GateR
 from shared.domain.decision.gates.registry import RequestKind, gates_for, overridable_gates
 from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
 from shared.domain.decision.target_selection import change_since_target
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Policy
 
 APPROVAL_REQUIRED_GATE = "asks first"
 """The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""

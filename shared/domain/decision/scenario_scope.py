@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
-from shared.domain.policy.system_policy import Policy, ScenarioName, Signal
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.signals import AUTHENTICATION_SIGNALS, Signal
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import failure_ratio
 from shared.domain.signals.registry import SignalSource, has_source
 

@@ -1,4 +1,7 @@
-"""Where automation may go back to: the last stable deployment before the change that explains."""
+"""Select the target: the last stable deployment before the change that explains the failure.
+
+`shared.domain.deployments.stability` decides which deployment is stable.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,45 @@
-"""Policy: the names of signals that code refers to."""
+"""Policy: signals, their conditions, and the names of signals that code refers to."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import Severity
+
+
+class Unit(StrEnum):
+    """What a threshold counts in."""
+
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    COUNT = "count"
+
+
+class SignalCondition(Struct, frozen=True):
+    """A further way in which a signal shows, beside its threshold; any one of them is enough."""
+
+    unit: Unit
+    threshold: float
+    duration: timedelta | None = None
+
+
+class Signal(Struct, frozen=True):
+    """What one kind of alert means here."""
+
+    severity: Severity
+    scenario: ScenarioName
+    mode: Mode
+    threshold: float | None = None
+    """In the unit of its kind (`shared.domain.signals.registry`): a ratio, seconds, or a count."""
+    duration: timedelta | None = None
+    also: tuple[SignalCondition, ...] = ()
+    alert_policies: tuple[str, ...] = ()
+    """Ids of alert policies that carry this signal but not our labels."""
+
 
 AUTHENTICATION_SIGNALS = ("authentication", "auth")
 """What a policy may call the functions by which people sign in, as a group or an alias."""

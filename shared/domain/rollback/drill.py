@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 
 PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """A promotion counts drills of these: of the functions, alone or with all else."""

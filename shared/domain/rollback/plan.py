@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 
 
 class StepStatus(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
 

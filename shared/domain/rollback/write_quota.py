@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 
 ROUNDING_TOLERANCE = 1e-9
 """What binary fractions lose: a caller that waited as told must not find the bucket just short."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
-from shared.domain.policy.system_policy import Gates
+from shared.domain.policy.gate_limits import Gates
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
 from shared.domain.signals.registry import SignalSource, has_source

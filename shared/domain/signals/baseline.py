@@ -8,7 +8,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from shared.domain.policy.system_policy import Gates
+from shared.domain.policy.gate_limits import Gates
 from shared.domain.signals.health import Health, HealthVerdict, RouterRequests, failure_ratio, sum_requests
 from shared.domain.signals.probe_history import QUICK_ANSWER_SECONDS, ProbeResult
 

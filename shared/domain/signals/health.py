@@ -10,7 +10,7 @@ from msgspec.structs import force_setattr
 
 from shared.core import text
 from shared.core.redaction import redact_secrets
-from shared.domain.policy.system_policy import Gates
+from shared.domain.policy.gate_limits import Gates
 
 
 class RouterRequests(Struct, frozen=True):

@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from shared.core.codec import read_object
 from shared.core.errors import Refused
-from shared.domain.policy.system_policy import Gates, Policy, service_of
+from shared.domain.policy.gate_limits import Gates
+from shared.domain.policy.system_policy import Policy, service_of
 
 MAX_NOTIFICATION_BYTES = 256 * 1024
 MAX_INCIDENT_ID_BYTES = 200

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.durations import format_duration
-from shared.domain.policy.system_policy import Signal, Unit
+from shared.domain.policy.signals import Signal, Unit
 from shared.domain.signals.registry import SIGNALS
 
 PROBE_INTERVAL = timedelta(seconds=30)

@@ -14,7 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.domain.policy.system_policy import Policy, Probe, Signal, Unit
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.signals import Signal, Unit
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import (
     MAX_PROBE_SECONDS,
     MAX_STORED_RESULTS,

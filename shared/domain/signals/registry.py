@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from shared.domain.policy.system_policy import Unit
+from shared.domain.policy.signals import Unit
 
 
 class SignalSource(Enum):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.support import publishing
+from cli.support import command_sending
 from shared.core.store import Update
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
@@ -27,7 +27,7 @@ def world() -> World:
 @pytest.fixture
 def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorldPrompt:
     # In one thread the whole unpin passes before its answer can be read.
-    monkeypatch.setattr(publishing, "ANSWER_SECONDS", 3600.0)
+    monkeypatch.setattr(command_sending, "ANSWER_SECONDS", 3600.0)
     return WorldPrompt(monkeypatch, tmp_path, world)
 
 

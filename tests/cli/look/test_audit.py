@@ -26,7 +26,7 @@ from shared.core import topics
 from shared.core.store import Put, Query
 from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import create_event
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 from tests.e2e.support.world import responders
 from tests.support.cli import operator

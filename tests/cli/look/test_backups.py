@@ -23,7 +23,7 @@ from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
 from shared.domain.data.backups.managed_backups import ManagedBackupStatus
 from shared.policy_files import loader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE, Settings
 from tests.support.data.exports import MINUTE, POLICY
 from tests.support.fakes.runtime.clock import START

@@ -30,8 +30,8 @@ from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
+from shared.core.pubsub_message import PubSubMessage
 from shared.ports.messaging import DeadLetter, DeadLetters
-from shared.state.envelope import PubSubMessage
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.contracts.support.lost_answers import answer_once
 from tests.contracts.support.subscriptions import SHOP, pulled

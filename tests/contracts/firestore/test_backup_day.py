@@ -18,7 +18,7 @@ from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
 from shared.state.reader import StateReader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import SHOP
 from tests.support.fakes.runtime.clock import START

@@ -20,7 +20,7 @@ from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.signals.alert import Alert
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.contracts.support.application_writes import commit
 from tests.support.fakes.runtime.clock import START

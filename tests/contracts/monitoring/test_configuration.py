@@ -13,8 +13,10 @@ from local.cloud import Cloud
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.configuration import CloudMonitoring
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Group, Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.operations_project import Metric, MetricQuery, MonitoringSettings
 from tests.support.fakes.monitoring.configuration import MemoryMonitoring
 

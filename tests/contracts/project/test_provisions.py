@@ -27,7 +27,7 @@ from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.policy_files import loader
 from shared.ports.storage import AssetDependencies
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.runtime.clock import START

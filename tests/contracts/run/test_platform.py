@@ -17,7 +17,7 @@ from shared.domain.deployments.inventory.traffic import (
     Traffic,
     TrafficTarget,
 )
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from tests.contracts.support.platforms import FUNCTIONS, PARENT, PlatformWorld
 
 SERVICE = f"{PARENT}/services/placeorder"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from tests.contracts.support.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, PlatformWorld
 from tests.support.fakes.run.router import USERS

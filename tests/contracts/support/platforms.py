@@ -21,8 +21,9 @@ from shared.adapters.gcp.project.secret_values import SecretManagerValues
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.prober import HttpProber
 from shared.domain.deployments.inventory.inventory_parts import SecretUse, build_configuration
-from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.system_policy import Group, Policy, Probe, ProbeAccount
+from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.probes import Probe, ProbeAccount
+from shared.domain.policy.system_policy import Group, Policy
 from shared.ports.platform import Metrics, Platform
 from shared.ports.probe import Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire

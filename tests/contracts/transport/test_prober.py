@@ -21,7 +21,7 @@ import pytest
 from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.adapters.prober import MAX_BODY_BYTES, HttpProber
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from tests.contracts.support.http_server import serving
 
 HOST = "shop.example"

@@ -11,7 +11,7 @@ import pytest
 from shared.adapters.prober import HttpProber
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.domain.policy.system_policy import Probe, ProbeAccount
+from shared.domain.policy.probes import Probe, ProbeAccount
 from tests.contracts.support.account_double import Toolkit, Vault
 from tests.contracts.support.http_server import serving
 

@@ -22,9 +22,10 @@ from shared.core.store import Create
 from shared.domain.deployments.inventory.diff import incomparable_parts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.policy.probes import Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
-from shared.domain.policy.system_policy import Group, Policy, Probe
-from shared.wiring.operations import Wiring
+from shared.domain.policy.system_policy import Group, Policy
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import RESOURCES
 from tests.support.fakes.runtime.clock import START
@@ -163,7 +164,7 @@ def test_a_process_that_has_asked_for_nothing_yet() -> None:
     program = (
         "import sys\n"
         "from shared.wiring.settings import Settings\n"
-        "from shared.wiring.operations import Wiring\n"
+        "from shared.wiring.adapters import Wiring\n"
         "Wiring(Settings('operations'), {}, deployed=True)\n"
         "print({'google.api_core', 'google.auth', 'grpc', 'proto', 'httpx'} & set(sys.modules))"
     )

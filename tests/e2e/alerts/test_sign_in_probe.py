@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from shared.domain.policy.system_policy import Probe, ProbeAccount
+from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.support.fakes.runtime.clock import START
 

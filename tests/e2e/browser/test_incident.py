@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from local.services.identity.users import totp_code
 from shared.core import topics
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.e2e.browser.conftest import DESK, PHONE, faults, page_of, picture
 from tests.e2e.conftest import NOON

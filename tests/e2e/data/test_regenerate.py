@@ -17,7 +17,7 @@ from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.policy_files import loader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.support.fakes.runtime.clock import START
 

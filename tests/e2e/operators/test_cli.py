@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.support.context import STOPPED, UNUSABLE
+from cli.support.context import STOPPED
+from cli.support.exit_codes import UNUSABLE
 from tests.e2e.support.cli import run, value
 from tests.e2e.support.world import PATIENT, SCALE, World, until
 

@@ -38,11 +38,11 @@ from local.installation.responder_processes import SERVED_ENTRY_POINTS
 from shared.adapters.clock import EmbeddedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.policy_files import loader
-from shared.wiring.operations import Wiring
+from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
 

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
 from tests.local.support.run import MINUTE, ORIGIN, policy
 from tests.local.support.subscription import Mailbox
 

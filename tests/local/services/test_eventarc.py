@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from google.api_core.exceptions import GoogleAPIError, NotFound
 
-from local.application.requests import RequestTotals
+from local.application.request_counts import RequestTotals
 from local.services.eventarc.filters import compile_filters, matches_filters
 from tests.local.support.eventarc import (
     PATIENCE_SECONDS,

@@ -28,8 +28,11 @@ from local.services.monitoring import IngestionDelay, MetricService
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
 from local.services.storage import Buckets
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Group, Policy
 
 ORIGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.support.context import UNUSABLE
+from cli.support.exit_codes import UNUSABLE
 from shared.core.errors import Unavailable
 from tests.support.data.exports import (
     HERE,

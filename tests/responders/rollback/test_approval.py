@@ -9,7 +9,7 @@ from shared.core import topics
 from shared.core.store import Query
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.incidents import incident
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (

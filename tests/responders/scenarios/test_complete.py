@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from responders.scenarios.complete import NEW_CLIENTS_WARNING
 from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release

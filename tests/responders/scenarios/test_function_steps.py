@@ -12,7 +12,7 @@ from responders.rollback.pins import active_pins
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, SourceObject
 from shared.domain.deployments.inventory.traffic import TrafficTarget
-from shared.domain.policy.system_policy import Rebuilds
+from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.run.source_copies import with_source_copies

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
-from shared.domain.policy.system_policy import VerificationCheck
+from shared.domain.policy.probes import VerificationCheck
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
 from tests.support.rollbacks.bookshop_resources import (

@@ -13,7 +13,7 @@ from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
 from tests.support.cli.browser import ADA, HOST, Browser, visible_text

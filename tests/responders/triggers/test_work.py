@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
-from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import BadConfiguration
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, Policy, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files import loader
 from tests.support.decision.minimal_policy import SMALL, policy_faults
 

@@ -14,15 +14,40 @@ import pytest
 
 from shared.core.durations import DURATION_PATTERN, format_duration, parse_duration
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy import channels, data_rules, execution, resources, severity, system_policy
+from shared.domain.policy import (
+    channels,
+    data_rules,
+    execution_limits,
+    gate_limits,
+    operator_identity,
+    probes,
+    resources,
+    scenario_names,
+    severity,
+    signals,
+    system_policy,
+)
 from shared.domain.policy.roles import Role
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+SECTIONS = (
+    system_policy,
+    channels,
+    data_rules,
+    execution_limits,
+    gate_limits,
+    operator_identity,
+    probes,
+    resources,
+    scenario_names,
+    severity,
+    signals,
+)
 KINDS = [
     kind
-    for module in (system_policy, channels, execution, data_rules, resources, severity)
+    for module in SECTIONS
     for kind in vars(module).values()
     if isinstance(kind, type) and kind.__module__ == module.__name__
 ]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from responders.rollback import case, completion, execution
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
-from responders.rollback.verification import health, rollback_verification
+from responders.rollback.verification import health_assessment, monitoring, rollback_verification
 from shared.domain.decision.gates.base import GateAnswer, GateResult
 from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.plan import Step
@@ -29,18 +29,18 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
     """What was counted before the last shift is counted too."""
-    honest = health.assess_health
+    honest = health_assessment.assess_health
 
     def old(case: Case, steps: Iterable[Step], since: Any) -> healths.Health:
         return honest(case, steps, since - timedelta(minutes=5))
 
-    return patch.object(health, "assess_health", old)
+    return patch.object(health_assessment, "assess_health", old)
 
 
 def verified_without_a_look() -> AbstractContextManager[Any]:
     """Shifted is taken for well."""
     well = healths.Health(healths.HealthVerdict.WELL, "surely")
-    return patch.object(health, "assess_health", lambda case, steps, since: well)
+    return patch.object(health_assessment, "assess_health", lambda case, steps, since: well)
 
 
 def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
@@ -51,7 +51,7 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
         with (
             patch.object(case, "unjudged_alerts", lambda alerts: []),
             patch.object(completion, "unjudged_alerts", lambda alerts: []),
-            patch.object(rollback_verification, "unjudged_alerts", lambda alerts: []),
+            patch.object(monitoring, "unjudged_alerts", lambda alerts: []),
         ):
             yield
 

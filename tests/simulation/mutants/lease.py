@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from shared.core.store import Create, Document, Put, Update, Write
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Rollback
 from shared.engine import lease
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.checkpoints import Checkpointer
-from shared.engine.lease import CommitDraft, LeasedRollback
+from shared.engine.lease import LeasedRollback
 
 
 def _blind(write: Write) -> Write:
@@ -27,7 +28,7 @@ def _blind(write: Write) -> Write:
 
 
 def _prepared(changed: Callable[[CommitDraft, list[Write]], list[Write]]) -> AbstractContextManager[Any]:
-    honest = lease.prepare_commit
+    honest = prepare_commit
 
     def prepared(
         rollback: Rollback, version: Any, draft: CommitDraft, commit_id: str, *, renew: bool

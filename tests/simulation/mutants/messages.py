@@ -8,18 +8,18 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.alerts.recorder import AlertRecorder
+from responders.alerts.incident_assignment import AlertRecorder
 from responders.jobs import audit_anchor, audit_seal
 from responders.notices.delivery import NoticeDelivery
 from responders.triggers import clock
 from responders.triggers.alerts import AlertsTrigger
 from shared.core.codec import encode
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Document, Update
 from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.signals.alert import Alert
 from shared.state import work_queue
-from shared.state.envelope import PubSubMessage
 from tests.simulation.runtime.delivery import Delivery
 
 

@@ -9,7 +9,7 @@ from responders.support.dead_letters import dead_letter_message
 from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
-from shared.state.envelope import PubSubMessage
+from shared.core.pubsub_message import PubSubMessage
 from tests.simulation.faults.points import Fault
 from tests.simulation.runtime.ports import InstancePorts
 from tests.simulation.runtime.scheduler import Instance

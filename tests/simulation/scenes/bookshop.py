@@ -23,18 +23,13 @@ from shared.domain.deployments.inventory.inventory_parts import (
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.channels import Channel, ChannelKind, Rung
-from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.execution_limits import Execution, WriteQuota
+from shared.domain.policy.gate_limits import Gates
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import (
-    Gates,
-    Group,
-    Mode,
-    Policy,
-    Probe,
-    ScenarioName,
-    Signal,
-    Targets,
-)
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Group, Policy, Targets
 from shared.domain.reports.filed_report import FILING_DELAY
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START

@@ -11,8 +11,8 @@ from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION
-from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World

@@ -17,7 +17,7 @@ from shared.domain.deployments.deployment import (
     Placement,
 )
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Revision, Service, TrafficTarget
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system_record import Budget, Controls, Freeze, Pause, System

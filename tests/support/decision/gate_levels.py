@@ -29,7 +29,8 @@ from shared.domain.deployments.inventory.inventory_parts import (
     SecretVersion,
     WholeInventory,
 )
-from shared.domain.policy.system_policy import Mode, Policy, ScenarioName
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import Budget
 from tests.support.decision.gate_facts import (

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.core.errors import Ambiguous, Throttled, Unavailable
 from shared.core.runtime import Pool
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback import plan as plans
 from shared.engine.steps.functions import judge_canary
-from shared.wiring.operations import MAX_PARALLEL_CALLS
+from shared.wiring.adapters import MAX_PARALLEL_CALLS
 from tests.support.fakes.runtime.virtual_pool import LanePool
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 

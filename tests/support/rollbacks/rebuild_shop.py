@@ -10,7 +10,7 @@ from shared.core.codec import encode
 from shared.core.store import Put, Update
 from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path
-from shared.domain.policy.system_policy import Rebuilds
+from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from tests.support.runtime.world import BOOKSHOP, World

@@ -17,6 +17,7 @@ from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError
+from shared.core.pubsub_message import PubSubMessage
 from shared.core.runtime import Pool
 from shared.core.store import Query
 from shared.domain.audit.chain import AuditEntry
@@ -33,7 +34,6 @@ from shared.engine.steps.functions import serve_revision, shift_traffic
 from shared.policy_files import loader
 from shared.ports.identity import TokenVerifier
 from shared.ports.platform import Services
-from shared.state.envelope import PubSubMessage
 from tests.support.fakes.firestore.databases import FakeDatabases
 from tests.support.fakes.firestore.documents import FakeDocuments
 from tests.support.fakes.firestore.restores import FakeRestores

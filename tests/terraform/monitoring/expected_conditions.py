@@ -8,7 +8,8 @@ from datetime import timedelta
 from msgspec import Struct
 
 from local.services.monitoring.signal_rules import RULES
-from shared.domain.policy.system_policy import Policy, Unit
+from shared.domain.policy.signals import Unit
+from shared.domain.policy.system_policy import Policy
 
 RUN = "cloud_run_revision"
 REQUESTS = "run.googleapis.com/request_count"

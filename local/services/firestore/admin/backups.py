@@ -21,8 +21,8 @@ from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.faults.points import FaultPoints
 from local.services.firestore.admin.exports import documents
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.databases import Databases
-from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.statuses import already_exists, invalid_argument, not_found, unimplemented
 from local.services.firestore.timeline import to_micros

@@ -22,7 +22,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from local.core.clock import CloudClock
 from local.services.firestore.admin.operations import LongRunningOperations
-from local.services.firestore.engine import DocumentView, FirestoreEngine
+from local.services.firestore.commit_engine import DocumentView, FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.names import check_database
 from local.services.firestore.statuses import invalid_argument, not_found

@@ -20,7 +20,7 @@ from google.protobuf.proto import parse_length_prefixed
 
 from local.services.firestore.admin.exports import overall_metadata_path
 from local.services.firestore.admin.operations import LongRunningOperations
-from local.services.firestore.engine import FirestoreEngine
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.names import check_database
 from local.services.firestore.statuses import invalid_argument, not_found

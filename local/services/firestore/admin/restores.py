@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from local.services.firestore.admin.backups import DatabaseBackups
 from local.services.firestore.admin.exports import documents, open_snapshot
 from local.services.firestore.admin.operations import LongRunningOperations
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.databases import Databases, DatabaseState
-from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document
 from local.services.firestore.statuses import failed_precondition, invalid_argument
 

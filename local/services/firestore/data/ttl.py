@@ -14,8 +14,8 @@ from typing import NamedTuple
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.field_paths import lookup, parse_field_path
-from local.services.firestore.engine import FirestoreEngine
 from local.services.firestore.messages import Document, Precondition, Write
 from local.services.firestore.queries.query import QueryScope
 from local.services.firestore.statuses import failed_precondition

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from local.core.grpc_services import StatusError
-from local.services.firestore.engine import DocumentView, FirestoreEngine
+from local.services.firestore.commit_engine import DocumentView, FirestoreEngine
 from local.services.firestore.messages import Document, Target
 from local.services.firestore.names import check_database, check_document
 from local.services.firestore.queries.query import DocumentQuery, read_query

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from local.services.firestore.engine import DocumentView
+from local.services.firestore.commit_engine import DocumentView
 from local.services.firestore.messages import Document, StructuredQuery
 from local.services.firestore.names import ancestors, name_key
 from local.services.firestore.queries.query import QueryScope, read_query

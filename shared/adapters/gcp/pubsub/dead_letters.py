@@ -12,8 +12,8 @@ from google.pubsub_v1 import types
 from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, translate_errors
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
+from shared.core.pubsub_message import FIRST_PUBLISHED_AT, earliest_time
 from shared.ports.messaging import DeadLetter
-from shared.state.envelope import FIRST_PUBLISHED_AT, earliest_time
 
 PERMISSIONS: Final = ("pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.topics.publish")
 

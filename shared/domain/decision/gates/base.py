@@ -11,8 +11,8 @@ from msgspec import Struct
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.signals import BREACH_SIGNAL
-from shared.domain.policy.system_policy import Policy, Signal
+from shared.domain.policy.signals import BREACH_SIGNAL, Signal
+from shared.domain.policy.system_policy import Policy
 
 
 class GateResult(StrEnum):

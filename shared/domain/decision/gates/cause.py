@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 
 MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail "alike" when their failing share is at least this part of the changed

@@ -7,6 +7,7 @@ from enum import Flag, auto
 from msgspec import Struct
 
 from shared.domain.decision.gates import cause, permission, target
+from shared.domain.decision.gates.alert import known_system, stale, still_true
 from shared.domain.decision.gates.base import Gate
 
 
@@ -35,11 +36,9 @@ ALERT, MANUAL, UNDO = RequestKind.ALERT, RequestKind.MANUAL, RequestKind.UNDO
 EVERY = ALERT | MANUAL | UNDO
 
 GATES: dict[str, RegisteredGate] = {
-    "known system": RegisteredGate(permission.known_system, EVERY, "a system that has a policy"),
-    "stale": RegisteredGate(permission.stale, ALERT, "a notification that arrives soon after it was sent"),
-    "still true": RegisteredGate(
-        permission.still_true, ALERT, "routers or a probe that see the trouble as well"
-    ),
+    "known system": RegisteredGate(known_system, EVERY, "a system that has a policy"),
+    "stale": RegisteredGate(stale, ALERT, "a notification that arrives soon after it was sent"),
+    "still true": RegisteredGate(still_true, ALERT, "routers or a probe that see the trouble as well"),
     "mode": RegisteredGate(
         permission.mode, ALERT, "a signal, a scenario and a promotion that all let automation act"
     ),

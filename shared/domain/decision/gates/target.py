@@ -9,7 +9,8 @@ from shared.domain.decision.facts import unrestorable_functions
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions
 from shared.domain.deployments.restorability import describe_missing, find_functions_without_secrets
-from shared.domain.policy.system_policy import Rebuilds, ScenarioName
+from shared.domain.policy.gate_limits import Rebuilds
+from shared.domain.policy.scenario_names import ScenarioName
 
 
 def barrier(case: GateInput) -> GateAnswer:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
 

@@ -45,17 +45,12 @@ from shared.domain.deployments.inventory.traffic import Revision, Service, Traff
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.probes import Probe, VerificationCheck
 from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import (
-    Group,
-    Mode,
-    Policy,
-    Probe,
-    ScenarioName,
-    Signal,
-    VerificationCheck,
-)
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL

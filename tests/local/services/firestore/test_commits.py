@@ -339,7 +339,7 @@ from pathlib import Path
 from random import Random
 from local.core.clock import CloudClock
 from local.services.firestore import Concurrency
-from local.services.firestore.engine import FirestoreEngine
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.messages import Document, Value, Write
 from local.core.journal import Journal
 

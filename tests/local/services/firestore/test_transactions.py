@@ -16,7 +16,7 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.services.firestore import Concurrency
-from local.services.firestore.engine import FirestoreEngine
+from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
 

@@ -10,7 +10,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import monitoring_v3
 
-from local.application.requests import rate_per_second
+from local.application.request_counts import rate_per_second
 from local.services.monitoring.backlog_metrics import DEPTH, UNDELIVERED
 from tests.local.support.run import MINUTE, ORIGIN, SEED, World, served, to
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.store import Put
 from shared.domain.incidents import incident
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Group
 from shared.domain.retention import RECORD_RETENTION
 from tests.support.faults.fault_injection import FaultInjectorHook, shorten_watch, tick_clock

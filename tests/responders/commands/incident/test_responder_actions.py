@@ -13,7 +13,7 @@ from shared.core import topics
 from shared.domain.commands.command import format_gcloud_command
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import closing_verbs
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.notices.system_events import read_dead_letters

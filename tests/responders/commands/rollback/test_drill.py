@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected
-from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.system_policy import Mode, Policy
+from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.system_policy import Policy
 from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.rollbacks.drills import order_drill, read_drills, read_system
 from tests.support.runtime.world import BOOKSHOP, World

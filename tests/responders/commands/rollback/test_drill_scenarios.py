@@ -9,8 +9,9 @@ from responders.support.inventory_reader import read_inventory
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
-from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.system_policy import Mode, Rebuilds
+from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.gate_limits import Rebuilds
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.drill import DrillStepCount
 from tests.support.fakes.resources import FakeEstate
 from tests.support.rollbacks.bookshop_resources import (

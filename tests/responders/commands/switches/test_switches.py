@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.domain.policy.system_policy import Mode
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH, Pause, PauseState, pause_state
 from tests.support.notices.system_events import read_dead_letters

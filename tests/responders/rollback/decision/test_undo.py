@@ -19,7 +19,7 @@ from shared.domain.deployments.inventory.traffic import (
 )
 from shared.domain.deployments.inventory.traffic import TrafficPosition as At
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.engine.steps.documents import restore

@@ -12,7 +12,7 @@ from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.response_status import evaluate_response
-from shared.domain.policy.system_policy import Probe, ProbeAccount
+from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.outages import (

@@ -11,7 +11,7 @@ from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put, Update
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path
-from shared.domain.policy.system_policy import Rebuilds
+from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import record_live_deployment, shifted_functions

@@ -15,7 +15,7 @@ from shared.domain.data.repair.repair_plan import (
     encode_position,
 )
 from shared.domain.decision.forecast import forecast_duration, remaining_duration
-from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from tests.support.runtime.world import BOOKSHOP, World

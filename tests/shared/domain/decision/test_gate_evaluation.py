@@ -11,7 +11,8 @@ from shared.domain.decision.gate_evaluation import mark_approved
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.policy.system_policy import Gates, Mode, ScenarioName
+from shared.domain.policy.gate_limits import Gates
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system_record import Budget, Controls
 from tests.support.decision.gate_facts import (

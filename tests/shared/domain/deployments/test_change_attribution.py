@@ -26,8 +26,9 @@ from shared.domain.deployments.inventory.inventory_parts import (
     WholeInventory,
 )
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, ScenarioName, Signal
+from shared.domain.policy.signals import Signal
 from shared.engine.steps.resource_differences import is_own_change
 from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
 from tests.support.fakes.runtime.clock import START

@@ -10,7 +10,7 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus, P
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.stability import evaluate_stability
-from shared.domain.policy.system_policy import Gates
+from shared.domain.policy.gate_limits import Gates
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START

@@ -16,8 +16,9 @@ from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
 from shared.domain.incidents.incident import Incident, IncidentStatus, RootCauseAnalysis, TimelineEvent
 from shared.domain.notices.notice import Notice, NoticeStatus
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Outage, Policy, ScenarioName
+from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.reports.html import bar_percent, longest_phase_seconds, render_html
 from shared.domain.reports.impact import ImpactCounts, summarize_impact
 from shared.domain.reports.markdown import render_markdown

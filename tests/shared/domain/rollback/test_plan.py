@@ -10,7 +10,8 @@ from responders.scenarios import functions
 from shared.domain.decision.facts import add_rebuilds, compare_traffic
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.deployment import placements as placed
-from shared.domain.policy.system_policy import Group, Policy, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback.plan import (
     Plan,
     Step,

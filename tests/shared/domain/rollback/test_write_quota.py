@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.rollback.write_quota import SavedPace, TokenBucket, resume_pace
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.early_warning import due_warnings, limit_crossing_at
 from shared.domain.signals.probe_history import PROBE_INTERVAL, ProbeResult
 from shared.domain.signals.probe_signals import ProbeFinding, ProbeRecord

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import Refused
-from shared.domain.policy.system_policy import Gates, Policy
+from shared.domain.policy.gate_limits import Gates
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import monitoring_notification
 from shared.domain.signals.monitoring_notification import Notification, NotificationMeaning, NotificationState
 from shared.policy_files import loader

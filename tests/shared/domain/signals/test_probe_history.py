@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Mode, ScenarioName, Signal, SignalCondition, Unit
+from shared.domain.policy.signals import Signal, SignalCondition, Unit
 from shared.domain.signals.probe_history import (
     PROBE_INTERVAL,
     ProbeResult,

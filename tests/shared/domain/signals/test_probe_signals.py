@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.jobs.internal_alerts import select_recorded_findings
-from shared.domain.policy.system_policy import Policy, Probe, SignalCondition, Unit
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.signals import SignalCondition, Unit
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import MAX_STORED_RESULTS, PROBE_INTERVAL, ProbeResult
 from shared.domain.signals.probe_signals import (
     ProbeFinding,

@@ -24,7 +24,7 @@ from shared.domain.deployments.inventory.traffic import (
     Traffic,
 )
 from shared.domain.deployments.source_copies import VariableValues
-from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.execution_limits import WriteQuota
 from shared.ports.platform import OperationState
 from tests.support.fakes.run.services import FakeService, TrafficChange
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
-from shared.domain.policy.system_policy import Probe
+from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from tests.support.fakes.run.platform import FakePlatform
 from tests.support.fakes.run.services import FakeService

@@ -12,7 +12,7 @@ from shared.domain.decision.gates.base import GateAnswer, GateResult, Outcome
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.system_policy import Mode, ScenarioName
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.gate_facts import (
     ALERT,

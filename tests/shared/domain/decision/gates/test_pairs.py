@@ -14,7 +14,9 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_incident
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import DeploymentStatus
-from shared.domain.policy.system_policy import Mode, Policy, Probe, ScenarioName
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system_record import Budget, Freeze
 from tests.support.decision.gate_facts import (

@@ -13,9 +13,9 @@ from typing import Any
 from shared.core.durations import parse_duration
 from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import IntegrityRules
-from shared.domain.policy.execution import WriteQuota
-from shared.domain.policy.signals import BREACH_SIGNAL
-from shared.domain.policy.system_policy import Unit, service_of
+from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.signals import BREACH_SIGNAL, Unit
+from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_document import Finding, YamlPath, list_in, mapping_in

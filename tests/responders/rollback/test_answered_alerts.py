@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from responders.rollback.joined_alerts import alerts_answered_by_scenario, open_alerts, unjudged_alerts
-from shared.domain.policy.system_policy import ScenarioName
+from responders.rollback.answered_alerts import alerts_answered_by_scenario, open_alerts, unjudged_alerts
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.signals.alert import Alert
 from tests.support.runtime.world import BOOKSHOP
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from local.application import Application
-from local.application.requests import count_requests_by_revision
+from local.application.request_counts import count_requests_by_revision
 from local.application.service import LATEST_ONLY, Period, TrafficEntry, TrafficFlow, redirect_traffic
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from shared.domain.policy.system_policy import Group, Probe
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.system_policy import Group
 from tests.local.support.run import MINUTE, ORIGIN, SECOND, SEED, World, policy
 
 ADDRESS = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")

@@ -1,4 +1,4 @@
-"""Settings to adapters: each one is imported and built at first use."""
+"""Select the adapter behind each port from the settings; each is built at first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
 from shared.ports.probe import Prober
-from shared.wiring.connections import Connections, local_cloud_address
+from shared.wiring.google_clients import Connections, local_cloud_address
 from shared.wiring.groups import BucketWiring, InspectionWiring, NoticeWiring, OperatorWiring, ProjectWiring
 from shared.wiring.settings import Settings
 from shared.wiring.systems import SystemWiring

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from shared.domain.policy.system_policy import Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
 
 

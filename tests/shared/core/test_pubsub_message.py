@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.state import envelope
-from shared.state.envelope import PubSubMessage, Undecodable
+from shared.core import pubsub_message
+from shared.core.pubsub_message import PubSubMessage, Undecodable
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "cloudevents"
 TOPIC = "projects/p/topics/rollback-alerts"
@@ -22,7 +22,7 @@ BINARY = {
     "ce-id": "1",
     "ce-source": f"//pubsub.googleapis.com/{TOPIC}",
     "ce-specversion": "1.0",
-    "ce-type": envelope.PUBLISHED_EVENT_TYPE,
+    "ce-type": pubsub_message.PUBLISHED_EVENT_TYPE,
     "ce-time": "2026-01-02T03:04:05.678Z",
     "content-type": "application/json",
 }
@@ -54,7 +54,7 @@ def encoded(document: object) -> bytes:
 
 def pushed(**message: Any) -> PubSubMessage:
     """A plain push, with what the test changes in its message."""
-    return envelope.decode_message({}, encoded({"message": {**PUSHED["message"], **message}}))
+    return pubsub_message.decode_message({}, encoded({"message": {**PUSHED["message"], **message}}))
 
 
 def structured(**event: Any) -> bytes:
@@ -62,7 +62,7 @@ def structured(**event: Any) -> bytes:
         "specversion": "1.0",
         "id": "1",
         "source": f"//pubsub.googleapis.com/{TOPIC}",
-        "type": envelope.PUBLISHED_EVENT_TYPE,
+        "type": pubsub_message.PUBLISHED_EVENT_TYPE,
         "time": "2026-01-02T03:04:05.678Z",
         "data": PUSHED,
     }
@@ -115,7 +115,7 @@ ENVELOPES = {
 @pytest.mark.parametrize(("headers", "body", "path"), ENVELOPES.values(), ids=ENVELOPES)
 def test_one_message_in_every_envelope(headers: dict[str, str], body: bytes, path: str) -> None:
     """The message is the same, whichever envelope brought it."""
-    assert envelope.decode_message(headers, body, path) == MESSAGE
+    assert pubsub_message.decode_message(headers, body, path) == MESSAGE
 
 
 FIXTURE_MESSAGES = {
@@ -135,7 +135,7 @@ def test_a_captured_request(name: str) -> None:
     data, attributes = FIXTURE_MESSAGES[name]
     request = json.loads((FIXTURES / f"{name}.json").read_text())
 
-    message = envelope.decode_message(request["headers"], encoded(request["body"]))
+    message = pubsub_message.decode_message(request["headers"], encoded(request["body"]))
 
     assert message.data.startswith(data)
     assert message.attributes == attributes
@@ -146,7 +146,7 @@ def test_a_captured_request(name: str) -> None:
 
 def test_the_official_structured_event() -> None:
     """The event in Google's own test data: the message's id goes before the event's."""
-    message = envelope.decode_message({}, (FIXTURES / "official_structured.json").read_bytes())
+    message = pubsub_message.decode_message({}, (FIXTURES / "official_structured.json").read_bytes())
 
     assert message == PubSubMessage(
         id="message-id",
@@ -162,13 +162,15 @@ def test_a_message_of_nothing() -> None:
     """Data, attributes, id, time: everything may be absent or null."""
     nothing = PubSubMessage("", "", b"", {}, None)
 
-    assert envelope.decode_message({}, b'{"message": {}}') == nothing
-    assert envelope.decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
+    assert pubsub_message.decode_message({}, b'{"message": {}}') == nothing
+    assert (
+        pubsub_message.decode_message({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
+    )
 
 
 def test_an_event_names_what_its_message_does_not() -> None:
     """Id and time of the event stand in where the message has none."""
-    message = envelope.decode_message(BINARY, b'{"message": {}}')
+    message = pubsub_message.decode_message(BINARY, b'{"message": {}}')
 
     assert (message.id, message.published_at, message.topic) == ("1", SENT, TOPIC)
 
@@ -221,7 +223,7 @@ REFUSED = {
     "data that is a number": (b'{"message": {"data": 5}}', "data is not text"),
     "attributes that are a list": (b'{"message": {"attributes": ["a"]}}', "not an object"),
     "an attribute that is a number": (b'{"message": {"attributes": {"a": 1}}}', "'a' is not text"),
-    "14 MiB": (b" " * (envelope.MAX_REQUEST_BYTES + 1), "at most 14680064 are read"),
+    "14 MiB": (b" " * (pubsub_message.MAX_REQUEST_BYTES + 1), "at most 14680064 are read"),
     "deep nesting": (b'{"message":' * 20000 + b"1" + b"}" * 20000, "nested too deeply"),
 }
 
@@ -230,7 +232,7 @@ REFUSED = {
 def test_what_is_refused(body: bytes, reason: str) -> None:
     """What holds no message is refused with a reason, and with the id and topic it came under."""
     with pytest.raises(Undecodable) as caught:
-        envelope.decode_message(BINARY, body)
+        pubsub_message.decode_message(BINARY, body)
 
     assert reason in caught.value.reason
     assert (caught.value.message_id, caught.value.topic) == ("1", TOPIC)
@@ -250,7 +252,7 @@ STRUCTURED = {
 def test_a_structured_event_that_is_refused(body: bytes, reason: str) -> None:
     """An event that brings no message is refused, with the id and topic that it names."""
     with pytest.raises(Undecodable) as caught:
-        envelope.decode_message({}, body)
+        pubsub_message.decode_message({}, body)
 
     assert reason in caught.value.reason
     assert (caught.value.message_id, caught.value.topic) == ("1", TOPIC)
@@ -259,7 +261,9 @@ def test_a_structured_event_that_is_refused(body: bytes, reason: str) -> None:
 def test_a_binary_event_of_another_type() -> None:
     """What another product sends is not taken for a message."""
     with pytest.raises(Undecodable, match="an event of type 'google"):
-        envelope.decode_message({**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED))
+        pubsub_message.decode_message(
+            {**BINARY, "ce-type": "google.cloud.audit.log.v1.written"}, encoded(PUSHED)
+        )
 
 
 def test_what_is_known_of_a_broken_push() -> None:
@@ -267,7 +271,7 @@ def test_what_is_known_of_a_broken_push() -> None:
     body = encoded({**PUSHED, "message": {"messageId": "7", "data": "*"}})
 
     with pytest.raises(Undecodable) as caught:
-        envelope.decode_message({}, body, f"/{TOPIC}")
+        pubsub_message.decode_message({}, body, f"/{TOPIC}")
 
     assert (caught.value.message_id, caught.value.topic) == ("7", TOPIC)
 
@@ -277,7 +281,7 @@ def test_what_is_known_of_a_broken_push() -> None:
 def test_any_request(headers: dict[str, str], body: bytes, path: str) -> None:
     """Whatever comes, it is refused: bytes by chance hold no message."""
     with pytest.raises(Undecodable):
-        envelope.decode_message(headers, body, path)
+        pubsub_message.decode_message(headers, body, path)
 
 
 JSON = st.recursive(
@@ -296,7 +300,7 @@ def test_any_push(message: dict[str, Any], around: dict[str, Any]) -> None:
     """Whatever stands in a message's fields, it is understood or refused."""
     body = encoded({**PUSHED, "message": {**PUSHED["message"], **message}, **around})
     try:
-        decoded = envelope.decode_message({}, body)
+        decoded = pubsub_message.decode_message({}, body)
     except Undecodable as refused:
         assert refused.reason  # noqa: PT017 # either answer is right, a crash is not
     else:

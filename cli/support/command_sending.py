@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from msgspec import Struct
 
-from cli.support.context import NO, NO_ANSWER, UNUSABLE, Operations, leaving, operations
+from cli.support.context import Operations, operations
+from cli.support.exit_codes import NO, NO_ANSWER, UNUSABLE, leaving
 from cli.support.output import print_json, say
 from cli.support.session import fresh_token, signed_in
 from shared.core import topics

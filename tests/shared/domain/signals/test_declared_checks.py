@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.policy.system_policy import Group, Probe, ScenarioName, VerificationCheck
-from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests
-from shared.domain.signals.verification_checks import (
+from shared.domain.policy.probes import Probe, VerificationCheck
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Group
+from shared.domain.signals.declared_checks import (
     RequestCounts,
     combine_health,
     evaluate_checks,
     should_count_sign_ins,
 )
+from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests
 from tests.support.runtime.world import BOOKSHOP
 
 GOOD, BAD = ProbeAnswer(True, 200), ProbeAnswer(False, 500)

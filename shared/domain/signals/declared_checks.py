@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from shared.domain.policy.system_policy import Policy, ScenarioName, VerificationCheck
+from shared.domain.policy.probes import VerificationCheck
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import (
     Health,
     HealthVerdict,

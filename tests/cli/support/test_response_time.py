@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from cli.support.follow import FollowedIncident, picture
-from cli.support.response import prompt_lines, response_lines
+from cli.support.incident_follower import FollowedIncident, picture
+from cli.support.response_time import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.incidents.incident import IncidentStatus, TimelineEvent

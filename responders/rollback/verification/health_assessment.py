@@ -16,9 +16,9 @@ from responders.support.parallel_calls import (
     read_health_answers,
 )
 from shared.core.codec import decode
-from shared.domain.policy.system_policy import ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step
-from shared.domain.signals import baseline, probe_signals, verification_checks
+from shared.domain.signals import baseline, declared_checks, probe_signals
 from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests, evaluate_health
 from shared.domain.signals.probe_signals import ProbeRecord
 
@@ -69,7 +69,7 @@ def _read_health(
     metrics, now = case.ports.system(case.policy.system).metrics, case.now()
     scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
     calls = build_health_calls(case.ports, metrics, probes, since, now)
-    if verification_checks.should_count_sign_ins(case.policy, scenario):
+    if declared_checks.should_count_sign_ins(case.policy, scenario):
         calls["sign-ins"] = partial(metrics.sign_ins, since, now)
     answers = call_all(case.ports, calls)
     look = read_health_answers(answers)
@@ -80,11 +80,11 @@ def _read_health(
     )
     known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _judge_probes(look.probes.values(), len(probes))
-    counted = verification_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))
-    found = verification_checks.evaluate_checks(
+    counted = declared_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))
+    found = declared_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
-    return verification_checks.combine_health(Health(known.verdict, known.reason, outside), found), requests
+    return declared_checks.combine_health(Health(known.verdict, known.reason, outside), found), requests
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:

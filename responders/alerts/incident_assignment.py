@@ -1,4 +1,4 @@
-"""An alert on record, wherever it comes from: Cloud Monitoring, or a probe of our own."""
+"""Record an alert and assign it: to an open incident, to a reopened one, or to a new one."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from cli.support.context import NO, Operations, leaving
+from cli.support.context import Operations
+from cli.support.exit_codes import NO, leaving
 from cli.support.output import STYLES, at, console, lasting, printable, say
-from cli.support.response import response_lines, show_choices
+from cli.support.response_time import response_lines, show_choices
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.response_status import ResponseStatus

@@ -1,6 +1,6 @@
 """Validate the assets and collections of a policy beyond their shape.
 
-As `shared.policy_files.validation`: over plain values, passing over what has the wrong shape.
+As `shared.policy_files.cross_checks`: over plain values, passing over what has the wrong shape.
 """
 
 from __future__ import annotations

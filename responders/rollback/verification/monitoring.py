@@ -1,0 +1,92 @@
+"""The 30 minutes of monitoring after a rollback: regression or success."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from responders.rollback import completion
+from responders.rollback.answered_alerts import unjudged_alerts
+from responders.rollback.case import Case, Transition
+from responders.rollback.isolation import fence_guard
+from responders.rollback.verification import health_assessment as measuring
+from responders.rollback.verification.alert_conditions import (
+    read_conditions,
+    record_ended_conditions,
+    upcoming_condition_reads,
+)
+from responders.rollback.verification.rollback_verification import find_moved_targets
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.rollback import Direction
+from shared.domain.signals.health import Health, HealthVerdict
+from shared.engine.engine import load_steps
+from shared.engine.steps.base import StepKind
+
+HEALTH_WINDOW = timedelta(minutes=5)
+
+
+REGRESSION_CHECKS = 2
+"""One failing probe during the watch is no regression yet."""
+
+
+def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
+    """One look of the watch; at its end, finish. A regression escalates, it never flips.
+
+    An alert that the plan is no answer to ends the watch early: it must be judged. One whose
+    condition still stands at its limit, or at the end, leaves the incident to a person.
+    """
+    if case.raise_severity(case.joined_alerts()) or record_ended_conditions(case):
+        return True
+    rollback, now = case.rollback, case.now()
+    if rollback.way is Direction.REPAIR and fence_guard.await_fence_removal(case):
+        return False
+    steps = load_steps(case.ports.store, rollback.id).values()
+    since = max(rollback.shifted_at or now, now - HEALTH_WINDOW)
+    health = measuring.assess_health_while_monitoring(case, steps, since)
+    ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
+    if ill_looks >= REGRESSION_CHECKS:
+        return completion.fail_rollback(case, f"it got worse again: {health.reason}")
+    joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
+    answered = completion.alerts_answered_by_plan(case, steps, joined)
+    further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
+    if any(alert.key not in answered for alert in further):
+        end = completion.succeed_without_resolving if late else completion.succeed_rollback
+        return end(case, "the watch ended early: a further alert must be judged")
+    if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
+        moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
+        end = completion.succeed_without_resolving if told_of.stands or late else completion.succeed_rollback
+        standing = told_of.lines or (("its alerts were over too late",) if late else ())
+        return end(case, _outcome(case, health, moved, standing))
+    next_look = case.next_check_at(case.policy.execution.watch_every)
+    looked = Transition(
+        event="health.looked",
+        note=health.reason,
+        changes={
+            "ill_looks": ill_looks,
+            "due_at": min([next_look, *upcoming_condition_reads(case)]),
+            "lease": None,
+        },
+        say=False,
+        writes=case.build_absorb_writes(
+            alert for alert in further if _is_earlier_trouble(alert.started_at, case)
+        ),
+    )
+    return not case.commit_transition(looked)
+
+
+def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[str]) -> str:
+    """How it ended, and what is not known about that."""
+    parts = ["stable through the watch"]
+    if case.rollback.verified_at is None:
+        parts.append("but never verified")
+    if health.verdict is HealthVerdict.INCONCLUSIVE:
+        parts.append(health.reason)
+    parts += standing
+    if moved:
+        parts.append(f"since then changed by somebody: {', '.join(moved)}")
+    return ", ".join(parts)
+
+
+def _is_earlier_trouble(started_at: datetime, case: Case) -> bool:
+    """Trouble from before the last shift needs no look at the end of the watch."""
+    return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at

@@ -1,0 +1,39 @@
+"""Policy: who may send commands, and how that is proven."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from shared.domain.policy.roles import Role
+from shared.domain.policy.severity import Severity
+
+
+class Principal(Struct, frozen=True):
+    """A Google service account that may command, and how far."""
+
+    email: str
+    commands: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    """Only these groups of functions; empty: all."""
+    severities: tuple[Severity, ...] = tuple(Severity)
+    """Of the rollbacks that it may order."""
+
+
+class IdentityRules(Struct, frozen=True):
+    """Who may command this system."""
+
+    api_key: str = ""
+    """The web API key of the project that people sign in to; public by design."""
+    auth_within: timedelta = timedelta(minutes=10)
+    """A person's sign-in, second factor included, may be this old."""
+    roles: dict[str, Role] = {}
+    """The role that a command needs, where it is not the default
+    (`shared.domain.commands.registry`).
+    """
+    principals: tuple[Principal, ...] = ()
+
+    def principal(self, email: str) -> Principal | None:
+        """The allow-listed service account of that address."""
+        return next((one for one in self.principals if one.email == email), None)
