@@ -1,5 +1,5 @@
 # What the policy files say, as values that conditions are made of: one map entry per system and
-# signal. What each signal is measured by stands in measures.tf.
+# signal. What each signal is measured by stands in alert_conditions.tf.
 
 locals {
   # What holds where a policy file does not say: the embedded cloud's rules (local/services/monitoring) and

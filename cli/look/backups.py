@@ -10,7 +10,7 @@ from cli.support.output import AsJson, System, at, lasting, print_json, say, tab
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules
 

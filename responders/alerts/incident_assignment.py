@@ -31,7 +31,7 @@ COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-class AlertRecorder:
+class IncidentAssigner:
     """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
 
     `actor` is who tells of it, in the trail.

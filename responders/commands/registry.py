@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from responders.backups import copy_command
-from responders.commands.incident import breach, legal_hold, responder_actions, root_cause
+from responders.commands.incident import breach, legal_hold, operator_answers, root_cause
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
@@ -49,11 +49,11 @@ COMMANDS: dict[str, RegisteredCommand] = {
     ),
     "unplan": RegisteredCommand(schedule.cancel_scheduled_rollbacks),
     "cancel": RegisteredCommand(rollback.cancel),
-    "approve": RegisteredCommand(responder_actions.approve),
-    "reject": RegisteredCommand(responder_actions.reject),
-    "ack": RegisteredCommand(responder_actions.ack),
-    "accept": RegisteredCommand(responder_actions.accept),
-    "publish": RegisteredCommand(responder_actions.publish),
+    "approve": RegisteredCommand(operator_answers.approve),
+    "reject": RegisteredCommand(operator_answers.reject),
+    "ack": RegisteredCommand(operator_answers.ack),
+    "accept": RegisteredCommand(operator_answers.accept),
+    "publish": RegisteredCommand(operator_answers.publish),
     "root-cause": RegisteredCommand(root_cause.record_root_cause),
     "hold": RegisteredCommand(legal_hold.hold, legal_hold.continue_legal_hold),
     "release": RegisteredCommand(legal_hold.release, legal_hold.continue_legal_hold),

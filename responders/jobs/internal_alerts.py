@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from responders.alerts.incident_assignment import AlertRecorder
+from responders.alerts.incident_assignment import IncidentAssigner
 from shared.core.codec import encode
 from shared.core.errors import Moved
 from shared.core.store import Create, Update
@@ -46,7 +46,7 @@ def record_findings(
     The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
     """
     new = [one for one in findings if one.recorded != one.state]
-    recording = AlertRecorder(ports, ACTOR)
+    recording = IncidentAssigner(ports, ACTOR)
     for one in new:
         if not one.recorded:
             recording.record(_alert(one, policy, "open", now), policy)

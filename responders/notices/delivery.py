@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.notices.delivery_failure import build_undelivered_notices, classify_channel_failure
 from responders.notices.device_push import DevicePushSender
 from responders.notices.message import build_channel_message
+from responders.notices.undelivered_notices import build_undelivered_notices, classify_channel_failure
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, conditional_write

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from responders.data.erasure import read_ledger
 from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
-from responders.notices.delivery_failure import classify_channel_failure
 from responders.notices.message import build_channel_message
+from responders.notices.undelivered_notices import classify_channel_failure
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update

@@ -14,8 +14,8 @@ from shared.domain.incidents.incident import PublicState
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation import notice_text
-from shared.domain.presentation.notice_text import NoticeContext
+from shared.domain.presentation import notice_facts
+from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
@@ -32,9 +32,9 @@ def build_channel_message(
     if channel.kind is ChannelKind.RECORDING:
         return whole
     about = _gather_notice_facts(ports, policy, notice)
-    template = notice_text.template_name(notice, channel.audience, about)
+    template = notice_facts.template_name(notice, channel.audience, about)
     worded = ports.notices.templates.render(
-        template, notice_text.template_facts(notice, about, repeated=repeated)
+        template, notice_facts.template_facts(notice, about, repeated=repeated)
     )
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}

@@ -10,10 +10,11 @@ from shared.core.codec import decode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState
+from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
+from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
 from shared.state.work_queue import WorkItem

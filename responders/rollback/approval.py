@@ -1,6 +1,7 @@
 """The approval of a plan: requested, given, rejected, requested again, or expired.
 
-`responders.rollback.decision.required_approvals` says how many people must approve.
+`responders.rollback.decision.required_approvals` says how many people must approve;
+`responders.commands.incident.operator_answers` takes their commands.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responders.alerts.incident_assignment import AlertRecorder
+from responders.alerts.incident_assignment import IncidentAssigner
 from responders.support.dead_letters import create_once
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
@@ -39,7 +39,7 @@ class AlertsTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._recording = AlertRecorder(ports, "on_alert")
+        self._recording = IncidentAssigner(ports, "on_alert")
         self._settled: dict[str, datetime] = {}
         """Keys that were committed and published in the last moments: a duplicate needs no read."""
 

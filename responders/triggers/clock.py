@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from responders.backups.database_copy import DatabaseCopier
 from responders.backups.export import BackupExporter
-from responders.backups.managed_backups import ManagedBackupChecker
+from responders.backups.native_backups import ManagedBackupChecker
 from responders.backups.restore_test import RestoreTester
 from responders.data.erasure import ErasureLedgerUpdater
 from responders.jobs.asset_check import AssetChecker

@@ -17,10 +17,10 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus
-from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import ErasureLedgerRecord
@@ -170,7 +170,7 @@ class StateReader:
 
     def managed_backup_status(self, system: str) -> ManagedBackupStatus | None:
         """What was found of Google's own backups the last time; None: nobody has looked."""
-        return self._one(ManagedBackupStatus, managed_backups.managed_backups_path(system))
+        return self._one(ManagedBackupStatus, native_backups.managed_backups_path(system))
 
     def asset_protection_status(self, system: str) -> AssetProtectionStatus | None:
         """What was found of a system's assets the last time; None: nobody has looked."""

@@ -11,7 +11,7 @@ from cli.doctor.system.facts import SystemFacts
 from cli.support.output import at, lasting
 from shared.domain.data.asset_protection import RETRY_INTERVAL
 from shared.domain.data.backups.export import ExportStatus
-from shared.domain.data.backups.managed_backups import CHECK_INTERVAL
+from shared.domain.data.backups.native_backups import CHECK_INTERVAL
 from shared.domain.data.integrity.damage import is_conclusive
 from shared.domain.policy.resources import AssetRules
 

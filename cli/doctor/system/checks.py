@@ -13,7 +13,8 @@ from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.readiness import newest_stable, proof, sources_stored
 from shared.adapters.gcp.permissions import application_roles
-from shared.domain.decision.facts import ChangeSet, unrestorable_functions
+from shared.domain.decision.facts import ChangeSet
+from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode

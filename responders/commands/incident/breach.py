@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.alerts.incident_assignment import AlertRecorder
+from responders.alerts.incident_assignment import IncidentAssigner
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
@@ -40,6 +40,6 @@ def continue_breach(ports: Ports, policy: Policy, document: Document, record: Co
         now=now,
         notification=said,
     )
-    AlertRecorder(ports, "on_work").record(alert, policy)
+    IncidentAssigner(ports, "on_work").record(alert, policy)
     over = replace(record, due_at=None, expires_at=now + RECORD_RETENTION)
     ports.store.commit([Update(commands.command_path(record.id), encode(over), document.version)])

@@ -14,6 +14,7 @@ from responders.data.repair import preview
 from responders.data.repair.preview import RepairSource
 from responders.data.repair.ttl import read_expiries
 from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON
 from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
@@ -31,8 +32,6 @@ from shared.ports.groups import Ports
 
 PREPARATION_TIMEOUT: Final = timedelta(minutes=30)
 """Beside the time in which any other order is decided: data are looked through first."""
-REQUIRED_APPROVALS: Final = 2
-DATA_APPROVAL_REASON: Final = "data are moved by people's word alone"
 
 
 class Preparation(Struct, frozen=True):

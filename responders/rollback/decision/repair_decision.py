@@ -14,7 +14,6 @@ from responders.rollback.approval import build_approval_request
 from responders.rollback.case import Case
 from responders.rollback.decision.data_requests import (
     PREPARATION_TIMEOUT,
-    REQUIRED_APPROVALS,
     DataRequestForecast,
     Preparation,
     forecast_by_gates,
@@ -26,6 +25,7 @@ from responders.rollback.decision.repair_start import (
     build_refusal_transition,
     describe_approvals,
 )
+from responders.rollback.decision.required_approvals import REQUIRED_APPROVALS
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import FencePreparation

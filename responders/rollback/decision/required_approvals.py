@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from shared.domain.decision.gate_evaluation import Decision
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.registry import class_of
+
+REQUIRED_APPROVALS: Final = 2
+"""Of a request that moves data."""
+DATA_APPROVAL_REASON: Final = "data are moved by people's word alone"
 
 
 def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:

@@ -23,8 +23,8 @@ from responders.data.repair.preview import (
     find_unknown_trigger_reason,
     format_fence_lines,
 )
-from responders.rollback.decision.data_requests import DATA_APPROVAL_REASON, REQUIRED_APPROVALS
 from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, REQUIRED_APPROVALS
 from responders.rollback.pins import active_pins
 from responders.scenarios import undo as reversal
 from responders.scenarios import undo_targets

@@ -29,12 +29,12 @@ from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.fence_notices import NOTICE_SEVERITIES, notice_lines, transition_event
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
-from shared.domain.incidents.incident import PUBLIC_RETENTION, PublicState, PublicStatusChange
+from shared.domain.incidents.incident import PublicState, PublicStatusChange
 from shared.domain.notices.notice import create_notices, create_team_notices, notice_writes
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import MAINTENANCE_STATUS_NAME
-from shared.domain.retention import RECORD_RETENTION
+from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.system_record import Controls, System
 from shared.engine.engine import load_steps
 from shared.ports.groups import Ports

@@ -1,7 +1,7 @@
 """A repair, or the undo of one, behind a fence, where the policy declares one.
 
 It is raised with the plan, and waited for. It falls by itself once its rollback writes no more
-(`responders.rollback.isolation.fence_command`). A person's that is up already is used, and left up.
+(`responders.rollback.isolation.fence_lifecycle`). A fence of a person is used, and left up.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, re
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain import system_record as systems
-from shared.domain.decision.facts import ChangeSet, add_rebuilds, compare_traffic, unrestorable_functions
+from shared.domain.decision.facts import ChangeSet, compare_traffic
+from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories

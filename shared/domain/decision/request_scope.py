@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import ChangeSet, DecisionFacts, change_since_stable, detailed_change
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
+from shared.domain.decision.rebuild_selection import change_since_stable, detailed_change
 from shared.domain.decision.scenario_scope import restrict_to_functions, restrict_to_scenario
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Set
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import ChangeSet, DecisionFacts, detailed_change
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
+from shared.domain.decision.rebuild_selection import detailed_change
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy

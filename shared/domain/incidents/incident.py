@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -120,10 +120,6 @@ class PublicState(Struct, frozen=True):
     expires_at: datetime | None = None
     """Of the copy that is kept for each incident."""
     schema: int = SCHEMA_VERSION
-
-
-PUBLIC_RETENTION = timedelta(days=91)
-"""The status page shows 90 days."""
 
 
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:

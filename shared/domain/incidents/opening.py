@@ -15,7 +15,6 @@ from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.incidents.incident import (
-    PUBLIC_RETENTION,
     Incident,
     IncidentStatus,
     TimelineEvent,
@@ -25,7 +24,7 @@ from shared.domain.incidents.incident import (
 from shared.domain.notices.notice import Notice, create_notices, notice_writes
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
+from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackRequest
 

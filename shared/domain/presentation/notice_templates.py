@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from shared.core import log
 from shared.core.text import one_line
 from shared.domain.notices.message import NoticeMessage
-from shared.domain.presentation.notice_text import TrustedText
+from shared.domain.presentation.notice_facts import TrustedText
 
 TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "notices"
 TEMPLATE_NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")

@@ -11,8 +11,8 @@ from jinja2 import Environment
 
 from shared.core.durations import describe_duration
 from shared.core.text import one_line
+from shared.domain.presentation.notice_facts import TrustedText
 from shared.domain.presentation.notice_templates import create_text_environment
-from shared.domain.presentation.notice_text import TrustedText
 from shared.domain.reports.report import IncidentReport
 from shared.domain.rollback.pins import unpin_command
 

@@ -17,11 +17,11 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.data.backups import export, filled_database, managed_backups
+from shared.domain.data.backups import export, filled_database, native_backups
 from shared.domain.data.backups import restore_test as proof
 from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
-from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE, Settings
@@ -80,7 +80,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     later = export.create_backup(POLICY, START + POLICY.backups.every, START)
     failed = export.mark_failed(later, "no space", START)
     writes = [Put(export.export_path(one.id), encode(one)) for one in (kept, failed)]
-    wiring.store.commit([*writes, Put(managed_backups.managed_backups_path("bookshop"), encode(WATCHED))])
+    wiring.store.commit([*writes, Put(native_backups.managed_backups_path("bookshop"), encode(WATCHED))])
 
     lines = shown().splitlines()
     assert lines[1].split()[0] == failed.id

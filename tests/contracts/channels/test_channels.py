@@ -15,8 +15,8 @@ from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.presentation.notice_facts import template_facts, template_name
 from shared.domain.presentation.notice_templates import TEMPLATE_NAMES, NoticeTemplates
-from shared.domain.presentation.notice_text import template_facts, template_name
 from tests.contracts.support.channels import KEY, TOLD, WORDS, Known, Server
 from tests.support.faults.hostile_text import (
     ATTACKS,

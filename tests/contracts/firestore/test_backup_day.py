@@ -13,7 +13,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.faults.plan import FaultPlan, OperationFault
 from responders.backups.export import BackupExporter
-from responders.backups.managed_backups import ManagedBackupChecker
+from responders.backups.native_backups import ManagedBackupChecker
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules

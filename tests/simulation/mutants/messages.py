@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.alerts.incident_assignment import AlertRecorder
+from responders.alerts.incident_assignment import IncidentAssigner
 from responders.jobs import audit_anchor, audit_seal
 from responders.notices.delivery import NoticeDelivery
 from responders.triggers import clock
@@ -52,9 +52,9 @@ def remembered_before_commit() -> AbstractContextManager[Any]:
 
 def published_before_commit() -> AbstractContextManager[Any]:
     """Work is handed over before it is kept."""
-    honest = AlertRecorder._opened
+    honest = IncidentAssigner._opened
 
-    def hasty(self: AlertRecorder, *facts: Any) -> Any:
+    def hasty(self: IncidentAssigner, *facts: Any) -> Any:
         opening = honest(self, *facts)
         rollback = opening.rollback
         work_queue.publish_work_item(
@@ -62,7 +62,7 @@ def published_before_commit() -> AbstractContextManager[Any]:
         )
         return opening
 
-    return patch.object(AlertRecorder, "_opened", hasty)
+    return patch.object(IncidentAssigner, "_opened", hasty)
 
 
 def notices_not_claimed() -> AbstractContextManager[Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import DecisionFacts, change_since_stable
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import Decision, evaluate_incident, evaluate_request
+from shared.domain.decision.rebuild_selection import change_since_stable
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,

@@ -11,7 +11,7 @@ from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineE
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.notice_text import NoticeContext
+from shared.domain.presentation.notice_facts import NoticeContext
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP

@@ -19,7 +19,7 @@ FILES = (
     "channels.tf",
     "dashboard.tf",
     "log_metrics.tf",
-    "measures.tf",
+    "alert_conditions.tf",
     "monitoring_locals.tf",
     "monitoring_outputs.tf",
     "monitoring_variables.tf",

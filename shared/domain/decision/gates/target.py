@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.core import text
-from shared.domain.decision.facts import unrestorable_functions
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
+from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.decision.target_selection import suspect_functions
 from shared.domain.deployments.restorability import describe_missing, find_functions_without_secrets
 from shared.domain.policy.gate_limits import Rebuilds

@@ -22,7 +22,7 @@ from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import ExportStatus as Kept
 from shared.domain.data.backups.export import create_backup
-from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.events.document_triggers import Trigger
 from shared.domain.data.integrity import damage, scan

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import functions
-from shared.domain.decision.facts import add_rebuilds, compare_traffic
+from shared.domain.decision.facts import compare_traffic
+from shared.domain.decision.rebuild_selection import add_rebuilds
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.deployment import placements as placed
 from shared.domain.policy.scenario_names import ScenarioName

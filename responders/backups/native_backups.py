@@ -15,8 +15,8 @@ from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, conditional_write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.data.backups import managed_backups
-from shared.domain.data.backups.managed_backups import ManagedBackupStatus
+from shared.domain.data.backups import native_backups
+from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.notices.notice import Notice, create_notices, notice_writes
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -39,10 +39,10 @@ class ManagedBackupChecker:
         Raises: Unavailable, for the store's.
         """
         for policy in self._policies:
-            document = self._ports.store.get(managed_backups.managed_backups_path(policy.system))
+            document = self._ports.store.get(native_backups.managed_backups_path(policy.system))
             before = decode(ManagedBackupStatus, document.fields) if document.fields else None
             now = document.read_at
-            if before is not None and now - before.looked_at < managed_backups.CHECK_INTERVAL:
+            if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
                 continue
             try:
                 found = self._faults(policy, now)
@@ -62,9 +62,7 @@ class ManagedBackupChecker:
             },
         )
         found = {name: require_answer(one) for name, one in answers.items()}
-        return managed_backups.find_backup_faults(
-            found["database"], found["schedules"], found["backups"], now
-        )
+        return native_backups.find_backup_faults(found["database"], found["schedules"], found["backups"], now)
 
     def _keep(self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""

@@ -16,20 +16,20 @@ from shared.domain.incidents.incident import PublicState, PublicStatusChange, Ro
 from shared.domain.notices.notice import IncidentStage, create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.notice_templates import (
-    MAX_SUBJECT_CHARACTERS,
-    TEMPLATE_FOLDER,
-    TEMPLATE_NAMES,
-    NoticeTemplates,
-    neutralize_text,
-)
-from shared.domain.presentation.notice_text import (
+from shared.domain.presentation.notice_facts import (
     NoticeContext,
     TrustedText,
     describe_expected_duration,
     template_facts,
     template_name,
     time_to_restore,
+)
+from shared.domain.presentation.notice_templates import (
+    MAX_SUBJECT_CHARACTERS,
+    TEMPLATE_FOLDER,
+    TEMPLATE_NAMES,
+    NoticeTemplates,
+    neutralize_text,
 )
 from shared.domain.rollback.rollback import RollbackRequest
 from tests.support.fakes.runtime.clock import START

@@ -1,4 +1,7 @@
-"""What follows from a channel that does not take a notice: retry, give up, tell others."""
+"""Classify the failure of a channel, and build the notices that report it to other channels.
+
+`shared.domain.notices.outbox` decides on retries and when to give up.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
 from shared.core.store import Query
-from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 from shared.domain.policy.resources import BackupRules
 from tests.support.fakes.runtime.clock import START
@@ -88,7 +88,7 @@ def test_what_is_missing(
     expected: list[str],
 ) -> None:
     """A schedule that is there proves nothing: the age of its newest backup does."""
-    found = managed_backups.find_backup_faults(database(recovery=recovery), schedules, backups, START)
+    found = native_backups.find_backup_faults(database(recovery=recovery), schedules, backups, START)
 
     assert list(found) == expected, name
 
