@@ -65,7 +65,7 @@ def enrol(
             raise leaving(NO, "an authenticator app is enrolled: rollback login")
         enrolment = sign_in.enrol(begun)
         typer.echo(f"Secret for the app (by time, six digits): {enrolment.secret}", err=True)
-        sign_in.enrolled(enrolment, typer.prompt(CODE, err=True))
+        sign_in.confirm_enrolment(enrolment, typer.prompt(CODE, err=True))
     typer.echo(f"Enrolled as {email}. Now: rollback login", err=True)
     if as_json:
         print_json({"enrolled": email})

@@ -149,7 +149,7 @@ def _take_back(ours: Operations, policy: Policy, request: PromptRequest, questio
                 "outcome": shown.outcome,
                 "reason": shown.reason,
                 "functions": shown.reversal.shown,
-                "documents": shown.of_documents,
+                "documents": shown.document_lines,
                 "rebuilt": shown.reversal.rebuilt,
                 "left": shown.reversal.refused,
             }
@@ -180,7 +180,7 @@ def _show(shown: UndoPreview) -> None:
     ]
     if rows:
         table(("  function", "serves", "would serve"), rows)
-    for line in shown.of_documents:
+    for line in shown.document_lines:
         say(f"  {line}")
     for line in shown.reversal.rebuilt:
         say(f"  {line}", "yellow")

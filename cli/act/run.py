@@ -190,7 +190,7 @@ def _preview_of_data(ours: Operations, policy: Policy, order: RollbackRequest) -
         reported=list(plan.header.reported) if plan is not None else [],
         seconds=seconds,
         fits=seconds <= policy.targets.database.total_seconds(),
-        documents=foreseeing.count_written_documents(survey.fates) if survey is not None else 0,
+        documents=foreseeing.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 

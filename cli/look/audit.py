@@ -56,13 +56,13 @@ class OpenAuditLog(Operations):
         self.trail = AuditReader(ours.wiring.store, ours.wiring.buckets.anchors)
         self.systems = (*sorted(ours.policies), ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
 
-    def system(self, name: str) -> str:
+    def require_system(self, name: str) -> str:
         """The system of that name; exits when there is none."""
         if name not in self.systems:
             raise leaving(UNUSABLE, f"no system {name}; there is {', '.join(self.systems)}")
         return name
 
-    def responses(self, name: str) -> list[str]:
+    def find_rollbacks(self, name: str) -> list[str]:
         """The rollbacks that a name means; exits when nothing is known of it."""
         found = self.trail.responses(name)
         if not found:
@@ -82,9 +82,9 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     with operations() as shell:
         ours = OpenAuditLog(shell)
         if system:
-            told = ours.trail.system_lines(ours.system(system))
+            told = ours.trail.system_lines(ours.require_system(system))
         else:
-            responses = ours.responses(name)
+            responses = ours.find_rollbacks(name)
             told = [one for each in responses for one in ours.trail.rollback_lines(each)]
     if as_json:
         print_json(told)
@@ -155,7 +155,7 @@ def export(
     _require_writable(output)
     with operations() as shell:
         ours = OpenAuditLog(shell)
-        systems = [ours.system(system)] if system else list(ours.systems)
+        systems = [ours.require_system(system)] if system else list(ours.systems)
         answer = _record_export(ours, request)
         told = _select_events(_told(ours, systems), request)
         with _stream(output) as stream:
@@ -229,12 +229,12 @@ def _told(ours: OpenAuditLog, systems: list[str]) -> Iterator[AuditLine]:
 def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFinding]:
     trail, now = ours.trail, ours.wiring.clock.now()
     if system:
-        found = trail.verify_system(ours.system(system), now)
+        found = trail.verify_system(ours.require_system(system), now)
         if found is None:
             raise leaving(UNUSABLE, f"nothing is kept or anchored of {system}")
         yield found
         return
-    for one in ours.responses(name) if name else trail.rollbacks():
+    for one in ours.find_rollbacks(name) if name else trail.rollbacks():
         if (found := trail.verify_rollback(one, now)) is not None:
             yield found
     for one in () if name else ours.systems:

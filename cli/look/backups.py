@@ -101,8 +101,8 @@ def _tried(rules: BackupRules, proofs: Sequence[RestoreTest]) -> Iterator[str]:
     proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
     if proven is None:
         yield NOT_PROVEN
-    elif proven.took is not None:
-        took, documents = lasting(proven.took), sum(proven.counts.values())
+    elif proven.duration is not None:
+        took, documents = lasting(proven.duration), sum(proven.counts.values())
         counted = f", {documents:,} documents counted" if documents else ""
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)

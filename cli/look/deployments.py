@@ -73,7 +73,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
             known = [one.id for one in ours.reading.deployments(name)]
             near = suggest_names(deployment, known)
             raise leaving(UNUSABLE, f"deployment {deployment} is not known in {name}{near}")
-        record = ours.reading.record(name, deployment)
+        record = ours.reading.deployment_inventory(name, deployment)
     if as_json:
         print_json({"deployment": found, "record": record})
         return

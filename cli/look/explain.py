@@ -42,7 +42,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
 def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
     """The newest decision of each rollback that has one, by the rollback's id."""
     found = {
-        rollback.id: newest_decision(ours.reading.trail(rollback.id))
+        rollback.id: newest_decision(ours.reading.audit_entries(rollback.id))
         for rollback in ours.reading.rollbacks(incident)
     }
     return {name: decision for name, decision in found.items() if decision is not None}
@@ -51,15 +51,15 @@ def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecis
 def _show(rollback: str, decision: RecordedDecision) -> None:
     target = f", back to {decision.target}" if decision.target else ""
     say("")
-    say(f"{rollback}: {decision.said} ({decision.scenario}{target}) at {decision.at}", "bold")
+    say(f"{rollback}: {decision.label} ({decision.scenario}{target}) at {decision.at}", "bold")
     say(f"  {printable(decision.note)}")
     table(
         ("  gate", "answer", "why"),
         ((f"  {gate['gate']}", gate["answer"], printable(gate["reason"])) for gate in decision.gates),
     )
-    if decision.in_the_way:
+    if decision.blocking_gates:
         say("for a rollback, this would have had to be different:")
-        for gate in decision.in_the_way:
+        for gate in decision.blocking_gates:
             say(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
     _show_plan(decision)
     if decision.prepared_command:

@@ -23,5 +23,5 @@ def watch(incident: Incident, as_json: AsJson = False) -> None:
         seen = follow(ours, incident, quietly=as_json)
     if as_json:
         print_json(as_told(seen))
-    if not seen.went_well:
+    if not seen.is_successful:
         raise typer.Exit(NO)

@@ -83,21 +83,21 @@ class Replay:
         in_hand: dict[str, DeadLetter] = {}
         stuck = 0
         try:
-            for letter in self._each(in_hand):
+            for letter in self._pull_messages(in_hand):
                 name = letter.source, letter.id
                 if name not in self._is_over:
                     chosen = self._is_chosen(letter)
                     self._is_over[name] = chosen and self._replay(letter)
                     stuck += chosen and not self._is_over[name]
                 elif self._is_over[name]:  # kept twice, or still, when it was too long in hand
-                    self._let_go(letter)
+                    self._acknowledge(letter)
                 if self._is_over[name]:
                     del in_hand[letter.handle]
         finally:
             self._letters.release(in_hand.values())
         return stuck
 
-    def _each(self, in_hand: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
+    def _pull_messages(self, in_hand: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
         """Every letter, from then on in hand; one by one where each has to wait for an answer."""
         while pulled := self._letters.pull(PULLED_AT_ONCE if self._yes else 1):
             in_hand.update({letter.handle: letter for letter in pulled})
@@ -105,7 +105,7 @@ class Replay:
 
     def _is_chosen(self, letter: DeadLetter) -> bool:
         """Whether it fits the filters and a person wants it; what came back is not asked for."""
-        came_back = self._came_back(letter)
+        came_back = self._is_returned(letter)
         named = not self._topic or letter.source.rpartition("/")[2] == self._topic
         if not (came_back or (named and self._reason in letter.reason)):
             return False
@@ -115,21 +115,21 @@ class Replay:
         typer.echo(_shown(letter), err=self._as_json)
         return came_back or self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
 
-    def _came_back(self, letter: DeadLetter) -> bool:
+    def _is_returned(self, letter: DeadLetter) -> bool:
         """Whether this run has sent it before: to send it again would have no end."""
         return (letter.source, _first_id(letter)) in self._sent
 
     def _replay(self, letter: DeadLetter) -> bool:
         """Whether it is back on its topic, and kept no longer."""
-        fault = self._resent(letter)
+        fault = self._resend(letter)
         if not fault:
-            self._let_go(letter)
-        self._tell(letter, fault)
+            self._acknowledge(letter)
+        self._print_result(letter, fault)
         return not fault
 
-    def _resent(self, letter: DeadLetter) -> str:
+    def _resend(self, letter: DeadLetter) -> str:
         """Why it could not be published; "" when it was."""
-        if self._came_back(letter):
+        if self._is_returned(letter):
             return "it was refused again"
         if not letter.source:
             return "nothing tells where it came from"
@@ -143,14 +143,14 @@ class Replay:
         self._sent.add((letter.source, _first_id(letter)))
         return ""
 
-    def _let_go(self, letter: DeadLetter) -> None:
+    def _acknowledge(self, letter: DeadLetter) -> None:
         """It is kept no longer, once it is back."""
         try:
             self._letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:
             raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
 
-    def _tell(self, letter: DeadLetter, fault: str) -> None:
+    def _print_result(self, letter: DeadLetter, fault: str) -> None:
         if self._as_json:
             print(json.dumps({**_described(letter), "replayed": not fault, "fault": fault or None}))
         else:

@@ -62,5 +62,5 @@ def go_through(ours: Operations, request: PromptRequest, question: str) -> None:
     seen = follow(ours, answer.incident, quietly=manner.as_json)
     if manner.as_json:
         print_json({"answer": answer, **as_told(seen)})
-    if not seen.went_well:
+    if not seen.is_successful:
         raise typer.Exit(NO)

@@ -38,7 +38,7 @@ class FollowedIncident(Struct, frozen=True):
     outlook: DurationForecast | None = None
 
     @property
-    def went_well(self) -> bool:
+    def is_successful(self) -> bool:
         """Whether nobody is needed: it succeeded, or nothing had to be done."""
         return self.rollback.status is RollbackStatus.SUCCEEDED or (
             self.rollback.status is RollbackStatus.NOT_TAKEN
@@ -71,9 +71,9 @@ def follow(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
     if console().is_terminal:
         with Live(picture(seen, policy), console=console(), transient=True) as live:
             seen = _until_over(ours, seen, lambda now: live.update(picture(now, policy)))
-        Lines().tell(seen)
+        Lines().print_changes(seen)
     else:
-        seen = _until_over(ours, seen, Lines().tell)
+        seen = _until_over(ours, seen, Lines().print_changes)
     show_choices(seen.incident, seen.rollback)
     return seen
 
@@ -109,19 +109,19 @@ class Lines:
         self._quarter = 0
         self._response: list[str] = []
 
-    def tell(self, seen: FollowedIncident) -> None:
+    def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
             say(f"{at(moment.at)}  {moment.status}  {moment.note}")
         self._told = len(seen.incident.timeline)
-        self._tell_response(seen)
+        self._print_response(seen)
         done, total = count_progress(seen.steps)
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
             say(f"{at(seen.now)}  {done} of {total} steps{ahead}")
 
-    def _tell_response(self, seen: FollowedIncident) -> None:
+    def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
         standing = seen.response
         call = standing.next_call

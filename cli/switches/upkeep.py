@@ -114,7 +114,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
     yield scan.describe_coverage(found.last, policy.integrity)
     if found.failure:
         yield f"the newest run could not look: {found.failure}"
-    for one in found.open.values():
+    for one in found.open_findings.values():
         yield f"{one.signal}: {one.reason}"
         yield f"  since {at(one.onset_at)} UTC ({one.onset})"
         yield from (f"  changed before: {suspect}" for suspect in one.suspects)

@@ -48,9 +48,9 @@ class IncidentAssigner:
         """
         too_fast = f"alert {alert.key}: the system's documents change too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(partial(self._attend, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _attend(self, alert: Alert, policy: Policy) -> None:
+    def _assign_alert(self, alert: Alert, policy: Policy) -> None:
         """Keep the alert, and look once more where it has joined an incident. Raises: Moved.
 
         That second look closes a gap: the rollback that an alert joins may end between our read
@@ -62,31 +62,31 @@ class IncidentAssigner:
         known = decode(Alert, kept.fields) if kept.fields else None
         system = systems.decode_system(document.fields, policy.system)
         attending = bool(system.rollback) and not system.rollback_ended
-        if not alert.is_open or self._is_over(alert):
+        if not alert.is_open or self._is_already_closed(alert):
             if known is None:
-                self._keep(alert, self._beside(alert, system), "the end of what began it")
+                self._store_alert(alert, self._find_incident(alert, system), "the end of what began it")
         elif known is None and attending:
             first = build_preemption_writes(self._ports, policy, system, alert, self._actor)
-            self._keep(alert, system.incident, "the incident was open", first)
-            self._attend(alert, policy)
+            self._store_alert(alert, system.incident, "the incident was open", first)
+            self._assign_alert(alert, policy)
         elif known is not None and (attending or known.absorbed_by):
             self._publish_if_due(system)
         else:
             self._open(alert, policy, document, system, kept)
 
-    def _is_over(self, alert: Alert) -> bool:
+    def _is_already_closed(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
         path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:closed")
         closed = self._ports.store.get(path).fields
         return closed is not None and decode(Alert, closed).verdict == "closed"
 
-    def _beside(self, alert: Alert, system: System) -> str:
+    def _find_incident(self, alert: Alert, system: System) -> str:
         """The incident of the alert's beginning, else the system's present one."""
         path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:open")
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
-    def _keep(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
+    def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """A document of its own, and no other is written: a storm makes none of them hot.
 
         But for the first alert that a lesser rollback makes way for.
@@ -108,9 +108,9 @@ class IncidentAssigner:
         """Commit 1: the alert, its incident and all that goes with them; then hand over."""
         rejoins = _may_rejoin(system, policy, document.read_at)
         opening = (
-            self._reopened(alert, policy, document, system)
+            self._reopen_incident(alert, policy, document, system)
             if rejoins
-            else self._opened(alert, policy, document)
+            else self._create_incident(alert, policy, document)
         )
         why = _describe_rejoin(system, document.read_at) if rejoins else "it opened the incident"
         joined = replace(alert, incident=opening.incident.id, joined=why)
@@ -121,7 +121,9 @@ class IncidentAssigner:
         )
         work_queue.publish_notices(self._ports.bus, opening.notices)
 
-    def _reopened(self, alert: Alert, policy: Policy, document: Document, system: System) -> IncidentOpening:
+    def _reopen_incident(
+        self, alert: Alert, policy: Policy, document: Document, system: System
+    ) -> IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(system.incident))
         known = decode(Incident, before.fields)
@@ -132,10 +134,10 @@ class IncidentAssigner:
             severity=worse_severity(known.severity, policy.signals[alert.signal].severity),
             now=document.read_at,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert, document.read_at)],
+            events=[self._build_detected_event(alert, document.read_at)],
         )
 
-    def _opened(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
+    def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
         return open_incident(
             policy,
             document,
@@ -144,10 +146,10 @@ class IncidentAssigner:
             signal=alert.signal,
             onset=alert.started_at,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert, document.read_at)],
+            events=[self._build_detected_event(alert, document.read_at)],
         )
 
-    def _detected(self, alert: Alert, now: datetime) -> Event:
+    def _build_detected_event(self, alert: Alert, now: datetime) -> Event:
         return create_event(
             "incident.detected",
             now,

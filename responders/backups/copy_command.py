@@ -43,7 +43,7 @@ def copy(asked: CommandRequest) -> CommandEffect:
         reason=command.reason,
         began_at=now,
     )
-    untried = "" if point.is_sure else "; it was never restored to try it"
+    untried = "" if point.is_verified else "; it was never restored to try it"
     result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 

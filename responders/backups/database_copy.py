@@ -70,31 +70,31 @@ class _CopyStep(JobStep[DatabaseCopy]):
         super().__init__(ports, policy, rules.within, document)
         self._rules = rules
 
-    def _after(self, one: DatabaseCopy) -> DatabaseCopy:
-        return self._kept(one) if one.status is FillStatus.READY else super()._after(one)
+    def _advance_record(self, one: DatabaseCopy) -> DatabaseCopy:
+        return self._maintain_copy(one) if one.status is FillStatus.READY else super()._advance_record(one)
 
     # Making
 
-    def _asked(self, one: DatabaseCopy) -> DatabaseCopy:
+    def _request_fill(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is asked for, unless somebody's own database is called like it."""
         if one.asked_at is None:
             if one.id in call_one(self._ports, self._restores.names):
-                return self._taken(one)
+                return self._handle_name_conflict(one)
             one = replace(one, is_ours=True)
-        return super()._asked(one)
+        return super()._request_fill(one)
 
-    def _taken(self, intent: DatabaseCopy) -> DatabaseCopy:
+    def _handle_name_conflict(self, intent: DatabaseCopy) -> DatabaseCopy:
         theirs = f"a database {intent.id} exists already: delete it, then request the copy again"
         return mark_failed(replace(intent, asked_at=None), theirs, self._now)
 
-    def _calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
         """A database of the original's past, of Google's own backup, or of an export."""
         match one.point.source:
             case RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
             case RestoreSource.NATIVE:
                 return (partial(self._restores.restore, one.id, one.point.place),)
-        return self._imported(one, one.location, one.point.place)
+        return self._build_import_calls(one, one.location, one.point.place)
 
     def _is_stopped(self) -> bool:
         """Whether a switch is set, asked right before each effect."""
@@ -102,31 +102,31 @@ class _CopyStep(JobStep[DatabaseCopy]):
 
     # Looking through
 
-    def _purged(self, one: DatabaseCopy) -> DatabaseCopy:
+    def _purge_erased_people(self, one: DatabaseCopy) -> DatabaseCopy:
         began = one.purged_at
         if began is None or one.purge == ErasureProgress(removed=one.purge.removed):
             began = self._now
-        return super()._purged(replace(one, purged_at=began))
+        return super()._purge_erased_people(replace(one, purged_at=began))
 
-    def _concluded(self, examining: DocumentChecker, one: DatabaseCopy) -> DatabaseCopy:
+    def _conclude_check(self, examining: DocumentChecker, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is ready; or, where it was filled once more meanwhile, from the start."""
         newest = call_one(self._ports, partial(self._restores.find, one.id))
         if newest is not None and newest.operation != one.operation:
             return copies.restart_fill(one, newest.operation)
-        return copies.mark_ready(one, examining.counts(None), self._rules, self._now)
+        return copies.mark_ready(one, examining.count_documents(None), self._rules, self._now)
 
-    def _counts(self, copy: DatabaseCopy) -> dict[str, int]:
+    def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:
         """How many documents each declared collection of it holds now."""
-        return self._examining(copy).counts(None)
+        return self._create_checker(copy).count_documents(None)
 
     # Keeping, and letting go
 
-    def _kept(self, copy: DatabaseCopy) -> DatabaseCopy:
+    def _maintain_copy(self, copy: DatabaseCopy) -> DatabaseCopy:
         """The copy that waits for people: whoever is erased meanwhile goes from it, too."""
         if not copy.purge.is_over:
-            purged = self._purged(copy)
-            return replace(purged, counts=self._counts(copy)) if purged.purge.is_over else purged
-        if self._is_erased_since(copy):
+            purged = self._purge_erased_people(copy)
+            return replace(purged, counts=self._count_documents(copy)) if purged.purge.is_over else purged
+        if self._has_new_erasures(copy):
             return replace(copy, purge=ErasureProgress(removed=copy.purge.removed))
         if copies.should_remind(copy, self._rules, self._now):
             return replace(copy, reminded_at=self._now)
@@ -134,12 +134,12 @@ class _CopyStep(JobStep[DatabaseCopy]):
             return copy
         if copy.id not in call_one(self._ports, self._restores.names):
             return copies.mark_deleted(copy, self._now)
-        if self._counts(copy) != copy.counts:
+        if self._count_documents(copy) != copy.counts:
             why = "it holds other numbers of documents than when it was ready"
             return copies.mark_handed_over(copy, why, self._now)
         return start_deletion(copy, self._now)
 
-    def _is_erased_since(self, copy: DatabaseCopy) -> bool:
+    def _has_new_erasures(self, copy: DatabaseCopy) -> bool:
         """Whether somebody has come into the ledger since the copy was gone through.
 
         When they were erased says nothing of that: the application may have told it later.
@@ -150,7 +150,7 @@ class _CopyStep(JobStep[DatabaseCopy]):
             return False
         return book.added_at >= since
 
-    def _closed(self, one: DatabaseCopy) -> DatabaseCopy:
+    def _delete_database(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy once its database is gone; what is not ours, or protected, stays."""
         if one.asked_at is None or (one.faults and not one.is_ours):
             return copies.mark_deleted(one, self._now)
@@ -166,7 +166,9 @@ class _CopyStep(JobStep[DatabaseCopy]):
                 return one
         return copies.mark_deleted(one, self._now)
 
-    def _told(self, before: DatabaseCopy, after: DatabaseCopy) -> tuple[Iterable[Create], list[Notice]]:
+    def _build_notifications(
+        self, before: DatabaseCopy, after: DatabaseCopy
+    ) -> tuple[Iterable[Create], list[Notice]]:
         name, now = _event_name(before, after), self._now
         if not name:
             return (), []

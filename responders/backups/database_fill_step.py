@@ -54,12 +54,12 @@ class RecordStep:
         self._document = document
         self._now = document.read_at
 
-    def _intend(self, intent: Struct) -> None:
+    def _save_intent(self, intent: Struct) -> None:
         """Keep what is about to be asked for. Raises: Moved, where another one does so."""
         kept = Update(self._document.path, encode(intent), self._document.version)
         self._document = replace(self._document, version=self._ports.store.commit([kept]))
 
-    def _keep(self, after: Struct, events: Iterable[Create], said: Sequence[Notice]) -> None:
+    def _save_result(self, after: Struct, events: Iterable[Create], said: Sequence[Notice]) -> None:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
             kept = Update(self._document.path, encode(after), self._document.version)
@@ -89,7 +89,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         What gives no answer is asked again in a minute, until the time of the policy is over.
         """
         try:
-            after = self._after(one)
+            after = self._advance_record(one)
         except (Unavailable, Rejected, Moved) as failure:
             severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
             log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
@@ -98,40 +98,42 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
             reason = f"not over in time: {after.waiting or after.status.lower()}"
             after = mark_failed(after, reason, self._now)
         if after != one:
-            self._keep(after, *self._told(one, after))
+            self._save_result(after, *self._build_notifications(one, after))
 
-    def _after(self, one: JobRecord) -> JobRecord:
+    def _advance_record(self, one: JobRecord) -> JobRecord:
         """The record a step further. Raises: Unavailable, Rejected, Moved."""
         match one.status:
             case FillStatus.MAKING | FillStatus.RESTORING:
-                return self._filled(one)
+                return self._check_fill(one)
             case FillStatus.CHECKING if one.purge.is_over:
-                return self._examined(one)
+                return self._check_documents(one)
             case FillStatus.CHECKING:
-                return self._purged(one)
-        return self._closed(one)
+                return self._purge_erased_people(one)
+        return self._delete_database(one)
 
     @abstractmethod
-    def _calls(self, one: JobRecord) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: JobRecord) -> Sequence[Callable[[], Any]]:
         """What makes its database, and, last, what fills it."""
 
     @abstractmethod
-    def _concluded(self, examining: DocumentChecker, one: JobRecord) -> JobRecord:
+    def _conclude_check(self, examining: DocumentChecker, one: JobRecord) -> JobRecord:
         """The record once all of its database was looked through."""
 
     @abstractmethod
-    def _closed(self, one: JobRecord) -> JobRecord:
+    def _delete_database(self, one: JobRecord) -> JobRecord:
         """The record once its database is gone."""
 
     @abstractmethod
-    def _told(self, before: JobRecord, after: JobRecord) -> tuple[Iterable[Create], list[Notice]]:
+    def _build_notifications(
+        self, before: JobRecord, after: JobRecord
+    ) -> tuple[Iterable[Create], list[Notice]]:
         """The events of a step, and who is told of it."""
 
     def _is_stopped(self) -> bool:
         """Whether a switch keeps it from being filled. Raises: Unavailable."""
         return False
 
-    def _filled(self, one: JobRecord) -> JobRecord:
+    def _check_fill(self, one: JobRecord) -> JobRecord:
         """The record by how far its database is filled, begun where nobody has."""
         begun: RestoreProgress | None = None
         if one.operation:
@@ -139,7 +141,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         elif one.asked_at is not None:
             begun = call_one(self._ports, partial(self._restores.find, one.database))
         if begun is None:
-            return self._asked(one) if may_request_fill(one, self._now) else one
+            return self._request_fill(one) if may_request_fill(one, self._now) else one
         part = f"{begun.percent} % of it is there" if begun.percent else ""
         if begun.ended_at is None:
             return replace(one, operation=begun.operation, waiting=part)
@@ -148,29 +150,29 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
             return mark_failed(known, f"{self.FAILED}: {begun.failure}", self._now)
         return replace(known, status=FillStatus.CHECKING, filled_at=begun.ended_at)
 
-    def _asked(self, one: JobRecord) -> JobRecord:
+    def _request_fill(self, one: JobRecord) -> JobRecord:
         """The record whose filling is asked for, once that is kept: of two, one loses there."""
         if self._is_stopped():
             return replace(one, waiting=STOPPED_REASON)
         intent = replace(one, asked_at=self._now, waiting="")
         until = self._ports.clock.monotonic() + REQUEST_TIMEOUT.total_seconds() / 2
-        self._intend(intent)
+        self._save_intent(intent)
         try:
-            return self._begun(intent, until, is_first=one.asked_at is None)
+            return self._send_requests(intent, until, is_first=one.asked_at is None)
         except (Unavailable, Moved) as failure:  # the next look finds it, or asks again
             return replace(intent, waiting=str(failure))
 
-    def _taken(self, intent: JobRecord) -> JobRecord:
+    def _handle_name_conflict(self, intent: JobRecord) -> JobRecord:
         """The record when a database of its name is there as the first request arrives."""
         return intent
 
-    def _begun(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:
+    def _send_requests(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:
         """The record once its database is made and filled, by a call each, the last not too late.
 
         Whoever stood still must not fill what another has looked through meanwhile.
         """
         operation = None
-        for number, call in enumerate(self._calls(intent)):
+        for number, call in enumerate(self._build_calls(intent)):
             if self._is_stopped():
                 return replace(intent, waiting=STOPPED_REASON)
             if self._ports.clock.monotonic() > until:
@@ -179,7 +181,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
                 operation = call_one(self._ports, call)
             except Exists:  # of a request before: the next look finds it
                 if is_first and not number:
-                    return self._taken(intent)
+                    return self._handle_name_conflict(intent)
             except Rejected as no:
                 is_retried = bool(number) or self.RETRIES_CREATION
                 if is_retried and self._now < intent.began_at + FILL_TIMEOUT:
@@ -187,33 +189,33 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
                 return mark_failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")
 
-    def _imported(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
+    def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
         """The calls for an export: an empty database, and then what fills it."""
         return (
             partial(self._restores.create, one.database, location),
             partial(self._restores.fill, one.database, prefix),
         )
 
-    def _purged(self, one: JobRecord) -> JobRecord:
+    def _purge_erased_people(self, one: JobRecord) -> JobRecord:
         """The record with more of its database gone through for people who were erased since."""
         opened = DatabaseCopyEraser(self._ports, self._policy, one.database, one.as_of)
         return replace(one, purge=opened.erase_people(one.purge, self.SECONDS), waiting="")
 
-    def _examined(self, one: JobRecord) -> JobRecord:
+    def _check_documents(self, one: JobRecord) -> JobRecord:
         """The record with more of its database looked through, or with what that comes to.
 
         Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
         """
-        examining, at = self._examining(one), scan.floor_to_minute(self._now)
+        examining, at = self._create_checker(one), scan.floor_to_minute(self._now)
         if one.run is None:
             if one.filled_at is not None and at < one.filled_at:
                 return one  # no whole minute has passed since it was filled
             return replace(one, run=examining.begin(self.WHAT, at), waiting="")
         run, failure = examining.advance(replace(one.run, at=at), self.SECONDS)
         later = replace(one, run=run, waiting=str(failure or ""))
-        return later if failure or not run.is_over else self._concluded(examining, later)
+        return later if failure or not run.is_over else self._conclude_check(examining, later)
 
-    def _examining(self, one: JobRecord) -> DocumentChecker:
+    def _create_checker(self, one: JobRecord) -> DocumentChecker:
         """A look at its database, as if that were the one whose data the policy declares."""
         rules = replace(self._policy.integrity, database=one.database)
         return DocumentChecker(self._ports, replace(self._policy, integrity=rules))

@@ -79,7 +79,7 @@ class _ExportStep(RecordStep):
         """One look, and what it takes, kept in one commit with who is told."""
         now = self._now
         try:
-            after = self._after(backup)
+            after = self._advance_record(backup)
         except Unavailable as failure:
             log.write("WARNING", f"backup {backup.id}: {failure}", event="backup.waits")
             after = backup
@@ -95,30 +95,32 @@ class _ExportStep(RecordStep):
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = create_notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
-            self._keep(after, [_build_event(after, name, now) for name in _event_names(backup, after)], said)
+            self._save_result(
+                after, [_build_event(after, name, now) for name in _event_names(backup, after)], said
+            )
 
-    def _after(self, backup: Backup) -> Backup:
+    def _advance_record(self, backup: Backup) -> Backup:
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
         if backup.status is ExportStatus.COPYING:
-            return self._copied(self._described(backup))
+            return self._copy_files(self._store_inventory(backup))
         exports, export = self._ports.system(backup.system).exports, None
         if backup.operation:
             export = call_one(self._ports, partial(exports.look, backup.operation))
         elif backup.asked_at is not None:  # whoever began it
             export = call_one(self._ports, partial(exports.find, backup.database, backup.prefix))
         if export is None:
-            return self._asked(backup) if backing.may_request_export(backup, self._now) else backup
+            return self._request_export(backup) if backing.may_request_export(backup, self._now) else backup
         if export.ended_at is None:
             return replace(backup, operation=export.operation)
         if not export.is_whole:
             return backing.record_failed_attempt(backup, f"the export failed: {export.failure}", self._now)
-        files = self._found(backup.bucket, f"{backup.folder}/")
+        files = self._list_objects(backup.bucket, f"{backup.folder}/")
         return backing.mark_exported(backup, export, files, self._now)
 
-    def _asked(self, backup: Backup) -> Backup:
+    def _request_export(self, backup: Backup) -> Backup:
         """Begin the export, once it is on record that it is asked for: of two, one loses there."""
         chosen = replace(backup, snapshot_at=backing.exportable_time(backup.snapshot_at, self._now))
-        intent = backing.mark_requested(chosen, self._counts(chosen), self._now)
+        intent = backing.mark_requested(chosen, self._count_documents(chosen), self._now)
         begin = partial(
             self._ports.system(intent.system).exports.begin,
             intent.database,
@@ -126,7 +128,7 @@ class _ExportStep(RecordStep):
             intent.snapshot_at,
         )
         try:
-            self._intend(intent)
+            self._save_intent(intent)
         except Moved:  # another instance has begun it
             return backup
         try:
@@ -136,7 +138,7 @@ class _ExportStep(RecordStep):
         except (Exists, Rejected) as refused:
             return backing.record_failed_attempt(intent, f"the export was refused: {refused}", self._now)
 
-    def _counts(self, backup: Backup) -> dict[str, int]:
+    def _count_documents(self, backup: Backup) -> dict[str, int]:
         """The documents of the declared collections at the moment that is exported."""
         count = partial(self._ports.system(backup.system).documents.count, backup.database)
         asked = {
@@ -145,19 +147,19 @@ class _ExportStep(RecordStep):
         }
         return {one: require_answer(found) for one, found in call_all(self._ports, asked).items()}
 
-    def _copied(self, backup: Backup) -> Backup:
+    def _copy_files(self, backup: Backup) -> Backup:
         """The backup with more of its copy, or whole: what differs is copied again."""
         mirrors = self._ports.projects.export_buckets
-        files: dict[str, ObjectMetadata] = self._found(backup.bucket, f"{backup.folder}/")
+        files: dict[str, ObjectMetadata] = self._list_objects(backup.bucket, f"{backup.folder}/")
         if not backing.has_unchanged_files(backup, files):
             reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
             return backing.record_failed_attempt(backup, f"{reason} files", self._now)
         if backup.second is None:
             return backing.mark_complete(backup, self._now)
         if backup.configuration:
-            files |= self._found(backup.bucket, backup.configuration)
-        copies = self._found(backup.second, f"{backup.folder}/") | self._found(
-            backup.second, backup.described_in
+            files |= self._list_objects(backup.bucket, backup.configuration)
+        copies = self._list_objects(backup.second, f"{backup.folder}/") | self._list_objects(
+            backup.second, backup.inventory_object
         )
         waiting = backing.find_differing_files(files, copies)
         if not waiting:
@@ -173,7 +175,7 @@ class _ExportStep(RecordStep):
                     break
         return backup
 
-    def _described(self, backup: Backup) -> Backup:
+    def _store_inventory(self, backup: Backup) -> Backup:
         """The backup with all that is live beside it, as far as anybody has looked.
 
         Where that may not be written, the backup is none the worse, and it is logged.
@@ -185,7 +187,7 @@ class _ExportStep(RecordStep):
             return backup
         content = backing.encode_inventory(stocks.decode(document.fields))
         write = partial(
-            self._ports.projects.export_buckets.write, backup.bucket, backup.described_in, content
+            self._ports.projects.export_buckets.write, backup.bucket, backup.inventory_object, content
         )
         try:
             call_one(self._ports, write)
@@ -195,9 +197,9 @@ class _ExportStep(RecordStep):
             why = f"backup {backup.id}: what is live was not written beside it: {refused}"
             log.write("ERROR", why, event="backup.refused")
             return backup
-        return replace(backup, configuration=backup.described_in)
+        return replace(backup, configuration=backup.inventory_object)
 
-    def _found(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
+    def _list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         found: dict[str, ObjectMetadata] = call_one(
             self._ports, partial(self._ports.projects.export_buckets.list_objects, bucket, prefix)
         )

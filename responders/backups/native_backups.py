@@ -45,13 +45,13 @@ class ManagedBackupChecker:
             if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
                 continue
             try:
-                found = self._faults(policy, now)
+                found = self._find_faults(policy, now)
             except (Rejected, Unavailable) as failure:
                 log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
             else:
-                self._keep(policy, document, ManagedBackupStatus(policy.system, now, found), now)
+                self._save_status(policy, document, ManagedBackupStatus(policy.system, now, found), now)
 
-    def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
+    def _find_faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
         backups, database = self._ports.system(policy.system).backups, policy.backups.database
         answers = call_all(
             self._ports,
@@ -64,7 +64,9 @@ class ManagedBackupChecker:
         found = {name: require_answer(one) for name, one in answers.items()}
         return native_backups.find_backup_faults(found["database"], found["schedules"], found["backups"], now)
 
-    def _keep(self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime) -> None:
+    def _save_status(
+        self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
+    ) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""
         known = tuple((document.fields or {}).get("faults", ()))
         said: list[Notice] = []

@@ -71,13 +71,13 @@ class RestoreTester:
         name = proofs.restore_test_id(policy.system, now)
         if store.get(proofs.restore_test_path(name)).fields is not None:
             return
-        proof = self._chosen(policy, now)
+        proof = self._choose_backup(policy, now)
         if proof is not None:
             told = _build_event(proof, "backup.restoring", now)
             with suppress(Exists):
                 store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
 
-    def _chosen(self, policy: Policy, now: datetime) -> RestoreTest | None:
+    def _choose_backup(self, policy: Policy, now: datetime) -> RestoreTest | None:
         """The intent to prove the newest backup of them all; None: there is none to be seen."""
         rules, natives = policy.backups, []
         exports = StateReader(self._ports.store).backups(policy.system)
@@ -102,18 +102,18 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         super().__init__(ports, policy, rules.within, document)
         self._rules = rules
 
-    def _calls(self, one: RestoreTest) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: RestoreTest) -> Sequence[Callable[[], Any]]:
         if one.is_native:
             return (partial(self._restores.restore, one.database, one.source),)
         database = partial(self._ports.system(one.system).backups.database, one.original)
-        return self._imported(one, call_one(self._ports, database).location, one.source)
+        return self._build_import_calls(one, call_one(self._ports, database).location, one.source)
 
-    def _concluded(self, examining: DocumentChecker, one: RestoreTest) -> RestoreTest:
+    def _conclude_check(self, examining: DocumentChecker, one: RestoreTest) -> RestoreTest:
         """The proof with all that was seen."""
-        seen = call_one(self._ports, partial(self._seen, one))
+        seen = call_one(self._ports, partial(self._observe_restore, one))
         return proofs.record_checks(one, self._rules, seen, self._now)
 
-    def _seen(self, proof: RestoreTest) -> ObservedRestore:
+    def _observe_restore(self, proof: RestoreTest) -> ObservedRestore:
         """How many documents were restored, and whether some of them are what they were."""
         documents = self._ports.system(proof.system).documents
         counted = {
@@ -122,7 +122,7 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         restored = {
             version.path: version.fields
             for name, one in self._policy.collections.items()
-            for version in self._sampled(proof.database, scan.scope(name, one))
+            for version in self._sample_documents(proof.database, scan.scope(name, one))
         }
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)
@@ -132,7 +132,7 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         differing = tuple(path for path in sorted(known) if not is_same_value(restored[path], known[path]))
         return ObservedRestore(counted, len(known), differing)
 
-    def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
+    def _sample_documents(self, database: str, scope: Scope) -> Iterable[Any]:
         """Some documents of a scope, from its beginning to its end."""
         documents, most = self._ports.system(self._policy.system).documents, self._rules.samples
         starts = ["", *documents.partition_points(database, scope, None, most - 1)]
@@ -140,7 +140,7 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         for start in starts:
             yield from islice(documents.stream(database, scope, None, start), each)
 
-    def _closed(self, proof: RestoreTest) -> RestoreTest:
+    def _delete_database(self, proof: RestoreTest) -> RestoreTest:
         """The proof once every scratch database of the system is gone, a late one of before too."""
         for name in proofs.leftover_databases(proof.system, call_one(self._ports, self._restores.names)):
             with suppress(Ambiguous):  # the next look tells
@@ -149,7 +149,9 @@ class _RestoreTestStep(JobStep[RestoreTest]):
             return proof
         return proofs.mark_closed(proof, self._now)
 
-    def _told(self, before: RestoreTest, after: RestoreTest) -> tuple[Iterable[Create], list[Notice]]:
+    def _build_notifications(
+        self, before: RestoreTest, after: RestoreTest
+    ) -> tuple[Iterable[Create], list[Notice]]:
         said: list[Notice] = []
         if after.status is before.status or after.status not in EVENT_NAMES:
             return (), said

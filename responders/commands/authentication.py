@@ -73,7 +73,7 @@ def authenticate_command(message: PubSubMessage, ports: Ports, policies: Mapping
         return Actor(f"override: {content.get('actor', 'not named')}")
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
-    asked = PermissionRequest.of(content, _read_incident_severity(content, ports))
+    asked = PermissionRequest.from_content(content, _read_incident_severity(content, ports))
     try:
         credential = _resolve_credential(
             content, ports.operators.tokens.verify(token), asked.fingerprint, ports

@@ -74,7 +74,7 @@ class ConsoleActions:
             incident = self._viewing.find_incident(said["incident"])
             said["system"] = incident.system
             if verb in ("approve", "reject"):
-                plan, decision = self._viewing.plan_to_approve(incident)
+                plan, decision = self._viewing.find_requested_plan(incident)
                 said |= {"plan": plan} if plan else {}
         return {
             "verb": verb,
@@ -97,14 +97,17 @@ class ConsoleActions:
         """
         if not console_http.has_csrf_token(visit, session.token):
             return FOREIGN_FORM_TEXT
-        content = self._content(visit, session)
+        content = self._build_command(visit, session)
         try:
             commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
         except Refused as faulty:
             return faulty.reason
         said_at = self._ports.clock.now()
         found = objections(
-            PermissionRequest.of(content), session.credential, self._concerned(content), said_at
+            PermissionRequest.from_content(content),
+            session.credential,
+            self._select_policies(content),
+            said_at,
         )
         if found:
             return "; ".join(found)
@@ -123,7 +126,7 @@ class ConsoleActions:
         found = self._viewing.answer(command, topics.COMMANDS, message)
         return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
 
-    def _content(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
+    def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
         """The command whole, but for its token."""
         form = visit.form
         verb = form.get("command", "")
@@ -141,7 +144,7 @@ class ConsoleActions:
             console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }
 
-    def _concerned(self, content: Mapping[str, Any]) -> list[Policy]:
+    def _select_policies(self, content: Mapping[str, Any]) -> list[Policy]:
         """The policies of the systems that it concerns: all, where it names none."""
         policy = self._policies.get(content.get("system", ""))
         return [policy] if policy else list(self._policies.values())

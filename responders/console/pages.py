@@ -66,7 +66,7 @@ class ConsolePages:
             "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
             "freezes": unfinished_freezes(controls.freezes, now),
-            "incidents": self._incidents(),
+            "incidents": self._list_incidents(),
         }
 
     def incident(self, visit: ConsoleRequest) -> Facts:
@@ -86,7 +86,7 @@ class ConsolePages:
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),
-            "decisions": self._decisions(every),
+            "decisions": self._list_decisions(every),
             "alerts": self._reading.alerts(incident.id),
         }
 
@@ -183,13 +183,15 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def plan_to_approve(self, incident: Incident) -> tuple[str, recorded_decision.RecordedDecision | None]:
+    def find_requested_plan(
+        self, incident: Incident
+    ) -> tuple[str, recorded_decision.RecordedDecision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
             return "", None
         question = every[-1].question
-        decision = recorded_decision.newest_decision(self._reading.trail(every[-1].id))
+        decision = recorded_decision.newest_decision(self._reading.audit_entries(every[-1].id))
         return (question.plan.fingerprint if question else ""), decision
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
@@ -198,14 +200,15 @@ class ConsolePages:
         refused = self._reading.refusal(topic, message) if record is None else None
         return {"record": record, "refused": refused}
 
-    def _incidents(self) -> list[Incident]:
+    def _list_incidents(self) -> list[Incident]:
         """The newest of all systems, the newest first."""
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
 
-    def _decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
+    def _list_decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
         """The newest of each rollback that has one, the newest rollback first."""
         found = {
-            one.id: recorded_decision.newest_decision(self._reading.trail(one.id)) for one in reversed(every)
+            one.id: recorded_decision.newest_decision(self._reading.audit_entries(one.id))
+            for one in reversed(every)
         }
         return {name: one for name, one in found.items() if one is not None}

@@ -40,7 +40,7 @@ class FunctionBatch(Struct, frozen=True):
         return sum(row.status in ENDED_STEP_STATUSES for row in self.rows)
 
     @property
-    def troubled(self) -> int:
+    def unsuccessful(self) -> int:
         """How many of them have ended otherwise than they were to."""
         return sum(row.status in ENDED_STEP_STATUSES - {StepStatus.DONE} for row in self.rows)
 

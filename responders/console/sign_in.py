@@ -31,7 +31,7 @@ class ConsoleSession(Struct, frozen=True):
     token: str
 
     @property
-    def mark(self) -> str:
+    def csrf_token(self) -> str:
         """What their forms show."""
         return console_http.csrf_token(self.token)
 
@@ -47,7 +47,7 @@ class ConsoleSignIn:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def session(self, visit: ConsoleRequest) -> ConsoleSession | None:
+    def find_session(self, visit: ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
         token = visit.cookies.get(SESSION_COOKIE, "")
         if not token:

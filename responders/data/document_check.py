@@ -56,7 +56,7 @@ class DocumentChecker:
         them is a fault of its own.
         """
         now, policy = self._ports.clock.now(), self._policy
-        counts = self.counts(at)
+        counts = self.count_documents(at)
         stretches: list[ScanRange] = []
         random = Random(f"{policy.system} {at}")
         for name, wanted in scan.document_limits(policy, counts).items():
@@ -87,7 +87,7 @@ class DocumentChecker:
         until = self._ports.clock.monotonic() + seconds
         try:
             while not run.is_over and self._ports.clock.monotonic() < until:
-                with closing(self._looked(run)) as looks:
+                with closing(self._scan_range(run)) as looks:
                     for later in looks:
                         run = later
                         if self._ports.clock.monotonic() >= until:
@@ -96,7 +96,7 @@ class DocumentChecker:
             return run, failure
         return run, None
 
-    def verdicts(
+    def check_documents(
         self,
         name: str,
         versions: Sequence[DocumentSnapshot],
@@ -114,9 +114,9 @@ class DocumentChecker:
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
         sight = ObservedReferences(
-            {path: path in there for path in named}, self._read(judge, versions, files)
+            {path: path in there for path in named}, self._check_files(judge, versions, files)
         )
-        judged = [(version, judge.verdict(version, sight)) for version in versions]
+        judged = [(version, judge.check_document(version, sight)) for version in versions]
         return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
     def find_first_damage(
@@ -128,14 +128,14 @@ class DocumentChecker:
         damage stays. To the second where a document was written then; None: nothing that has a past
         is wrong. Not within: it began before all that can be read.
         """
-        written = self._bad_at(run, signal, run.at)
+        written = self._find_fault_times(run, signal, run.at)
         if not written:
             return None, False
-        search = OnsetSearch(min(self._earliest(run, signal, earliest), run.at), run.at)
+        search = OnsetSearch(min(self._find_search_start(run, signal, earliest), run.at), run.at)
         while (at := search.next_look) is not None:
-            found = self._bad_at(run, signal, at)
+            found = self._find_fault_times(run, signal, at)
             written = found or written
-            search = search.seen(at, bad=bool(found))
+            search = search.record_look(at, bad=bool(found))
         exact = [one for one in written if search.low < one <= search.high]
         return min(exact, default=search.high), search.is_within
 
@@ -149,18 +149,18 @@ class DocumentChecker:
         for name, paths in by_collection.items():
             found = self._documents.get(self._database, sorted(paths), at).values()
             known = [one for one in found if one is not None]
-            if any(not verdict.is_valid for _, verdict in self.verdicts(name, known, at)):
+            if any(not verdict.is_valid for _, verdict in self.check_documents(name, known, at)):
                 return True
         return False
 
-    def _earliest(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
+    def _find_search_start(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
         """The first whole minute to look at: where documents are missing, when all were there."""
         counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS_SIGNAL else []
         since = max([earliest, *([min(counted)] if counted else [])])
         whole = scan.floor_to_minute(since)
         return whole if whole == since else whole + MINUTE
 
-    def _bad_at(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
+    def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
         found: list[datetime] = []
         by_collection: dict[str, set[str]] = {}
@@ -170,7 +170,7 @@ class DocumentChecker:
         for name, paths in by_collection.items():
             versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
             known = [one for one in versions.values() if one is not None]
-            for version, verdict in self.verdicts(name, known, at, files=False):
+            for version, verdict in self.check_documents(name, known, at, files=False):
                 kinds = {one.check for one in verdict.faults}
                 if any(damage.SIGNAL_OF[one] == signal for one in kinds):
                     missing = kinds == {IntegrityCheck.REFERENCE}
@@ -184,7 +184,7 @@ class DocumentChecker:
         count = self._documents.count(self._database, scan.scope(name, collection), at)
         return name in scan.find_drops(self._policy, {name: count}, run.dropped)
 
-    def _looked(self, run: ScanRun) -> Generator[ScanRun]:
+    def _scan_range(self, run: ScanRun) -> Generator[ScanRun]:
         """The run after each chunk of its stretch, and in the end behind it."""
         stretch = run.stretch
         collection = self._policy.collections[stretch.collection]
@@ -193,16 +193,18 @@ class DocumentChecker:
         )
         with closing(stream):  # type: ignore[type-var]
             while True:
-                left = run.left
+                left = run.remaining_documents
                 size = DOCUMENTS_PER_CHUNK if left is None else min(DOCUMENTS_PER_CHUNK, left)
                 chunk = list(islice(stream, size))
-                run = scan.record_documents(run, self.verdicts(stretch.collection, chunk, run.at))
-                if len(chunk) < size or run.left == 0:
+                run = scan.record_documents(run, self.check_documents(stretch.collection, chunk, run.at))
+                if len(chunk) < size or run.remaining_documents == 0:
                     yield scan.skip_range(run)
                     return
                 yield run
 
-    def _read(self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool) -> dict[str, str]:
+    def _check_files(
+        self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool
+    ) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         if not wanted:
             return {}
@@ -220,7 +222,7 @@ class DocumentChecker:
         )
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
-    def counts(self, at: datetime | None) -> dict[str, int]:
+    def count_documents(self, at: datetime | None) -> dict[str, int]:
         """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls: dict[str, Any] = {

@@ -66,8 +66,8 @@ class ErasureLedgerUpdater:
             if policy.erasure is None:
                 continue
             try:
-                if self._learn(policy, policy.erasure):
-                    self._forget(policy)
+                if self._update_ledger(policy, policy.erasure):
+                    self._request_quarantine_erasure(policy)
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
@@ -77,16 +77,16 @@ class ErasureLedgerUpdater:
         Raises: Unavailable, also where it takes too long; Rejected.
         """
         for policy in self._policies:
-            if policy.erasure is not None and not self._learn(policy, policy.erasure, afresh=True):
+            if policy.erasure is not None and not self._update_ledger(policy, policy.erasure, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def _learn(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
+    def _update_ledger(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
         """Whether the ledger holds all whom the application has erased; or it was cut short.
 
         Each commit holds a bounded number of them, and each may be made again: where it was cut
         short the clock goes on. One that begins `afresh` knows of everybody erased before it.
         """
-        book, now = self._book(policy)
+        book, now = self._load_ledger(policy)
         is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
         if is_new or not rules.collection:
             return True
@@ -104,17 +104,19 @@ class ErasureLedgerUpdater:
             if is_late or len(said) >= ENTRIES_PER_COMMIT:
                 is_to_forget = book.is_to_forget or bool(said)
                 book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
-                self._enter(policy, rules, said, _reading_progress_fields(book) if is_late else {})
+                self._record_erasures(policy, rules, said, _reading_progress_fields(book) if is_late else {})
                 said = {}
             if is_late:
                 return False
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - READ_OVERLAP, cursor="", reading_since=None)
-        self._enter(policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget)))
+        self._record_erasures(
+            policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget))
+        )
         return True
 
-    def _enter(
+    def _record_erasures(
         self, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
     ) -> None:
         """Keep when each was erased, unless the ledger has a later time: that one counts.
@@ -140,7 +142,7 @@ class ErasureLedgerUpdater:
 
         retry_on_conflict(entered, COMMIT_ATTEMPTS, f"{policy.system}: others write who was erased")
 
-    def _book(self, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
+    def _load_ledger(self, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
         """The ledger's, which has its salt by then, and when it was read."""
         store, path = self._ports.store, erasures.ledger_path(policy.system)
         document = store.get(path)
@@ -154,9 +156,9 @@ class ErasureLedgerUpdater:
             document = store.get(path)
         return decode(ErasureLedgerRecord, document.fields), document.read_at
 
-    def _forget(self, policy: Policy) -> None:
+    def _request_quarantine_erasure(self, policy: Policy) -> None:
         """Have a worker go through quarantine, as after a command, where somebody was read."""
-        book, now = self._book(policy)
+        book, now = self._load_ledger(policy)
         if not book.is_to_forget or self._ports.buckets.quarantine is None:
             return
         record = CommandRecord(
@@ -263,16 +265,18 @@ class DatabaseCopyEraser:
             return replace(progress, is_over=True)
         clock = self._ports.clock
         until = clock.monotonic() + seconds
-        return consume_until(clock, until, progress, self._every_place(progress, ledger))
+        return consume_until(clock, until, progress, self._erase_all_places(progress, ledger))
 
-    def _every_place(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+    def _erase_all_places(
+        self, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
         while progress.place <= len(ledger.rules.documents):
-            for later in self._gone_through(progress, ledger):
+            for later in self._erase_place(progress, ledger):
                 progress = later
                 yield progress
         yield replace(progress, is_over=True)
 
-    def _gone_through(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+    def _erase_place(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
         """The progress after each piece of its place, and in the end behind it.
 
         Behind the last place come all names that there are: whoever documents belong to by what
@@ -281,15 +285,15 @@ class DatabaseCopyEraser:
         places = ledger.rules.documents
         pieces: Iterator[ErasureProgress] = iter(())
         if progress.place == len(places):
-            pieces = self._named(progress, ledger)
+            pieces = self._erase_by_path(progress, ledger)
         elif places[progress.place].field:
-            pieces = self._owned(places[progress.place], progress, ledger)
+            pieces = self._erase_by_owner(places[progress.place], progress, ledger)
         for later in pieces:
             progress = later
             yield progress
         yield replace(progress, place=progress.place + 1, cursor="")
 
-    def _owned(
+    def _erase_by_owner(
         self, place: Place, progress: ErasureProgress, ledger: ErasureLedger
     ) -> Iterator[ErasureProgress]:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
@@ -297,26 +301,26 @@ class DatabaseCopyEraser:
             for one in chunk:
                 whose = erasures.person_ids(place, one)
                 if erasures.has_erased_person(whose, ledger.book, ledger.erased, self._at):
-                    paths = [*self._below(one.path), one.path]  # which leads to them, goes last
-                    self._remove(paths)
+                    paths = [*self._list_descendants(one.path), one.path]  # which leads to them, goes last
+                    self._delete_documents(paths)
                     progress = erasures.add_removed_documents(progress, paths)
             progress = replace(progress, cursor=chunk[-1].path)
             yield progress
 
-    def _named(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+    def _erase_by_path(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
         stream = self._documents.paths(self._database, WHOLE_DATABASE, None, progress.cursor)
         while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
             paths = [one for one in chunk if ledger.is_document_erased(one, self._at)]
-            self._remove(paths)
+            self._delete_documents(paths)
             progress = replace(erasures.add_removed_documents(progress, paths), cursor=chunk[-1])
             yield progress
 
-    def _below(self, parent: str) -> Iterator[str]:
+    def _list_descendants(self, parent: str) -> Iterator[str]:
         """The paths of all below a document, which lie right behind it, whatever is between."""
         paths = self._documents.paths(self._database, WHOLE_DATABASE, None, parent)
         return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
 
-    def _remove(self, paths: list[str]) -> None:
+    def _delete_documents(self, paths: list[str]) -> None:
         restores = self._ports.system(self._policy.system).restores
         for first in range(0, len(paths), ENTRIES_PER_COMMIT):
             restores.remove(self._database, paths[first : first + ENTRIES_PER_COMMIT])

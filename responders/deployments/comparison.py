@@ -195,8 +195,8 @@ def _next_stock(
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
     rolling = [one.id for one in changed if one.status is DeploymentStatus.ROLLING_OUT]
-    if situation.open is not None and situation.open.id not in becoming:
-        rolling.append(situation.open.id)
+    if situation.open_deployment is not None and situation.open_deployment.id not in becoming:
+        rolling.append(situation.open_deployment.id)
     before = situation.stock.wrote if situation.stock else {}
     others = {one.name for one in compared.changes if one.part is InventoryPart.FUNCTIONS}
     return InventoryRecord(

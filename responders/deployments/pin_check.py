@@ -65,7 +65,7 @@ def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
     """The pin as this look leaves it; of a newest revision that is not served it knows."""
     if state is None:
         return pins.end_pin(pin, "its function is gone", now)
-    if not pin.holds(state.traffic):
+    if not pin.is_in_force(state.traffic):
         return pins.end_pin(pin, MANUAL_CHANGE_ACTOR, now)
     if state.latest in pin.revisions:
         return pin

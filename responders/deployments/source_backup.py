@@ -118,7 +118,7 @@ def _store_variable_values(
 ) -> SourceObject:
     """Where its values are kept. Raises: Unavailable when it has others by now."""
     values = ports.system(policy.system).platform.values(function.name)
-    if not values.are_of(function):
+    if not values.is_recorded_for(function):
         raise Unavailable("it was deployed again meanwhile")
     return vault.keep(
         source_copies.values_object_name(policy.system, function), source_copies.encode_values(values)

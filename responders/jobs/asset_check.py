@@ -45,12 +45,12 @@ class AssetChecker:
             before = decode(AssetProtectionStatus, document.fields) if document.fields else None
             now = document.read_at
             if before is None or now >= before.due_at:
-                after = asset_protection.evaluate_assets(policy, self._seen(policy), before, now)
-                self._keep(policy, document, before, after)
+                after = asset_protection.evaluate_assets(policy, self._observe_assets(policy), before, now)
+                self._save_status(policy, document, before, after)
 
-    def _seen(self, policy: Policy) -> ObservedAssets:
+    def _observe_assets(self, policy: Policy) -> ObservedAssets:
         """What there is of each asset; why something was not seen goes to the log."""
-        answers = call_all(self._ports, dict(self._calls(policy)))
+        answers = call_all(self._ports, dict(self._build_calls(policy)))
         for name, answer in answers.items():
             if isinstance(answer, RollbackError):
                 log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
@@ -61,7 +61,7 @@ class AssetChecker:
             listeners=select_named(answers, TOPIC),
         )
 
-    def _calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
+    def _build_calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
         ask, provisions = self._ports.prober.ask, self._ports.projects.provisions
         for one in policy.assets.static:
             for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
@@ -71,13 +71,13 @@ class AssetChecker:
             yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
         for collection in policy.assets.regenerated:
             for topic in asset_protection.regeneration_topics(policy, collection):
-                yield f"{TOPIC}{topic}", partial(self._listeners, policy.project, topic)
+                yield f"{TOPIC}{topic}", partial(self._count_listeners, policy.project, topic)
 
-    def _listeners(self, project: str, topic: str) -> int:
+    def _count_listeners(self, project: str, topic: str) -> int:
         found = self._ports.projects.provisions.count_subscriptions(project, topic)
         return asset_protection.ABSENT_TOPIC_COUNT if found is None else found
 
-    def _keep(
+    def _save_status(
         self,
         policy: Policy,
         document: Document,

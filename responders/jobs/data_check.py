@@ -57,29 +57,29 @@ class DataChecker:
             if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
                 self._carry_forward(policy, document, before)
             else:
-                self._record(policy, before, document.version, document.read_at)
+                self._record_alerts(policy, before, document.version, document.read_at)
 
     def _carry_forward(self, policy: Policy, document: Document, before: IntegrityRecord) -> None:
         """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
         now, examining = document.read_at, DocumentChecker(self._ports, policy)
         after = before
         try:
-            run = before.run or self._begun(examining, policy, before, now)
+            run = before.run or self._begin_run(examining, policy, before, now)
             run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
             after = replace(before, run=run, asked="" if before.run is None else before.asked)
             if failure is not None:
                 raise failure
             if run.is_over:
-                after = self._concluded(examining, policy, after, run, now)
+                after = self._conclude_run(examining, policy, after, run, now)
         except Unavailable as no_answer:
             log.write("WARNING", f"the data of {policy.system}: {no_answer}")
         except Rejected as refused:
             log.write("ERROR", f"the data of {policy.system} cannot be seen: {refused}")
             after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
         if after != before:
-            self._keep(policy, document, before, after, now)
+            self._save_record(policy, document, before, after, now)
 
-    def _begun(
+    def _begin_run(
         self, examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime
     ) -> ScanRun:
         counted = ((one.at, one.counts) for one in before.counted)
@@ -87,7 +87,7 @@ class DataChecker:
         why = damage.due_scan_reason(before, policy, now)
         return examining.begin(why, scan.floor_to_minute(now), levels)
 
-    def _concluded(
+    def _conclude_run(
         self, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, run: ScanRun, now: datetime
     ) -> IntegrityRecord:
         """The record once the run is over, with the damage that it opens and closes."""
@@ -95,10 +95,10 @@ class DataChecker:
         for signal in damage.DAMAGE_SIGNALS:
             if signal not in policy.signals:
                 continue
-            known = record.open.get(signal)
+            known = record.open_findings.get(signal)
             if damage.is_above_threshold(run, signal, policy):
                 if known is None:
-                    found = self._found(examining, policy, run, signal, now)
+                    found = self._build_finding(examining, policy, run, signal, now)
                     known_ones[found.id(policy.system)] = found
             elif (
                 known is not None
@@ -108,11 +108,11 @@ class DataChecker:
                 known_ones[known.id(policy.system)] = replace(known, closed_at=now)
         return replace(damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values()))
 
-    def _found(
+    def _build_finding(
         self, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
     ) -> DamageFinding:
         """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
-        earliest = self._earliest(policy, now)
+        earliest = self._find_read_limit(policy, now)
         began, is_within = examining.find_first_damage(run, signal, earliest)
         how = damage.ONSET_ASSUMPTION
         if began is None:
@@ -132,7 +132,7 @@ class DataChecker:
             suspects=damage.suspects(deployments, policy, collections, onset),
         )
 
-    def _earliest(self, policy: Policy, now: datetime) -> datetime:
+    def _find_read_limit(self, policy: Policy, now: datetime) -> datetime:
         """How far back the database can be read; an hour, where it does not say."""
         database = partial(self._ports.system(policy.system).backups.database, policy.integrity.database)
         try:
@@ -141,7 +141,7 @@ class DataChecker:
             return now - MINIMUM_READ_HISTORY + damage.MINUTE
         return earliest + damage.MINUTE
 
-    def _keep(
+    def _save_record(
         self,
         policy: Policy,
         document: Document,
@@ -161,9 +161,9 @@ class DataChecker:
             version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         except Moved:  # another instance has looked, and told
             return
-        self._record(policy, after, version, now)
+        self._record_alerts(policy, after, version, now)
 
-    def _record(
+    def _record_alerts(
         self, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
     ) -> None:
         path = damage.damage_path(policy.system)

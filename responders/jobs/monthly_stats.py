@@ -29,15 +29,15 @@ class MonthlyStatsRecorder:
     def record_due_stats(self, now: datetime) -> None:
         """Tally what nobody has tallied today. Raises: Unavailable."""
         for system in self._policies:
-            self._keep(system, now)
+            self._record_tallies(system, now)
 
-    def _keep(self, system: str, now: datetime) -> None:
+    def _record_tallies(self, system: str, now: datetime) -> None:
         """One commit: that it was looked at today, and what was found, each with its event."""
         store, marker = self._ports.store, f"ticks/{now:%Y%m%d}-tallies-{system}"
         if store.get(marker).fields is not None:
             return
         writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
-        for one in self._fresh(system, now):
+        for one in self._build_missing_tallies(system, now):
             told = create_event("incident.tallied", now, "on_clock", **monthly_stats.tally_facts(one))
             writes += [
                 Create(monthly_stats.tally_path(one.incident), encode(one)),
@@ -48,7 +48,7 @@ class MonthlyStatsRecorder:
         except Exists:  # another instance has tallied them
             return
 
-    def _fresh(self, system: str, now: datetime) -> Iterator[IncidentTally]:
+    def _build_missing_tallies(self, system: str, now: datetime) -> Iterator[IncidentTally]:
         """Of the incidents that ended of late, and for good, those without a tally."""
         store = self._ports.store
         ended = store.query(Query("incidents", where=(("ended_at", ">", now - TALLY_SEARCH_WINDOW),)))

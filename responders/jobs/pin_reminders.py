@@ -32,9 +32,9 @@ class PinReminder:
     def send_due_reminders(self, now: datetime) -> None:
         """Tell what nobody has told today. Raises: Unavailable."""
         for policy in self._policies.values():
-            self._tell(policy, now)
+            self._send_reminder(policy, now)
 
-    def _tell(self, policy: Policy, now: datetime) -> None:
+    def _send_reminder(self, policy: Policy, now: datetime) -> None:
         """One commit: that it was looked at today, and what was found."""
         ports, span = self._ports, policy.deployments.pinned_for
         marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"

@@ -70,28 +70,28 @@ class ProbeRunner:
         another half minute, also where the store's time is a little short of it. A look whose
         answer is still awaited from before is not begun again.
         """
-        self._gather(0.0)
+        self._collect_answers(0.0)
         if self._policies:
-            self._ask(now)
+            self._send_probes(now)
 
     def record_early_answers(self) -> None:
         """Keep and judge what answers soon. Raises: Unavailable."""
-        self._gather(EARLY_ANSWER_SECONDS)
+        self._collect_answers(EARLY_ANSWER_SECONDS)
         for policy in self._policies.values():
-            self._keep(policy)
+            self._record_results(policy)
 
     def record_late_answers(self) -> None:
         """Wait for the looks that take long, and keep them. Raises: Unavailable."""
-        self._gather(MAX_PROBE_SECONDS)
+        self._collect_answers(MAX_PROBE_SECONDS)
         for system in [*self._seen]:
-            self._keep(self._policies[system])
+            self._record_results(self._policies[system])
 
     def close(self) -> None:
         """Return when no look is under way any more; one that had not begun never is."""
         if self._pool is not None:
             self._pool.close()
 
-    def _ask(self, now: datetime) -> None:
+    def _send_probes(self, now: datetime) -> None:
         """Begin the looks, in turns by system: none with many dark probes starves another."""
         self._pool = self._pool or self._ports.pool()
         clock, prober = self._ports.clock, self._ports.prober
@@ -111,7 +111,7 @@ class ProbeRunner:
                 )
                 self._pool.submit(key, partial(looked, probe_signals.extend_timeout(probe, policy)))
 
-    def _gather(self, seconds: float) -> None:
+    def _collect_answers(self, seconds: float) -> None:
         """Take in what ends within that time; what could not be looked at is no look.
 
         Raises: whatever is no RollbackError.
@@ -123,9 +123,9 @@ class ProbeRunner:
             if not ended:  # the time is over
                 return
             for key, answer in ended:
-                self._take_in(self._asked.pop(key), answer)
+                self._add_answer(self._asked.pop(key), answer)
 
-    def _take_in(self, asked: _PendingProbe, answer: Any) -> None:
+    def _add_answer(self, asked: _PendingProbe, answer: Any) -> None:
         if isinstance(answer, RollbackError):
             return
         if isinstance(answer, BaseException):
@@ -133,17 +133,17 @@ class ProbeRunner:
         seen = self._seen.setdefault(asked.system, {})
         seen.setdefault(asked.probe, []).append(_look(asked, *answer))
 
-    def _keep(self, policy: Policy) -> None:
+    def _record_results(self, policy: Policy) -> None:
         """One commit: the looks, what they mean, and its reason; then the alerts, if any.
 
         An instance that dies in between has kept what it found: the next one records its alert.
         """
-        keep = partial(self._keep_looks, policy, self._seen.pop(policy.system, {}))
+        keep = partial(self._commit_results, policy, self._seen.pop(policy.system, {}))
         too_fast = f"the probes of {policy.system}: their record changes too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[ProbeResult]]) -> None:
+    def _commit_results(self, policy: Policy, looks: Mapping[str, list[ProbeResult]]) -> None:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at

@@ -68,18 +68,18 @@ class NoticeDelivery:
             return
         if self._is_obsolete(notice):
             withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
-            self._keep(document, withdrawn)
+            self._save_notice(document, withdrawn)
             if notice.is_waiting:
                 self._continue_lane(notice)
             return
-        before = outbox.notice_ahead(notice, _decode_notices(self._lane(notice)), now)
+        before = outbox.notice_ahead(notice, _decode_notices(self._read_lane(notice)), now)
         if before is not None:
-            self._keep(document, outbox.defer_notice(notice, before, now))
+            self._save_notice(document, outbox.defer_notice(notice, before, now))
             return
         channel = self._channel(notice)
         if channel is None:
             why = "the policy has no such channel any more"
-            self._keep(document, outbox.mark_undeliverable(notice, why))
+            self._save_notice(document, outbox.mark_undeliverable(notice, why))
             self._continue_lane(notice)
             return
         self._send(notice, document, channel)
@@ -131,7 +131,7 @@ class NoticeDelivery:
         known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
         state = outbox.admit_notice(_state(known, notice, channel), channel, now)
         if isinstance(state, datetime):
-            self._keep(document, replace(notice, due_at=state))
+            self._save_notice(document, replace(notice, due_at=state))
             return
         policy = self._policies[notice.system]
         content = build_channel_message(self._ports, policy, notice, channel)
@@ -197,14 +197,14 @@ class NoticeDelivery:
 
     def _publish_next(self, ended: Notice) -> None:
         """Raises: Moved, when the next one is being deferred just now."""
-        lane = {one.path: one for one in self._lane(ended)}
+        lane = {one.path: one for one in self._read_lane(ended)}
         if not lane:
             return
         now = next(iter(lane.values())).read_at
         following = outbox.next_notice(_decode_notices(lane.values()), now)
         if following is None or following.attempts:
             return
-        self._keep(lane[notices.notice_path(following.id)], replace(following, due_at=now))
+        self._save_notice(lane[notices.notice_path(following.id)], replace(following, due_at=now))
         work_queue.publish_work_item(self._ports.bus, work_queue.NOTICE, following.id, now)
 
     def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
@@ -213,10 +213,10 @@ class NoticeDelivery:
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(partial(attempt, *facts), COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _keep(self, document: Document, notice: Notice) -> None:
+    def _save_notice(self, document: Document, notice: Notice) -> None:
         self._ports.store.commit([Update(document.path, encode(notice), document.version)])
 
-    def _lane(self, notice: Notice) -> list[Document]:
+    def _read_lane(self, notice: Notice) -> list[Document]:
         """Return the notices of the same incident on the same channel.
 
         A notice of an earlier version has no lane.

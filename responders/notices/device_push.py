@@ -56,23 +56,23 @@ class DevicePushSender:
         """
         known = notice.spread or push_progress.begin_batch(None, self._ports.clock.now())
         try:
-            tokens, known = self._looked_up(notice, users, known)
+            tokens, known = self._look_up_tokens(notice, users, known)
         except (Rejected, Unavailable) as failure:
             answer, why = classify_channel_failure(failure)
             if self._channel.audience is Audience.CONCERNED:  # it may repeat names of documents
                 why = f"whose documents they are cannot be read: {why.partition(':')[0]}"
             return notice, answer, why
-        notice, turn = self._kept(notice, known), push_progress.next_device_positions(known)
+        notice, turn = self._save_progress(notice, known), push_progress.next_device_positions(known)
         until = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS
         while turn:
             some, turn = turn[:MAX_DEVICES_PER_BATCH], turn[MAX_DEVICES_PER_BATCH:]
             try:
-                fates = self._sent(notice, content, [tokens[place] for place in some])
+                fates = self._send_batch(notice, content, [tokens[place] for place in some])
             except (Rejected, Unavailable) as failure:
                 return notice, *classify_channel_failure(failure)
             goes_on = bool(turn) and self._ports.clock.monotonic() < until
             known = push_progress.record_batch(known, some, fates, goes_on=goes_on)
-            notice = self._kept(notice, known)
+            notice = self._save_progress(notice, known)
             if not goes_on:
                 break
             is_again = any(place < known.upto for place in turn[:MAX_DEVICES_PER_BATCH])
@@ -80,7 +80,7 @@ class DevicePushSender:
             content = build_channel_message(self._ports, self._policy, worded, self._channel)
         return notice, *_summarize_delivery(known)
 
-    def _looked_up(
+    def _look_up_tokens(
         self, notice: Notice, users: Addressees, known: PushProgress
     ) -> tuple[list[str], PushProgress]:
         """Each token once, in the order of its users' names; and how many there are.
@@ -88,9 +88,9 @@ class DevicePushSender:
         Raises: Unavailable; Rejected, also when the moment cannot be read any more.
         """
         if self._channel.audience is Audience.CONCERNED:
-            found, known = self._concerned(notice.facts["rollback"], users, known)
+            found, known = self._find_affected_users(notice.facts["rollback"], users, known)
         else:
-            found, known = self._matching(users, known)
+            found, known = self._find_matching_users(users, known)
         ledger = read_ledger(self._ports, self._policy)
         erased = [one for one in found if ledger is not None and ledger.is_version_erased(one)]
         gone = set(_tokens(erased, users))
@@ -99,22 +99,22 @@ class DevicePushSender:
         counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
         return [ERASED_TOKEN if one in gone else one for one in tokens], counted
 
-    def _matching(
+    def _find_matching_users(
         self, users: Addressees, known: PushProgress
     ) -> tuple[list[DocumentSnapshot], PushProgress]:
-        """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
+        """Return users by their fields, with their tokens. Raises: as `_look_up_tokens`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
-        only = self._only(users)
+        only = self._list_user_fields(users)
         found = self._documents.matching(self._database, scope, where, known.at, only, most)
         all_of_them = len(found)
         if all_of_them == most:
             all_of_them = self._documents.count(self._database, scope, known.at, where)
         return found, replace(known, beyond=all_of_them - len(found))
 
-    def _concerned(
+    def _find_affected_users(
         self, rollback: str, users: Addressees, known: PushProgress
     ) -> tuple[list[DocumentSnapshot], PushProgress]:
-        """Users whose documents a rollback has written or left. Raises: as `_looked_up`.
+        """Users whose documents a rollback has written or left. Raises: as `_look_up_tokens`.
 
         If it cannot be read what was before it, that is so for each further attempt, too.
         """
@@ -129,7 +129,7 @@ class DevicePushSender:
             who = find_affected_users(ports, policy, rollback, known.at, before)
         told_of = who.persons[: users.at_most]
         paths = [f"{users.collection}/{person}" for person in told_of]
-        only = {field.partition(".")[0] for field in self._only(users)}
+        only = {field.partition(".")[0] for field in self._list_user_fields(users)}
         there = [  # many of them are held at once
             replace(one, fields={name: it for name, it in one.fields.items() if name in only})
             for one in read_documents(ports, policy, paths, known.at)
@@ -137,7 +137,7 @@ class DevicePushSender:
         beyond = len(who.persons) - len(told_of)
         return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
 
-    def _only(self, users: Addressees) -> list[str]:
+    def _list_user_fields(self, users: Addressees) -> list[str]:
         """The fields that are asked of a user's document: devices, and whose it is."""
         rules = self._policy.erasure
         whose = owners.owner_fields(rules, users.collection) if rules is not None else []
@@ -151,7 +151,9 @@ class DevicePushSender:
     def _database(self) -> str:
         return self._policy.integrity.database
 
-    def _sent(self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]) -> list[PushResult]:
+    def _send_batch(
+        self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[PushResult]:
         """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
         asked = [one for one in tokens if one != ERASED_TOKEN]
         try:
@@ -163,7 +165,7 @@ class DevicePushSender:
         fates = iter(said)
         return [PushResult.GONE if one == ERASED_TOKEN else next(fates) for one in tokens]
 
-    def _kept(self, notice: Notice, known: PushProgress) -> Notice:
+    def _save_progress(self, notice: Notice, known: PushProgress) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
         document = self._ports.store.get(notices.notice_path(notice.id))
         current = decode(Notice, document.fields) if document.fields else None

@@ -44,13 +44,13 @@ class StatusPageWriter:
     def _write(self, pages: Pages, policy: Policy, now: datetime) -> None:
         place = system_folder(policy.system)
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
-        since = self._watched_since(policy.system, now)
-        seen = build_status_page(policy, self._states(policy.system, now), since, now)
+        since = self._find_page_start(policy.system, now)
+        seen = build_status_page(policy, self._read_states(policy.system, now), since, now)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
 
-    def _states(self, system: str, now: datetime) -> list[PublicState]:
+    def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
             incidents.public_history_path(system),
             where=(("updated_at", ">=", now - PUBLIC_RETENTION),),
@@ -58,7 +58,7 @@ class StatusPageWriter:
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
 
-    def _watched_since(self, system: str, now: datetime) -> datetime:
+    def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""
         store, path = self._ports.store, f"pages/{system}"
         document = store.get(path)

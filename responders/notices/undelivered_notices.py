@@ -23,7 +23,7 @@ def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryR
 def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     """What the team is told of a notice that is over, where it has not reached all it was for."""
     known = ended.spread
-    if known is None or not (known.is_short or ended.status is NoticeStatus.UNDELIVERABLE):
+    if known is None or not (known.is_incomplete or ended.status is NoticeStatus.UNDELIVERABLE):
         return []
     severity = ended.severity or Severity.LOW
     why = f"; given up: {ended.last_error}" if ended.status is NoticeStatus.UNDELIVERABLE else ""

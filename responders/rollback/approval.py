@@ -84,7 +84,7 @@ def await_approval(case: Case) -> bool:
     Whether to go on now.
     """
     rollback = case.rollback
-    if unjudged_alerts(case.joined_alerts()):
+    if unjudged_alerts(case.read_alerts()):
         return _decide_again(case, "a further alert joined: it is judged again")
     question = rollback.question
     if question is not None:
@@ -134,7 +134,7 @@ def end_rejected(case: Case, no: ApprovalAnswer) -> bool:
         despite_words=True,
     )
     return not case.commit_final_transition(
-        rejected, answered={alert.key for alert in unjudged_alerts(case.joined_alerts())}
+        rejected, answered={alert.key for alert in unjudged_alerts(case.read_alerts())}
     )
 
 

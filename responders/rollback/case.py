@@ -125,11 +125,11 @@ class Case:
         after it. Raises: as Tenure.commit.
         """
         composed: list[_PreparedCommit] = []
-        known = self.rollback.words
+        known = self.rollback.operator_inputs
 
         def compose(rollback: Rollback) -> CommitDraft | None:
             composed.clear()
-            if self._overtaken(turn, known, rollback):
+            if self._is_overtaken(turn, known, rollback):
                 return None
             document = self.ports.store.get(systems.system_path(self.policy.system))
             current = decode(System, document.fields)
@@ -139,25 +139,25 @@ class Case:
             now = self.now()
             before = self.ports.store.get(incidents.incident_path(self.incident.id))
             incident = _update_incident(before, turn, now)
-            said = self._said(turn, incident, now)
+            said = self._build_notices(turn, incident, now)
             incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
-            public = self._shown(turn, before, incident, current, now)
+            public = self._build_incident_writes(turn, before, incident, current, now)
             writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
             return CommitDraft(_build_events(turn, now), _changes(turn, known, rollback), tuple(writes))
 
         self.tenure.commit(compose)
-        return self._landed(composed)
+        return self._publish_commit(composed)
 
     @staticmethod
-    def _overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
+    def _is_overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
         """Whether a person has said something that the turn does not know, or wants it to stop."""
         if turn.despite_words:
             return False
-        return bool(rollback.cancel_requested) or rollback.words != known
+        return bool(rollback.cancel_requested) or rollback.operator_inputs != known
 
     def commit_final_transition(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
@@ -169,21 +169,21 @@ class Case:
         Raises: as Tenure.transact.
         """
         composed: list[_PreparedCommit] = []
-        known = self.rollback.words
+        known = self.rollback.operator_inputs
 
         def compose(reader: Reader, rollback: Rollback) -> CommitDraft | None:
             composed.clear()
-            if self._overtaken(turn, known, rollback):
+            if self._is_overtaken(turn, known, rollback):
                 return None
-            alerts = self._alerts(reader)
+            alerts = self._query_alerts(reader)
             further = [alert for alert in unjudged_alerts(alerts) if alert.key not in answered]
             if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
                 return None
             absorbed = self.build_absorb_writes(alert for alert in alerts if alert.key in answered)
-            return self._ending(turn, reader, further, absorbed, composed)
+            return self._build_final_commit(turn, reader, further, absorbed, composed)
 
         self.tenure.transact(compose)
-        return self._landed(composed)
+        return self._publish_commit(composed)
 
     def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
         """Let go of the rollback until then; the clock will hand it on."""
@@ -212,9 +212,9 @@ class Case:
         self.wait("worker.handed-over", "the worker's time is over", now)
         work_queue.publish_work_item(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
 
-    def joined_alerts(self) -> list[Alert]:
+    def read_alerts(self) -> list[Alert]:
         """Every alert of the incident, those that no decision has taken in included."""
-        return self._alerts(self.ports.store)
+        return self._query_alerts(self.ports.store)
 
     def raise_severity(self, alerts: Iterable[Alert]) -> bool:
         """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
@@ -243,7 +243,7 @@ class Case:
             if not alert.absorbed_by
         )
 
-    def _ending(
+    def _build_final_commit(
         self,
         turn: Transition,
         reader: Reader,
@@ -255,10 +255,10 @@ class Case:
         now = self.now()
         document = reader.get(systems.system_path(self.policy.system))
         current = decode(System, document.fields)
-        after = self._let_go(turn, current, now)
+        after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
         incident = _update_incident(before, turn, now)
-        said = self._said(turn, incident, now)
+        said = self._build_notices(turn, incident, now)
         writes = [*turn.writes, *absorbed, *notice_writes(said)]
         reopened = None
         rest = None if further else turn.rest
@@ -285,12 +285,12 @@ class Case:
                 )
                 for alert in further
             ]
-            writes += self._shown(turn, before, incident, current, now)
+            writes += self._build_incident_writes(turn, before, incident, current, now)
             writes.append(Update(document.path, encode(after), document.version))
         composed.append(_PreparedCommit(incident, tuple(said), reopened))
         return CommitDraft(_build_events(turn, now), dict(turn.changes), tuple(writes))
 
-    def _let_go(self, turn: Transition, current: System, now: datetime) -> System:
+    def _release_system(self, turn: Transition, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
         after = self.release_slot(current)
         if turn.system is not None:
@@ -305,7 +305,7 @@ class Case:
         """The system without this rollback in its slot."""
         return replace(system, slot="") if system.slot == self.rollback.id else system
 
-    def _landed(self, composed: list[_PreparedCommit]) -> bool:
+    def _publish_commit(self, composed: list[_PreparedCommit]) -> bool:
         """Publish what the commit that landed has to say; whether there was one."""
         if not composed:
             return False
@@ -320,11 +320,11 @@ class Case:
             )
         return True
 
-    def _alerts(self, reader: Reader) -> list[Alert]:
+    def _query_alerts(self, reader: Reader) -> list[Alert]:
         found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
         return [decode(Alert, document.fields) for document in found]
 
-    def _said(self, turn: Transition, incident: Incident, now: datetime) -> list[Notice]:
+    def _build_notices(self, turn: Transition, incident: Incident, now: datetime) -> list[Notice]:
         if not turn.say:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
@@ -338,7 +338,7 @@ class Case:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)
         return said
 
-    def _shown(
+    def _build_incident_writes(
         self, turn: Transition, before: Document, incident: Incident, current: System, now: datetime
     ) -> list[Write]:
         """Incident and public state, where the turn changes them; a newer incident's stays."""
@@ -363,7 +363,7 @@ def _update_incident(before: Document, turn: Transition, now: datetime) -> Incid
 def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
     """The turn's changes; what a person has said meanwhile stays due at once."""
     changes = dict(turn.changes)
-    if rollback.words != known and "due_at" in changes:
+    if rollback.operator_inputs != known and "due_at" in changes:
         changes["due_at"] = rollback.due_at
     return changes
 

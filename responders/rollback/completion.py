@@ -107,7 +107,7 @@ def _end_rollback(
         rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
-    joined = case.joined_alerts()
+    joined = case.read_alerts()
     return not case.commit_final_transition(turn, answered=alerts_answered_by_plan(case, steps, joined))
 
 

@@ -133,7 +133,7 @@ class _Execution:
         """Run the steps of the plan; return whether this worker makes another move."""
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
-        if case.rollback.held_since is not None and not conditions.stop():
+        if case.rollback.held_since is not None and not conditions.find_stop_reason():
             case.commit_transition(HOLD_LIFTED_TRANSITION)
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
@@ -147,7 +147,7 @@ class _Execution:
             return completion.cancel_rollback(case)
         if left is StopReason.ENDED:
             return rollback_verification.conclude_steps(case, self._kinds)
-        return self._hold(conditions.stop())
+        return self._hold(conditions.find_stop_reason())
 
     def _hold(self, reason: str) -> bool:
         """Wait while a stop condition holds, and notify once; fail after the longest wait."""
@@ -195,8 +195,8 @@ def _document_writers(case: Case) -> tuple[DocumentRewriter, RepairEraser]:
     ramp = WriteRamp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
 
     def may_go_on() -> bool:
-        is_stopped = stop_conditions.stop()
-        tenure.check()
+        is_stopped = stop_conditions.find_stop_reason()
+        tenure.require_lease()
         return not is_stopped
 
     def may_write(deadline: datetime | None) -> bool:

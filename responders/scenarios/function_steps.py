@@ -52,18 +52,18 @@ class FunctionStepBuilder:
     def build_steps(self, function: str, after: tuple[str, ...], *, canary: bool = False) -> tuple[Step, ...]:
         """Its steps, in order: a rebuild and then its traffic, or a shift and what stands in."""
         if function in self._change.rebuilt:
-            return self._rebuilt(function, after)
-        direct = self._shift(function, after, canary=canary)
+            return self._build_rebuild(function, after)
+        direct = self._build_shift(function, after, canary=canary)
         known = function in self._change.recipes and function in self._seen
         if not (self._may_rebuild and known):
             return (direct,)
         asked = apply_shares(
             self._inventory[function].service.traffic, self._target.functions[function].revisions
         )
-        instead = self._rebuilt(function, (), asked)
+        instead = self._build_rebuild(function, (), asked)
         return (direct, *(replace(step, instead_of=direct.name) for step in instead))
 
-    def _shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
+    def _build_shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
         service = self._inventory[function].service
         traffic = apply_shares(service.traffic, self._target.functions[function].revisions)
         return Step(
@@ -82,7 +82,7 @@ class FunctionStepBuilder:
             seen=service.etag,
         )
 
-    def _rebuilt(self, function: str, after: tuple[str, ...], asked: Traffic = ()) -> tuple[Step, ...]:
+    def _build_rebuild(self, function: str, after: tuple[str, ...], asked: Traffic = ()) -> tuple[Step, ...]:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
         found = self._seen.get(function)

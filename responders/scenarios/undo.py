@@ -61,7 +61,7 @@ class _UndoFunction(Struct, frozen=True):
     """Of what ours have built again; None: it is gone."""
 
     @property
-    def is_before(self) -> bool:
+    def has_original_build(self) -> bool:
         """Whether it is deployed as it was before ours have built it again, or tried to."""
         built, one = self.built, self.wanted
         if deployment_marker(built.state if built is not None else None) == one.found:
@@ -71,7 +71,7 @@ class _UndoFunction(Struct, frozen=True):
         return built.active and is_running_as_recorded(built.state, one.before)
 
     @property
-    def is_newest(self) -> bool:
+    def has_newest_revision(self) -> bool:
         """Whether the newest deployment made the newest revision, and nobody one beside it.
 
         One of ours that failed may have made one that does not come up, before its step ended.
@@ -79,13 +79,13 @@ class _UndoFunction(Struct, frozen=True):
         if self.live is None or self.built is None:
             return True
         newest = self.live.service.latest_created
-        if newest == self.built.revision or self.built.active or self.is_before:
+        if newest == self.built.revision or self.built.active or self.has_original_build:
             return newest == self.built.revision
         made, ended = self.live.revision(newest), self.wanted.built_at
         return made is not None and ended is not None and made.created_at <= ended
 
     @property
-    def is_led(self) -> bool:
+    def has_wanted_traffic(self) -> bool:
         """Whether its traffic is as it is wanted."""
         if self.live is None:
             return not self.wanted.traffic
@@ -98,14 +98,16 @@ class _UndoFunction(Struct, frozen=True):
         return one.scaling is not None and live is not None and live.service.scaling != one.scaled
 
     @property
-    def scaling(self) -> Scaling | None:
+    def wanted_scaling(self) -> Scaling | None:
         """What its instances are to be; None: they stay."""
         return None if self.is_rescaled else self.wanted.scaling
 
     @property
-    def is_there(self) -> bool:
+    def is_undone(self) -> bool:
         """Whether nothing of it is to be done."""
-        return self.is_led and (not self.wanted.builds or (self.is_before and self.is_newest))
+        return self.has_wanted_traffic and (
+            not self.wanted.builds or (self.has_original_build and self.has_newest_revision)
+        )
 
 
 def plan_undo(
@@ -126,7 +128,7 @@ def plan_undo(
     rebuilt: list[str] = []
     for function, one in sorted(wanted.items()):
         found = _UndoFunction(one, inventory.get(function), built.get(function))
-        if found.is_there:
+        if found.is_undone:
             continue
         against = _find_obstacle(found)
         if against:
@@ -179,11 +181,11 @@ def _find_build_obstacle(found: _UndoFunction) -> str:
         return "it is gone"
     if built.deploying:
         return "it is being deployed"
-    if not (found.is_before or any(is_built_from(built.state, made) for made in one.builds)):
+    if not (found.has_original_build or any(is_built_from(built.state, made) for made in one.builds)):
         return "it was deployed by somebody since"
-    if not found.is_newest:
+    if not found.has_newest_revision:
         return "a newer revision was made by somebody since"
-    if one.before is None and not found.is_before:
+    if one.before is None and not found.has_original_build:
         return f"it was built again, and what it was cannot be: {one.why_not}"
     return ""
 
@@ -231,12 +233,12 @@ def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> li
     """
     one, live, built = found.wanted, found.live, found.built
     steps: list[Step] = []
-    if live is not None and not found.is_led and (not one.builds or _is_traffic_by_name(one)):
+    if live is not None and not found.has_wanted_traffic and (not one.builds or _is_traffic_by_name(one)):
         steps.append(_build_shift_step(live, found, execution, rehearsed=rehearsed))
     if built is None:
         return steps
     source = built.state.source
-    if one.before is not None and not found.is_before:
+    if one.before is not None and not found.has_original_build:
         source = one.before.source
         here = deployment_marker(built.state)
         newest = live.service.latest_created if live is not None else ""
@@ -255,7 +257,7 @@ def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> li
         steps.append(build)
     if live is not None and not _is_traffic_by_name(one):
         goal = serve_revision.ServeRevisionGoal(
-            one.function, live.service.name, source, one.traffic, found.scaling
+            one.function, live.service.name, source, one.traffic, found.wanted_scaling
         )
         led = Step(
             name=f"serve {one.function}",
@@ -276,7 +278,7 @@ def _build_shift_step(
 ) -> Step:
     service = live.service
     goal = shift_traffic.TrafficGoal(
-        service.name, found.wanted.traffic, rehearsed=rehearsed, verbatim=True, scaling=found.scaling
+        service.name, found.wanted.traffic, rehearsed=rehearsed, verbatim=True, scaling=found.wanted_scaling
     )
     return Step(
         name=f"shift {live.function}",

@@ -51,7 +51,7 @@ class UndoTarget(Struct, frozen=True):
     built_at: datetime | None = None
 
     @property
-    def is_over(self) -> bool:
+    def is_undone(self) -> bool:
         """Whether ours have taken back all that they have done to it."""
         return (self.is_led_back or not self.traffic) and self.builds in ((), (self.before,))
 
@@ -68,7 +68,7 @@ def collect_undo_targets(rollbacks: Iterable[Iterable[Step]]) -> dict[str, UndoT
             after = _target_after_step(step, wanted.get(step.target))
             if after is not None:
                 wanted[step.target] = after
-        wanted = {name: one for name, one in wanted.items() if not one.is_over}
+        wanted = {name: one for name, one in wanted.items() if not one.is_undone}
     return wanted
 
 
@@ -77,9 +77,9 @@ def collect_unpin_targets(pins: Iterable[Pin], inventory: Inventory) -> dict[str
     return {
         pin.function: UndoTarget(
             pin.function,
-            pin.lifted(live.service) if (live := inventory.get(pin.function)) else (),
+            pin.build_unpinned_traffic(live.service) if (live := inventory.get(pin.function)) else (),
             # A tag that somebody gave meanwhile stays: it is no share of the requests.
-            (live.service.traffic if live and pin.holds(live.service.traffic) else pin.held,),
+            (live.service.traffic if live and pin.is_in_force(live.service.traffic) else pin.held,),
         )
         for pin in pins
     }

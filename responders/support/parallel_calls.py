@@ -27,7 +27,7 @@ MAX_TOTAL_SECONDS = BATCH_START_LIMIT_SECONDS + CALL_TIMEOUT_SECONDS
 """So long they take together."""
 
 ExtendLease = Callable[[float], None]
-"""Returns with a lease that lasts for so many seconds (`Case.hold_for`)."""
+"""Returns with a lease that lasts for so many seconds (`Case.extend_lease`)."""
 
 
 def skip_lease(seconds: float) -> None:

@@ -61,15 +61,15 @@ class AlertsTrigger:
         policy, signal = claimed
         if is_of_foreign_project(notification, policy):
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
-        if not self._was_settled(notification_key(notification)):
-            self._settle(self._alert(notification, message, policy, signal), policy)
+        if not self._is_recorded(notification_key(notification)):
+            self._record_alert(self._build_alert(notification, message, policy, signal), policy)
 
     def _receive_finding(self, message: PubSubMessage) -> None:
         """Receive a finding of Security Command Center, which is a breach or refused."""
         finding = security_finding.parse_security_finding(message.data)
         policy = security_finding.match_breach_policy(finding, self._policies)
         state = finding.state.lower()
-        if self._was_settled(alert_key(finding.id, state)):
+        if self._is_recorded(alert_key(finding.id, state)):
             return
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
@@ -83,14 +83,14 @@ class AlertsTrigger:
             now=now,
             notification=redact_message(finding.document.encode()).decode(),
         )
-        self._settle(alert, policy)
+        self._record_alert(alert, policy)
 
     def _record_test(self, notification: Notification, message: PubSubMessage) -> None:
         now = self._ports.clock.now()
         told = create_event("alert.test", now, message.topic, incident=notification.incident_id)
         create_once(self._ports, event_write(UNCLAIMED_SYSTEM, f"test:{message.id}", told))
 
-    def _alert(
+    def _build_alert(
         self, notification: Notification, message: PubSubMessage, policy: Policy, signal: str
     ) -> Alert:
         now = self._ports.clock.now()
@@ -108,11 +108,11 @@ class AlertsTrigger:
             notification=redact_message(notification.document.encode()).decode(),
         )
 
-    def _was_settled(self, key: str) -> bool:
+    def _is_recorded(self, key: str) -> bool:
         at = self._settled.get(key)
         return at is not None and self._ports.clock.now() - at < DUPLICATE_WINDOW
 
-    def _settle(self, alert: Alert, policy: Policy) -> None:
+    def _record_alert(self, alert: Alert, policy: Policy) -> None:
         """Have the alert recorded, and remember that it is."""
         self._recording.record(alert, policy)
         self._remember(alert.key)

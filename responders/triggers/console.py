@@ -41,31 +41,33 @@ class ConsoleTrigger:
     def answer(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Return a page for every request; an error page where a service gives no answer."""
         try:
-            return self._answered(visit)
+            return self._route_request(visit)
         except Rejected as no:
-            return self._told(str(no), HTTPStatus.NOT_FOUND)
+            return self._render_message(str(no), HTTPStatus.NOT_FOUND)
         except Unavailable as failure:
-            return self._told(f"No answer: {failure}", HTTPStatus.SERVICE_UNAVAILABLE)
+            return self._render_message(f"No answer: {failure}", HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _answered(self, visit: ConsoleRequest) -> ConsoleResponse:
+    def _route_request(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Raises: Rejected, Unavailable."""
         if visit.path.startswith(ASSETS):
             return _asset_page(visit.path.rpartition("/")[2])
         if visit.path == "/sign-in":
             return self._sign_in(visit)
-        session = self._signing_in.session(visit)
+        session = self._signing_in.find_session(visit)
         if session is None:
-            return self._to_sign_in(visit)
+            return self._redirect_sign_in(visit)
         if visit.method == "POST":
-            return self._posted(visit, session)
+            return self._handle_post(visit, session)
         if visit.path == "/say":
-            return self._page("say", self._saying.confirmation_page(visit, visit.query), visit, session)
+            return self._render_page(
+                "say", self._saying.confirmation_page(visit, visit.query), visit, session
+            )
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
             return console_http.self_contained_response(
                 report_html.render_html(self._viewing.report(visit)), report_html.report_style_hash()
             )
-        template, view = self._view(visit)
-        return self._page(template, view(visit), visit, session)
+        template, view = self._find_view(visit)
+        return self._render_page(template, view(visit), visit, session)
 
     def _sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         why = ""
@@ -78,14 +80,14 @@ class ConsoleTrigger:
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
         return console_http.html_response(console_html.render_page("sign-in", facts), status, cookie)
 
-    def _to_sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
+    def _redirect_sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         """Redirect to the sign-in page, and from there back here; the content of a form is lost."""
         to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
-        if visit.is_a_part:
+        if visit.is_partial:
             to = console_http.own_path(visit.path)
         return console_http.redirect_response(visit, f"/sign-in?{urlencode({'to': to})}")
 
-    def _posted(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
+    def _handle_post(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], ConsoleResponse | str]] = {
             "/say": self._saying.publish_command,
             "/sign-out": self._signing_in.sign_out,
@@ -96,16 +98,16 @@ class ConsoleTrigger:
         if isinstance(done, ConsoleResponse):
             return done
         facts = self._saying.confirmation_page(visit, visit.form, done)
-        return self._page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
+        return self._render_page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
-    def _view(self, visit: ConsoleRequest) -> tuple[str, View]:
+    def _find_view(self, visit: ConsoleRequest) -> tuple[str, View]:
         if visit.path.startswith(INCIDENTS):
             return "incident", self._viewing.incident
         if visit.path not in self._views:
             raise Rejected("There is no such page.")
         return self._views[visit.path]
 
-    def _page(
+    def _render_page(
         self,
         template: str,
         facts: Facts,
@@ -120,7 +122,7 @@ class ConsoleTrigger:
             "who": session.credential,
             "role": (session.credential.role.name.lower() if session.credential.role else ""),
             "speaks_until": speaks_until if speaks_until > now else None,
-            "mark": session.mark,
+            "mark": session.csrf_token,
             "here": visit.address,
             "policies": self._policies,
             "now": now,
@@ -128,7 +130,7 @@ class ConsoleTrigger:
         html = console_html.render_page(template, {**every, **facts})
         return console_http.html_response(html, status)
 
-    def _told(self, text: str, status: HTTPStatus) -> ConsoleResponse:
+    def _render_message(self, text: str, status: HTTPStatus) -> ConsoleResponse:
         return console_http.html_response(console_html.render_page("told", {"text": text}), status)
 
 

@@ -49,25 +49,25 @@ class DeploymentsTrigger:
                 policy = self._policies[said.system]
                 request_backup_before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
-                self._announced(said, message, now)
+                self._process_announcement(said, message, now)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
                 wanted = min(now - CLOCK_SKEW_TOLERANCE, hint.at) + CLOCK_SKEW_TOLERANCE if hint.at else now
                 for system in hint.systems:
-                    self._look(system, wanted)
+                    self._check_inventory(system, wanted)
             case WorkItem() as due:
-                self._due(due)
+                self._process_due_item(due)
 
-    def _announced(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
+    def _process_announcement(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
         at = said.at or message.first_published_at or now
         if at <= EARLIEST_DEPLOYMENT_TIME:
             raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
         told = DeploymentAnnouncement(
             message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
         )
-        self._look(said.system, now, told)
+        self._check_inventory(said.system, now, told)
 
-    def _due(self, due: WorkItem) -> None:
+    def _process_due_item(self, due: WorkItem) -> None:
         """Take the inventory, or check one deployment, unless another instance did meanwhile."""
         inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]
@@ -78,11 +78,13 @@ class DeploymentsTrigger:
         if not _is_deployment_due(document):
             return
         if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
-            self._look(system, document.read_at)  # when it is quiet, that settles it
+            self._check_inventory(system, document.read_at)  # when it is quiet, that settles it
         else:
             readiness.reassess_deployment(self._ports, self._policies[system], document)
 
-    def _look(self, system: str, wanted: datetime, said: DeploymentAnnouncement | None = None) -> None:
+    def _check_inventory(
+        self, system: str, wanted: datetime, said: DeploymentAnnouncement | None = None
+    ) -> None:
         """Compare the inventory with the last one, and store what a rebuild needs."""
         ports, policy = self._ports, self._policies[system]
         compare_inventory(ports, policy, wanted, said)

@@ -67,10 +67,10 @@ class EmbeddedClock:
         """Cloud seconds since this clock was made; never goes back."""
         with self._lock:
             if self._wall.monotonic() - self._latest.wall >= CLOCK_READ_INTERVAL_SECONDS or (
-                self._carried() > MAX_EXTRAPOLATION_SECONDS
+                self._elapsed_seconds() > MAX_EXTRAPOLATION_SECONDS
             ):
                 self._latest = self._read()
-            passed = (self._latest.now - self._origin).total_seconds() + self._carried()
+            passed = (self._latest.now - self._origin).total_seconds() + self._elapsed_seconds()
             self._passed = max(self._passed, passed)
             return self._passed
 
@@ -84,7 +84,7 @@ class EmbeddedClock:
         """Read the cloud's clock now."""
         self._latest = self._read()
 
-    def _carried(self) -> float:
+    def _elapsed_seconds(self) -> float:
         """Cloud seconds since the newest reading."""
         return (self._wall.monotonic() - self._latest.wall) * self._latest.pace
 

@@ -131,11 +131,11 @@ class HttpProber:
         (private, loopback, link-local and with it the metadata server); and for a test account
         whose secrets cannot be read, or that no password alone signs in; Unavailable.
         """
-        question = self._question(probe)
+        question = self._build_request(probe)
         began = time.monotonic()
         passed, status, detail, digest, took = False, None, "", "", None
         try:
-            status, body, headers = self._sent(probe, question)
+            status, body, headers = self._send_request(probe, question)
             took = headers.get(self._latency)
             passed, detail = _evaluate_answer(probe, status, body)
             digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
@@ -170,7 +170,7 @@ class HttpProber:
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
-    def _question(self, probe: Probe) -> _ProbeRequest:
+    def _build_request(self, probe: Probe) -> _ProbeRequest:
         """What to send; for a sign-in with what its secrets hold now."""
         account = probe.sign_in
         if account is None:
@@ -186,7 +186,7 @@ class HttpProber:
         headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
         return _ProbeRequest("POST", headers, msgspec.json.encode(said))
 
-    def _sent(self, probe: Probe, question: _ProbeRequest) -> tuple[int, bytes, Mapping[str, str]]:
+    def _send_request(self, probe: Probe, question: _ProbeRequest) -> tuple[int, bytes, Mapping[str, str]]:
         there = self.destination(replace(probe, url=SIGN_IN_URL) if probe.sign_in else probe)
         try:
             return send_request(

@@ -109,7 +109,7 @@ class SignIn:
         except (KeyError, TypeError):
             raise Unavailable("sign-in: an answer without a secret") from None
 
-    def enrolled(self, enrolment: Enrolment, code: str) -> None:
+    def confirm_enrolment(self, enrolment: Enrolment, code: str) -> None:
         """From now on that app is asked for. Raises: Rejected, Unavailable."""
         said = {
             "idToken": enrolment.id_token,

@@ -39,9 +39,9 @@ class ThreadPool:
         if not self._outstanding:
             return []
         until = self._clock.monotonic() + seconds
-        ended = self._drained()
+        ended = self._collect_ended()
         while not ended and self._clock.monotonic() < until:
-            ended = self._drained(_POLL_INTERVAL_SECONDS)
+            ended = self._collect_ended(_POLL_INTERVAL_SECONDS)
         self._outstanding -= len(ended)
         for _, value in ended:
             if isinstance(value, BaseException) and not isinstance(value, Exception):
@@ -63,7 +63,7 @@ class ThreadPool:
             value = error
         self._ended.put((key, value))
 
-    def _drained(self, seconds: float = 0.0) -> list[tuple[str, Any]]:
+    def _collect_ended(self, seconds: float = 0.0) -> list[tuple[str, Any]]:
         """What has ended; waits that long for the first of it."""
         ended: list[tuple[str, Any]] = []
         try:

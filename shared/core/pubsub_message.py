@@ -93,7 +93,7 @@ def decode_message(headers: Mapping[str, str], body: bytes, path: str = "") -> P
     known = _Origin(lowered, path)
     try:
         document = read_object(body, MAX_REQUEST_BYTES)
-        content = known.opened(document)
+        content = known.unwrap_event(document)
         return _message(known, content)
     except Refused as error:
         raise Undecodable(error.reason, known.id, known.topic) from error
@@ -117,7 +117,7 @@ class _Origin:
         self.topic = _topic(headers.get("ce-source", "")) or _topic(unquote(path))
         self.time: Any = headers.get("ce-time")
 
-    def opened(self, document: dict[str, Any]) -> dict[str, Any]:
+    def unwrap_event(self, document: dict[str, Any]) -> dict[str, Any]:
         """The object that holds `message`, out of a structured event where it is in one.
 
         Raises: Refused for an event of another type, or one without data.

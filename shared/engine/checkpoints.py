@@ -51,7 +51,7 @@ class Checkpointer:
         if (self.is_commit_needed() and (at_once or since >= MIN_COMMIT_INTERVAL_SECONDS)) or (
             since >= LEASE_RENEWAL_INTERVAL_SECONDS
         ):
-            self._tenure.commit(self._draft)
+            self._tenure.commit(self._build_draft)
             self._saved = dict(self._steps)
             self._steps.touched.clear()
 
@@ -72,20 +72,20 @@ class Checkpointer:
         """Whether every step has ended, and that is committed."""
         return all(step.status in ENDED_STEP_STATUSES for step in self._saved.values())
 
-    def _draft(self, rollback: Rollback) -> CommitDraft:
+    def _build_draft(self, rollback: Rollback) -> CommitDraft:
         """Everything known and not yet committed; no intents when the rollback is to stop."""
         if rollback.cancel_requested:
             self._withdraw_intents()
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
-        in_flight = sum(step.may_be_in_flight for step in self._steps.begun())
+        in_flight = sum(step.may_be_in_flight for step in self._steps.begun_steps())
         changes: dict[str, object] = {"due_at": now + 2 * LEASE_DURATION, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
         return CommitDraft(
-            events=tuple(self._events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
+            events=tuple(self._build_events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
                 *(Update(plans.step_path(rollback.id, step.name), encode(step)) for step in changed),
@@ -99,7 +99,7 @@ class Checkpointer:
             if saved.status is StepStatus.PENDING:
                 self._steps[name] = saved
 
-    def _events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
+    def _build_events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
         for step in changed:
             if not self.is_committed(step):
                 yield create_event(
@@ -140,6 +140,6 @@ class StepTable(dict[str, Step]):
         else:
             self._begun.discard(name)
 
-    def begun(self) -> list[Step]:
+    def begun_steps(self) -> list[Step]:
         """Those that have begun and not ended, in the plan's order."""
         return sorted([self[name] for name in self._begun], key=_number)

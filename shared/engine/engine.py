@@ -62,7 +62,7 @@ class Engine:
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
         steps = load_steps(self._store, tenure.rollback.id)
-        pace = self._pace(tenure)
+        pace = self._resume_pace(tenure)
         carrying = StepScheduler(self._clock, self._kinds, self._execution, tenure, steps, pace)
         while True:
             time_is_over = self._clock.monotonic() >= until
@@ -80,28 +80,30 @@ class Engine:
             if not calls_run and forbidden and carrying.is_settled():
                 return StopReason.STOPPED
             if not time_is_over:
-                self._send(carrying, tenure, settling=forbidden)
-            patience = POLL_INTERVAL_SECONDS if time_is_over else carrying.patience(settling=forbidden)
-            carrying.record_results(self._results(patience))
+                self._submit_calls(carrying, tenure, settling=forbidden)
+            patience = (
+                POLL_INTERVAL_SECONDS if time_is_over else carrying.seconds_until_due(settling=forbidden)
+            )
+            carrying.record_results(self._await_results(patience))
 
     def _is_stopped(self, carrying: StepScheduler) -> bool:
         """Whether the switches forbid to go on; where nothing could, nobody has to ask them."""
-        return not carrying.is_only_waiting() and bool(self._switches.stop())
+        return not carrying.is_only_waiting() and bool(self._switches.find_stop_reason())
 
-    def _pace(self, tenure: LeasedRollback) -> Pace:
+    def _resume_pace(self, tenure: LeasedRollback) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
         fields = self._store.get(quota_path(tenure.rollback.system)).fields
         left = decode(SavedPace, fields) if fields is not None else None
-        quota = self._execution.write_quota.ours
+        quota = self._execution.write_quota.system_share
         return resume_pace(left, quota, tenure.now(), self._clock.monotonic())
 
-    def _results(self, patience: float) -> list[tuple[str, object]]:
+    def _await_results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):
             return self._pool.wait(patience)
         self._clock.sleep(patience)
         return []
 
-    def _send(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
+    def _submit_calls(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
         """Hand every call that is due to the pool."""
         for step, may_set in carrying.take_due_steps(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
@@ -116,16 +118,16 @@ class Engine:
         if not (may_set and look.verdict is StepVerdict.AT_ORIGIN and look.token == step.seen):
             return look
         try:
-            return self._effect(tenure, step, kind)
+            return self._send_effect(tenure, step, kind)
         except Throttled as refused:
             return EffectOverQuota(str(refused), refused.retry_after.total_seconds())
 
-    def _effect(self, tenure: LeasedRollback, step: Step, kind: StepKind) -> EffectSent | EffectWithheld:
+    def _send_effect(self, tenure: LeasedRollback, step: Step, kind: StepKind) -> EffectSent | EffectWithheld:
         kind.rehearse(step)
-        reason = self._switches.stop()
+        reason = self._switches.find_stop_reason()
         if reason:
             return EffectWithheld(reason)
-        tenure.check()
+        tenure.require_lease()
         if may_land_late(step, kind, tenure.now()) or not tenure.is_leased_for(
             kind.unconditional_timeout_seconds or 0.0
         ):

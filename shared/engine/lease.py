@@ -110,7 +110,7 @@ class LeasedRollback:
         draft = compose(self.rollback)
         if draft is None:
             return
-        self.check()
+        self.require_lease()
         commit_id = self._ids()
         after, writes = prepare_commit(
             self.rollback, self._version, _mark_alive(draft), commit_id, renew=True
@@ -148,7 +148,7 @@ class LeasedRollback:
             return writes
 
         while True:
-            self.check()
+            self.require_lease()
             sent = self._clock.monotonic()
             try:
                 version = self._store.transact(work)
@@ -167,7 +167,7 @@ class LeasedRollback:
         """Whether the lease outlasts that many seconds more."""
         return self.seconds_since_commit + seconds <= LEASE_DURATION.total_seconds()
 
-    def check(self) -> None:
+    def require_lease(self) -> None:
         """Return while the lease runs. Raises: LostRollback."""
         if not self.is_leased_for(0.0):
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
@@ -196,16 +196,16 @@ class LeasedRollback:
                 self._version = self._store.commit(writes)
             except (Ambiguous, Throttled):
                 self._clock.sleep(RETRY_PAUSE_SECONDS)
-                self.check()  # then the identical commit again: its receipt tells whose it was
+                self.require_lease()  # then the identical commit again: its receipt tells whose it was
             except Moved:
-                if self._look_back(after):
+                if self._verify_receipt(after):
                     return
                 raise
             else:
                 self.rollback = after
                 return
 
-    def _look_back(self, after: Rollback) -> bool:
+    def _verify_receipt(self, after: Rollback) -> bool:
         """Whether our commit is the one that stands in the way of its own repetition."""
         receipt = self._store.get(rollbacks.audit_entry_path(after.id, after.sequence))
         landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id

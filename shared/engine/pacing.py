@@ -26,7 +26,7 @@ class Pacing:
         self._batch_over_at = pace.batch_over_at
         self._batch_size = (order and order.batch_size) or execution.batch_size
         self._delay = (order and order.delay_seconds) or execution.delay.total_seconds()
-        self._ahead = INTENT_LEAD_SECONDS * execution.write_quota.ours.per_second
+        self._ahead = INTENT_LEAD_SECONDS * execution.write_quota.system_share.per_second
         self._set_apart = {step.name for step in in_doubt}
         """Those whose tokens are set apart, until they are looked at."""
         self._not_landed: list[Step] = []
@@ -52,7 +52,7 @@ class Pacing:
             unsent = [one for one in self._not_landed if one.number > self._landed_up_to]
             self._bucket.give_back(sum(one.writes for one in unsent))
 
-    def admitted(self, begun: int, unsent: int, now: float) -> int:
+    def count_admissible(self, begun: int, unsent: int, now: float) -> int:
         """How many more steps may be begun, beside those begun and the writes not sent yet."""
         if self._batch_size is None:
             return max(0, int(self._bucket.level(now) + self._ahead - unsent))
@@ -62,7 +62,7 @@ class Pacing:
         # A whole batch, once the one before is over and its pause has passed.
         return self._batch_size if now - self._batch_over_at >= self._delay else 0
 
-    def left(self, unsent: int, at: datetime, now: float) -> SavedPace:
+    def snapshot_pace(self, unsent: int, at: datetime, now: float) -> SavedPace:
         """How fast the next worker may go on.
 
         What may be sent before the next commit is set apart: we may die after it was sent.

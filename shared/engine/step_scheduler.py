@@ -45,7 +45,7 @@ class StepScheduler:
         self._tenure = tenure
         self._steps = StepTable(steps)
         for name, step in steps.items():
-            taken_over = self._taken_over(step)
+            taken_over = self._restart_judgement(step)
             if taken_over is not step:
                 self._steps[name] = taken_over
         self._calls: dict[str, bool] = {}
@@ -70,7 +70,7 @@ class StepScheduler:
         in_doubt = [steps[name] for name in self._loose if not steps[name].attempts]
         self._pacing = Pacing(pace, execution, tenure.rollback.order, in_doubt)
         self._bucket = pace.bucket
-        self._commits = Checkpointer(tenure, steps, self._steps, self._pace_left)
+        self._commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace)
 
     # What the calls found
 
@@ -80,82 +80,82 @@ class StepScheduler:
             step = self._steps[name]
             if self._calls.pop(name) and not isinstance(result, WRITE_RESULTS):
                 self._bucket.give_back(step.writes)
-            self._steps[name] = self._after(step, result)
+            self._steps[name] = self._apply_result(step, result)
 
-    def _after(self, step: Step, result: object) -> Step:
+    def _apply_result(self, step: Step, result: object) -> Step:
         """The step after one call's end."""
         match result:
             case StepObservation():
-                return self._after_look(step, result)
+                return self._apply_observation(step, result)
             case EffectSent():
                 self._loose.add(step.name)
-                self._bucket.accepted(step.writes)
-                self._look_in(step, 0.9 * self._kinds[step.kind].expected_seconds)
+                self._bucket.record_success(step.writes)
+                self._schedule_look(step, 0.9 * self._kinds[step.kind].expected_seconds)
                 return replace(step, operation=result.operation, attempts=step.attempts + 1)
             case Ambiguous():
                 self._loose.add(step.name)
-                self._look_in(step, POLL_INTERVAL_SECONDS)
+                self._schedule_look(step, POLL_INTERVAL_SECONDS)
                 return replace(step, attempts=step.attempts + 1, note=str(result))
             case EffectOverQuota():
                 wait = result.retry_after_seconds
-                self._bucket.refused(wait, self._clock.monotonic())
-                self._look_in(step, wait)
-                return self._unless_overdue(replace(step, note=result.reason))
+                self._bucket.record_refusal(wait, self._clock.monotonic())
+                self._schedule_look(step, wait)
+                return self._fail_if_overdue(replace(step, note=result.reason))
             case Throttled():  # a look, which costs nothing of the write quota
-                self._look_in(step, result.retry_after.total_seconds())
-                return self._unless_overdue(replace(step, note=str(result)))
+                self._schedule_look(step, result.retry_after.total_seconds())
+                return self._fail_if_overdue(replace(step, note=str(result)))
             case EffectWithheld() if not step.writes:  # a portion whose turn it was not: others had it
-                self._look_in(step, POLL_INTERVAL_SECONDS)
+                self._schedule_look(step, POLL_INTERVAL_SECONDS)
                 return replace(step, begun_at=self._tenure.now(), note=result.reason)
             case EffectWithheld() | Moved() | Unavailable():
-                self._look_in(step, POLL_INTERVAL_SECONDS)
+                self._schedule_look(step, POLL_INTERVAL_SECONDS)
                 note = result.reason if isinstance(result, EffectWithheld) else str(result)
-                return self._unless_overdue(replace(step, note=note))
+                return self._fail_if_overdue(replace(step, note=note))
             case Rejected():
-                return self._ended(step, StepStatus.FAILED, str(result))
+                return self._end_step(step, StepStatus.FAILED, str(result))
             case BaseException():
                 raise result
         raise TypeError(f"a call answered {result!r}")
 
-    def _after_look(self, step: Step, look: StepObservation) -> Step:
+    def _apply_observation(self, step: Step, look: StepObservation) -> Step:
         if self._pacing.is_reserved(step):
             self._pacing.account_for(step, landed=look.verdict is not StepVerdict.AT_ORIGIN)
         if look.verdict is StepVerdict.AT_GOAL:
             note = look.note or ("" if step.attempts else "found at its goal")
-            return self._ended(step, StepStatus.DONE, note)
+            return self._end_step(step, StepStatus.DONE, note)
         if self._may_still_land(step) and not look.is_further:
-            self._look_in(step, POLL_INTERVAL_SECONDS)
+            self._schedule_look(step, POLL_INTERVAL_SECONDS)
             return step
         match look.verdict:
             case StepVerdict.ELSEWHERE:
-                return self._ended(step, StepStatus.STOPPED, look.note)
+                return self._end_step(step, StepStatus.STOPPED, look.note)
             case StepVerdict.IMPOSSIBLE:
-                return self._ended(step, StepStatus.FAILED, look.note)
+                return self._end_step(step, StepStatus.FAILED, look.note)
             case StepVerdict.UNDER_WAY:
-                self._look_in(step, max(POLL_INTERVAL_SECONDS, 0.05 * self._age(step)))
+                self._schedule_look(step, max(POLL_INTERVAL_SECONDS, 0.05 * self._age(step)))
                 sent = step.attempts or (1 if step.writes else 0)  # by us, or by a dead worker
-                return self._unless_overdue(replace(step, attempts=sent, note=look.note))
+                return self._fail_if_overdue(replace(step, attempts=sent, note=look.note))
             case StepVerdict.AT_ORIGIN:
-                return self._at_origin(step, look)
+                return self._prepare_attempt(step, look)
 
-    def _at_origin(self, step: Step, look: StepObservation) -> Step:
+    def _prepare_attempt(self, step: Step, look: StepObservation) -> Step:
         """Nothing of it is on its way (any more): the effect may be sent, again."""
         if self._is_settling and self._may_be_sent_by_another(step):
-            self._look_in(step, POLL_INTERVAL_SECONDS)
+            self._schedule_look(step, POLL_INTERVAL_SECONDS)
             return step
         self._loose.discard(step.name)
         if look.is_further:
             step = replace(step, attempts=0)
         if step.attempts >= self._execution.step_attempts:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
-            return self._ended(step, StepStatus.FAILED, note)
-        self._look_in(step, 0.0)
+            return self._end_step(step, StepStatus.FAILED, note)
+        self._schedule_look(step, 0.0)
         stands_still = look.token == step.seen and step.name not in self._inherited
         self._inherited.discard(step.name)
         began = step.begun_at if step.attempts or stands_still else self._tenure.now()
         note = look.note or (step.note if stands_still and not step.writes else "")
         again = replace(step, seen=look.token, begun_at=began, operation="", note=note)
-        return self._unless_overdue(self._with_deadline(again))
+        return self._fail_if_overdue(self._set_deadline(again))
 
     def _may_still_land(self, step: Step) -> bool:
         """Whether an effect without a precondition may be on its way: no look tells of it."""
@@ -167,7 +167,7 @@ class StepScheduler:
         """Whether the worker before us, alive after all, may send it before it sees its loss."""
         return step.name in self._in_doubt and self._clock.monotonic() < self._is_alone_at
 
-    def _with_deadline(self, step: Step) -> Step:
+    def _set_deadline(self, step: Step) -> Step:
         """An intent says until when its effect may land, where nothing but time stops that."""
         takes = self._kinds[step.kind].unconditional_timeout_seconds
         if takes is None or not self._is_late(step):
@@ -178,26 +178,26 @@ class StepScheduler:
     def _is_late(self, step: Step) -> bool:
         return may_land_late(step, self._kinds[step.kind], self._tenure.now())
 
-    def _taken_over(self, step: Step) -> Step:
+    def _restart_judgement(self, step: Step) -> Step:
         """A judgement has all of its time again: who began it before us may have died."""
         if step.status is StepStatus.BEGUN and not step.writes and not step.seen:
             return replace(step, begun_at=self._tenure.now())
         return step
 
-    def _ended(self, step: Step, status: StepStatus, note: str) -> Step:
+    def _end_step(self, step: Step, status: StepStatus, note: str) -> Step:
         self._loose.discard(step.name)
         self._has_ended = True
         return replace(step, status=status, note=note, ended_at=self._tenure.now())
 
-    def _unless_overdue(self, step: Step) -> Step:
+    def _fail_if_overdue(self, step: Step) -> Step:
         if self._age(step) <= step.within_seconds:
             return step
-        return self._ended(step, StepStatus.FAILED, f"not there in time: {step.note}")
+        return self._end_step(step, StepStatus.FAILED, f"not there in time: {step.note}")
 
     def _age(self, step: Step) -> float:
         return (self._tenure.now() - (step.begun_at or self._tenure.now())).total_seconds()
 
-    def _look_in(self, step: Step, seconds: float) -> None:
+    def _schedule_look(self, step: Step, seconds: float) -> None:
         self._next_look[step.name] = self._clock.monotonic() + seconds
 
     # What may begin
@@ -208,7 +208,7 @@ class StepScheduler:
         has_ended, self._has_ended = self._has_ended, False
         if has_ended:
             for step in plans.unneeded_steps(self._steps):
-                self._steps[step.name] = self._ended(step, StepStatus.UNNEEDED, "")
+                self._steps[step.name] = self._end_step(step, StepStatus.UNNEEDED, "")
             steps = self._steps.values()
             self._is_halted = any(one.halts and one.status is StepStatus.FAILED for one in steps)
         if self._is_halted:
@@ -217,19 +217,19 @@ class StepScheduler:
             self._skip(pending, "the plan was halted")
         if has_ended:
             self._skip(plans.blocked_steps(self._steps), "a step before it did not succeed")
-        begun = len(self._steps.begun())
-        admitted = self._pacing.admitted(begun, self._unsent(), self._clock.monotonic())
+        begun = len(self._steps.begun_steps())
+        admitted = self._pacing.count_admissible(begun, self._count_unsent(), self._clock.monotonic())
         if not admitted:
             return
-        longest_first = sorted(plans.ready_steps(self._steps), key=self._expected, reverse=True)
+        longest_first = sorted(plans.ready_steps(self._steps), key=self._expected_seconds, reverse=True)
         for step in longest_first[:admitted]:
             intent = replace(step, status=StepStatus.BEGUN, begun_at=self._tenure.now())
-            self._steps[step.name] = self._with_deadline(intent)
+            self._steps[step.name] = self._set_deadline(intent)
 
     def withdraw_intents(self) -> None:
         """Take back the intents of which nothing is on its way: they are pending again."""
         self._is_settling = True
-        for step in self._steps.begun():
+        for step in self._steps.begun_steps():
             if self._may_be_sent_by_another(step):
                 self._loose.add(step.name)
             if step.name not in self._loose and step.name not in self._calls:
@@ -238,13 +238,13 @@ class StepScheduler:
 
     def _skip(self, steps: Iterable[Step], note: str) -> None:
         for step in steps:
-            self._steps[step.name] = self._ended(step, StepStatus.SKIPPED, note)
+            self._steps[step.name] = self._end_step(step, StepStatus.SKIPPED, note)
 
-    def _unsent(self) -> int:
+    def _count_unsent(self) -> int:
         """Writes that are intended, and for which no token was taken yet."""
         return sum(
             step.writes
-            for step in self._steps.begun()
+            for step in self._steps.begun_steps()
             if not step.attempts and not self._pacing.is_reserved(step) and not self._calls.get(step.name)
         )
 
@@ -254,8 +254,8 @@ class StepScheduler:
         """As Commits says. Raises: as Tenure.commit."""
         self._commits.commit_if_due(leaving=leaving)
 
-    def _pace_left(self, at: datetime) -> SavedPace:
-        return self._pacing.left(self._unsent(), at, self._clock.monotonic())
+    def _snapshot_pace(self, at: datetime) -> SavedPace:
+        return self._pacing.snapshot_pace(self._count_unsent(), at, self._clock.monotonic())
 
     # Calls
 
@@ -267,7 +267,7 @@ class StepScheduler:
         """
         now = self._clock.monotonic()
         chosen = []
-        for step in self._in_turn(settling=settling):
+        for step in self._prioritize_steps(settling=settling):
             if self._next_look.get(step.name, now) > now:
                 continue
             may_set = self._may_set(step) and not settling
@@ -277,34 +277,34 @@ class StepScheduler:
             chosen.append((step, may_set))
         return chosen
 
-    def patience(self, *, settling: bool) -> float:
+    def seconds_until_due(self, *, settling: bool) -> float:
         """Seconds until something is due."""
         now = self._clock.monotonic()
         waits = [POLL_INTERVAL_SECONDS]
         if self._commits.is_commit_needed():
             waits.append(self._commits.seconds_until_next())
-        for step in self._askable(settling=settling):
+        for step in self._pollable_steps(settling=settling):
             wait = self._next_look.get(step.name, now) - now
             if self._may_set(step) and not settling:
                 wait = max(wait, self._bucket.seconds_until(step.writes, now))
             waits.append(wait)
         return max(0.0, min(waits))
 
-    def _askable(self, *, settling: bool) -> Iterator[Step]:
+    def _pollable_steps(self, *, settling: bool) -> Iterator[Step]:
         """The begun steps whose intent, as it stands, has landed, and that no call asks about."""
-        for step in self._steps.begun():
+        for step in self._steps.begun_steps():
             asked_about = step.name in self._calls or (settling and step.name not in self._loose)
             if not asked_about and self._commits.is_committed(step):
                 yield step
 
-    def _in_turn(self, *, settling: bool) -> list[Step]:
+    def _prioritize_steps(self, *, settling: bool) -> list[Step]:
         """Those that may be asked about: what was tried before first, then the longest."""
         return sorted(
-            self._askable(settling=settling),
-            key=lambda step: (not (step.attempts or step.note), -self._expected(step)),
+            self._pollable_steps(settling=settling),
+            key=lambda step: (not (step.attempts or step.note), -self._expected_seconds(step)),
         )
 
-    def _expected(self, step: Step) -> float:
+    def _expected_seconds(self, step: Step) -> float:
         return self._kinds[step.kind].expected_seconds
 
     def _may_set(self, step: Step) -> bool:
@@ -312,7 +312,7 @@ class StepScheduler:
 
     def is_only_waiting(self) -> bool:
         """Whether all that has begun is on its way, and nothing may begin before it ends."""
-        begun = [step.name for step in self._steps.begun()]
+        begun = [step.name for step in self._steps.begun_steps()]
         return bool(begun) and self._loose.issuperset(begun) and not plans.ready_steps(self._steps)
 
     def is_settled(self) -> bool:

@@ -31,15 +31,15 @@ class StopConditions:
         self._read_at = float("-inf")
         self._stop = ""
 
-    def stop(self) -> str:
+    def find_stop_reason(self) -> str:
         """Why nothing may be done now; empty when all may go on. Unreadable means stop."""
         with self._lock:
             if self._clock.monotonic() - self._read_at > MAX_CONTROLS_AGE_SECONDS:
                 self._read_at = self._clock.monotonic()
-                self._stop = self._look()
+                self._stop = self._read_conditions()
             return self._stop
 
-    def _look(self) -> str:
+    def _read_conditions(self) -> str:
         try:
             everywhere = self._store.get(GLOBAL_CONTROLS_PATH)
             here = self._store.get(systems.system_path(self._rollback.system))
@@ -56,7 +56,7 @@ class StopConditions:
         window = active_freeze(windows, here.read_at, ordered=ordered)
         if window and not self._overrides:
             return str(window)
-        return self._called_off(itself)
+        return self._find_rollback_reason(itself)
 
     @property
     def _overrides(self) -> bool:
@@ -64,7 +64,7 @@ class StopConditions:
         order = self._rollback.order
         return order is not None and order.override
 
-    def _called_off(self, itself: Document) -> str:
+    def _find_rollback_reason(self, itself: Document) -> str:
         """Why the rollback's own document stops it: a person's word, or another worker's claim.
 
         Its holder hears of both at its next commit in any case, which may be ten seconds later.

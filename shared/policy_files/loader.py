@@ -73,7 +73,7 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
         except BadConfiguration as error:
             faults += error.faults
         else:
-            faults += source.faults()
+            faults += source.find_faults()
             sources.append(source)
     faults += _find_clashes(sources)
     if faults:
@@ -93,24 +93,24 @@ class _Source:
         try:
             self.document = YamlDocument(text)
         except Unreadable as error:
-            raise BadConfiguration(self.said(error.fault)) from error
+            raise BadConfiguration(self.format_fault(error.fault)) from error
         removed = removed_keys.strip_removed_keys(self.document.value)
-        self.warnings = tuple(self.at(path, message) for path, message in removed)
+        self.warnings = tuple(self.format_message(path, message) for path, message in removed)
         """Each as `file:line: warning: message`."""
 
-    def said(self, fault: YamlFault) -> str:
+    def format_fault(self, fault: YamlFault) -> str:
         return f"{self.name}:{fault.line}: {fault.message[:MAX_FAULT_CHARACTERS]}"
 
-    def at(self, path: YamlPath, message: str) -> str:
-        return self.said(YamlFault(self.document.line(path), message))
+    def format_message(self, path: YamlPath, message: str) -> str:
+        return self.format_fault(YamlFault(self.document.line(path), message))
 
-    def faults(self) -> list[str]:
+    def find_faults(self) -> list[str]:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
         found = list(document.faults)
         for look in (schema.validate_schema, registry.findings):
             found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
-        return [self.said(fault) for fault in sorted(found)]
+        return [self.format_fault(fault) for fault in sorted(found)]
 
 
 def _read(file: FilePath) -> _Source:
@@ -143,7 +143,7 @@ def _too_large(name: str) -> str:
 
 
 def _decode_policy(source: _Source) -> Policy:
-    if faults := source.faults():
+    if faults := source.find_faults():
         raise BadConfiguration(*faults)
     values = _convert_values(source.document.value, _policy_type())
     policy = from_builtins(values, Policy)
@@ -185,11 +185,11 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
         if isinstance(system, str):
             other = systems.setdefault(system, source)
             if other is not source:
-                yield source.at(("system",), f"system {system!r} has a policy: {other.name}")
+                yield source.format_message(("system",), f"system {system!r} has a policy: {other.name}")
         for path, alert_policy in cross_checks.claimed_alert_policies(value):
             other = claims.setdefault(alert_policy, source)
             if other is not source:
-                yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")
+                yield source.format_message(path, f"alert policy {alert_policy} is claimed by {other.name}")
 
 
 def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
@@ -201,10 +201,10 @@ def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterat
         path = ("execution", "write_quota")
         for other, its_quota in others:
             if (quota.burst, quota.per_second) != (its_quota.burst, its_quota.per_second):
-                yield source.at(path, f"{other.name} declares the same write quota otherwise")
+                yield source.format_message(path, f"{other.name} declares the same write quota otherwise")
         others.append((source, quota))
         shares = sum(one.share for _, one in others)
         if shares > 1 + SHARE_ROUNDING_TOLERANCE:
             names = ", ".join(other.name for other, _ in others[:-1])
             what = f"the shares of one write quota add up to {shares:.4g}, with {names}"
-            yield source.at((*path, "share"), f"{what}: more than 1")
+            yield source.format_message((*path, "share"), f"{what}: more than 1")

@@ -87,8 +87,8 @@ class AuditReader:
     def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
         path = rollbacks.rollback_path(name)
-        anchors = self._heads(path)  # before what they prove, which may go on meanwhile
-        document, (documents,) = self._steady(path, f"{path}/audit")
+        anchors = self._read_anchors(path)  # before what they prove, which may go on meanwhile
+        document, (documents,) = self._read_consistently(path, f"{path}/audit")
         entries, faults = _read_entries(documents)
         rollback = _decode_document(Rollback, document.fields)
         if document.fields is None and not (entries or faults or anchors):
@@ -108,8 +108,8 @@ class AuditReader:
     def verify_system(self, system: str, now: datetime) -> ChainFinding | None:
         """What the chain of a system's single events proves; None where there is none."""
         name = system_chain.chain_name(system)
-        anchors = self._heads(name)
-        document, (events, sealed) = self._steady(
+        anchors = self._read_anchors(name)
+        document, (events, sealed) = self._read_consistently(
             system_chain.head_path(system),
             system_chain.system_events_path(system),
             system_chain.system_seals_path(system),
@@ -133,7 +133,7 @@ class AuditReader:
             singles=system_chain.find_seal_faults(entries, singles, now),
         )
 
-    def _steady(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:
+    def _read_consistently(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:
         """A document and collections as they were together: each commit to them changes it.
 
         No transaction: its locks would be in the way of whoever writes.
@@ -145,7 +145,7 @@ class AuditReader:
                 return before, found
         raise Unavailable(f"{head} changes too fast to be verified")
 
-    def _heads(self, chain: str) -> list[Anchor] | None:
+    def _read_anchors(self, chain: str) -> list[Anchor] | None:
         """The anchored heads of a chain by number, the last with its expiry; None: no bucket."""
         if self._anchors is None:
             return None

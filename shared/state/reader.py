@@ -113,7 +113,7 @@ class StateReader:
         """How fast a system's writes may go on; None while nothing was carried out there."""
         return self._one(SavedPace, quota_path(system))
 
-    def trail(self, rollback: str) -> list[AuditEntry]:
+    def audit_entries(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
         return self._all(AuditEntry, Query(f"rollbacks/{rollback}/audit"))
 
@@ -135,7 +135,7 @@ class StateReader:
         """A recorded deployment; None when there is none."""
         return self._one(Deployment, deployments.deployment_path(system, name))
 
-    def record(self, system: str, deployment: str) -> WholeInventory | None:
+    def deployment_inventory(self, system: str, deployment: str) -> WholeInventory | None:
         """All that was live in a deployment; None when that is not recorded."""
         fields = self._store.get(deployments.record_path(system, deployment)).fields
         return stocks.unpack_inventory(fields["live"]) if fields is not None else None

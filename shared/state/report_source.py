@@ -47,4 +47,4 @@ def gather_report_facts(
 
 def _reported_rollback(reading: StateReader, rollback: Rollback) -> ReportedRollback:
     name = rollback.id
-    return ReportedRollback(rollback, reading.steps(name), reading.trail(name), reading.journal(name))
+    return ReportedRollback(rollback, reading.steps(name), reading.audit_entries(name), reading.journal(name))

@@ -81,7 +81,7 @@ def known(world: World) -> list[tuple[object, ...]]:
 
     def of(one: Deployment) -> tuple[object, ...]:
         named = bool(one.named)
-        return (one.id, one.at, one.status, one.deployed, one.functions, named, one.untested)
+        return (one.id, one.at, one.status, one.changed_functions, one.functions, named, one.untested)
 
     return [of(one) for one in later_deployments(world)]
 

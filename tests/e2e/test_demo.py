@@ -189,9 +189,9 @@ def test_whom_a_fault_meets(system: str, fault: RollbackFault, images: int, brok
 
 def test_phase_beside_its_target() -> None:
     """At its target a phase is too long; without an end it never kept it."""
-    assert Phase("decision", NOON, NOON + MINUTE, 2 * MINUTE).kept
-    assert not Phase("decision", NOON, NOON + MINUTE, MINUTE).kept
-    assert not Phase("decision", NOON, None, MINUTE).kept
+    assert Phase("decision", NOON, NOON + MINUTE, 2 * MINUTE).is_within_target
+    assert not Phase("decision", NOON, NOON + MINUTE, MINUTE).is_within_target
+    assert not Phase("decision", NOON, None, MINUTE).is_within_target
 
 
 @pytest.mark.parametrize(

@@ -137,10 +137,10 @@ def test_all_of_cvplus_is_back_within_five_minutes() -> None:
     assert unreached_steps(world.steps(rollback.id)) == []
     assert (world.live, len(stable)) == (stable, 151)
     told = rollback_phases(incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD)
-    took = {one.name: one.took for one in told}
+    took = {one.name: one.duration for one in told}
     restored, *_ = incident_totals(incident, rollback, TOLD.targets)
-    assert restored.kept
+    assert restored.is_within_target
     assert restored.target == timedelta(minutes=5)
-    assert took["decision"] + took["execution"] == restored.took  # type: ignore[operator]
+    assert took["decision"] + took["execution"] == restored.duration  # type: ignore[operator]
     assert took["detection"] is not None
     assert took["confirmation by probes"] is not None

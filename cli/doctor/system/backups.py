@@ -53,7 +53,7 @@ def proven(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"the newest is of {lasting(age)} ago"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
-        took = f" in {lasting(newest.took)}" if newest.took else ""
+        took = f" in {lasting(newest.duration)}" if newest.duration else ""
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{newest.backup} was restored{took}")
 
 
@@ -92,7 +92,7 @@ def data(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"the newest look through it is of {lasting(age)} ago"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
-        why = f"looked through at {at(found.last.at)} UTC; {len(found.open)} open findings"
+        why = f"looked through at {at(found.last.at)} UTC; {len(found.open_findings)} open findings"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 

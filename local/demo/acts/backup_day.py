@@ -137,7 +137,7 @@ class BackupDayAct:
         return found if all(one.is_over for one in found) else None
 
     def _show_proof(self, proof: RestoreTest) -> None:
-        self._screen.say(f"{proof.backup}: {proof.status}, restored in {proof.took}", proof.ended_at)
+        self._screen.say(f"{proof.backup}: {proof.status}, restored in {proof.duration}", proof.ended_at)
         counted = sum(proof.counts.values())
         said = f"{counted} documents counted, {proof.compared} compared field by field"
         self._screen.say(said)
@@ -147,7 +147,7 @@ class BackupDayAct:
     def _damage(self) -> DamageFinding | None:
         fields = self._store.get(damage.damage_path(self._system)).fields
         record = decode(Integrity, fields) if fields else None
-        return record.open.get(damage.CORRUPTION_SIGNAL) if record is not None else None
+        return record.open_findings.get(damage.CORRUPTION_SIGNAL) if record is not None else None
 
     def _show_damage(self, finding: DamageFinding) -> None:
         self._screen.say(f"{finding.signal}: {finding.reason}", finding.since, "red")

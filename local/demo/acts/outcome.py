@@ -57,9 +57,9 @@ class OutcomeAct(DemoAct):
         )
         rows = [
             (
-                mark(phase.kept) if phase.target else "",
+                mark(phase.is_within_target) if phase.target else "",
                 phase.name,
-                _format_span(phase.took),
+                _format_span(phase.duration),
                 f"< {_format_span(phase.target)}" if phase.target else "",
             )
             for phase in took

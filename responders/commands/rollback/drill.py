@@ -107,7 +107,7 @@ def _rehearse(
     sight = read_resource_state(ports, policy, decision, order)
     decision, plans = _build_plans(policy, facts, decision, sight and _assume_resources_changed(sight), order)
     steps = [step for plan in plans for step in plan.steps if not step.instead_of]
-    quota = policy.execution.write_quota.ours
+    quota = policy.execution.write_quota.system_share
     bucket = resume_pace(facts.pace, quota, now, began).bucket
     validated = _steps_to_validate(steps)
     spare = max(0, int(bucket.level(began) - quota.burst / 2))

@@ -70,9 +70,9 @@ class RepairEraser:
         ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
         ledger = read_ledger(self._ports, self._policy)
         is_new = ledger is not None and ledger.added_at >= self._began_at - READ_OVERLAP
-        return consume_until(clock, until, position, self._gone_through(position, ledger, is_new=is_new))
+        return consume_until(clock, until, position, self._erase_entries(position, ledger, is_new=is_new))
 
-    def _gone_through(
+    def _erase_entries(
         self, position: RepairPosition, ledger: ErasureLedger | None, *, is_new: bool
     ) -> Iterator[RepairPosition]:
         for name, document in repair_journal.read_entries_after(
@@ -80,7 +80,7 @@ class RepairEraser:
         ):
             entry = decode(JournalEntry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
-                entry = self._without(document, ledger)
+                entry = self._remove_erased_people(document, ledger)
             position = _advance_position(position, name, entry)
             yield position
         if is_new or position.fates.get(DocumentOutcome.FORGOTTEN):
@@ -92,7 +92,7 @@ class RepairEraser:
 
         Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
         """
-        return self._without(document, ledger, copies_only=True)
+        return self._remove_erased_people(document, ledger, copies_only=True)
 
     def delete_unreferenced_copies(self) -> None:
         """What no entry names is gone: kept anew since, or by a worker who died before its entry.
@@ -107,16 +107,16 @@ class RepairEraser:
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}
         for name, made_at in sorted(unnamed.items()):
             if made_at <= until:
-                self._remove(name)
+                self._delete_object(name)
         if any(made_at > until for made_at in unnamed.values()):
             raise Unavailable("another worker may be about to name what it has just kept")
 
-    def _without(
+    def _remove_erased_people(
         self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(JournalEntry, document.fields)
-        before, kept = entry.kept, self._copies(document, entry)
+        before, kept = entry.kept, self._read_copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}
         copies = [
             one for one in kept if one.path not in written and not is_previous_version_erased(one, ledger)
@@ -125,21 +125,21 @@ class RepairEraser:
             return entry
         gone: set[str] = set()
         if written and not copies_only:
-            gone = self._removed(entry, written)
+            gone = self._delete_documents(entry, written)
         named = {one.path for one in copies}
         entry = replace(
             entry,
-            kept=self._kept(copies),
+            kept=self._store_copies(copies),
             landed=tuple(one for one in entry.landed if one.path not in gone),
             left=tuple(one for one in entry.left if one.path in named),
             taken_out=entry.taken_out + len(gone),
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )
         self._ports.store.commit([Update(document.path, encode(entry), document.version)])
-        self._remove(before.object)
+        self._delete_object(before.object)
         return entry
 
-    def _copies(self, document: Document, entry: JournalEntry) -> list[DocumentChange]:
+    def _read_copies(self, document: Document, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected; Moved, where others remove some."""
         try:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
@@ -149,17 +149,17 @@ class RepairEraser:
                 raise
             raise Moved("another worker removes copies of it") from None
 
-    def _remove(self, name: str) -> None:
-        self._require_leave()
+    def _delete_object(self, name: str) -> None:
+        self._require_permission()
         self._vault.remove(name)
 
-    def _kept(self, changes: Iterable[DocumentChange]) -> SourceObject:
+    def _store_copies(self, changes: Iterable[DocumentChange]) -> SourceObject:
         """Where these are kept from now on."""
-        self._require_leave()
+        self._require_permission()
         content = quarantine.pack_changes(changes)
         return self._vault.keep(quarantine.object_name(self._policy.system, self._rollback, content), content)
 
-    def _removed(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
+    def _delete_documents(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
         """Those of them that are not there any more; what is not as it was written stays.
 
         Raises: Unavailable; Rejected, when we may not, without a name.
@@ -187,10 +187,10 @@ class RepairEraser:
 
     def _wait(self, writes: int) -> None:
         clock = self._ports.clock
-        clock.sleep(self._ramp.delay(writes, clock.monotonic()))
-        self._require_leave()
+        clock.sleep(self._ramp.reserve_writes(writes, clock.monotonic()))
+        self._require_permission()
 
-    def _require_leave(self) -> None:
+    def _require_permission(self) -> None:
         """Raises: Unavailable, when nothing may be done now."""
         if not self._may_go_on():
             raise Unavailable("nothing may be taken out now")

@@ -50,7 +50,7 @@ class JournalledWriter:
     def _vault(self) -> Vault:
         return quarantine_vault(self._ports)
 
-    def _changed(
+    def _write_changes(
         self,
         step: Step,
         database: str,
@@ -67,24 +67,24 @@ class JournalledWriter:
         document = self._ports.store.get(path)
         if document.fields is None and not changes:
             return {}
-        meant, done = self._tried(database, document)
+        meant, done = self._read_earlier_attempt(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
-        kept = self._vault.keep(*self._content(copies))
+        kept = self._vault.keep(*self._pack_copies(copies))
         of_erased = ledger is not None and any(is_previous_version_erased(one, ledger) for one in copies)
-        entry = self._entry(name, step, database, kept, done, of_erased)
+        entry = self._build_entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([conditional_write(document, encode(entry))])
         is_first = document.fields is None
-        sent, failure = self._sent(step, database, list(to_do.values()), is_first=is_first)
+        sent, failure = self._send_changes(step, database, list(to_do.values()), is_first=is_first)
         done |= sent
         if sent:
-            entry = self._entry(name, step, database, kept, done, of_erased)
+            entry = self._build_entry(name, step, database, kept, done, of_erased)
             self._ports.store.commit([Update(path, encode(entry), version)])
         if failure is not None:
             raise failure
         return done
 
-    def _tried(
+    def _read_earlier_attempt(
         self, database: str, document: Document
     ) -> tuple[dict[str, DocumentChange], dict[str, RewriteResult]]:
         """What this batch was meant to change when it was begun before, and what of it landed.
@@ -98,9 +98,9 @@ class JournalledWriter:
         meant = {one.path: one for one in quarantine.unpack_changes(self._vault.read(entry.kept))}
         done: dict[str, RewriteResult] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]
-        return meant, done | self._standing(database, unknown)
+        return meant, done | self._find_applied_changes(database, unknown)
 
-    def _sent(
+    def _send_changes(
         self, step: Step, database: str, changes: Sequence[DocumentChange], *, is_first: bool
     ) -> tuple[dict[str, RewriteResult], RollbackError | None]:
         """What became of each that is known: a request at a time, each sent once it may be.
@@ -113,9 +113,9 @@ class JournalledWriter:
             makes_again = any(one.before is None for one in part)
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
-                answers = self._rewritten(database, part)
+                answers = self._send_rewrites(database, part)
                 if not is_first:
-                    answers |= self._landed_before(database, part, answers)
+                    answers |= self._find_earlier_writes(database, part, answers)
             except RollbackError as failure:
                 if makes_again and isinstance(failure, Ambiguous):  # it must not land later
                     self._ports.clock.sleep(REWRITE_TIMEOUT_SECONDS)
@@ -126,7 +126,7 @@ class JournalledWriter:
                 return landed, unanswered
         return landed, None
 
-    def _rewritten(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, RewriteResult]:
+    def _send_rewrites(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, RewriteResult]:
         """What became of each by one request, Unavailable where it is not known.
 
         Raises: Unavailable; Rejected, when we may not.
@@ -137,7 +137,7 @@ class JournalledWriter:
         answers = self._ports.system(self._policy.system).rewrites.rewrite(database, rewrites)
         return dict(zip((one.path for one in changes), answers, strict=True))
 
-    def _landed_before(
+    def _find_earlier_writes(
         self, database: str, changes: Sequence[DocumentChange], answers: Mapping[str, RewriteResult]
     ) -> dict[str, datetime | None]:
         """Those of them that were not as they were read, because an earlier request has landed.
@@ -145,22 +145,24 @@ class JournalledWriter:
         What stands there before the first is somebody else's, be it the same. Raises: Unavailable.
         """
         moved = [one for one in changes if isinstance(answers[one.path], Moved)]
-        return self._standing(database, moved)
+        return self._find_applied_changes(database, moved)
 
-    def _content(self, changes: Iterable[DocumentChange]) -> tuple[str, bytes]:
+    def _pack_copies(self, changes: Iterable[DocumentChange]) -> tuple[str, bytes]:
         content = quarantine.pack_changes(changes)
         return quarantine.object_name(self._policy.system, self._rollback.id, content), content
 
     def _wait(self, writes: int, deadline: datetime | None) -> None:
         """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
         clock = self._ports.clock
-        delay = self._ramp.delay(writes, clock.monotonic())
+        delay = self._ramp.reserve_writes(writes, clock.monotonic())
         if delay:
             clock.sleep(delay)
         if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
-    def _standing(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, datetime | None]:
+    def _find_applied_changes(
+        self, database: str, changes: Sequence[DocumentChange]
+    ) -> dict[str, datetime | None]:
         """Those that stand there as they are wanted, and since when: it was us."""
         if not changes:
             return {}
@@ -172,7 +174,7 @@ class JournalledWriter:
             if is_document_as_wanted(version := there[one.path], one)
         }
 
-    def _entry(
+    def _build_entry(
         self,
         name: str,
         step: Step,

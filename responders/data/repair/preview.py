@@ -74,11 +74,11 @@ def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, sa
         found = restore_point.resolve_restore_point(
             said, restore_points.read_available_points(ports, policy, database)
         )
-        read = found.read_from(database)
+        read = found.read_source(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
         return RepairSource(*read)
-    began = [one.onset_at for one in record.open.values()]
+    began = [one.onset_at for one in record.open_findings.values()]
     if not began:
         raise Refused("no damage was found that is not over: say how old the data may be (restore_point)")
     first = min(began)
@@ -132,7 +132,7 @@ def _advance_survey_until(
         position = survey.positions[number] if number < len(survey.positions) else RepairPosition()
         if position.is_over:
             continue
-        for batch in RepairSelector(ports, policy, goal, expiries).batches(position):
+        for batch in RepairSelector(ports, policy, goal, expiries).select_batches(position):
             position = repair_plan.advance_position(position, batch.pairs, batch.fated, is_last=batch.is_last)
             samples = repair_plan.add_samples(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
@@ -150,7 +150,7 @@ def iterate_affected_documents(
     """
     for goal in survey.goals:
         expiries = read_expiries(ports, policy, goal.database)
-        for batch in RepairSelector(ports, policy, goal, expiries).batches(RepairPosition()):
+        for batch in RepairSelector(ports, policy, goal, expiries).select_batches(RepairPosition()):
             yield from (one for one in batch.fated if one.fate is not DocumentOutcome.ERASED)
 
 
@@ -280,8 +280,8 @@ def survey_seconds(survey: RepairPreview) -> float:
 
     No less than looking through them has just taken, and than the writes must.
     """
-    looked = max(survey.seen / DOCUMENTS_PER_SECOND, survey.seconds)
-    return max(looked, write_ramp.ramp_seconds(count_written_documents(survey.fates)))
+    looked = max(survey.checked_documents / DOCUMENTS_PER_SECOND, survey.seconds)
+    return max(looked, write_ramp.ramp_seconds(count_written_documents(survey.outcome_counts)))
 
 
 def _format_survey_lines(
@@ -291,10 +291,11 @@ def _format_survey_lines(
     takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"
-    yield f"{survey.seen} documents looked at: {repair_plan.describe_outcomes(survey.fates)}"
+    outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
+    yield f"{survey.checked_documents} documents looked at: {outcomes}"
     yield from format_fence_lines(policy)
     yield from map(str, starts)
-    good = count_undone_changes(survey.fates)
+    good = count_undone_changes(survey.outcome_counts)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"
     for fate in DocumentOutcome:

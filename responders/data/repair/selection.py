@@ -81,31 +81,31 @@ class RepairSelector:
         self.ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
-    def batches(self, position: RepairPosition) -> Generator[DocumentBatch]:
+    def select_batches(self, position: RepairPosition) -> Generator[DocumentBatch]:
         """Documents behind a position, as many as are written together; the last may be empty.
 
         The same position gives the same batches, whoever asks, while both moments can be read.
         """
-        with closing(self._pairs(position.cursor)) as pairs:
+        with closing(self._read_pairs(position.cursor)) as pairs:
             some: list[SnapshotPair] = []
             names = contents = 0
             for pair in pairs:
                 name, content = len(pair.path.encode()), _content_bytes(pair)
                 is_full = names + name > MAX_BATCH_PATH_BYTES or contents + content > MAX_BATCH_CONTENT_BYTES
                 if some and (is_full or len(some) == DOCUMENTS_PER_BATCH):
-                    yield DocumentBatch(some, self.fates(some), is_last=False)
+                    yield DocumentBatch(some, self.decide_outcomes(some), is_last=False)
                     some, names, contents = [], 0, 0
                 some.append(pair)
                 names, contents = names + name, contents + content
-            yield DocumentBatch(some, self.fates(some), is_last=True)
+            yield DocumentBatch(some, self.decide_outcomes(some), is_last=True)
 
-    def fates(self, pairs: Sequence[SnapshotPair]) -> list[DocumentDecision]:
+    def decide_outcomes(self, pairs: Sequence[SnapshotPair]) -> list[DocumentDecision]:
         """What becomes of each; of one that is as it was, and valid, nothing."""
         if self._goal.select.by is SelectionKind.INVALID:
-            found = self._of_invalid(pairs)
+            found = self._decide_invalid(pairs)
         else:
-            found = self._of_chosen([one for one in pairs if self._is_wanted(one)])
-        return [self._allowed(one) for one in self._with_whose(list(found))]
+            found = self._decide_selected([one for one in pairs if self._is_wanted(one)])
+        return [self._apply_exclusions(one) for one in self._add_owners(list(found))]
 
     def _is_wanted(self, pair: SnapshotPair) -> bool:
         goal = self._goal
@@ -113,10 +113,10 @@ class RepairSelector:
             goal.scope, self._policy.collections, pair.path
         )
 
-    def _pairs(self, after: str) -> Generator[SnapshotPair]:
+    def _read_pairs(self, after: str) -> Generator[SnapshotPair]:
         goal = self._goal
         if goal.select.by is SelectionKind.DOCUMENT:
-            yield from self._one(after)
+            yield from self._read_single_pair(after)
             return
         start = after or goal.after
         now = self._documents.stream(goal.database, goal.scope, goal.at, start)
@@ -124,7 +124,7 @@ class RepairSelector:
         with closing(now), closing(then):  # type: ignore[type-var]
             yield from pair_snapshots(now, then, goal.until)
 
-    def _one(self, after: str) -> Iterator[SnapshotPair]:
+    def _read_single_pair(self, after: str) -> Iterator[SnapshotPair]:
         """The one document that is meant, where it does not lie before."""
         goal, path = self._goal, self._goal.select.value
         if after:
@@ -134,10 +134,10 @@ class RepairSelector:
         if now is not None or then is not None:
             yield SnapshotPair(path, now, then)
 
-    def _of_invalid(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
-        valid = self._verdicts([one.now for one in pairs if one.now is not None])
+    def _decide_invalid(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
+        valid = self._check_versions([one.now for one in pairs if one.now is not None])
         bad = [one for one in pairs if one.now is not None and valid[one.path] is False]
-        passing, unknown = self._passing(bad)
+        passing, unknown = self._find_valid_versions(bad)
         for pair in pairs:
             if pair.now is None:
                 yield DocumentDecision(pair.path, DocumentOutcome.DELETED, wanted=pair.then)
@@ -152,10 +152,10 @@ class RepairSelector:
                 fate = DocumentOutcome.MADE if pair.then is None else DocumentOutcome.CHANGED
                 yield DocumentDecision(pair.path, fate, pair.now, pair.then)
 
-    def _of_chosen(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
+    def _decide_selected(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
         changed = [one for one in pairs if not one.is_same]
-        now = self._verdicts([one.now for one in changed if one.now is not None])
-        then = self._verdicts_then([one.then for one in changed if one.then is not None])
+        now = self._check_versions([one.now for one in changed if one.now is not None])
+        then = self._check_previous_versions([one.then for one in changed if one.then is not None])
         for pair in changed:
             if pair.then is None:
                 yield DocumentDecision(pair.path, DocumentOutcome.REMOVED, pair.now)
@@ -168,7 +168,7 @@ class RepairSelector:
                 fate = DocumentOutcome.BACK if now[pair.path] is False else DocumentOutcome.OLDER
                 yield DocumentDecision(pair.path, fate, pair.now, pair.then)
 
-    def _with_whose(self, fated: Sequence[DocumentDecision]) -> list[DocumentDecision]:
+    def _add_owners(self, fated: Sequence[DocumentDecision]) -> list[DocumentDecision]:
         """The documents with whom those that they stand below name, as these were and as they are.
 
         It goes into quarantine with them: later nobody may be able to read what stood above.
@@ -187,9 +187,9 @@ class RepairSelector:
         whose = {path: set().union(*(named[one] for one in paths)) for path, paths in above.items()}
         return [replace(one, whose=tuple(sorted(whose[one.path]))) for one in fated]
 
-    def _allowed(self, fated: DocumentDecision) -> DocumentDecision:
+    def _apply_exclusions(self, fated: DocumentDecision) -> DocumentDecision:
         """The fate, unless what would come back is of an erased person, or over."""
-        if self._would_forget(fated):
+        if self._is_undoing_erasure(fated):
             return DocumentDecision(fated.path, DocumentOutcome.ERASED, fated.now)
         version = fated.wanted
         if version is None or fated.fate is DocumentOutcome.CHANGED:
@@ -200,7 +200,7 @@ class RepairSelector:
             return DocumentDecision(fated.path, DocumentOutcome.EXPIRED, fated.now)
         return fated
 
-    def _would_forget(self, fated: DocumentDecision) -> bool:
+    def _is_undoing_erasure(self, fated: DocumentDecision) -> bool:
         """Whether the application keeps there whom it has erased, and would know it no more."""
         rules, now, wanted = self._policy.erasure, fated.now, fated.wanted
         if rules is None or not rules.collection:
@@ -212,26 +212,28 @@ class RepairSelector:
         said = declared_erasure(rules, now)
         return said is not None and declared_erasure(rules, wanted) != said
 
-    def _verdicts_then(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
+    def _check_previous_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
         """The same of what is to come back: with all else of then, where all of it does."""
         goal = self._goal
         if goal.select.by is not SelectionKind.ALL:
-            return self._verdicts(versions)
-        return self._judged(versions, goal.before, goal.source)
+            return self._check_versions(versions)
+        return self._check_database_versions(versions, goal.before, goal.source)
 
-    def _verdicts(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
+    def _check_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
         """Whether each is valid, by path; what is not declared is."""
-        return self._judged(versions, self._goal.at, self._goal.database)
+        return self._check_database_versions(versions, self._goal.at, self._goal.database)
 
-    def _judged(
+    def _check_database_versions(
         self, versions: list[DocumentSnapshot], at: datetime | None, database: str
     ) -> dict[str, bool | None]:
         if not self._name:
             return {one.path: True for one in versions}
-        judged = self._examining.verdicts(self._name, versions, at, database=database)
+        judged = self._examining.check_documents(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
-    def _passing(self, bad: Sequence[SnapshotPair]) -> tuple[dict[str, DocumentSnapshot], set[str]]:
+    def _find_valid_versions(
+        self, bad: Sequence[SnapshotPair]
+    ) -> tuple[dict[str, DocumentSnapshot], set[str]]:
         """Of each document its newest version that passes; one without any is left out.
 
         And those of which it is not known whether one does: what is older is not taken instead.
@@ -241,8 +243,8 @@ class RepairSelector:
         left = {one.path: one.now for one in bad if one.now is not None}
         spoilt = {path: one.updated_at for path, one in left.items()}
         for _ in range(0 if self._goal.is_copy else MAX_VERSIONS_TRIED):
-            before = self._before(list(left.values()))
-            valid = self._verdicts(list(before.values()))
+            before = self._read_preceding_versions(list(left.values()))
+            valid = self._check_versions(list(before.values()))
             passing |= {path: one for path, one in before.items() if valid[path]}
             unknown |= {path for path in before if valid[path] is None}
             left = {path: one for path, one in before.items() if valid[path] is False}
@@ -250,17 +252,17 @@ class RepairSelector:
             if not left:
                 break
         rest = [one for one in bad if one.path not in passing and one.path not in unknown]
-        valid = self._verdicts([one.then for one in rest if one.then is not None])
+        valid = self._check_versions([one.then for one in rest if one.then is not None])
         unknown |= {path for path, is_valid in valid.items() if is_valid is None}
         then = {
             one.path: one.then
             for one in rest
             if (valid[one.path] if one.then is not None else one.path in left)
         }
-        newest, not_known = self._newest(then, spoilt)
+        newest, not_known = self._bisect_valid_versions(then, spoilt)
         return passing | newest, unknown | not_known
 
-    def _newest(
+    def _bisect_valid_versions(
         self, then: Mapping[str, DocumentSnapshot | None], spoilt: Mapping[str, datetime]
     ) -> tuple[dict[str, DocumentSnapshot], set[str]]:
         """Of each the newest version since then that passes, by halving: damage is taken to stay.
@@ -282,23 +284,23 @@ class RepairSelector:
             for path, one in spans.items()
             if path not in unknown and (at := one.next_look) is not None
         }:
-            there = self._read(looks)
-            valid = self._verdicts(list(there.values()))
+            there = self._read_versions(looks)
+            valid = self._check_versions(list(there.values()))
             unknown |= {path for path in there if valid[path] is None}
             for path, at in looks.items():
                 is_bad = not valid[path] if path in there else path in found
-                spans[path] = spans[path].seen(at, bad=is_bad)
+                spans[path] = spans[path].record_look(at, bad=is_bad)
                 if path in there and valid[path]:
                     found[path] = there[path]
         return found, unknown
 
-    def _before(self, versions: Sequence[DocumentSnapshot]) -> dict[str, DocumentSnapshot]:
+    def _read_preceding_versions(self, versions: Sequence[DocumentSnapshot]) -> dict[str, DocumentSnapshot]:
         """The version right before each of these; one without any that can be read is left out."""
-        now, earliest = self._ports.clock.now(), self._can_be_read_from()
+        now, earliest = self._ports.clock.now(), self._find_read_limit()
         moments = {one.path: newest_time_before(one, now, earliest) for one in versions}
-        return self._read({path: at for path, at in moments.items() if at is not None})
+        return self._read_versions({path: at for path, at in moments.items() if at is not None})
 
-    def _read(self, moments: Mapping[str, datetime]) -> dict[str, DocumentSnapshot]:
+    def _read_versions(self, moments: Mapping[str, datetime]) -> dict[str, DocumentSnapshot]:
         """Each document as it was at its moment; one that was not there is left out."""
         asked: dict[datetime, list[str]] = {}
         for path, at in moments.items():
@@ -312,7 +314,7 @@ class RepairSelector:
             found |= {path: one for path, one in known.items() if one is not None}
         return found
 
-    def _can_be_read_from(self) -> datetime:
+    def _find_read_limit(self) -> datetime:
         """How far back the database can be read; an hour, where it does not say."""
         if self._earliest is None:
             database = partial(self._ports.system(self._policy.system).backups.database, self._goal.database)

@@ -43,18 +43,18 @@ class DocumentRewriter(JournalledWriter):
             raise Rejected("another policy holds than the one by which people have agreed to it")
         clock = self._ports.clock
         began = clock.monotonic()
-        self._learn()  # what comes back must not be of somebody erased just now
+        self._update_ledger()  # what comes back must not be of somebody erased just now
         expiries = read_expiries(self._ports, self._policy, goal.database)
         mending = RepairSelector(self._ports, self._policy, goal, expiries)
-        further = self._repaired(step, goal, position, mending)
+        further = self._repair_batches(step, goal, position, mending)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
         return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
 
-    def _repaired(
+    def _repair_batches(
         self, step: Step, goal: RepairGoal, position: RepairPosition, mending: RepairSelector
     ) -> Iterator[RepairPosition]:
-        for batch in mending.batches(position):
-            fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
+        for batch in mending.select_batches(position):
+            fated = self._repair_batch(step, goal, position.cursor, batch.fated, mending.ledger)
             position = repair_plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
@@ -65,14 +65,14 @@ class DocumentRewriter(JournalledWriter):
         """
         clock = self._ports.clock
         began = clock.monotonic()
-        self._learn()
+        self._update_ledger()
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
-        further = self._put_back(step, goal, position, ledger, expiries)
+        further = self._restore_entries(step, goal, position, ledger, expiries)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
         return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
 
-    def _put_back(
+    def _restore_entries(
         self,
         step: Step,
         goal: PutBackGoal,
@@ -84,18 +84,18 @@ class DocumentRewriter(JournalledWriter):
             self._ports.store, goal.rollback, position.cursor
         ):
             entry = decode(JournalEntry, document.fields)
-            fated = self._returned(step, goal, name, entry, ledger, expiries)
+            fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)
             position = repair_plan.advance_position(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)
 
-    def _learn(self) -> None:
+    def _update_ledger(self) -> None:
         """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
         ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
 
-    def _returned(
+    def _restore_entry(
         self,
         step: Step,
         goal: PutBackGoal,
@@ -105,7 +105,7 @@ class DocumentRewriter(JournalledWriter):
         expiries: Sequence[TtlField],
     ) -> list[DocumentDecision]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
-        before = self._copies(goal, name, entry)
+        before = self._read_copies(goal, name, entry)
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
         written_at = {one.path: one.at for one in entry.landed}
@@ -125,14 +125,14 @@ class DocumentRewriter(JournalledWriter):
                 fated.append(DocumentDecision(path, DocumentOutcome.RETURNED))
             else:
                 fated.append(DocumentDecision(path, DocumentOutcome.MEANWHILE))
-        landed = self._changed(step, goal.database, name, changes, ledger)
+        landed = self._write_changes(step, goal.database, name, changes, ledger)
         after = (
             _update_fate(DocumentDecision(one.path, DocumentOutcome.RETURNED), landed.get(one.path))
             for one in changes
         )
         return [*fated, *after]
 
-    def _copies(self, goal: PutBackGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
+    def _read_copies(self, goal: PutBackGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected."""
         try:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
@@ -143,7 +143,7 @@ class DocumentRewriter(JournalledWriter):
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
 
-    def _written(
+    def _repair_batch(
         self,
         step: Step,
         goal: RepairGoal,
@@ -158,7 +158,7 @@ class DocumentRewriter(JournalledWriter):
             for one in known
             if one.fate in WRITTEN_OUTCOMES
         ]
-        landed = self._changed(step, goal.database, cursor, changes, ledger)
+        landed = self._write_changes(step, goal.database, cursor, changes, ledger)
         return [_update_fate(one, landed.get(one.path)) for one in known]
 
 

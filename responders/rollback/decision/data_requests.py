@@ -129,7 +129,7 @@ def _forecast_from_survey(
     starts = preview.find_triggered_targets(policy, preview.count_document_writes(survey), facts)
     plan = preview.build_repair_plan(policy, survey, source, starts)
     if plan is None:
-        reason = f"there is nothing to bring back: {repair.describe_outcomes(survey.fates)}"
+        reason = f"there is nothing to bring back: {repair.describe_outcomes(survey.outcome_counts)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
@@ -144,7 +144,7 @@ def _forecast_from_survey(
     refused = preview.find_trigger_obstacle(policy, starts)
     if refused:
         return replace(found, outcome=Outcome.ESCALATE, reason=refused)
-    good = preview.count_undone_changes(survey.fates)
+    good = preview.count_undone_changes(survey.outcome_counts)
     reason = DATA_APPROVAL_REASON
     if good:
         reason = f"{good} changes that nothing is wrong with would be undone"

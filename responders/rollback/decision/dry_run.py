@@ -133,7 +133,7 @@ def _advance_data_forecast(
 
 def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecast) -> DryRunAnswer:
     """The same in a word, in lines, and with its facts."""
-    plan, fates = found.plan, found.survey.fates if found.survey is not None else {}
+    plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
         result += f"; {preview.count_written_documents(fates)} documents back to {plan.header.target}"

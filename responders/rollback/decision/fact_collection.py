@@ -179,7 +179,7 @@ def _pace(kept: Document) -> SavedPace | None:
 def _open_damage_findings(record: Document | None) -> tuple[DamageFinding, ...]:
     """What was found of the data and is not over; nothing where that could not be read."""
     fields = record.fields if record is not None else None
-    return tuple(decode(IntegrityRecord, fields).open.values()) if fields is not None else ()
+    return tuple(decode(IntegrityRecord, fields).open_findings.values()) if fields is not None else ()
 
 
 def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:

@@ -59,7 +59,7 @@ def prepare_plan(
     if sight is None:
         header = replace(made.header, scenario=decision.scenario)
         return decision, _add_duration_warning(replace(made, header=header), policy, order)
-    sight, theirs = exclude_manual_changes(sight, facts.suspended if order is None else {})
+    sight, theirs = exclude_manual_changes(sight, facts.suspensions if order is None else {})
     part = Portion(made.steps, (*theirs, *made.header.reported))
     decision, plan = _prepare_resource_plan(policy, decision, part, sight, order, expired=expired)
     return decision, _add_duration_warning(plan, policy, order) if plan is not None else None
@@ -131,7 +131,7 @@ def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[Inventory
     """The parts beside the functions that a scenario brings back, and that gave no answer."""
     return [
         part
-        for part in sorted(SCENARIO_SCOPES[scenario].beside)
+        for part in sorted(SCENARIO_SCOPES[scenario].other_parts)
         if getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
     ]
 

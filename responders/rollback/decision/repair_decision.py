@@ -54,7 +54,7 @@ def decide_repair(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    alerts = case.joined_alerts
+    alerts = case.read_alerts
     gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
@@ -137,7 +137,7 @@ def _apply_forecast(
     answered: set[str],
 ) -> bool:
     """The turn that this leads to; whether the worker goes on."""
-    fates = found.survey.fates if found.survey is not None else {}
+    fates = found.survey.outcome_counts if found.survey is not None else {}
     told = {
         "outcome": found.outcome,
         "scenario": ScenarioName.DATABASE,

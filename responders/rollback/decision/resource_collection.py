@@ -40,7 +40,7 @@ def collect_resource_state(
     `hold` is asked before each round of calls.
     Raises: Unavailable, when our own store does not tell; as `hold`.
     """
-    reach = SCENARIO_SCOPES[scenario].beside
+    reach = SCENARIO_SCOPES[scenario].other_parts
     if not target or not reach:
         return None
     hold(CALL_TIMEOUT_SECONDS)

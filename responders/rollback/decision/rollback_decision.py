@@ -59,9 +59,7 @@ from shared.ports.groups import Ports
 def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     target = case.rollback.order.target if case.rollback.order else ""
-    gathered = collect_facts(
-        case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id, target
-    )
+    gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)

@@ -46,7 +46,7 @@ def decide_undo(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
-    alerts = case.joined_alerts
+    alerts = case.read_alerts
     gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
@@ -69,8 +69,8 @@ def decide_undo(case: Case) -> bool:
         case Outcome.ROLLBACK if plan is not None:
             return _begin_undo(case, order, found, plan, behind, told)
         case Outcome.ASK if plan is not None:
-            question = ApprovalRequest(plan.header, found.people, found.reason, now)
-            among = "documents" if found.writes else "rebuilds"
+            question = ApprovalRequest(plan.header, found.required_approvals, found.reason, now)
+            among = "documents" if found.has_documents else "rebuilds"
             turn = build_approval_request(case, question, found.reversal.shown, f"{among} among it", told)
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
@@ -85,7 +85,7 @@ def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[Undo
     And for whoever removes copies just now of people who were erased.
     """
     plan = found.reversal.plan
-    if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+    if plan is None or not found.has_documents or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, FencePreparation()
     if case.ports.buckets.quarantine is None:
         return replace(
@@ -114,7 +114,7 @@ def _apply_approvals(rollback: Rollback, found: UndoPreview) -> UndoPreview:
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    reason = describe_approvals(rollback, plan, found.people)
+    reason = describe_approvals(rollback, plan, found.required_approvals)
     return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
 
 
@@ -138,5 +138,5 @@ def _begin_undo(
         f"{order.way}: {describe_steps(len(functions), beside)} to {order.target}",
         details=plan.header.reported,
         suspended=dict.fromkeys(functions, until),
-        is_fenced=found.writes and case.policy.fence is not None,
+        is_fenced=found.has_documents and case.policy.fence is not None,
     )

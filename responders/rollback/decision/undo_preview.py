@@ -71,21 +71,21 @@ class UndoPreview(Struct, frozen=True):
     """How long documents are written."""
 
     @property
-    def writes(self) -> bool:
+    def has_documents(self) -> bool:
         """Whether documents are among it."""
         return self.reversal.plan is not None and any(map(is_document_step, self.reversal.plan.steps))
 
     @property
-    def of_documents(self) -> tuple[str, ...]:
+    def document_lines(self) -> tuple[str, ...]:
         """What people read of those that are put back."""
         plan = self.reversal.plan
         said = plan.header.reported if plan is not None else ()
         return tuple(line for line in said if line not in self.reversal.reported)
 
     @property
-    def people(self) -> int:
+    def required_approvals(self) -> int:
         """How many different people must want it, where it asks."""
-        return REQUIRED_APPROVALS if self.writes else 1
+        return REQUIRED_APPROVALS if self.has_documents else 1
 
 
 def preview_order(ports: Ports, policy: Policy, order: RollbackRequest) -> UndoPreview:
@@ -127,7 +127,7 @@ def preview_from_facts(
     if outcome is not Outcome.ROLLBACK:
         return worked
     unknown = find_unknown_trigger_reason(facts)
-    if worked.writes and unknown:
+    if worked.has_documents and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
     starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
@@ -142,7 +142,7 @@ def _build_preview(
     if found.plan is None:
         reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
         return replace(worked, outcome=Outcome.ESCALATE, reason=reason)
-    if not worked.writes:
+    if not worked.has_documents:
         if not found.rebuilt:
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=REBUILD_WARNING)

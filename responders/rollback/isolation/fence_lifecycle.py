@@ -47,26 +47,26 @@ class FenceStep:
         fence = self._fence
         try:
             if fence.status is FenceStatus.FALLING:
-                return self._fallen(fence)
+                return self._lower_fence(fence)
             policy, rules = self._policy, self._policy.fence if self._policy is not None else None
             if policy is None:
-                return self._falls(f"{fence.system} has no policy any more")
+                return self._start_lowering(f"{fence.system} has no policy any more")
             if rules is None:
-                return self._falls("the policy declares no fence any more")
-            if why := self._why_it_falls(policy, rules):
-                return self._falls(why)
-            return self._raised(fence, policy, rules)
+                return self._start_lowering("the policy declares no fence any more")
+            if why := self._find_lowering_reason(policy, rules):
+                return self._start_lowering(why)
+            return self._raise_fence(fence, policy, rules)
         except (Unavailable, Moved, Rejected) as failure:
             return replace(fence, waiting=str(failure))
 
-    def _falls(self, why: str) -> Fence:
+    def _start_lowering(self, why: str) -> Fence:
         return fences.start_lowering(self._fence, why, self._now)
 
-    def _fallen(self, fence: Fence) -> Fence:
+    def _lower_fence(self, fence: Fence) -> Fence:
         """The fence with its writers asked for what they were, or down."""
         if not fence.writers:
             return fences.mark_lowered(fence, (), self._now)
-        services, unseen = self._seen(fence)
+        services, unseen = self._read_services(fence)
         stand = fences.writer_positions([one for one in fence.writers if one.service not in unseen], services)
         if stand.to_free:
             self._scale({one: one.scaling for one in stand.to_free}, services)
@@ -80,7 +80,7 @@ class FenceStep:
             return replace(fence, waiting="")
         return fences.mark_lowered(fence, stand.theirs, self._now)
 
-    def _seen(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
+    def _read_services(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
         """The services of its writers as they are now, without those that are gone.
 
         And of which there was no answer, or a no.
@@ -107,14 +107,14 @@ class FenceStep:
         for answer in call_all(self._ports, calls).values():
             require_answer(answer)
 
-    def _why_it_falls(self, policy: Policy, rules: FenceRules) -> str:
+    def _find_lowering_reason(self, policy: Policy, rules: FenceRules) -> str:
         """Empty: its time is not over, and the policy knows it still."""
         fence, now = self._fence, self._now
         if fence.writers and _writer_functions(policy, rules) != [one.function for one in fence.writers]:
             return "the policy declares other writers now"
         if now >= fence.until:
             return "its time is over"
-        if fence.rollback and self._rollback().status not in (
+        if fence.rollback and self._read_rollback().status not in (
             RollbackStatus.RUNNING,  # it may write yet, or what it has written is looked through
             RollbackStatus.VERIFYING,
         ):
@@ -127,45 +127,45 @@ class FenceStep:
 
     def _is_stopped(self, policy: Policy) -> bool:
         """Whether a switch is set that holds up what it is raised for, too."""
-        order = self._rollback().order if self._fence.rollback else None
+        order = self._read_rollback().order if self._fence.rollback else None
         overrides = order is not None and order.override
         return is_change_blocked(self._ports, policy, overrides=overrides)
 
-    def _rollback(self) -> Rollback:
+    def _read_rollback(self) -> Rollback:
         path = rollbacks.rollback_path(self._fence.rollback)
         return decode(Rollback, self._ports.store.get(path).fields)
 
-    def _raised(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+    def _raise_fence(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with its writers on record; then stopped; then proven by the canary."""
         if not fence.writers:
-            return self._looked(fence, policy, rules)
-        services, unseen = self._seen(fence)
+            return self._record_writers(fence, policy, rules)
+        services, unseen = self._read_services(fence)
         for failure in unseen.values():
             raise failure
         stand = fences.writer_positions(fence.writers, services)
         if stand.theirs:
-            return self._falls(f"somebody has changed the instances of {', '.join(stand.theirs)}")
+            return self._start_lowering(f"somebody has changed the instances of {', '.join(stand.theirs)}")
         if stand.to_stop and fence.status is FenceStatus.STANDING:
             names = ", ".join(one.function for one in stand.to_stop)
-            return self._falls(f"somebody has started {names} again")
+            return self._start_lowering(f"somebody has started {names} again")
         if stand.to_stop:
-            return self._stopped(fence, policy, stand.to_stop, services)
+            return self._stop_writers(fence, policy, stand.to_stop, services)
         if not stand.is_settled:
             return replace(fence, waiting="instances end")
-        return self._proven(fence, policy, rules)
+        return self._check_canary(fence, policy, rules)
 
-    def _looked(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+    def _record_writers(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with what the instances of its writers are; nothing is stopped yet."""
         named = _writer_functions(policy, rules)
         inventory = call_one(self._ports, self._ports.system(fence.system).platform.inventory)
         missing = [name for name in named if name not in inventory]
         if missing:
-            return self._falls(f"{', '.join(missing)} cannot be stopped: no service of Cloud Run")
+            return self._start_lowering(f"{', '.join(missing)} cannot be stopped: no service of Cloud Run")
         services = {name: inventory[name].service for name in named}
         writers = (Writer(name, one.name, one.scaling) for name, one in services.items())
         return replace(fence, writers=tuple(writers), waiting="")
 
-    def _stopped(
+    def _stop_writers(
         self, fence: Fence, policy: Policy, writers: Iterable[Writer], services: Mapping[str, Service]
     ) -> Fence:
         """The fence whose writers are asked to stop, once that is on record."""
@@ -174,17 +174,17 @@ class FenceStep:
         if self._ports.clock.monotonic() - self._read > MAX_READ_AGE_SECONDS:
             return replace(fence, waiting="it took too long to be sent")
         if self._is_stopped(policy):
-            return self._falls("a person has stopped automation")
-        self._scale({one: one.stopped for one in writers}, services)
+            return self._start_lowering("a person has stopped automation")
+        self._scale({one: one.stopped_scaling for one in writers}, services)
         return replace(fence, sent_at=self._now, waiting="writers are stopped")
 
-    def _proven(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+    def _check_canary(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence as the canary has it: what gives no answer at all was not refused."""
         [probe] = [one for one in policy.probes if one.name == rules.canary]
         answer: ProbeAnswer = call_one(self._ports, partial(self._ports.prober.ask, probe))
         stands = fence.status is FenceStatus.STANDING
         if answer.passed and stands:
-            return self._falls(f"the canary {rules.canary} writes again")
+            return self._start_lowering(f"the canary {rules.canary} writes again")
         if answer.passed:
             return replace(fence, waiting=f"the canary {rules.canary} still writes")
         if stands:

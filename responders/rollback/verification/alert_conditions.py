@@ -60,7 +60,7 @@ def record_ended_conditions(case: Case) -> bool:
     now, limit = case.now(), _condition_deadline(case)
     if case.rollback.conditions_read_at is not None or now < limit - FIRST_READ_BEFORE_LIMIT:
         return False
-    found = read_conditions(case, case.joined_alerts())
+    found = read_conditions(case, case.read_alerts())
     if found.lines and now < limit - LAST_READ_BEFORE_LIMIT:
         return False
     event, said, becomes = "alerts.over", "the conditions of all alerts are over", None

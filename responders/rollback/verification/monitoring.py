@@ -35,7 +35,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     An alert that the plan is no answer to ends the watch early: it must be judged. One whose
     condition still stands at its limit, or at the end, leaves the incident to a person.
     """
-    if case.raise_severity(case.joined_alerts()) or record_ended_conditions(case):
+    if case.raise_severity(case.read_alerts()) or record_ended_conditions(case):
         return True
     rollback, now = case.rollback, case.now()
     if rollback.way is Direction.REPAIR and fence_guard.await_fence_removal(case):
@@ -46,7 +46,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
+    joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     answered = completion.alerts_answered_by_plan(case, steps, joined)
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     if any(alert.key not in answered for alert in further):

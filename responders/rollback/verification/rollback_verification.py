@@ -55,7 +55,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     rolling = scope_extension.find_ongoing_rollout(case)
     if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
         return True
-    if case.raise_severity(case.joined_alerts()):
+    if case.raise_severity(case.read_alerts()):
         return True
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)

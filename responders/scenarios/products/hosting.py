@@ -112,5 +112,5 @@ def _served_versions(inventory: WholeInventory) -> dict[tuple[str, str], str]:
     return {
         (name, channel): version
         for name, site in (inventory.sites or {}).items()
-        for channel, version in site.served.items()
+        for channel, version in site.served_versions.items()
     }

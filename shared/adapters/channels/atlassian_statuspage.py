@@ -66,19 +66,19 @@ class Statuspage:
         known = self._find(incident)
         if known is None:
             named = {**said, "name": f"{worded.subject} ({incident})"}
-            self._asked("POST", self._path, key, {"incident": named})
+            self._send_request("POST", self._path, key, {"incident": named})
         elif body not in {one.body for one in known.incident_updates}:
-            self._asked("PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said})
+            self._send_request("PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said})
 
     def _find(self, incident: str) -> _Incident | None:
-        content = self._asked("GET", f"{self._path}?q={quote(incident)}&limit=100", "", None)
+        content = self._send_request("GET", f"{self._path}?q={quote(incident)}&limit=100", "", None)
         try:
             found = from_json(content, list[_Incident])
         except (msgspec.MsgspecError, UnicodeDecodeError) as unlike:
             raise Unavailable("statuspage: an answer that cannot be read") from unlike
         return next((one for one in found if one.name.endswith(f"({incident})")), None)
 
-    def _asked(self, method: str, url: str, key: str, said: dict[str, Any] | None) -> bytes:
+    def _send_request(self, method: str, url: str, key: str, said: dict[str, Any] | None) -> bytes:
         headers = {**self._headers, "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key

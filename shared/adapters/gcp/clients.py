@@ -52,56 +52,56 @@ class Clients:
         """`google.firestore.v1.Firestore`."""
         from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
-        return self._built(FirestoreClient, "firestore")
+        return self._build_client(FirestoreClient, "firestore")
 
     @LockedCachedProperty
     def publisher(self) -> Any:
         """`google.pubsub.v1.Publisher`."""
         from google.pubsub_v1.services.publisher import PublisherClient
 
-        return self._built(PublisherClient, "pubsub")
+        return self._build_client(PublisherClient, "pubsub")
 
     @LockedCachedProperty
     def subscriber(self) -> Any:
         """`google.pubsub.v1.Subscriber`."""
         from google.pubsub_v1.services.subscriber import SubscriberClient
 
-        return self._built(SubscriberClient, "pubsub")
+        return self._build_client(SubscriberClient, "pubsub")
 
     @LockedCachedProperty
     def functions(self) -> Any:
         """`google.cloud.functions.v2.FunctionService`."""
         from google.cloud.functions_v2.services.function_service import FunctionServiceClient
 
-        return self._built(FunctionServiceClient, "functions")
+        return self._build_client(FunctionServiceClient, "functions")
 
     @LockedCachedProperty
     def services(self) -> Any:
         """`google.cloud.run.v2.Services`."""
         from google.cloud.run_v2.services.services import ServicesClient
 
-        return self._built(ServicesClient, "run")
+        return self._build_client(ServicesClient, "run")
 
     @LockedCachedProperty
     def revisions(self) -> Any:
         """`google.cloud.run.v2.Revisions`."""
         from google.cloud.run_v2.services.revisions import RevisionsClient
 
-        return self._built(RevisionsClient, "run")
+        return self._build_client(RevisionsClient, "run")
 
     @LockedCachedProperty
     def monitoring(self) -> Any:
         """`google.monitoring.v3.MetricService`."""
         from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
 
-        return self._built(MetricServiceClient, "monitoring")
+        return self._build_client(MetricServiceClient, "monitoring")
 
     @LockedCachedProperty
     def firestore_admin(self) -> Any:
         """`google.firestore.admin.v1.FirestoreAdmin`."""
         from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
 
-        return self._built(FirestoreAdminClient, "firestore")
+        return self._build_client(FirestoreAdminClient, "firestore")
 
     @synchronized
     def rest(self, host: str) -> Rest:
@@ -110,19 +110,19 @@ class Clients:
 
         address = self._addresses.get("rest")
         base = f"http://{address}" if address else f"https://{host}"
-        return Rest(self._session, self._once, base, host)
+        return Rest(self._session, self._single_attempt_session, base, host)
 
     @LockedCachedProperty
     def _session(self) -> Any:
         """One session for every product."""
-        return self._authorized()
+        return self._create_session()
 
     @LockedCachedProperty
-    def _once(self) -> Any:
+    def _single_attempt_session(self) -> Any:
         """Another, which takes no refusal for a reason to send again with a fresh token."""
-        return self._authorized(refresh_status_codes=())
+        return self._create_session(refresh_status_codes=())
 
-    def _authorized(self, **options: Any) -> Any:
+    def _create_session(self, **options: Any) -> Any:
         """A session for which what the environment says of proxies does not count."""
         from google.auth.transport.requests import AuthorizedSession
 
@@ -147,7 +147,7 @@ class Clients:
         from google.cloud.storage import Client
 
         with _require_credentials():
-            built = Client(**self._storage_connection())
+            built = Client(**self._storage_options())
         # For its traces, which nobody collects, a thread would look each bucket up: with a retry
         # of its own, longer than any call of ours, and by a right that nothing else needs.
         built._bucket_metadata_cache = None
@@ -159,13 +159,13 @@ class Clients:
         for transport in self._transports:
             transport.close()
 
-    def _built(self, client: Any, service: str) -> Any:
+    def _build_client(self, client: Any, service: str) -> Any:
         with _require_credentials():
-            built = client(**self._connection(client, service))
+            built = client(**self._connection_options(client, service))
         self._transports.append(built.transport)
         return built
 
-    def _connection(self, client: Any, service: str) -> dict[str, Any]:
+    def _connection_options(self, client: Any, service: str) -> dict[str, Any]:
         """What makes a client connect to Google's own service, or to an embedded one.
 
         `client_options.api_endpoint` alone would keep TLS.
@@ -180,8 +180,8 @@ class Clients:
         channel = grpc.insecure_channel(address, (*UNLIMITED_MESSAGE_OPTIONS, *NO_RETRY_OPTIONS))
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
 
-    def _storage_connection(self) -> dict[str, Any]:
-        """As `_connection`; this client takes plain HTTP in an address."""
+    def _storage_options(self) -> dict[str, Any]:
+        """As `_connection_options`; this client takes plain HTTP in an address."""
         address = self._addresses.get("storage")
         if address is None:
             return {}

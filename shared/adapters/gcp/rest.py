@@ -87,18 +87,18 @@ class Rest:
         headers: Mapping[str, str] | None = None,
     ) -> T:
         """The answer to a GET. Raises: Gone, Rejected, Unavailable, Throttled."""
-        return self._read(self._asked("GET", path, query, headers or {})[0], kind)
+        return self._read(self._send_request("GET", path, query, headers or {})[0], kind)
 
-    def tagged(self, path: str, kind: type[T]) -> tuple[T, str]:
+    def get_with_etag(self, path: str, kind: type[T]) -> tuple[T, str]:
         """The answer to a GET, and its etag."""
-        content, answered = self._asked("GET", path, None, {})
+        content, answered = self._send_request("GET", path, None, {})
         return self._read(content, kind), answered.get("ETag", "")
 
     def post(self, path: str, body: Mapping[str, Any], kind: type[T]) -> T:
         """The answer to a POST that changes nothing."""
-        return self._read(self._asked("POST", path, None, {}, body)[0], kind)
+        return self._read(self._send_request("POST", path, None, {}, body)[0], kind)
 
-    def effect(
+    def send_change(
         self,
         method: str,
         path: str,
@@ -113,7 +113,7 @@ class Rest:
         It is here within `EFFECT_TIMEOUT_SECONDS`.
         Raises: Ambiguous when it may have taken effect; else what `meanings` says.
         """
-        content, _ = self._asked(method, path, query, headers or {}, body, meanings)
+        content, _ = self._send_request(method, path, query, headers or {}, body, meanings)
         return self._read(content, dict[str, Any], meanings)
 
     def pages(self, path: str, kind: type[T], size: int) -> Iterator[T]:
@@ -131,7 +131,7 @@ class Rest:
                 return
         raise Unavailable(f"{self._host}{path}: more than {MAX_PAGES} pages")
 
-    def _asked(
+    def _send_request(
         self,
         method: str,
         path: str,

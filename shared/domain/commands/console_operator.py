@@ -89,7 +89,7 @@ def operator_credential(
         subject=said.uid,
         name=said.name,
         kind=CredentialKind.PERSON,
-        role=_lower_role(Role.named(said.role), known.role),
+        role=_lower_role(Role.from_name(said.role), known.role),
         second_factor=said.second_factor,
         authenticated_at=said.auth_time,
     )

@@ -127,7 +127,7 @@ def person_credential(claims: Mapping[str, Any], token: str) -> Credential:
             subject=claims["sub"],
             name=claims["email"] if is_named else claims["sub"],
             kind=CredentialKind.PERSON,
-            role=Role.named(claims.get(ROLE_CLAIM)),
+            role=Role.from_name(claims.get(ROLE_CLAIM)),
             second_factor=bool(firebase.get("sign_in_second_factor")),
             authenticated_at=_claim_time(claims, "auth_time"),
             issued_at=_claim_time(claims, "iat"),

@@ -41,7 +41,7 @@ class PermissionRequest(Struct, frozen=True):
     """Of a rollback as ordered, else of the incident that it is about; None: it is about none."""
 
     @classmethod
-    def of(cls, content: Mapping[str, Any], incident: Severity | None = None) -> PermissionRequest:
+    def from_content(cls, content: Mapping[str, Any], incident: Severity | None = None) -> PermissionRequest:
         """What a command's JSON asks, whatever else may be wrong with it.
 
         `incident`: the severity of the one that it names; without it the worst there is.

@@ -66,24 +66,24 @@ class DecisionFacts(Struct, frozen=True):
         own = [one.started_at for one in self.alerts if one.function in (None, function)]
         return min(own, default=self.onset)
 
-    def failing(self, policy: Policy) -> set[str]:
+    def find_failing(self, policy: Policy) -> set[str]:
         """Functions that are seen to fail, or write what is damaged."""
-        collections = {name for one in self.damaged for name in one.collections}
-        return self.seen_failing(policy) | writer_functions(policy, collections)
+        collections = {name for one in self.damage_findings for name in one.collections}
+        return self.find_observed_failing(policy) | writer_functions(policy, collections)
 
-    def seen_failing(self, policy: Policy) -> set[str]:
+    def find_observed_failing(self, policy: Policy) -> set[str]:
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
         return named | failing_functions(self.requests or {}, policy.gates)
 
     @property
-    def damaged(self) -> list[DamageFinding]:
+    def damage_findings(self) -> list[DamageFinding]:
         """The damage that one of the alerts tells of."""
         signals = {alert.signal for alert in self.alerts}
         return [one for one in self.damage if one.signal in signals]
 
     @property
-    def suspended(self) -> Mapping[str, datetime]:
+    def suspensions(self) -> Mapping[str, datetime]:
         """What a person has changed by hand: until then it is left alone."""
         return self.system.suspended
 

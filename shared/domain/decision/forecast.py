@@ -64,7 +64,7 @@ def forecast_duration(
     `left` is the pace as its worker last kept it; None: a full bucket.
     """
     steps = list(steps)
-    execution, quota = policy.execution, policy.execution.write_quota.ours
+    execution, quota = policy.execution, policy.execution.write_quota.system_share
     tokens = float(quota.burst)
     if left is not None and now is not None:
         bucket = resume_pace(left, quota, now, 0.0).bucket

@@ -57,7 +57,7 @@ def evaluate_incident(
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     change = restrict_to_scenario(
-        change_since_target(facts, policy), signal.scenario, policy, facts.failing(policy)
+        change_since_target(facts, policy), signal.scenario, policy, facts.find_failing(policy)
     )
     case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
@@ -84,7 +84,7 @@ def evaluate_request(
     gates = gates_for(RequestKind.MANUAL, override=override)
     answers = tuple(gate(case) for gate in gates)
     outcome, reason = _conclude(answers, expired=now >= deadline)
-    if outcome is Outcome.ROLLBACK and not change.functions and not case.beside:
+    if outcome is Outcome.ROLLBACK and not change.functions and not case.other_parts:
         outcome, reason = _conclude_without_shift(change)
     decision = _build_decision(case, answers, outcome, reason)
     if not override:

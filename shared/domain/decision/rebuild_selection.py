@@ -73,7 +73,7 @@ def _first_generation_changes(
         older = now is not None and now.generation is Generation.FIRST
         if now is None or not older or is_running_as_recorded(now, made) or change.target is None:
             continue
-        changed_by = [one.at for one in change.skipped if name in one.deployed]
+        changed_by = [one.at for one in change.skipped if name in one.changed_functions]
         yield name, min(changed_by, default=change.target.at)
 
 

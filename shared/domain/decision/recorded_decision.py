@@ -53,12 +53,12 @@ class RecordedDecision(Struct, frozen=True):
     """What else is said of the plan, line by line."""
 
     @property
-    def in_the_way(self) -> list[dict[str, Any]]:
+    def blocking_gates(self) -> list[dict[str, Any]]:
         """The gates that would have to answer otherwise for a rollback."""
         return [gate for gate in self.gates if gate["answer"] in (GateResult.STOP, GateResult.UNKNOWN)]
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """What became of it, in words."""
         return DECISION_LABELS[self.event]
 

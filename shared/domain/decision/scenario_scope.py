@@ -25,7 +25,7 @@ class ScenarioScope(Struct, frozen=True):
     """Only by a person's word: older ones can reopen a hole."""
 
     @property
-    def beside(self) -> frozenset[InventoryPart]:
+    def other_parts(self) -> frozenset[InventoryPart]:
         """All of them but the functions."""
         return (self.acts | self.asks) - {InventoryPart.FUNCTIONS}
 

@@ -25,7 +25,7 @@ def change_since_target(facts: DecisionFacts, policy: Policy) -> ChangeSet:
     stable = [one for one in facts.deployments if one.status is DeploymentStatus.STABLE]
     if not stable or facts.inventory is None:
         return ChangeSet(stable[0] if stable else None, {})
-    failing = facts.failing(policy)
+    failing = facts.find_failing(policy)
     changes = [
         detailed_change(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
     ]
@@ -82,7 +82,7 @@ def _target_doubts(
     target = change.target
     if target is None:
         return
-    failing = facts.failing(policy) & set(change.functions)
+    failing = facts.find_failing(policy) & set(change.functions)
     place = stable.index(target)
     for one in stable[:place]:
         yield f"{one.id} is stable too, and serves what fails"

@@ -114,7 +114,7 @@ class Deployment(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
-    def deployed(self) -> tuple[str, ...]:
+    def changed_functions(self) -> tuple[str, ...]:
         """The functions that it changed."""
         return tuple(one.name for one in self.changes if one.part is InventoryPart.FUNCTIONS)
 

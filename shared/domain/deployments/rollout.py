@@ -69,7 +69,7 @@ class RolloutObservation(Struct, frozen=True):
     said: DeploymentAnnouncement | None = None
 
     @property
-    def open(self) -> Deployment | None:
+    def open_deployment(self) -> Deployment | None:
         """The deployment that is rolling out."""
         name = self.stock.rolling_out if self.stock else ""
         found = next((one for one in self.known if one.id == name), None)
@@ -81,7 +81,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
     stock, now, changes = situation.stock, situation.now, situation.compared.changes
     if stock is None or not changes:
         return None
-    rolling, live = situation.open, _current_placements(situation)
+    rolling, live = situation.open_deployment, _current_placements(situation)
     due_at = now + situation.policy.deployments.quiet
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
@@ -195,7 +195,7 @@ def _merge_pair(first: Difference, second: Difference) -> Difference | None:
 
 def settle_rollout(situation: RolloutObservation) -> Deployment | None:
     """The deployment that was rolling out, live; None while it is not quiet for long enough."""
-    rolling, now = situation.open, situation.now
+    rolling, now = situation.open_deployment, situation.now
     if rolling is None or rolling.changed_at is None:
         return None
     if now < rolling.changed_at + situation.policy.deployments.quiet:

@@ -28,7 +28,7 @@ class VariableValues(Struct, frozen=True):
     def __repr__(self) -> str:
         return "Values(...)"
 
-    def are_of(self, function: FunctionState | Recipe) -> bool:
+    def is_recorded_for(self, function: FunctionState | Recipe) -> bool:
         """Whether they are those that its record was made with."""
         return (
             values_hash(self.variables) == function.configuration.variables_hash
@@ -50,7 +50,7 @@ def decode_values(content: bytes, function: FunctionState | Recipe) -> VariableV
         values = from_json(content, VariableValues)
     except msgspec.MsgspecError:
         raise ValueError("what is kept are no values") from None
-    if not values.are_of(function):
+    if not values.is_recorded_for(function):
         raise ValueError("other values are kept than were recorded")
     return values
 

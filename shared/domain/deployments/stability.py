@@ -61,9 +61,9 @@ def evaluate_stability(
         return _not_yet_stable(f"probes gave no answer: {', '.join(unasked)}", now + RETRY_INTERVAL)
     if requests is None:
         return _not_yet_stable("the metrics gave no answer", now + RETRY_INTERVAL)
-    if ill := sorted(failing_functions(requests, policy.gates) & set(deployment.deployed)):
+    if ill := sorted(failing_functions(requests, policy.gates) & set(deployment.changed_functions)):
         return _not_yet_stable(f"failing: {', '.join(ill)}", now + RETRY_INTERVAL)
-    untested = _untested_functions(deployment.deployed, deployment, requests, policy)
+    untested = _untested_functions(deployment.changed_functions, deployment, requests, policy)
     if not untested:
         return StabilityResult(
             DeploymentStatus.STABLE, "live in peace, reached by requests, probes pass", None

@@ -63,7 +63,7 @@ class PushProgress(Struct, frozen=True):
         return self.devices - self.upto + len(self.again)
 
     @property
-    def is_short(self) -> bool:
+    def is_incomplete(self) -> bool:
         """Whether somebody was not told whom it was for, other than by a token that leads nowhere.
 
         Where no device took it, all those tokens together are a sign that something is wrong.

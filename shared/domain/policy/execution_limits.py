@@ -16,7 +16,7 @@ class WriteQuota(Struct, frozen=True):
     """The part of it that is this system's: systems of one project and region divide it."""
 
     @property
-    def ours(self) -> WriteQuota:
+    def system_share(self) -> WriteQuota:
         """This system's part, as a quota of its own; never less than a write at once."""
         burst = max(1, int(self.burst * self.share))
         return WriteQuota(burst, self.per_second * self.share)

@@ -14,6 +14,6 @@ class Role(IntEnum):
     ADMIN = 3
 
     @classmethod
-    def named(cls, claim: object) -> Role | None:
+    def from_name(cls, claim: object) -> Role | None:
         """The role of that name; None for anything else."""
         return next((role for role in cls if role.name.lower() == claim), None)

@@ -58,7 +58,7 @@ class ConsoleRequest(Struct, frozen=True):
     """By lower-case name."""
 
     @property
-    def is_from_elsewhere(self) -> bool:
+    def is_cross_site(self) -> bool:
         """Whether a page of somebody else's has sent it, as far as the browser says.
 
         `Sec-Fetch-Site` (fetch.spec.whatwg.org) tells; else `Origin`, which each form carries.
@@ -69,7 +69,7 @@ class ConsoleRequest(Struct, frozen=True):
         return bool(origin) and urlsplit(origin).netloc != self.headers.get("host", "")
 
     @property
-    def is_a_part(self) -> bool:
+    def is_partial(self) -> bool:
         """Whether htmx asks, to renew a part of a page."""
         return "hx-request" in self.headers
 
@@ -111,7 +111,7 @@ def asset_response(content: bytes, content_type: str) -> ConsoleResponse:
 def redirect_response(visit: ConsoleRequest, address: str, cookie: str = "") -> ConsoleResponse:
     """The browser goes to another page of ours; where htmx asks, the whole page does."""
     session_cookie = {**SECURITY_HEADERS, "Cache-Control": "no-store", **_cookie_header(cookie)}
-    if visit.is_a_part:
+    if visit.is_partial:
         return ConsoleResponse(HTTPStatus.OK, {**session_cookie, "HX-Redirect": address})
     return ConsoleResponse(HTTPStatus.SEE_OTHER, {**session_cookie, "Location": address})
 
@@ -147,7 +147,7 @@ def has_csrf_token(visit: ConsoleRequest, secret: str) -> bool:
     said = visit.form.get(CSRF_FIELD, "")
     return (
         bool(secret)
-        and not visit.is_from_elsewhere
+        and not visit.is_cross_site
         and hmac.compare_digest(said.encode(), csrf_token(secret).encode())
     )
 

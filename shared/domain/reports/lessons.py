@@ -59,8 +59,13 @@ def _wait_lessons(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
 
 def _delay_lessons(phases: Iterable[Phase]) -> Iterator[str]:
     for one in phases:
-        if one.name in DELAY_LESSONS and one.target is not None and one.took is not None and not one.kept:
-            yield DELAY_LESSONS[one.name].format(late=describe_duration(one.took - one.target))
+        if (
+            one.name in DELAY_LESSONS
+            and one.target is not None
+            and one.duration is not None
+            and not one.is_within_target
+        ):
+            yield DELAY_LESSONS[one.name].format(late=describe_duration(one.duration - one.target))
 
 
 def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:

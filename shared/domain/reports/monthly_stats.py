@@ -67,7 +67,7 @@ class MonthlyStats(Struct, frozen=True):
     took_seconds: float | None
 
     @property
-    def success(self) -> float | None:
+    def success_rate(self) -> float | None:
         """The share of rollbacks that succeeded."""
         return self.succeeded / self.rollbacks if self.rollbacks else None
 

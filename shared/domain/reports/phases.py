@@ -35,14 +35,14 @@ class Phase(Struct, frozen=True):
     target: timedelta | None
 
     @property
-    def took(self) -> timedelta | None:
+    def duration(self) -> timedelta | None:
         """How long it lasted."""
         return None if self.until is None else self.until - self.since
 
     @property
-    def kept(self) -> bool:
+    def is_within_target(self) -> bool:
         """Whether it ended, and within its target."""
-        return self.took is not None and (self.target is None or self.took < self.target)
+        return self.duration is not None and (self.target is None or self.duration < self.target)
 
 
 def rollback_phases(

@@ -324,9 +324,9 @@ def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Pha
 def _report_phase(phase: Phase) -> ReportedPhase:
     return ReportedPhase(
         phase=phase.name,
-        took_seconds=None if phase.took is None else phase.took.total_seconds(),
+        took_seconds=None if phase.duration is None else phase.duration.total_seconds(),
         target_seconds=None if phase.target is None else phase.target.total_seconds(),
-        kept=phase.kept,
+        kept=phase.is_within_target,
     )
 
 

@@ -58,11 +58,11 @@ class Pin(Struct, frozen=True):
         """The one line that lifts it."""
         return unpin_command(self.system, [self.function])
 
-    def holds(self, traffic: Traffic) -> bool:
+    def is_in_force(self, traffic: Traffic) -> bool:
         """Whether a list still leads the requests where it holds them."""
         return requested_shares(traffic) == self.revisions
 
-    def lifted(self, service: Service) -> Traffic:
+    def build_unpinned_traffic(self, service: Service) -> Traffic:
         """The list without it: the shares of before, with all tags that there are now."""
         return apply_shares(service.traffic, requested_shares(self.before))
 

@@ -211,7 +211,7 @@ class Rollback(Struct, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
-    def words(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
+    def operator_inputs(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
         """What people have said to it: whoever decides must know all of it."""
         return (self.cancel_requested, self.approvals, self.rejected)
 

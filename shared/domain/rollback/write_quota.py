@@ -94,12 +94,12 @@ class TokenBucket:
         """Return tokens of a write that proved unnecessary."""
         self._level = min(self._burst, self._level + tokens)
 
-    def accepted(self, tokens: float) -> None:
+    def record_success(self, tokens: float) -> None:
         """Learn that writes were taken: a little faster again."""
         self._suspicion = max(0.0, self._suspicion - self.FORGIVEN_PER_WRITE)
         self._rate = min(self._ceiling, self._rate + self.RECOVERY_PER_WRITE * tokens)
 
-    def refused(self, retry_after: float, now: float) -> None:
+    def record_refusal(self, retry_after: float, now: float) -> None:
         """Learn from a refusal: nothing for `retry_after` seconds, and slower if it is one more."""
         level = self.level(now)
         self._closed_until = max(self._closed_until, now + retry_after)

@@ -39,7 +39,7 @@ class WriteRamp:
             INITIAL_WRITES_PER_SECOND * GROWTH_FACTOR ** ((now - self._began) // GROWTH_INTERVAL_SECONDS)
         )
 
-    def delay(self, writes: int, now: float) -> float:
+    def reserve_writes(self, writes: int, now: float) -> float:
         """Seconds until so many writes may be sent; they are booked."""
         with self._lock:
             begins = max(self._free_at, now)

@@ -105,7 +105,7 @@ def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: dat
     if way.kind is CriterionKind.SHARE:
         crossing = limit_crossing_at(_failure_ratios(way, looks, now), way.limit, now)
         return f"crosses {way.limit:.0%} at {crossing:%H:%M} UTC" if crossing else ""
-    limit = way.too_long(typical_seconds(looks, now))
+    limit = way.slow_threshold(typical_seconds(looks, now))
     points = [(one.at, one.seconds) for one in looks if one.passed and one.at > now - TREND_WINDOW]
     if limit is None or len(points) < MIN_TREND_POINTS:
         return ""

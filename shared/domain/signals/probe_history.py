@@ -86,10 +86,10 @@ class SignalCriterion(Struct, frozen=True):
         """Whether one look is bad in this way."""
         if self.failures and not look.passed:
             return True
-        too_long = self.too_long(usual)
+        too_long = self.slow_threshold(usual)
         return too_long is not None and look.seconds > too_long
 
-    def too_long(self, usual: float | None) -> float | None:
+    def slow_threshold(self, usual: float | None) -> float | None:
         """The seconds above which an answer is slow; None: it never is, or nobody knows."""
         if self.seconds is not None or self.slowdown is None or usual is None:
             return self.seconds
@@ -179,7 +179,7 @@ def detect_trouble(
             if share > way.limit:
                 return bad_within[0], f"{share:.0%} of {len(within)} looks failed in {span}"
         case CriterionKind.SLOWER if enough and known is not None and len(bad_within) >= MIN_BAD_RESULTS:
-            takes, too_long = median(look.seconds for look in within), way.too_long(known)
+            takes, too_long = median(look.seconds for look in within), way.slow_threshold(known)
             if too_long is not None and takes > too_long:
                 return bad_within[0], f"takes {takes:.1f} s, usually {known:.1f} s"
     return None, ""

@@ -386,7 +386,7 @@ def test_the_values_of_plain_variables(world: PlatformWorld) -> None:
     values = world.platform.values("placeOrder")
 
     assert values.variables["MODE"] == "sesame"
-    assert values.are_of(world.platform.functions()["placeOrder"])
+    assert values.is_recorded_for(world.platform.functions()["placeOrder"])
     assert "sesame" not in repr(values)
 
 

@@ -271,7 +271,7 @@ def test_a_deployment_of_which_every_hint_was_lost(world: World) -> None:
     deploy_bad(world, "v2")
     pass_time(world, world.policy.deployments.look_every)
     found = until("the look", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
-    assert set(found.deployed) == set(world.policy.functions)
+    assert set(found.changed_functions) == set(world.policy.functions)
 
     alert(world)
     carried_out(world)

@@ -27,7 +27,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     world.publish(topics.DEPLOYMENTS, entry)
 
     rolling = until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
-    assert set(rolling.deployed) == set(world.policy.functions)
+    assert set(rolling.changed_functions) == set(world.policy.functions)
     world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
     settled = until("its quiet window", lambda: newest(world, DeploymentStatus.LIVE))
     assert settled.id == rolling.id

@@ -64,7 +64,7 @@ def test_a_native_backup_becomes_a_database() -> None:
     pass_time(shop, 15 * MINUTE)
 
     made = only_copy(shop)
-    assert (made.status, made.point.source, made.point.is_sure) == (
+    assert (made.status, made.point.source, made.point.is_verified) == (
         FillStatus.READY,
         RestoreSource.NATIVE,
         False,

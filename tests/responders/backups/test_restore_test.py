@@ -42,8 +42,8 @@ def test_the_newest_backup_is_restored_and_looked_through() -> None:
     assert found.backup == "bookshop-20260302T1200Z"
     assert found.run is not None
     assert (found.run.counts, found.compared) == ({"customers": 30, "orders": 20}, 40)
-    assert found.took is not None
-    assert 5 * MINUTE <= found.took <= 7 * MINUTE
+    assert found.duration is not None
+    assert 5 * MINUTE <= found.duration <= 7 * MINUTE
     assert shop.ports.filled.made == [ORIGINAL]
     assert proof_event_names(shop) == ["backup.restoring", "backup.restored", "backup.proven"]
     assert not notified_events(shop)

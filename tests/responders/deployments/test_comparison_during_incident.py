@@ -52,7 +52,7 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
 
     newest = later_deployments(world)[-1]
-    assert (newest.deployed, newest.status) == (("getBook",), DeploymentStatus.LIVE)
+    assert (newest.changed_functions, newest.status) == (("getBook",), DeploymentStatus.LIVE)
     until = read_system(world).suspended["getBook"]
     assert set(read_system(world).suspended) == {"getBook"}
     assert newest.changed_at is not None  # when the look saw it, at whatever minute that was

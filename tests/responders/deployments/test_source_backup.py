@@ -132,7 +132,7 @@ def test_what_cannot_be_kept(verb: str, error: Exception) -> None:
     world.pass_time(12 * MINUTE)
 
     newest = latest(world)
-    assert newest.deployed == ("getBook",)
+    assert newest.changed_functions == ("getBook",)
     (why,) = rebuild(newest)
     assert str(error) in why
     assert newest.restorable is not None

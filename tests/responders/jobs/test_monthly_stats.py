@@ -104,7 +104,7 @@ def test_months() -> None:
     ]
     newest = found[0]
     assert (newest.incidents, newest.false_alarms, newest.rollbacks) == (3, 1, 2)
-    assert newest.success == 0.5
+    assert newest.success_rate == 0.5
     assert (newest.detect_seconds, newest.restore_seconds) == (90.0, 300.0)
     assert newest.took_seconds == 100.0
 

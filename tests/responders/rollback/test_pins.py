@@ -123,7 +123,7 @@ def test_a_lifted_pin_gives_the_shares_back_and_keeps_every_tag(
     """The requests go where they went before; what Hosting has tagged meanwhile stays tagged."""
     service = Service("services/order", "e", "r-2", "r-2", now, now, False, True)
 
-    assert pinned(before).lifted(service) == lifted
+    assert pinned(before).build_unpinned_traffic(service) == lifted
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_lifted_pin_gives_the_shares_back_and_keeps_every_tag(
 )
 def test_a_pin_holds_as_long_as_the_requests_go_there(traffic: Traffic, holds: bool) -> None:
     """A tag more is no change of where they go; one percent is, and so is LATEST."""
-    assert pinned().holds(traffic) == holds
+    assert pinned().is_in_force(traffic) == holds
 
 
 @pytest.mark.parametrize(("after", "old"), [(3 * DAY, False), (3 * DAY + MINUTE, True)])

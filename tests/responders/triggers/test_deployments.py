@@ -39,7 +39,7 @@ def test_an_announcement_names_what_the_inventory_shows() -> None:
 
     [one] = later_deployments(world)
     assert (one.id, one.status, one.git_hash) == ("v2", DeploymentStatus.ROLLING_OUT, "a1b2c3")
-    assert one.deployed == ("getBook",)
+    assert one.changed_functions == ("getBook",)
     assert one.functions["getBook"].revisions == world.live["getBook"]
     world.pass_time(3 * MINUTE)
     assert later_deployments(world)[0].status is DeploymentStatus.LIVE
@@ -181,7 +181,7 @@ def test_the_first_look_is_the_baseline_and_the_next_change_the_first_deployment
 
     [one] = later_deployments(world)
     assert one.id == f"deploy_{one.at:%Y%m%d_%H%M%S}"
-    assert (one.status, set(one.deployed)) == (DeploymentStatus.ROLLING_OUT, set(BOOKSHOP.functions))
+    assert (one.status, set(one.changed_functions)) == (DeploymentStatus.ROLLING_OUT, set(BOOKSHOP.functions))
 
 
 def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
@@ -193,7 +193,7 @@ def test_a_deployment_of_which_no_hint_came_is_found_by_looking() -> None:
     world.pass_time(6 * MINUTE)
 
     [one] = later_deployments(world)
-    assert (one.at, one.deployed) == (made_at, ("getBook",))
+    assert (one.at, one.changed_functions) == (made_at, ("getBook",))
     assert one.backup_at is not None
     assert one.backup_at == made_at.replace(second=0) - MINUTE * (made_at.second == 0)
 
@@ -214,7 +214,7 @@ def test_a_deployment_settles_when_nothing_more_changes() -> None:
 
     [one] = later_deployments(world)
     assert (one.id, one.status) == (rolling.id, DeploymentStatus.LIVE)
-    assert one.deployed == ("getBook", "payOrder")
+    assert one.changed_functions == ("getBook", "payOrder")
     assert one.functions["payOrder"].revisions == world.live["payOrder"]
     record = world.ports.store.documents[record_path("bookshop", one.id)]
     assert unpack_inventory(record["live"]) == read_stock(world).live
@@ -231,7 +231,7 @@ def test_two_deploys_apart_are_two_deployments() -> None:
         publish_audit_hint(world)
         world.pass_time(4 * MINUTE)
 
-    assert [one.deployed for one in later_deployments(world)] == [("getBook",), ("payOrder",)]
+    assert [one.changed_functions for one in later_deployments(world)] == [("getBook",), ("payOrder",)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_hints_that_come_late_twice_and_in_any_order() -> None:
         publish_audit_hint(world, made_at + late * timedelta(seconds=1))
         world.settle()
 
-    assert [one.deployed for one in later_deployments(world)] == [("getBook",)]
+    assert [one.changed_functions for one in later_deployments(world)] == [("getBook",)]
 
 
 def test_a_hint_from_the_end_of_the_calendar() -> None:
@@ -275,7 +275,7 @@ def test_a_hint_from_the_end_of_the_calendar() -> None:
     publish_audit_hint(world, datetime.max.replace(tzinfo=UTC))
     world.settle()
 
-    assert [one.deployed for one in later_deployments(world)] == [("getBook",)]
+    assert [one.changed_functions for one in later_deployments(world)] == [("getBook",)]
     assert read_dead_letters(world) == []
 
 
@@ -309,7 +309,7 @@ def test_an_announcement_that_comes_after_the_deployment_was_found_names_it() ->
     known = read_deployments(world)
     assert known[found.id].named == "v2"
     assert known[found.id].expires_at is not None
-    assert (known["v2"].status, known["v2"].deployed) == (DeploymentStatus.LIVE, ("getBook",))
+    assert (known["v2"].status, known["v2"].changed_functions) == (DeploymentStatus.LIVE, ("getBook",))
     assert record_path("bookshop", "v2") in world.ports.store.documents
 
 

@@ -19,7 +19,7 @@ def test_what_is_under_way_is_known_whatever_becomes_of_the_steps(seed: int) -> 
 
     for turn in range(60):
         begun = [step for step in hand.values() if step.status is StepStatus.BEGUN]
-        assert hand.begun() == begun, turn
+        assert hand.begun_steps() == begun, turn
         name = random.choice([*hand])
         hand[name] = replace(hand[name], status=random.choice(statuses))
         assert name in hand.touched

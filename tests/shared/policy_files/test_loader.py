@@ -239,6 +239,6 @@ def test_a_share_that_no_canary_fits_in() -> None:
     quota = "execution: {{ write_quota: {{ share: {} }} }}\n"
 
     enough = loader.parse_policy(SMALL + quota.format(0.034), "shop.yaml")
-    assert enough.execution.write_quota.ours.burst == 2
+    assert enough.execution.write_quota.system_share.burst == 2
     [fault] = policy_faults(SMALL + quota.format(0.033))
     assert "a canary takes 2" in fault

@@ -96,7 +96,7 @@ def slot_not_taken() -> AbstractContextManager[Any]:
         begins = turn.event == "rollback.decided"
         return honest(self, replace(turn, system=None) if begins else turn)
 
-    return patch.object(Case, "take", take)
+    return patch.object(Case, "commit_transition", take)
 
 
 def slot_kept_while_watched() -> AbstractContextManager[Any]:
@@ -122,7 +122,7 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
             taken = turn.system
             return honest(self, replace(turn, system=lambda system: taken(replace(system, slot=""))))
 
-        with patch.object(Case, "take", take), _without_gate("active rollback"):
+        with patch.object(Case, "commit_transition", take), _without_gate("active rollback"):
             yield
 
     return greedy()

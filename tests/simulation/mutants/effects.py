@@ -103,13 +103,13 @@ def template_published_over_the_newest() -> AbstractContextManager[Any]:
 
 def done_without_a_look() -> AbstractContextManager[Any]:
     """What was sent counts as done."""
-    honest = StepScheduler._after
+    honest = StepScheduler._apply_result
 
     def trusting(self: StepScheduler, step: Step, result: object) -> Step:
         after = honest(self, step, result)
-        return self._ended(after, StepStatus.DONE, "") if isinstance(result, EffectSent) else after
+        return self._end_step(after, StepStatus.DONE, "") if isinstance(result, EffectSent) else after
 
-    return patch.object(StepScheduler, "_after", trusting)
+    return patch.object(StepScheduler, "_apply_result", trusting)
 
 
 def sent_before_the_intent_landed() -> AbstractContextManager[Any]:
@@ -120,7 +120,7 @@ def sent_before_the_intent_landed() -> AbstractContextManager[Any]:
             if step.status is StepStatus.BEGUN and name not in self._calls:
                 yield step
 
-    return patch.object(StepScheduler, "_askable", askable)
+    return patch.object(StepScheduler, "_pollable_steps", askable)
 
 
 def unconditional_effect_repeated() -> AbstractContextManager[Any]:
@@ -139,7 +139,9 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
         with (
             patch.object(engine, "may_land_late", lambda *facts: False),
             patch.object(step_scheduler, "may_land_late", without_deadline),
-            patch.object(LeasedRollback, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0),
+            patch.object(
+                LeasedRollback, "is_leased_for", lambda self, seconds: self.seconds_since_commit <= 30.0
+            ),
         ):
             yield
 
@@ -174,7 +176,9 @@ def stand_in_not_begun() -> AbstractContextManager[Any]:
 
 def canary_not_judged() -> AbstractContextManager[Any]:
     """A canary is well because it is there."""
-    return patch.object(JudgeCanaryStep, "_asked", lambda self, goal: StepObservation(StepVerdict.AT_GOAL))
+    return patch.object(
+        JudgeCanaryStep, "_run_probes", lambda self, goal: StepObservation(StepVerdict.AT_GOAL)
+    )
 
 
 def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:

@@ -67,7 +67,7 @@ def due_at_lost_on_wait() -> AbstractContextManager[Any]:
 
 def no_events_of_steps() -> AbstractContextManager[Any]:
     """Steps change, and the trail does not tell."""
-    return patch.object(Checkpointer, "_events", lambda self, changed, now: iter(()))
+    return patch.object(Checkpointer, "_build_events", lambda self, changed, now: iter(()))
 
 
 def lease_by_wall_clock() -> AbstractContextManager[Any]:
@@ -77,12 +77,12 @@ def lease_by_wall_clock() -> AbstractContextManager[Any]:
         held = self._clock.now() - (self._version or self._clock.now())
         return held + timedelta(seconds=seconds) <= LEASE_DURATION
 
-    return patch.object(LeasedRollback, "lasts", lasts)
+    return patch.object(LeasedRollback, "is_leased_for", lasts)
 
 
 def lease_never_ends() -> AbstractContextManager[Any]:
     """The holder does not ask whether it still holds."""
-    return patch.object(LeasedRollback, "lasts", lambda self, seconds: True)
+    return patch.object(LeasedRollback, "is_leased_for", lambda self, seconds: True)
 
 
 def takeover_ignores_the_lease() -> AbstractContextManager[Any]:
@@ -101,18 +101,18 @@ def copies_count_as_deaths() -> AbstractContextManager[Any]:
 
 def late_counts_as_dead() -> AbstractContextManager[Any]:
     """Whoever is late does not say that it lives."""
-    return patch.object(LeasedRollback, "admit_late", lambda self: None)
+    return patch.object(LeasedRollback, "record_late_worker", lambda self: None)
 
 
 def no_receipt() -> AbstractContextManager[Any]:
     """A commit of which the answer was lost counts as not landed."""
-    honest = LeasedRollback._look_back
+    honest = LeasedRollback._verify_receipt
 
     def forgetful(self: LeasedRollback, after: Rollback) -> bool:
         honest(self, after)
         return False
 
-    return patch.object(LeasedRollback, "_look_back", forgetful)
+    return patch.object(LeasedRollback, "_verify_receipt", forgetful)
 
 
 def every_worker_on_its_own_time() -> AbstractContextManager[Any]:

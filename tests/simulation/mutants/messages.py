@@ -30,29 +30,29 @@ def acknowledged_before_commit() -> AbstractContextManager[Any]:
 
 def alerts_known_by_message_id() -> AbstractContextManager[Any]:
     """A repeated notification is another alert."""
-    honest = AlertsTrigger._alert
+    honest = AlertsTrigger._build_alert
 
     def named(self: AlertsTrigger, notification: Any, message: PubSubMessage, *facts: Any) -> Alert:
         alert = honest(self, notification, message, *facts)
         return replace(alert, key=f"{message.id}:{alert.state}")
 
-    return patch.object(AlertsTrigger, "_alert", named)
+    return patch.object(AlertsTrigger, "_build_alert", named)
 
 
 def remembered_before_commit() -> AbstractContextManager[Any]:
     """An instance takes for settled what it has only begun."""
-    honest = AlertsTrigger._settle
+    honest = AlertsTrigger._record_alert
 
     def hasty(self: AlertsTrigger, alert: Alert, policy: Any) -> None:
         self._remember(alert.key)
         honest(self, alert, policy)
 
-    return patch.object(AlertsTrigger, "_settle", hasty)
+    return patch.object(AlertsTrigger, "_record_alert", hasty)
 
 
 def published_before_commit() -> AbstractContextManager[Any]:
     """Work is handed over before it is kept."""
-    honest = IncidentAssigner._opened
+    honest = IncidentAssigner._create_incident
 
     def hasty(self: IncidentAssigner, *facts: Any) -> Any:
         opening = honest(self, *facts)
@@ -62,7 +62,7 @@ def published_before_commit() -> AbstractContextManager[Any]:
         )
         return opening
 
-    return patch.object(IncidentAssigner, "_opened", hasty)
+    return patch.object(IncidentAssigner, "_create_incident", hasty)
 
 
 def notices_not_claimed() -> AbstractContextManager[Any]:

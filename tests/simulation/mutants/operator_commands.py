@@ -28,46 +28,46 @@ def kill_switch_read_once() -> AbstractContextManager[Any]:
 
 def kill_switch_ignored() -> AbstractContextManager[Any]:
     """The switches are read, and what they say is not heeded."""
-    honest = StopConditions._look
+    honest = StopConditions._read_conditions
 
     def deaf(self: StopConditions) -> str:
         honest(self)
         return ""
 
-    return patch.object(StopConditions, "_look", deaf)
+    return patch.object(StopConditions, "_read_conditions", deaf)
 
 
 def unreadable_switch_means_go() -> AbstractContextManager[Any]:
     """No answer is taken for a yes."""
-    honest = StopConditions._look
+    honest = StopConditions._read_conditions
 
     def hopeful(self: StopConditions) -> str:
         said = honest(self)
         return "" if said.startswith("the kill switch could not be read") else said
 
-    return patch.object(StopConditions, "_look", hopeful)
+    return patch.object(StopConditions, "_read_conditions", hopeful)
 
 
 def own_document_not_asked() -> AbstractContextManager[Any]:
     """A person's cancel and another worker's claim are heard of at the next commit alone."""
-    return patch.object(StopConditions, "_called_off", lambda self, itself: "")
+    return patch.object(StopConditions, "_find_rollback_reason", lambda self, itself: "")
 
 
 def cancel_ignored() -> AbstractContextManager[Any]:
     """A person's word is overwritten by the next commit."""
-    honest = LeasedRollback._look_back
+    honest = LeasedRollback._verify_receipt
 
     def deaf(self: LeasedRollback, after: Rollback) -> bool:
         landed = honest(self, after)
         self.rollback = replace(self.rollback, cancel_requested="")
         return landed
 
-    return patch.object(LeasedRollback, "_look_back", deaf)
+    return patch.object(LeasedRollback, "_verify_receipt", deaf)
 
 
 def words_overtaken() -> AbstractContextManager[Any]:
     """What a person says while a turn is being committed is folded in, and the turn stands."""
-    return patch.object(Case, "_overtaken", staticmethod(lambda turn, known, rollback: False))
+    return patch.object(Case, "_is_overtaken", staticmethod(lambda turn, known, rollback: False))
 
 
 def question_ignored() -> AbstractContextManager[Any]:

@@ -74,7 +74,7 @@ class RepairedShop:
         return replace(RepairGoal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
     def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, DocumentOutcome]:
-        batches = self.build_selector(self.goal(collection, select, **more)).batches(RepairPosition())
+        batches = self.build_selector(self.goal(collection, select, **more)).select_batches(RepairPosition())
         return {one.path: one.fate for batch in batches for one in batch.fated}
 
     def build_selector(self, goal: RepairGoal) -> RepairSelector:

@@ -250,7 +250,7 @@ def build_gate_input(facts: DecisionFacts, policy: Policy) -> GateInput:
     """As `evaluate` makes it."""
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     change = restrict_to_scenario(
-        change_since_target(facts, policy), signal.scenario, policy, facts.failing(policy)
+        change_since_target(facts, policy), signal.scenario, policy, facts.find_failing(policy)
     )
     return GateInput(facts, policy, signal, change, NOW, "INC")
 
@@ -281,7 +281,7 @@ def facts_read_by_gate(gate: Gate, facts: DecisionFacts, policy: Policy) -> set[
     signal = widen_scenario(worst_signal(given, policy), given, policy)
     given = record_fact_reads(facts, of_change)
     change = restrict_to_scenario(
-        change_since_target(given, policy), signal.scenario, policy, given.failing(policy)
+        change_since_target(given, policy), signal.scenario, policy, given.find_failing(policy)
     )
     gate(
         record_field_reads(

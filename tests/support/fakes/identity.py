@@ -66,7 +66,7 @@ class FakeIdentity:
             raise Unavailable("identity: no answer (a test)")
         self._require_able(subject)
         since = datetime.fromtimestamp(self.valid_since.get(subject, 0), UTC)
-        return OperatorAccount(Role.named(self.roles.get(subject, "commander")), since)
+        return OperatorAccount(Role.from_name(self.roles.get(subject, "commander")), since)
 
     def person(self, **changes: Any) -> str:
         """A token of a commander who signed in a minute ago, with a second factor."""

@@ -106,7 +106,7 @@ class FakeEstate:
         status, known = self.statuses.get((site, version)), self.sites.get(site)
         if status is None or known is None:
             raise Rejected(f"NOT_FOUND: {site} {version}")
-        serves = known.served
+        serves = known.served_versions
         if channel not in serves:
             raise Rejected(f"NOT_FOUND: {site} {channel}")
         if status != FINALIZED or serves[channel] == version:

@@ -117,7 +117,7 @@ class LargeRollback:
         policy = _policy(functions, quota)
         self._ports = LanePorts(policy, seed=seed)
         self._world = World(policy=policy, ports=self._ports)
-        self._quota = quota.ours
+        self._quota = quota.system_share
         self.limit: QuotaLimit = BucketLimit(self._quota, self.now)
         self._took = took
         self._random = Random(seed)

@@ -38,7 +38,7 @@ class IdentityPlatform:
         faults = [path for path in changes if is_secret_path(path)]
         if faults or not changes:
             raise Rejected(f"no such change is sent: {', '.join(faults) or 'none'}")
-        self._rest.effect(
+        self._rest.send_change(
             "PATCH",
             self._path,
             _nest_settings(changes),

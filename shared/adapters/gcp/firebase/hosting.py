@@ -76,7 +76,7 @@ class FirebaseHosting:
         version", github.com/firebase/firebase-tools/issues/10730, read 2026-11), as one is that is
         not FINALIZED any more.
         """
-        self._rest.effect(
+        self._rest.send_change(
             "POST",
             f"/v1beta1/sites/{site}/channels/{channel}/releases",
             {"message": message},

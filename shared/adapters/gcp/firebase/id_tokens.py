@@ -74,7 +74,7 @@ class GoogleIdentity:
         if user.disabled:
             raise Rejected("the user is disabled")
         since = datetime.fromtimestamp(user.tokens_valid_after_timestamp / 1000, UTC)
-        return OperatorAccount(Role.named((user.custom_claims or {}).get(ROLE_CLAIM)), since)
+        return OperatorAccount(Role.from_name((user.custom_claims or {}).get(ROLE_CLAIM)), since)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -32,7 +32,7 @@ class FirebaseRemoteConfig:
 
     def template(self) -> RemoteConfigTemplate:
         """What is published; where nothing ever was, an empty template of version "0"."""
-        template, etag = self._rest.tagged(self._path, dict[str, Any])
+        template, etag = self._rest.get_with_etag(self._path, dict[str, Any])
         version = template.pop("version", {})
         number = version.get("versionNumber", "0") if isinstance(version, dict) else "0"
         content = msgspec.json.encode(template).decode()
@@ -46,7 +46,7 @@ class FirebaseRemoteConfig:
         """
         if etag in ("", _ANY_ETAG):
             raise Rejected("a template is published over a known one only")
-        self._rest.effect(
+        self._rest.send_change(
             "PUT",
             self._path,
             from_json(content, dict[str, Any]),

@@ -74,7 +74,7 @@ class FirebaseRules:
     def create_ruleset(self, source: RulesSource) -> str:
         """The short name of a new ruleset. Throttled when the project has as many as it may."""
         files = [{"name": one.name, "content": one.content} for one in source]
-        made = self._rest.effect("POST", f"/v1/{self._project}/rulesets", {"source": {"files": files}})
+        made = self._rest.send_change("POST", f"/v1/{self._project}/rulesets", {"source": {"files": files}})
         name = made.get("name")
         if not isinstance(name, str):
             raise Ambiguous("a ruleset was made, and its name was not said")
@@ -87,6 +87,6 @@ class FirebaseRules:
             "rulesetName": f"{self._project}/rulesets/{ruleset}",
         }
         if new:
-            self._rest.effect("POST", self._path, wanted, meanings=_NEW)
+            self._rest.send_change("POST", self._path, wanted, meanings=_NEW)
         else:
-            self._rest.effect("PATCH", f"{self._path}/{release}", {"release": wanted})
+            self._rest.send_change("PATCH", f"{self._path}/{release}", {"release": wanted})

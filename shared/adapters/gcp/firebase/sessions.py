@@ -46,4 +46,4 @@ class FirebaseSessions:
     def end(self, person: str, since: datetime) -> None:
         """By `validSince`, which ends what was begun in an earlier second."""
         changed = {"localId": person, "validSince": str(int(since.timestamp()))}
-        self._rest.effect("POST", f"{self._path}:update", changed, headers=self._headers)
+        self._rest.send_change("POST", f"{self._path}:update", changed, headers=self._headers)

@@ -53,14 +53,14 @@ class FirestoreDocuments:
         """One query, read as it comes; it is given up when the caller reads no further."""
         root = self._root(database)
         request = _query(root, scope, at, after)
-        return (_version(one, root) for one in self._found(database, request))
+        return (_version(one, root) for one in self._run_query(database, request))
 
     def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same query, of which only the names come."""
         root = self._root(database)
         request = _query(root, scope, at, after)
         request.structured_query.select.fields.add(field_path=_NAME)
-        return (_path(one.name, root) for one in self._found(database, request))
+        return (_path(one.name, root) for one in self._run_query(database, request))
 
     def get(
         self, database: str, paths: Sequence[str], at: datetime | None
@@ -76,9 +76,9 @@ class FirestoreDocuments:
             request = _GetRequest(name=f"{root}/{paths[0]}")
             _read_at(request, at)
             with suppress(Gone), translate_errors(READ_ERRORS):
-                answer = self._client.get_document(request, **self._call(database))
+                answer = self._client.get_document(request, **self._call_options(database))
                 return {paths[0]: _version(_Document(answer), root)}
-        for document in self._got(database, paths, at, fields=True):
+        for document in self._batch_get(database, paths, at, fields=True):
             version = _version(document, root)
             found[version.path] = version
         return found
@@ -86,7 +86,7 @@ class FirestoreDocuments:
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
         """In batches, without any field."""
         root = self._root(database)
-        return {_path(one.name, root) for one in self._got(database, paths, at, fields=False)}
+        return {_path(one.name, root) for one in self._batch_get(database, paths, at, fields=False)}
 
     def matching(
         self,
@@ -105,7 +105,7 @@ class FirestoreDocuments:
         for field in only:
             query.select.fields.add(field_path=_field_path(field))
         query.limit.value = most
-        return [_version(one, root) for one in self._found(database, request)]
+        return [_version(one, root) for one in self._run_query(database, request)]
 
     def count(
         self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
@@ -118,7 +118,7 @@ class FirestoreDocuments:
         query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
         _read_at(request, at)
         with translate_errors(READ_ERRORS):
-            answers = self._client.run_aggregation_query(request, **self._call(database))
+            answers = self._client.run_aggregation_query(request, **self._call_options(database))
             return max(int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers)
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
@@ -126,7 +126,7 @@ class FirestoreDocuments:
         request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
         with translate_errors(READ_ERRORS):
-            return sorted(self._client.list_collection_ids(request, **self._call(database)))
+            return sorted(self._client.list_collection_ids(request, **self._call_options(database)))
 
     def partition_points(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
         """Where the service parts the collection group; of one collection, those within it."""
@@ -137,7 +137,7 @@ class FirestoreDocuments:
         query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
         _read_at(request, at)
         with translate_errors(READ_ERRORS):
-            pages = self._client.partition_query(request, **self._call(database))
+            pages = self._client.partition_query(request, **self._call_options(database))
             names = [one.values[0].reference_value for one in pages]
         paths = sorted((_path(name, root) for name in names), key=path_sort_key)
         within = f"{scope.collection}/"
@@ -147,8 +147,8 @@ class FirestoreDocuments:
             if scope.everywhere or (path.startswith(within) and "/" not in path.removeprefix(within))
         ]
 
-    def _found(self, database: str, request: Any) -> Iterator[Any]:
-        call = self._call(database) | {"timeout": STREAM_TIMEOUT_SECONDS}
+    def _run_query(self, database: str, request: Any) -> Iterator[Any]:
+        call = self._call_options(database) | {"timeout": STREAM_TIMEOUT_SECONDS}
         with translate_errors(READ_ERRORS):
             answers = self._client.run_query(request, **call)
             try:
@@ -158,7 +158,7 @@ class FirestoreDocuments:
             finally:
                 answers.cancel()
 
-    def _got(
+    def _batch_get(
         self, database: str, paths: Sequence[str], at: datetime | None, *, fields: bool
     ) -> Iterator[Any]:
         root = self._root(database)
@@ -171,7 +171,7 @@ class FirestoreDocuments:
                 request.mask.field_paths.append(_NAME)
             _read_at(request, at)
             with translate_errors(READ_ERRORS):
-                answers = self._client.batch_get_documents(request, **self._call(database))
+                answers = self._client.batch_get_documents(request, **self._call_options(database))
                 for answer in map(_BatchGetResponse, answers):
                     if answer.HasField("found"):
                         yield answer.found
@@ -182,7 +182,7 @@ class FirestoreDocuments:
     def _root(self, database: str) -> str:
         return f"{self._name(database)}/documents"
 
-    def _call(self, database: str) -> dict[str, Any]:
+    def _call_options(self, database: str) -> dict[str, Any]:
         metadata = (("google-cloud-resource-prefix", self._name(database)),)
         return {"retry": None, "timeout": READ_TIMEOUT_SECONDS, "metadata": metadata}
 

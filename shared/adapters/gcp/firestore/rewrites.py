@@ -42,10 +42,10 @@ class FirestoreRewrites:
         return [
             landed
             for some in split_into_chunks(writes, MAX_WRITES_PER_REQUEST, MAX_REQUEST_BYTES, _bytes)
-            for landed in self._sent(name, some)
+            for landed in self._send_writes(name, some)
         ]
 
-    def _sent(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
+    def _send_writes(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
         request = _BatchRequest(database=name, writes=writes)
         with translate_errors(EFFECT_ERRORS):
             answer = self._client.batch_write(

@@ -112,7 +112,7 @@ class FirestoreStore:
             database=self._database, documents=[self._name(path)], transaction=transaction or None
         )
         with translate_errors(READ_ERRORS):
-            answers = self._client.batch_get_documents(request, **self._call())
+            answers = self._client.batch_get_documents(request, **self._call_options())
             (answer,) = map(_BatchGetResponse, answers)
         if answer.HasField("found"):
             return self._document(answer.found, answer.read_time)
@@ -121,7 +121,7 @@ class FirestoreStore:
     def _query(self, query: Query, transaction: bytes) -> list[Document]:
         request = run_query_request(self._root, query, transaction)
         with translate_errors(READ_ERRORS):
-            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call())))
+            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
         return [
             self._document(answer.document, answer.read_time)
             for answer in answers
@@ -135,7 +135,7 @@ class FirestoreStore:
             transaction=transaction or None,
         )
         with translate_errors(COMMIT_ERRORS):
-            response = _CommitResponse(self._client.commit(request, **self._call()))
+            response = _CommitResponse(self._client.commit(request, **self._call_options()))
         return max(read_time(result.update_time) for result in response.write_results)
 
     def _begin(self, previous: bytes) -> bytes:
@@ -143,7 +143,7 @@ class FirestoreStore:
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
         with translate_errors(READ_ERRORS):
-            transaction: bytes = self._client.begin_transaction(request, **self._call()).transaction
+            transaction: bytes = self._client.begin_transaction(request, **self._call_options()).transaction
         return transaction
 
     def _rollback(self, transaction: bytes) -> None:
@@ -151,7 +151,7 @@ class FirestoreStore:
         request = _RollbackRequest(database=self._database, transaction=transaction)
         # The outcome is known already; what cannot be let go of ends by itself after 60 s idle.
         with suppress(RollbackError), translate_errors(READ_ERRORS):
-            self._client.rollback(request, **self._call())
+            self._client.rollback(request, **self._call_options())
 
     def _message(self, write: Write) -> Any:
         message = _WriteMessage()
@@ -178,7 +178,7 @@ class FirestoreStore:
             read_at=read_time(at),
         )
 
-    def _call(self) -> dict[str, Any]:
+    def _call_options(self) -> dict[str, Any]:
         return {"retry": None, "timeout": READ_TIMEOUT_SECONDS, "metadata": self._metadata}
 
 

@@ -105,7 +105,7 @@ class RouterMetrics:
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
         request.aggregation.group_by_fields.extend(by)
-        return self._listed(request)
+        return self._list_series(request)
 
     def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
         request = _Request(name=f"projects/{self._project}", filter=wanted)
@@ -113,7 +113,7 @@ class RouterMetrics:
         request.interval.end_time.FromDatetime(end)
         return request
 
-    def _listed(self, request: Any) -> list[Any]:
+    def _list_series(self, request: Any) -> list[Any]:
         with translate_errors(READ_ERRORS):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(_SeriesMessage, pages))

@@ -56,7 +56,7 @@ class PubSubDeadLetters:
                 answer = self._subscriber.pull(request, retry=None, timeout=PULL_TIMEOUT_SECONDS)
         except _NothingThere:
             return []
-        return [self._letter(one) for one in answer.received_messages]
+        return [self._parse_letter(one) for one in answer.received_messages]
 
     def resend(self, letter: DeadLetter) -> None:
         """Publish the letter where it came from. Raises: Rejected, Throttled, Ambiguous."""
@@ -81,7 +81,7 @@ class PubSubDeadLetters:
             with translate_errors(READ_ERRORS):
                 self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
-    def _letter(self, received: Any) -> DeadLetter:
+    def _parse_letter(self, received: Any) -> DeadLetter:
         """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
 
         Attributes of a message that Pub/Sub gave up are whatever its publisher wrote: none of them

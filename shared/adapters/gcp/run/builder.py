@@ -151,12 +151,12 @@ class CloudBuilder:
         kept = recipe.source
         place = message.build_config.source.storage_source
         place.bucket, place.object_, place.generation = kept.bucket, kept.object, kept.generation
-        values = self._values(function, recipe)
+        values = self._read_values(function, recipe)
         message.service_config.environment_variables.update(values.variables)
         message.build_config.environment_variables.update(values.build_variables)
         return message
 
-    def _values(self, function: str, recipe: Recipe) -> VariableValues:
+    def _read_values(self, function: str, recipe: Recipe) -> VariableValues:
         """What its plain variables hold; nowhere kept, and never in an error. Raises: Rejected."""
         place, vault = recipe.configuration.values, self._vault()
         if place is None:

@@ -118,7 +118,7 @@ class CloudPlatform(CloudServices):
         Read with three lists, one after the other: a change made meanwhile may be seen in part,
         which its etag tells whoever then acts on it.
         """
-        functions, services, revisions = self._everything()
+        functions, services, revisions = self._list_everything()
         return _build_inventory(functions, services, map(_revision, revisions))
 
     def functions(self) -> dict[str, FunctionState]:
@@ -126,7 +126,7 @@ class CloudPlatform(CloudServices):
 
         Read as the inventory is.
         """
-        return function_states(*self._everything())
+        return function_states(*self._list_everything())
 
     def values(self, function: str) -> VariableValues:
         """The values of a function's plain variables. Raises: Rejected when it is gone."""
@@ -169,7 +169,7 @@ class CloudPlatform(CloudServices):
         error = (answer.error.message or f"status {answer.error.code}") if failed else ""
         return OperationState(done=answer.done, error=error)
 
-    def _everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
+    def _list_everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
         """Messages of the functions, services by their names, messages of the revisions."""
         functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
         services = map(_ServiceMessage, self._list(self._services.list_services, "services"))

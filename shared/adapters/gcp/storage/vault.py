@@ -60,7 +60,7 @@ class BucketVault:
                 if token is None:
                     return self._place(made)
         except Exists:
-            return self._there(name)
+            return self._find_existing(name)
         raise Unavailable(f"{source.object} is not copied after {MAX_COPY_CALLS} calls")
 
     def keep(self, name: str, content: bytes) -> SourceObject:
@@ -77,7 +77,7 @@ class BucketVault:
                     retry=None,
                 )
         except Exists:
-            return self._there(name)
+            return self._find_existing(name)
         return self._place(made)
 
     def read(self, kept: SourceObject) -> bytes:
@@ -90,7 +90,7 @@ class BucketVault:
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
         """When each object whose name begins so was made."""
-        return {blob.name: blob.time_created for blob in self._listed(prefix)}
+        return {blob.name: blob.time_created for blob in self._list_blobs(prefix)}
 
     def remove(self, name: str) -> None:
         """There is no such object any more."""
@@ -100,14 +100,14 @@ class BucketVault:
             except NotFound:
                 return
 
-    def _there(self, name: str) -> SourceObject:
+    def _find_existing(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""
-        for blob in self._listed(name):
+        for blob in self._list_blobs(name):
             if blob.name == name:
                 return self._place(blob)
         raise Unavailable(f"{name} was there, and is gone")
 
-    def _listed(self, prefix: str) -> list[Any]:
+    def _list_blobs(self, prefix: str) -> list[Any]:
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             return list(
                 self._client.list_blobs(

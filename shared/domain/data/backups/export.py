@@ -91,7 +91,7 @@ class Backup(Struct, frozen=True):
         return f"{self.system}/{database}/{name}{again}"
 
     @property
-    def described_in(self) -> str:
+    def inventory_object(self) -> str:
         """The name of the object with all that was live; an import does not look there."""
         return f"{self.folder}.json"
 

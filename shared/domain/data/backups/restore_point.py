@@ -67,7 +67,7 @@ class RestorePoint(Struct, frozen=True):
     """About when it cannot be had any more; None: nobody knows."""
 
     @property
-    def is_sure(self) -> bool:
+    def is_verified(self) -> bool:
         """Whether it was tried, or is the database's own past."""
         return self.source is RestoreSource.WINDOW or self.proven_at is not None
 
@@ -76,7 +76,7 @@ class RestorePoint(Struct, frozen=True):
         """What chooses this one, later too: the backup, or the minute."""
         return self.backup or f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
-    def read_from(self, original: str) -> tuple[str, datetime | None] | None:
+    def read_source(self, original: str) -> tuple[str, datetime | None] | None:
         """The database that its documents are read in, and as of when (None: as they are).
 
         None: they cannot be read before a copy of the backup is made.
@@ -123,14 +123,14 @@ class AvailablePoints(Struct, frozen=True):
         )
         if first > newest:
             return None
-        return self._read_at(first), self._read_at(newest)
+        return self._build_point(first), self._build_point(newest)
 
-    def within(self, at: datetime) -> RestorePoint | None:
+    def find_point(self, at: datetime) -> RestorePoint | None:
         """That minute, where the database can be read as of it."""
         window = self.window
         if window is None or not window[0].at <= at <= window[1].at:
             return None
-        return self._read_at(at)
+        return self._build_point(at)
 
     @property
     def backups(self) -> list[RestorePoint]:
@@ -145,12 +145,12 @@ class AvailablePoints(Struct, frozen=True):
         return sorted(_restorable_backups(self.exports, self.natives, proven), key=lambda one: one.at)
 
     @property
-    def sure(self) -> list[RestorePoint]:
+    def verified_points(self) -> list[RestorePoint]:
         """The bounds of the window and the backups that were tried, the oldest first."""
-        known = [*(self.window or ()), *(one for one in self.backups if one.is_sure)]
+        known = [*(self.window or ()), *(one for one in self.backups if one.is_verified)]
         return sorted(known, key=lambda one: one.at)
 
-    def _read_at(self, at: datetime) -> RestorePoint:
+    def _build_point(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
         return RestorePoint(at, RestoreSource.WINDOW, until=at + kept)
 
@@ -221,20 +221,20 @@ def parse_time_or_span(text: str, now: datetime) -> datetime | None:
 
 def _newest_proven_backup(kept: AvailablePoints) -> RestorePoint:
     """The newest proven backup, out of the window where that still reaches back to it."""
-    proven = [one for one in kept.backups if one.is_sure]
+    proven = [one for one in kept.backups if one.is_verified]
     if not proven:
         untried = _untested_names(kept.backups)
         raise Refused(f"restore_point: no backup is proven{untried}{_suggest_nearest(kept, kept.now)}")
-    return kept.within(floor_to_minute(proven[-1].at)) or proven[-1]
+    return kept.find_point(floor_to_minute(proven[-1].at)) or proven[-1]
 
 
 def _restore_point_at(at: datetime, text: str, kept: AvailablePoints) -> RestorePoint:
     """The minute from the window, else the proven backup of exactly that minute."""
     if at > kept.now:
         raise Refused(f"restore_point: {text[:80]} is in the future")
-    found = kept.within(at)
+    found = kept.find_point(at)
     there = [one for one in kept.backups if floor_to_minute(one.at) == at]
-    sure = [one for one in there if one.is_sure]
+    sure = [one for one in there if one.is_verified]
     if found or sure:
         return found or sure[-1]
     said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC cannot be had"
@@ -248,11 +248,11 @@ def _minute_before_deployment(deployment: Deployment) -> datetime:
 def _restore_point_before(deployment: Deployment, kept: AvailablePoints) -> RestorePoint:
     """The data as it was before the deployment: the backup made for it is as good as the minute."""
     at = _minute_before_deployment(deployment)
-    found = kept.within(at)
+    found = kept.find_point(at)
     if found:
         return found
     made_for = [one for one in kept.backups if one.backup.endswith(f"-before-{deployment.id}")]
-    if any(one.is_sure for one in made_for):
+    if any(one.is_verified for one in made_for):
         return made_for[-1]
     said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC, before {deployment.id}, cannot be had"
     raise Refused(f"{said}{_untested_names(made_for)}{_suggest_nearest(kept, at)}")
@@ -260,7 +260,7 @@ def _restore_point_before(deployment: Deployment, kept: AvailablePoints) -> Rest
 
 def _untested_names(points: Iterable[RestorePoint]) -> str:
     """What could be chosen by its name alone."""
-    names = [one.backup for one in points if not one.is_sure]
+    names = [one.backup for one in points if not one.is_verified]
     if not names:
         return ""
     newest = ", ".join(names[-MAX_SUGGESTIONS_PER_SIDE:])
@@ -269,8 +269,8 @@ def _untested_names(points: Iterable[RestorePoint]) -> str:
 
 def _suggest_nearest(kept: AvailablePoints, at: datetime) -> str:
     """The nearest that can be had on both sides of a moment."""
-    earlier = [one for one in kept.sure if one.at < at][-MAX_SUGGESTIONS_PER_SIDE:]
-    later = [one for one in kept.sure if one.at >= at][:MAX_SUGGESTIONS_PER_SIDE]
+    earlier = [one for one in kept.verified_points if one.at < at][-MAX_SUGGESTIONS_PER_SIDE:]
+    later = [one for one in kept.verified_points if one.at >= at][:MAX_SUGGESTIONS_PER_SIDE]
     if not (earlier or later):
         return "; nothing else can be had either"
     return f"; nearest: {', '.join(map(str, (*earlier, *later)))}"

@@ -53,7 +53,7 @@ class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
     """What could not be looked at."""
 
     @property
-    def took(self) -> timedelta | None:
+    def duration(self) -> timedelta | None:
         """From the request to the restored database, to the minute in which that was seen."""
         return self.filled_at - self.began_at if self.filled_at else None
 

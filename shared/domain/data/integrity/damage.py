@@ -98,7 +98,7 @@ class IntegrityRecord(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
-    def open(self) -> dict[str, DamageFinding]:
+    def open_findings(self) -> dict[str, DamageFinding]:
         """The open findings, by signal."""
         return {one.signal: one for one in self.findings if one.closed_at is None}
 
@@ -193,7 +193,7 @@ class OnsetSearch(Struct, frozen=True):
             return None
         return self.low + (self.high - self.low) // MINUTE // 2 * MINUTE
 
-    def seen(self, at: datetime, *, bad: bool) -> OnsetSearch:
+    def record_look(self, at: datetime, *, bad: bool) -> OnsetSearch:
         """The search after that look. Damage at its lower end lies before all that can be read."""
         if bad:
             return replace(self, high=at, is_low_known=True, low=min(self.low, at))
@@ -218,7 +218,7 @@ def suspects(
         began = one.not_before or one.at
         if not began <= onset <= one.at + policy.gates.suspect_window:
             continue
-        functions = sorted(set(one.deployed) & writers)
+        functions = sorted(set(one.changed_functions) & writers)
         beside = (it for it in one.changes if it.part is not InventoryPart.FUNCTIONS)
         changed = [*functions, *(f"{it.part} {it.name}" for it in beside)]
         if changed:

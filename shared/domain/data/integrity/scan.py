@@ -102,7 +102,7 @@ class ScanRun(Struct, frozen=True):
         return self.stretches[self.place]
 
     @property
-    def left(self) -> int | None:
+    def remaining_documents(self) -> int | None:
         """How many documents are left of the stretch; None: all that follow."""
         limit = self.stretch.limit
         return None if limit is None else limit - self.taken

@@ -47,7 +47,7 @@ class Writer(Struct, frozen=True):
     scaling: Scaling
 
     @property
-    def stopped(self) -> Scaling:
+    def stopped_scaling(self) -> Scaling:
         """What its instances are while the fence stands: none."""
         return replace(self.scaling, manual=0)
 
@@ -129,11 +129,11 @@ def writer_positions(writers: Iterable[Writer], services: Mapping[str, Service])
             theirs.append(one.function)
             continue
         settled = settled and not service.reconciling
-        if one.scaling == one.stopped == service.scaling:  # it was stopped before, and not by us
+        if one.scaling == one.stopped_scaling == service.scaling:  # it was stopped before, and not by us
             continue
         if service.scaling == one.scaling:
             to_stop.append(one)
-        elif service.scaling == one.stopped:
+        elif service.scaling == one.stopped_scaling:
             to_free.append(one)
         else:
             theirs.append(one.function)

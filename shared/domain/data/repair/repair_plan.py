@@ -223,12 +223,12 @@ class RepairPreview(Struct, frozen=True):
         return all(one.policy == policy for one in self.goals)
 
     @property
-    def fates(self) -> dict[DocumentOutcome, int]:
+    def outcome_counts(self) -> dict[DocumentOutcome, int]:
         """How many documents have each fate."""
         return sum_outcomes(one.fates for one in self.positions)
 
     @property
-    def seen(self) -> int:
+    def checked_documents(self) -> int:
         """How many documents were looked at."""
         return sum(one.seen for one in self.positions)
 

@@ -30,10 +30,10 @@ def still_true(case: GateInput) -> GateAnswer:
     Closed alerts stop only where no other source sees trouble either. A probe of what the system
     depends on tells nothing of the system.
     """
-    if case.declared:
+    if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
-    if case.facts.damaged:
-        reason = f"our own look through the data: {case.facts.damaged[0].reason}"
+    if case.facts.damage_findings:
+        reason = f"our own look through the data: {case.facts.damage_findings[0].reason}"
         return GateAnswer("still true", GateResult.PASS, reason)
     external = {probe.name for probe in case.policy.probes if probe.external}
     bad = [name for name, probed in case.facts.probes.items() if not probed.passed and name not in external]

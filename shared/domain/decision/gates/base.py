@@ -60,21 +60,21 @@ class GateInput(Struct, frozen=True):
     """An undo, or a repair of documents, is requested: there is no one target."""
 
     @property
-    def declared(self) -> bool:
+    def is_declared(self) -> bool:
         """Whether somebody has declared the trouble, so that nothing need be seen to fail."""
         return any(alert.signal == BREACH_SIGNAL for alert in self.facts.alerts)
 
     @property
-    def beside(self) -> frozenset[InventoryPart]:
+    def other_parts(self) -> frozenset[InventoryPart]:
         """The parts beside the functions that would go back."""
-        return SCENARIO_SCOPES[self.signal.scenario].beside
+        return SCENARIO_SCOPES[self.signal.scenario].other_parts
 
     @property
     def manually_changed(self) -> set[str]:
         """The changed functions that automation leaves to a person; an order leaves none."""
         if self.ordered:
             return set()
-        suspended = self.facts.suspended
+        suspended = self.facts.suspensions
         return {name for name in self.change.functions if suspended.get(name, self.now) > self.now}
 
     @property

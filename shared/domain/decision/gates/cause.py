@@ -21,13 +21,13 @@ def external_cause(case: GateInput) -> GateAnswer:
     elsewhere = _external_cause_reason(case)
     if elsewhere:
         return GateAnswer("external cause", GateResult.STOP, elsewhere, Outcome.ESCALATE)
-    if _changed_resources(case)[0] or case.declared:
+    if _changed_resources(case)[0] or case.is_declared:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "more than functions was changed")
     changed = set(case.change.functions)
     unchanged = set(case.policy.functions) - changed
     if not unchanged or not changed:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "nothing to compare with")
-    ill = case.facts.seen_failing(case.policy)
+    ill = case.facts.find_observed_failing(case.policy)
     ill_unchanged = len(ill & unchanged) / len(unchanged)
     ill_changed = len(ill & changed) / len(changed)
     reason = f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
@@ -53,7 +53,7 @@ def _external_cause_reason(case: GateInput) -> str:
 
 def cause(case: GateInput) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
-    if case.declared:
+    if case.is_declared:
         return GateAnswer("cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed")
     if case.facts.inventory is None:
         return GateAnswer("cause", GateResult.UNKNOWN, "what is live could not be read")
@@ -80,7 +80,7 @@ def _function_cause(case: GateInput) -> GateAnswer:
         window = case.policy.gates.suspect_window
         reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
-    failing = facts.failing(case.policy)
+    failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
         reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
         return GateAnswer("cause", GateResult.PASS, reason)
@@ -96,7 +96,7 @@ def _judge_touched_functions(
     touched = before & failing
     if touched:
         reason = f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
-        if facts.damaged:
+        if facts.damage_findings:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
         return GateAnswer("cause", GateResult.PASS, reason)
     if unsure & failing:
@@ -109,13 +109,13 @@ def _judge_touched_functions(
 
 def _changed_resources(case: GateInput) -> tuple[list[str], list[str]]:
     """What beside the functions was changed shortly before, and what perhaps was."""
-    return suspect_resources(case.change, case.facts, case.policy, case.beside)
+    return suspect_resources(case.change, case.facts, case.policy, case.other_parts)
 
 
 def _resource_cause(case: GateInput, changed: list[str]) -> GateAnswer:
     """It touches what fails where anything is seen to fail: it is what functions stand on."""
     reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
-    if _failing_system_probes(case) or case.facts.failing(case.policy):
+    if _failing_system_probes(case) or case.facts.find_failing(case.policy):
         return GateAnswer("cause", GateResult.PASS, reason)
     return GateAnswer("cause", GateResult.UNKNOWN, f"{reason}; what fails is not known yet")
 

@@ -83,10 +83,10 @@ def human_first(case: GateInput) -> GateAnswer:
     in_hand = case.manually_changed
     if not in_hand:
         return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
-    until = max(case.facts.suspended[name] for name in in_hand)
+    until = max(case.facts.suspensions[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
     reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
-    ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
+    ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
         return GateAnswer("human first", GateResult.STOP, reason, Outcome.ESCALATE)

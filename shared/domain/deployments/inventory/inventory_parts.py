@@ -167,7 +167,7 @@ class HostingSite(Struct, frozen=True):
     """The versions of the other channels, by channel."""
 
     @property
-    def served(self) -> dict[str, str]:
+    def served_versions(self) -> dict[str, str]:
         """The version of each channel, the live one among them."""
         return {LIVE_CHANNEL: self.version, **self.channels}
 

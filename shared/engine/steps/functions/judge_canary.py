@@ -61,9 +61,9 @@ class JudgeCanaryStep(StepKind):
                     return StepObservation(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
         except Rejected as gone:
             return StepObservation(StepVerdict.IMPOSSIBLE, note=str(gone))
-        return self._asked(goal)
+        return self._run_probes(goal)
 
-    def _asked(self, goal: CanaryGoal) -> StepObservation:
+    def _run_probes(self, goal: CanaryGoal) -> StepObservation:
         if not goal.url:
             return StepObservation(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
         probe = Probe(

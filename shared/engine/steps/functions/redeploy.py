@@ -79,7 +79,7 @@ class RedeployStep(FunctionStep):
             return StepObservation(StepVerdict.UNDER_WAY, note="it is being built")
         look = _compare_with_goal(found, goal, origin, error)
         if look.verdict is StepVerdict.AT_ORIGIN and not step.attempts:
-            past = self._made_past(found, origin)
+            past = self._find_foreign_revision(found, origin)
             return (
                 StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
                 if past
@@ -87,7 +87,7 @@ class RedeployStep(FunctionStep):
             )
         return look
 
-    def _made_past(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
+    def _find_foreign_revision(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
         """The revision that somebody has made since, past the function; empty: nobody has.
 
         What failed may have made one itself.

@@ -50,7 +50,7 @@ class ShiftTrafficStep(FunctionStep):
     def look(self, step: Step) -> StepObservation:
         """Compare asked-for and routed traffic with goal and origin."""
         goal, origin = decode(TrafficGoal, step.goal), decode(TrafficOrigin, step.origin)
-        operation = self._operation(step)
+        operation = self._read_operation(step)
         if not operation.done:
             return StepObservation(StepVerdict.UNDER_WAY)
         try:
@@ -84,7 +84,7 @@ class ShiftTrafficStep(FunctionStep):
         goal = decode(TrafficGoal, step.goal)
         return self._platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling)
 
-    def _operation(self, step: Step) -> OperationState:
+    def _read_operation(self, step: Step) -> OperationState:
         if not step.operation:
             return OperationState(done=True)
         try:

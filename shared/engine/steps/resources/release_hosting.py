@@ -46,7 +46,7 @@ class ReleaseHostingStep(ResourceStep):
         site = self._estate.hosting.site(goal.site)
         if site is None:
             return StepObservation(StepVerdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
-        serves = site.served.get(goal.channel)
+        serves = site.served_versions.get(goal.channel)
         if serves is None:
             return StepObservation(StepVerdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}")
         if serves == goal.version:
@@ -67,7 +67,9 @@ class ReleaseHostingStep(ResourceStep):
     @classmethod
     def explains(cls, name: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]) -> bool:
         """Return whether each channel that differs serves the version of one of these steps."""
-        was, now = (found.served if (found := (one.sites or {}).get(name)) else {} for one in (before, live))
+        was, now = (
+            found.served_versions if (found := (one.sites or {}).get(name)) else {} for one in (before, live)
+        )
         changed = {channel: now.get(channel) for channel in was | now}
         changed = {one: serves for one, serves in changed.items() if serves != was.get(one)}
         goals = [decode(HostingGoal, step.goal) for step in steps]

@@ -63,7 +63,7 @@ class SetAuthConfigStep(ResourceStep):
         others = [one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)]
         if others:
             return StepObservation(StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
-        missing = self._missing(goal.functions)
+        missing = self._find_missing(goal.functions)
         if missing:
             return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
@@ -87,7 +87,7 @@ class SetAuthConfigStep(ResourceStep):
         found = mask_fields(live.identity or {})
         return all(found.get(one.path) == one.goal for one in _settings_of(step, name))
 
-    def _missing(self, functions: tuple[str, ...]) -> list[str]:
+    def _find_missing(self, functions: tuple[str, ...]) -> list[str]:
         if not functions:
             return []
         live = self._platform.functions()

@@ -113,7 +113,7 @@ def test_a_deployment_that_was_called_bad_while_it_rolled_out_is_over() -> None:
     publish_audit_hint(world)
     world.settle()
 
-    assert [(one.status, one.deployed) for one in later_deployments(world)] == [
+    assert [(one.status, one.changed_functions) for one in later_deployments(world)] == [
         (DeploymentStatus.BAD, ("getBook",)),
         (DeploymentStatus.ROLLING_OUT, ("payOrder",)),
     ]

@@ -156,7 +156,7 @@ def test_triggers_that_cannot_be_read(
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert re.search(f"{UNKNOWN}.*{why}", str(StateReader(shop.ports.store).trail(shop.newest.id)))
+    assert re.search(f"{UNKNOWN}.*{why}", str(StateReader(shop.ports.store).audit_entries(shop.newest.id)))
 
     readable(shop)
     shop.run_until_parked()
@@ -327,7 +327,7 @@ def test_an_undo_while_triggers_cannot_be_read(silence: Callable[[CorruptedShop]
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert UNKNOWN in str(StateReader(shop.ports.store).trail(shop.newest.id))
+    assert UNKNOWN in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
     assert shop.data == GOOD
 
     readable(shop)

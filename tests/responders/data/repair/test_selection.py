@@ -113,7 +113,7 @@ def test_what_was_never_valid_is_not_looked_for() -> None:
     shop.write(dict(made))
     goal = shop.goal("customers")
     before = shop.ports.kept.reads
-    [batch] = shop.build_selector(goal).batches(RepairPosition())
+    [batch] = shop.build_selector(goal).select_batches(RepairPosition())
     assert {one.fate for one in batch.fated} == {DocumentOutcome.LOST}
     assert shop.ports.kept.reads - before < 3 * len(made)
 

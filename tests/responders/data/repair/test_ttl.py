@@ -67,7 +67,7 @@ def test_nothing_is_asked_while_nobody_knows_what_has_expired(error: RollbackErr
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert UNKNOWN in str(StateReader(shop.ports.store).trail(shop.newest.id))
+    assert UNKNOWN in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
 
     shop.ports.beside.hook = no_hook
     shop.run_until_parked()
@@ -120,7 +120,7 @@ def test_what_expires_once_people_are_asked_is_not_brought_back() -> None:
     shop.pass_time(10 * MINUTE)
 
     assert shop.written() == set()
-    assert "1 expired, and left" in str(StateReader(shop.ports.store).trail(shop.newest.id))
+    assert "1 expired, and left" in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
 
 
 @pytest.mark.parametrize("shop_with", [perishable, declared])

@@ -127,7 +127,7 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     goal = shop.goal("customers")
     dies(shop, goal, 2)
     shop.ports.clock.advance(timedelta(hours=2))
-    [batch] = shop.build_selector(goal).batches(RepairPosition())
+    [batch] = shop.build_selector(goal).select_batches(RepairPosition())
     [other] = [one.wanted for one in batch.fated]
     assert other is not None
     assert other.fields == GOOD["customers/ada"]
@@ -227,7 +227,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
     shop.write({path: {"text": text} for path in good})
     goal = shop.goal("customers")
 
-    batches = list(shop.build_selector(goal).batches(RepairPosition()))
+    batches = list(shop.build_selector(goal).select_batches(RepairPosition()))
     assert [len(one.pairs) for one in batches] == [2, 2, 2, 4]
     assert shop.write_all_portions(goal).fates == {DocumentOutcome.BACK: 7}
     assert shop.landed_paths() == set(good)

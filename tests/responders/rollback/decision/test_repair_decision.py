@@ -383,7 +383,7 @@ def test_what_is_still_invalid_is_not_verified() -> None:
     assert shop.data == {**GOOD, "customers/bad": {"never": "valid"}}
     assert shop.newest.verified_at is None
     assert "NOT verified: 1 documents are still invalid" in str(
-        StateReader(shop.ports.store).trail(shop.newest.id)
+        StateReader(shop.ports.store).audit_entries(shop.newest.id)
     )
 
 

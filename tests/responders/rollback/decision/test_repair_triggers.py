@@ -90,7 +90,7 @@ def test_functions_that_cannot_be_read_may_be_started() -> None:
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.DECIDING
-    assert "could not be read" in str(StateReader(shop.ports.store).trail(shop.newest.id))
+    assert "could not be read" in str(StateReader(shop.ports.store).audit_entries(shop.newest.id))
 
     shop.ports.world.hook = no_hook
     shop.run_until_parked()

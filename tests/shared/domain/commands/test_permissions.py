@@ -50,7 +50,7 @@ def service(asked: PermissionRequest, **changes: Any) -> Credential:
 
 
 def asked(command: str = "pause", **content: Any) -> PermissionRequest:
-    return PermissionRequest.of({"version": 1, "command": command, "reason": "a test", **content})
+    return PermissionRequest.from_content({"version": 1, "command": command, "reason": "a test", **content})
 
 
 def verdict(asked: PermissionRequest, credential: Credential, *policies: Policy) -> list[str]:
@@ -236,7 +236,7 @@ def test_what_acts_on_an_incident_is_limited_by_its_severity(
     listed = Principal(DEPLOY, (verb,), severities=limits)
     policy = replace(PLAIN, identity=replace(PLAIN.identity, principals=(listed,)))
     content = {"command": verb, "incident": "INC-20260302-001", "severity": "LOW"}
-    said = PermissionRequest.of(content, severity)
+    said = PermissionRequest.from_content(content, severity)
 
     found = verdict(said, service(said), policy)
 
@@ -273,7 +273,7 @@ def test_the_hash_binds_everything_else(change: dict[str, Any]) -> None:
 def test_hostile_content_is_judged_and_not_crashed_on(value: Any) -> None:
     """Whatever stands in the fields that are looked at."""
     content = dict.fromkeys(("command", "groups", "functions", "severity", "override"), value)
-    said = PermissionRequest.of(content)
+    said = PermissionRequest.from_content(content)
 
     assert permissions.objections(said, person(None), (PLAIN,), START) != []
     assert msgspec.json.encode(said)

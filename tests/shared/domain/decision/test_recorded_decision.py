@@ -16,7 +16,7 @@ def test_what_would_have_had_to_be_different() -> None:
     gates = [{"gate": gate, "answer": answer.value, "reason": "any"} for gate, answer in answers]
     decision = RecordedDecision("12:00", "decision.held", "hold", "functions", "v1", gates, "any")
 
-    stopped = {one["gate"] for one in decision.in_the_way}
+    stopped = {one["gate"] for one in decision.blocking_gates}
 
     assert stopped == {gate for gate, answer in answers if answer in (GateResult.STOP, GateResult.UNKNOWN)}
     assert len(stopped) == 4

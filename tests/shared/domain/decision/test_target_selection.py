@@ -103,10 +103,10 @@ def test_a_target_that_cannot_be_gone_back_to_is_told_once() -> None:
     world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
     world.pass_time(20 * MINUTE)
 
-    proof = next(one for one in later_deployments(world) if one.deployed == ("getBook",)).restorable
+    proof = next(one for one in later_deployments(world) if one.changed_functions == ("getBook",)).restorable
     assert proof is not None
     assert proof.faults == ("getBook: secret PAY/1 is DISABLED",)
-    target = next(one.id for one in later_deployments(world) if one.deployed == ("getBook",))
+    target = next(one.id for one in later_deployments(world) if one.changed_functions == ("getBook",))
     said = [one for one in world.ports.sender.sent if f"{target}-bookshop:restorable" in one.key]
     assert len(said) == 1
     assert "deployment.unrestorable" in system_event_names(world)

@@ -115,7 +115,7 @@ def test_another_source_and_other_values_have_another_name() -> None:
 )
 def test_whose_values_they_are(values: VariableValues, expected: bool) -> None:
     """Those that the record was made with, all of them; a redeployment meanwhile has others."""
-    assert values.are_of(FOUND) is expected
+    assert values.is_recorded_for(FOUND) is expected
 
 
 def test_values_are_shown_nowhere() -> None:

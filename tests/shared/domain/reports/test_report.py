@@ -93,7 +93,7 @@ def took(
 ) -> dict[str, Any]:
     trail = kept(one, *events).trail
     found = rollback_phases(build_incident(), one, trail, began_at, None, policy)
-    return {each.name: each.took for each in found}
+    return {each.name: each.duration for each in found}
 
 
 def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
@@ -111,7 +111,7 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
         "communication": None,
         "watch": None,
     }
-    whole = {each.name: each.took for each in incident_totals(build_incident(), one, BOOKSHOP.targets)}
+    whole = {each.name: each.duration for each in incident_totals(build_incident(), one, BOOKSHOP.targets)}
     assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
 
 

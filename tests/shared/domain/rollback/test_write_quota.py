@@ -26,7 +26,7 @@ def test_a_refusal_closes_it_for_as_long_as_the_service_says() -> None:
     """The quota's shape is not trusted: what the service says counts."""
     bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
 
-    bucket.refused(10.0, 0.0)
+    bucket.record_refusal(10.0, 0.0)
 
     assert bucket.seconds_until(0, 0.0) == 10.0
     assert not bucket.take(1, 9.9)
@@ -37,7 +37,7 @@ def test_what_flows_in_while_it_is_closed_makes_no_burst() -> None:
     """Whoever asks for a pause counts otherwise than we do: after it, only the rate counts."""
     bucket = TokenBucket(burst=60, rate=1.0, now=0.0, level=0.0)
 
-    bucket.refused(30.0, 0.0)
+    bucket.record_refusal(30.0, 0.0)
 
     assert bucket.level(30.0) == TokenBucket.PAUSED_BURST
     assert bucket.level(31.0) == TokenBucket.PAUSED_BURST + 1
@@ -48,9 +48,9 @@ def test_refusals_far_apart_slow_nothing() -> None:
     bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
 
     for _ in range(10):
-        bucket.refused(0.0, 0.0)
+        bucket.record_refusal(0.0, 0.0)
         for _ in range(6):
-            bucket.accepted(1)
+            bucket.record_success(1)
 
     assert (bucket.rate, bucket.level(0.0)) == (1.0, 60.0)
 
@@ -59,12 +59,12 @@ def test_clustered_refusals_empty_it_and_halve_its_rate() -> None:
     """A quota that is tighter than believed is met with less, at once and from then on."""
     bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
 
-    bucket.refused(1.0, 0.0)
+    bucket.record_refusal(1.0, 0.0)
     for _ in range(5):
-        bucket.accepted(1)
-    bucket.refused(1.0, 0.0)
+        bucket.record_success(1)
+    bucket.record_refusal(1.0, 0.0)
     assert bucket.rate == 1.0  # suspicion 1/6 + 1: barely no cluster
-    bucket.refused(1.0, 0.0)
+    bucket.record_refusal(1.0, 0.0)
 
     assert (bucket.rate, bucket.level(0.0)) == (0.5, 0.0)
 
@@ -72,12 +72,12 @@ def test_clustered_refusals_empty_it_and_halve_its_rate() -> None:
 def test_it_recovers_with_each_write_that_is_accepted() -> None:
     """Slower after a cluster of refusals, and back to the full rate in time."""
     bucket = TokenBucket(burst=10, rate=1.0, now=0.0)
-    bucket.refused(1.0, 0.0)
-    bucket.refused(1.0, 0.0)
+    bucket.record_refusal(1.0, 0.0)
+    bucket.record_refusal(1.0, 0.0)
     slowed = bucket.seconds_until(1, 0.0)
 
     for _ in range(25):
-        bucket.accepted(1)
+        bucket.record_success(1)
 
     assert slowed == 2.0
     assert bucket.rate == 1.0
@@ -91,9 +91,9 @@ def test_it_never_admits_more_than_burst_and_rate(moves: list[tuple[float, int, 
     for wait, tokens, refused in moves:
         now += wait
         if refused:
-            bucket.refused(3.0, now)
+            bucket.record_refusal(3.0, now)
         elif bucket.take(tokens, now):
-            bucket.accepted(tokens)
+            bucket.record_success(tokens)
             admitted += tokens
 
     assert admitted <= 20 + 2.0 * now + 1e-6

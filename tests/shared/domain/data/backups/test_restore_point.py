@@ -114,7 +114,7 @@ def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> Non
     """A proven one of exactly that minute; by its name any that is whole."""
     found = resolve_restore_point(said, KEPT)
 
-    assert (found.backup, found.is_sure) == (backup, proven)
+    assert (found.backup, found.is_verified) == (backup, proven)
     assert found.source is (RestoreSource.NATIVE if backup == NATIVE else RestoreSource.EXPORT)
     assert found.name == backup
     assert ("never proven" in str(found)) is not proven
@@ -207,7 +207,7 @@ def test_what_there_is_is_gathered() -> None:
     found = restore_points.read_available_points(shop.ports, POLICY)
 
     assert found.backups[0].backup.startswith("projects/p/")
-    assert [one.backup for one in found.sure if one.backup] == [OLD.id]
+    assert [one.backup for one in found.verified_points if one.backup] == [OLD.id]
     assert [one.id for one in found.deployments] == ["v1"]
     assert found.database is not None
     assert found.database.earliest_at > found.now - WINDOW

@@ -60,7 +60,7 @@ def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     began = max(NOON - first * MINUTE, low - MINUTE)
     search, looks = OnsetSearch(low, high), 0
     while (at := search.next_look) is not None:
-        search = search.seen(at, bad=at >= began)
+        search = search.record_look(at, bad=at >= began)
         looks += 1
 
     if began <= low:

@@ -45,7 +45,7 @@ def version(fields: dict[str, Any], path: str = "users/ada") -> DocumentSnapshot
 def judged(
     collection: Collection, fields: dict[str, Any], sight: ObservedReferences | None = None
 ) -> DocumentVerdict:
-    return Validator(collection).verdict(version(fields), sight or ObservedReferences())
+    return Validator(collection).check_document(version(fields), sight or ObservedReferences())
 
 
 @pytest.mark.parametrize(

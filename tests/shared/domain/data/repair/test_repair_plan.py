@@ -247,8 +247,8 @@ def test_quarantine_holds_every_value() -> None:
 def test_writes_ramp_up() -> None:
     """500 a second, and half as much again every five minutes, by all workers together."""
     ramp = WriteRamp(0.0, 100.0)
-    assert ramp.delay(500, 100.0) == 0.0
-    assert ramp.delay(250, 100.0) == 1.0
-    assert ramp.delay(1, 100.0) == 1.5
+    assert ramp.reserve_writes(500, 100.0) == 0.0
+    assert ramp.reserve_writes(250, 100.0) == 1.0
+    assert ramp.reserve_writes(1, 100.0) == 1.5
     assert ramp.per_second(100.0 + GROWTH_INTERVAL_SECONDS) == 750
     assert WriteRamp(2 * GROWTH_INTERVAL_SECONDS, 0.0).per_second(0.0) == 1125
