@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.support import session as sessions
-from cli.support.exit_codes import NO, UNUSABLE, leaving
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AlreadyJson, AsJson, print_json
 from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
 from shared.adapters.sign_in import AuthSession, Challenge, SignIn
@@ -26,7 +26,7 @@ from shared.domain.commands.credential import (
 )
 from shared.policy_files import loader
 
-LIMIT_BYTES = 64 * 1024
+MAX_INPUT_BYTES = 64 * 1024
 STANDARD_INPUT = "-"
 PASSWORD, CODE = "Password", "Code of the authenticator app"
 
@@ -57,12 +57,12 @@ def enrol(
     Exit code 0 when enrolled; 1 when the answer is no; 2 without an API key; 3 without an answer.
     """
     sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
-    email = _asked(email)
+    email = _prompt_email(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
     with sign_in_answered():
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
-            raise leaving(NO, "an authenticator app is enrolled: rollback login")
+            raise create_exit(REFUSED, "an authenticator app is enrolled: rollback login")
         enrolment = sign_in.enrol(begun)
         typer.echo(f"Secret for the app (by time, six digits): {enrolment.secret}", err=True)
         sign_in.confirm_enrolment(enrolment, typer.prompt(CODE, err=True))
@@ -82,14 +82,14 @@ def login(
     """
     key = api_key or _api_key(policies)
     sign_in = SignIn(key, embedded_cloud())
-    email = _asked(email)
+    email = _prompt_email(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
     with sign_in_answered():
         session = sign_in.begin(email, password)
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
-    sessions.keep(sessions.StoredSession(email, key, session.refresh_token))
-    proven = _proven(session)
+    sessions.store_session(sessions.StoredSession(email, key, session.refresh_token))
+    proven = _read_credential(session)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:
         why = "Signed in without a second factor: no command takes that. First: rollback enrol"
@@ -107,7 +107,7 @@ def logout(as_json: AsJson = False) -> None:
 
     Exit code 0, also when nobody was signed in.
     """
-    sessions.forget()
+    sessions.delete_session()
     if as_json:
         print_json({"signed_in": None})
 
@@ -159,20 +159,22 @@ def _api_key(folder: Path) -> str:
     try:
         known = loader.load_policies(folder)
     except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
+        raise create_exit(INVALID_USAGE, str(error)) from None
     keys = {policy.identity.api_key for policy in known.values()} - {""}
     if len(keys) != 1:
         why = "the policies state several" if keys else "no policy states one"
-        raise leaving(UNUSABLE, f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY")
+        raise create_exit(
+            INVALID_USAGE, f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY"
+        )
     return keys.pop()
 
 
-def _asked(email: str) -> str:
+def _prompt_email(email: str) -> str:
     """Who it is, asked for where it was not said: on standard error, which is not the answer."""
     return email or str(typer.prompt("E-mail", err=True))
 
 
-def _proven(session: AuthSession) -> Credential:
+def _read_credential(session: AuthSession) -> Credential:
     """What the responders will read in the tokens of a sign-in; exits when it is none."""
     with sign_in_answered():
         _, claims = decode_unverified_token(session.id_token)
@@ -183,12 +185,12 @@ def _token_in(file: Path) -> str:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise leaving(UNUSABLE, f"{file}: {type(error).__name__}") from None
+        raise create_exit(INVALID_USAGE, f"{file}: {type(error).__name__}") from None
 
 
 def _content(command: str) -> dict[str, Any]:
-    text = sys.stdin.read(LIMIT_BYTES + 1) if command == STANDARD_INPUT else command
+    text = sys.stdin.read(MAX_INPUT_BYTES + 1) if command == STANDARD_INPUT else command
     try:
-        return read_object(text.encode(), LIMIT_BYTES + MAX_TOKEN_CHARACTERS)
+        return read_object(text.encode(), MAX_INPUT_BYTES + MAX_TOKEN_CHARACTERS)
     except Refused as refused:
-        raise leaving(UNUSABLE, f"not a command: {refused.reason}") from None
+        raise create_exit(INVALID_USAGE, f"not a command: {refused.reason}") from None

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.support.command_sending import Incident, Reason, conclude, send, send_command
-from cli.support.context import operations
-from cli.support.exit_codes import UNUSABLE, leaving
+from cli.support.command_sending import Incident, Reason, conclude_command, send, send_command
+from cli.support.context import open_operations
+from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System
 
 
@@ -21,37 +21,37 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Let a parked rollback go on: the plan that its question showed, and no other."""
-    _say("approve", incident, reason, as_json=as_json, plan=plan)
+    _send_answer("approve", incident, reason, as_json=as_json, plan=plan)
 
 
 def reject(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Answer a parked rollback's question with no: nothing is done, the incident stays open."""
-    _say("reject", incident, reason, as_json=as_json)
+    _send_answer("reject", incident, reason, as_json=as_json)
 
 
 def cancel(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """End a rollback under way: calls in flight settle, nothing is undone, the rest is listed."""
-    _say("cancel", incident, reason, as_json=as_json)
+    _send_answer("cancel", incident, reason, as_json=as_json)
 
 
 def retry(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Begin a further rollback of an incident whose last one failed, was cancelled or not taken."""
-    _say("retry", incident, reason, as_json=as_json)
+    _send_answer("retry", incident, reason, as_json=as_json)
 
 
 def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Take an escalated incident as it stands: it is over."""
-    _say("accept", incident, reason, as_json=as_json)
+    _send_answer("accept", incident, reason, as_json=as_json)
 
 
 def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -> None:
     """Say that you are on it: nobody further is called."""
-    _say("ack", incident, reason, as_json=as_json)
+    _send_answer("ack", incident, reason, as_json=as_json)
 
 
 def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Show an incident on the status page now, whatever the policy says of when."""
-    _say("publish", incident, reason, as_json=as_json)
+    _send_answer("publish", incident, reason, as_json=as_json)
 
 
 def root_cause(
@@ -66,7 +66,7 @@ def root_cause(
 ) -> None:
     """Record what an incident came from: its report has it, and nobody is reminded any more."""
     said = {"cause": cause, "prevention": prevention, "public": public}
-    _say("root-cause", incident, reason, as_json=as_json, **said)
+    _send_answer("root-cause", incident, reason, as_json=as_json, **said)
 
 
 AnIncident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")]
@@ -83,7 +83,7 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Keep an incident with all that belongs to it, or an export, until it is released."""
-    _held("hold", incident, backup, system, reason, as_json=as_json)
+    _describe_hold("hold", incident, backup, system, reason, as_json=as_json)
 
 
 def release(
@@ -94,20 +94,20 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Let what was held expire: an incident after the usual time from now on, an export in its."""
-    _held("release", incident, backup, system, reason, as_json=as_json)
+    _describe_hold("release", incident, backup, system, reason, as_json=as_json)
 
 
-def _held(verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool) -> None:
+def _describe_hold(verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool) -> None:
     if bool(incident) is bool(backup):
-        raise leaving(UNUSABLE, f"{verb}: name an incident, or an export (--backup)")
+        raise create_exit(INVALID_USAGE, f"{verb}: name an incident, or an export (--backup)")
     if incident:
-        _say(verb, incident, reason, as_json=as_json)
+        _send_answer(verb, incident, reason, as_json=as_json)
     else:
         send_command(verb, reason, system, as_json=as_json, backup=backup)
 
 
-def _say(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
-    with operations() as ours:
+def _send_answer(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
+    with open_operations() as ours:
         about = {"system": ours.incident(incident).system, "incident": incident}
         answer = send(ours, {"command": verb, **about, "reason": reason, **more})
-    conclude(answer, as_json=as_json)
+    conclude_command(answer, as_json=as_json)

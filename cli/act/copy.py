@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Reason
-from cli.support.confirmation import DryRun, Manner, PromptRequest, Yes, go_through
-from cli.support.context import operations
-from cli.support.exit_codes import NO, leaving
-from cli.support.output import AsJson, System, print_json, say
+from cli.support.confirmation import DryRun, Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.context import open_operations
+from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.output import AsJson, System, print_json, print_line
 from responders.backups import copy_command
 from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
@@ -30,20 +30,20 @@ def copy(
     Nothing of the application is touched. `rollback status` tells how far it is; people are told
     when it is ready, and how to let the application use it.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         try:
             found = read_available_points(ours.wiring, policy)
             point = copy_command.select_copy_source(restore_point, found)
         except Refused as refused:
-            raise leaving(NO, refused.reason) from refused
+            raise create_exit(REFUSED, refused.reason) from refused
         if not as_json:
-            say(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
+            print_line(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)
         request = CopyRequest(policy.system, restore_point, reason=reason, manner=manner)
-        go_through(ours, request, "Copy it?")
+        confirm_and_send(ours, request, "Copy it?")
 
 
 class CopyRequest(PromptRequest, frozen=True, tag="copy"):

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cli.support.command_sending import Incident, Reason, checked
-from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes, go_through
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import NO, leaving
+from cli.support.command_sending import Incident, Reason, check_command
+from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import Functions, Groups
-from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
+from cli.support.output import (
+    AsJson,
+    System,
+    format_lasting,
+    format_shares,
+    print_json,
+    print_line,
+    print_table,
+)
 from responders.commands.rollback.undo import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
@@ -23,7 +31,7 @@ from shared.domain.rollback.pins import Pin
 
 def pins(system: System = "", as_json: AsJson = False) -> None:
     """List what rollbacks hold on old revisions: whose it is, since when, and what lifts it."""
-    with operations() as ours:
+    with open_operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
@@ -37,21 +45,21 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
         )
         return
     for name, several in found.items():
-        _list(name, several, now)
+        _list_pins(name, several, now)
 
 
-def _list(system: str, found: list[Pin], now: datetime) -> None:
+def _list_pins(system: str, found: list[Pin], now: datetime) -> None:
     if not found:
-        say(f"{system}: nothing is pinned")
+        print_line(f"{system}: nothing is pinned")
         return
-    say(f"{system}: {len(found)} pinned", "bold")
-    table(
+    print_line(f"{system}: {len(found)} pinned", "bold")
+    print_table(
         ("  function", "held on", "for", "by"),
         (
             (
                 f"  {one.function}",
-                percents(one.revisions),
-                lasting(now - one.since),
+                format_shares(one.revisions),
+                format_lasting(now - one.since),
                 f"{one.owner}, {one.rollback}",
             )
             for one in found
@@ -59,10 +67,10 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
     )
     for one in found:
         if one.newest not in one.revisions:
-            say(f"  {one.function}: not served is {one.newest}", "yellow")
+            print_line(f"  {one.function}: not served is {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
-    say(f"  lift: {held.unpin_command(system, names)}{more}")
+    print_line(f"  lift: {held.unpin_command(system, names)}{more}")
 
 
 def unpin(
@@ -83,7 +91,7 @@ def unpin(
     Exit code 0 when it succeeded, or --dry-run; 1 when it was refused, declined, failed or left to
     a person.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         request = UnpinRequest(
             system=policy.system,
@@ -92,7 +100,7 @@ def unpin(
             reason=reason,
             manner=Manner(dry_run, yes, follow_it, as_json),
         )
-        _take_back(ours, policy, request, "Unpin?")
+        _request_undo(ours, policy, request, "Unpin?")
 
 
 def undo(
@@ -112,7 +120,7 @@ def undo(
 
     Exit codes as of unpin.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(ours.incident(incident).system)
         request = UndoRequest(
             system=policy.system,
@@ -120,7 +128,7 @@ def undo(
             reason=reason,
             manner=Manner(dry_run, yes, follow_it, as_json),
         )
-        _take_back(ours, policy, request, "Undo?")
+        _request_undo(ours, policy, request, "Undo?")
 
 
 class UnpinRequest(PromptRequest, frozen=True, tag="unpin"):
@@ -138,11 +146,11 @@ class UndoRequest(PromptRequest, frozen=True, tag="undo"):
     incident: str
 
 
-def _take_back(ours: Operations, policy: Policy, request: PromptRequest, question: str) -> None:
+def _request_undo(ours: Operations, policy: Policy, request: PromptRequest, question: str) -> None:
     """Show what would be done, and go through with it; exits where it fails."""
-    shown = _preview(ours, policy, request)
+    shown = _preview_undo(ours, policy, request)
     if not request.manner.as_json:
-        _show(shown)
+        _show_preview(shown)
     elif request.manner.dry_run:
         print_json(
             {
@@ -155,34 +163,38 @@ def _take_back(ours: Operations, policy: Policy, request: PromptRequest, questio
             }
         )
     if shown.outcome is Outcome.ESCALATE:
-        raise leaving(NO, f"refused: {shown.reason}")
-    go_through(ours, request, question)
+        raise create_exit(REFUSED, f"refused: {shown.reason}")
+    confirm_and_send(ours, request, question)
 
 
-def _preview(ours: Operations, policy: Policy, request: PromptRequest) -> UndoPreview:
+def _preview_undo(ours: Operations, policy: Policy, request: PromptRequest) -> UndoPreview:
     """Return what the responders would do now; exits with what stands against it."""
-    command, now = checked(ours, request.content), ours.wiring.clock.now()
+    command, now = check_command(ours, request.content), ours.wiring.clock.now()
     asked = CommandRequest(command, now, ours.wiring, ours.policies)
     try:
         undo = command.command == "undo"
         order = build_undo_order(find_subject(asked)) if undo else build_unpin_order(asked)
     except Refused as refused:
-        raise leaving(NO, f"refused: {refused.reason}") from refused
+        raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
     return preview_order(ours.wiring, policy, order)
 
 
-def _show(shown: UndoPreview) -> None:
+def _show_preview(shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
-        say(f"{shown.outcome}: {shown.reason}", "yellow")
+        print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     rows = [
-        (f"  {one.function}", percents(one.live), "built again" if one.rebuilt else percents(one.target))
+        (
+            f"  {one.function}",
+            format_shares(one.live),
+            "built again" if one.rebuilt else format_shares(one.target),
+        )
         for one in shown.reversal.shown
     ]
     if rows:
-        table(("  function", "serves", "would serve"), rows)
+        print_table(("  function", "serves", "would serve"), rows)
     for line in shown.document_lines:
-        say(f"  {line}")
+        print_line(f"  {line}")
     for line in shown.reversal.rebuilt:
-        say(f"  {line}", "yellow")
+        print_line(f"  {line}", "yellow")
     for line in shown.reversal.refused:
-        say(f"  left as it is: {line}", "yellow")
+        print_line(f"  left as it is: {line}", "yellow")

@@ -10,12 +10,20 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from cli.support.command_sending import Reason, checked
-from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, go_through
-from cli.support.context import Operations, operations, seconds
-from cli.support.exit_codes import NO, leaving
+from cli.support.command_sending import Reason, check_command
+from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, confirm_and_send
+from cli.support.context import Operations, open_operations, parse_seconds
+from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
-from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
+from cli.support.output import (
+    AsJson,
+    System,
+    format_lasting,
+    format_shares,
+    print_json,
+    print_line,
+    print_table,
+)
 from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.data.repair import preview as foreseeing
 from responders.rollback.decision import data_requests
@@ -32,7 +40,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps
 
-SHOWN = 20
+MAX_FUNCTIONS_SHOWN = 20
 """Functions that are listed one by one; more are told by group."""
 
 
@@ -77,7 +85,7 @@ def run(
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         request = RunRequest(
             system=policy.system,
@@ -89,7 +97,7 @@ def run(
             select=select,
             severity=severity,
             batch_size=batch_size,
-            delay_seconds=seconds("delay", delay),
+            delay_seconds=parse_seconds("delay", delay),
             at=at,
             auto_confirm=auto_confirm,
             override=override,
@@ -121,20 +129,20 @@ class RunRequest(PromptRequest, frozen=True, tag="rollback"):
 
 def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
-    command = checked(ours, request.content)
+    command = check_command(ours, request.content)
     try:
         require_target(command, ours.wiring.store)
     except Refused as unknown:
-        raise leaving(NO, f"refused: {unknown.reason}") from unknown
-    preview = _preview(ours, policy, command)
+        raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
+    preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show(preview, policy)
+        _show_preview(preview, policy)
     elif request.manner.dry_run:
         print_json(preview)
-    go_through(ours, request, "Roll back?")
+    confirm_and_send(ours, request, "Roll back?")
 
 
-class Preview(Struct, frozen=True):
+class RollbackPreview(Struct, frozen=True):
     """What would be decided now, and what it would change."""
 
     outcome: str
@@ -153,18 +161,18 @@ class Preview(Struct, frozen=True):
     """So many would be written."""
 
 
-def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
+def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> RollbackPreview:
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = build_rollback_order(command, policy, now)
     if order.way is Direction.REPAIR:
-        return _preview_of_data(ours, policy, order)
+        return _preview_repair(ours, policy, order)
     found = forecast_order(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
     ahead = forecast.forecast_duration(
         plan.steps if plan else (), policy, order=order, left=found.pace, now=now
     )
-    return Preview(
+    return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,
         target=decision.target,
@@ -176,12 +184,12 @@ def _preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     )
 
 
-def _preview_of_data(ours: Operations, policy: Policy, order: RollbackRequest) -> Preview:
+def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) -> RollbackPreview:
     now = ours.wiring.clock.now()
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.survey_seconds(survey) if survey is not None else 0.0
-    return Preview(
+    return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
         target=plan.header.target if plan is not None else order.restore_point,
@@ -194,32 +202,35 @@ def _preview_of_data(ours: Operations, policy: Policy, order: RollbackRequest) -
     )
 
 
-def _show(shown: Preview, policy: Policy) -> None:
+def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
     if shown.outcome != Outcome.ROLLBACK:
-        say(f"{shown.outcome}: {shown.reason}", "yellow")
+        print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
-        say("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
+        print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
     if shown.documents:
-        say(f"back to {shown.target}: {shown.documents} documents", "bold")
+        print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
         for line in shown.reported:
-            say(f"  {line}", "yellow")
+            print_line(f"  {line}", "yellow")
         return
     if not shown.functions and not shown.beside:
         return
-    say(f"back to {shown.target}: {describe_steps(len(shown.functions), shown.beside)}", "bold")
-    if len(shown.functions) <= SHOWN:
-        table(
+    print_line(f"back to {shown.target}: {describe_steps(len(shown.functions), shown.beside)}", "bold")
+    if len(shown.functions) <= MAX_FUNCTIONS_SHOWN:
+        print_table(
             ("  function", "serves", "would serve"),
-            ((f"  {one.function}", percents(one.live), percents(one.target)) for one in shown.functions),
+            (
+                (f"  {one.function}", format_shares(one.live), format_shares(one.target))
+                for one in shown.functions
+            ),
         )
     else:
         groups = Counter(policy.functions[one.function] for one in shown.functions)
-        table(("  group", "functions"), ((f"  {name}", str(n)) for name, n in groups.items()))
+        print_table(("  group", "functions"), ((f"  {name}", str(n)) for name, n in groups.items()))
     for line in shown.reported:
-        say(f"  {line}", "yellow")
+        print_line(f"  {line}", "yellow")
     fits = "within" if shown.fits else "MORE THAN"
-    say(
-        f"  about {lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
-        f"of {lasting(policy.targets.functions)}",
+    print_line(
+        f"  about {format_lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
+        f"of {format_lasting(policy.targets.functions)}",
         "" if shown.fits else "bold yellow",
     )

@@ -6,14 +6,14 @@ from collections import Counter
 
 import typer
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, examined, exit_code
+from cli.doctor.finding import CheckFinding, CheckVerdict, exit_code, run_checks
 from cli.doctor.installation import checks, facts
 from cli.doctor.system import checks as systems
 from cli.doctor.system import facts as gathering_system
-from cli.support.context import operations
-from cli.support.output import STYLES, AsJson, System, print_json, say
+from cli.support.context import open_operations
+from cli.support.output import STYLES, AsJson, System, print_json, print_line
 
-WORST_LAST = (CheckVerdict.WELL, CheckVerdict.UNKNOWN, CheckVerdict.DOUBTFUL, CheckVerdict.WRONG)
+VERDICTS_BY_SEVERITY = (CheckVerdict.WELL, CheckVerdict.UNKNOWN, CheckVerdict.DOUBTFUL, CheckVerdict.WRONG)
 """What a person must read stands beside the sum."""
 
 
@@ -26,30 +26,30 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     Exit code 0: nothing is wrong (doubts are printed); 1: something is wrong; 2: settings or
     policies are not usable; 3: something essential could not be looked at.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policies = [ours.policy(system)] if system else [*ours.policies.values()]
-        installed = facts.gather(ours, policies)
-        findings = [*examined(checks.CHECKS, installed)]
-        deployed = facts.responders(installed.functions)
+        installed = facts.collect_facts(ours, policies)
+        findings = [*run_checks(checks.CHECKS, installed)]
+        deployed = facts.deployed_responders(installed.functions)
         accounts = {name: one.account for name, one in deployed.items()}
         for policy in policies:
-            seen = gathering_system.gather(ours, policy, accounts)
-            findings += examined(systems.CHECKS, seen)
+            seen = gathering_system.collect_system_facts(ours, policy, accounts)
+            findings += run_checks(systems.CHECKS, seen)
         at = ours.wiring.clock.now()
     counted = Counter(one.verdict for one in findings)
     if as_json:
         print_json({"at": at, "findings": findings})
     else:
-        for one in sorted(findings, key=lambda one: WORST_LAST.index(one.verdict)):
-            _show(one)
+        for one in sorted(findings, key=lambda one: VERDICTS_BY_SEVERITY.index(one.verdict)):
+            _show_findings(one)
         said = [f"{counted[verdict]} {verdict}" for verdict in CheckVerdict if counted[verdict]]
-        say(", ".join(said))
+        print_line(", ".join(said))
     raise typer.Exit(exit_code(findings))
 
 
-def _show(finding: CheckFinding) -> None:
+def _show_findings(finding: CheckFinding) -> None:
     """One line, and another with what to do about it."""
     style = "" if finding.verdict is CheckVerdict.WELL else STYLES.get(finding.verdict, "")
-    say(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
+    print_line(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
     if finding.what_to_do:
-        say(f"{'':<9} → {finding.what_to_do}", style)
+        print_line(f"{'':<9} → {finding.what_to_do}", style)

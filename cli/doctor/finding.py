@@ -37,13 +37,13 @@ class CheckFinding(Struct, frozen=True):
     what_to_do: str = ""
 
 
-ESSENTIAL: Final = frozenset(
+ESSENTIAL_CHECKS: Final = frozenset(
     {"state", "topics", "subscriptions", "letters-kept", "clock", "stable", "functions"}
 )
 """The checks where not knowing is itself bad news: without these nothing goes back."""
 
 
-class Unseen(Exception):
+class UnreadFact(Exception):
     """A check lacks an answer that it needs."""
 
     def __init__(self, what: str, error: RollbackError) -> None:
@@ -52,22 +52,22 @@ class Unseen(Exception):
         self.error = error
 
 
-def seen(answer: T | RollbackError, what: str) -> T:
+def require_read(answer: T | RollbackError, what: str) -> T:
     """The answer. Raises: Unseen, when an error stands in its place."""
     if isinstance(answer, RollbackError):
-        raise Unseen(what, answer)
+        raise UnreadFact(what, answer)
     return answer
 
 
-def examined(
+def run_checks(
     checks: Mapping[str, Callable[[Facts], Iterable[CheckFinding]]], facts: Facts
 ) -> Iterator[CheckFinding]:
     """Every finding of some checks, by name; one that lacks an answer says so, and ends there."""
     for name, check in checks.items():
         try:
             yield from check(facts)
-        except Unseen as lacking:
-            yield unseen(name, lacking.what, lacking.error)
+        except UnreadFact as lacking:
+            yield unread_finding(name, lacking.what, lacking.error)
 
 
 def exit_code(findings: Iterable[CheckFinding]) -> int:
@@ -76,10 +76,10 @@ def exit_code(findings: Iterable[CheckFinding]) -> int:
     if any(one.verdict is CheckVerdict.WRONG for one in found):
         return 1
     unknown = {one.check for one in found if one.verdict is CheckVerdict.UNKNOWN}
-    return 3 if unknown & ESSENTIAL else 0
+    return 3 if unknown & ESSENTIAL_CHECKS else 0
 
 
-def unseen(check: str, what: str, error: RollbackError) -> CheckFinding:
+def unread_finding(check: str, what: str, error: RollbackError) -> CheckFinding:
     """The finding of what gave no answer."""
     said = f"could not look: {error}"
     return CheckFinding(check, what, CheckVerdict.UNKNOWN, said, "look again; do you have the rights?")

@@ -18,9 +18,9 @@ import typer
 from msgspec import Struct
 
 from cli.support.command_sending import CommandReply, send
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import NO, UNUSABLE, leaving
-from cli.support.output import AsJson, print_json, printable
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.output import AsJson, escape_control_characters, print_json
 from shared.domain.audit import system_chain
 from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
@@ -59,14 +59,14 @@ class OpenAuditLog(Operations):
     def require_system(self, name: str) -> str:
         """The system of that name; exits when there is none."""
         if name not in self.systems:
-            raise leaving(UNUSABLE, f"no system {name}; there is {', '.join(self.systems)}")
+            raise create_exit(INVALID_USAGE, f"no system {name}; there is {', '.join(self.systems)}")
         return name
 
     def find_rollbacks(self, name: str) -> list[str]:
         """The rollbacks that a name means; exits when nothing is known of it."""
         found = self.trail.responses(name)
         if not found:
-            raise leaving(UNUSABLE, f"nothing is kept or anchored of {name}")
+            raise create_exit(INVALID_USAGE, f"nothing is kept or anchored of {name}")
         return found
 
 
@@ -78,8 +78,8 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     name; 3 when a service gives no answer.
     """
     if bool(name) is bool(system):
-        raise leaving(UNUSABLE, "name an incident or a rollback, or a --system")
-    with operations() as shell:
+        raise create_exit(INVALID_USAGE, "name an incident or a rollback, or a --system")
+    with open_operations() as shell:
         ours = OpenAuditLog(shell)
         if system:
             told = ours.trail.system_lines(ours.require_system(system))
@@ -114,17 +114,17 @@ def verify(
     answer: then nothing is known.
     """
     if [bool(name), bool(system), everything].count(True) != 1:
-        raise leaving(UNUSABLE, "name an incident or a rollback, or a --system, or --all")
-    with operations() as shell:
+        raise create_exit(INVALID_USAGE, "name an incident or a rollback, or a --system, or --all")
+    with open_operations() as shell:
         found = list(_findings(OpenAuditLog(shell), name, system))
     if as_json:
         print_json(found)
     elif not found:
         print("nothing is kept or anchored")
     for finding in () if as_json else found:
-        _say(finding)
+        _print_findings(finding)
     if any(finding.verdict is ChainVerdict.BROKEN for finding in found):
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)
 
 
 @audit.command()
@@ -153,11 +153,11 @@ def export(
     first, last = _moment("since", since), _moment("until", until)
     request = ExportRequest(form, first, last, system, reason)
     _require_writable(output)
-    with operations() as shell:
+    with open_operations() as shell:
         ours = OpenAuditLog(shell)
         systems = [ours.require_system(system)] if system else list(ours.systems)
         answer = _record_export(ours, request)
-        told = _select_events(_told(ours, systems), request)
+        told = _select_events(_describe_export(ours, systems), request)
         with _stream(output) as stream:
             write(told, form, stream)
     if as_json:
@@ -185,7 +185,7 @@ def _record_export(ours: OpenAuditLog, request: ExportRequest) -> CommandReply:
     said = {"command": "export", "format": request.form.value, "reason": request.reason}
     answer = send(ours, {**said, "system": known, "since": since, "until": until})
     if not answer.accepted:
-        raise leaving(NO, f"refused: {answer.text}")
+        raise create_exit(REFUSED, f"refused: {answer.text}")
     return answer
 
 
@@ -193,7 +193,9 @@ def _select_events(told: Iterable[AuditLine], request: ExportRequest) -> list[Au
     """Return the events within the requested time, in order of time."""
     since, until = request.since, request.until
     chosen = (
-        one for one in told if (since is None or _at(one) >= since) and (until is None or _at(one) < until)
+        one
+        for one in told
+        if (since is None or _event_time(one) >= since) and (until is None or _event_time(one) < until)
     )
     return sorted(chosen, key=lambda one: one.at)
 
@@ -207,16 +209,16 @@ def write(told: Iterable[AuditLine], form: Format, stream: TextIO) -> None:
     rows = csv.writer(stream)
     rows.writerow(AuditLine.__struct_fields__)
     for one in told:
-        rows.writerow([_cell(value) for value in msgspec.structs.astuple(one)])
+        rows.writerow([_csv_cell(value) for value in msgspec.structs.astuple(one)])
 
 
-def _cell(value: object) -> str:
+def _csv_cell(value: object) -> str:
     """The value as text that no spreadsheet carries out; facts are JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _told(ours: OpenAuditLog, systems: list[str]) -> Iterator[AuditLine]:
+def _describe_export(ours: OpenAuditLog, systems: list[str]) -> Iterator[AuditLine]:
     """Every event of these systems; with all of them, of rollbacks whose system is unknown too."""
     for name in ours.trail.rollbacks():
         told = ours.trail.rollback_lines(name)
@@ -231,7 +233,7 @@ def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFindi
     if system:
         found = trail.verify_system(ours.require_system(system), now)
         if found is None:
-            raise leaving(UNUSABLE, f"nothing is kept or anchored of {system}")
+            raise create_exit(INVALID_USAGE, f"nothing is kept or anchored of {system}")
         yield found
         return
     for one in ours.find_rollbacks(name) if name else trail.rollbacks():
@@ -246,7 +248,7 @@ def _require_writable(output: Path | None) -> None:
     """Exits where a file cannot be written, before anything goes on record or is overwritten."""
     place = output if output is None or output.exists() else output.absolute().parent
     if place is not None and not os.access(place, os.W_OK):
-        raise leaving(UNUSABLE, f"{output}: cannot be written")
+        raise create_exit(INVALID_USAGE, f"{output}: cannot be written")
 
 
 def _stream(output: Path | None) -> Any:
@@ -256,7 +258,7 @@ def _stream(output: Path | None) -> Any:
     try:
         return output.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise leaving(UNUSABLE, f"{output}: {error.strerror}") from error
+        raise create_exit(INVALID_USAGE, f"{output}: {error.strerror}") from error
 
 
 def _moment(option: str, text: str) -> datetime | None:
@@ -266,11 +268,11 @@ def _moment(option: str, text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError as unlike:
         why = f"--{option} {text!r} is no time; one is 2026-03-02T12:00:00Z"
-        raise leaving(UNUSABLE, why) from unlike
+        raise create_exit(INVALID_USAGE, why) from unlike
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def _at(one: AuditLine) -> datetime:
+def _event_time(one: AuditLine) -> datetime:
     """When it happened; the beginning of time for an event whose time was tampered with."""
     try:
         moment = datetime.fromisoformat(one.at)
@@ -283,13 +285,13 @@ def _line(one: AuditLine) -> str:
     """One event for people's eyes."""
     change = f"{one.before or '-'} -> {one.after}" if one.after else ""
     parts = (one.at[:19], one.event, one.step, change, f"by {one.actor} ({one.origin})", one.why)
-    return "  ".join(printable(part) for part in parts if part)
+    return "  ".join(escape_control_characters(part) for part in parts if part)
 
 
-def _say(finding: ChainFinding) -> None:
+def _print_findings(finding: ChainFinding) -> None:
     anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
     print(f"{finding.chain}: {finding.verdict}, {finding.entries} entries, {anchored}")
     for fault in finding.faults:
-        print(f"  FAULT {printable(fault)}")
+        print(f"  FAULT {escape_control_characters(fault)}")
     for note in finding.notes:
         print(f"  note: {note}")

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from cli.support.context import operations
-from cli.support.output import AsJson, System, at, lasting, print_json, say, table
+from cli.support.context import open_operations
+from cli.support.output import (
+    AsJson,
+    System,
+    format_lasting,
+    format_time,
+    print_json,
+    print_line,
+    print_table,
+)
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus as Filling
@@ -22,7 +30,7 @@ NOT_TRIED = "backups are not restored to try them (backups.proof)"
 
 def backups(system: System = "", as_json: AsJson = False) -> None:
     """List the backups: exports with their copies, and what is missing of Google's own."""
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         found = ours.reading.backups(policy.system)
         proofs = ours.reading.restore_tests(policy.system)
@@ -32,8 +40,11 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
         print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
         return
     _show(found, proofs)
-    for line in (*_lines(policy.backups, found, watched), *_tried(policy.backups, proofs)):
-        say(line)
+    for line in (
+        *_backup_lines(policy.backups, found, watched),
+        *_describe_restore_test(policy.backups, proofs),
+    ):
+        print_line(line)
 
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
@@ -43,7 +54,7 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     rows = (
         (
             one.id,
-            at(one.snapshot_at),
+            format_time(one.snapshot_at),
             one.status,
             f"{one.documents:,}",
             f"{one.size_bytes:,}",
@@ -53,17 +64,19 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
         )
         for one in found
     )
-    table((*headings, "proven"), rows)
+    print_table((*headings, "proven"), rows)
     for one in found:
         if one.failure:
-            say(f"{one.id}: {one.failure}")
+            print_line(f"{one.id}: {one.failure}")
         if one.held_by:
-            say(f"{one.id}: held by {one.held_by} (rollback release --backup)")
+            print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
         if one.status is ExportStatus.KEPT and not one.configuration:
-            say(f"{one.id}: what was live then does not lie beside it")
+            print_line(f"{one.id}: what was live then does not lie beside it")
 
 
-def _lines(rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None) -> list[str]:
+def _backup_lines(
+    rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None
+) -> list[str]:
     """What is said below the table, or in its place."""
     lines = []
     if rules.bucket is None:
@@ -79,7 +92,7 @@ def _lines(rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupSt
     elif watched is None:
         lines.append("nobody has looked at Google's own backups yet")
     else:
-        seen = f"at {at(watched.looked_at)} UTC"
+        seen = f"at {format_time(watched.looked_at)} UTC"
         word = "incomplete" if watched.faults else "complete"
         lines += [f"Google's own backups were {word} {seen}", *watched.faults]
     return lines
@@ -93,7 +106,7 @@ def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
     return newest.documents * (timedelta(days=1) // rules.every)
 
 
-def _tried(rules: BackupRules, proofs: Sequence[RestoreTest]) -> Iterator[str]:
+def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) -> Iterator[str]:
     """What came of the restores, the newest that proves something and the newest of all."""
     if rules.proof is None and not proofs:
         yield NOT_TRIED
@@ -102,7 +115,7 @@ def _tried(rules: BackupRules, proofs: Sequence[RestoreTest]) -> Iterator[str]:
     if proven is None:
         yield NOT_PROVEN
     elif proven.duration is not None:
-        took, documents = lasting(proven.duration), sum(proven.counts.values())
+        took, documents = format_lasting(proven.duration), sum(proven.counts.values())
         counted = f", {documents:,} documents counted" if documents else ""
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)

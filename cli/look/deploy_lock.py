@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import Operations, operations, seconds
-from cli.support.exit_codes import NO
-from cli.support.output import AsJson, print_json, say
+from cli.support.context import Operations, open_operations, parse_seconds
+from cli.support.exit_codes import REFUSED
+from cli.support.output import AsJson, print_json, print_line
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.system_record import active_freeze
 
-LOOK_EVERY_SECONDS = 10.0
+POLL_INTERVAL_SECONDS = 10.0
 
 
 def deploy_lock(
@@ -27,29 +27,29 @@ def deploy_lock(
 
     Exit code 0 when the system is free; 1 when it is locked, or was to the end of the waiting.
     """
-    give_up_after = seconds("within", within)
-    with operations() as ours:
+    give_up_after = parse_seconds("within", within)
+    with open_operations() as ours:
         policy, clock = ours.policy(system), ours.wiring.clock
         give_up_at = clock.monotonic() + give_up_after
         told = ""
-        while reasons := locks(ours, policy, clock.now()):
+        while reasons := find_locks(ours, policy, clock.now()):
             left = give_up_at - clock.monotonic()
             if not wait or left <= 0:
                 break
             if (said := "; ".join(reasons)) != told:
                 typer.echo(f"waiting: {said}", err=True)
                 told = said
-            clock.sleep(min(LOOK_EVERY_SECONDS, left))
+            clock.sleep(min(POLL_INTERVAL_SECONDS, left))
     if as_json:
         print_json({"system": policy.system, "locked": bool(reasons), "reasons": reasons})
     else:
         for line in reasons or [f"{policy.system} is free"]:
-            say(line)
+            print_line(line)
     if reasons:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)
 
 
-def locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
+def find_locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     """Why nobody should deploy now, one line each; empty: nothing speaks against it."""
     reading = ours.reading
     system = reading.system(policy.system)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Reason, send_command
-from cli.support.context import operations
-from cli.support.exit_codes import UNUSABLE, leaving
-from cli.support.output import AsJson, System, at, print_json, say, table
+from cli.support.context import open_operations
+from cli.support.exit_codes import INVALID_USAGE, create_exit
+from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from shared.core import text as shortened
 from shared.core import topics
 from shared.core.text import suggest_names
@@ -20,7 +20,7 @@ from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_RE
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="its id, deploy_…")]
-NAMES_SHOWN = 3
+MAX_NAMES_SHOWN = 3
 
 
 @deployments.callback()
@@ -33,15 +33,15 @@ def listed(
     """List the newest deployments: STABLE ones may be gone back to, a barrier stops that."""
     if context.invoked_subcommand:
         return
-    with operations() as ours:
+    with open_operations() as ours:
         found = ours.reading.deployments(ours.policy(system).system)[:limit]
     if as_json:
         print_json(found)
         return
     if not found:
-        say("none is recorded yet; `rollback deployments baseline` records what is live now")
+        print_line("none is recorded yet; `rollback deployments baseline` records what is live now")
         return
-    table(
+    print_table(
         (
             *("deployment", "live from (UTC)", "status", "changed", "untested", "restorable"),
             *("git", "barrier"),
@@ -49,11 +49,11 @@ def listed(
         (
             (
                 one.id,
-                at(one.at),
+                format_time(one.at),
                 one.status,
-                shortened.join_names([change.name for change in one.changes], NAMES_SHOWN),
-                shortened.join_names(one.untested, NAMES_SHOWN),
-                _can(one.restorable),
+                shortened.join_names([change.name for change in one.changes], MAX_NAMES_SHOWN),
+                shortened.join_names(one.untested, MAX_NAMES_SHOWN),
+                _describe_restorability(one.restorable),
                 one.git_hash[:12],
                 one.barrier,
             )
@@ -65,22 +65,22 @@ def listed(
 @deployments.command()
 def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
     """Show all that is recorded of one deployment, but the values of variables and secrets."""
-    with operations() as ours:
+    with open_operations() as ours:
         name = ours.policy(system).system
         is_a_name = "/" not in deployment  # that would be a path to elsewhere
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
             known = [one.id for one in ours.reading.deployments(name)]
             near = suggest_names(deployment, known)
-            raise leaving(UNUSABLE, f"deployment {deployment} is not known in {name}{near}")
+            raise create_exit(INVALID_USAGE, f"deployment {deployment} is not known in {name}{near}")
         record = ours.reading.deployment_inventory(name, deployment)
     if as_json:
         print_json({"deployment": found, "record": record})
         return
     for label, text in _lines(found):
-        say(f"{label:<12} {text}")
+        print_line(f"{label:<12} {text}")
     if record is None:
-        say("it has no record of all that was live: it has not settled, or is older than records")
+        print_line("it has no record of all that was live: it has not settled, or is older than records")
 
 
 @deployments.command("mark-stable")
@@ -111,7 +111,7 @@ def baseline(
 
     Say it once after installation, when the application is known to be well.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         said = {"version": 1, "system": ours.policy(system).system, "stable": True}
         if name:
             said["deployment"] = name
@@ -119,7 +119,7 @@ def baseline(
     if as_json:
         print_json({"message": message, **said})
     else:
-        say("asked for; `rollback deployments` shows it in a moment")
+        print_line("asked for; `rollback deployments` shows it in a moment")
 
 
 def _lines(one: Deployment) -> list[tuple[str, str]]:
@@ -128,15 +128,15 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
     told = [
         ("deployment", one.id),
         ("status", f"{one.status} {one.reason}".strip()),
-        ("live from", f"{at(one.at)} UTC"),
+        ("live from", f"{format_time(one.at)} UTC"),
         ("git", one.git_hash),
         ("barrier", one.barrier),
         ("also called", one.named),
         *(("changed", f"{change.part}: {change.name} {change.change}") for change in one.changes),
         ("untested", ", ".join(one.untested)),
-        ("backup", f"{at(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
+        ("backup", f"{format_time(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
-        ("restorable", _can(proof)),
+        ("restorable", _describe_restorability(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
         ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
@@ -145,7 +145,7 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
     return [(label, text) for label, text in told if text]
 
 
-def _can(proof: Restorability | None) -> str:
+def _describe_restorability(proof: Restorability | None) -> str:
     """Whether all is there that going back needs, in a word or two."""
     if proof is None:
         return "not looked at"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import NO, leaving
-from cli.support.output import AsJson, print_json, say
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.output import AsJson, print_json, print_line
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode
@@ -25,20 +25,20 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
     Exit code 0; 1 when no data were looked through for the incident; 3 when those moments cannot be
     read any more, or a service gives no answer.
     """
-    with operations() as ours:
-        found = _each(ours, incident)
+    with open_operations() as ours:
+        found = _document_rows(ours, incident)
         if as_json:
             print_json([{"path": one.path, "becomes": one.fate} for one in found])
             return
         for one in found:
-            say(f"{one.fate}: {describe_document_change(one)}")
+            print_line(f"{one.fate}: {describe_document_change(one)}")
 
 
-def _each(ours: Operations, name: str) -> Iterator[DocumentDecision]:
+def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
     for number in range(incident.rollbacks, 0, -1):
         place = ours.wiring.store.get(repair_plan.preview_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
-    raise leaving(NO, f"for {name} no data were looked through to their end")
+    raise create_exit(REFUSED, f"for {name} no data were looked through to their end")

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, operations
-from cli.support.output import AsJson, at, print_json, printable, say, table
+from cli.support.context import Operations, open_operations
+from cli.support.output import (
+    AsJson,
+    escape_control_characters,
+    format_time,
+    print_json,
+    print_line,
+    print_table,
+)
 from shared.domain.decision.recorded_decision import (
     RecordedDecision,
     describe_shares,
@@ -13,7 +20,7 @@ from shared.domain.decision.recorded_decision import (
 )
 from shared.domain.incidents.incident import Incident as IncidentRecord
 
-SHOWN = 20
+MAX_FUNCTIONS_SHOWN = 20
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -21,25 +28,27 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
 
     Every answer is read from the audit trail of its rollbacks, the newest decision of each.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         record = ours.incident(incident)
-        made = _made(ours, record)
+        made = _newest_decisions(ours, record)
         joined = ours.reading.alerts(record.id)
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
         return
-    say(f"{record.id}  {record.severity}  {record.status}  {record.signal} in {record.system}")
+    print_line(f"{record.id}  {record.severity}  {record.status}  {record.signal} in {record.system}")
     for alert in joined:
         named = f" of {alert.function}" if alert.function else ""
         why = f"; {alert.joined}" if alert.joined else ""
-        say(f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}")
+        print_line(
+            f"  {format_time(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
+        )
     for rollback, decision in made.items():
-        _show(rollback, decision)
+        _show_decision(rollback, decision)
     if not made:
-        say("nothing is decided yet")
+        print_line("nothing is decided yet")
 
 
-def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
+def _newest_decisions(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
     """The newest decision of each rollback that has one, by the rollback's id."""
     found = {
         rollback.id: newest_decision(ours.reading.audit_entries(rollback.id))
@@ -48,35 +57,38 @@ def _made(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecis
     return {name: decision for name, decision in found.items() if decision is not None}
 
 
-def _show(rollback: str, decision: RecordedDecision) -> None:
+def _show_decision(rollback: str, decision: RecordedDecision) -> None:
     target = f", back to {decision.target}" if decision.target else ""
-    say("")
-    say(f"{rollback}: {decision.label} ({decision.scenario}{target}) at {decision.at}", "bold")
-    say(f"  {printable(decision.note)}")
-    table(
+    print_line("")
+    print_line(f"{rollback}: {decision.label} ({decision.scenario}{target}) at {decision.at}", "bold")
+    print_line(f"  {escape_control_characters(decision.note)}")
+    print_table(
         ("  gate", "answer", "why"),
-        ((f"  {gate['gate']}", gate["answer"], printable(gate["reason"])) for gate in decision.gates),
+        (
+            (f"  {gate['gate']}", gate["answer"], escape_control_characters(gate["reason"]))
+            for gate in decision.gates
+        ),
     )
     if decision.blocking_gates:
-        say("for a rollback, this would have had to be different:")
+        print_line("for a rollback, this would have had to be different:")
         for gate in decision.blocking_gates:
-            say(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
+            print_line(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
     _show_plan(decision)
     if decision.prepared_command:
-        say("a person does what was prepared by one of:")
+        print_line("a person does what was prepared by one of:")
         for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
-            say(f"  {line}")
+            print_line(f"  {line}")
 
 
 def _show_plan(decision: RecordedDecision) -> None:
     if decision.difference:
-        say(f"the plan: {len(decision.difference)} functions")
+        print_line(f"the plan: {len(decision.difference)} functions")
     elif decision.reported:
-        say("the plan:")
-    for one in decision.difference[:SHOWN]:
+        print_line("the plan:")
+    for one in decision.difference[:MAX_FUNCTIONS_SHOWN]:
         live, target = describe_shares(one["live"]), describe_shares(one["target"])
-        say(f"  {one['function']}: {live} → {target}")
-    if len(decision.difference) > SHOWN:
-        say(f"  and {len(decision.difference) - SHOWN} more")
+        print_line(f"  {one['function']}: {live} → {target}")
+    if len(decision.difference) > MAX_FUNCTIONS_SHOWN:
+        print_line(f"  and {len(decision.difference) - MAX_FUNCTIONS_SHOWN} more")
     for line in decision.reported:
-        say(f"  {printable(line)}")
+        print_line(f"  {escape_control_characters(line)}")

@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import UNUSABLE, leaving
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson
 from responders.rollback.report_filing import count_affected_users
 from shared.domain.incidents.incident import Incident as IncidentRecord
@@ -42,7 +42,7 @@ def report(
     Exit code 0; 1 when there is no such incident; 2 when the file or the settings are not usable;
     3 when a service gives no answer.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         made = reported(_facts(ours, ours.incident(incident)))
     if as_json:
         text = json.dumps(msgspec.to_builtins(made), indent=2, ensure_ascii=False) + "\n"
@@ -54,7 +54,7 @@ def report(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise leaving(UNUSABLE, f"{output}: {error.strerror}") from error
+        raise create_exit(INVALID_USAGE, f"{output}: {error.strerror}") from error
     typer.echo(f"the report of {incident} is in {output}", err=True)
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from cli.support.context import operations
-from cli.support.exit_codes import NO, leaving
-from cli.support.output import AsJson, System, at, print_json, say, table
+from cli.support.context import open_operations
+from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePoints, resolve_restore_point
@@ -31,26 +31,29 @@ def restore_points(
 
     Exit code 1 when POINT cannot be had, with the nearest that can.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         found = restoring.read_available_points(ours.wiring, ours.policy(system))
     if point:
         try:
             meant = resolve_restore_point(point, found)
         except Refused as refused:
-            raise leaving(NO, refused.reason) from refused
-        until = f", until about {at(meant.until)} UTC" if meant.until else ""
-        print_json(meant) if as_json else say(f"{point} is {meant}{until}")
+            raise create_exit(REFUSED, refused.reason) from refused
+        until = f", until about {format_time(meant.until)} UTC" if meant.until else ""
+        print_json(meant) if as_json else print_line(f"{point} is {meant}{until}")
         return
     if as_json:
         print_json({"window": found.window, "backups": found.backups, "copies": found.copies})
         return
     for line in _lines(found):
-        say(line)
+        print_line(line)
     if found.backups:
-        table(
+        print_table(
             ("backup", "moment (UTC)", "from", "proven", "kept until"),
             (
-                (*(one.backup, at(one.at), one.source), *(_day(one.proven_at) or NOT_TRIED, _day(one.until)))
+                (
+                    *(one.backup, format_time(one.at), one.source),
+                    *(_day(one.proven_at) or NOT_TRIED, _day(one.until)),
+                )
                 for one in reversed(found.backups)
             ),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cli.support.context import operations
-from cli.support.output import STYLES, AsJson, System, at, lasting, print_json, say
+from cli.support.context import open_operations
+from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
 from cli.support.response_time import response_lines, show_choices
 from shared.domain.data.backups import database_copy
 from shared.domain.decision.forecast import DurationForecast
@@ -21,7 +21,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
 
     Exit code 0, whatever is shown.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         alive = ours.reading.active_rollbacks()
@@ -34,56 +34,58 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         print_json({"at": now, **everything, "freezes": freezes, "systems": seen})
         return
     if controls.pause:
-        say(f"everything: {_paused(controls.pause, in_flight)}", "bold yellow")
+        print_line(f"everything: {_pause_lines(controls.pause, in_flight)}", "bold yellow")
     for window in freezes:
-        say(f"everything is {_when(window)}", "yellow")
+        print_line(f"everything is {_describe_freeze(window)}", "yellow")
     for one in seen:
-        _show(one, now)
+        _show_system(one, now)
 
 
-def _show(seen: SystemStatus, now: datetime) -> None:
-    say(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
+def _show_system(seen: SystemStatus, now: datetime) -> None:
+    print_line(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
     if seen.paused:
-        say(f"  {_paused(seen.paused, seen.in_flight)}", "yellow")
+        print_line(f"  {_pause_lines(seen.paused, seen.in_flight)}", "yellow")
     for window in seen.freezes:
-        say(f"  {_when(window)}", "yellow")
+        print_line(f"  {_describe_freeze(window)}", "yellow")
     if seen.cool_down_until:
-        say(f"  cooling down until {at(seen.cool_down_until)} UTC: no automatic rollback")
+        print_line(f"  cooling down until {format_time(seen.cool_down_until)} UTC: no automatic rollback")
     if seen.pinned_since:
-        say(f"  {_pinned(seen, seen.pinned_since, now)}", "yellow")
+        print_line(f"  {_pin_lines(seen, seen.pinned_since, now)}", "yellow")
     _show_data(seen)
     incident = seen.incident
     if incident is None:
-        say("  no incident is known")
+        print_line("  no incident is known")
         return
-    since = lasting((incident.ended_at or now) - incident.detected_at)
+    since = format_lasting((incident.ended_at or now) - incident.detected_at)
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
-    say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    within = f"; to be restored within {lasting(seen.target)}" if seen.target else ""
-    say(f"  detected {at(incident.detected_at)} UTC, {how_long}{within}")
+    print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
+    within = f"; to be restored within {format_lasting(seen.target)}" if seen.target else ""
+    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}{within}")
     for text, style in response_lines(seen.response, incident.id, now) if seen.response else ():
-        say(f"  {text}", style)
+        print_line(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)
     show_choices(incident, seen.rollback)
     for older in seen.older:
         said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
-        say(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
+        print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
 
 
 def _show_data(seen: SystemStatus) -> None:
     """What is done about its data."""
     if seen.fence:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
-        say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
+        print_line(
+            f"  fence {seen.fence.status} until {format_time(seen.fence.until)} UTC{said}", "bold yellow"
+        )
     for copy in seen.copies:
-        say(f"  {database_copy.describe_status(copy)}")
+        print_line(f"  {database_copy.describe_status(copy)}")
 
 
-def _pinned(seen: SystemStatus, since: datetime, now: datetime) -> str:
+def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
     whose = ", ".join(seen.pinned_by)
-    oldest = f"the oldest for {lasting(now - since)}: rollback pins --system {seen.system}"
+    oldest = f"the oldest for {format_lasting(now - since)}: rollback pins --system {seen.system}"
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
@@ -92,19 +94,19 @@ def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: DurationF
     target = f" to {rollback.plan.target}" if rollback.plan else ""
     come = f", {done} of {total} steps" if steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
-    say(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
+    print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
     if rollback.outcome:
-        say(f"  {rollback.outcome}")
+        print_line(f"  {rollback.outcome}")
     if outlook is not None:
-        say(f"  {outlook}", "" if outlook.fits else "bold yellow")
+        print_line(f"  {outlook}", "" if outlook.fits else "bold yellow")
 
 
-def _when(window: Freeze) -> str:
-    return f"{window}; from {at(window.begins_at)} UTC"
+def _describe_freeze(window: Freeze) -> str:
+    return f"{window}; from {format_time(window.begins_at)} UTC"
 
 
-def _paused(pause: Pause, in_flight: int) -> str:
+def _pause_lines(pause: Pause, in_flight: int) -> str:
     """How far it has come, and whose it is."""
     count = f" ({in_flight} in flight)" if in_flight else ""
-    by = f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
+    by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
     return f"{pause_state(pause)}{count} {by}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from cli.support.command_sending import Incident
-from cli.support.context import operations
-from cli.support.exit_codes import NO
-from cli.support.incident_follower import as_told, follow
+from cli.support.context import open_operations
+from cli.support.exit_codes import REFUSED
+from cli.support.incident_follower import as_json_fields, follow_incident
 from cli.support.output import AsJson, print_json
 
 
@@ -19,9 +19,9 @@ def watch(incident: Incident, as_json: AsJson = False) -> None:
     Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed, was cancelled, or
     was left to a person.
     """
-    with operations() as ours:
-        seen = follow(ours, incident, quietly=as_json)
+    with open_operations() as ours:
+        seen = follow_incident(ours, incident, quietly=as_json)
     if as_json:
-        print_json(as_told(seen))
+        print_json(as_json_fields(seen))
     if not seen.is_successful:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)

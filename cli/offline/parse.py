@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.identity import Policies
-from cli.support.exit_codes import UNUSABLE, leaving
+from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AlreadyJson
 from shared.core import pubsub_message
 from shared.core.codec import read_object
@@ -39,12 +39,12 @@ def parse(
     try:
         known = loader.load_policies(policies)
     except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from error
+        raise create_exit(INVALID_USAGE, str(error)) from error
     for file in files:
-        print(json.dumps({"file": file, **_reading(file, known)}))
+        print(json.dumps({"file": file, **_describe_message(file, known)}))
 
 
-def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
+def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
     """What one file means; a refusal is a meaning too."""
     try:
         notification = monitoring_notification.parse_notification(_notification(_content(file)))

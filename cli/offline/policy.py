@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.support.exit_codes import NO
+from cli.support.exit_codes import REFUSED
 from cli.support.output import AsJson, print_json
 from shared.core.errors import BadConfiguration
 from shared.policy_files import loader
@@ -37,4 +37,4 @@ def check(
         for line in (*faults, *warnings):
             print(line)
     if faults:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)

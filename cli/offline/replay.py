@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 from msgspec.structs import replace
 
-from cli.support.context import connected
-from cli.support.exit_codes import NO
-from cli.support.output import printable
+from cli.support.context import connect_wiring
+from cli.support.exit_codes import REFUSED
+from cli.support.output import escape_control_characters
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM
 from shared.core.redaction import REDACTION_MARK, redact_secrets
 from shared.ports.messaging import DeadLetter, DeadLetters
 
-PULLED_AT_ONCE = 100
-SHOWN = 200
+MAX_MESSAGES_PER_PULL = 100
+MAX_CHARACTERS_SHOWN = 200
 """Signs of a message that are shown."""
 
 
@@ -50,13 +50,13 @@ def replay(
     2 when the command or the settings are not usable; 3 when Pub/Sub gives no answer, or refuses;
     130 when it was stopped by Ctrl-C.
     """
-    with connected(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
+    with connect_wiring(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
         asked = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
     if not asked.found and not as_json:
         print("no dead letter of that kind is there" if topic or reason else "none is there")
     if stuck:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)
 
 
 class Replay:
@@ -99,7 +99,7 @@ class Replay:
 
     def _pull_messages(self, in_hand: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
         """Every letter, from then on in hand; one by one where each has to wait for an answer."""
-        while pulled := self._letters.pull(PULLED_AT_ONCE if self._yes else 1):
+        while pulled := self._letters.pull(MAX_MESSAGES_PER_PULL if self._yes else 1):
             in_hand.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
@@ -112,8 +112,12 @@ class Replay:
         self.found += 1
         if self._yes and self._as_json:
             return True
-        typer.echo(_shown(letter), err=self._as_json)
-        return came_back or self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
+        typer.echo(_format_letter(letter), err=self._as_json)
+        return (
+            came_back
+            or self._yes
+            or typer.confirm(f"Replay {escape_control_characters(letter.id)}?", err=True)
+        )
 
     def _is_returned(self, letter: DeadLetter) -> bool:
         """Whether this run has sent it before: to send it again would have no end."""
@@ -152,9 +156,9 @@ class Replay:
 
     def _print_result(self, letter: DeadLetter, fault: str) -> None:
         if self._as_json:
-            print(json.dumps({**_described(letter), "replayed": not fault, "fault": fault or None}))
+            print(json.dumps({**_letter_fields(letter), "replayed": not fault, "fault": fault or None}))
         else:
-            print(f"  not replayed: {printable(fault)}" if fault else "  replayed")
+            print(f"  not replayed: {escape_control_characters(fault)}" if fault else "  replayed")
 
 
 def _first_id(letter: DeadLetter) -> str:
@@ -162,22 +166,22 @@ def _first_id(letter: DeadLetter) -> str:
     return letter.attributes.get(REPLAYED_FROM) or letter.id
 
 
-def _described(letter: DeadLetter) -> dict[str, Any]:
+def _letter_fields(letter: DeadLetter) -> dict[str, Any]:
     return {
         "message_id": letter.id,
         "source_topic": letter.source,
         "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
         "reason": redact_secrets(letter.reason),
-        "data": _beginning(letter),
+        "data": _first_characters(letter),
         "scrubbed": _is_scrubbed(letter),
     }
 
 
-def _shown(letter: DeadLetter) -> str:
-    source = printable(letter.source) or "from an unknown topic"
+def _format_letter(letter: DeadLetter) -> str:
+    source = escape_control_characters(letter.source) or "from an unknown topic"
     since = f"{letter.published_at:%Y-%m-%d %H:%M:%S} UTC"
-    reason = printable(redact_secrets(letter.reason))
-    lines = [f"{source} {printable(letter.id)} of {since}", reason, _beginning(letter)]
+    reason = escape_control_characters(redact_secrets(letter.reason))
+    lines = [f"{source} {escape_control_characters(letter.id)} of {since}", reason, _first_characters(letter)]
     if _is_scrubbed(letter):
         lines.append(f"what is {REDACTION_MARK} does not come back: a command without its token is refused")
     return "\n  ".join(lines)
@@ -188,6 +192,8 @@ def _is_scrubbed(letter: DeadLetter) -> bool:
     return REDACTION_MARK.encode() in letter.data
 
 
-def _beginning(letter: DeadLetter) -> str:
+def _first_characters(letter: DeadLetter) -> str:
     """The first of its data, without the values of token fields."""
-    return printable(redact_message(letter.data).decode(errors="replace")[:SHOWN])
+    return escape_control_characters(
+        redact_message(letter.data).decode(errors="replace")[:MAX_CHARACTERS_SHOWN]
+    )

@@ -11,18 +11,18 @@ from typing import Annotated, Any
 import typer
 from msgspec import Struct
 
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import NO, NO_ANSWER, UNUSABLE, leaving
-from cli.support.output import print_json, say
-from cli.support.session import fresh_token, signed_in
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
+from cli.support.output import print_json, print_line
+from cli.support.session import fresh_token, require_session
 from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command
 from shared.domain.commands.credential import TOKEN_KEY
 
-ANSWER_SECONDS = 60.0
-LOOK_EVERY_SECONDS = 0.5
+ANSWER_TIMEOUT_SECONDS = 60.0
+POLL_INTERVAL_SECONDS = 0.5
 
 without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
 """Whether this run of the command line speaks where IAM alone guards."""
@@ -46,16 +46,16 @@ class CommandReply(Struct, frozen=True):
 def require_sender() -> None:
     """Exits when nobody is signed in who could say a command, before anything is asked of them."""
     if not without_sign_in.get():
-        signed_in()
+        require_session()
 
 
 def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
     """Publish a signed command, and return its answer.
 
-    Exits as `checked`, when nobody is signed in, and when no answer comes in time.
+    Exits as `check_command`, when nobody is signed in, and when no answer comes in time.
     """
-    command = checked(ours, content).id
-    said = {**_given(content), "id": command}
+    command = check_command(ours, content).id
+    said = {**_drop_unset_options(content), "id": command}
     topic = topics.COMMANDS
     if without_sign_in.get():
         topic = topics.OVERRIDE
@@ -63,18 +63,20 @@ def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
     else:
         said[TOKEN_KEY] = fresh_token()
     message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
-    return _answer(ours, command, topic, message)
+    return _await_answer(ours, command, topic, message)
 
 
-def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
+def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
     """The command as the responders will read it, with an id of its own.
 
     Exits when it is faulty, with every fault.
     """
     try:
-        return commands.parse_command(json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies)
+        return commands.parse_command(
+            json.dumps(_drop_unset_options(content)).encode(), ours.wiring.ids(), ours.policies
+        )
     except Refused as faulty:
-        raise leaving(UNUSABLE, faulty.reason) from faulty
+        raise create_exit(INVALID_USAGE, faulty.reason) from faulty
 
 
 def send_command(
@@ -82,24 +84,24 @@ def send_command(
 ) -> None:
     """Send a command about a system, or about all of them, and print the answer."""
     if everything and system:
-        raise leaving(UNUSABLE, "either --system or --all")
-    with operations() as ours:
+        raise create_exit(INVALID_USAGE, "either --system or --all")
+    with open_operations() as ours:
         named = "" if everything else ours.policy(system).system
         answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
-    conclude(answer, as_json=as_json)
+    conclude_command(answer, as_json=as_json)
 
 
-def conclude(answer: CommandReply, *, as_json: bool) -> None:
+def conclude_command(answer: CommandReply, *, as_json: bool) -> None:
     """Print an answer; exits with 1 where it is no."""
     if as_json:
         print_json(answer)
     else:
-        say(answer.text if answer.accepted else f"refused: {answer.text}")
+        print_line(answer.text if answer.accepted else f"refused: {answer.text}")
     if not answer.accepted:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)
 
 
-def _given(content: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_unset_options(content: Mapping[str, Any]) -> dict[str, Any]:
     """The command without what was left out."""
     given = {
         key: value for key, value in content.items() if value not in (None, "", []) and value is not False
@@ -107,10 +109,10 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, **given}
 
 
-def _answer(ours: Operations, command: str, topic: str, message: str) -> CommandReply:
+def _await_answer(ours: Operations, command: str, topic: str, message: str) -> CommandReply:
     """Return the answer to a command by its id, or to its message where that was refused."""
     clock = ours.wiring.clock
-    give_up_at = clock.monotonic() + ANSWER_SECONDS
+    give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
     while clock.monotonic() < give_up_at:
         record = ours.reading.command(command)
         if record is not None:
@@ -118,9 +120,9 @@ def _answer(ours: Operations, command: str, topic: str, message: str) -> Command
         refused = ours.reading.refusal(topic, message)
         if refused is not None:
             return CommandReply(command, accepted=False, text=refused)
-        clock.sleep(LOOK_EVERY_SECONDS)
-    raise leaving(
+        clock.sleep(POLL_INTERVAL_SECONDS)
+    raise create_exit(
         NO_ANSWER,
-        f"published as message {message}, and no answer in {ANSWER_SECONDS:.0f} s: "
+        f"published as message {message}, and no answer in {ANSWER_TIMEOUT_SECONDS:.0f} s: "
         f"`rollback status` tells whether command {command} was carried out",
     )

@@ -11,20 +11,20 @@ from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
 
 
-def systems(incomplete: str) -> list[str]:
+def complete_systems(incomplete: str) -> list[str]:
     """The protected systems that begin so."""
-    return _beginning(incomplete, _policies())
+    return _names_with_prefix(incomplete, _policies())
 
 
-def groups(incomplete: str) -> list[str]:
+def complete_groups(incomplete: str) -> list[str]:
     """The groups of functions, and what people call them, that begin so."""
     known = _policies().values()
-    return _beginning(incomplete, (n for one in known for n in (*one.groups, *one.group_aliases)))
+    return _names_with_prefix(incomplete, (n for one in known for n in (*one.groups, *one.group_aliases)))
 
 
-def functions(incomplete: str) -> list[str]:
+def complete_functions(incomplete: str) -> list[str]:
     """The functions that begin so."""
-    return _beginning(incomplete, (name for one in _policies().values() for name in one.functions))
+    return _names_with_prefix(incomplete, (name for one in _policies().values() for name in one.functions))
 
 
 def _policies() -> Mapping[str, Policy]:
@@ -34,5 +34,5 @@ def _policies() -> Mapping[str, Policy]:
         return {}
 
 
-def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+def _names_with_prefix(incomplete: str, names: Iterable[str]) -> list[str]:
     return sorted({name for name in names if name.startswith(incomplete)})

@@ -8,11 +8,11 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from cli.support.command_sending import conclude, require_sender, send
+from cli.support.command_sending import conclude_command, require_sender, send
 from cli.support.context import Operations
-from cli.support.exit_codes import NO, leaving
-from cli.support.incident_follower import as_told, follow
-from cli.support.output import print_json, say
+from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.incident_follower import as_json_fields, follow_incident
+from cli.support.output import print_json, print_line
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and do nothing")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask here")]
@@ -45,22 +45,22 @@ class PromptRequest(Struct, frozen=True, kw_only=True, tag_field="command"):
         return content
 
 
-def go_through(ours: Operations, request: PromptRequest, question: str) -> None:
+def confirm_and_send(ours: Operations, request: PromptRequest, question: str) -> None:
     """Ask, send the command and follow it; do nothing in a dry run. Exits where it fails."""
     manner = request.manner
     if manner.dry_run:
         return
     require_sender()
     if not manner.yes and not typer.confirm(question, err=manner.as_json):
-        raise leaving(NO, "nothing was done")
+        raise create_exit(REFUSED, "nothing was done")
     answer = send(ours, request.content)
     if not answer.accepted or not manner.follow:
-        conclude(answer, as_json=manner.as_json)
+        conclude_command(answer, as_json=manner.as_json)
         return
     if not manner.as_json:
-        say(answer.text)
-    seen = follow(ours, answer.incident, quietly=manner.as_json)
+        print_line(answer.text)
+    seen = follow_incident(ours, answer.incident, quietly=manner.as_json)
     if manner.as_json:
-        print_json({"answer": answer, **as_told(seen)})
+        print_json({"answer": answer, **as_json_fields(seen)})
     if not seen.is_successful:
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)

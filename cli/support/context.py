@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.support.exit_codes import INTERRUPTED, NO, NO_ANSWER, UNUSABLE, leaving
+from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
@@ -30,8 +30,8 @@ from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 
 INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
-CLOSED_WITHIN_SECONDS = 2.0
-STOPPED = "stopped here; whatever was asked for goes on without this shell"
+CLOSE_TIMEOUT_SECONDS = 2.0
+INTERRUPTED_TEXT = "stopped here; whatever was asked for goes on without this shell"
 
 
 class Operations:
@@ -53,9 +53,9 @@ class Operations:
             return self.policies[system]
         known = ", ".join(sorted(self.policies))
         if not system:
-            raise leaving(UNUSABLE, f"which system? --system is one of {known}")
+            raise create_exit(INVALID_USAGE, f"which system? --system is one of {known}")
         meant = suggest_names(system, self.policies)
-        raise leaving(UNUSABLE, f"no system {system}{meant}; there is {known}")
+        raise create_exit(INVALID_USAGE, f"no system {system}{meant}; there is {known}")
 
     def incident(self, name: str) -> Incident:
         """An incident by its public id; exits when there is none."""
@@ -63,19 +63,22 @@ class Operations:
         if found is None:
             newest = (self.reading.system(system).incident for system in self.policies)
             meant = suggest_names(name, filter(None, newest))
-            raise leaving(NO, f"no incident {name}{meant}; `rollback status` shows the newest")
+            raise create_exit(REFUSED, f"no incident {name}{meant}; `rollback status` shows the newest")
         return found
 
 
 @contextmanager
-def operations() -> Iterator[Operations]:
+def open_operations() -> Iterator[Operations]:
     """The responders that this shell's environment names; exits with a sentence where it cannot."""
-    with connected(lambda settings: load_policies(Path(settings.policies)), STOPPED) as (wiring, known):
+    with connect_wiring(lambda settings: load_policies(Path(settings.policies)), INTERRUPTED_TEXT) as (
+        wiring,
+        known,
+    ):
         yield Operations(wiring, known)
 
 
 @contextmanager
-def connected(
+def connect_wiring(
     load: Callable[[Settings], Mapping[str, Policy]], stopped: str
 ) -> Iterator[tuple[Wiring, Mapping[str, Policy]]]:
     """The connection that this shell's environment names, and policies; `stopped`: by Ctrl-C."""
@@ -84,20 +87,20 @@ def connected(
         policies = load(settings)
         wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
     except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from error
+        raise create_exit(INVALID_USAGE, str(error)) from error
     try:
         yield wiring, policies
     except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from error
+        raise create_exit(INVALID_USAGE, str(error)) from error
     except (Rejected, Unavailable) as error:
-        raise leaving(NO_ANSWER, f"no answer: {error}") from error
+        raise create_exit(NO_ANSWER, f"no answer: {error}") from error
     except KeyboardInterrupt as interrupt:
-        raise leaving(INTERRUPTED, stopped) from interrupt
+        raise create_exit(INTERRUPTED, stopped) from interrupt
     finally:
-        close(wiring)
+        close_wiring(wiring)
 
 
-def close(wiring: Wiring) -> None:
+def close_wiring(wiring: Wiring) -> None:
     """Return when it is closed, or cannot be: its thread keeps what waits then out of our way.
 
     A channel waits without end for a call that Ctrl-C has cut off at its start (docs/traps.md),
@@ -105,12 +108,12 @@ def close(wiring: Wiring) -> None:
     """
     closing = threading.Thread(target=wiring.close, daemon=True)
     closing.start()
-    closing.join(CLOSED_WITHIN_SECONDS)
+    closing.join(CLOSE_TIMEOUT_SECONDS)
 
 
-def seconds(option: str, span: str) -> float:
+def parse_seconds(option: str, span: str) -> float:
     """A span that an option gives, such as 30s, 1h30m or so many seconds; exits when it is none."""
     try:
         return parse_duration(span if span[-1:].isalpha() else f"{span}s").total_seconds()
     except (ValueError, OverflowError) as unreadable:
-        raise leaving(UNUSABLE, f"--{option}: {span!r} is no span such as 30m") from unreadable
+        raise create_exit(INVALID_USAGE, f"--{option}: {span!r} is no span such as 30m") from unreadable

@@ -6,10 +6,10 @@ import typer
 
 from shared.core.redaction import redact_secrets
 
-NO = 1
+REFUSED = 1
 
 
-UNUSABLE = 2
+INVALID_USAGE = 2
 
 
 NO_ANSWER = 3
@@ -18,7 +18,7 @@ NO_ANSWER = 3
 INTERRUPTED = 130
 
 
-def leaving(code: int, why: str) -> typer.Exit:
+def create_exit(code: int, why: str) -> typer.Exit:
     """What ends a verb, once the sentence stands on standard error; it repeats no secret."""
     typer.echo(redact_secrets(why), err=True)
     return typer.Exit(code)

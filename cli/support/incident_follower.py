@@ -13,8 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.support.context import Operations
-from cli.support.exit_codes import NO, leaving
-from cli.support.output import STYLES, at, console, lasting, printable, say
+from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.output import (
+    STYLES,
+    console,
+    escape_control_characters,
+    format_lasting,
+    format_time,
+    print_line,
+)
 from cli.support.response_time import response_lines, show_choices
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
@@ -24,7 +31,7 @@ from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.state.system_status import read_forecast, read_response_status
 
-LOOK_EVERY_SECONDS = 1.0
+POLL_INTERVAL_SECONDS = 1.0
 
 
 class FollowedIncident(Struct, frozen=True):
@@ -51,7 +58,7 @@ class FollowedIncident(Struct, frozen=True):
         return self.rollback.status in ENDED_ROLLBACK_STATUSES
 
 
-def as_told(seen: FollowedIncident) -> dict[str, Any]:
+def as_json_fields(seen: FollowedIncident) -> dict[str, Any]:
     """The last look, for programs."""
     return {
         "incident": seen.incident,
@@ -62,39 +69,39 @@ def as_told(seen: FollowedIncident) -> dict[str, Any]:
     }
 
 
-def follow(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
+def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
     """The last look at an incident, after its end; exits when there is no such incident."""
-    seen = _look(ours, name)
+    seen = _read_incident(ours, name)
     if quietly:
-        return _until_over(ours, seen, lambda _: None)
+        return _states_until_end(ours, seen, lambda _: None)
     policy = ours.policies[seen.incident.system]
     if console().is_terminal:
-        with Live(picture(seen, policy), console=console(), transient=True) as live:
-            seen = _until_over(ours, seen, lambda now: live.update(picture(now, policy)))
+        with Live(render_incident(seen, policy), console=console(), transient=True) as live:
+            seen = _states_until_end(ours, seen, lambda now: live.update(render_incident(now, policy)))
         Lines().print_changes(seen)
     else:
-        seen = _until_over(ours, seen, Lines().print_changes)
+        seen = _states_until_end(ours, seen, Lines().print_changes)
     show_choices(seen.incident, seen.rollback)
     return seen
 
 
-def _until_over(
+def _states_until_end(
     ours: Operations, seen: FollowedIncident, tell: Callable[[FollowedIncident], None]
 ) -> FollowedIncident:
     tell(seen)
     while not seen.is_over:
-        ours.wiring.clock.sleep(LOOK_EVERY_SECONDS)
-        seen = _look(ours, seen.incident.id)
+        ours.wiring.clock.sleep(POLL_INTERVAL_SECONDS)
+        seen = _read_incident(ours, seen.incident.id)
         tell(seen)
     return seen
 
 
-def _look(ours: Operations, name: str) -> FollowedIncident:
+def _read_incident(ours: Operations, name: str) -> FollowedIncident:
     incident = ours.incident(name)
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     rollback = ours.reading.rollback(newest)
     if rollback is None:
-        raise leaving(NO, f"rollback {newest} is gone: it has expired")
+        raise create_exit(REFUSED, f"rollback {newest} is gone: it has expired")
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
     standing = read_response_status(ours.reading, incident, rollback, now)
     ahead = read_forecast(ours.reading, ours.policies[incident.system], rollback, steps, now)
@@ -112,14 +119,14 @@ class Lines:
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
-            say(f"{at(moment.at)}  {moment.status}  {moment.note}")
+            print_line(f"{format_time(moment.at)}  {moment.status}  {moment.note}")
         self._told = len(seen.incident.timeline)
         self._print_response(seen)
         done, total = count_progress(seen.steps)
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
-            say(f"{at(seen.now)}  {done} of {total} steps{ahead}")
+            print_line(f"{format_time(seen.now)}  {done} of {total} steps{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
@@ -129,17 +136,17 @@ class Lines:
         if now_is != self._response:
             self._response = now_is
             for line, _ in response_lines(standing, seen.incident.id, seen.now):
-                say(f"{at(seen.now)}  {line}")
+                print_line(f"{format_time(seen.now)}  {line}")
 
 
-def picture(seen: FollowedIncident, policy: Policy) -> Group:
+def render_incident(seen: FollowedIncident, policy: Policy) -> Group:
     """What a terminal shows while it is followed."""
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
     lines = [
         (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
         (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
-        (f"{at(newest.at)}  {newest.note}", ""),
+        (f"{format_time(newest.at)}  {newest.note}", ""),
         *_times(seen, policy),
         *_ahead(seen.outlook),
     ]
@@ -152,7 +159,7 @@ def picture(seen: FollowedIncident, policy: Policy) -> Group:
         watched = min(whole, seen.now - rollback.verified_at)
         minute = timedelta(minutes=1)
         bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
-    return Group(*(Text(printable(line), style=style) for line, style in lines), bars)
+    return Group(*(Text(escape_control_characters(line), style=style) for line, style in lines), bars)
 
 
 def _times(seen: FollowedIncident, policy: Policy) -> list[tuple[str, str]]:
@@ -162,7 +169,7 @@ def _times(seen: FollowedIncident, policy: Policy) -> list[tuple[str, str]]:
     target = policy.targets.by_severity[seen.incident.severity]
     spent = (restored or seen.now) - detected
     word = "restored after" if restored else "running for"
-    taken = f"{word} {lasting(spent)}; the target is {lasting(target)}"
+    taken = f"{word} {format_lasting(spent)}; the target is {format_lasting(target)}"
     return [(taken, ""), *response_lines(seen.response, seen.incident.id, seen.now)]
 
 

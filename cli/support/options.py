@@ -11,7 +11,10 @@ from cli.support import completion
 Groups = Annotated[
     list[str] | None,
     typer.Option(
-        "--group", metavar="GROUP", help="only this group; may be repeated", autocompletion=completion.groups
+        "--group",
+        metavar="GROUP",
+        help="only this group; may be repeated",
+        autocompletion=completion.complete_groups,
     ),
 ]
 Functions = Annotated[
@@ -20,7 +23,7 @@ Functions = Annotated[
         "--function",
         metavar="NAME",
         help="only this function; may be repeated",
-        autocompletion=completion.functions,
+        autocompletion=completion.complete_functions,
     ),
 ]
 Target = Annotated[str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")]

@@ -23,7 +23,7 @@ System = Annotated[
     typer.Option(
         metavar="SYSTEM",
         help="the protected system; may be left out if only one",
-        autocompletion=completion.systems,
+        autocompletion=completion.complete_systems,
     ),
 ]
 
@@ -48,9 +48,9 @@ STYLES = {
     "wrong": "bold red",
 }
 """Of words that mean the same wherever they stand."""
-GAP = 2
+COLUMN_GAP = 2
 """Signs between columns."""
-SHORT = 20
+UNBROKEN_WIDTH = 20
 """Signs of a column that need not be broken, a moment or a verdict, and that a longer one keeps."""
 ENDLESS = 10_000
 """Signs in a line, where no terminal limits them."""
@@ -66,18 +66,18 @@ def print_json(value: Any, *, err: bool = False) -> None:
     typer.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False), err=err)
 
 
-def say(text: str, style: str = "") -> None:
+def print_line(text: str, style: str = "") -> None:
     """One line."""
-    console().print(Text(printable(text), style=style))
+    console().print(Text(escape_control_characters(text), style=style))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows under headings; known words in their colours. A column without content is left out.
 
     The first column names the row and is never cut or broken; on a terminal, what is long elsewhere
     breaks. In a file or a pipe every row is one line.
     """
-    cells = zip(*([printable(cell) for cell in row] for row in rows), strict=True)
+    cells = zip(*([escape_control_characters(cell) for cell in row] for row in rows), strict=True)
     columns = {heading: column for heading, column in zip(headings, cells, strict=False) if any(column)}
     if not columns:
         return
@@ -85,7 +85,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not screen.is_terminal:
         screen.width = ENDLESS
     whole = _unbroken(columns, screen.width)
-    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, COLUMN_GAP, 0, 0))
     for heading in columns:
         shown.add_column(heading, no_wrap=heading in whole, overflow="fold")
     for row in zip(*columns.values(), strict=True):
@@ -96,22 +96,22 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def _unbroken(columns: Mapping[str, Sequence[str]], width: int) -> set[str]:
     """The columns that are not broken: the first, and short ones while all of them have room."""
     widths = {name: max(map(len, (name, *column))) for name, column in columns.items()}
-    short = {name for name, signs in widths.items() if signs <= SHORT} | {*[*columns][:1]}
-    taken = sum(GAP + (widths[name] if name in short else SHORT) for name in columns)
+    short = {name for name, signs in widths.items() if signs <= UNBROKEN_WIDTH} | {*[*columns][:1]}
+    taken = sum(COLUMN_GAP + (widths[name] if name in short else UNBROKEN_WIDTH) for name in columns)
     return short if taken <= width else {*[*columns][:1]}
 
 
-def printable(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """The text without what could move a terminal's cursor or colour."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def at(moment: datetime | None) -> str:
+def format_time(moment: datetime | None) -> str:
     """A moment, in UTC to the second; "" when there is none."""
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
-def lasting(span: timedelta) -> str:
+def format_lasting(span: timedelta) -> str:
     """A span as people read it: `2 d 3 h`, `1 h 5 min`, `2 min 5 s`, `7 s`."""
     seconds = max(0, round(span.total_seconds()))
     parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h")]
@@ -120,6 +120,6 @@ def lasting(span: timedelta) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
-def percents(revisions: Mapping[str, int]) -> str:
+def format_shares(revisions: Mapping[str, int]) -> str:
     """The revisions that serve, each with its share unless it serves everything."""
     return ", ".join(name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items())

@@ -13,7 +13,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cli.support.exit_codes import NO, NO_ANSWER, UNUSABLE, leaving
+from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
 from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
@@ -21,7 +21,7 @@ from shared.domain.commands.credential import hash_token
 from shared.wiring.google_clients import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
-WITHOUT = "rollback --without-sign-in"
+WITHOUT_SIGN_IN_COMMAND = "rollback --without-sign-in"
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
 
 
@@ -35,42 +35,42 @@ class StoredSession(Struct, frozen=True):
     """Hash of the token that was printed last."""
 
 
-def signed_in() -> StoredSession:
+def require_session() -> StoredSession:
     """The sign-in of this machine's user; exits when there is none."""
     kept = stored_session()
     if kept is None:
-        raise leaving(NO, "nobody is signed in: rollback login")
+        raise create_exit(REFUSED, "nobody is signed in: rollback login")
     return kept
 
 
 def stored_session() -> StoredSession | None:
     """The sign-in of this machine's user; None when there is none that can be read."""
     try:
-        return from_json(file().read_bytes(), StoredSession)
+        return from_json(session_file().read_bytes(), StoredSession)
     except (OSError, msgspec.DecodeError):
         return None
 
 
 def fresh_token() -> str:
     """A token that was not printed before: those of one second are the same, and one is used up."""
-    kept = signed_in()
-    session = _refreshed(kept)
+    kept = require_session()
+    session = _refresh_session(kept)
     if hash_token(session.id_token) == kept.printed:
         time.sleep(1.0)
-        session = _refreshed(kept)
+        session = _refresh_session(kept)
     printed = hash_token(session.id_token)
-    keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
+    store_session(replace(kept, refresh_token=session.refresh_token, printed=printed))
     return session.id_token
 
 
-def _refreshed(kept: StoredSession) -> AuthSession:
+def _refresh_session(kept: StoredSession) -> AuthSession:
     with sign_in_answered():
         return SignIn(kept.api_key, embedded_cloud()).refresh(kept.refresh_token)
 
 
-def keep(session: StoredSession) -> None:
+def store_session(session: StoredSession) -> None:
     """Write the file anew; at no moment can anybody else read it."""
-    place = file()
+    place = session_file()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = place.with_suffix(".new")
     draft.unlink(missing_ok=True)
@@ -80,12 +80,12 @@ def keep(session: StoredSession) -> None:
     draft.replace(place)
 
 
-def forget() -> None:
+def delete_session() -> None:
     """Nobody is signed in any more."""
-    file().unlink(missing_ok=True)
+    session_file().unlink(missing_ok=True)
 
 
-def file() -> Path:
+def session_file() -> Path:
     """Where it is kept: `~/.config/rollback/session.json`, or what the system has for that."""
     return Path(typer.get_app_dir("rollback")) / "session.json"
 
@@ -97,7 +97,7 @@ def embedded_cloud() -> str | None:
     try:
         return local_cloud_address(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
     except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
+        raise create_exit(INVALID_USAGE, str(error)) from None
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def sign_in_answered() -> Iterator[None]:
     try:
         yield
     except Rejected as refused:
-        raise leaving(NO, str(refused)) from None
+        raise create_exit(REFUSED, str(refused)) from None
     except Unavailable as lost:
-        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
-        raise leaving(NO_ANSWER, f"{lost}; {other}") from None
+        other = f"on the day when sign-in is down: {WITHOUT_SIGN_IN_COMMAND} VERB …"
+        raise create_exit(NO_ANSWER, f"{lost}; {other}") from None

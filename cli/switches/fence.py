@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Reason, send_command
-from cli.support.confirmation import Manner, PromptRequest, Yes, go_through
-from cli.support.context import operations
-from cli.support.output import AsJson, System, say
+from cli.support.confirmation import Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.context import open_operations
+from cli.support.output import AsJson, System, print_line
 
 
 def fence(
@@ -26,15 +26,15 @@ def fence(
     It is an outage that people have asked for: the status page calls it maintenance. It stands
     once a write is refused, and falls by `lift-fence`, at its time, or when it cannot stand.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         if policy.fence is not None and not as_json:
             groups = [policy.groups[name] for name in policy.fence.writers]
             names = sorted(function for group in groups for function in group.functions)
-            say(f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow")
+            print_line(f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow")
         manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
         request = FenceRequest(policy.system, expires, reason=reason, manner=manner)
-        go_through(ours, request, "Stop them?")
+        confirm_and_send(ours, request, "Stop them?")
 
 
 class FenceRequest(PromptRequest, frozen=True, tag="fence"):

@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import (
-    ANSWER_SECONDS,
-    LOOK_EVERY_SECONDS,
+    ANSWER_TIMEOUT_SECONDS,
+    POLL_INTERVAL_SECONDS,
     Reason,
-    conclude,
+    conclude_command,
     send,
     send_command,
 )
-from cli.support.context import Operations, operations
-from cli.support.exit_codes import NO, UNUSABLE, leaving
+from cli.support.context import Operations, open_operations
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
-from cli.support.output import AsJson, System, at, print_json, say
+from cli.support.output import AsJson, System, format_time, print_json, print_line
 from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
@@ -61,30 +61,30 @@ def notify(
 ) -> None:
     """Try every channel but those to users and the public, and say which have taken it."""
     if not test:
-        raise leaving(UNUSABLE, "only a test can be said: --test")
-    with operations() as ours:
+        raise create_exit(INVALID_USAGE, "only a test can be said: --test")
+    with open_operations() as ours:
         named = ours.policy(system).system
         answer = send(ours, {"command": "notify", "system": named, "reason": reason})
         if not answer.accepted:
-            conclude(answer, as_json=as_json)
-        found = _settled(ours, f"test-{answer.command}")
+            conclude_command(answer, as_json=as_json)
+        found = _await_result(ours, f"test-{answer.command}")
     if as_json:
         print_json({one.channel: one.status for one in found})
     for one in () if as_json else found:
-        say(f"{one.channel}: {one.status}{f', {one.last_error}' if one.last_error else ''}")
+        print_line(f"{one.channel}: {one.status}{f', {one.last_error}' if one.last_error else ''}")
     if not found or any(one.status is not NoticeStatus.SENT for one in found):
-        raise typer.Exit(NO)
+        raise typer.Exit(REFUSED)
 
 
-def _settled(ours: Operations, key: str) -> list[Notice]:
+def _await_result(ours: Operations, key: str) -> list[Notice]:
     """The notices of a test, once each is said or given up, or after a minute."""
     clock = ours.wiring.clock
-    give_up_at = clock.monotonic() + ANSWER_SECONDS
+    give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
     while True:
         found = ours.reading.notices(key)
         if not any(one.is_waiting for one in found) or clock.monotonic() > give_up_at:
             return found
-        clock.sleep(LOOK_EVERY_SECONDS)
+        clock.sleep(POLL_INTERVAL_SECONDS)
 
 
 def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
@@ -92,18 +92,18 @@ def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
 
     The new one begins within a minute, and is told by alert where it finds damage.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         policy = ours.policy(system)
         answer = send(ours, {"command": "check", "system": policy.system, "reason": reason})
         if not answer.accepted:
-            conclude(answer, as_json=as_json)
+            conclude_command(answer, as_json=as_json)
         found = ours.reading.integrity(policy.system)
     if as_json:
         print_json({"answer": answer, "integrity": found})
         return
-    say(answer.text)
+    print_line(answer.text)
     for line in integrity_lines(policy, found):
-        say(line)
+        print_line(line)
 
 
 def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[str]:
@@ -116,7 +116,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
         yield f"the newest run could not look: {found.failure}"
     for one in found.open_findings.values():
         yield f"{one.signal}: {one.reason}"
-        yield f"  since {at(one.onset_at)} UTC ({one.onset})"
+        yield f"  since {format_time(one.onset_at)} UTC ({one.onset})"
         yield from (f"  changed before: {suspect}" for suspect in one.suspects)
         yield from (f"  {it.path}: {it.reason}" for it in one.samples)
 
@@ -148,15 +148,15 @@ def erase(
 
     What is sent and kept is a keyed hash of the id. The application's own data is left alone.
     """
-    with operations() as ours:
+    with open_operations() as ours:
         named = ours.policy(system).system
         ledger = ours.reading.erasure_ledger(named)
         if ledger is None:
-            raise leaving(
-                NO,
+            raise create_exit(
+                REFUSED,
                 f"{named} has no ledger: the clock makes one within a minute where its policy "
                 "says what belongs to a person (erasure)",
             )
         said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
         answer = send(ours, {**said, "reason": reason})
-    conclude(answer, as_json=as_json)
+    conclude_command(answer, as_json=as_json)

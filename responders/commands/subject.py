@@ -20,7 +20,7 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 
 STOPPING_VERBS = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""
@@ -104,7 +104,7 @@ def is_command_outdated(command: Command, said_at: datetime, incident: Incident,
     """
     named = bool(command.rollback or command.plan)
     plain = incident.rollbacks == 1 or named or command.command in STOPPING_VERBS
-    return said_at < rollback.created_at - (CLOCK_SKEW_TOLERANCE if plain else timedelta(0))
+    return said_at < rollback.created_at - (DUE_TIME_SKEW_TOLERANCE if plain else timedelta(0))
 
 
 def find_subject(asked: CommandRequest) -> CommandSubject:

@@ -18,7 +18,7 @@ from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.system_policy import Policy
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 
 POLICY_INDEPENDENT_COMMANDS = (fence_command.FENCE_VERB, SUPPRESSION_VERB)
@@ -37,7 +37,7 @@ def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) 
     if document.fields is None:
         return
     record = decode(CommandRecord, document.fields)
-    if record.due_at is None or record.due_at > document.read_at + CLOCK_SKEW_TOLERANCE:
+    if record.due_at is None or record.due_at > document.read_at + DUE_TIME_SKEW_TOLERANCE:
         return
     try:
         _dispatch_command(ports, policies, document, record)

@@ -21,7 +21,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.engine import Engine, StopReason
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE, claim_rollback, give_up_reason
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE, claim_rollback, give_up_reason
 from shared.engine.steps.base import StepKind, step_context
 from shared.engine.steps.documents import erase, repair, restore
 from shared.engine.steps.registry import STEPS
@@ -170,7 +170,7 @@ class _Execution:
         )
         landed = case.commit_transition(held)
         if landed and since is None:  # with this one, all that a pause waits for may have settled
-            by = ports.clock.now() + CLOCK_SKEW_TOLERANCE
+            by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
             work_queue.publish_due_items(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
         return not landed
 

@@ -9,7 +9,7 @@ from responders.commands.switches import audit_events
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.system_policy import Policy
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -31,6 +31,6 @@ class CommandsTrigger:
         command = parse_command(message.data, message.first_id, policies)
         execute(ports, policies, command, message)
         audit_events.record_control_change_in_rollbacks(ports, command.id)
-        now = ports.clock.now() + CLOCK_SKEW_TOLERANCE
+        now = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
         for kind in work_queue.COLLECTION_BY_KIND:
             work_queue.publish_due_items(ports.store, ports.bus, kind, now, policies)

@@ -19,7 +19,7 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Document
-from shared.domain.deployments.announcements import CLOCK_SKEW_TOLERANCE
+from shared.domain.deployments.announcements import CI_CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.rollout import DeploymentAnnouncement
@@ -52,7 +52,9 @@ class DeploymentsTrigger:
                 self._process_announcement(said, message, now)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
-                wanted = min(now - CLOCK_SKEW_TOLERANCE, hint.at) + CLOCK_SKEW_TOLERANCE if hint.at else now
+                wanted = (
+                    min(now - CI_CLOCK_SKEW_TOLERANCE, hint.at) + CI_CLOCK_SKEW_TOLERANCE if hint.at else now
+                )
                 for system in hint.systems:
                     self._check_inventory(system, wanted)
             case WorkItem() as due:

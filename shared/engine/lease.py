@@ -36,7 +36,7 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURAT
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 
 MAX_COMMIT_ATTEMPTS = 10
-CLOCK_SKEW_TOLERANCE = timedelta(seconds=2)
+DUE_TIME_SKEW_TOLERANCE = timedelta(seconds=2)
 """How far the clock that wrote `due_at` may be ahead of the store's."""
 RETRY_PAUSE_SECONDS = 0.2
 DUPLICATE_WINDOW = timedelta(seconds=1)
@@ -263,7 +263,7 @@ def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bo
     if rollback.status in ENDED_ROLLBACK_STATUSES or rollback.due_at is None:
         return False
     if rollback.lease is None:
-        return rollback.due_at <= document.read_at + CLOCK_SKEW_TOLERANCE
+        return rollback.due_at <= document.read_at + DUE_TIME_SKEW_TOLERANCE
     if rollback.lease.message_id == message_id:
         return True  # our message came again: its first worker is dead, or has refused it
     return document.read_at - rollback.lease.renewed_at > LEASE_DURATION

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.support import context
-from cli.support.exit_codes import INTERRUPTED, NO, NO_ANSWER, UNUSABLE
+from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
@@ -24,7 +24,7 @@ from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.runtime.world import POLICIES
 
 ROOT = Path(__file__).parent.parent.parent
-EXIT_CODES = (0, NO, UNUSABLE, NO_ANSWER, INTERRUPTED)
+EXIT_CODES = (0, REFUSED, INVALID_USAGE, NO_ANSWER, INTERRUPTED)
 
 
 def verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -164,6 +164,6 @@ def test_whoever_has_not_signed_in_to_google_is_told_how(
 
     done = CliRunner().invoke(app, line.split())
 
-    assert done.exit_code == UNUSABLE
+    assert done.exit_code == INVALID_USAGE
     assert "gcloud auth application-default login" in done.stderr
     assert len(done.stderr.splitlines()) == 1

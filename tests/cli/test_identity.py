@@ -63,8 +63,8 @@ def test_signing_in_and_out(cloud: Cloud) -> None:
     assert kept is not None
     assert kept.email == ADA
     assert kept.refresh_token not in signed_in.output
-    assert session.file().stat().st_mode & 0o777 == 0o600
-    assert session.file().parent.stat().st_mode & 0o777 == 0o700
+    assert session.session_file().stat().st_mode & 0o777 == 0o600
+    assert session.session_file().parent.stat().st_mode & 0o777 == 0o700
 
     assert run("logout").exit_code == 0
     assert session.stored_session() is None
@@ -217,7 +217,7 @@ def test_a_service_that_repeats_what_it_was_sent(
     monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
-    session.keep(session.StoredSession(ADA, "any", "a-refresh-token"))
+    session.store_session(session.StoredSession(ADA, "any", "a-refresh-token"))
     try:
         shown = [login("open-sesame\n").output, run("token").output, run("pause").output]
     finally:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 import main
 from cli.offline.replay import Replay
-from cli.support.exit_codes import NO, UNUSABLE
+from cli.support.exit_codes import INVALID_USAGE, REFUSED
 from shared.adapters.audit_logging_store import AuditLoggingStore
 from shared.adapters.prober import HttpProber
 from shared.core import topics
@@ -119,7 +119,7 @@ class Everything:
     def said(self, *words: str) -> str:
         """What one line at the prompt prints; it ends with a yes or a no."""
         done = self.typed(*words)
-        assert done.exit_code in (0, NO), done.output
+        assert done.exit_code in (0, REFUSED), done.output
         return done.output
 
     def typed(self, *words: str) -> Result:
@@ -392,24 +392,24 @@ def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(everyth
 
 ORDER = ("run", "--yes", "--no-follow", "--reason")
 SPOKEN = (
-    (("pause", "--all", "--reason", SAID[:900]), NO),
+    (("pause", "--all", "--reason", SAID[:900]), REFUSED),
     (("pause", "--all", "--reason", TARGET), 0),
     (("freeze", "--all", "--until", "2036-01-01T00:00:00Z", "--reason", TARGET), 0),
     ((*ORDER, TARGET), 0),
-    ((*ORDER, TARGET, "--target", TARGET), NO),
-    ((*ORDER, "x", "--group", SAID), UNUSABLE),
-    ((*ORDER, "x", "--scenario", SAID), UNUSABLE),
-    ((*ORDER, "x", "--system", SAID), UNUSABLE),
-    (("drill", "--reason", "x", "--function", SAID), UNUSABLE),
-    (("ack", SAID), NO),
-    (("watch", TARGET), NO),
-    (("explain", SAID), NO),
-    (("status", "--system", SAID), UNUSABLE),
-    (("audit", "show", SAID), UNUSABLE),
-    (("audit", "verify", SAID), UNUSABLE),
-    (("deployments", "show", SAID), UNUSABLE),
-    (("deployments", "mark-bad", SAID, "--reason", "x"), UNUSABLE),
-    (("audit", "export", "--since", SAID, "--reason", SAID), UNUSABLE),
+    ((*ORDER, TARGET, "--target", TARGET), REFUSED),
+    ((*ORDER, "x", "--group", SAID), INVALID_USAGE),
+    ((*ORDER, "x", "--scenario", SAID), INVALID_USAGE),
+    ((*ORDER, "x", "--system", SAID), INVALID_USAGE),
+    (("drill", "--reason", "x", "--function", SAID), INVALID_USAGE),
+    (("ack", SAID), REFUSED),
+    (("watch", TARGET), REFUSED),
+    (("explain", SAID), REFUSED),
+    (("status", "--system", SAID), INVALID_USAGE),
+    (("audit", "show", SAID), INVALID_USAGE),
+    (("audit", "verify", SAID), INVALID_USAGE),
+    (("deployments", "show", SAID), INVALID_USAGE),
+    (("deployments", "mark-bad", SAID, "--reason", "x"), INVALID_USAGE),
+    (("audit", "export", "--since", SAID, "--reason", SAID), INVALID_USAGE),
     (("audit", "export", "--reason", TARGET), 0),
 )
 """What may be said at the prompt, and its exit code."""

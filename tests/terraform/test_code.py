@@ -13,7 +13,7 @@ from typing import Any
 
 import main
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
-from cli.doctor.installation.facts import MARK_SIGNS, code_of
+from cli.doctor.installation.facts import MARK_SIGNS, hash_code
 from shared.core import topics
 from shared.policy_files.loader import load_policy
 from tests.terraform.checks import functions, operations_project
@@ -144,7 +144,7 @@ def test_functions_say_what_they_were_made_of(example: Configuration) -> None:
         load_policy(ROOT / "policies" / name).system: load_policy(ROOT / "policies" / name).fingerprint
         for name in ("cvplus.yaml", "example.yaml")
     }
-    wanted = {CODE_LABEL: code_of(ROOT)} | {
+    wanted = {CODE_LABEL: hash_code(ROOT)} | {
         f"{POLICY_LABEL}{system}": files[system][:MARK_SIGNS]
         for system in example.outputs["rollback"]["applications"]
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, unseen
+from cli.doctor.finding import CheckFinding, CheckVerdict, unread_finding
 from shared.core.errors import RollbackError
 
 SIGN_IN = "identitytoolkit.googleapis.com"
@@ -16,12 +16,12 @@ Answers = Mapping[str, bool | RollbackError]
 """By project. Requests count in that of the account that makes them, which needs the API too."""
 
 
-def are_on(service: str, answers: Answers) -> Iterator[CheckFinding]:
+def check_apis(service: str, answers: Answers) -> Iterator[CheckFinding]:
     """Whether each of some projects has an API switched on."""
     for project, answer in answers.items():
         what = f"{project} {service}"
         if isinstance(answer, RollbackError):
-            yield unseen("apis", what, answer)
+            yield unread_finding("apis", what, answer)
         elif answer:
             yield CheckFinding("apis", what, CheckVerdict.WELL, "it is on")
         else:

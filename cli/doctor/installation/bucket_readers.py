@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, unseen
-from cli.doctor.installation.facts import InstallationFacts, responders
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, unread_finding
+from cli.doctor.installation.facts import InstallationFacts, deployed_responders
 from cli.doctor.installation.messaging import EVERYBODY
 from shared.core.errors import RollbackError
 
@@ -17,21 +17,23 @@ WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
 """How those begin whom Cloud Storage lets read each new bucket."""
 
 
-def readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
         why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
         yield CheckFinding("readers", "values", CheckVerdict.UNKNOWN, why, "set it, and look again")
     for bucket, granted in facts.bucket_grants.items():
         if isinstance(granted, RollbackError):
-            yield unseen("readers", bucket, granted)
+            yield unread_finding("readers", bucket, granted)
         elif isinstance(facts.functions, RollbackError):
-            yield unseen("readers", bucket, facts.functions)
+            yield unread_finding("readers", bucket, facts.functions)
         else:
-            yield _judged(bucket, _strangers(facts, bucket, granted))
+            yield _finding_of_bucket(bucket, _unexpected_readers(facts, bucket, granted))
 
 
-def _strangers(facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]) -> set[str]:
+def _unexpected_readers(
+    facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]
+) -> set[str]:
     """Whoever has another role than Terraform gives, and one that does more than list."""
     held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
     return {one for role, one in held if not _is_expected(facts, bucket, role, one)}
@@ -39,7 +41,9 @@ def _strangers(facts: InstallationFacts, bucket: str, granted: Mapping[str, tupl
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
     """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
-    ours = {name: f"serviceAccount:{one.account}" for name, one in responders(facts.functions).items()}
+    ours = {
+        name: f"serviceAccount:{one.account}" for name, one in deployed_responders(facts.functions).items()
+    }
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
@@ -49,7 +53,7 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
     return member.endswith(FIRESTORE)
 
 
-def _judged(bucket: str, strangers: set[str]) -> CheckFinding:
+def _finding_of_bucket(bucket: str, strangers: set[str]) -> CheckFinding:
     if not strangers:
         why = "by its own policy nobody reads it but whom it is for"
         return CheckFinding("readers", bucket, CheckVerdict.WELL, why)

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
 from cli.doctor.installation import apis, bucket_readers, messaging, metrics
-from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, function, responders
-from cli.support.output import at
+from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_function, deployed_responders
+from cli.support.output import format_time
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.ports.operations_project import DeployedFunction
 from shared.state.work_queue import COLLECTION_BY_KIND
 
-APART = timedelta(seconds=5)
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
-OVERDUE = timedelta(minutes=2)
-CALLED_WITHIN = timedelta(minutes=3)
+MAX_OVERDUE = timedelta(minutes=2)
+MAX_TICK_AGE = timedelta(minutes=3)
 CODE_LABEL = "rollback-code"
 POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
-CONSOLE = function(topics.CONSOLE_ENTRY_POINT)
+CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
 PUBLISHER = "roles/pubsub.publisher"
 
 
@@ -37,10 +37,10 @@ def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the state database answers, and its time is this machine's."""
     check, name = "state", "state database"
-    answer = seen(facts.state, name)
+    answer = require_read(facts.state, name)
     early, late = answer.before - answer.store, answer.store - answer.after
     apart = max(early, late, timedelta(0)).total_seconds()
-    if apart > APART.total_seconds():
+    if apart > MAX_CLOCK_DIFFERENCE.total_seconds():
         why = f"it answers; this machine's clock is {apart:.0f} s away from its own"
         to_do = "set this machine's clock: tokens and freezes are judged by time"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
@@ -51,15 +51,15 @@ def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the functions are there and active."""
     check, name = "deployed", "functions"
-    functions = {one.name: one for one in seen(facts.functions, name)}
+    functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
         why = "an embedded cloud has them beside it, not in it"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
         return
     faults = [
-        (function(entry_point), fault)
+        (deployed_function(entry_point), fault)
         for entry_point in topics.ENTRY_POINTS
-        for fault in _faults(functions.get(function(entry_point)), entry_point)
+        for fault in _faults(functions.get(deployed_function(entry_point)), entry_point)
     ]
     for broken, why in faults:
         yield CheckFinding(check, broken, CheckVerdict.WRONG, why, "terraform apply")
@@ -80,7 +80,7 @@ def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
 
 def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the functions say by their labels that they are this checkout."""
-    labels = [one.labels for one in responders(facts.functions).values()]
+    labels = [one.labels for one in deployed_responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
     wanted |= {f"{POLICY_LABEL}{system}": mark for system, mark in facts.policies.items()}
     for label, mark in wanted.items():
@@ -98,7 +98,7 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether operators find the console, and what they say there may be published."""
-    check, functions = "console", seen(facts.functions, CONSOLE)
+    check, functions = "console", require_read(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
     if found is None or facts.is_local:
         why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
@@ -109,7 +109,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     faults = [*_faults(found, topics.CONSOLE_ENTRY_POINT)]
     for why in faults:
         yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
-    granted = seen(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
+    granted = require_read(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
     if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
         why = "its account may publish no command by the topic's own policy"
         yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
@@ -121,7 +121,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the clock has swept the last two half minutes."""
     check, name = "clock", topics.CLOCK
-    missed = [half for half, swept in facts.ticks.items() if not seen(swept, name)]
+    missed = [half for half, swept in facts.ticks.items() if not require_read(swept, name)]
     if not missed:
         yield CheckFinding(check, name, CheckVerdict.WELL, "both last half minutes were swept")
     elif len(missed) < len(facts.ticks):
@@ -137,9 +137,9 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether anything has been due for more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
-            yield unseen("overdue", COLLECTION_BY_KIND[kind], since)
-        elif since is not None and facts.now - since > OVERDUE:
-            why = f"the oldest has been due since {at(since)} UTC, and nobody does it"
+            yield unread_finding("overdue", COLLECTION_BY_KIND[kind], since)
+        elif since is not None and facts.now - since > MAX_OVERDUE:
+            why = f"the oldest has been due since {format_time(since)} UTC, and nobody does it"
             to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
             yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WRONG, why, to_do)
         else:
@@ -149,26 +149,26 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the heads of the audit trail are anchored outside the database."""
     check, name = "anchors", "audit trail"
-    since = seen(facts.unanchored_since, name)
-    if since is None or facts.now - since <= OVERDUE:
+    since = require_read(facts.unanchored_since, name)
+    if since is None or facts.now - since <= MAX_OVERDUE:
         yield CheckFinding(check, name, CheckVerdict.WELL, "no head waits to be anchored")
         return
-    why = f"heads have waited since {at(since)} UTC: a chain that is written anew is not found"
+    why = f"heads have waited since {format_time(since)} UTC: a chain that is written anew is not found"
     to_do = "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET"
     yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
 
 
 def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the switch that tells when all of this is down has been called, and has answered."""
-    check, run = "dead-man", seen(facts.dead_man, DEAD_MAN)
+    check, run = "dead-man", require_read(facts.dead_man, DEAD_MAN)
     if run is None:
         why = "there is no such job: when all of it is down, who else tells?"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "dead_man_url in Terraform")
     elif not run.enabled:
         why = "it is paused: the switch outside says that all is down"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "resume it in Cloud Scheduler")
-    elif run.at is None or facts.now - run.at > CALLED_WITHIN:
-        why = f"its last call was {f'at {at(run.at)} UTC' if run.at else 'never'}"
+    elif run.at is None or facts.now - run.at > MAX_TICK_AGE:
+        why = f"its last call was {f'at {format_time(run.at)} UTC' if run.at else 'never'}"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "look at Cloud Scheduler's log")
     elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
@@ -177,14 +177,14 @@ def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = "it is not known how its last call ended"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "look again in a minute")
     else:
-        why = f"called at {at(run.at)} UTC, and answered"
+        why = f"called at {format_time(run.at)} UTC, and answered"
         yield CheckFinding(check, DEAD_MAN, CheckVerdict.WELL, why)
 
 
 def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether people are told when the responders themselves are out of order."""
     check, name = "alert-policies", facts.project
-    speaking = [one for one in seen(facts.measured, name).asked if one.enabled and one.channels]
+    speaking = [one for one in require_read(facts.measured, name).asked if one.enabled and one.channels]
     if facts.is_local:
         why = "an embedded cloud has no alerts on the responders themselves"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
@@ -199,22 +199,22 @@ def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
 CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]]] = {
     "policies": _policies,
     "state": _state,
-    "topics": messaging.all_topics,
-    "schemas": messaging.schemas,
-    "subscriptions": messaging.subscriptions,
-    "letters-kept": messaging.letters_kept,
-    "publishers": messaging.publishers,
+    "topics": messaging.check_topics,
+    "schemas": messaging.check_schemas,
+    "subscriptions": messaging.check_subscriptions,
+    "letters-kept": messaging.check_dead_letters,
+    "publishers": messaging.check_publishers,
     "deployed": _deployed,
     "code": _code,
     "console": _console,
     "clock": _clock,
     "overdue": _overdue,
     "anchors": _anchors,
-    "apis": lambda facts: apis.are_on(apis.SIGN_IN, facts.sign_in),
+    "apis": lambda facts: apis.check_apis(apis.SIGN_IN, facts.sign_in),
     "dead-man": _dead_man,
-    "readers": bucket_readers.readers,
+    "readers": bucket_readers.check_readers,
     "alert-policies": _own_alerts,
-    "metric-names": lambda facts: metrics.names(facts.project, facts.measured),
-    "queries": lambda facts: metrics.queries(facts.project, facts.measured),
+    "metric-names": lambda facts: metrics.check_metric_names(facts.project, facts.measured),
+    "queries": lambda facts: metrics.check_queries(facts.project, facts.measured),
 }
 """What is looked at of an installation."""

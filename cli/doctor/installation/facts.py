@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cli.doctor.calls import Call, Calls, apis_on, ask
+from cli.doctor.calls import Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import apis, metrics
 from cli.support.context import Operations
 from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES
@@ -27,7 +27,7 @@ from shared.state import work_queue
 from shared.wiring.adapters import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent.parent
-REGIONS_SECONDS = 10.0
+REGIONS_TIMEOUT_SECONDS = 10.0
 """For the jobs of all regions, beside each other."""
 MARK_SIGNS = 40
 """Of a fingerprint: a label may have 63."""
@@ -83,7 +83,7 @@ class InstallationFacts(Struct, frozen=True):
     """Since when the first head of an audit chain has waited to be anchored; None: none waits."""
 
 
-def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
+def collect_facts(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
@@ -96,42 +96,42 @@ def gather(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
         "project_grants": wiring.inspection.accounts.grants,
         "dead_man": partial(_dead_man, wiring),
         "unanchored_since": partial(_unanchored_since, store),
-        "measured": partial(metrics.gather, wiring, wiring.project, metrics.is_own),
+        "measured": partial(metrics.collect_metrics, wiring, wiring.project, metrics.is_own),
     }
     groups: dict[str, Calls] = {
         "grants": {topic: partial(made.grants, topic) for topic in topics.ALL_TOPICS},
         "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
-        "ticks": {half: partial(_is_there, store, half) for half in halves},
+        "ticks": {half: partial(_is_anchor_stored, store, half) for half in halves},
         "due_since": {
             kind: partial(work_queue.oldest_due_at, store, kind, now, ours.policies)
             for kind in work_queue.COLLECTION_BY_KIND
         },
-        "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)),
+        "sign_in": api_state_calls(wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)),
     }
     return InstallationFacts(
         project=wiring.project,
         is_local=wiring.is_local,
         now=now,
-        code=code_of(CHECKOUT),
+        code=hash_code(CHECKOUT),
         policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
         policy_warnings=[warning for one in policies for warning in one.warnings],
         values=wiring.settings.values_bucket,
-        **ask(wiring, calls, groups),
+        **call_in_parallel(wiring, calls, groups),
     )
 
 
-def responders(functions: Sequence[DeployedFunction] | RollbackError) -> dict[str, DeployedFunction]:
+def deployed_responders(functions: Sequence[DeployedFunction] | RollbackError) -> dict[str, DeployedFunction]:
     """Each responder as it is deployed, by entry point, as far as that is known."""
     found = () if isinstance(functions, RollbackError) else functions
-    return {one.entry_point: one for one in found if one.name == function(one.entry_point)}
+    return {one.entry_point: one for one in found if one.name == deployed_function(one.entry_point)}
 
 
-def function(entry_point: str) -> str:
+def deployed_function(entry_point: str) -> str:
     """The name of the function of an entry point, as Terraform deploys it."""
     return f"rollback-{entry_point.replace('_', '-')}"
 
 
-def code_of(checkout: Path) -> str:
+def hash_code(checkout: Path) -> str:
     """The fingerprint of what functions are made of, policies apart (terraform/source.tf)."""
     files = [
         file.relative_to(checkout).as_posix()
@@ -155,7 +155,7 @@ def _store_time(ours: Operations) -> StoreTime:
     return StoreTime(before, store, clock.now())
 
 
-def _is_there(store: Store, path: str) -> bool:
+def _is_anchor_stored(store: Store, path: str) -> bool:
     return store.get(path).fields is not None
 
 
@@ -169,7 +169,7 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
     """How the job went that keeps the switch outside quiet, whichever region it is in."""
     regions = wiring.inspection.timetable.regions()
     calls = {region: partial(wiring.inspection.timetable.runs, region) for region in regions}
-    answers = call_all(wiring, calls, REGIONS_SECONDS).values()
+    answers = call_all(wiring, calls, REGIONS_TIMEOUT_SECONDS).values()
     found = [one[DEAD_MAN] for one in answers if isinstance(one, dict) and DEAD_MAN in one]
     errors = [one for one in answers if isinstance(one, RollbackError)]
     if not found and errors:

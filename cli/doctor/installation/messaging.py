@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
-from cli.doctor.installation.facts import InstallationFacts, responders
-from cli.support.output import lasting
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
+from cli.doctor.installation.facts import InstallationFacts, deployed_responders
+from cli.support.output import format_lasting
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.ports.operations_project import Subscription
@@ -24,9 +24,9 @@ FINDINGS = "@gcp-sa-scc-notification.iam.gserviceaccount.com"
 DETACHED = "_deleted-topic_"
 
 
-def all_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether every topic is there."""
-    found = seen(facts.topics, "topics")
+    found = require_read(facts.topics, "topics")
     missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
     for topic in missing:
         why = "it is not there: whatever is said on it is lost"
@@ -35,9 +35,9 @@ def all_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield CheckFinding("topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL_TOPICS)} are there")
 
 
-def schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """A schema refuses what does not fit: wanted of commands, a loss anywhere else."""
-    found = seen(facts.topics, "topics")
+    found = require_read(facts.topics, "topics")
     if facts.is_local:
         return
     commands = (topics.COMMANDS, topics.OVERRIDE)
@@ -54,9 +54,9 @@ def schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield CheckFinding("schemas", "topics", CheckVerdict.WELL, why)
 
 
-def subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether each topic is pushed to its entry point as it should be."""
-    found = seen(facts.subscriptions, "subscriptions")
+    found = require_read(facts.subscriptions, "subscriptions")
     amiss = [
         one
         for entry_point, several in topics.ENTRY_POINTS.items()
@@ -113,7 +113,7 @@ def _faults(
     if one.backoff != topics.backoff(topic):
         yield CheckVerdict.DOUBTFUL, "its pauses between deliveries are not the stated ones"
     if one.ack_deadline != topics.ACK_DEADLINE:
-        said = f"it waits {lasting(one.ack_deadline)}, not {lasting(topics.ACK_DEADLINE)}"
+        said = f"it waits {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
         yield CheckVerdict.DOUBTFUL, said
     if not facts.is_local:
         yield from _unproven(facts, one, entry_point)
@@ -125,7 +125,7 @@ def _unproven(
     """Why the function would refuse what a subscription pushes, or never see it."""
     if not one.account:
         yield CheckVerdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
-    found = responders(facts.functions).get(entry_point)
+    found = deployed_responders(facts.functions).get(entry_point)
     if found is not None and found.uri:
         if not one.endpoint.startswith(f"{found.uri}/"):
             yield CheckVerdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
@@ -134,11 +134,11 @@ def _unproven(
             yield CheckVerdict.WRONG, f"its token is for {to}, not for {found.uri}"
 
 
-def letters_kept(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether dead letters are kept until a person takes them out."""
     check, name = "letters-kept", topics.DEAD_LETTER_SUBSCRIPTION
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
-    kept = next((one for one in seen(facts.subscriptions, name) if one.name == name), None)
+    kept = next((one for one in require_read(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
         why = "nothing keeps dead letters: what is refused is lost"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
@@ -146,19 +146,19 @@ def letters_kept(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = "it goes by itself after a month without dead letters"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
     elif kept.kept_for < topics.DEAD_LETTER_RETENTION:
-        why = f"letters are kept {lasting(kept.kept_for)} only"
+        why = f"letters are kept {format_lasting(kept.kept_for)} only"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "terraform apply")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"kept for {lasting(kept.kept_for)}")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"kept for {format_lasting(kept.kept_for)}")
 
 
-def publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who may publish, by each topic's own policy and by the project's."""
     if not facts.is_local:
         yield _of_the_project(facts)
     for topic, granted in facts.grants.items():
         if isinstance(granted, RollbackError):
-            yield unseen("publishers", topic, granted)
+            yield unread_finding("publishers", topic, granted)
             continue
         may = {member for role, members in granted.items() if role not in ONLY_READ for member in members}
         yield _judged(topic, may, is_local=facts.is_local)
@@ -168,7 +168,7 @@ def _of_the_project(facts: InstallationFacts) -> CheckFinding:
     """Who may publish on every topic; its owners may give themselves anything."""
     check, granted = "publishers", facts.project_grants
     if isinstance(granted, RollbackError):
-        return unseen(check, facts.project, granted)
+        return unread_finding(check, facts.project, granted)
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
         why = f"on every topic by the project's own policy, as override too: {name_first(may)}"

@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from cli.doctor.calls import Calls, ask
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.calls import Calls, call_in_parallel
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -23,11 +23,11 @@ OWN: Final = "rollback: "
 """How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""
 UNMEASURED: Final = frozenset({SignalSource.DATA, SignalSource.DECLARED})
 """The sources of signals that no metric shows (terraform/monitoring_locals.tf)."""
-GRAVE: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
+ALERTED_SEVERITIES: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
 """What Terraform makes alerts of by itself (alert_severities)."""
-WITHIN: Final = "1d"
+SERIES_WINDOW: Final = "1d"
 """A series of which nothing was measured in that time says nothing."""
-MEASURED_SECONDS = 30.0
+MEASURING_TIMEOUT_SECONDS = 30.0
 """For all that is looked up of one project's alerts, beside each other."""
 
 _METRIC = re.compile(r'metric\.type\s*=\s*"([^"]+)"')
@@ -54,19 +54,19 @@ class Measured(Struct, frozen=True):
     resources: Mapping[str, frozenset[str] | RollbackError | None]
     """Their labels, by type; None: it is not known."""
     answers: Mapping[str, int | RollbackError]
-    """How many series each query, and each `counting` of a series, is answered with."""
+    """How many series each query, and each `counting_query` of a series, is answered with."""
 
 
-def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) -> Measured:
+def collect_metrics(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) -> Measured:
     """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
 
     Raises: RollbackError, when they cannot be listed.
     """
     monitoring = wiring.inspection.monitoring(project)
     wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
-    named_there = filters(wanted)
+    named_there = parse_filters(wanted)
     asked = {query for one in wanted for query in one.queries}
-    counted = {counting(one) for query in asked for one in series(query)}
+    counted = {counting_query(one) for query in asked for one in series_query(query)}
     groups: dict[str, Calls] = {
         "metrics": {one.metric: partial(monitoring.metric, one.metric) for one in named_there},
         "resources": {
@@ -74,10 +74,10 @@ def gather(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) ->
         },
         "answers": {one: partial(monitoring.series, one) for one in asked | counted},
     }
-    return Measured(wanted, **ask(wiring, {}, groups, MEASURED_SECONDS))
+    return Measured(wanted, **call_in_parallel(wiring, {}, groups, MEASURING_TIMEOUT_SECONDS))
 
 
-def is_of(policy: Policy, one: MetricQuery) -> bool:
+def is_query_of(policy: Policy, one: MetricQuery) -> bool:
     """Whether an alert policy or a dashboard is about a system (terraform/dashboard.tf)."""
     return one.labels.get(SYSTEM_LABEL) == policy.system or one.name == f"Health of {policy.system}"
 
@@ -87,16 +87,16 @@ def is_own(one: MetricQuery) -> bool:
     return one.name.startswith(OWN) or one.name == "Emergency rollback"
 
 
-def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each signal that a metric shows has an alert that speaks."""
     check, name = "alert-policies", policy.system
-    found = seen(measured, name).asked
+    found = require_read(measured, name).asked
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
     speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
     silent = {one.name for one in ours if not (one.enabled and one.channels)}
     shown = {name for name in policy.signals if SIGNALS[name].source not in UNMEASURED}
     wanted = shown - speaking
-    grave = {one for one in wanted if policy.signals[one].severity in GRAVE}
+    grave = {one for one in wanted if policy.signals[one].severity in ALERTED_SEVERITIES}
     if silent:
         why = f"switched off, or without a channel: {name_first(silent)}"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "switch it on, or terraform apply")
@@ -109,12 +109,12 @@ def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Che
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{len(speaking)} signals have theirs{others}")
 
 
-def names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether every metric, resource and label that a filter names is known."""
-    check, found = "metric-names", seen(measured, what)
-    wanted = filters(found.asked)
+    check, found = "metric-names", require_read(measured, what)
+    wanted = parse_filters(found.asked)
     for answer in (*found.metrics.values(), *found.resources.values()):
-        seen(answer, what)
+        require_read(answer, what)
     faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
         why = f"Cloud Monitoring does not know {name_first(faults)}"
@@ -140,9 +140,9 @@ def _faults(one: Filter, found: Measured) -> Iterator[str]:
             yield f"{one.resource} by {label}"
 
 
-def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each query in PromQL can be evaluated, and its series are measured."""
-    check, found = "queries", seen(measured, what)
+    check, found = "queries", require_read(measured, what)
     asked = {query for one in found.asked for query in one.queries}
     refused = {
         one.name
@@ -154,9 +154,9 @@ def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFind
         yield CheckFinding(check, what, CheckVerdict.WRONG, why, "see docs/unverified.md")
         return
     for answer in found.answers.values():
-        seen(answer, what)
-    all_series = {one for query in asked for one in series(query)}
-    bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting(one))}
+        require_read(answer, what)
+    all_series = {one for query in asked for one in series_query(query)}
+    bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting_query(one))}
     if not asked:
         yield CheckFinding(check, what, CheckVerdict.UNKNOWN, "nothing is asked for in PromQL there")
     elif bare:
@@ -168,7 +168,7 @@ def queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFind
         yield CheckFinding(check, what, CheckVerdict.WELL, why)
 
 
-def filters(asked: Iterable[MetricQuery]) -> set[Filter]:
+def parse_filters(asked: Iterable[MetricQuery]) -> set[Filter]:
     """What their filters name; one without a metric is left out."""
     return {found for one in asked for text in one.filters for found in _filter(text)}
 
@@ -186,11 +186,11 @@ def _filter(text: str) -> Iterator[Filter]:
     )
 
 
-def series(query: str) -> list[str]:
+def series_query(query: str) -> list[str]:
     """The series of Cloud Monitoring that a query names, each with its matchers."""
     return sorted({found.group().strip() for found in _SERIES.finditer(query)})
 
 
-def counting(one: str) -> str:
+def counting_query(one: str) -> str:
     """A query that is answered with something where a series was measured lately."""
-    return f"count(last_over_time({one}[{WITHIN}]))"
+    return f"count(last_over_time({one}[{SERIES_WINDOW}]))"

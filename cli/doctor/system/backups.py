@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from cli.doctor.system.facts import SystemFacts
-from cli.support.output import at, lasting
+from cli.support.output import format_lasting, format_time
 from shared.domain.data.asset_protection import RETRY_INTERVAL
 from shared.domain.data.backups.export import ExportStatus
 from shared.domain.data.backups.native_backups import CHECK_INTERVAL
@@ -18,31 +18,31 @@ from shared.domain.policy.resources import AssetRules
 DAY: Final = timedelta(days=1)
 
 
-def exports(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest export that is over, newest first, is whole, copied and recent."""
     check, name, rules = "exports", facts.policy.system, facts.policy.backups
     if rules.bucket is None:
         return
-    newest = next((one for one in seen(facts.exports, name) if one.is_over), None)
+    newest = next((one for one in require_read(facts.exports, name) if one.is_over), None)
     if newest is None:
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in an hour")
     elif newest.status is ExportStatus.FAILED:
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
         yield CheckFinding(check, name, CheckVerdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
-        why = f"the newest is of {lasting(age)} ago"
+        why = f"the newest is of {format_lasting(age)} ago"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
-        why = f"{newest.documents:,} documents of {at(newest.snapshot_at)} UTC"
+        why = f"{newest.documents:,} documents of {format_time(newest.snapshot_at)} UTC"
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{why} in {len(newest.places)} places")
 
 
-def proven(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest proof that is over, newest first, is one, and of the last two days."""
     check, name = "backup-proof", facts.policy.system
     if facts.policy.backups.proof is None:
         return
-    newest = next((one for one in seen(facts.proofs, name) if one.is_over), None)
+    newest = next((one for one in require_read(facts.proofs, name) if one.is_over), None)
     if newest is None:
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in some hours")
     elif newest.faults:
@@ -50,19 +50,19 @@ def proven(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
     elif (age := facts.now - newest.began_at) > 2 * DAY:
-        why = f"the newest is of {lasting(age)} ago"
+        why = f"the newest is of {format_lasting(age)} ago"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
-        took = f" in {lasting(newest.duration)}" if newest.duration else ""
+        took = f" in {format_lasting(newest.duration)}" if newest.duration else ""
         yield CheckFinding(check, name, CheckVerdict.WELL, f"{newest.backup} was restored{took}")
 
 
-def native(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Google's own backups were complete when the clock looked."""
     check, name = "native-backups", facts.policy.system
     if not facts.policy.backups.native:
         return
-    found = seen(facts.native, name)
+    found = require_read(facts.native, name)
     if found is None or facts.now - found.looked_at > 2 * CHECK_INTERVAL:
         why = "the clock has not seen them for two hours"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it? its log tells")
@@ -70,15 +70,15 @@ def native(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = "; ".join(found.faults)
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "application_databases in Terraform")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"complete at {at(found.looked_at)} UTC")
+        yield CheckFinding(check, name, CheckVerdict.WELL, f"complete at {format_time(found.looked_at)} UTC")
 
 
-def data(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock could look through the documents, and at the files that they name."""
     check, name = "data", facts.policy.system
     if not facts.policy.collections:
         return
-    found = seen(facts.integrity, name)
+    found = require_read(facts.integrity, name)
     if found is not None and found.failure:
         why = f"it cannot be looked through: {found.failure}"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "its log tells; see docs/unverified.md")
@@ -89,36 +89,36 @@ def data(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = "files or documents that others name could not be looked at"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
-        why = f"the newest look through it is of {lasting(age)} ago"
+        why = f"the newest look through it is of {format_lasting(age)} ago"
         yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
     else:
-        why = f"looked through at {at(found.last.at)} UTC; {len(found.open_findings)} open findings"
+        why = f"looked through at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the database says by what documents expire: until it does, none is brought back."""
     check, name = "expiry", facts.policy.system
     if facts.policy.collections:
-        by = [f"{one.group} by {'.'.join(one.field)}" for one in seen(facts.expiries, name)]
+        by = [f"{one.group} by {'.'.join(one.field)}" for one in require_read(facts.expiries, name)]
         why = name_first(by) or "by no policy of the database"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
     check, name = "triggers", facts.policy.system
     if facts.policy.collections:
-        found = seen(facts.triggers, name)
+        found = require_read(facts.triggers, name)
         yield CheckFinding(check, name, CheckVerdict.WELL, f"read: {len(found)}")
 
 
-def assets(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether assets were as declared when the clock looked."""
     check, name = "assets", facts.policy.system
     if facts.policy.assets == AssetRules():
         return
-    found = seen(facts.assets, name)
+    found = require_read(facts.assets, name)
     if found is None or facts.now - found.due_at > RETRY_INTERVAL:
         why = "the clock has not looked when it was due"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "does it tick? its log tells")
@@ -129,4 +129,6 @@ def assets(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = "; ".join(found.lines)
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it look? its log tells")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"as declared at {at(found.looked_at)} UTC")
+        yield CheckFinding(
+            check, name, CheckVerdict.WELL, f"as declared at {format_time(found.looked_at)} UTC"
+        )

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from cli.doctor.installation import apis, metrics
-from cli.doctor.installation.facts import function
+from cli.doctor.installation.facts import deployed_function
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
-from cli.doctor.system.readiness import newest_stable, proof, sources_stored
+from cli.doctor.system.readiness import check_proof, newest_stable, sources_stored
 from shared.adapters.gcp.permissions import application_roles
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
@@ -28,7 +28,7 @@ SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
     """How far automation may go, and what stops it."""
     name = facts.policy.system
-    controls, system = seen(facts.controls, name), seen(facts.system, name)
+    controls, system = require_read(facts.controls, name), require_read(facts.system, name)
     for its, found in ((f"--system {name}", system), ("--all", controls)):
         if found.pause is not None:
             to_do = f"rollback resume {its} --reason WHY"
@@ -43,13 +43,13 @@ def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether there is a deployment to go back to, and its revisions are ready."""
     name = facts.policy.system
-    stable = newest_stable(seen(facts.deployments, name))
+    stable = newest_stable(require_read(facts.deployments, name))
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
         to_do = f"rollback deployments baseline --system {name}"
         yield CheckFinding("stable", name, CheckVerdict.WRONG, why, to_do)
         return
-    inventory = seen(facts.inventory, stable.id)
+    inventory = require_read(facts.inventory, stable.id)
     both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
     gone = unrestorable_functions(ChangeSet(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
@@ -64,7 +64,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the policy's functions are the live ones."""
     name, declared = facts.policy.project, facts.policy.functions
-    live = {*seen(facts.inventory, name)}
+    live = {*require_read(facts.inventory, name)}
     missing, unknown = {*declared} - live, live - {*declared}
     if missing:
         why = f"in the policy and not live, or without a service: {name_first(missing)}"
@@ -99,7 +99,7 @@ def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     other = [
         function
-        for function, live in seen(facts.inventory, name).items()
+        for function, live in require_read(facts.inventory, name).items()
         if live.service.name.rpartition("/")[2] != service_of(function)
     ]
     if other:
@@ -112,7 +112,7 @@ def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest ready revision of each service is in the list of revisions."""
     name = facts.policy.system
-    inventory = seen(facts.inventory, name)
+    inventory = require_read(facts.inventory, name)
     absent = [
         function
         for function, live in inventory.items()
@@ -132,7 +132,7 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     other = [
         function
-        for function, live in seen(facts.inventory, name).items()
+        for function, live in require_read(facts.inventory, name).items()
         if not live.service.reconciling
         and traffic_shares(live.service.serving, live.service.latest_ready)
         != traffic_shares(live.service.traffic, live.service.latest_ready)
@@ -148,7 +148,7 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the write quota is the declared one."""
     check, name = "write-quota", f"{facts.policy.project} {facts.policy.region}"
-    admitted = seen(facts.writes, name)
+    admitted = require_read(facts.writes, name)
     declared = round(facts.policy.execution.write_quota.per_second * 60)
     if admitted is None:
         why = f"declared: {declared} writes a minute; no such limit is listed"
@@ -166,7 +166,7 @@ def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each responder has its roles in the application."""
     check, name = "own-roles", facts.policy.project
-    granted = seen(facts.granted, name) if facts.accounts else None
+    granted = require_read(facts.granted, name) if facts.accounts else None
     if granted is None:
         why = "nobody knows what the responders run as, or nobody is asked here"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
@@ -178,7 +178,7 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
             lacking = True
             why = f"it lacks {name_first(missing)} by the project's own policy"
             to_do = "terraform apply, unless a folder or the organisation grants it"
-            yield CheckFinding(check, function(entry_point), CheckVerdict.WRONG, why, to_do)
+            yield CheckFinding(check, deployed_function(entry_point), CheckVerdict.WRONG, why, to_do)
     if not lacking:
         yield CheckFinding(check, name, CheckVerdict.WELL, "the responders have their roles")
 
@@ -225,12 +225,12 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
-    "alert-policies": lambda facts: metrics.policies(facts.policy, facts.measured),
-    "metric-names": lambda facts: metrics.names(facts.policy.system, facts.measured),
-    "queries": lambda facts: metrics.queries(facts.policy.system, facts.measured),
+    "alert-policies": lambda facts: metrics.check_alert_policies(facts.policy, facts.measured),
+    "metric-names": lambda facts: metrics.check_metric_names(facts.policy.system, facts.measured),
+    "queries": lambda facts: metrics.check_queries(facts.policy.system, facts.measured),
     "mode": _mode,
     "stable": _stable,
-    "proof": proof,
+    "proof": check_proof,
     "kept": sources_stored,
     "functions": _functions,
     "sources": _sources,
@@ -238,26 +238,26 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "revisions": _revisions,
     "routers": _routers,
     "write-quota": _quota,
-    "metrics": signals.metrics,
-    "sign-ins": signals.sign_ins,
-    "probes": signals.probes,
-    "alert-ids": signals.alert_ids,
-    "looks": signals.looks,
+    "metrics": signals.check_request_counts,
+    "sign-ins": signals.check_sign_ins,
+    "probes": signals.check_probes,
+    "alert-ids": signals.check_alert_ids,
+    "looks": signals.check_probe_history,
     "own-roles": _own_roles,
-    "request-log": signals.request_log,
+    "request-log": signals.check_request_log,
     PRODUCTS[InventoryPart.INVOKERS].check: partial(_part, InventoryPart.INVOKERS),
     **{one.check: partial(_part, part) for part, one in PRODUCTS.items() if one.check},
     "hosting": _hosting,
     "secret-settings": _secretive,
-    "exports": backups.exports,
-    "backup-proof": backups.proven,
-    "native-backups": backups.native,
-    "data": backups.data,
-    "expiry": backups.expiry,
-    "triggers": backups.triggers,
-    "assets": backups.assets,
-    "channels": notification_channels.channels,
-    "status-page": notification_channels.status_page,
-    "apis": lambda facts: apis.are_on(apis.PUSH, facts.push),
+    "exports": backups.check_exports,
+    "backup-proof": backups.check_restore_tests,
+    "native-backups": backups.check_native_backups,
+    "data": backups.check_data,
+    "expiry": backups.check_expiry,
+    "triggers": backups.check_triggers,
+    "assets": backups.check_assets,
+    "channels": notification_channels.check_channels,
+    "status-page": notification_channels.check_status_page,
+    "apis": lambda facts: apis.check_apis(apis.PUSH, facts.push),
 }
 """What is looked at of a system."""

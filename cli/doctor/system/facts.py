@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from cli.doctor.calls import Call, Calls, apis_on, ask
+from cli.doctor.calls import Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import apis
 from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
@@ -40,14 +40,14 @@ from shared.domain.system_record import Controls, System
 from shared.ports.storage import PublicAccess
 from shared.wiring.adapters import Wiring
 
-GIVEN_UP = 200
+CALL_GIVEN_UP = 200
 """Notices that were given up, at most, of one channel."""
 DAY = timedelta(days=1)
-COUNTED_WITHIN = timedelta(minutes=10)
+COUNT_WINDOW = timedelta(minutes=10)
 """The newest count is older than this only where nothing is asked, or nothing arrives."""
 
 
-class Spoken(Struct, frozen=True):
+class ChannelAnswer(Struct, frozen=True):
     """What became of the notices of one channel."""
 
     sent: bool
@@ -66,7 +66,7 @@ class SystemFacts(Struct, frozen=True):
     """Newest first."""
     inventory: Inventory | RollbackError
     requests: Mapping[str, RouterRequests] | RollbackError
-    """Per service, within the last `COUNTED_WITHIN`."""
+    """Per service, within the last `COUNT_WINDOW`."""
     probes: Mapping[str, ProbeAnswer | RollbackError]
     looks: ProbeRecord | RollbackError
     """What the clock saw through the probes."""
@@ -102,11 +102,11 @@ class SystemFacts(Struct, frozen=True):
     """By what they expire, as the database says."""
     triggers: Sequence[Trigger] | RollbackError
     """Those of Eventarc."""
-    spoken: Mapping[str, Spoken | RollbackError]
+    spoken: Mapping[str, ChannelAnswer | RollbackError]
     """By channel."""
 
 
-def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
+def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
     now, metrics, estate = (
@@ -128,9 +128,9 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "native": partial(reading.managed_backup_status, system),
         "assets": partial(reading.asset_protection_status, system),
         "integrity": partial(reading.integrity, system),
-        "looks": partial(_looks, wiring.store, policy),
+        "looks": partial(_probe_results, wiring.store, policy),
         "inventory": wiring.system(system).platform.inventory,
-        "requests": partial(metrics.requests, now - COUNTED_WITHIN, now),
+        "requests": partial(metrics.requests, now - COUNT_WINDOW, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
         "granted": partial(_granted, wiring, policy),
@@ -138,17 +138,21 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Sys
         "page": partial(_page, wiring, policy),
         "expiries": partial(estate.indexes.expiries, policy.integrity.database),
         "triggers": estate.triggers.list_triggers,
-        "measured": partial(measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)),
+        "measured": partial(
+            measuring.collect_metrics, wiring, policy.project, partial(measuring.is_query_of, policy)
+        ),
     }
     groups: dict[str, Calls] = {
         "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
-        "push": apis_on(wiring, apis.PUSH, reached),
-        "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
+        "push": api_state_calls(wiring, apis.PUSH, reached),
+        "spoken": {one.name: partial(_channel_answers, wiring.store, one) for one in policy.channels},
     }
-    return SystemFacts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
+    return SystemFacts(
+        policy=policy, now=now, accounts=accounts, rest=rest, **call_in_parallel(wiring, calls, groups)
+    )
 
 
-def _looks(store: Store, policy: Policy) -> ProbeRecord:
+def _probe_results(store: Store, policy: Policy) -> ProbeRecord:
     """What is kept of the clock's looks; an empty record when there is nothing."""
     document = store.get(probe_signals.probes_path(policy.system))
     if document.fields is None:
@@ -167,14 +171,14 @@ def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
     return wiring.system(policy.system).alert_states.is_open(newest.monitoring_id)
 
 
-def _spoken(store: Store, channel: Channel) -> Spoken:
+def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
     """What became of a channel's notices; of those that were sent, one is enough."""
     of_it = ("channel", "==", channel.name)
     sent, given_up = (
         store.query(Query("notices", (of_it, ("status", "==", status)), limit=limit))
-        for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, GIVEN_UP))
+        for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, CALL_GIVEN_UP))
     )
-    return Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
+    return ChannelAnswer(bool(sent), [decode(Notice, one.fields) for one in given_up])
 
 
 def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:

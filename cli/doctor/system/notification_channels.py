@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, seen, unseen
+from cli.doctor.finding import CheckFinding, CheckVerdict, require_read, unread_finding
 from cli.doctor.system.facts import SystemFacts
 from shared.core.errors import RollbackError
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 
-LATELY = timedelta(days=7)
+RECENT_WINDOW = timedelta(days=7)
 FOUND = 200
 """The status of a page that is there."""
 
 
-def channels(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each channel takes what is said through it."""
     check = "channels"
     for name, spoken in facts.spoken.items():
         if isinstance(spoken, RollbackError):
-            yield unseen(check, name, spoken)
+            yield unread_finding(check, name, spoken)
             continue
-        lately = [one for one in spoken.given_up if one.created_at > facts.now - LATELY]
+        lately = [one for one in spoken.given_up if one.created_at > facts.now - RECENT_WINDOW]
         if lately:
             newest = max(lately, key=lambda one: one.created_at)
             why = f"{len(lately)} notices were given up within a week: {newest.last_error}"
@@ -36,10 +36,10 @@ def channels(facts: SystemFacts) -> Iterator[CheckFinding]:
             yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "a drill says something")
 
 
-def status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether everybody reads the status page, and no cache keeps it."""
     check, name = "status-page", facts.policy.system
-    page = seen(facts.page, name)
+    page = require_read(facts.page, name)
     if page is None:
         why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "set it, if there is such a bucket")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from cli.doctor.system.facts import SystemFacts
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Restorability
 
@@ -17,11 +17,11 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
     return next((one for one in deployments if one.status is DeploymentStatus.STABLE), None)
 
 
-def proof(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether all that it needs was seen."""
-    stable = newest_stable(seen(facts.deployments, facts.policy.system))
+    stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is not None and stable.restorable is not None:
-        yield _proof(stable, stable.restorable)
+        yield _proof_finding(stable, stable.restorable)
     elif stable is not None:
         why, to_do = "nobody has proven it yet", "look again in a few minutes"
         yield CheckFinding("proof", stable.id, CheckVerdict.UNKNOWN, why, to_do)
@@ -29,23 +29,23 @@ def proof(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether what its functions are built from is kept."""
-    stable = newest_stable(seen(facts.deployments, facts.policy.system))
+    stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None or stable.restorable is None:
         return
     if stable.restorable.rebuild:
         lacking = name_first(stable.restorable.rebuild, SHOWN)
         why = f"not every function could be built again: {lacking}"
-        yield CheckFinding("kept", stable.id, CheckVerdict.DOUBTFUL, why, _shown(stable))
+        yield CheckFinding("kept", stable.id, CheckVerdict.DOUBTFUL, why, _first_names(stable))
     else:
         why = "what its functions are built from is kept"
         yield CheckFinding("kept", stable.id, CheckVerdict.WELL, why)
 
 
-def _proof(deployment: Deployment, found: Restorability) -> CheckFinding:
+def _proof_finding(deployment: Deployment, found: Restorability) -> CheckFinding:
     name = deployment.id
     if found.faults:
         why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN)}"
-        to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
+        to_do = f"{_first_names(deployment)}; bring it back, or mark another as stable"
         return CheckFinding("proof", name, CheckVerdict.WRONG, why, to_do)
     if found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN)}"
@@ -54,5 +54,5 @@ def _proof(deployment: Deployment, found: Restorability) -> CheckFinding:
     return CheckFinding("proof", name, CheckVerdict.WELL, why)
 
 
-def _shown(deployment: Deployment) -> str:
+def _first_names(deployment: Deployment) -> str:
     return f"rollback deployments show {deployment.id} --system {deployment.system}"

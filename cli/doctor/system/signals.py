@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, seen, unseen
-from cli.doctor.system.facts import COUNTED_WITHIN, SystemFacts
-from cli.support.output import lasting
+from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
+from cli.doctor.system.facts import COUNT_WINDOW, SystemFacts
+from cli.support.output import format_lasting
 from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.signals.declared_checks import should_count_sign_ins
@@ -21,24 +21,24 @@ SIGN_IN = "authentication_failure"
 """The signal that is counted in that log."""
 
 
-def metrics(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the routers' counts arrive."""
     check, name = "metrics", facts.policy.project
-    total = sum(one.total for one in seen(facts.requests, name).values())
+    total = sum(one.total for one in require_read(facts.requests, name).values())
     if total:
-        why = f"{total} requests were counted within {lasting(COUNTED_WITHIN)}"
+        why = f"{total} requests were counted within {format_lasting(COUNT_WINDOW)}"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
     else:
-        why = f"no request was counted within {lasting(COUNTED_WITHIN)}: nothing is judged by it"
+        why = f"no request was counted within {format_lasting(COUNT_WINDOW)}: nothing is judged by it"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "is there traffic at all?")
 
 
-def sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether sign-ins are counted, where a verification asks for their failures."""
     if not should_count_sign_ins(facts.policy, ScenarioName.AUTH):
         return
     check, name = "sign-ins", facts.policy.project
-    found = seen(facts.sign_ins, name)
+    found = require_read(facts.sign_ins, name)
     if found.total:
         why = f"{found.total} were counted within a day, {found.failed} of them failed"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
@@ -48,7 +48,7 @@ def sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
 
 
-def request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether failed sign-ins are counted, where a signal needs that."""
     policy, identity = facts.policy, facts.rest.identity
     if SIGN_IN not in policy.signals or not policy.resources.identity or identity is None:
@@ -61,11 +61,11 @@ def request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, f"switch {REQUEST_LOG} on")
 
 
-def probes(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
     """How each probe is answered."""
     for name, answer in facts.probes.items():
         if isinstance(answer, RollbackError):
-            yield unseen("probes", name, answer)
+            yield unread_finding("probes", name, answer)
         elif not answer.passed:
             why = answer.detail or f"answers {answer.status}"
             to_do = "an incident, or a wrong address in the policy"
@@ -83,7 +83,7 @@ def _leads_elsewhere(answer: ProbeAnswer) -> bool:
     return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
 
-def alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether alerts can be read back by the ids that they are told of by."""
     check, name = "alert-ids", facts.policy.project
     if isinstance(facts.read_back, Rejected):
@@ -91,7 +91,7 @@ def alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = "see docs/unverified.md: what only alerts tell holds, then escalates"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
         return
-    is_open = seen(facts.read_back, name)
+    is_open = require_read(facts.read_back, name)
     if is_open is None:
         why = "no alert of Cloud Monitoring was kept yet: nothing to read back"
         yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
@@ -100,13 +100,13 @@ def alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 
-def looks(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock sees what the probes show."""
     asked = [probe.name for probes in probes_by_signal(facts.policy).values() for probe in probes]
     if not asked:
         return
     check, name = "looks", facts.policy.system
-    found = seen(facts.looks, name).looks
+    found = require_read(facts.looks, name).looks
     if stale := [one for one in asked if not is_fresh(found.get(one, ()), facts.now)]:
         why = f"the clock has not seen the answer of {name_first(stale)} within a minute"
         to_do = "can on_clock reach these addresses? its log tells"

@@ -18,7 +18,7 @@ from shared.domain.notices.notice import create_notices, notice_writes
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 
 
 def approve(asked: CommandRequest) -> CommandEffect:
@@ -58,7 +58,7 @@ def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
     plan = question.plan.fingerprint
     if command.plan not in ("", plan):
         raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
-    if not command.plan and subject.asked.said_at < question.asked_at - CLOCK_SKEW_TOLERANCE:
+    if not command.plan and subject.asked.said_at < question.asked_at - DUE_TIME_SKEW_TOLERANCE:
         raise Refused(f"{subject.rollback.id} has asked anew since then, about the plan {plan}")
     return question
 

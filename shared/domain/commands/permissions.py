@@ -17,7 +17,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 
-CLOCK_SKEW_TOLERANCE = timedelta(seconds=10)
+ISSUER_CLOCK_SKEW_TOLERANCE = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
 
@@ -97,7 +97,7 @@ def objections(
 def _time_objections(credential: Credential, said_at: datetime) -> Iterator[str]:
     if credential.expires_at <= said_at:
         yield "the token has expired"
-    if credential.issued_at > said_at + CLOCK_SKEW_TOLERANCE:
+    if credential.issued_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
         yield "the token was issued in the future"
 
 
@@ -116,7 +116,7 @@ def _person_objections(
     within = min((policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within)
     if said_at - credential.authenticated_at > within:
         yield f"signed in more than {format_duration(within)} ago: sign in again"
-    if credential.authenticated_at > said_at + CLOCK_SKEW_TOLERANCE:
+    if credential.authenticated_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
         yield "signed in in the future"
 
 

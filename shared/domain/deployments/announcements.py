@@ -22,7 +22,7 @@ from shared.domain.deployments.rollout import (
     update_rollout,
 )
 
-CLOCK_SKEW_TOLERANCE = timedelta(seconds=5)
+CI_CLOCK_SKEW_TOLERANCE = timedelta(seconds=5)
 """How far the clocks of CI and of Cloud Run may differ."""
 
 
@@ -134,7 +134,7 @@ def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement
     for name, placed in sorted(placements(functions).items()):
         for revision in placed.revisions:
             state = functions[name].revisions.get(revision)
-            if state is not None and state.created_at > said.at + CLOCK_SKEW_TOLERANCE:
+            if state is not None and state.created_at > said.at + CI_CLOCK_SKEW_TOLERANCE:
                 raise Refused(f"not what was called stable: {name} serves a newer revision")
     if situation.system.open_incident:
         raise Refused(f"nothing is stable during {situation.system.open_incident}")

@@ -27,7 +27,7 @@ def world() -> World:
 @pytest.fixture
 def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorldPrompt:
     # In one thread the whole unpin passes before its answer can be read.
-    monkeypatch.setattr(command_sending, "ANSWER_SECONDS", 3600.0)
+    monkeypatch.setattr(command_sending, "ANSWER_TIMEOUT_SECONDS", 3600.0)
     return WorldPrompt(monkeypatch, tmp_path, world)
 
 

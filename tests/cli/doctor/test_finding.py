@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor.finding import ESSENTIAL, CheckFinding, CheckVerdict, examined, exit_code
+from cli.doctor.finding import ESSENTIAL_CHECKS, CheckFinding, CheckVerdict, exit_code, run_checks
 from cli.doctor.installation import checks as installation
 from cli.doctor.system import checks as systems
 from shared.core import topics
@@ -73,12 +73,12 @@ def test_every_row_is_of_a_known_check_and_every_error_is_told() -> None:
         due_since={"notice": SILENT},
         unanchored_since=SILENT,
     )
-    findings = [*examined(installation.CHECKS, blind)]
+    findings = [*run_checks(installation.CHECKS, blind)]
     checks = [one.check for one in findings]
 
     assert checks == sorted(checks, key=list(installation.CHECKS).index)
     assert [one.check for one in findings if one.verdict is WELL] == ["policies"]
-    assert CHECKS > ESSENTIAL
+    assert CHECKS > ESSENTIAL_CHECKS
 
 
 def test_the_page_names_the_checks_that_look_at_its_claims() -> None:

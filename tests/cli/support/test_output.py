@@ -31,7 +31,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
         monkeypatch.setenv("COLUMNS", str(columns or 80))
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
-        output.table(HEADINGS, rows)  # type: ignore[arg-type]
+        output.print_table(HEADINGS, rows)  # type: ignore[arg-type]
         plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
         return [line.rstrip() for line in plain.splitlines()]
 

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from cli.support.incident_follower import FollowedIncident, picture
+from cli.support.incident_follower import FollowedIncident, render_incident
 from cli.support.response_time import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
@@ -133,7 +133,7 @@ def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
     seen = FollowedIncident(trouble, newest, steps, evaluate_response(trouble, newest, [], now), now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
-    screen.print(picture(seen, BOOKSHOP))
+    screen.print(render_incident(seen, BOOKSHOP))
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 

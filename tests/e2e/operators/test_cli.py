@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.support.context import STOPPED
-from cli.support.exit_codes import UNUSABLE
+from cli.support.context import INTERRUPTED_TEXT
+from cli.support.exit_codes import INVALID_USAGE
 from tests.e2e.support.cli import run, value
 from tests.e2e.support.world import PATIENT, SCALE, World, until
 
@@ -107,7 +107,7 @@ def test_every_channel_is_tried_by_one_word(world: World) -> None:
     said = run("notify", "--test", "--reason", "new address")
     assert (said.exit_code, "record: SENT" in said.output) == (0, True)
 
-    assert run("notify").exit_code == UNUSABLE
+    assert run("notify").exit_code == INVALID_USAGE
 
 
 def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world: World) -> None:
@@ -207,7 +207,7 @@ def test_who_stops_following_is_told_that_it_goes_on(world: World) -> None:
     rollback = until("the rollback", world.rollback)
     watched = stop_following("watch", rollback.incident)
 
-    assert ordered == watched == (130, f"{STOPPED}\n")
+    assert ordered == watched == (130, f"{INTERRUPTED_TEXT}\n")
     world.cloud.clock.rescale(SCALE)
     until("its steps", world.is_carried_out)
 
@@ -230,7 +230,7 @@ def test_ctrl_c_just_as_a_call_begins_ends_it(world: World) -> None:
     line = [sys.executable, "-c", PRESSED]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)  # noqa: S603
 
-    assert (done.returncode, done.stderr) == (130, f"{STOPPED}\n")
+    assert (done.returncode, done.stderr) == (130, f"{INTERRUPTED_TEXT}\n")
 
 
 WRONG = (

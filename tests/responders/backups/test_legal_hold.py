@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.support.exit_codes import UNUSABLE
+from cli.support.exit_codes import INVALID_USAGE
 from shared.core.errors import Unavailable
 from tests.support.data.exports import (
     HERE,
@@ -136,5 +136,5 @@ def test_a_line_at_the_prompt_names_one_of_both() -> None:
     """An incident, or an export."""
     done = CliRunner().invoke(app, ["hold", "--reason", "case 12"])
 
-    assert done.exit_code == UNUSABLE
+    assert done.exit_code == INVALID_USAGE
     assert "name an incident, or an export" in done.output

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from responders.commands.subject import is_command_outdated
 from shared.domain.commands.command import Command
-from shared.engine.lease import CLOCK_SKEW_TOLERANCE
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import build_incident, build_rollback
 
 BEFORE = timedelta(microseconds=1)
 FIRST, FURTHER = 1, 2
-JUST, ALMOST, TOO_OLD = -BEFORE, -CLOCK_SKEW_TOLERANCE, -CLOCK_SKEW_TOLERANCE - BEFORE
+JUST, ALMOST, TOO_OLD = -BEFORE, -DUE_TIME_SKEW_TOLERANCE, -DUE_TIME_SKEW_TOLERANCE - BEFORE
 """When it was said, counted from the beginning of the rollback."""
 
 

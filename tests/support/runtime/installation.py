@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cli.doctor.finding import CheckVerdict, examined
+from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
 from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
-from cli.doctor.installation.facts import InstallationFacts, StoreTime, function
+from cli.doctor.installation.facts import InstallationFacts, StoreTime, deployed_function
 from cli.doctor.installation.messaging import MONITORING
-from cli.doctor.installation.metrics import Measured, counting, series
+from cli.doctor.installation.metrics import Measured, counting_query, series_query
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.ports.operations_project import DeployedFunction, JobRun, Metric, MetricQuery, Subscription
@@ -29,7 +29,7 @@ WELL, DOUBTFUL, WRONG, UNKNOWN = CheckVerdict
 def build_push_subscription(topic: str) -> Subscription:
     """The push of a topic, as it should be."""
     [entry_point] = [name for name, several in topics.ENTRY_POINTS.items() if topic in several]
-    uri = f"https://{function(entry_point)}-x.a.run.app"
+    uri = f"https://{deployed_function(entry_point)}-x.a.run.app"
     return Subscription(
         name=f"{topic}-push",
         topic=f"projects/{OPS}/topics/{topic}",
@@ -51,22 +51,22 @@ KEPT = Subscription(
     kept_for=topics.DEAD_LETTER_RETENTION,
 )
 LABELS = {CODE_LABEL: "code", f"{POLICY_LABEL}shop": "policy"}
-CONSOLE = function(topics.CONSOLE_ENTRY_POINT)
+CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
 COMMANDED = (topics.COMMANDS, topics.OVERRIDE)
 FUNCTIONS = tuple(
     DeployedFunction(
-        function(name),
+        deployed_function(name),
         name,
         True,
-        f"https://{function(name)}-x.a.run.app",
+        f"https://{deployed_function(name)}-x.a.run.app",
         LABELS,
-        f"{function(name)}@{OPS}.iam.gserviceaccount.com",
+        f"{deployed_function(name)}@{OPS}.iam.gserviceaccount.com",
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE_ENTRY_POINT)
 )
-CALLED = JobRun(enabled=True, at=NOON - checks.CALLED_WITHIN)
+CALLED = JobRun(enabled=True, at=NOON - checks.MAX_TICK_AGE)
 """The dead man's switch was called as long ago as it may be."""
-LONG_AGO = NOON - checks.CALLED_WITHIN - timedelta(seconds=1)
+LONG_AGO = NOON - checks.MAX_TICK_AGE - timedelta(seconds=1)
 VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
 OUR_ROLES = f"projects/{OPS}/roles/rollback_"
 READER = "roles/storage.legacyObjectReader"
@@ -77,7 +77,7 @@ OWNED = {
 
 def responder_member(entry_point: str) -> str:
     """A responder, as policies name it."""
-    return f"serviceAccount:{function(entry_point)}@{OPS}.iam.gserviceaccount.com"
+    return f"serviceAccount:{deployed_function(entry_point)}@{OPS}.iam.gserviceaccount.com"
 
 
 def build_measured_policy(
@@ -85,8 +85,8 @@ def build_measured_policy(
 ) -> Measured:
     """What one alert policy asks for, all of which Cloud Monitoring knows."""
     wanted = replace(one, filters=filters, queries=queries)
-    known = metrics.filters([wanted])
-    answered = [*queries, *(counting(one) for query in queries for one in series(query))]
+    known = metrics.parse_filters([wanted])
+    answered = [*queries, *(counting_query(one) for query in queries for one in series_query(query))]
     return Measured(
         asked=[wanted],
         metrics={one.metric: Metric(one.metric_labels, frozenset({one.resource})) for one in known},
@@ -151,7 +151,7 @@ def find_faults(facts: InstallationFacts) -> list[tuple[str, str, CheckVerdict]]
     """Check, thing and verdict of whatever is not well."""
     return [
         (one.check, one.what, one.verdict)
-        for one in examined(checks.CHECKS, facts)
+        for one in run_checks(checks.CHECKS, facts)
         if one.verdict is not WELL
     ]
 

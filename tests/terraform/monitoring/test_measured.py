@@ -74,9 +74,9 @@ def test_cloud_monitoring_knows_what_is_asked_for() -> None:
     resources = {name: frozenset(labels) for name, labels in descriptors.RESOURCE_LABELS.items()}
     wanted = asked(made)
 
-    [found] = measuring.names("all", measuring.Measured(wanted, metrics, resources, {}))
+    [found] = measuring.check_metric_names("all", measuring.Measured(wanted, metrics, resources, {}))
 
-    assert len(measuring.filters(wanted)) > 20
+    assert len(measuring.parse_filters(wanted)) > 20
     assert (found.verdict, found.why) == (CheckVerdict.WELL, found.why)
 
 
@@ -89,7 +89,7 @@ def test_every_query_can_be_read_and_names_what_is_known() -> None:
     assert len(queries) > 30
     for query in queries:
         read = promql.selectors(query)
-        counted = [promql.selectors(measuring.counting(one)) for one in measuring.series(query)]
+        counted = [promql.selectors(measuring.counting_query(one)) for one in measuring.series_query(query)]
         assert {one for several in counted for one in several} == {*read}
         for one in read:
             [metric] = [name for name in metrics if matches_promql_name(name, metrics[name], one.metric)]

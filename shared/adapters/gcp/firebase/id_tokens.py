@@ -37,7 +37,7 @@ PERMISSIONS = ("firebaseauth.users.get",)
 """In the identity project: the user is looked up, for revocation and for the role of now."""
 
 CALL_TIMEOUT_SECONDS = 10.0
-CLOCK_SKEW_SECONDS = 10
+ISSUER_CLOCK_SKEW_SECONDS = 10
 """So far may our clock be behind the issuer's (firebase-admin takes up to 60)."""
 _numbers = itertools.count(1)
 
@@ -59,11 +59,13 @@ class GoogleIdentity:
         if claimed_credential_kind(token, self._project) is CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
             with _translate_errors():
-                claims = id_token.verify_token(token, self._fetch, clock_skew_in_seconds=CLOCK_SKEW_SECONDS)
+                claims = id_token.verify_token(
+                    token, self._fetch, clock_skew_in_seconds=ISSUER_CLOCK_SKEW_SECONDS
+                )
             return service_account_credential(claims, token)
         with _translate_errors():
             claims = auth.verify_id_token(
-                token, self._app, check_revoked=True, clock_skew_seconds=CLOCK_SKEW_SECONDS
+                token, self._app, check_revoked=True, clock_skew_seconds=ISSUER_CLOCK_SKEW_SECONDS
             )
         return person_credential(claims, token)
 

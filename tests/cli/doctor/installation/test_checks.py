@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor.finding import CheckVerdict, examined
+from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import apis, checks
 from cli.doctor.installation.bucket_readers import FIRESTORE
 from cli.doctor.installation.checks import CODE_LABEL
@@ -60,7 +60,7 @@ def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
     warning = "policies/shop.yaml:9: warning: deployments.starts was removed: delete this key"
     facts = replace(HEALTHY, policy_warnings=[warning])
 
-    [found] = [one for one in examined(checks.CHECKS, facts) if one.verdict is not WELL]
+    [found] = [one for one in run_checks(checks.CHECKS, facts) if one.verdict is not WELL]
     assert (found.check, found.verdict, found.why) == ("policies", DOUBTFUL, warning)
 
 

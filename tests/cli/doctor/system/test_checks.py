@@ -10,12 +10,12 @@ import typer
 from msgspec.structs import replace
 
 from cli.app import app
-from cli.doctor.finding import CheckVerdict, examined
-from cli.doctor.installation.facts import responders
+from cli.doctor.finding import CheckVerdict, run_checks
+from cli.doctor.installation.facts import deployed_responders
 from cli.doctor.installation.metrics import Measured
 from cli.doctor.system import checks as systems
 from cli.doctor.system import signals
-from cli.doctor.system.facts import Spoken, SystemFacts
+from cli.doctor.system.facts import ChannelAnswer, SystemFacts
 from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
@@ -156,7 +156,7 @@ HEALTHY_SHOP = SystemFacts(
     looks=ProbeRecord(
         "shop", NOON, {"shop": (ProbeResult(NOON, NOON, passed=True, seconds=0.1, status=200),)}
     ),
-    accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
+    accounts={name: one.account for name, one in deployed_responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
             f"projects/shop-prod/roles/rollback_{one.scope.name}{UNDER.get(one.scope.name, '')}"
@@ -190,7 +190,7 @@ HEALTHY_SHOP = SystemFacts(
 
 def ill(facts: SystemFacts) -> list[tuple[str, CheckVerdict]]:
     """Check and verdict of whatever is not well with a system."""
-    found = examined(systems.CHECKS, facts)
+    found = run_checks(systems.CHECKS, facts)
     return [(one.check, one.verdict) for one in found if one.verdict is not WELL]
 
 
@@ -207,7 +207,7 @@ def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
 
     assert "on_notice" not in held
     assert ill(replace(HEALTHY_SHOP, granted=granted)) == []
-    spoken = {"users": Spoken(sent=True, given_up=())}
+    spoken = {"users": ChannelAnswer(sent=True, given_up=())}
     pushed = replace(HEALTHY_SHOP, granted=granted, policy=pushing, spoken=spoken)
     assert ill(pushed) == [("own-roles", WRONG)]
 
@@ -249,7 +249,7 @@ def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
         due_at=None,
         last_error="403",
     )
-    return {"policy": PUSHING, "spoken": {"users": Spoken(sent, [notice] * given_up)}}
+    return {"policy": PUSHING, "spoken": {"users": ChannelAnswer(sent, [notice] * given_up)}}
 
 
 PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
@@ -397,7 +397,7 @@ def test_what_is_amiss_with_a_system_is_told(
 )
 def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[str]) -> None:
     """Where documents might be brought back."""
-    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
+    found = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
     assert [one.why for one in found if one.check == "expiry"] == told
 
 
@@ -407,7 +407,7 @@ def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[st
 )
 def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
     """Where documents might be brought back."""
-    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
+    found = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
     assert [one.why for one in found if one.check == "triggers"] == told
 
 
@@ -415,7 +415,7 @@ def test_what_is_not_backed_up_is_not_judged() -> None:
     """A policy that asks for no backup, and declares no assets, has no row of either."""
     policy = replace(SHOP, backups=BackupRules(), assets=AssetRules())
     bare = replace(HEALTHY_SHOP, policy=policy, exports=SILENT)
-    judged = {one.check for one in examined(systems.CHECKS, bare)}
+    judged = {one.check for one in run_checks(systems.CHECKS, bare)}
 
     assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
 
@@ -425,7 +425,7 @@ def test_what_is_not_backed_up_is_not_judged() -> None:
 def test_what_is_protected_by_a_prefix(part: str, prefix: str | None, rows: int) -> None:
     """An empty prefix means all of them."""
     policy = replace(SHOP, resources=replace(SHOP.resources, **{part: prefix}))
-    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, policy=policy))
+    found = run_checks(systems.CHECKS, replace(HEALTHY_SHOP, policy=policy))
 
     assert [one.verdict for one in found if one.check == part] == [UNKNOWN] * rows
 
@@ -435,7 +435,7 @@ def test_what_the_target_lacks_is_told_by_function() -> None:
     fault = "placeOrder: account run@shop is disabled"
     changes = {"inventory": {"placeOrder": replace(LIVE, revisions=())}, **proven(faults=(fault,))}
     facts = replace(HEALTHY_SHOP, **changes)
-    found = {one.check: one.why for one in examined(systems.CHECKS, facts)}
+    found = {one.check: one.why for one in run_checks(systems.CHECKS, facts)}
 
     assert found["stable"] == "placeOrder: revision placeorder-1 is gone"
     assert found["proof"] == f"it cannot be gone back to whole: {fault}"
@@ -451,7 +451,7 @@ def test_a_service_on_its_way_is_not_judged() -> None:
 def test_what_is_to_be_said_is_said_whole() -> None:
     """Each line of ours that a finding names is one that the prompt takes as it stands."""
     every = (replace(HEALTHY_SHOP, **changes) for _, changes, *_ in SYSTEMS)
-    lines = {one.what_to_do.partition(";")[0] for facts in every for one in examined(systems.CHECKS, facts)}
+    lines = {one.what_to_do.partition(";")[0] for facts in every for one in run_checks(systems.CHECKS, facts)}
     ours = sorted(one for one in lines if one.startswith("rollback "))
     verbs = typer.main.get_command(app)
 
