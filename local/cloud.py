@@ -37,9 +37,9 @@ from local.core.grpc_services import ServiceDefinition, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.rest import RestServer
+from local.faults.hooks import FaultHooks
 from local.faults.injection import Injector
 from local.faults.plan import FaultPlan
-from local.faults.points import FaultPoints
 from local.installation import provisioning, schedule, state_database
 from local.installation.schedule import Heartbeat
 from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
@@ -59,8 +59,7 @@ from local.services.pubsub.service import PubSub
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
 from local.services.service_usage import service
-from local.services.storage import CALLS, Buckets, StorageServer
-from local.services.storage import StorageService as Storage
+from local.services.storage import CALLS, Buckets, StorageServer, StorageService
 from local.services.storage.errors import Refusal
 from local.system_resources import SystemResources
 from shared.domain.policy.system_policy import Policy
@@ -81,7 +80,7 @@ class Cloud:
     def __init__(self, clock: CloudClock, journal: Journal, firestore: FirestoreService) -> None:
         self.clock = clock
         self.firestore = firestore
-        self.faults = FaultPoints()
+        self.faults = FaultHooks()
         self.rollouts = Rollouts()
         self.quota = WriteQuotaBucket(clock)
         self.build_quota = WriteQuotaBucket(clock, metric=QUOTA_METRIC)
@@ -226,7 +225,7 @@ class Cloud:
         products_server = RestServer(products, self.faults, ports.get("rest", 0))
         self._closing.callback(products_server.close)
         self.addresses["rest"] = products_server.address
-        storage = StorageServer(Storage(self.buckets), self.faults, ports.get("storage", 0))
+        storage = StorageServer(StorageService(self.buckets), self.faults, ports.get("storage", 0))
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
 

@@ -17,7 +17,7 @@ from cli.support.output import (
 )
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
-from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules
@@ -49,7 +49,7 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     """Print the exports, and below them what is amiss with each."""
-    proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
+    proven = {one.backup: one for one in reversed(proofs) if one.status is FillStatus.PROVEN}
     headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
     rows = (
         (
@@ -111,7 +111,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
     if rules.proof is None and not proofs:
         yield NOT_TRIED
         return
-    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
+    proven = next((one for one in proofs if one.status is FillStatus.PROVEN), None)
     if proven is None:
         yield NOT_PROVEN
     elif proven.duration is not None:
@@ -120,7 +120,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)
     newest = proofs[0] if proofs else None
-    if newest is not None and newest.status is Filling.FAILED:
+    if newest is not None and newest.status is FillStatus.FAILED:
         yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
     elif newest is not None and not newest.is_over:
         why = f" ({newest.waiting})" if newest.waiting else ""

@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from local.core import connections
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 
 MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
 WORKERS = 128
@@ -166,7 +166,7 @@ def served_call_names(services: Mapping[ServiceDefinition, object]) -> list[str]
 
 
 def serve(
-    services: Mapping[ServiceDefinition, object], faults: FaultPoints, port: int = 0
+    services: Mapping[ServiceDefinition, object], faults: FaultHooks, port: int = 0
 ) -> tuple[grpc.Server, str]:
     """Serve implementations by their service on loopback; the started server and its address.
 
@@ -191,7 +191,7 @@ def serve(
     return server, f"127.0.0.1:{bound}"
 
 
-def _handler(method: Method, answer: Callable[..., Any], faults: FaultPoints) -> Any:
+def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks) -> Any:
     call = method.path.strip("/")
     service, name = call.split("/")
 

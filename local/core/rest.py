@@ -20,7 +20,7 @@ from local.core.http_handler import AnyMethod
 from local.core.http_server import listen
 from local.core.loopback import Loop
 from local.core.pages import page
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from shared.core.codec import from_json
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -105,7 +105,7 @@ class RestServer:
     """The products behind one address, each under its host."""
 
     def __init__(
-        self, products: Mapping[str, Sequence[RestMethod]], faults: FaultPoints, port: int = 0
+        self, products: Mapping[str, Sequence[RestMethod]], faults: FaultHooks, port: int = 0
     ) -> None:
         self._routes = {
             host: [(call, _compile_template(call.path)) for call in calls] for host, calls in products.items()

@@ -17,8 +17,8 @@ from google.rpc import error_details_pb2
 from local.core.clock import CloudClock
 from local.core.grpc_services import Dropped, StatusError, build_detailed_error
 from local.faults import plan as fault_plan
+from local.faults.hooks import CallMoment, Fate, FaultHooks
 from local.faults.plan import Answer, CallFault, FaultPlan, MessageFault, OperationFault
-from local.faults.points import CallMoment, Fate, FaultPoints
 
 MESSAGE_PREFIX = "message "
 OPERATION_PREFIX = "operation "
@@ -112,7 +112,7 @@ class Injection:
 class Injector:
     """The fault plan of one embedded cloud: none, or the one that was installed last."""
 
-    def __init__(self, faults: FaultPoints, clock: CloudClock, served: Collection[str]) -> None:
+    def __init__(self, faults: FaultHooks, clock: CloudClock, served: Collection[str]) -> None:
         self._faults = faults
         self._clock = clock
         self._served = served

@@ -28,7 +28,8 @@ from shared.domain.data.backups.database_copy import (
 from shared.domain.data.backups.filled_database import FillStatus, mark_failed, start_deletion
 from shared.domain.data.backups.restore_point import RestoreSource
 from shared.domain.data.erasure.ledger import ErasureProgress
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.resources import CopyRules
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

@@ -15,8 +15,8 @@ from typing import Any, Final, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.data.copy_erasure import DatabaseCopyEraser
 from responders.data.document_check import DocumentChecker
-from responders.data.erasure import DatabaseCopyEraser
 from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode

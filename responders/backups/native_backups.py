@@ -17,7 +17,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
-from shared.domain.notices.notice import Notice, create_notices, notice_writes
+from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

@@ -14,7 +14,7 @@ from responders.commands.incident import breach, legal_hold, operator_answers, r
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
-from responders.data import erasure
+from responders.data import erasure_ledger
 from responders.data.repair import erasure_after_repair, quarantine_erasure
 from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
@@ -70,7 +70,7 @@ COMMANDS: dict[str, RegisteredCommand] = {
     "copy": RegisteredCommand(copy_command.copy),
     "fence": RegisteredCommand(fence_command.raise_fence, fence_command.continue_fence),
     "lift-fence": RegisteredCommand(fence_command.lift_fence),
-    "erase": RegisteredCommand(erasure.erase),
+    "erase": RegisteredCommand(erasure_ledger.erase),
     "notify": RegisteredCommand(diagnostics.notify),
     "check": RegisteredCommand(diagnostics.check),
     "regenerate": RegisteredCommand(data_regeneration.regenerate, data_regeneration.continue_regeneration),

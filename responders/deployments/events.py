@@ -13,7 +13,8 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.rollout import RolloutObservation
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 
 ACTOR: Final = "on_deployment"

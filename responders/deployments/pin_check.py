@@ -18,7 +18,8 @@ from shared.core.store import Store, Write, conditional_write
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.rollout import RolloutObservation
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins

@@ -44,7 +44,8 @@ from shared.domain.deployments.inventory.inventory_record import filter_protecte
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
 from shared.domain.deployments.stability import StabilityResult, evaluate_stability, stability_period_start
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import RouterRequests, sum_requests

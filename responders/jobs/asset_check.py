@@ -16,7 +16,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity

@@ -25,7 +25,8 @@ from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

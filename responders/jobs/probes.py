@@ -20,7 +20,8 @@ from shared.core.store import Create, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.notices.notice import Notice, create_notices
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy

@@ -22,14 +22,9 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import (
-    IncidentStage,
-    Notice,
-    NoticeStatus,
-    WithdrawalCondition,
-    incident_stage,
-)
+from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
+from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure import read_ledger
+from responders.data.erasure_ledger import read_ledger
 from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
 from responders.notices.message import build_channel_message
 from responders.notices.undelivered_notices import classify_channel_failure

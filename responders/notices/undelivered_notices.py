@@ -9,8 +9,9 @@ from datetime import datetime
 
 from shared.core import log
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.notices.notice import Notice, NoticeStatus, create_team_notices
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.notices.outbox import DeliveryResult
+from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 

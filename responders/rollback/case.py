@@ -26,7 +26,8 @@ from shared.domain.incidents.opening import (
     raise_severity,
     reopen_incident,
 )
-from shared.domain.notices.notice import Notice, create_concerned_notices, create_notices, notice_writes
+from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.recipients import create_concerned_notices, create_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
@@ -122,7 +123,7 @@ class Case:
         """Whether the turn landed; otherwise something has changed that is to be seen to first.
 
         State, event, public state and notices are one commit; what is to be said is published
-        after it. Raises: as Tenure.commit.
+        after it. Raises: as LeasedRollback.commit.
         """
         composed: list[_PreparedCommit] = []
         known = self.rollback.operator_inputs
@@ -166,7 +167,7 @@ class Case:
         and finds the rollback ended. Those of `answered` (keys) are taken in by this rollback.
         Further ones are judged first where this one is not decided yet; else a further rollback
         of the incident judges them, or that of the incident which has superseded this one.
-        Raises: as Tenure.transact.
+        Raises: as LeasedRollback.transact.
         """
         composed: list[_PreparedCommit] = []
         known = self.rollback.operator_inputs
@@ -200,7 +201,7 @@ class Case:
     def extend_lease(self, seconds: float) -> None:
         """Return with a lease that lasts so long: before calls that may take all of their time.
 
-        Raises: as Tenure.commit.
+        Raises: as LeasedRollback.commit.
         """
         if not self.tenure.is_leased_for(seconds):
             renewed = create_event("lease.renewed", self.now(), "worker")

@@ -35,7 +35,7 @@ RECORD_OVERHEAD_BYTES: Final = 2000
 
 
 def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
-    """What each batch has written, however many there are. Raises: as Tenure.commit."""
+    """What each batch has written, however many there are. Raises: as LeasedRollback.commit."""
     for _, document in repair_journal.read_entries_after(case.ports.store, case.rollback.id):
         case.extend_lease(CALL_TIMEOUT_SECONDS)
         yield decode(JournalEntry, document.fields)
@@ -44,7 +44,7 @@ def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
 def request_regeneration(case: Case) -> None:
     """All that is made from what was written is asked for, a part with each commit of ours.
 
-    Whoever goes on after a crash finds which of them have landed. Raises: as Tenure.commit.
+    Whoever goes on after a crash finds which of them have landed. Raises: as LeasedRollback.commit.
     """
     if case.rollback.way not in WRITING_DIRECTIONS:
         return

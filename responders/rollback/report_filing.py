@@ -17,7 +17,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, WithdrawalCondition, create_notices, create_scheduled_notices
+from shared.domain.notices.notice import Notice, WithdrawalCondition
+from shared.domain.notices.recipients import create_notices, create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport

@@ -10,7 +10,8 @@ from shared.core.redaction import redact_personal_data
 from shared.core.store import Create
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write, refusal_event_key
-from shared.domain.notices.notice import create_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

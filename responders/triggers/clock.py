@@ -9,7 +9,7 @@ from responders.backups.database_copy import DatabaseCopier
 from responders.backups.export import BackupExporter
 from responders.backups.native_backups import ManagedBackupChecker
 from responders.backups.restore_test import RestoreTester
-from responders.data.erasure import ErasureLedgerUpdater
+from responders.data.erasure_ledger import ErasureLedgerUpdater
 from responders.jobs.asset_check import AssetChecker
 from responders.jobs.audit_anchor import AuditAnchorWriter
 from responders.jobs.audit_seal import AuditSealer

@@ -44,7 +44,7 @@ class Checkpointer:
     def commit_if_due(self, *, leaving: bool) -> None:
         """Commit results and intents after a second, the lease's renewal after ten.
 
-        Raises: as Tenure.commit.
+        Raises: as LeasedRollback.commit.
         """
         since = self._tenure.seconds_since_commit
         at_once = leaving or not self._tenure.commits

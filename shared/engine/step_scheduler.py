@@ -251,7 +251,7 @@ class StepScheduler:
     # Commits
 
     def commit_due_changes(self, *, leaving: bool) -> None:
-        """As Commits says. Raises: as Tenure.commit."""
+        """As Checkpointer does. Raises: as LeasedRollback.commit."""
         self._commits.commit_if_due(leaving=leaving)
 
     def _snapshot_pace(self, at: datetime) -> SavedPace:

@@ -46,7 +46,7 @@ from tests.local.support.firestore import connected
 WRITE = "google.firestore.v1.Firestore/BatchWrite"
 """A call that only the repair makes once the release is over."""
 BATCH = 400
-"""Documents of one such call (`responders.data.repair.selection`)."""
+"""Documents of one such call (`responders.data.repair.document_outcomes`)."""
 CHANGED_OF = 50
 """One of so many orders is written by the shop before the release comes."""
 FORGOTTEN = 3

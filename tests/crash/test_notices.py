@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.notices.notice import create_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
 from shared.state import work_queue

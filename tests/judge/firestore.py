@@ -7,7 +7,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore import Concurrency, FirestoreService
 from tests.judge.suite import Verdict, fetch, run
 
@@ -28,7 +28,7 @@ def judge(concurrency: Concurrency) -> Verdict:
     """Run the suite against a fresh Firestore of its own."""
     folder = fetch(PACKAGE, VERSION) / "tests" / "system"
     service = FirestoreService(CloudClock(), Journal(), concurrency)
-    server, address = grpc_services.serve({FirestoreGrpcTransport: service}, FaultPoints())
+    server, address = grpc_services.serve({FirestoreGrpcTransport: service}, FaultHooks())
     try:
         environment = {"FIRESTORE_EMULATOR_HOST": address, "GCLOUD_PROJECT": "judged"}
         return run(folder, ["test_system.py"], environment)

@@ -14,7 +14,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub import PubSub
 from tests.judge.suite import CACHE, Verdict, fetch, run
 
@@ -42,7 +42,7 @@ def judge() -> Verdict:
     """Run the suite, but for REST, against a fresh Pub/Sub of its own; about a minute."""
     folder = fetch(PACKAGE, VERSION) / "tests"
     (folder / "conftest.py").write_text(CONFTEST)
-    faults = FaultPoints()
+    faults = FaultHooks()
     pubsub = PubSub(CloudClock(), Journal(), faults)
     services = {
         PublisherGrpcTransport: pubsub.publisher,

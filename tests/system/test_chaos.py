@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from local.core.grpc_services import StatusError
 from local.demo.staging.processes import DemoFailed
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points

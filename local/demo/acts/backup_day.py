@@ -18,11 +18,10 @@ from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup, ExportStatus, backup_id, slot_start
-from shared.domain.data.backups.filled_database import FillStatus as Proven
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import DamageFinding
-from shared.domain.data.integrity.damage import IntegrityRecord as Integrity
+from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.policy.system_policy import Policy
 
 FAST_SCALE = 30.0
@@ -97,7 +96,7 @@ class BackupDayAct:
             ("the export that failed was begun anew", attempts == [1, 2, 1]),
             (
                 "each day's newest backup was restored and is what it was",
-                all(one.status is Proven.PROVEN for one in proved),
+                all(one.status is FillStatus.PROVEN for one in proved),
             ),
             ("no scratch database is left", left == []),
             ("just the spoilt document is found", found == {path}),
@@ -146,7 +145,7 @@ class BackupDayAct:
 
     def _damage(self) -> DamageFinding | None:
         fields = self._store.get(damage.damage_path(self._system)).fields
-        record = decode(Integrity, fields) if fields else None
+        record = decode(IntegrityRecord, fields) if fields else None
         return record.open_findings.get(damage.CORRUPTION_SIGNAL) if record is not None else None
 
     def _show_damage(self, finding: DamageFinding) -> None:

@@ -24,7 +24,7 @@ from local.application.builds import Build, BuildRequest
 from local.application.service import ApplicationService, Archive, RevisionConfiguration
 from local.core.grpc_services import StatusError
 from local.core.pages import page
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.run.quota import WriteQuotaBucket
 
 MAX_PAGE_SIZE = 100
@@ -41,7 +41,7 @@ class FunctionDeploymentCalls:
     build is due.
     """
 
-    def __init__(self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultPoints) -> None:
+    def __init__(self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultHooks) -> None:
         self._estate = estate
         self._quota = quota
         self._faults = faults

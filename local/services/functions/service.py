@@ -18,7 +18,7 @@ from local.application.applications import (
 from local.application.service import ApplicationService, Archive
 from local.application.sources import Sources
 from local.core.pages import page
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.eventarc.filters import function_event_filters, has_event_source
 from local.services.eventarc.names import messages_of, trigger_of
 from local.services.functions.deployments import FunctionDeploymentCalls
@@ -39,7 +39,7 @@ class Functions(FunctionDeploymentCalls):
     """Every function of the applications. The real API has no etag either."""
 
     def __init__(
-        self, estate: ApplicationRegistry, sources: Sources, quota: WriteQuotaBucket, faults: FaultPoints
+        self, estate: ApplicationRegistry, sources: Sources, quota: WriteQuotaBucket, faults: FaultHooks
     ) -> None:
         super().__init__(estate, quota, faults)
         self._sources = sources

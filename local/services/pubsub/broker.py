@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub.broker_journal import BrokerJournal, entry_rows
 from local.services.pubsub.delivery.backlog import Backlog
 from local.services.pubsub.delivery.entries import Entry, PublishedMessage
@@ -45,7 +45,7 @@ class SnapshotState:
 class Broker:
     """Everything that Pub/Sub knows; read it and change it inside `change` only."""
 
-    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultPoints) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultHooks) -> None:
         self.clock = clock
         self._faults = faults
         self.ledger = BrokerJournal(journal)

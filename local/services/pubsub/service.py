@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery.push import PushSender
 from local.services.pubsub.delivery.push_dispatcher import PushDispatcher
@@ -32,7 +32,7 @@ class PubSub:
         self,
         clock: CloudClock,
         journal: Journal,
-        faults: FaultPoints,
+        faults: FaultHooks,
         push_concurrency: int = PUSH_CONCURRENCY,
         played: Mapping[str, str] = MappingProxyType({}),
     ) -> None:

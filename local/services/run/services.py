@@ -26,7 +26,7 @@ from local.application.service import ApplicationService, ServiceRevision, add_r
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.pages import page
-from local.faults.points import ORDINARY_COURSE, Fate, FaultPoints
+from local.faults.hooks import ORDINARY_COURSE, Fate, FaultHooks
 from local.services.run import messages, scalings, targets
 from local.services.run.quota import WriteQuotaBucket
 from local.services.run.rollouts import Rollouts
@@ -45,7 +45,7 @@ class RunServices:
         clock: CloudClock,
         rollouts: Rollouts,
         quota: WriteQuotaBucket,
-        faults: FaultPoints,
+        faults: FaultHooks,
     ) -> None:
         self._estate = estate
         self._clock = clock

@@ -11,7 +11,7 @@ import grpc
 from local.core.grpc_services import Dropped, StatusError
 from local.core.http_handler import AnyMethod
 from local.core.loopback import Loop
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.storage.errors import Refusal
 from local.services.storage.service import StorageAnswer, StorageRequest, StorageService
 
@@ -33,7 +33,7 @@ _STATUSES = {
 class StorageServer:
     """Listens from its making until `close`."""
 
-    def __init__(self, service: StorageService, faults: FaultPoints, port: int = 0) -> None:
+    def __init__(self, service: StorageService, faults: FaultHooks, port: int = 0) -> None:
         self._service = service
         self._faults = faults
         handler = type("Handler", (_Handler,), {"owner": self})

@@ -14,7 +14,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.opening import public_state_writes
-from shared.domain.notices.notice import create_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_notices
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft

@@ -10,7 +10,8 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.redaction import redact_personal_data
 from shared.domain.incidents.incident import RootCauseAnalysis
 from shared.domain.incidents.opening import public_state_writes
-from shared.domain.notices.notice import create_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_notices
 
 
 def record_root_cause(asked: CommandRequest) -> CommandEffect:

@@ -36,7 +36,7 @@ from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change, requested_functions
 from shared.domain.decision.scenario_scope import restrict_to_scenario
-from shared.domain.notices.notice import create_notices
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION

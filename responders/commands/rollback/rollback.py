@@ -23,7 +23,8 @@ from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
-from shared.domain.notices.notice import create_team_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks

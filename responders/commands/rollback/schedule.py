@@ -25,14 +25,8 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
 from shared.domain.incidents.opening import IncidentOpening, open_incident
-from shared.domain.notices.notice import (
-    EXTERNAL_AUDIENCES,
-    Notice,
-    WithdrawalCondition,
-    create_notices,
-    create_scheduled_notices,
-    notice_writes,
-)
+from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
+from shared.domain.notices.recipients import EXTERNAL_AUDIENCES, create_notices, create_scheduled_notices
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION

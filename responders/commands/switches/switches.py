@@ -13,13 +13,8 @@ from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Query
 from shared.domain.commands.command import parse_time
-from shared.domain.notices.notice import (
-    Notice,
-    WithdrawalCondition,
-    create_notices,
-    create_scheduled_notices,
-    notice_writes,
-)
+from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
+from shared.domain.notices.recipients import create_notices, create_scheduled_notices
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy

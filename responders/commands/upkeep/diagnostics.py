@@ -10,7 +10,8 @@ from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import conditional_write
 from shared.domain import system_record as systems
-from shared.domain.notices.notice import create_test_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_test_notices
 from shared.domain.system_record import ALL_SYSTEMS
 
 

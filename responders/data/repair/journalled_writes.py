@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from responders.data.erasure import ErasureLedger
+from responders.data.erasure_ledger import ErasureLedger
 from shared.core import text
 from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode

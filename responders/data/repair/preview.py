@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data import restore_points
-from responders.data.repair.selection import RepairSelector
+from responders.data.repair.document_outcomes import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure import ERASE_VERB, ErasureLedger, read_ledger
+from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledger
 from responders.data.repair import erasure_after_repair
 from responders.data.repair.erasure_after_repair import build_repair_eraser, may_erase_now
 from responders.data.repair.erasure_during_repair import RepairEraser
@@ -31,7 +31,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
-from shared.domain.notices.notice import create_notices
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.data.erasure import ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.erasure_ledger import ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.repair.document_outcomes import RepairSelector
 from responders.data.repair.journalled_writes import JournalledWriter, is_document_as_wanted
-from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
@@ -27,7 +27,7 @@ from shared.domain.data.repair.repair_plan import (
 from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
-from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
+from shared.engine.steps.documents.restore import RestoreGoal
 from shared.state import repair_journal
 
 
@@ -58,7 +58,7 @@ class DocumentRewriter(JournalledWriter):
             position = repair_plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
-    def restore_portion(self, step: Step, goal: PutBackGoal, position: RepairPosition) -> RepairPosition:
+    def restore_portion(self, step: Step, goal: RestoreGoal, position: RepairPosition) -> RepairPosition:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
@@ -75,7 +75,7 @@ class DocumentRewriter(JournalledWriter):
     def _restore_entries(
         self,
         step: Step,
-        goal: PutBackGoal,
+        goal: RestoreGoal,
         position: RepairPosition,
         ledger: ErasureLedger | None,
         expiries: Sequence[TtlField],
@@ -98,7 +98,7 @@ class DocumentRewriter(JournalledWriter):
     def _restore_entry(
         self,
         step: Step,
-        goal: PutBackGoal,
+        goal: RestoreGoal,
         name: str,
         entry: JournalEntry,
         ledger: ErasureLedger | None,
@@ -132,7 +132,7 @@ class DocumentRewriter(JournalledWriter):
         )
         return [*fated, *after]
 
-    def _read_copies(self, goal: PutBackGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
+    def _read_copies(self, goal: RestoreGoal, name: str, entry: JournalEntry) -> list[DocumentChange]:
         """What a batch has kept. Raises: Unavailable, Rejected."""
         try:
             return quarantine.unpack_changes(self._vault.read(entry.kept))

@@ -28,7 +28,7 @@ from shared.domain.decision.facts import FunctionDifference, function_difference
 from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
-from shared.domain.notices.notice import create_notices
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION

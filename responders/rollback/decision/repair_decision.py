@@ -25,7 +25,7 @@ from responders.rollback.decision.repair_start import (
     build_refusal_transition,
     describe_approvals,
 )
-from responders.rollback.decision.required_approvals import REQUIRED_APPROVALS
+from responders.rollback.decision.required_approvals import DATA_APPROVALS
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import FencePreparation
@@ -152,9 +152,9 @@ def _apply_forecast(
         return not case.commit_transition(build_hold_transition(case, found.reason, told))
     back, plan = f"{preview.count_written_documents(fates)} documents", found.plan
     if found.outcome is Outcome.ASK and plan is not None:
-        reason = describe_approvals(case.rollback, plan, REQUIRED_APPROVALS)
+        reason = describe_approvals(case.rollback, plan, DATA_APPROVALS)
         if not reason:
-            question = ApprovalRequest(plan.header, REQUIRED_APPROVALS, found.reason, case.now())
+            question = ApprovalRequest(plan.header, DATA_APPROVALS, found.reason, case.now())
             return not case.commit_final_transition(
                 build_approval_request(case, question, [], back, told), answered=answered
             )

@@ -10,7 +10,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.registry import class_of
 
-REQUIRED_APPROVALS: Final = 2
+DATA_APPROVALS: Final = 2
 """Of a request that moves data."""
 DATA_APPROVAL_REASON: Final = "data are moved by people's word alone"
 

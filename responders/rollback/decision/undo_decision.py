@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure import ERASE_VERB
+from responders.data.erasure_ledger import ERASE_VERB
 from responders.data.repair import erasure_after_repair
 from responders.rollback.approval import build_approval_request
 from responders.rollback.case import Case

@@ -24,11 +24,11 @@ from responders.data.repair.preview import (
     format_fence_lines,
 )
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, REQUIRED_APPROVALS
+from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.rollback.pins import active_pins
-from responders.scenarios import undo as reversal
+from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
-from responders.scenarios.undo import UndoPlan
+from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget
 from responders.support.parallel_calls import call_in_batches
 from shared.core import text
@@ -85,7 +85,7 @@ class UndoPreview(Struct, frozen=True):
     @property
     def required_approvals(self) -> int:
         """How many different people must want it, where it asks."""
-        return REQUIRED_APPROVALS if self.has_documents else 1
+        return DATA_APPROVALS if self.has_documents else 1
 
 
 def preview_order(ports: Ports, policy: Policy, order: RollbackRequest) -> UndoPreview:

@@ -30,7 +30,8 @@ from shared.domain.data.isolation.fence_notices import NOTICE_SEVERITIES, notice
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PublicState, PublicStatusChange
-from shared.domain.notices.notice import create_notices, create_team_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import MAINTENANCE_STATUS_NAME

@@ -10,7 +10,8 @@ from shared.core.store import Create, Document, Update
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.notices.notice import create_team_notices, notice_writes
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

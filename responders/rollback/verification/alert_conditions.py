@@ -88,7 +88,7 @@ def _condition_deadline(case: Case) -> datetime:
 
 
 def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
-    """The condition of each alert as it is now. Raises: as Tenure.commit."""
+    """The condition of each alert as it is now. Raises: as LeasedRollback.commit."""
     opened = [alert for alert in joined if alert.is_open]
     newest = sorted(opened, key=lambda alert: alert.started_at, reverse=True)
     asked = list(dict.fromkeys(one.monitoring_id for one in newest if one.is_of_monitoring))

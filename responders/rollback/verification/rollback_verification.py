@@ -26,8 +26,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.health import Health, HealthVerdict
 from shared.engine.engine import load_steps
-from shared.engine.steps.base import StepKind
-from shared.engine.steps.base import StepVerdict as Standing
+from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.steps.documents import erase, restore
 from shared.engine.steps.resource_differences import describe_steps, is_resource, is_step_for
 from shared.state.reader import StateReader
@@ -172,5 +171,6 @@ def find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, St
     return sorted(
         looked_at[name].target
         for name, look in looks.items()
-        if not isinstance(look, RollbackError) and look.verdict not in (Standing.AT_GOAL, Standing.UNDER_WAY)
+        if not isinstance(look, RollbackError)
+        and look.verdict not in (StepVerdict.AT_GOAL, StepVerdict.UNDER_WAY)
     )

@@ -66,7 +66,7 @@ def extend_scope(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool
     Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
     that are never begun: the rollback fails with them in its list. What is in a person's hands is
     left.
-    Raises: Unavailable, when what is live could not be read; as Tenure.commit.
+    Raises: Unavailable, when what is live could not be read; as LeasedRollback.commit.
     """
     header = case.rollback.plan
     if header is None:
@@ -195,7 +195,7 @@ def _compare_with_target(case: Case, target: str, planned: set[str]) -> _Rollout
     """What differs from the target now, and what of it only a rebuild brings back.
 
     A revision whose image is known to be gone is none that one can go back to. None: the target is
-    on record no more. Raises: Unavailable; as Tenure.commit.
+    on record no more. Raises: Unavailable; as LeasedRollback.commit.
     """
     ports, policy = case.ports, case.policy
     platform = ports.system(policy.system).platform

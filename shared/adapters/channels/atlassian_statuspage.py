@@ -20,7 +20,8 @@ from shared.adapters.http import send_request
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
-from shared.domain.notices.notice import IncidentStage, incident_stage
+from shared.domain.notices.notice import IncidentStage
+from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Channel
 
 API_URL = "https://api.statuspage.io"

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from shared.core.durations import format_duration
 from shared.domain.incidents.incident import Incident
-from shared.domain.notices.notice import Notice, WithdrawalCondition, create_scheduled_notices
+from shared.domain.notices.notice import Notice, WithdrawalCondition
+from shared.domain.notices.recipients import create_scheduled_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 

@@ -21,7 +21,8 @@ from shared.domain.incidents.incident import (
     format_incident_id,
     public_state,
 )
-from shared.domain.notices.notice import Notice, create_notices, notice_writes
+from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION, encode
-from shared.core.redaction import redact_personal_data, redact_value
 from shared.core.store import Create
 from shared.domain.notices.push_progress import PushProgress
-from shared.domain.policy.channels import Audience, Channel
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
 
 
 class NoticeStatus(StrEnum):
@@ -47,14 +41,6 @@ class WithdrawalCondition(StrEnum):
     """Somebody has recorded the root cause, or the incident has come back since."""
     HELD_BACK = "held back"
     """The public may not see the incident: the policy waits, or asks a person."""
-
-
-EXTERNAL_AUDIENCES = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
-"""Who hears no word of ours, and nothing of what the status page does not show, but for those whose
-own documents have been written."""
-CONCERNED_NOTICE_DELAY = timedelta(minutes=1)
-"""So long after the end of a repair those concerned are told: they are looked up as of a whole
-minute, which is then behind that end."""
 
 
 class IncidentStage(StrEnum):
@@ -108,175 +94,6 @@ class Notice(Struct, frozen=True):
     def may_repeat(self) -> bool:
         """Whether what leaves next may have left before."""
         return self.attempts > 0 if self.spread is None else self.spread.is_begun
-
-
-def create_notices(
-    policy: Policy,
-    incident: str,
-    severity: Severity,
-    event: str,
-    text: str,
-    now: datetime,
-    *,
-    to_paste: Iterable[str] = (),
-    **facts: Any,
-) -> list[Notice]:
-    """The notices of one event, one for each channel that wants it at that severity.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
-    wanting = _subscribed_channels(policy.channels, severity, event)
-    ours = tuple(map(redact_personal_data, to_paste))
-    for_us = [one for one in wanting if one.audience not in EXTERNAL_AUDIENCES]
-    others = [one for one in wanting if one.audience in EXTERNAL_AUDIENCES]
-    said = _channel_notices(policy, for_us, incident, severity, event, text, now, now, facts=facts)
-    public = _external_notices(policy, others, incident, severity, event, now)
-    return [*(replace(notice, commands=ours) for notice in said), *public]
-
-
-def _external_notices(
-    policy: Policy, channels: Iterable[Channel], incident: str, severity: Severity, event: str, now: datetime
-) -> list[Notice]:
-    """Notices to people outside: when the policy shows the incident, and without a word of ours."""
-    after = policy.status_page.publish_after.get(severity, timedelta(0))
-    due_at = now + after if event == "detected" else now
-    said = _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts={})
-    return [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in said]
-
-
-def create_concerned_notices(
-    policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
-) -> list[Notice]:
-    """The notices of the end of a rollback to those whose documents it has written or left."""
-    channels = [
-        one for one in policy.channels if one.audience is Audience.CONCERNED and severity in one.severities
-    ]
-    due_at, facts = now + CONCERNED_NOTICE_DELAY, {"rollback": rollback}
-    return _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
-
-
-def create_team_notices(
-    policy: Policy, incident: str, severity: Severity, event: str, text: str, now: datetime, **facts: Any
-) -> list[Notice]:
-    """The notices of one event that every channel of the team hears, whatever it wants."""
-    channels = [one for one in policy.channels if one.audience is Audience.TEAM]
-    return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts=facts)
-
-
-def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
-    """A test of every channel, whatever it wants; none of those that people outside hear."""
-    channels = [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES]
-    return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
-
-
-def create_scheduled_notices(
-    policy: Policy,
-    channels: Iterable[Channel],
-    incident: str,
-    severity: Severity,
-    event: str,
-    text: str,
-    now: datetime,
-    due_at: datetime,
-    unless: WithdrawalCondition,
-    *,
-    to_paste: Iterable[str] = (),
-    **facts: Any,
-) -> list[Notice]:
-    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
-    wanting = _subscribed_channels(channels, severity, event)
-    ours = tuple(map(redact_personal_data, to_paste))
-    said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
-    return [replace(notice, unless=unless, commands=ours) for notice in said]
-
-
-def _channel_notices(
-    policy: Policy,
-    channels: Iterable[Channel],
-    incident: str,
-    severity: Severity,
-    event: str,
-    text: str,
-    now: datetime,
-    due_at: datetime,
-    *,
-    facts: dict[str, Any],
-) -> list[Notice]:
-    return [
-        Notice(
-            id=f"{incident}:{event}:{channel.name}",
-            incident=incident,
-            system=policy.system,
-            event=event,
-            channel=channel.name,
-            severity=severity,
-            text=redact_personal_data(text),
-            created_at=now,
-            due_at=due_at,
-            since=due_at,
-            lane=f"{incident}:{channel.name}",
-            facts=redact_value(msgspec.to_builtins(facts), redact_personal_data),
-            expires_at=now + RECORD_RETENTION,
-        )
-        for channel in channels
-    ]
-
-
-def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
-    return [
-        channel
-        for channel in channels
-        if severity in channel.severities and is_for_audience(event, channel.audience)
-    ]
-
-
-def is_for_audience(event: str, audience: Audience) -> bool:
-    """Whether an event is for these people."""
-    return audience is Audience.TEAM or incident_stage(event) in _STAGES_BY_AUDIENCE[audience]
-
-
-def incident_stage(event: str) -> IncidentStage:
-    """What an event is in the course of its incident; its name may end in a number."""
-    return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
-
-
-_STAGE_BY_EVENT = {
-    "detected": IncidentStage.BEGUN,
-    "reopened": IncidentStage.BEGUN,
-    "published": IncidentStage.BEGUN,
-    "rollback.decided": IncidentStage.UNDER_WAY,
-    "rollback.verified": IncidentStage.BACK,
-    "rollback.unverified": IncidentStage.BACK,
-    "rollback.escalated": IncidentStage.STUCK,
-    "alerts.escalated": IncidentStage.STUCK,
-    "rollback.failed": IncidentStage.STUCK,
-    "rollback.cancelled": IncidentStage.STUCK,
-    "rollback.expired": IncidentStage.STUCK,
-    "rollback.rejected": IncidentStage.STUCK,
-    "rollback.succeeded": IncidentStage.OVER,
-    "rollback.not-taken": IncidentStage.OVER,
-    "accepted": IncidentStage.OVER,
-    "report": IncidentStage.REPORTED,
-    "analysed": IncidentStage.REPORTED,
-}
-_STAGES_BY_AUDIENCE = {
-    Audience.STAKEHOLDERS: {
-        *(
-            IncidentStage.BEGUN,
-            IncidentStage.UNDER_WAY,
-            IncidentStage.BACK,
-            IncidentStage.STUCK,
-            IncidentStage.OVER,
-            IncidentStage.REPORTED,
-        )
-    },
-    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.OVER},
-    Audience.CONCERNED: frozenset(),
-    Audience.PUBLIC: {IncidentStage.BEGUN, IncidentStage.UNDER_WAY, IncidentStage.BACK, IncidentStage.OVER},
-}
 
 
 def notice_writes(notices: Iterable[Notice]) -> list[Create]:

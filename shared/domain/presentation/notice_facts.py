@@ -19,7 +19,8 @@ from shared.domain.incidents.incident import (
     PublicState,
     public_state,
 )
-from shared.domain.notices.notice import IncidentStage, Notice, incident_stage
+from shared.domain.notices.notice import IncidentStage, Notice
+from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy

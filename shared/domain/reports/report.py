@@ -18,7 +18,7 @@ from shared.domain.audit import audit_lines
 from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.data.document import path_sort_key as order_of
-from shared.domain.data.repair.quarantine import JournalEntry as Batch
+from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
@@ -47,7 +47,7 @@ class ReportedRollback(Struct, frozen=True):
     rollback: Rollback
     steps: Sequence[Step]
     trail: Sequence[AuditEntry]
-    journal: Sequence[Batch] = ()
+    journal: Sequence[JournalEntry] = ()
     """What it has written of the data."""
 
 
@@ -305,7 +305,7 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
     )
 
 
-def _report_documents(journal: Iterable[Batch]) -> Iterator[ReportedDocument]:
+def _report_documents(journal: Iterable[JournalEntry]) -> Iterator[ReportedDocument]:
     for batch in journal:
         yield from (ReportedDocument(one.path, one.at) for one in batch.landed)
         yield from (ReportedDocument(one.path, None, one.why) for one in batch.left)

@@ -20,7 +20,7 @@ from shared.core.store import Put
 from shared.domain.data.backups import export, filled_database, native_backups
 from shared.domain.data.backups import restore_test as proof
 from shared.domain.data.backups.export import ExportStatus
-from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.policy_files import loader
 from shared.wiring.adapters import Wiring
@@ -97,7 +97,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     ]
     [intent] = [proof.choose_backup(POLICY, [kept], [], START)]
     assert intent is not None
-    there = replace(intent, status=Filling.CHECKING, filled_at=START + 9 * MINUTE)
+    there = replace(intent, status=FillStatus.CHECKING, filled_at=START + 9 * MINUTE)
     proven = proof.mark_closed(replace(there, counts={"users": 30}, compared=20), START)
     unproven = filled_database.mark_failed(intent, "no room", START)
     later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)

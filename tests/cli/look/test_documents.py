@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.erasure import ErasureLedgerUpdater
-from responders.data.repair import selection
+from responders.data.erasure_ledger import ErasureLedgerUpdater
+from responders.data.repair import document_outcomes
 from shared.domain.data.repair.repair_plan import MAX_SAMPLES_PER_OUTCOME, DocumentOutcome
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import ERASURE, GOOD, HERE, SHOP, SPOILT, CorruptedShop
@@ -25,7 +25,7 @@ MANY: dict[str, dict[str, Any] | None] = {
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> CorruptedShop:
     """More documents than a batch takes, valid, are new since the restore point."""
-    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 7)
+    monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", 7)
     shop = CorruptedShop()
     shop.write(MANY)
     return shop

@@ -12,7 +12,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore import Concurrency
 from local.services.firestore.service import FirestoreService
 from shared.adapters.clock import SystemClock
@@ -33,7 +33,7 @@ def increment(reader: Reader) -> Sequence[Write]:
 def test_transactions_on_one_document(mode: Concurrency) -> None:
     """Every transaction that answers was applied exactly once; what gave up was not applied."""
     service = FirestoreService(CloudClock(), Journal(), mode, randomness=Random(3))
-    server, address = serve({FirestoreGrpcTransport: service}, FaultPoints())
+    server, address = serve({FirestoreGrpcTransport: service}, FaultHooks())
     clients = Clients({"firestore": address}, deployed=False)
     database = "projects/demo/databases/rollback"
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from local.core.grpc_services import StatusError
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites

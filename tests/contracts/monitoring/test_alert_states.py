@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from local.core.grpc_services import Dropped
 from local.core.rest import RestServer
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from local.services.monitoring import Alerts
 from local.services.monitoring.alerts import HOST
 from local.services.monitoring.notification import AlertIncident
@@ -47,7 +47,7 @@ def in_memory() -> AlertWorld:
     return AlertWorld(states, lambda: states.open.update({OPENED: False}), lose)
 
 
-def on_the_wire(faults: FaultPoints, incidents: list[AlertIncident], clients: Clients) -> AlertWorld:
+def on_the_wire(faults: FaultHooks, incidents: list[AlertIncident], clients: Clients) -> AlertWorld:
     def close() -> None:
         incidents[0] = replace(incidents[0], ended_at=START + timedelta(minutes=5))
 
@@ -64,7 +64,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[AlertWorld]:
         yield in_memory()
         return
     incidents = [AlertIncident(OPENED, "function_failure_rate", "placeorder", START, 0.8)]
-    faults = FaultPoints()
+    faults = FaultHooks()
     calls = Alerts(lambda project: incidents if project == "shop" else []).calls()
     with (
         closing(RestServer({HOST: calls}, faults)) as server,

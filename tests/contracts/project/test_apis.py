@@ -9,7 +9,7 @@ import pytest
 
 from local.core.clock import CloudClock
 from local.core.rest import RestServer
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.run.quota import WriteQuotaBucket
 from local.services.service_usage.service import HOST, Quotas
 from shared.adapters.gcp.clients import Clients
@@ -31,7 +31,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, Off]]:
         return
     embedded = Quotas(WriteQuotaBucket(CloudClock()))
     with ExitStack() as closings:
-        server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, FaultPoints())))
+        server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, FaultHooks())))
         clients = closings.enter_context(closing(Clients({"rest": server.address}, deployed=False)))
         yield ServiceApis(clients.rest(HOST)), embedded.off
 
@@ -49,7 +49,7 @@ def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, Off]) -> N
 
 def test_whoever_may_not_look_is_told_so() -> None:
     """A refusal does not say that an API is off."""
-    with closing(RestServer({HOST: ()}, FaultPoints())) as server:
+    with closing(RestServer({HOST: ()}, FaultHooks())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients), pytest.raises(Rejected):
             ServiceApis(clients.rest(HOST)).is_on("shop-prod", FCM)

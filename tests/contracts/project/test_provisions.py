@@ -15,7 +15,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError, serve
 from local.core.journal import Journal
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets, StorageServer, StorageService
 from responders.jobs.asset_check import AssetChecker
@@ -61,7 +61,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the services behind it."""
 
-    def __init__(self, clients: Clients, faults: FaultPoints) -> None:
+    def __init__(self, clients: Clients, faults: FaultHooks) -> None:
         self._faults = faults
         for topic in ("draw-again", "unheard"):
             clients.publisher.create_topic(name=f"projects/demo/topics/{topic}")
@@ -82,7 +82,7 @@ class OverTheWire:
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    clock, faults = CloudClock(START, scale=0), FaultPoints()
+    clock, faults = CloudClock(START, scale=0), FaultHooks()
     buckets, pubsub = Buckets(clock, Journal()), PubSub(clock, Journal(), faults)
     for place in PLACES:
         buckets.create(f"bucket-{place.lower()}", location=place)

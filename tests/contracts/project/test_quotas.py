@@ -9,7 +9,7 @@ import pytest
 
 from local.core.clock import CloudClock
 from local.core.rest import RestMethod, RestServer
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.run.quota import WriteQuotaBucket
 from local.services.service_usage.service import HOST, Quotas
 from shared.adapters.gcp.clients import Clients
@@ -31,7 +31,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as closings:
 
         def served(calls: tuple[RestMethod, ...]) -> ServiceQuotas:
-            server = closings.enter_context(closing(RestServer({HOST: calls}, FaultPoints())))
+            server = closings.enter_context(closing(RestServer({HOST: calls}, FaultHooks())))
             clients = Clients({"rest": server.address}, deployed=False)
             closings.callback(clients.close)
             return ServiceQuotas(clients.rest(HOST), "shop-prod")

@@ -12,7 +12,7 @@ import pytest
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.rest import RestServer
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.scheduler.jobs import SchedulerService
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler_runs import HOST, CloudSchedulerRuns
@@ -62,7 +62,7 @@ class OverTheWire:
 def wire() -> Iterator[OverTheWire]:
     scheduler = SchedulerService(CloudClock(START, scale=0), Journal())
     scheduler.provision(PROJECT, REGION, JOB, "https://switch.example/", START)
-    with closing(RestServer({HOST: scheduler.calls()}, FaultPoints())) as server:
+    with closing(RestServer({HOST: scheduler.calls()}, FaultHooks())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients):
             yield OverTheWire(scheduler, CloudSchedulerRuns(clients.rest(HOST), PROJECT))
@@ -110,7 +110,7 @@ def test_a_job_as_google_writes_it(job: dict[str, object], run: JobRun) -> None:
         if one.name == "projects.locations.jobs.list"
     ]
     calls = (listing._replace(answer=lambda _: {"jobs": [job]}),)
-    with closing(RestServer({HOST: calls}, FaultPoints())) as server:
+    with closing(RestServer({HOST: calls}, FaultHooks())) as server:
         clients = Clients({"rest": server.address}, deployed=False)
         with closing(clients):
             timetable = CloudSchedulerRuns(clients.rest(HOST), PROJECT)

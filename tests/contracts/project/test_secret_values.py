@@ -11,7 +11,7 @@ import pytest
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.rest import RestServer
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.secret_manager import secrets as local_secrets
 from local.services.secret_manager.secrets import Secrets
 from shared.adapters.gcp.clients import Clients
@@ -23,7 +23,7 @@ from tests.support.fakes.runtime.clock import START
 @pytest.fixture
 def vault() -> Iterator[tuple[Secrets, SecretManagerValues, Any]]:
     made = Secrets(CloudClock(START, scale=0), Journal())
-    served = RestServer({local_secrets.HOST: made.calls()}, FaultPoints())
+    served = RestServer({local_secrets.HOST: made.calls()}, FaultHooks())
     clients = Clients({"rest": served.address}, deployed=False)
     rest = clients.rest(HOST)
     made.provision("ops", "chat", START)

@@ -15,7 +15,7 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub.service import PubSub
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.publisher import PubSubBus
@@ -56,7 +56,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and a subscriber of Google's."""
 
-    def __init__(self, clients: Clients, subscriber: SubscriberClient, faults: FaultPoints) -> None:
+    def __init__(self, clients: Clients, subscriber: SubscriberClient, faults: FaultHooks) -> None:
         self.bus: Bus = PubSubBus(clients.publisher, "demo")
         self._subscriber = subscriber
         self._faults = faults
@@ -78,7 +78,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[BusWorld]:
     if request.param == "memory":
         yield InMemory()
         return
-    faults = FaultPoints()
+    faults = FaultHooks()
     pubsub = PubSub(CloudClock(), Journal(), faults)
     services = {
         PublisherGrpcTransport: pubsub.publisher,

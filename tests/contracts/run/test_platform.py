@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.application.service import RevisionConfiguration as Given
+from local.application.service import RevisionConfiguration
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled
 from shared.domain.deployments.deployment import LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import Generation, SecretUse
@@ -225,7 +225,7 @@ def test_a_dry_run_with_instances(world: PlatformWorld) -> None:
 
 def test_what_a_revision_brings_along(world: PlatformWorld) -> None:
     """Its own instances and requests at once are the revision's, whatever the service has."""
-    world.configure("placeOrder", Given({}, {}, 1, 5, 40))
+    world.configure("placeOrder", RevisionConfiguration({}, {}, 1, 5, 40))
 
     newest, first = live(world).revisions
 
@@ -362,7 +362,7 @@ def test_the_state_of_a_function(world: PlatformWorld) -> None:
 def test_a_deployment_of_a_configuration(world: PlatformWorld) -> None:
     """Names, a hash and bound versions of secrets change; values are nowhere."""
     before = world.platform.functions()["placeOrder"]
-    given = Given({"MODE": "sesame"}, {"KEY": "PAYMENT_KEY/3"}, 1, 5, 40)
+    given = RevisionConfiguration({"MODE": "sesame"}, {"KEY": "PAYMENT_KEY/3"}, 1, 5, 40)
 
     world.configure("placeOrder", given)
 
@@ -381,7 +381,7 @@ def test_a_deployment_of_a_configuration(world: PlatformWorld) -> None:
 
 def test_the_values_of_plain_variables(world: PlatformWorld) -> None:
     """They are those that the function is recorded with, and their text does not tell them."""
-    world.configure("placeOrder", Given({"MODE": "sesame"}))
+    world.configure("placeOrder", RevisionConfiguration({"MODE": "sesame"}))
 
     values = world.platform.values("placeOrder")
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from local.core.grpc_services import StatusError
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.media import BucketMedia
 from shared.core.errors import Rejected, Unavailable
@@ -50,7 +50,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
+    def __init__(self, faults: FaultHooks, clients: Clients) -> None:
         self._faults = faults
         self._bucket = clients.storage.bucket("media")
         self.media: Media = BucketMedia(clients.storage)

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from local.core.grpc_services import StatusError
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.storage import Buckets
 from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
@@ -58,7 +58,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, faults: FaultPoints, buckets: Buckets, clients: Clients) -> None:
+    def __init__(self, faults: FaultHooks, buckets: Buckets, clients: Clients) -> None:
         self._faults = faults
         self._buckets = buckets
         self.mirrors: Mirrors = BucketMirrors(clients.storage)
@@ -74,7 +74,7 @@ class OverTheWire:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[FaultPoints, Buckets, Clients]]:
+def server() -> Iterator[tuple[FaultHooks, Buckets, Clients]]:
     with storage() as (faults, buckets, clients):
         buckets.create(HERE)
         buckets.create(THERE, location="EU")
@@ -82,7 +82,7 @@ def server() -> Iterator[tuple[FaultPoints, Buckets, Clients]]:
 
 
 @pytest.fixture
-def wire(server: tuple[FaultPoints, Buckets, Clients]) -> Iterator[OverTheWire]:
+def wire(server: tuple[FaultHooks, Buckets, Clients]) -> Iterator[OverTheWire]:
     _, buckets, _ = server
     yield OverTheWire(*server)
     for bucket in (HERE, THERE):

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from local.core.grpc_services import Dropped, StatusError
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.objects import BucketObjects
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
@@ -45,7 +45,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the faults of the service behind it."""
 
-    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
+    def __init__(self, faults: FaultHooks, clients: Clients) -> None:
         self.faults = faults
         self.clients = clients
         self.objects: ObjectStore = BucketObjects(clients.storage, "anchors")

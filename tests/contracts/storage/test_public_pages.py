@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local.core.grpc_services import Dropped, StatusError
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
@@ -27,7 +27,7 @@ NAME = "public/bookshop/index.html"
 class OverTheWire:
     """The adapter, and the faults of the service behind it."""
 
-    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
+    def __init__(self, faults: FaultHooks, clients: Clients) -> None:
         self._faults = faults
         self.clients = clients
         self.pages = BucketPages(clients.storage, "status")

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from local.core.grpc_services import Dropped
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from local.services.storage import Buckets
 from local.services.storage.conditions import Preconditions
 from shared.adapters.gcp.clients import Clients
@@ -57,7 +57,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, and the service behind it."""
 
-    def __init__(self, buckets: Buckets, faults: FaultPoints, clients: Clients) -> None:
+    def __init__(self, buckets: Buckets, faults: FaultHooks, clients: Clients) -> None:
         self._buckets = buckets
         self._faults = faults
         self.vault: Vault = BucketVault(clients.storage, "kept")

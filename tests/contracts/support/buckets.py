@@ -7,16 +7,16 @@ from contextlib import closing, contextmanager
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.storage import Buckets, StorageServer, StorageService
 from shared.adapters.gcp.clients import Clients
 from tests.support.fakes.runtime.clock import START
 
 
 @contextmanager
-def storage() -> Iterator[tuple[FaultPoints, Buckets, Clients]]:
+def storage() -> Iterator[tuple[FaultHooks, Buckets, Clients]]:
     """It stands still at the fake clock's start, and has no bucket yet."""
-    faults, buckets = FaultPoints(), Buckets(CloudClock(START, scale=0), Journal())
+    faults, buckets = FaultHooks(), Buckets(CloudClock(START, scale=0), Journal())
     with (
         closing(StorageServer(StorageService(buckets), faults)) as server,
         closing(Clients({"storage": server.address}, deployed=False)) as clients,

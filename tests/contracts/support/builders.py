@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from local.application.service import RevisionConfiguration as Given
+from local.application.service import RevisionConfiguration
 from local.application.sources import build_archive
 from local.cloud import Cloud
 from local.core.clock import CloudClock
@@ -135,7 +135,7 @@ class OverTheWire:
         self.platform: Platform = CloudPlatform(
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
-        given = Given(environment={"STRIPE": "live"}, secrets={"KEY": "PAYMENT/1"})
+        given = RevisionConfiguration(environment={"STRIPE": "live"}, secrets={"KEY": "PAYMENT/1"})
         cloud.surroundings.secrets.provision(PROJECT, "PAYMENT", START)
         self._application.deploy(["placeOrder"], release="r1", configuration=given)
         first = self.platform.functions()["placeOrder"]
@@ -146,7 +146,9 @@ class OverTheWire:
         values = self._put("values.json", encode_values(self.platform.values("placeOrder")))
         self.kept = replace(_kept(first, values=values), source=self._archive)
         self.advance(60)
-        self._application.deploy(["placeOrder"], release="r2", failure_rate=1.0, configuration=Given())
+        self._application.deploy(
+            ["placeOrder"], release="r2", failure_rate=1.0, configuration=RevisionConfiguration()
+        )
 
     def _put(self, name: str, content: bytes) -> SourceObject:
         stored = self._cloud.buckets.put(COPIES, name, content, "x/y", {}, Preconditions())

@@ -7,7 +7,7 @@ from typing import Protocol
 import grpc
 
 from local.core.grpc_services import StatusError
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from shared.core.errors import Ambiguous
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 
@@ -29,7 +29,7 @@ def lose_in_memory(fake: Hooked, lost: str) -> None:
     fake.hook = hook
 
 
-def lose_on_the_wire(faults: FaultPoints, lost: str) -> None:
+def lose_on_the_wire(faults: FaultHooks, lost: str) -> None:
     """The service's next call of that name takes effect, and its answer is lost."""
     answer_once(
         faults, lost, StatusError(grpc.StatusCode.UNAVAILABLE, "the answer was lost"), CallMoment.AFTER
@@ -37,7 +37,7 @@ def lose_on_the_wire(faults: FaultPoints, lost: str) -> None:
 
 
 def answer_once(
-    faults: FaultPoints, call: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
+    faults: FaultHooks, call: str, answer: StatusError, moment: CallMoment = CallMoment.BEFORE
 ) -> None:
     """The service's next call whose name ends so has that answer; each after it has its own."""
 

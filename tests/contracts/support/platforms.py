@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol
 
 from local.application import Part
-from local.application.service import RevisionConfiguration as Given
+from local.application.service import RevisionConfiguration
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.services.identity import Account
@@ -52,7 +52,7 @@ class PlatformWorld(Protocol):
 
     def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None: ...
 
-    def configure(self, function: str, configuration: Given) -> None:
+    def configure(self, function: str, configuration: RevisionConfiguration) -> None:
         """A release with another configuration."""
         ...
 
@@ -108,7 +108,7 @@ class InMemory:
     def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None:
         self._fake.deploy([function], failure_rate=failure_rate, ready=ready)
 
-    def configure(self, function: str, configuration: Given) -> None:
+    def configure(self, function: str, configuration: RevisionConfiguration) -> None:
         uses = (SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items())
         plain = {"RELEASE": "r", **configuration.environment}
         configured_so = build_configuration(
@@ -173,7 +173,7 @@ class OverTheWire:
             [function], release="r", failure_rate=failure_rate, starts=ready
         )
 
-    def configure(self, function: str, configuration: Given) -> None:
+    def configure(self, function: str, configuration: RevisionConfiguration) -> None:
         application = self._cloud.application("shop")
         application.deploy([function], release="r", configuration=configuration)
 

@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError, serve
 from local.core.journal import Journal
-from local.faults.points import CallMoment, FaultPoints, Hook
+from local.faults.hooks import CallMoment, FaultHooks, Hook
 from local.services.firestore import Concurrency
 from local.services.firestore.service import FirestoreService
 from shared.adapters.gcp.clients import Clients
@@ -77,7 +77,7 @@ class InMemory:
 class OverTheWire:
     """The adapter, over gRPC to an embedded Firestore, in a database of its own."""
 
-    def __init__(self, faults: FaultPoints, clients: Clients) -> None:
+    def __init__(self, faults: FaultHooks, clients: Clients) -> None:
         self._faults = faults
         self._hooks: list[Hook] = []
         database = f"projects/demo/databases/d{uuid.uuid4().hex}"
@@ -117,7 +117,7 @@ class OverTheWire:
 @contextmanager
 def firestore(concurrency: Concurrency) -> Iterator[Callable[[], OverTheWire]]:
     """An embedded Firestore; each call makes a store of its own on it."""
-    faults = FaultPoints()
+    faults = FaultHooks()
     service = FirestoreService(CloudClock(), Journal(), concurrency, randomness=Random(2))
     server, address = serve({FirestoreGrpcTransport: service}, faults)
     clients = Clients({"firestore": address}, deployed=False)

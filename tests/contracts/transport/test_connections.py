@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore.service import FirestoreService
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import NO_RETRY_OPTIONS, UNLIMITED_MESSAGE_OPTIONS, Clients
@@ -37,7 +37,7 @@ def test_reads_whose_server_goes_away() -> None:
 def _left_alone() -> list[Thread]:
     """Readers that were in the middle of it when their server was stopped, and have not ended."""
     service = FirestoreService(CloudClock(), Journal(), randomness=Random(1))
-    server, address = serve({FirestoreGrpcTransport: service}, FaultPoints())
+    server, address = serve({FirestoreGrpcTransport: service}, FaultHooks())
     clients = Clients({"firestore": address}, deployed=False)
     database = "projects/demo/databases/rollback"
     store = FirestoreStore(clients.firestore, database, SystemClock(), Random(1))

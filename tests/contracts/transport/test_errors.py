@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from local.services.firestore import Concurrency
 from shared.adapters.gcp.errors import Contended
 from shared.core.errors import Ambiguous, Exists, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable

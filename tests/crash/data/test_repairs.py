@@ -9,8 +9,8 @@ from functools import cache
 
 import pytest
 
-from responders.data.repair import selection, writer
-from responders.data.repair.selection import DOCUMENTS_PER_BATCH
+from responders.data.repair import document_outcomes, writer
+from responders.data.repair.document_outcomes import DOCUMENTS_PER_BATCH
 from responders.rollback import derived_data
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, collection_of
 from shared.domain.data.repair import quarantine
@@ -166,7 +166,7 @@ class Bereft(CorruptedShop):
 @pytest.mark.parametrize("seconds", [0, 5, 12, 20, 25, 29])
 def test_what_is_sent_lands_in_its_time(seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a worker stands still before it: then it is intended anew, and sent later."""
-    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", chunk)
+    monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", chunk)
     shop = Bereft()
     shop.stand_still(seconds)
     shop.approve("bob")
@@ -179,7 +179,7 @@ def test_what_is_sent_lands_in_its_time(seconds: int, chunk: int, monkeypatch: p
 
 def test_portions_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has come further is over: nothing of it is waited for."""
-    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 1)
+    monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", 1)
     monkeypatch.setattr(writer, "MAX_PORTION_SECONDS", 0.0)
     shop = Bereft()
     shop.approve("bob")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from local.faults.points import Fate
+from local.faults.hooks import Fate
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.backups.database_copy import DatabaseCopy

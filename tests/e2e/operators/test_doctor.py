@@ -17,7 +17,7 @@ from cli.app import app
 from cli.doctor.finding import ESSENTIAL_CHECKS, CheckVerdict
 from cli.doctor.installation.facts import DEAD_MAN
 from local.core.grpc_services import StatusError
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from local.installation.provisioning import NO_CALL_CONTEXT, values_bucket
 from shared.core import topics
 from shared.core.store import Update

@@ -16,7 +16,7 @@ from google.cloud import storage
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.installation.provisioning import audit_bucket
 from local.services.storage import Buckets, StorageServer, StorageService
 from tests.local.support.run import ORIGIN, policy
@@ -31,7 +31,7 @@ class StorageWorld:
         self.clock = CloudClock(ORIGIN, scale=0)
         self._journal = Journal(folder)
         self.buckets = Buckets(self.clock, self._journal)
-        self._server = StorageServer(StorageService(self.buckets), FaultPoints())
+        self._server = StorageServer(StorageService(self.buckets), FaultHooks())
         self.url = f"http://{self._server.address}"
         self.client = storage.Client(
             project="shop", credentials=AnonymousCredentials(), client_options={"api_endpoint": self.url}

@@ -17,7 +17,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import CallMoment, FaultPoints
+from local.faults.hooks import CallMoment, FaultHooks
 from local.services.firestore import Concurrency, FirestoreService
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ class FirestoreWorld:
     """A Firestore whose time stands still at noon until it is moved."""
 
     clock: CloudClock
-    faults: FaultPoints
+    faults: FaultHooks
     address: str
 
     @contextmanager
@@ -72,7 +72,7 @@ def serving(
     point_in_time_recovery: bool = False,
 ) -> Iterator[FirestoreWorld]:
     """A Firestore that is served for the length of the block."""
-    clock, faults = CloudClock(NOON, scale=0), FaultPoints()
+    clock, faults = CloudClock(NOON, scale=0), FaultHooks()
     service = FirestoreService(
         clock, journal or Journal(), concurrency, point_in_time_recovery=point_in_time_recovery
     )

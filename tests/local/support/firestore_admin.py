@@ -24,7 +24,7 @@ from google.protobuf.proto import parse_length_prefixed
 from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import Fate, FaultPoints
+from local.faults.hooks import Fate, FaultHooks
 from local.services.firestore import FirestoreAdmin, FirestoreService
 from local.services.storage import Buckets
 
@@ -42,7 +42,7 @@ class World:
     """Google's clients of one Firestore, its buckets and its clock."""
 
     def __init__(
-        self, clock: CloudClock, faults: FaultPoints, buckets: Buckets, address: str, service: Any
+        self, clock: CloudClock, faults: FaultHooks, buckets: Buckets, address: str, service: Any
     ) -> None:
         self.clock = clock
         self.faults = faults
@@ -112,7 +112,7 @@ class World:
 @contextmanager
 def running(journal: Journal | None = None, *, pitr: bool = True) -> Iterator[World]:
     """A world for the length of the block; what a journal holds outlives it."""
-    clock, faults, kept = CloudClock(ORIGIN, scale=0), FaultPoints(), journal or Journal()
+    clock, faults, kept = CloudClock(ORIGIN, scale=0), FaultHooks(), journal or Journal()
     firestore_service = FirestoreService(clock, kept, point_in_time_recovery=pitr)
     buckets = Buckets(clock, kept)
     admin = FirestoreAdmin(firestore_service, buckets, clock, kept, faults)

@@ -23,7 +23,7 @@ from local.core import grpc_services
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.loopback import Loop
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub import PubSub
 
 ORIGIN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ _IAM = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
 class World:
     """A served Pub/Sub, its clock, and Google's clients for it."""
 
-    def __init__(self, pubsub: PubSub, clock: CloudClock, faults: FaultPoints, address: str) -> None:
+    def __init__(self, pubsub: PubSub, clock: CloudClock, faults: FaultHooks, address: str) -> None:
         self.pubsub = pubsub
         self.clock = clock
         self.faults = faults
@@ -103,7 +103,7 @@ def texts(received: list[Any]) -> list[str]:
 @contextmanager
 def serving(journal: Journal | None = None, push_concurrency: int = 32, scale: float = 0) -> Iterator[World]:
     """A Pub/Sub whose clock stands still (or runs at a scale) until the body is left."""
-    clock, faults = CloudClock(ORIGIN, scale), FaultPoints()
+    clock, faults = CloudClock(ORIGIN, scale), FaultHooks()
     pubsub = PubSub(clock, journal or Journal(), faults, push_concurrency)
     services = {
         PublisherGrpcTransport: pubsub.publisher,

@@ -22,7 +22,7 @@ from local.application.sources import Sources
 from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.functions.service import Functions
 from local.services.monitoring import IngestionDelay, MetricService
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
@@ -77,7 +77,7 @@ class World:
         self.rollouts = Rollouts()
         self.quota = WriteQuotaBucket(self.clock)
         self.ingestion = IngestionDelay()
-        self.faults = FaultPoints()
+        self.faults = FaultHooks()
         self.services: run_v2.ServicesClient
         self.revisions: run_v2.RevisionsClient
         self.functions: functions_v2.FunctionServiceClient

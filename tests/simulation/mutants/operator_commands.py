@@ -13,7 +13,7 @@ from responders.rollback import completion
 from responders.rollback.case import Case
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import rollback_verification
-from responders.scenarios import undo
+from responders.scenarios import undo_plan
 from responders.scenarios import undo_targets as wanted
 from shared.domain.rollback.rollback import Rollback
 from shared.engine import stop_conditions
@@ -91,9 +91,9 @@ def freeze_ignored() -> AbstractContextManager[Any]:
 
 def undo_freezes_the_newest() -> AbstractContextManager[Any]:
     """What followed the newest revision gets its name: the same requests, for today."""
-    honest = undo.plan_undo
+    honest = undo_plan.plan_undo
 
-    def plan(policy: Any, inventory: Any, wanted: Any, target: str, built: Any) -> undo.UndoPlan:
+    def plan(policy: Any, inventory: Any, wanted: Any, target: str, built: Any) -> undo_plan.UndoPlan:
         named = {
             function: replace(
                 one,
@@ -106,7 +106,7 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
         }
         return honest(policy, inventory, named, target, built)
 
-    return patch.object(undo, "plan_undo", plan)
+    return patch.object(undo_plan, "plan_undo", plan)
 
 
 def undo_forgets_the_instances() -> AbstractContextManager[Any]:

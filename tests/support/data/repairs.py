@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.erasure import ErasureLedgerUpdater
+from responders.data.erasure_ledger import ErasureLedgerUpdater
+from responders.data.repair.document_outcomes import RepairSelector
 from responders.data.repair.journalled_writes import MayGoOn
-from responders.data.repair.selection import RepairSelector
 from responders.data.repair.ttl import read_expiries
 from responders.data.repair.writer import DocumentRewriter
 from shared.core.codec import decode

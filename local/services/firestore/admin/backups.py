@@ -19,7 +19,7 @@ from google.cloud.firestore_admin_v1 import types
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore.admin.exports import documents
 from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.databases import Databases
@@ -52,7 +52,7 @@ class DatabaseBackups:
         databases: Databases,
         clock: CloudClock,
         journal: Journal,
-        faults: FaultPoints,
+        faults: FaultHooks,
     ) -> None:
         self._engine = engine
         self._databases = databases

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore.admin import exports, imports, restores
 from local.services.firestore.admin.backups import DatabaseBackups
 from local.services.firestore.admin.exports import DocumentExports
@@ -43,7 +43,7 @@ class DatabaseAdminCalls:
         buckets: Buckets,
         clock: CloudClock,
         journal: Journal,
-        faults: FaultPoints,
+        faults: FaultHooks,
     ) -> None:
         engine, databases = firestore.engine, firestore.databases
         self._firestore = firestore

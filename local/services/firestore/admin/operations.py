@@ -17,7 +17,7 @@ from msgspec import Struct
 from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.pages import page
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.firestore.statuses import not_found, unimplemented
 from shared.core.codec import from_msgpack
 
@@ -45,7 +45,7 @@ class LongRunningOperations:
     `kinds` gives for each kind of job its metadata's type and what ends it.
     """
 
-    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultPoints) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, faults: FaultHooks) -> None:
         self._clock = clock
         self._journal = journal
         self._faults = faults

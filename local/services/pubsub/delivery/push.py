@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
-from local.faults.points import FaultPoints
+from local.faults.hooks import FaultHooks
 from local.services.pubsub.delivery.entries import DeliveryLease
 from local.services.pubsub.delivery.push_tokens import TokenIssuer
 from local.services.pubsub.messages import Subscription
@@ -84,7 +84,7 @@ class PushSender:
     """Pushes leased messages to where their subscription says."""
 
     def __init__(
-        self, clock: CloudClock, faults: FaultPoints, tokens: TokenIssuer, played: Mapping[str, str]
+        self, clock: CloudClock, faults: FaultHooks, tokens: TokenIssuer, played: Mapping[str, str]
     ) -> None:
         self._clock = clock
         self._faults = faults

@@ -20,9 +20,8 @@ from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.text import suggest_names
 from shared.domain.data.backups.backup_records import Database, NativeBackup
-from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.export import ExportStatus as BackupStatus
-from shared.domain.data.backups.filled_database import FillStatus as ProofStatus
+from shared.domain.data.backups.export import Backup, ExportStatus
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.deployments.deployment import Deployment
 
@@ -140,7 +139,7 @@ class AvailablePoints(Struct, frozen=True):
         proven = {
             name: one.ended_at or one.began_at
             for name, one in newest.items()
-            if one.status is ProofStatus.PROVEN
+            if one.status is FillStatus.PROVEN
         }
         return sorted(_restorable_backups(self.exports, self.natives, proven), key=lambda one: one.at)
 
@@ -280,7 +279,7 @@ def _restorable_backups(
     exports: Iterable[Backup], natives: Iterable[NativeBackup], proven: Mapping[str, datetime]
 ) -> Iterator[RestorePoint]:
     for one in exports:
-        if one.status is BackupStatus.KEPT:
+        if one.status is ExportStatus.KEPT:
             point = RestorePoint(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
             yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
     for native in natives:

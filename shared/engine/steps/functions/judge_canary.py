@@ -1,4 +1,7 @@
-"""Is a canary well? The others of its group wait for the answer."""
+"""The step that judges a canary by probes; the other functions of its group wait for it.
+
+Its time limit is `canary_within` of `shared.domain.policy.execution_limits`.
+"""
 
 from __future__ import annotations
 

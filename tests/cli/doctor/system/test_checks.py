@@ -20,8 +20,7 @@ from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, application
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import AssetProtectionStatus
-from shared.domain.data.backups.export import ExportStatus as Kept
-from shared.domain.data.backups.export import create_backup
+from shared.domain.data.backups.export import ExportStatus, create_backup
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.data.events.document_triggers import Trigger
@@ -112,7 +111,7 @@ STABLE = Deployment(
 )
 WHOLE = replace(
     create_backup(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
-    status=Kept.KEPT,
+    status=ExportStatus.KEPT,
     is_over=True,
 )
 """An export of as long ago as the newest may be."""
@@ -303,7 +302,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("no such site", {"rest": WholeInventory(sites={})}, "hosting", WRONG),
     ("sites unseen", {"rest": WholeInventory()}, "hosting", UNKNOWN),
     ("none over", {"exports": (replace(WHOLE, is_over=False),)}, "exports", UNKNOWN),
-    ("failed", {"exports": (replace(WHOLE, status=Kept.FAILED), WHOLE)}, "exports", WRONG),
+    ("failed", {"exports": (replace(WHOLE, status=ExportStatus.FAILED), WHOLE)}, "exports", WRONG),
     ("old", {"now": NOON + timedelta(microseconds=1)}, "exports", WRONG),
     ("exports unseen", {"exports": SILENT}, "exports", UNKNOWN),
     ("no proof over", {"proofs": (replace(RESTORED, is_over=False),)}, "backup-proof", UNKNOWN),

@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.bulk_writer import BulkWriteFailure
 
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
 
 MEBIBYTE = 1024 * 1024

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
 
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from tests.local.support.pubsub import (
     DEAD_SUBSCRIPTION,
     DEAD_TOPIC,

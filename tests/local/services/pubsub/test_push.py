@@ -14,7 +14,7 @@ from google.api_core.exceptions import InvalidArgument
 from google.auth import jwt
 from google.auth.crypt import RSAVerifier
 
-from local.faults.points import CallMoment
+from local.faults.hooks import CallMoment
 from tests.local.support.pubsub import (
     DEAD_SUBSCRIPTION,
     ORIGIN,

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from responders.data.erasure import READ_TIME_LIMIT_SECONDS, read_ledger
+from responders.data.erasure_ledger import READ_TIME_LIMIT_SECONDS, read_ledger
 from responders.data.repair import erasure_after_repair
 from responders.data.repair.erasure_after_repair import build_repair_eraser
 from responders.data.repair.erasure_during_repair import RepairEraser

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair.selection import DOCUMENTS_PER_BATCH
+from responders.data.repair.document_outcomes import DOCUMENTS_PER_BATCH
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import MAX_CHARACTERS
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult

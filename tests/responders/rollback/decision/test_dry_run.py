@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from responders.data.repair.selection import DOCUMENTS_PER_BATCH
+from responders.data.repair.document_outcomes import DOCUMENTS_PER_BATCH
 from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS
 from shared.core.codec import decode
 from shared.core.errors import Unavailable

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair import selection
+from responders.data.repair import document_outcomes
 from responders.rollback.case import Transition
 from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from responders.rollback.verification import repair_verification
@@ -19,7 +19,7 @@ from shared.core.store import Put
 from shared.core.text import MAX_CHARACTERS
 from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.database_copy import DatabaseCopy
-from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.repair import repair_plan
@@ -255,7 +255,7 @@ def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
         actor="alice",
         reason="to look at it",
         began_at=now,
-        status=Filling.READY,
+        status=FillStatus.READY,
     )
     shop.ports.store.commit([Put(database_copy.copy_path(copy.id), encode(copy))])
     shop.ports.kept.write(copy.id, GOOD)
@@ -459,7 +459,7 @@ def test_the_report_names_each_document() -> None:
 
 def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
-    monkeypatch.setattr(selection, "DOCUMENTS_PER_BATCH", 1)
+    monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", 1)
     monkeypatch.setattr(repair_journal, "PAGE_SIZE", 1)
     shop = CorruptedShop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
     shop.order()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.domain.data.backups.filled_database import FillStatus as CopyStatus
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.resources import BackupRules, CopyRules
@@ -40,7 +40,7 @@ def copied(shop: CorruptedShop, backup: str) -> str:
     shop.command(command="copy", system="bookshop", restore_point=backup)
     shop.settle()
     shop.pass_time(12 * MINUTE)
-    assert only_copy(shop).status is CopyStatus.READY
+    assert only_copy(shop).status is FillStatus.READY
     return only_copy(shop).id
 
 

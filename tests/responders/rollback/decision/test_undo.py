@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.undo import DOCUMENTS_FIRST_NOTE, UndoPlan, add_document_steps, plan_undo
+from responders.scenarios.undo_plan import DOCUMENTS_FIRST_NOTE, UndoPlan, add_document_steps, plan_undo
 from responders.scenarios.undo_targets import UndoTarget, collect_undo_targets
 from shared.core.codec import encode
 from shared.domain.deployments.build_recipe import Recipe
@@ -14,10 +14,10 @@ from shared.domain.deployments.inventory.inventory_parts import Configuration, S
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
     Traffic,
+    TrafficPosition,
     TrafficTarget,
     traffic_position,
 )
-from shared.domain.deployments.inventory.traffic import TrafficPosition as At
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, freeze_plan
@@ -113,15 +113,15 @@ def test_what_rollbacks_have_found(
 @pytest.mark.parametrize(
     ("asked", "stands"),
     [
-        (FOLLOWING, At.AT_GOAL),
+        (FOLLOWING, TrafficPosition.AT_GOAL),
         (
             (build_traffic_target("r-2"),),
-            At.ELSEWHERE,
+            TrafficPosition.ELSEWHERE,
         ),  # the same requests, and no deployment would be served
-        ((build_traffic_target("r-1"),), At.AT_ORIGIN),
+        ((build_traffic_target("r-1"),), TrafficPosition.AT_ORIGIN),
     ],
 )
-def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
+def test_verbatim_is_the_very_list(asked: Traffic, stands: TrafficPosition) -> None:
     """LATEST stays LATEST: a name that leads the same requests to the same place is not it."""
     world = World(policy=shorten_watch())
     live = world.ports.world.inventory()["getBook"].service

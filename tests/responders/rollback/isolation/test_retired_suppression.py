@@ -20,8 +20,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.engine.steps.base import step_context
 from shared.engine.steps.documents.batched import SUPPRESSION_UNAVAILABLE
 from shared.engine.steps.documents.repair import RepairStep
-from shared.engine.steps.documents.restore import RestoreGoal as PutBackGoal
-from shared.engine.steps.documents.restore import RestoreStep
+from shared.engine.steps.documents.restore import RestoreGoal, RestoreStep
 from shared.state import work_queue
 from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.notices import system_events
@@ -93,8 +92,8 @@ REPAIR = RepairGoal("d", START, "d", START, DocumentSelection(), Scope("orders")
 HEARER = {"name": "a", "event": "b", "pattern": "c", "subscription": "s", "scopes": []}
 
 
-@pytest.mark.parametrize("goal", [REPAIR, PutBackGoal("r", "d")], ids=["repair", "undo"])
-def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | PutBackGoal) -> None:
+@pytest.mark.parametrize("goal", [REPAIR, RestoreGoal("r", "d")], ids=["repair", "undo"])
+def test_a_plan_with_suppression_writes_nothing_more(goal: RepairGoal | RestoreGoal) -> None:
     """Its documents would start what people have agreed to keep from it."""
     written: list[RepairPosition] = []
 

@@ -15,7 +15,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
     SecretVersion,
     build_configuration,
 )
-from shared.domain.rollback.rollback import RollbackStatus as Rolled
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.system_events import system_event_names
@@ -170,7 +170,7 @@ def test_a_plan_and_its_gate_name_what_the_proof_found_missing() -> None:
     assert [one for one in rollback.plan.reported if "runtime@demo" in one] == lines
     (reason,) = [one["reason"] for one in rollback.gates if one["gate"] == "restorable"]
     assert reason == "; ".join((f"{len(lines)} functions", *lines[:5], f"and {len(lines) - 5} more"))
-    assert rollback.status in (Rolled.WATCHING, Rolled.SUCCEEDED)
+    assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
 
 
 def test_an_account_that_gives_no_answer_is_no_fault() -> None:

@@ -13,7 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import PublicState, PublicStatusChange, RootCauseAnalysis
-from shared.domain.notices.notice import IncidentStage, create_notices, incident_stage, is_for_audience
+from shared.domain.notices.notice import IncidentStage
+from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_facts import (

@@ -16,7 +16,7 @@ from shared.domain.data.backups import restore_point
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.backup_records import Database, NativeBackup
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.filled_database import FillStatus as Filling
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import (
     AvailablePoints,
     RestorePoint,
@@ -53,7 +53,7 @@ FOR_V2 = export(NOON - 12 * DAY, "v2")
 FOR_V3 = export(NOON - 11 * DAY, "v3")
 WEEKLY = NativeBackup(NATIVE, NOON - 14 * DAY, NOON + 70 * DAY, True)
 CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
-PROVEN = tuple(build_proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
+PROVEN = tuple(build_proof(name, FillStatus.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
 KEPT = AvailablePoints(
     now=NOW,
     database=Database("uid", "nam5", True, EARLIEST),
@@ -156,8 +156,8 @@ def test_without_a_proven_backup_there_is_no_latest() -> None:
 
 def test_the_newest_proof_of_a_backup_counts() -> None:
     """What could be restored once, and could not be the last time, is not proven."""
-    failed = build_proof(YOUNG.id, Filling.FAILED, NOW - HOUR)
-    running = build_proof(OLD.id, Filling.CHECKING, NOW - HOUR)
+    failed = build_proof(YOUNG.id, FillStatus.FAILED, NOW - HOUR)
+    running = build_proof(OLD.id, FillStatus.CHECKING, NOW - HOUR)
 
     found = resolve_restore_point("latest", replace(KEPT, proofs=(failed, running, *PROVEN)))
 

@@ -40,7 +40,7 @@ Oracle = Callable[[str], Fate | None]
 None: nothing is unusual."""
 
 
-class FaultPoints:
+class FaultHooks:
     """The hooks and oracles of one embedded cloud."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.repair.selection import MAX_VERSIONS_TRIED
+from responders.data.repair.document_outcomes import MAX_VERSIONS_TRIED
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put

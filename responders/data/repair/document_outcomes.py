@@ -1,4 +1,7 @@
-"""Documents at two moments looked through side by side: what is to become of each of them."""
+"""Decide the outcome of each document of a repair: restored, left to a later edit, or erased.
+
+Documents of erased people are never restored: `responders.data.erasure_ledger`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.document_check import DocumentChecker
-from responders.data.erasure import read_ledger
+from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.errors import Rejected
 from shared.domain.data.document import DocumentSnapshot, is_in_scope

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data import erasure as erasing_module
-from responders.data.erasure import (
+from responders.data import copy_erasure, erasure_ledger
+from responders.data.copy_erasure import DatabaseCopyEraser
+from responders.data.erasure_ledger import (
     ENTRIES_PER_COMMIT,
     READ_OVERLAP,
     READ_TIME_LIMIT_SECONDS,
-    DatabaseCopyEraser,
     ErasureLedgerUpdater,
     read_ledger,
 )
@@ -276,7 +276,7 @@ def test_too_many_to_be_read_at_once() -> None:
 
 def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each portion of a repair reads all of it, several beside each other in a small instance."""
-    monkeypatch.setattr(erasing_module, "ENTRIES_PER_QUERY", 100)
+    monkeypatch.setattr(erasure_ledger, "ENTRIES_PER_QUERY", 100)
     shop = world()
     pass_time(shop, 2 * MINUTE)
     names = [f"{n:064x}" for n in range(1000)]
@@ -376,7 +376,7 @@ def test_what_stands_below_a_document_that_is_none() -> None:
 
 def test_what_was_gone_through_counts_whatever_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream lasts so long and no longer: the next one goes on behind it."""
-    monkeypatch.setattr(erasing_module, "ENTRIES_PER_COMMIT", 1)
+    monkeypatch.setattr(copy_erasure, "ENTRIES_PER_COMMIT", 1)
     shop = world()
     copy, stream, paths = opened(shop), shop.ports.kept.stream, shop.ports.kept.paths
 
@@ -398,7 +398,7 @@ def test_what_was_gone_through_counts_whatever_comes_after_it(monkeypatch: pytes
 
 def test_what_leads_to_all_below_it_is_taken_out_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever dies in between has left what the next one finds it by."""
-    monkeypatch.setattr(erasing_module, "ENTRIES_PER_COMMIT", 1)
+    monkeypatch.setattr(copy_erasure, "ENTRIES_PER_COMMIT", 1)
     shop = world()
     copy, cut = opened(shop), list[str]()
 

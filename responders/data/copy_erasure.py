@@ -1,0 +1,99 @@
+"""Erase people in copies and restored databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice, takewhile
+
+from msgspec.structs import replace
+
+from responders.data.erasure_ledger import ENTRIES_PER_COMMIT, ErasureLedger, read_ledger
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import ErasureProgress
+from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
+from shared.domain.policy.erasure_rules import Place
+from shared.domain.policy.system_policy import Policy
+from shared.engine.steps.documents.batched import consume_until
+from shared.ports.groups import Ports
+
+
+class DatabaseCopyEraser:
+    """One database that is a copy, made at a moment, and nobody's own."""
+
+    def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._database = database
+        self._at = at
+        self._documents = ports.system(policy.system).documents
+
+    def erase_people(self, progress: ErasureProgress, seconds: float) -> ErasureProgress:
+        """The progress after so many seconds, or over: nobody who was erased is in the copy.
+
+        Raises: Unavailable, Rejected; what was taken out until then is gone.
+        """
+        ledger = read_ledger(self._ports, self._policy)
+        if ledger is None:
+            return replace(progress, is_over=True)
+        clock = self._ports.clock
+        until = clock.monotonic() + seconds
+        return consume_until(clock, until, progress, self._erase_all_places(progress, ledger))
+
+    def _erase_all_places(
+        self, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
+        while progress.place <= len(ledger.rules.documents):
+            for later in self._erase_place(progress, ledger):
+                progress = later
+                yield progress
+        yield replace(progress, is_over=True)
+
+    def _erase_place(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+        """The progress after each piece of its place, and in the end behind it.
+
+        Behind the last place come all names that there are: whoever documents belong to by what
+        they are called, or stand below, need have no document of their own.
+        """
+        places = ledger.rules.documents
+        pieces: Iterator[ErasureProgress] = iter(())
+        if progress.place == len(places):
+            pieces = self._erase_by_path(progress, ledger)
+        elif places[progress.place].field:
+            pieces = self._erase_by_owner(places[progress.place], progress, ledger)
+        for later in pieces:
+            progress = later
+            yield progress
+        yield replace(progress, place=progress.place + 1, cursor="")
+
+    def _erase_by_owner(
+        self, place: Place, progress: ErasureProgress, ledger: ErasureLedger
+    ) -> Iterator[ErasureProgress]:
+        stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
+        while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
+            for one in chunk:
+                whose = erasures.person_ids(place, one)
+                if erasures.has_erased_person(whose, ledger.book, ledger.erased, self._at):
+                    paths = [*self._list_descendants(one.path), one.path]  # which leads to them, goes last
+                    self._delete_documents(paths)
+                    progress = erasures.add_removed_documents(progress, paths)
+            progress = replace(progress, cursor=chunk[-1].path)
+            yield progress
+
+    def _erase_by_path(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
+        stream = self._documents.paths(self._database, WHOLE_DATABASE, None, progress.cursor)
+        while chunk := list(islice(stream, ENTRIES_PER_COMMIT)):
+            paths = [one for one in chunk if ledger.is_document_erased(one, self._at)]
+            self._delete_documents(paths)
+            progress = replace(erasures.add_removed_documents(progress, paths), cursor=chunk[-1])
+            yield progress
+
+    def _list_descendants(self, parent: str) -> Iterator[str]:
+        """The paths of all below a document, which lie right behind it, whatever is between."""
+        paths = self._documents.paths(self._database, WHOLE_DATABASE, None, parent)
+        return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
+
+    def _delete_documents(self, paths: list[str]) -> None:
+        restores = self._ports.system(self._policy.system).restores
+        for first in range(0, len(paths), ENTRIES_PER_COMMIT):
+            restores.remove(self._database, paths[first : first + ENTRIES_PER_COMMIT])
