@@ -1,4 +1,4 @@
-"""The `rollback` command: the registry of its commands; exit codes: cli/support/context.py."""
+"""The `rollback` command: the registry of its commands; exit codes: cli/support/exit_codes.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act import answers, copy, pins, run
+from cli.act import answers, copy, pins, replay, run
+from cli.act.erase import erase
 from cli.doctor.command import doctor
 from cli.look import (
     audit,
@@ -22,7 +23,7 @@ from cli.look import (
     status,
     watch,
 )
-from cli.offline import parse, policy, replay
+from cli.offline import parse, policy
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 
@@ -57,7 +58,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "unpin": pins.unpin,
         "unplan": switches.unplan,
         "copy": copy.copy,
-        "erase": upkeep.erase,
+        "erase": erase,
     },
     "Switches": {
         "breach": switches.breach,

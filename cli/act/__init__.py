@@ -1,1 +1,1 @@
-"""Commands that change something: run, approve, undo, copy, erase."""
+"""Commands that change something: run, approve, undo, copy, erase, replay."""

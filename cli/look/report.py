@@ -13,7 +13,7 @@ from cli.support.command_sending import Incident
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson
-from responders.rollback.report_filing import count_affected_users
+from responders.rollback.impact_counts import count_impact
 from shared.domain.incidents.incident import Incident as IncidentRecord
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts
@@ -63,7 +63,7 @@ def _facts(ours: Operations, incident: IncidentRecord) -> ReportFacts:
     policy, now = ours.policy(incident.system), ours.wiring.clock.now()
     filed = ours.reading.filed_report(incident.id)
     known = filed.counts if filed is not None else ImpactCounts()
-    counts = count_affected_users(ours.wiring, policy, incident, known, now)
+    counts = count_impact(ours.wiring, policy, incident, known, now)
     return gather_report_facts(
         ours.reading, AuditReader(ours.wiring.store, None), policy, incident, now, counts
     )

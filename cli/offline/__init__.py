@@ -1,1 +1,1 @@
-"""Commands that need no cloud: check a policy, parse a message, replay."""
+"""Commands that need no cloud: check a policy, parse a message."""

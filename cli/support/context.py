@@ -1,13 +1,4 @@
-"""What a verb works with: the responders' settings, policies and state, as this shell names them.
-
-Exit codes of every verb:
-
-    0   done; of what was followed: it ended well
-    1   the answer is no: refused, declined, failed, faults were found
-    2   the command, the settings or the policies are not usable
-    3   no answer: a service could not be reached, refused us, or took too long
-    130 stopped by Ctrl-C; what was asked for goes on
-"""
+"""What a command works with: settings, policies and state, as this shell names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""The exit codes of every command and the function that leaves with one."""
+"""The exit codes of every command, and the function that creates an exit.
+
+0   done; of what was followed: it ended well
+1   the answer is no: refused, declined, failed, faults were found
+2   the command, the settings or the policies are not usable
+3   no answer: a service could not be reached, refused us, or took too long
+130 stopped by Ctrl-C; what was asked for goes on
+"""
 
 from __future__ import annotations
 
@@ -7,14 +14,8 @@ import typer
 from shared.core.redaction import redact_secrets
 
 REFUSED = 1
-
-
 INVALID_USAGE = 2
-
-
 NO_ANSWER = 3
-
-
 INTERRUPTED = 130
 
 

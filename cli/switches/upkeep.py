@@ -19,7 +19,6 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, format_time, print_json, print_line
-from shared.domain.data.erasure.ledger import hash_person
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.notices.notice import Notice, NoticeStatus
@@ -136,27 +135,3 @@ def regenerate(
     By a message on each topic that the policy declares for it.
     """
     send_command(*("regenerate", reason, system), as_json=as_json, collection=collection, documents=document)
-
-
-def erase(
-    person: Annotated[str, typer.Argument(metavar="ID", help="their id in the application")],
-    reason: Reason,
-    system: System = "",
-    as_json: AsJson = False,
-) -> None:
-    """Keep a person erased in every copy of data that is opened from now on.
-
-    What is sent and kept is a keyed hash of the id. The application's own data is left alone.
-    """
-    with open_operations() as ours:
-        named = ours.policy(system).system
-        ledger = ours.reading.erasure_ledger(named)
-        if ledger is None:
-            raise create_exit(
-                REFUSED,
-                f"{named} has no ledger: the clock makes one within a minute where its policy "
-                "says what belongs to a person (erasure)",
-            )
-        said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
-        answer = send(ours, {**said, "reason": reason})
-    conclude_command(answer, as_json=as_json)

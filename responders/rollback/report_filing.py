@@ -1,16 +1,15 @@
-"""What was counted while a system did not work: requests, and users who met a failure."""
+"""File the report of an incident once it has ended, with what was counted of its impact."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import answer_or_none, call_all
+from responders.rollback.impact_counts import count_impact
 from shared.core.codec import decode, encode
 from shared.core.store import Document, Put, Update, Write
 from shared.domain.audit.chain import create_event
@@ -23,49 +22,16 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport
 from shared.domain.reports.html import render_html
-from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact
+from shared.domain.reports.impact import ImpactCounts, summarize_impact
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.monthly_stats import tally_incident
 from shared.domain.reports.report import IncidentReport, ReportFacts, build_report
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.signals.health import sum_requests
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
-
-MINUTE = timedelta(minutes=1)
-
-
-def count_affected_users(
-    ports: Ports, policy: Policy, incident: Incident, known: ImpactCounts, now: datetime
-) -> ImpactCounts:
-    """What is known already, and what of the rest Monitoring tells now.
-
-    It counts by whole minutes: each counts that the trouble has touched, or a short one would have
-    failed nobody. What gives no answer, or none to whoever asks, stays unknown.
-    """
-    metrics = ports.system(policy.system).metrics
-    restored_at = measure_impact(policy, incident, known, now).restored_at or now
-    since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
-    calls: dict[str, Callable[[], Any]] = {}
-    if known.requests is None:
-        calls["requests"] = partial(metrics.requests, since, until)
-    if known.users is None and policy.outage is not None and policy.outage.users:
-        calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
-    answers = call_all(ports, calls)
-    requests = answer_or_none(answers.get("requests"))
-    return ImpactCounts(
-        requests=known.requests if requests is None else sum_requests(requests.values()),
-        users=known.users if "users" not in answers else answer_or_none(answers["users"]),
-    )
-
-
-def _minute(moment: datetime) -> datetime:
-    """The whole minute that it lies in."""
-    return moment.replace(second=0, microsecond=0)
-
 
 ACTOR: Final = "on_work"
 RETRY_INTERVAL: Final = timedelta(minutes=1)
@@ -108,7 +74,7 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
         ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
         return
-    counts = count_affected_users(ports, policy, found, record.counts, now)
+    counts = count_impact(ports, policy, found, record.counts, now)
     if _is_count_pending(policy, counts) and now < record.ended_at + MAX_METRICS_WAIT:
         later = {"due_at": now + RETRY_INTERVAL, "counts": encode(counts)}
         ports.store.commit([Update(document.path, later, document.version)])

@@ -1,4 +1,8 @@
-"""How long records are stored; Terraform sets the retention of buckets (terraform/buckets.tf)."""
+"""How long records are stored; Terraform sets the retention of buckets (terraform/buckets.tf).
+
+The commit that ends a record sets its `expires_at`: shared/engine/audited_commit.py,
+shared/domain/incidents/opening.py.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.support import context
+from cli.support import exit_codes
 from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED
 from local.cloud import Cloud
 from local.core.clock import CloudClock
@@ -54,7 +54,7 @@ def test_the_exit_codes_are_documented_where_they_are_looked_for() -> None:
 
     for code in EXIT_CODES:
         assert re.search(rf"\b{code} [a-zC]", said), code
-        assert re.search(rf"^    {code} ", context.__doc__ or "", re.M), code
+        assert re.search(rf"^{code} ", exit_codes.__doc__ or "", re.M), code
         assert f"| {code} |" in page, code
 
 

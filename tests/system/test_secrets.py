@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 import main
-from cli.offline.replay import Replay
+from cli.act.replay import Replay
 from cli.support.exit_codes import INVALID_USAGE, REFUSED
 from shared.adapters.audit_logging_store import AuditLoggingStore
 from shared.adapters.prober import HttpProber

@@ -1,4 +1,7 @@
-"""Policy: the limits of the gates: windows, cool-down, rollbacks an hour, approvals."""
+"""Policy: the limits of the gates: windows, cool-down, rollbacks an hour, approvals.
+
+The gates that evaluate them are in shared/domain/decision/gates/.
+"""
 
 from __future__ import annotations
 

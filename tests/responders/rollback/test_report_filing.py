@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.report_filing import count_affected_users
+from responders.rollback.impact_counts import count_impact
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
@@ -92,7 +92,7 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     began = one.onset_at.replace(second=20, microsecond=0)
     brief = replace(one, onset_at=began, timeline=[], ended_at=began + HALF_A_MINUTE)
 
-    found = count_affected_users(world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now())
+    found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now())
 
     assert found.requests is not None
     assert found.requests.failed > 0

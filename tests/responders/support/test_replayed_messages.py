@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.offline.replay import Replay
+from cli.act.replay import Replay
 from shared.core import topics
 from shared.core.store import Query
 from shared.domain.audit import system_chain

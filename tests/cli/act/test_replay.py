@@ -17,8 +17,8 @@ from google.pubsub_v1 import types
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
+from cli.act.replay import Replay
 from cli.app import app
-from cli.offline.replay import Replay
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError

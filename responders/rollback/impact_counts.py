@@ -1,0 +1,47 @@
+"""Count the impact of an incident: failed requests, and users who met a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from responders.support.parallel_calls import answer_or_none, call_all
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.system_policy import Policy
+from shared.domain.reports.impact import ImpactCounts, measure_impact
+from shared.domain.signals.health import sum_requests
+from shared.ports.groups import Ports
+
+
+def count_impact(
+    ports: Ports, policy: Policy, incident: Incident, known: ImpactCounts, now: datetime
+) -> ImpactCounts:
+    """What is known already, and what of the rest Monitoring tells now.
+
+    It counts by whole minutes: each counts that the trouble has touched, or a short one would have
+    failed nobody. What gives no answer, or none to whoever asks, stays unknown.
+    """
+    metrics = ports.system(policy.system).metrics
+    restored_at = measure_impact(policy, incident, known, now).restored_at or now
+    since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
+    calls: dict[str, Callable[[], Any]] = {}
+    if known.requests is None:
+        calls["requests"] = partial(metrics.requests, since, until)
+    if known.users is None and policy.outage is not None and policy.outage.users:
+        calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
+    answers = call_all(ports, calls)
+    requests = answer_or_none(answers.get("requests"))
+    return ImpactCounts(
+        requests=known.requests if requests is None else sum_requests(requests.values()),
+        users=known.users if "users" not in answers else answer_or_none(answers["users"]),
+    )
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def _minute(moment: datetime) -> datetime:
+    """The whole minute that it lies in."""
+    return moment.replace(second=0, microsecond=0)
