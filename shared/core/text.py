@@ -1,4 +1,4 @@
-"""Text of others, as it may stand among ours."""
+"""Text for people: names in a list, suggestions, and text of others shortened to one line."""
 
 from __future__ import annotations
 

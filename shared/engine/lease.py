@@ -46,8 +46,6 @@ MAX_TAKEOVERS = 3
 """Deaths without progress: then something kills every worker that touches this rollback."""
 MAX_LATE_TAKEOVERS = 12
 """Take-overs without progress, whether from the dead or the late: even so it ends."""
-
-
 ComposeCommit = Callable[[Rollback], CommitDraft | None]
 """Decides a commit from the newest state of the rollback; called again when that has changed."""
 

@@ -1,4 +1,7 @@
-"""export: whoever takes a copy of the audit trail is on record before anything is read."""
+"""The commands check, export and notify: a data check, an audit log export, test notices.
+
+An export is on record before anything of the audit log is read.
+"""
 
 from __future__ import annotations
 

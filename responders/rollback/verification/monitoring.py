@@ -23,8 +23,6 @@ from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 
 HEALTH_WINDOW = timedelta(minutes=5)
-
-
 REGRESSION_CHECKS = 2
 """One failing probe during the watch is no regression yet."""
 

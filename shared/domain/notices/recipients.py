@@ -19,8 +19,6 @@ from shared.domain.retention import RECORD_RETENTION
 EXTERNAL_AUDIENCES = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
 """Who hears no word of ours, and nothing of what the status page does not show, but for those whose
 own documents have been written."""
-
-
 CONCERNED_NOTICE_DELAY = timedelta(minutes=1)
 """So long after the end of a repair those concerned are told: they are looked up as of a whole
 minute, which is then behind that end."""

@@ -43,7 +43,5 @@ class Signal(Struct, frozen=True):
 
 AUTHENTICATION_SIGNALS = ("authentication", "auth")
 """What a policy may call the functions by which people sign in, as a group or an alias."""
-
-
 BREACH_SIGNAL = "security_breach"
 """The signal that somebody declares: no router counts it, and no change need explain it."""

@@ -1,4 +1,4 @@
-"""What must work once functions are back, part by part, as the policy declares it; pure."""
+"""Evaluate the verification checks that a policy declares, by router counts and probes; pure."""
 
 from __future__ import annotations
 
