@@ -66,6 +66,8 @@ def claims(lines: list[str]) -> Iterator[tuple[str, str]]:
                 yield above, module[2]
             if module[1] != "   -":
                 above = module[2]
+        else:
+            raise AssertionError(f"neither a module nor a port: {line}")
 
 
 def test_each_path_of_the_page_exists() -> None:

@@ -13,7 +13,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.faults.plan import FaultPlan, OperationFault
 from responders.backups.export import BackupExporter
-from responders.backups.native_backups import ManagedBackupChecker
+from responders.backups.native_backups import NativeBackupChecker
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
@@ -64,7 +64,7 @@ def pass_time(cloud: Cloud, wiring: Wiring, span: timedelta, step: timedelta = M
         cloud.clock.advance(step)
         cloud.settle()
         BackupExporter(wiring, wiring.policies).advance_exports()
-        ManagedBackupChecker(wiring, wiring.policies).check()
+        NativeBackupChecker(wiring, wiring.policies).check()
 
 
 def catalogue(wiring: Wiring) -> list[Backup]:
