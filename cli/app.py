@@ -112,9 +112,13 @@ def rollback(
     without_sign_in.set(sign_in_is_down)
 
 
-for group, commands in COMMANDS.items():
-    for name, command in commands.items():
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, rich_help_panel=group)
-        else:
-            app.command(name, rich_help_panel=group)(command)
+def _register_commands() -> None:
+    for group, commands in COMMANDS.items():
+        for name, command in commands.items():
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name, rich_help_panel=group)
+            else:
+                app.command(name, rich_help_panel=group)(command)
+
+
+_register_commands()

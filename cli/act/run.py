@@ -25,7 +25,7 @@ from cli.support.output import (
     print_table,
 )
 from responders.commands.rollback.rollback import build_rollback_order, require_target
-from responders.data.repair import preview as foreseeing
+from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
@@ -188,7 +188,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     now = ours.wiring.clock.now()
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
-    seconds = foreseeing.survey_seconds(survey) if survey is not None else 0.0
+    seconds = preview.survey_seconds(survey) if survey is not None else 0.0
     return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
@@ -198,7 +198,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
         reported=list(plan.header.reported) if plan is not None else [],
         seconds=seconds,
         fits=seconds <= policy.targets.database.total_seconds(),
-        documents=foreseeing.count_written_documents(survey.outcome_counts) if survey is not None else 0,
+        documents=preview.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 

@@ -27,7 +27,7 @@ from shared.state.work_queue import publish_notices
 ACTOR: Final = "on_clock"
 
 
-class ManagedBackupChecker:
+class NativeBackupChecker:
     """Looks at the native backups of the systems whose policy wants them."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:

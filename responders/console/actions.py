@@ -55,10 +55,10 @@ MAX_SHOWN_FUNCTIONS = 200
 class ConsoleActions:
     """Asks for a reason and a second tap, then publishes the command and shows its answer."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy], viewing: ConsolePages) -> None:
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy], pages: ConsolePages) -> None:
         self._ports = ports
         self._policies = policies
-        self._viewing = viewing
+        self._pages = pages
 
     def confirmation_page(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
         """The page on which a command is confirmed; a plan is shown as it would be approved.
@@ -71,10 +71,10 @@ class ConsoleActions:
         said = {name: fields[name] for name in (*FIELDS, *MULTI_VALUE_FIELDS) if fields.get(name)}
         plan, decision = "", None
         if "incident" in said:
-            incident = self._viewing.find_incident(said["incident"])
+            incident = self._pages.find_incident(said["incident"])
             said["system"] = incident.system
             if verb in ("approve", "reject"):
-                plan, decision = self._viewing.find_requested_plan(incident)
+                plan, decision = self._pages.find_requested_plan(incident)
                 said |= {"plan": plan} if plan else {}
         return {
             "verb": verb,
@@ -123,7 +123,7 @@ class ConsoleActions:
         command, message = (visit.query.get(name, "") for name in ("command", "message"))
         if "/" in command or "/" in message or not command:
             raise Rejected("no such command")
-        found = self._viewing.answer(command, topics.COMMANDS, message)
+        found = self._pages.answer(command, topics.COMMANDS, message)
         return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
 
     def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:

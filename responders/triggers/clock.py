@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from responders.backups.database_copy import DatabaseCopier
 from responders.backups.export import BackupExporter
-from responders.backups.native_backups import ManagedBackupChecker
+from responders.backups.native_backups import NativeBackupChecker
 from responders.backups.restore_test import RestoreTester
 from responders.data.erasure_ledger import ErasureLedgerUpdater
 from responders.jobs.asset_check import AssetChecker
@@ -39,17 +39,17 @@ class ClockTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._sealing = AuditSealer(ports, policies)
-        self._reminding = PinReminder(ports, policies)
-        self._tallying = MonthlyStatsRecorder(ports, policies)
-        self._anchoring = AuditAnchorWriter(ports)
-        self._backing_up = BackupExporter(ports, policies)
-        self._erasing = ErasureLedgerUpdater(ports, policies)
-        self._proving_backups = RestoreTester(ports, policies)
-        self._making_copies = DatabaseCopier(ports, policies)
-        self._watching = ManagedBackupChecker(ports, policies)
-        self._inspecting = AssetChecker(ports, policies)
-        self._checking = DataChecker(ports, policies)
+        self._audit_sealer = AuditSealer(ports, policies)
+        self._pin_reminder = PinReminder(ports, policies)
+        self._stats_recorder = MonthlyStatsRecorder(ports, policies)
+        self._audit_anchor = AuditAnchorWriter(ports)
+        self._backup_exporter = BackupExporter(ports, policies)
+        self._erasure_ledger = ErasureLedgerUpdater(ports, policies)
+        self._restore_tester = RestoreTester(ports, policies)
+        self._database_copier = DatabaseCopier(ports, policies)
+        self._backup_checker = NativeBackupChecker(ports, policies)
+        self._asset_checker = AssetChecker(ports, policies)
+        self._data_checker = DataChecker(ports, policies)
 
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
@@ -74,13 +74,13 @@ class ClockTrigger:
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
-            self._backing_up.advance_exports()
-            self._erasing.update_due_ledgers()
-            self._making_copies.advance_copies()
-            self._proving_backups.advance_restore_tests()
-            self._watching.check()
-            self._inspecting.check_due_assets()
-            self._checking.advance_checks()
+            self._backup_exporter.advance_exports()
+            self._erasure_ledger.update_due_ledgers()
+            self._database_copier.advance_copies()
+            self._restore_tester.advance_restore_tests()
+            self._backup_checker.check()
+            self._asset_checker.check_due_assets()
+            self._data_checker.advance_checks()
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish all work that is due in it, and run the probes.
@@ -113,10 +113,10 @@ class ClockTrigger:
         if ports.notices.pages is not None:
             for system in self._policies:
                 work_queue.publish_work_item(ports.bus, work_queue.STATUS_PAGE, system, now)
-        self._reminding.send_due_reminders(now)
-        self._tallying.record_due_stats(now)
-        self._sealing.seal(now)
-        self._anchoring.anchor()
+        self._pin_reminder.send_due_reminders(now)
+        self._stats_recorder.record_due_stats(now)
+        self._audit_sealer.seal(now)
+        self._audit_anchor.anchor()
 
 
 def _log_overdue_work(kind: str, due_for: timedelta) -> None:

@@ -25,17 +25,17 @@ class ConsoleTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._signing_in = ConsoleSignIn(ports)
-        self._viewing = ConsolePages(ports, policies)
-        self._saying = ConsoleActions(ports, policies, self._viewing)
+        self._console_sign_in = ConsoleSignIn(ports)
+        self._pages = ConsolePages(ports, policies)
+        self._actions = ConsoleActions(ports, policies, self._pages)
         self._views: dict[str, tuple[str, View]] = {
-            "/": ("systems", self._viewing.systems),
-            "/audit": ("audit", self._viewing.audit),
-            "/backups": ("backups", self._viewing.backups),
-            "/deployments": ("deployments", self._viewing.deployments),
-            "/pins": ("pins", self._viewing.pins),
-            "/trends": ("trends", self._viewing.trends),
-            "/said": ("said", self._saying.answer),
+            "/": ("systems", self._pages.systems),
+            "/audit": ("audit", self._pages.audit),
+            "/backups": ("backups", self._pages.backups),
+            "/deployments": ("deployments", self._pages.deployments),
+            "/pins": ("pins", self._pages.pins),
+            "/trends": ("trends", self._pages.trends),
+            "/said": ("said", self._actions.answer),
         }
 
     def answer(self, visit: ConsoleRequest) -> ConsoleResponse:
@@ -53,18 +53,18 @@ class ConsoleTrigger:
             return _asset_page(visit.path.rpartition("/")[2])
         if visit.path == "/sign-in":
             return self._sign_in(visit)
-        session = self._signing_in.find_session(visit)
+        session = self._console_sign_in.find_session(visit)
         if session is None:
             return self._redirect_sign_in(visit)
         if visit.method == "POST":
             return self._handle_post(visit, session)
         if visit.path == "/say":
             return self._render_page(
-                "say", self._saying.confirmation_page(visit, visit.query), visit, session
+                "say", self._actions.confirmation_page(visit, visit.query), visit, session
             )
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
             return console_http.self_contained_response(
-                report_html.render_html(self._viewing.report(visit)), report_html.report_style_hash()
+                report_html.render_html(self._pages.report(visit)), report_html.report_style_hash()
             )
         template, view = self._find_view(visit)
         return self._render_page(template, view(visit), visit, session)
@@ -72,11 +72,11 @@ class ConsoleTrigger:
     def _sign_in(self, visit: ConsoleRequest) -> ConsoleResponse:
         why = ""
         if visit.method == "POST":
-            done = self._signing_in.sign_in(visit)
+            done = self._console_sign_in.sign_in(visit)
             if isinstance(done, ConsoleResponse):
                 return done
             why = done
-        facts, cookie = self._signing_in.form(visit, why)
+        facts, cookie = self._console_sign_in.form(visit, why)
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
         return console_http.html_response(console_html.render_page("sign-in", facts), status, cookie)
 
@@ -89,20 +89,20 @@ class ConsoleTrigger:
 
     def _handle_post(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         actions: dict[str, Callable[[ConsoleRequest, ConsoleSession], ConsoleResponse | str]] = {
-            "/say": self._saying.publish_command,
-            "/sign-out": self._signing_in.sign_out,
+            "/say": self._actions.publish_command,
+            "/sign-out": self._console_sign_in.sign_out,
         }
         if visit.path not in actions:
             raise Rejected("There is no such page.")
         done = actions[visit.path](visit, session)
         if isinstance(done, ConsoleResponse):
             return done
-        facts = self._saying.confirmation_page(visit, visit.form, done)
+        facts = self._actions.confirmation_page(visit, visit.form, done)
         return self._render_page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
     def _find_view(self, visit: ConsoleRequest) -> tuple[str, View]:
         if visit.path.startswith(INCIDENTS):
-            return "incident", self._viewing.incident
+            return "incident", self._pages.incident
         if visit.path not in self._views:
             raise Rejected("There is no such page.")
         return self._views[visit.path]

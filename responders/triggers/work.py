@@ -20,7 +20,7 @@ class WorkTrigger:
         self._policies = policies
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the rollback waits, has ended, is another worker's, or was handed over.
+        """Return once the item has ended, waits, is another worker's, or was handed over.
 
         A redelivery takes over at once where its first delivery crashed; it continues a command
         where that stopped. Raises: Refused; Unavailable; LostRollback.

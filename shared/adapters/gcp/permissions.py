@@ -1,7 +1,8 @@
 """The permissions of each entry point: which adapter needs them, and in which scope.
 
 An adapter states its permissions beside its calls. Terraform grants what stands here
-(`terraform/iam.tf`); `rollback doctor` checks the roles in applications.
+(`terraform/iam.tf`, `terraform/application_roles.tf`); `rollback doctor` checks the roles in
+applications.
 """
 
 from __future__ import annotations
