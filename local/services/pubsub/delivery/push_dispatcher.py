@@ -100,11 +100,14 @@ class PushDispatcher:
             flights = self._flights.setdefault(
                 subscription, _InFlightPushes(FlowControl(most_messages=self._concurrency))
             )
-        while taken := deliveries.lease_push_message(self._broker, subscription, flights.flow):
-            thread = threading.Thread(
-                target=self._carry, args=(flights, *taken), name="pubsub-push", daemon=True
-            )
-            with self._lock:
+        while True:
+            with self._lock:  # a message that is leased has its carrier: `settle` never sees neither
+                taken = deliveries.lease_push_message(self._broker, subscription, flights.flow)
+                if taken is None:
+                    return
+                thread = threading.Thread(
+                    target=self._carry, args=(flights, *taken), name="pubsub-push", daemon=True
+                )
                 self._carriers.add(thread)
             thread.start()
 

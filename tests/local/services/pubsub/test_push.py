@@ -15,6 +15,7 @@ from google.auth import jwt
 from google.auth.crypt import RSAVerifier
 
 from local.faults.hooks import CallMoment
+from local.services.pubsub.delivery import deliveries
 from tests.local.support.pubsub import (
     DEAD_SUBSCRIPTION,
     ORIGIN,
@@ -320,6 +321,41 @@ def test_an_endpoint_outside_this_machine(world: World, url: str) -> None:
     """Only plain loopback addresses are taken, and the refusal says why."""
     with pytest.raises(InvalidArgument, match="endpoint"):
         world.create(push_config={"push_endpoint": url})
+
+
+def test_settling_waits_for_a_message_that_is_taken_and_not_yet_sent(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the lease of a message and its push nothing is due, and yet nothing is settled."""
+    lease = deliveries.lease_push_message
+    pushed_by_then: list[bool] = []
+    sent = threading.Event()
+    settling: list[threading.Thread] = []
+
+    def settle() -> None:
+        world.settle()
+        pushed_by_then.append(sent.is_set())
+
+    def taken(*arguments: Any) -> Any:
+        found = lease(*arguments)
+        if found and not settling:
+            settling.append(threading.Thread(target=settle))
+            settling[0].start()
+            settling[0].join(0.2)  # returns at once where settling does not wait
+        return found
+
+    def answer(pushed: Pushed) -> int:
+        sent.set()
+        return 204
+
+    monkeypatch.setattr(deliveries, "lease_push_message", taken)
+    endpoint.answer = answer
+    world.create(push_config=push_to(endpoint))
+    world.publish("late")
+    assert endpoint.next().text == "late"
+    settling[0].join()
+
+    assert pushed_by_then == [True]
 
 
 def test_a_fault_drops_the_first_push(world: World, endpoint: Endpoint) -> None:
