@@ -91,7 +91,7 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.alert("0.mild", signal="critical_path_blocked")
+    world.alert("0.mild", signal="slow_response")
 
     def critical() -> None:
         world.alert("0.critical")
@@ -150,29 +150,19 @@ def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> 
     assert told(world, f"{second.incident}:rollback.escalated")
 
 
-def test_a_warning_ends_no_escalation() -> None:
-    """A signal that is only watched is another incident; the one that waits for a person stays."""
+def test_what_asks_for_nothing_ends_no_escalation() -> None:
+    """An alert that is only watched joins what waits for a person, and does not send them home."""
     world = escalated()
 
-    world.alert("0.slow", signal="slow_response")
-    world.pass_time(5 * MINUTE)
+    for number in (2, 3):
+        world.alert(f"0.slow-{number}", signal="slow_response")
+        world.pass_time(5 * MINUTE)
 
-    waits, warning = world.incidents()
-    assert (waits.status, waits.rollbacks) == (incident.IncidentStatus.ESCALATED, 1)
-    assert (warning.status, warning.signal) == (incident.IncidentStatus.INVESTIGATING, "slow_response")
-
-
-def test_an_alert_that_joins_what_waits_for_a_person_is_judged() -> None:
-    """A further alert of the same kind is judged; nobody is sent home by it."""
-    world = escalated()
-
-    world.alert("0.further", signal="critical_path_blocked")
-    world.pass_time(6 * MINUTE)
-
-    [trouble], newest = world.incidents(), world.rollbacks()[-1]
-    assert (newest.id, newest.status) == (f"{trouble.id}-r2", rollback.RollbackStatus.NOT_TAKEN)
-    assert trouble.status is incident.IncidentStatus.ESCALATED
-    assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
+        [trouble], newest = world.incidents(), world.rollbacks()[-1]
+        assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", rollback.RollbackStatus.NOT_TAKEN)
+        assert trouble.status is incident.IncidentStatus.ESCALATED
+        assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
+        assert told(world, f"rollback.escalated-r{number}")
 
 
 def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:

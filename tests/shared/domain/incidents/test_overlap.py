@@ -55,9 +55,10 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         (RATE, SITE, True, True),
         (OF_BOOK, OF_SEARCH, True, True),  # both of the catalogue
         (OF_BOOK, OF_PAYMENT, True, False),  # one plan answers both; but it is another group
-        (RATE, WARNING, False, False),
+        (RATE, WARNING, True, False),
+        (OF_BOOK, replace(WARNING, function="payOrder"), False, False),
         (WARNING, WARNING, True, True),
-        (WARNING, RATE, False, False),
+        (WARNING, RATE, True, False),  # for a short while
         (RATE, DATA, False, False),
         (DATA, DATA, True, True),
         (MEDIA, PAYMENTS, False, False),
@@ -82,6 +83,15 @@ def test_an_incident_that_ended_long_ago_is_another_one() -> None:
     long_ago = incident(RATE, ended=BOOKSHOP.gates.join_window + timedelta(seconds=1))
 
     assert not may_join(long_ago, RATE, BOOKSHOP, START)
+
+
+def test_a_warning_that_lasts_takes_no_graver_alert() -> None:
+    """Its times are not theirs; a graver incident takes alerts as long as it is open."""
+    later = START + BOOKSHOP.gates.join_window + timedelta(seconds=1)
+
+    assert not may_join(incident(WARNING), RATE, BOOKSHOP, later)
+    assert may_join(incident(WARNING), WARNING, BOOKSHOP, later)
+    assert may_join(incident(RATE), PATH, BOOKSHOP, later)
 
 
 def test_an_incident_of_an_earlier_version_takes_every_alert() -> None:
