@@ -20,6 +20,7 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
@@ -121,13 +122,16 @@ def _record_check(
     if became.ended_at is not None:
         ended = current.end_incident(incident.id, now)
         writes.append(Update(system.path, encode(ended), system.version))
+    verbs = closing_verbs(decode(Rollback, past[0].fields)) if became.is_decided_by_person else ()
+    commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
         policy,
         incident.id,
         incident.severity,
         f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}",
-        f"{incident.id} {incident.severity}: {change.note}",
+        "\n".join((f"{incident.id} {incident.severity}: {change.note}", *commands)),
         now,
+        to_paste=commands,
     )
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 

@@ -131,13 +131,13 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
     assert all("works again" not in str(one) for one in users)
 
 
-LOG_MATCH = {"condition": {"conditionMatchedLog": {"filter": "severity=ERROR"}}}
+LOG_MATCH = {"conditionMatchedLog": {"filter": "severity=ERROR"}}
 
 
 def test_a_log_entry_that_matched_is_over_for_no_check() -> None:
     """Cloud Monitoring closes such an alert after its time, whatever happens."""
     world = World(policy=TOLD, promoted=False)
-    world.alert("0.log", signal="frontend_unavailable", **LOG_MATCH)
+    world.alert("0.log", signal="frontend_unavailable", condition=LOG_MATCH)
     world.ports.alerts.open["0.log"] = False
     world.pass_time(30 * MINUTE)
     assert newest(world).status is IncidentStatus.INVESTIGATING
@@ -217,6 +217,8 @@ def test_what_fails_again_is_said_again() -> None:
     assert newest(world).status is IncidentStatus.ESCALATED
     assert public(world).word == "investigating"
     assert world.events(world.rollbacks()[0])[-1] == "incident.failing-again"
+    said = [one.notice for one in world.ports.sender.sent if "failing-again" in one.key]
+    assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
 
 
 def test_an_unanswered_question_ends_by_recovery() -> None:
