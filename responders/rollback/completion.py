@@ -34,13 +34,17 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
 def cancel_rollback(case: Case) -> bool:
     """End it because a person said so; nothing is undone. Whether the worker must go on with it.
 
-    What an order has superseded is over, and what yields, while the worse alert is judged; else
-    whoever cancelled it has the incident in hand.
+    What yields is over, while the worse alert is judged. The incident of a superseded rollback
+    stays open: nobody has observed that it recovered. Else who cancelled it owns the incident.
     """
-    why = case.rollback.cancel_requested
-    over = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    becomes = IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED
-    return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
+    rollback, becomes = case.rollback, IncidentStatus.ESCALATED
+    if rollback.superseded_by:
+        becomes = IncidentStatus.INVESTIGATING
+    elif rollback.yields_to:
+        becomes = IncidentStatus.RESOLVED
+    return _end_rollback(
+        case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, rollback.cancel_requested
+    )
 
 
 def succeed_rollback(case: Case, note: str) -> bool:
@@ -86,17 +90,24 @@ def _end_rollback(
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
-    escalated = becomes is IncidentStatus.ESCALATED
-    possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
+    escalated, successor = becomes is IncidentStatus.ESCALATED, case.rollback.superseded_by
+    possible = closing_verbs(replace(case.rollback, status=status)) if escalated or successor else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
-    short = escalated or status is RollbackStatus.FAILED
+    short = escalated or bool(successor) or status is RollbackStatus.FAILED
+    note = f"continued by {successor}: its own rollback is {why}" if successor else why
+    pending = case.rollback.additions[case.rollback.added :]
+    dropped = (f"not begun: what {one.actor} added: {one.reason}" for one in pending)
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     turn = Transition(
         event=event_name,
-        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else why,
-        details=(*waits, *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ())),
+        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,
+        details=(
+            *waits,
+            *dropped,
+            *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
+        ),
         choices=possible,
         facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),

@@ -28,7 +28,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs.append("cancel")
-    elif incident.status is IncidentStatus.ESCALATED:
+    elif incident.status is IncidentStatus.ESCALATED or rollback.superseded_by:
         verbs += closing_verbs(rollback)
     if not incident.acknowledged_by:
         verbs.append("ack")
@@ -41,6 +41,8 @@ def closing_verbs(rollback: Rollback) -> tuple[str, ...]:
     One that failed before its first step offers the undo too: an earlier one of the incident may
     have moved something. Where none has, the undo is refused, and says so.
     """
+    if rollback.superseded_by:
+        return ("accept",)
     if rollback.status is RollbackStatus.SUCCEEDED:  # what it was to do is done
         return ("accept",) if rollback.way is Direction.UNDO else ("undo", "accept")
     moved = rollback.status is RollbackStatus.FAILED or rollback.started_at is not None

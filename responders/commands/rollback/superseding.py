@@ -1,0 +1,147 @@
+"""An order beside an open incident: it joins, extends or supersedes the rollback, or is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.rollback.decision.dry_run import forecast_order
+from responders.support.command_handler import CommandEffect, CommandRequest
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Update, Write
+from shared.domain.audit.chain import create_event
+from shared.domain.commands.command import Command, CommandRecord, ScheduledRollback, format_shell_command
+from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.incidents.opening import public_state_writes
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    Direction,
+    Rollback,
+    RollbackRequest,
+    RollbackStatus,
+)
+from shared.domain.system_record import System
+from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.ports.groups import Ports
+
+
+def order_beside_incident(
+    asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
+) -> CommandEffect:
+    """Join or extend the rollback of the open incident; or a worker reads what the order changes.
+
+    Raises: Refused, with what would end, what would stay undone, and the command that does it.
+    """
+    command = asked.command
+    found = compare_with_current(asked.ports.store, asked.policy, order)
+    refusal = f"{open_incident} is being rolled back again; see `rollback status`"
+    if found is not None:
+        refusal = describe_conflict(found, command)
+        if not command.supersede and found.relation in (OrderRelation.JOINS, OrderRelation.EXTENDS):
+            return _join_rollback(asked, found, order)
+        if not command.supersede and found.relation is OrderRelation.CONFLICTS:
+            raise Refused(refusal)
+        if order.way is not Direction.BACK:  # what it changes takes minutes to read
+            cancel = f"`rollback cancel {found.incident}`"
+            raise Refused(f"a rollback of documents supersedes none: {cancel} first, or wait for its end")
+        if found.ordered_by_person and asked.right == SERVICE_ACCOUNT_RIGHT:
+            raise Refused(f"a person ordered {found.rollback}: a service account does not supersede it")
+    planned = ScheduledRollback(
+        order, command.severity, now, open_incident, "" if command.supersede else refusal
+    )
+    return CommandEffect(f"{open_incident} is open: reading what the order would change", planned=planned)
+
+
+def describe_conflict(found: OrderComparison, command: Command) -> str:
+    """Return why the order is no part of the rollback, what would end, and the command for that."""
+    why = found.reason or "what the order names has changed since"
+    said = format_shell_command(msgspec.to_builtins(replace(command, supersede=True)))
+    approve = f"`rollback approve {found.incident}` approves its plan; " if found.is_asking else ""
+    return f"{'; '.join((why, *found.describe_end()))}; {approve}to end it: {said}"
+
+
+def _join_rollback(asked: CommandRequest, found: OrderComparison, order: RollbackRequest) -> CommandEffect:
+    """The order becomes part of the rollback under way: who gave it and why is on record."""
+    command, store = asked.command, asked.ports.store
+    document = store.get(rollbacks.rollback_path(found.rollback))
+    place = store.get(incidents.incident_path(found.incident))
+    rollback, now = decode(Rollback, document.fields), document.read_at
+    word, changes = "joined", dict[str, Any]()
+    if found.relation is OrderRelation.EXTENDS:
+        word, changes = "extended", {"additions": (*rollback.additions, order), "due_at": now}
+        if rollback.status is RollbackStatus.DECIDING and rollback.order is not None:
+            changes = {"order": rollback.order.widen(order), "due_at": now}
+    told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
+    draft = CommitDraft((told,), changes)
+    _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
+    owned = incidents.acknowledge(decode(Incident, place.fields), command.actor, now)
+    note = f"{word} by an order of {command.actor}: {command.reason}"
+    noted = incidents.change_status(owned, owned.status, now, note)
+    writes.append(Update(place.path, encode(noted), place.version))
+    return CommandEffect(found.describe_join(), tuple(writes), incident=found.incident)
+
+
+def find_start_obstacle(
+    ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
+) -> tuple[str, str]:
+    """Return why an order that met an open incident does not begin: nothing to do, or a refusal.
+
+    Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
+    """
+    if not planned.open_incident:
+        return "", ""
+    found = compare_with_current(ports.store, policy, planned.order)
+    if planned.order.way is not Direction.BACK:
+        return "", planned.refusal if found is not None else ""
+    forecast = forecast_order(ports, policy, planned.order, now, found.rollback if found else "")
+    outcome, reason = forecast.decision.outcome, forecast.decision.reason
+    if outcome is Outcome.IGNORE:
+        return f"nothing to do: {reason}; {system.incident} goes on", ""
+    if found is None:
+        return "", ""
+    acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
+    return "", planned.refusal if acts else f"{reason}: {found.rollback} goes on"
+
+
+def build_supersede_writes(
+    ports: Ports, policy: Policy, system: System, record: CommandRecord, successor: str
+) -> tuple[list[Write], list[Notice]]:
+    """Ask the rollback under way to stop; of an incident that waits, record what continues it.
+
+    That incident stays open: nobody has seen that it recovered.
+    """
+    document = ports.store.get(rollbacks.rollback_path(system.rollback))
+    place = ports.store.get(incidents.incident_path(system.incident))
+    rollback, now = decode(Rollback, document.fields) if document.fields else None, place.read_at
+    incident = incidents.acknowledge(decode(Incident, place.fields), record.actor, now)
+    changes: dict[str, Any] = {"superseded_by": successor}
+    writes: list[Write] = []
+    said: list[Notice] = []
+    if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
+        changes |= {"cancel_requested": f"superseded by {successor}", "due_at": now}
+    else:
+        note = f"continued by {successor}, which {record.actor} ordered: {record.reason}"
+        incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
+        lines = format_shell_lines(policy.system, incident.id, "accept")
+        text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
+        event_name = f"superseded-{incident.rollbacks}"
+        said = create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)
+        writes += [*public_state_writes(policy, incident, now, newest=False)]
+    if rollback is not None:
+        told = create_event("rollback.superseded", now, record.actor, by=successor, reason=record.reason)
+        draft = CommitDraft((told,), changes)
+        writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
+    return [Update(place.path, encode(incident), place.version), *writes], said
