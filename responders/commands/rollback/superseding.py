@@ -28,6 +28,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import (
     ENDED_ROLLBACK_STATUSES,
+    LAST_STABLE,
     Direction,
     Rollback,
     RollbackRequest,
@@ -68,7 +69,8 @@ def order_beside_incident(
 def describe_conflict(found: OrderComparison, command: Command) -> str:
     """Return why the order is no part of the rollback, what would end, and the command for that."""
     why = found.reason or "what the order names has changed since"
-    said = format_shell_command(msgspec.to_builtins(replace(command, supersede=True)))
+    given = msgspec.to_builtins(replace(command, supersede=True)).items()
+    said = format_shell_command({name: one for name, one in given if one not in (LAST_STABLE, 0)})
     approve = f"`rollback approve {found.incident}` approves its plan; " if found.is_asking else ""
     return f"{'; '.join((why, *found.describe_end()))}; {approve}to end it: {said}"
 

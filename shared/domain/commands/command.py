@@ -133,6 +133,11 @@ class CommandRecord(Struct, frozen=True):
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a worker still reads if the order would change anything."""
+        return self.due_at is not None and self.planned is not None and bool(self.planned.open_incident)
+
 
 def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
     """The command in a message. Raises: Refused, with every fault in its reason."""

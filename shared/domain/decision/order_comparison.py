@@ -60,10 +60,18 @@ class OrderComparison(Struct, frozen=True):
     undone: tuple[str, ...]
     """What neither it nor the order would bring back, if the order superseded it."""
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether the order becomes part of the rollback, unless it supersedes it."""
+        return self.relation in (OrderRelation.JOINS, OrderRelation.EXTENDS)
+
     def describe(self) -> list[str]:
         """Return what the order would do to the rollback under way, one line each."""
-        joins = self.relation in (OrderRelation.JOINS, OrderRelation.EXTENDS)
-        return [self.describe_join()] if joins else [self.reason, *self.describe_end()]
+        return (
+            [self.describe_join()]
+            if self.is_joined
+            else [*filter(None, (self.reason,)), *self.describe_end()]
+        )
 
     def describe_join(self) -> str:
         """Return what becomes of the order without superseding anything."""
