@@ -150,7 +150,7 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
     found, question = preview.under_way, "Roll back?"
     if found is not None and preview.outcome == Outcome.IGNORE:
         return
-    if found is not None and not found.is_joined and not (request.supersede or request.manner.dry_run):
+    if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
         if request.manner.yes:
             raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
         request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
@@ -226,7 +226,7 @@ def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
         print_line("  the order waits until that is over", "yellow")
-    for line in shown.under_way.describe() if shown.under_way is not None else ():
+    for line in shown.under_way.lines if shown.under_way is not None else ():
         print_line(line, "yellow")
     if shown.documents:
         print_line(f"back to {shown.target}: {shown.documents} documents", "bold")

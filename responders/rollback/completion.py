@@ -95,8 +95,8 @@ def _end_rollback(
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or bool(successor) or status is RollbackStatus.FAILED
     note = f"continued by {successor}: its own rollback is {why}" if successor else why
-    pending = case.rollback.additions[case.rollback.added :]
-    dropped = (f"not begun: what {one.actor} added: {one.reason}" for one in pending)
+    more = case.rollback.extension
+    dropped = (f"not begun: what {more.actor} added, {more.reason}",) if more is not None else ()
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import reduce
 
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
+from shared.domain.decision.request_scope import widen_order
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
@@ -160,10 +160,9 @@ def is_data_rollback(command: Command) -> bool:
 def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
     """The order that repeats what the earlier rollback was about, without its confirmations."""
     command, before = subject.asked.command, subject.rollback
-    ordered = before.order or _build_order_from_automation(subject)
-    earlier = reduce(RollbackRequest.widen, before.additions, ordered)
+    earlier = before.order or _build_order_from_automation(subject)
     return replace(
-        earlier,
+        widen_order(earlier, before.extension, subject.asked.policy),
         command=command.id,
         actor=command.actor,
         person=subject.asked.person,

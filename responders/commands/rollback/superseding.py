@@ -15,9 +15,9 @@ from shared.core.errors import Refused
 from shared.core.store import Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import Command, CommandRecord, ScheduledRollback, format_shell_command
-from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.decision.request_scope import widen_order
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
@@ -48,31 +48,24 @@ def order_beside_incident(
     """
     command = asked.command
     found = compare_with_current(asked.ports.store, asked.policy, order)
-    refusal = f"{open_incident} is being rolled back again; see `rollback status`"
-    if found is not None:
-        refusal = describe_conflict(found, command)
-        if not command.supersede and found.relation in (OrderRelation.JOINS, OrderRelation.EXTENDS):
-            return _join_rollback(asked, found, order)
-        if not command.supersede and found.relation is OrderRelation.CONFLICTS:
-            raise Refused(refusal)
-        if order.way is not Direction.BACK:  # what it changes takes minutes to read
-            cancel = f"`rollback cancel {found.incident}`"
-            raise Refused(f"a rollback of documents supersedes none: {cancel} first, or wait for its end")
-        if found.ordered_by_person and asked.right == SERVICE_ACCOUNT_RIGHT:
-            raise Refused(f"a person ordered {found.rollback}: a service account does not supersede it")
-    planned = ScheduledRollback(
-        order, command.severity, now, open_incident, "" if command.supersede else refusal
-    )
+    refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
+    if found is not None and found.joins and not command.supersede:
+        return _join_rollback(asked, found, order)
+    conflicts = found is not None and found.relation is OrderRelation.CONFLICTS and not command.supersede
+    if conflicts or (found is not None and found.relation is OrderRelation.BARRED):
+        raise Refused(refusal)
+    refusal = "" if command.supersede else refusal
+    planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
     return CommandEffect(f"{open_incident} is open: reading what the order would change", planned=planned)
 
 
 def describe_conflict(found: OrderComparison, command: Command) -> str:
     """Return why the order is no part of the rollback, what would end, and the command for that."""
-    why = found.reason or "what the order names has changed since"
     given = msgspec.to_builtins(replace(command, supersede=True)).items()
     said = format_shell_command({name: one for name, one in given if one not in (LAST_STABLE, 0)})
-    approve = f"`rollback approve {found.incident}` approves its plan; " if found.is_asking else ""
-    return f"{'; '.join((why, *found.describe_end()))}; {approve}to end it: {said}"
+    return "; ".join(
+        found.ends if found.relation is OrderRelation.BARRED else (*found.ends, f"to end it: {said}")
+    )
 
 
 def _join_rollback(asked: CommandRequest, found: OrderComparison, order: RollbackRequest) -> CommandEffect:
@@ -83,9 +76,11 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     rollback, now = decode(Rollback, document.fields), document.read_at
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
-        word, changes = "extended", {"additions": (*rollback.additions, order), "due_at": now}
-        if rollback.status is RollbackStatus.DECIDING and rollback.order is not None:
-            changes = {"order": rollback.order.widen(order), "due_at": now}
+        undecided = rollback.status is RollbackStatus.DECIDING
+        widened = widen_order(order, rollback.extension, asked.policy)
+        if undecided and rollback.order is not None:
+            widened = widen_order(rollback.order, order, asked.policy)
+        word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
@@ -93,7 +88,7 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     note = f"{word} by an order of {command.actor}: {command.reason}"
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(Update(place.path, encode(noted), place.version))
-    return CommandEffect(found.describe_join(), tuple(writes), incident=found.incident)
+    return CommandEffect(found.joins, tuple(writes), incident=found.incident)
 
 
 def find_start_obstacle(
@@ -103,10 +98,8 @@ def find_start_obstacle(
 
     Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
     """
-    if not planned.open_incident:
-        return "", ""
     found = compare_with_current(ports.store, policy, planned.order)
-    if planned.order.way is not Direction.BACK:
+    if not planned.open_incident or planned.order.way is not Direction.BACK:
         return "", planned.refusal if found is not None else ""
     forecast = forecast_order(ports, policy, planned.order, now, found.rollback if found else "")
     outcome, reason = forecast.decision.outcome, forecast.decision.reason
@@ -141,7 +134,7 @@ def build_supersede_writes(
         text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
         event_name = f"superseded-{incident.rollbacks}"
         said = create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)
-        writes += [*public_state_writes(policy, incident, now, newest=False)]
+        writes = public_state_writes(policy, incident, now, newest=False)
     if rollback is not None:
         told = create_event("rollback.superseded", now, record.actor, by=successor, reason=record.reason)
         draft = CommitDraft((told,), changes)

@@ -69,28 +69,25 @@ def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) 
     left.
     Raises: Unavailable, when what is live could not be read; as LeasedRollback.commit.
     """
-    rollback, header = case.rollback, case.rollback.plan
-    orders = rollback.additions[rollback.added :]
-    if header is None or not (orders or rolling):
+    header, order = case.rollback.plan, case.rollback.extension
+    if header is None or not (order or rolling):
         return False
+    wanted = requested_functions(order, case.policy) if order is not None else set[str]()
     planned = {step.target for step in steps}
-    wanted = {name for one in orders for name in requested_functions(one, case.policy)}
-    addition = _build_additional_plan(case, header, None if orders else rolling, planned, wanted)
-    added = {"added": len(rollback.additions)}
+    addition = _build_additional_plan(case, header, None if order else rolling, planned, wanted)
+    if case.rollback.extension != order:  # somebody has ordered more meanwhile
+        return True
+    why = f"added by {order.actor}" if order is not None else f"{rolling and rolling.id} goes on"
     if addition is not None:
-        by = ", ".join(dict.fromkeys(one.actor for one in orders))
-        why = f"added by {by}" if orders or rolling is None else f"{rolling.id} goes on"
-        turn = _build_extension_transition(case, rolling, why, header, addition)
-        case.commit_transition(replace(turn, changes={**turn.changes, **added}))
-    elif orders:
-        note = "everything that was added is at its target already"
-        case.commit_transition(Transition("plan.not-extended", note, changes=added, say=False))
-    return bool(addition or orders)
+        case.commit_transition(_build_extension_transition(case, why, header, addition))
+    elif order is not None:
+        note = f"{why}: everything is at its target already"
+        done = {"extension": None}
+        case.commit_transition(Transition("plan.not-extended", note, changes=done, say=False))
+    return bool(addition or order)
 
 
-def _build_extension_transition(
-    case: Case, rolling: Deployment | None, why: str, header: PlanHeader, addition: Plan
-) -> Transition:
+def _build_extension_transition(case: Case, why: str, header: PlanHeader, addition: Plan) -> Transition:
     """The longer plan takes the place of the one before, and its new steps are there."""
     plan = plans.extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
@@ -105,13 +102,17 @@ def _build_extension_transition(
             *text.first_lines([line for line in said if line not in header.reported]),
         ),
         facts={
-            "deployment": rolling.id if rolling is not None else "",
             "functions": sorted(more),
             "left": sorted(left),
             "plan": plan.header.fingerprint,
             "before": header.fingerprint,
         },
-        changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
+        changes={
+            "status": RollbackStatus.RUNNING,
+            "plan": plan.header,
+            "shifted_at": None,
+            "extension": None,
+        },
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
         writes=tuple(build_step_writes(case, plan)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -31,12 +31,13 @@ class OrderRelation(StrEnum):
     """What an order is to the rollback under way."""
 
     JOINS = "joins"
-    """All of it goes back already."""
     EXTENDS = "extends"
     """It names more, back to the same target."""
     REPEATS = "repeats"
-    """All of it has gone back, and is monitored."""
+    """All that it names has gone back, and is monitored."""
     CONFLICTS = "conflicts"
+    BARRED = "barred"
+    """It conflicts, and may not supersede the rollback either."""
 
 
 class OrderComparison(Struct, frozen=True):
@@ -45,124 +46,95 @@ class OrderComparison(Struct, frozen=True):
     incident: str
     rollback: str
     relation: OrderRelation
-    reason: str
-    """Why the order is no part of it; empty: it is."""
-    progress: str
-    """How far the rollback has come."""
-    is_asking: bool
-    """Whether its plan waits for approval."""
-    ordered_by_person: bool
-    """Whether neither automation nor a service account began it."""
-    planned: tuple[str, ...]
-    """The functions that it is about; empty: it is not decided yet."""
-    named: tuple[str, ...]
-    """The functions that the order names; empty: all that its scenario is about."""
+    joins: str
+    """What becomes of the order as a part of the rollback; empty: it is none."""
+    ends: tuple[str, ...]
+    """Why it is none, what superseding would end, and what would stay undone; one line each."""
     undone: tuple[str, ...]
-    """What neither it nor the order would bring back, if the order superseded it."""
+    """What neither the rollback nor the order would bring back then."""
 
     @property
-    def is_joined(self) -> bool:
-        """Whether the order becomes part of the rollback, unless it supersedes it."""
-        return self.relation in (OrderRelation.JOINS, OrderRelation.EXTENDS)
-
-    def describe(self) -> list[str]:
-        """Return what the order would do to the rollback under way, one line each."""
-        return (
-            [self.describe_join()]
-            if self.is_joined
-            else [*filter(None, (self.reason,)), *self.describe_end()]
-        )
-
-    def describe_join(self) -> str:
-        """Return what becomes of the order without superseding anything."""
-        follow = f"{self.progress}; follow with `rollback watch {self.incident}`"
-        if self.relation is OrderRelation.EXTENDS:
-            more = f"what differs beyond {_count_functions(len(self.planned))}"
-            return f"{more} is added to {self.incident}; {follow}"
-        count = len(self.named)
-        named = f"{count} of {_count_functions(count)} {'is' if count == 1 else 'are'}"
-        part = named if count else "everything that the order names is"
-        return f"{part} already part of {self.incident}: nothing more to do; {follow}"
-
-    def describe_end(self) -> list[str]:
-        """Return what superseding it would end, and what would stay undone, one line each."""
-        lines = [f"{self.incident} would end: {self.progress}"]
-        functions = [name for name in self.undone if name in self.planned]
-        if functions:
-            counted = f"{len(functions)} of {_count_functions(len(self.planned))}"
-            lines.append(f"{counted} would stay on the bad release: {', '.join(functions)}")
-        if len(functions) < len(self.undone):
-            others = (name for name in self.undone if name not in self.planned)
-            lines.append(f"not rolled back either: {', '.join(others)}")
-        return lines
+    def lines(self) -> tuple[str, ...]:
+        """What the order would do to the rollback, for a question."""
+        return (self.joins,) if self.joins else self.ends
 
 
 def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
     """Return what an order is to the rollback under way of its system; None: there is none."""
     system = systems.decode_system(reader.get(systems.system_path(policy.system)).fields, policy.system)
     fields = reader.get(rollbacks.rollback_path(system.rollback)).fields if system.open_incident else None
-    if fields is None:
-        return None
-    current = decode(Rollback, fields)
-    if current.status in ENDED_ROLLBACK_STATUSES:
+    current = decode(Rollback, fields) if fields else None
+    if current is None or current.status in ENDED_ROLLBACK_STATUSES:
         return None
     steps = [decode(Step, one.fields) for one in reader.query(Query(f"rollbacks/{current.id}/steps"))]
-    return compare_order(policy, order, current, steps)
+    return _compare_order(policy, order, current, steps)
 
 
-def compare_order(
+def _compare_order(
     policy: Policy, order: RollbackRequest, current: Rollback, steps: Sequence[Step]
 ) -> OrderComparison:
-    """Return what an order is to a rollback that has not ended."""
-    ours, theirs = requested_functions(order, policy), _planned_functions(policy, current, steps)
-    pending = [one for one in _effects(steps) if one.status is StepStatus.PENDING]
-    left = [one.target if one.target in policy.functions else one.name for one in pending]
-    left = left if steps else sorted(theirs)
-    covered = ours if order.way is Direction.BACK else set()
-    asked = current.plan.asks if current.plan is not None else ()
-    reason, by = _find_conflict(order, current), current.order
-    relation = OrderRelation.CONFLICTS if reason else OrderRelation.JOINS
-    if not reason and not ours <= _covered_functions(policy, current, theirs):
-        relation = OrderRelation.EXTENDS
-        if current.status is RollbackStatus.PARKED or order.scenario in policy.gates.four_eyes:
-            relation, reason = OrderRelation.CONFLICTS, "it names more than people were asked about"
-    if not reason and current.status is RollbackStatus.WATCHING:
-        relation = OrderRelation.REPEATS
+    effects = [one for one in steps if one.writes and not one.instead_of]
+    earlier = [one for one in (current.order, current.extension) if one is not None]
+    planned = {one.target for one in effects} & policy.functions.keys()
+    covered = planned.union(*(requested_functions(one, policy) for one in earlier))
+    planned = planned or covered
+    named = requested_functions(order, policy)
+    relation, reason = _relate_order(policy, order, current, is_wider=not named <= covered)
+    pending = [one for one in effects if one.status is StepStatus.PENDING]
+    left = [one.target if one.target in planned else one.name for one in pending] if steps else planned
+    asks = current.plan.asks if current.plan is not None else ()
+    elsewhere = named if order.way is Direction.BACK else set()
+    undone = [name for name in dict.fromkeys((*sorted(left), *asks)) if name not in elsewhere]
+    done = len(planned - {one.target for one in effects if one.status is not StepStatus.DONE})
+    progress = _describe_progress(current, f"{done} of {_count_functions(len(planned))} restored")
+    joins, count = "", len(named)
+    if relation is OrderRelation.EXTENDS:
+        joins = f"what differs beyond {_count_functions(len(planned))} is added to {current.incident}"
+    elif relation is OrderRelation.JOINS:
+        part = f"{count} of {_count_functions(count)} {'is' if count == 1 else 'are'}"
+        part = part if order.groups or order.functions else "everything that the order names is"
+        joins = f"{part} already part of {current.incident}: nothing more to do"
+    ends = [reason, f"{current.incident} would end: {progress}"]
+    if functions := [name for name in undone if name in planned]:
+        counted = f"{len(functions)} of {_count_functions(len(planned))}"
+        ends.append(f"{counted} would stay on the bad release: {', '.join(functions)}")
+    if others := [name for name in undone if name not in planned]:
+        ends.append(f"not rolled back either: {', '.join(others)}")
     return OrderComparison(
         incident=current.incident,
         rollback=current.id,
         relation=relation,
-        reason=reason,
-        progress=_describe_progress(current, theirs, steps),
-        is_asking=current.status is RollbackStatus.PARKED,
-        ordered_by_person=by is not None and bool(by.actor) and by.right != SERVICE_ACCOUNT_RIGHT,
-        planned=tuple(sorted(theirs)),
-        named=tuple(sorted(ours)) if order.groups or order.functions else (),
-        undone=tuple(name for name in dict.fromkeys((*left, *asked)) if name not in covered),
+        joins=joins and f"{joins} ({progress}); follow with `rollback watch {current.incident}`",
+        ends=tuple(ends),
+        undone=tuple(undone),
     )
 
 
-def _effects(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps that change something, without those that stand in for others."""
-    return [one for one in steps if one.writes and not one.instead_of]
-
-
-def _planned_functions(policy: Policy, current: Rollback, steps: Iterable[Step]) -> set[str]:
-    """Return the functions that a rollback is about, as far as that is decided or ordered."""
-    planned = {step.target for step in steps} & policy.functions.keys()
-    ordered = current.plan is None and current.order is not None
-    return planned or (_covered_functions(policy, current, ()) if ordered else set())
-
-
-def _covered_functions(policy: Policy, current: Rollback, planned: Collection[str]) -> set[str]:
-    """Return the functions of which nothing more is to be done once the rollback has succeeded."""
-    orders = [one for one in (current.order, *current.additions) if one is not None]
-    return {*planned}.union(*(requested_functions(one, policy) for one in orders))
-
-
-def _find_conflict(order: RollbackRequest, current: Rollback) -> str:
-    """Return why an order is neither part of a rollback nor wider than it; empty: it is."""
+def _relate_order(
+    policy: Policy, order: RollbackRequest, current: Rollback, *, is_wider: bool
+) -> tuple[OrderRelation, str]:
+    """Return what an order is to a rollback, and why it is no part of it."""
     before = current.order or RollbackRequest(command="", actor="", reason="")
+    reason = _find_conflict(order, current, before)
+    relation = OrderRelation.EXTENDS if is_wider else OrderRelation.JOINS
+    shown = current.status in (RollbackStatus.PARKED, RollbackStatus.WATCHING)
+    if is_wider and (shown or order.scenario in policy.gates.four_eyes) and not reason:
+        reason = "the order names more than people have seen of the rollback"
+    if current.status is RollbackStatus.WATCHING and not reason:
+        relation, reason = OrderRelation.REPEATS, "what the order names has changed since the rollback"
+    elif reason:
+        relation = OrderRelation.CONFLICTS
+    cancel = f"`rollback cancel {current.incident}` first, or wait for its end"
+    if relation is OrderRelation.CONFLICTS and order.way is not Direction.BACK:
+        return OrderRelation.BARRED, f"documents supersede no rollback: {cancel}"
+    by_person = before.actor and before.right != SERVICE_ACCOUNT_RIGHT
+    if order.right == SERVICE_ACCOUNT_RIGHT and by_person and reason:
+        return OrderRelation.BARRED, f"a service account supersedes no order of a person: {cancel}"
+    return relation, reason
+
+
+def _find_conflict(order: RollbackRequest, current: Rollback, before: RollbackRequest) -> str:
+    """Return why an order is neither part of a rollback nor wider than it; empty: it is."""
     target = current.plan.target if current.plan is not None else ""
     scenario = current.plan.scenario if current.plan is not None else before.scenario
     if current.cancel_requested:
@@ -170,29 +142,28 @@ def _find_conflict(order: RollbackRequest, current: Rollback) -> str:
     if order.way is not current.way:
         return "the order goes another direction"
     if before.rest or (current.plan is None and current.order is None):
-        asked = current.status is RollbackStatus.PARKED
-        return "the rollback waits for approval" if asked else "the rollback is not decided yet"
+        asked = f"waits for approval (`rollback approve {current.incident}`)"
+        return f"the rollback {asked if current.status is RollbackStatus.PARKED else 'is not decided yet'}"
     if order.override and not before.override:
         return "the order is an emergency override"
     if (order.select, order.restore_point) != (before.select, before.restore_point):
         return "the order is about other documents"
     if order.target not in (target, before.target):
         return f"the order has another target: {order.target}, not {target or before.target}"
-    if not _parts(order.scenario, order) <= _parts(scenario, current.order):
+    if not _scenario_parts(order.scenario, order) <= _scenario_parts(scenario, current.order):
         return f"the order is about another scenario: {order.scenario}, not {scenario}"
     return ""
 
 
-def _parts(scenario: ScenarioName, order: RollbackRequest | None) -> frozenset[InventoryPart]:
-    """Return what a scenario is about; a feature that names functions is about these alone."""
-    named = order is not None and (order.groups or order.functions)
-    scope = SCENARIO_SCOPES[
-        ScenarioName.FUNCTIONS if named and scenario is ScenarioName.FEATURE else scenario
-    ]
-    return scope.acts | scope.asks
+def _scenario_parts(scenario: ScenarioName, order: RollbackRequest | None) -> frozenset[InventoryPart]:
+    """Return what an order is about; of a feature its functions, or where it names none the rest."""
+    scope, functions = SCENARIO_SCOPES[scenario], frozenset({InventoryPart.FUNCTIONS})
+    if order is None or scenario is not ScenarioName.FEATURE:
+        return scope.acts | scope.asks
+    return functions if order.groups or order.functions else scope.acts - functions
 
 
-def _describe_progress(current: Rollback, planned: set[str], steps: Sequence[Step]) -> str:
+def _describe_progress(current: Rollback, restored: str) -> str:
     match current.status:
         case RollbackStatus.DECIDING:
             return "its rollback is not decided yet"
@@ -200,8 +171,7 @@ def _describe_progress(current: Rollback, planned: set[str], steps: Sequence[Ste
             return "its rollback waits for approval"
         case RollbackStatus.WATCHING:
             return f"its rollback is monitored until {current.watch_until:%H:%M} UTC"
-    waiting = {one.target for one in _effects(steps) if one.status is not StepStatus.DONE}
-    return f"{len(planned - waiting)} of {_count_functions(len(planned))} restored"
+    return restored
 
 
 def _count_functions(count: int) -> str:

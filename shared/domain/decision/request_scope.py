@@ -46,3 +46,11 @@ def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
         for function, group in policy.functions.items()
         if group in order.groups or function in order.functions
     }
+
+
+def widen_order(order: RollbackRequest, other: RollbackRequest | None, policy: Policy) -> RollbackRequest:
+    """Return an order over the functions of another one as well."""
+    if other is None:
+        return order
+    functions = requested_functions(order, policy) | requested_functions(other, policy)
+    return replace(order, groups=(), functions=tuple(sorted(functions)))

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.scenario_names import ScenarioName
@@ -93,13 +92,6 @@ class RollbackRequest(Struct, frozen=True):
     rest: bool = False
     """Only what needs a person's word, where a plan has done all else; nobody has ordered it."""
 
-    def widen(self, other: RollbackRequest) -> RollbackRequest:
-        """Return this order over what the other names as well; all, where either names nothing."""
-        if not ((self.groups or self.functions) and (other.groups or other.functions)):
-            return replace(self, groups=(), functions=())
-        groups, functions = (*self.groups, *other.groups), (*self.functions, *other.functions)
-        return replace(self, groups=tuple(dict.fromkeys(groups)), functions=tuple(dict.fromkeys(functions)))
-
     def overrides(self, at: datetime) -> tuple[Override, ...]:
         """What of this order, said at that time, is to be reviewed later."""
         if not self.override:
@@ -158,10 +150,8 @@ class Rollback(Struct, frozen=True):
     due_at: datetime | None
     """When somebody must look next; None: never."""
     order: RollbackRequest | None = None
-    additions: tuple[RollbackRequest, ...] = ()
-    """The orders that have extended it since it was decided, the first first."""
-    added: int = 0
-    """How many of them its plan has taken in."""
+    extension: RollbackRequest | None = None
+    """What people have ordered beside its plan, which is extended by it at the next step."""
     fence: int = 0
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
@@ -225,7 +215,7 @@ class Rollback(Struct, frozen=True):
     @property
     def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
-        return (self.cancel_requested, self.approvals, self.rejected, self.order, self.additions)
+        return (self.cancel_requested, self.approvals, self.rejected, self.order, self.extension)
 
 
 def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
