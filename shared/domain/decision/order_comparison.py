@@ -156,7 +156,7 @@ def _find_conflict(order: RollbackRequest, current: Rollback, before: RollbackRe
 
 
 def _scenario_parts(scenario: ScenarioName, order: RollbackRequest | None) -> frozenset[InventoryPart]:
-    """Return what an order is about; of a feature its functions, or where it names none the rest."""
+    """Return what an order is about; of a feature its functions, or if it names none the rest."""
     scope, functions = SCENARIO_SCOPES[scenario], frozenset({InventoryPart.FUNCTIONS})
     if order is None or scenario is not ScenarioName.FEATURE:
         return scope.acts | scope.asks
