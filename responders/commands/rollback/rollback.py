@@ -54,7 +54,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     now = system.read_at  # all instances agree on the store's time
     known = systems.decode_system(system.fields, policy.system)
     if known.open_incident:
-        return superseding.order_beside_incident(asked, order, known.open_incident, now)
+        return superseding.order_beside_incident(asked, order, known.incident, now)
     opening = open_incident(
         policy,
         system,

@@ -31,6 +31,7 @@ from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.system_record import System
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -110,7 +111,7 @@ def begin_scheduled_rollback(
         result = f"opened {incident}"
         more = build_override_notices(policy, opening)
         if known.open_incident:
-            result += f", which continues {known.incident}"
+            result += f", which continues {known.open_incident}"
             ends, told_of = superseding.build_supersede_writes(ports, policy, known, record, incident)
             writes += ends
             more += told_of
@@ -122,8 +123,8 @@ def begin_scheduled_rollback(
     ports.store.commit([ended, event_write(policy.system, f"begun:{record.id}", told), *writes])
     work_queue.publish_notices(ports.bus, said)
     if opening is not None:
-        for rollback in (opening.rollback.id, *((known.rollback,) if known.open_incident else ())):
-            work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, rollback, now)
+        by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
+        work_queue.publish_due_items(ports.store, ports.bus, work_queue.ROLLBACK, by, (policy.system,))
 
 
 def _find_start_obstacle(
@@ -133,7 +134,7 @@ def _find_start_obstacle(
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
         return "", f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
-    if system.open_incident not in ("", planned.open_incident):
+    if system.open_incident and system.incident != planned.open_incident:
         return "", f"it yields to {system.open_incident}"
     return superseding.find_start_obstacle(ports, policy, planned, system, now)
 

@@ -16,7 +16,12 @@ from shared.core.store import Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import Command, CommandRecord, ScheduledRollback, format_shell_command
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.decision.order_comparison import (
+    OrderComparison,
+    OrderRelation,
+    compare_with_current,
+    read_open_rollbacks,
+)
 from shared.domain.decision.request_scope import widen_order
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
@@ -104,7 +109,8 @@ def find_start_obstacle(
     forecast = forecast_order(ports, policy, planned.order, now, found.rollback if found else "")
     outcome, reason = forecast.decision.outcome, forecast.decision.reason
     if outcome is Outcome.IGNORE:
-        return f"nothing to do: {reason}; {system.incident} goes on", ""
+        goes_on = f"; {system.open_incident} goes on" if system.open_incident else ""
+        return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
     acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
@@ -114,29 +120,38 @@ def find_start_obstacle(
 def build_supersede_writes(
     ports: Ports, policy: Policy, system: System, record: CommandRecord, successor: str
 ) -> tuple[list[Write], list[Notice]]:
-    """Ask the rollback under way to stop; of an incident that waits, record what continues it.
+    """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
 
-    That incident stays open: nobody has seen that it recovered.
+    These incidents stay open: nobody has observed that they recovered.
     """
-    document = ports.store.get(rollbacks.rollback_path(system.rollback))
-    place = ports.store.get(incidents.incident_path(system.incident))
-    rollback, now = decode(Rollback, document.fields) if document.fields else None, place.read_at
-    incident = incidents.acknowledge(decode(Incident, place.fields), record.actor, now)
-    changes: dict[str, Any] = {"superseded_by": successor}
+    under_way = read_open_rollbacks(ports.store, system)
+    newest = ports.store.get(rollbacks.rollback_path(system.rollback))
+    waits = system.incident_ended_at is None and newest.fields is not None
+    waits = waits and newest.path not in {one.path for one in under_way}
     writes: list[Write] = []
     said: list[Notice] = []
-    if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
-        changes |= {"cancel_requested": f"superseded by {successor}", "due_at": now}
-    else:
-        note = f"continued by {successor}, which {record.actor} ordered: {record.reason}"
-        incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
-        lines = format_shell_lines(policy.system, incident.id, "accept")
-        text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
-        event_name = f"superseded-{incident.rollbacks}"
-        said = create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)
-        writes = public_state_writes(policy, incident, now, newest=False)
-    if rollback is not None:
+    for document in (*under_way, *((newest,) if waits else ())):
+        rollback, now = decode(Rollback, document.fields), document.read_at
+        place = ports.store.get(incidents.incident_path(rollback.incident))
+        incident = incidents.acknowledge(decode(Incident, place.fields), record.actor, now)
+        changes: dict[str, Any] = {"superseded_by": successor}
+        if rollback.status in ENDED_ROLLBACK_STATUSES:
+            note = f"continued by {successor}, which {record.actor} ordered: {record.reason}"
+            incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
+            incident = replace(incident, due_at=now)
+            said = _build_notices(policy, incident, note, now)
+            writes += public_state_writes(policy, incident, now, newest=False)
+        else:
+            changes |= {"cancel_requested": f"superseded by {successor}", "due_at": now}
         told = create_event("rollback.superseded", now, record.actor, by=successor, reason=record.reason)
         draft = CommitDraft((told,), changes)
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
-    return [Update(place.path, encode(incident), place.version), *writes], said
+        writes.append(Update(place.path, encode(incident), place.version))
+    return writes, said
+
+
+def _build_notices(policy: Policy, incident: Incident, note: str, now: datetime) -> list[Notice]:
+    lines = format_shell_lines(policy.system, incident.id, "accept")
+    text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
+    event_name = f"superseded-{incident.rollbacks}"
+    return create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.core.codec import decode
-from shared.core.store import Query, Reader
+from shared.core.store import Document, Query, Reader
 from shared.domain import system_record as systems
 from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
 from shared.domain.decision.request_scope import requested_functions
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.incidents import incident as incidents
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
@@ -25,6 +27,7 @@ from shared.domain.rollback.rollback import (
     RollbackRequest,
     RollbackStatus,
 )
+from shared.domain.system_record import System
 
 
 class OrderRelation(StrEnum):
@@ -60,14 +63,30 @@ class OrderComparison(Struct, frozen=True):
 
 
 def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
-    """Return what an order is to the rollback under way of its system; None: there is none."""
+    """Return what an order is to the rollback under way of its system; None: there is none.
+
+    Of several, of which one has the slot, the order joins one or supersedes all.
+    """
     system = systems.decode_system(reader.get(systems.system_path(policy.system)).fields, policy.system)
-    fields = reader.get(rollbacks.rollback_path(system.rollback)).fields if system.open_incident else None
-    current = decode(Rollback, fields) if fields else None
-    if current is None or current.status in ENDED_ROLLBACK_STATUSES:
-        return None
-    steps = [decode(Step, one.fields) for one in reader.query(Query(f"rollbacks/{current.id}/steps"))]
-    return _compare_order(policy, order, current, steps)
+    found = []
+    for document in read_open_rollbacks(reader, system):
+        current = decode(Rollback, document.fields)
+        steps = reader.query(Query(f"rollbacks/{current.id}/steps"))
+        found.append(_compare_order(policy, order, current, [decode(Step, one.fields) for one in steps]))
+    found.sort(key=lambda one: (not one.joins, one.rollback != system.slot))
+    ends = tuple(line for one in found for line in one.ends)
+    return replace(found[0], ends=ends) if found else None
+
+
+def read_open_rollbacks(reader: Reader, system: System) -> list[Document]:
+    """Return the rollbacks of open incidents that have not ended, those of the newest first."""
+    found = []
+    for name in system.open_incidents:
+        number = (reader.get(incidents.incident_path(name)).fields or {})["rollbacks"]
+        document = reader.get(rollbacks.rollback_path(incidents.rollback_id(name, number)))
+        if document.fields is not None and document.fields["status"] not in ENDED_ROLLBACK_STATUSES:
+            found.append(document)
+    return found
 
 
 def _compare_order(
