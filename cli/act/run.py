@@ -37,7 +37,7 @@ from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_comparison import OrderComparison, compare_with_current
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
@@ -151,7 +151,7 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
     if found is not None and preview.outcome == Outcome.IGNORE:
         return
     if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
-        if request.manner.yes:
+        if request.manner.yes or found.relation is OrderRelation.BARRED:
             raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
         request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
     confirm_and_send(ours, request, question)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.domain.commands.command import Command, parse_command
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import AuditReader
 from tests.e2e.conftest import WorldMaker
@@ -64,6 +64,17 @@ def end(world: World) -> None:
     until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
     world.command(command="accept", **about)
     until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
+
+
+def make_way(world: World) -> None:
+    """No rollback is under way that the next line would join or be refused for."""
+    system = world.evidence.system()
+    if system is not None and system.incident_ended_at is None and newest(world).incident == system.incident:
+        if newest(world).status in ENDED_ROLLBACK_STATUSES:
+            world.command(command="accept", system="cvplus", incident=system.incident)
+            until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
+        else:
+            end(world)
 
 
 def in_order(world: World) -> Iterator[str]:
@@ -119,6 +130,8 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
             if world.cloud.clock.now() - signed_in_at > SIGNED_IN_FOR:
                 operator.sign_in_at_prompt(world.cloud)
                 signed_in_at = world.cloud.clock.now()
+            if verb == "run" and "--dry-run" not in line and "--at" not in line:
+                make_way(world)
             world.cloud.clock.rescale(PATIENT)
             done = operator.run_cli_line(*shlex.split(line)[3:])
             world.cloud.clock.rescale(SCALE)
