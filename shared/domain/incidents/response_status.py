@@ -67,7 +67,7 @@ def _restored_at(incident: Incident, rollback: Rollback | None) -> datetime | No
         is_restored = rollback.status is RollbackStatus.WATCHING or incident.status in RECOVERED_STATUSES
         return rollback.verified_at if is_restored else None
     if incident.status in RECOVERED_STATUSES:
-        return incident.timeline[-1].at
+        return incident.ended_at or incident.timeline[-1].at
     return None
 
 

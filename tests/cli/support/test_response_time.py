@@ -171,7 +171,7 @@ CHOICES: tuple[tuple[RollbackStatus, IncidentStatus, list[str]], ...] = (
     (RollbackStatus.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
     (RollbackStatus.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
     (RollbackStatus.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
-    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, []),
+    (RollbackStatus.SUCCEEDED, IncidentStatus.INVESTIGATING, ["accept"]),
 )
 
 
