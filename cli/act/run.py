@@ -144,7 +144,7 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show_preview(preview, policy)
+        _show_preview(preview, policy, supersedes=request.supersede)
     elif request.manner.dry_run:
         print_json(preview)
     found, question = preview.under_way, "Roll back?"
@@ -221,12 +221,12 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     )
 
 
-def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
+def _show_preview(shown: RollbackPreview, policy: Policy, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
         print_line("  the order waits until that is over", "yellow")
-    for line in shown.under_way.lines if shown.under_way is not None else ():
+    for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
         print_line(line, "yellow")
     if shown.documents:
         print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
