@@ -182,7 +182,7 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = build_rollback_order(command, policy, now)
-    current = compare_with_current(ours.wiring.store, policy, order)
+    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     if order.way is Direction.REPAIR:
         return replace(_preview_repair(ours, policy, order), under_way=current)
     found = forecast_order(ours.wiring, policy, order, now, current.rollback if current else "")

@@ -52,8 +52,8 @@ def ask(world: World) -> None:
     until("the question", lambda: newest(world).status is RollbackStatus.PARKED)
 
 
-def has_shifted(world: World) -> bool:
-    steps = world.evidence.steps(newest(world).id)
+def has_shifted(world: World, rollback: Rollback) -> bool:
+    steps = world.evidence.steps(rollback.id)
     return any(step.kind == SHIFT and step.status is StepStatus.DONE for step in steps)
 
 
@@ -82,7 +82,7 @@ def in_order(world: World) -> Iterator[str]:
     yield from ("drill", "promote", "deployments", "restore-points", "notify", "check", "regenerate")
     ask(world)
     yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
-    until("its first shift", lambda: has_shifted(world))
+    until("its first shift", lambda: has_shifted(world, newest(world)))
     yield "cancel"
     until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
     yield "pins"
@@ -95,8 +95,10 @@ def in_order(world: World) -> Iterator[str]:
     yield "accept"
     yield from ("hold", "release", "mark-bad", "mark-barrier", "mark-stable")
     yield from ("pause", "resume", "freeze", "unfreeze", "watch", "run", "unplan")
-    until("the shift of the last", lambda: has_shifted(world))
-    end(world)
+    until(
+        "a shift of one of them", lambda: any(has_shifted(world, one) for one in world.evidence.rollbacks())
+    )
+    make_way(world)
     yield from ("unpin", "revoke-sessions", "breach")
     world.wiring.system("cvplus").documents.collections("(default)", None)  # there since now, at least
     world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
