@@ -67,7 +67,12 @@ def end(world: World) -> None:
 
 
 def make_way(world: World) -> None:
-    """No rollback is under way that the next line would join or be refused for."""
+    """No rollback is under way that the next line would join or be refused for.
+
+    One that nobody is asked about shifts something first: it is to be unpinned in the end.
+    """
+    waits = (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES)
+    until("its shift", lambda: newest(world).status in waits or has_shifted(world, newest(world)))
     system = world.evidence.system()
     if system is not None and system.incident_ended_at is None and newest(world).incident == system.incident:
         if newest(world).status in ENDED_ROLLBACK_STATUSES:
