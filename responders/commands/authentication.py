@@ -50,7 +50,7 @@ class Actor(Struct, frozen=True):
         if known is None:
             return f"published on {topics.OVERRIDE}, which IAM alone guards"
         if known.kind is CredentialKind.SERVICE:
-            return "a service account within the policy's limits"
+            return credentials.SERVICE_ACCOUNT_RIGHT
         role = known.role.name.lower() if known.role is not None else "no role"
         factor = "with" if known.second_factor else "without"
         signed_in = f"{known.authenticated_at:%Y-%m-%d %H:%M:%S} UTC"
