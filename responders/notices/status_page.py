@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page import StatusPageView, build_status_page
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
-from shared.domain.retention import PUBLIC_RETENTION
+from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
 from shared.state.work_queue import WorkItem
 
 MAX_REQUEST_AGE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""
+MAX_RECORD_DELAY = timedelta(hours=1)
+"""One that ended longer ago was on a page before."""
 
 
 class StatusPageWriter:
@@ -45,10 +47,12 @@ class StatusPageWriter:
         place = system_folder(policy.system)
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
-        seen = build_status_page(policy, self._read_states(policy.system, now), since, now)
+        states = self._read_states(policy.system, now)
+        seen = build_status_page(policy, states, since, now)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
+        self._record_first_pages(policy.system, seen)
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
@@ -57,6 +61,16 @@ class StatusPageWriter:
             order_by="updated_at",
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+
+    def _record_first_pages(self, system: str, page: StatusPageView) -> None:
+        """Record when the page first showed each incident that is on it, once it stands there."""
+        store, now = self._ports.store, self._ports.clock.now()
+        fresh = [one for one in page.past if one.updated_at > page.written_at - MAX_RECORD_DELAY]
+        for one in (*page.active, *fresh):
+            path = incidents.page_record_path(system, one.id)
+            if store.get(path).fields is None:
+                with suppress(Exists):  # another instance has written it first
+                    store.commit([Create(path, encode(StatusPageRecord(now, now + RECORD_RETENTION)))])
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""

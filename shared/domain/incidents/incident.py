@@ -75,7 +75,7 @@ class Incident(Struct, frozen=True):
     rollbacks: int = 1
     """How many responses it has had; further ones are numbered from 2."""
     respond_by: datetime | None = None
-    """When its system must be back, by its severity; a breach is told."""
+    """When its system must have recovered; a breach is notified."""
     acknowledged_by: str = ""
     """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
     acknowledged_at: datetime | None = None
@@ -122,6 +122,14 @@ class PublicState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
+class StatusPageRecord(Struct, frozen=True):
+    """What is recorded of an incident on the status page."""
+
+    written_at: datetime | None = None
+    """When the first page that shows it was written; None: none was."""
+    expires_at: datetime | None = None
+
+
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
     """What the status page may say of the incident now."""
     turns: list[PublicStatusChange] = []
@@ -161,11 +169,6 @@ def change_status(
     return replace(became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION)
 
 
-def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
-    """When the system must be back: the target of the severity, counted from the detection."""
-    return since + policy.targets.by_severity[severity]
-
-
 def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
     return any(one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline)
@@ -197,6 +200,11 @@ def incident_path(incident: str) -> str:
 def public_state_path(system: str) -> str:
     """Where the public state of a system is kept."""
     return f"public/{system}"
+
+
+def page_record_path(system: str, incident: str) -> str:
+    """Where it is kept when the status page first showed an incident."""
+    return f"pages/{system}/incidents/{incident}"
 
 
 def public_history_path(system: str) -> str:

@@ -19,6 +19,7 @@ from shared.domain.incidents.incident import (
     PublicState,
     public_state,
 )
+from shared.domain.incidents.recovery_times import find_scenario, recovery_target
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Audience
@@ -92,7 +93,7 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
 
 def describe_expected_duration(history: Iterable[PublicState], severity: Severity, target: timedelta) -> str:
     """When it should be over, from what such incidents took, with the spread; else the target."""
-    took = sorted(span for one in history if one.severity is severity and (span := time_to_restore(one)))
+    took = sorted(span for one in history if one.severity is severity and (span := time_to_recover(one)))
     if len(took) < MIN_MEASURED_INCIDENTS:
         return f"not measured yet; the target is {describe_duration(target)} after detection"
     seconds = [one.total_seconds() for one in took]
@@ -101,8 +102,8 @@ def describe_expected_duration(history: Iterable[PublicState], severity: Severit
     return f"{middle} after detection; 8 of 10 took {low} to {high} ({len(took)} measured)"
 
 
-def time_to_restore(state: PublicState) -> timedelta | None:
-    """How long after its detection a rollback had it back; None: none had."""
+def time_to_recover(state: PublicState) -> timedelta | None:
+    """How long after its detection it had recovered by a rollback; None: it has not."""
     if not any(turn.word == ROLLING_BACK_STATUS_NAME for turn in state.turns):
         return None
     back = next((turn.at for turn in state.turns if turn.word in RESTORED_STATUS_NAMES), None)
@@ -114,7 +115,8 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
     state = public_state(policy, incident, about.now)
     parts = affected_components(state, policy) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
-    target = policy.targets.by_severity[incident.severity]
+    scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
+    target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = SEVERITY_LABELS[incident.severity].lower()
     return {
         "id": TrustedText(incident.id),

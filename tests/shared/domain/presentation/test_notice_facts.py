@@ -23,7 +23,7 @@ from shared.domain.presentation.notice_facts import (
     describe_expected_duration,
     template_facts,
     template_name,
-    time_to_restore,
+    time_to_recover,
 )
 from shared.domain.presentation.notice_templates import (
     MAX_SUBJECT_CHARACTERS,
@@ -166,7 +166,7 @@ def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
 
 def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     """It has no length."""
-    assert time_to_restore(replace(took(2), turns=took(2).turns[:2])) is None
+    assert time_to_recover(replace(took(2), turns=took(2).turns[:2])) is None
 
 
 # Who hears what, in which words
