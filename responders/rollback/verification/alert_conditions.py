@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import (
     MAX_TOTAL_SECONDS,
@@ -24,7 +23,7 @@ from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals import alert_conditions
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.health import RouterRequests
 

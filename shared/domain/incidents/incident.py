@@ -122,11 +122,23 @@ class PublicState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
+class AffectedPart(Struct, frozen=True):
+    """A part of the status page that an incident affects."""
+
+    name: str
+    since: datetime
+    until: datetime | None = None
+    """When its recovery was observed; None: it was not."""
+
+
 class StatusPageRecord(Struct, frozen=True):
     """What is recorded of an incident on the status page."""
 
     written_at: datetime | None = None
     """When the first page that shows it was written; None: none was."""
+    parts: tuple[AffectedPart, ...] = ()
+    alerted: bool = False
+    """Whether an alert belongs to it."""
     expires_at: datetime | None = None
 
 
@@ -203,8 +215,13 @@ def public_state_path(system: str) -> str:
 
 
 def page_record_path(system: str, incident: str) -> str:
-    """Where it is kept when the status page first showed an incident."""
-    return f"pages/{system}/incidents/{incident}"
+    """Where it is kept what the status page has shown of an incident."""
+    return f"{page_records_path(system)}/{incident}"
+
+
+def page_records_path(system: str) -> str:
+    """The collection of what the status page has shown, by incident."""
+    return f"pages/{system}/incidents"
 
 
 def public_history_path(system: str) -> str:

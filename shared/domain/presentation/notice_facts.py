@@ -17,6 +17,7 @@ from shared.domain.incidents.incident import (
     Incident,
     IncidentStatus,
     PublicState,
+    StatusPageRecord,
     public_state,
 )
 from shared.domain.incidents.recovery_times import find_scenario, recovery_target
@@ -28,8 +29,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     SEVERITY_LABELS,
-    STATUS_SENTENCES,
     affected_components,
+    describe_status,
 )
 from shared.domain.rollback.rollback import Rollback
 
@@ -54,6 +55,7 @@ class NoticeContext(Struct, frozen=True):
     history: Sequence[PublicState]
     """Of the system's incidents, this one included."""
     now: datetime
+    record: StatusPageRecord = StatusPageRecord()
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -113,7 +115,7 @@ def time_to_recover(state: PublicState) -> timedelta | None:
 def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
-    parts = affected_components(state, policy) or (policy.display_name or policy.system,)
+    parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
     scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
     target = recovery_target(policy.targets, scenario, incident.severity)
@@ -123,7 +125,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "severity": TrustedText(incident.severity),
         "status": TrustedText(incident.status),
         "public_word": TrustedText(state.word),
-        "public_words": TrustedText(STATUS_SENTENCES[state.word]),
+        "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",

@@ -18,7 +18,7 @@ from shared.domain.incidents.recovery_times import (
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, open_alerts
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
 DETECTION_TARGET = timedelta(minutes=2)
@@ -91,7 +91,8 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
     yield Phase(f"{RECOVERED} ({times.kind})", detected, times.recovered_at, times.target)
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
-        yield Phase(STATUS_PAGE_WRITTEN, detected, times.status_page_at, due and due - detected)
+        within = None if due is None else due - detected
+        yield Phase(STATUS_PAGE_WRITTEN, detected, times.status_page_at, within)
     if restored is not None and alerts:
         cleared = all_cleared_at(alerts)
         yield Phase(
@@ -111,8 +112,7 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
 def all_cleared_at(alerts: Sequence[Alert]) -> datetime | None:
     """When the last of these alerts was reported closed; None: one of them still stands."""
     closed = {one.monitoring_id: one.received_at for one in alerts if one.verdict == "closed"}
-    opened = {one.monitoring_id for one in alerts if one.is_open}
-    return None if opened - closed.keys() else max(closed.values(), default=None)
+    return None if open_alerts(alerts) else max(closed.values(), default=None)
 
 
 def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:

@@ -276,7 +276,7 @@ def test_users_hear_that_it_began_and_that_it_is_over() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
     events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
     turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
     assert events == ["detected", *turns, "report"]
@@ -308,7 +308,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
 
 
 # Templates of one's own
