@@ -17,4 +17,4 @@ def read_affected_parts(
     if incident is None:
         return known
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
-    return record_parts(policy, state, known, reading.alerts(incident.id), newest)
+    return record_parts(policy, state, known, reading.alerts(incident.id), newest, incident.failing)

@@ -20,6 +20,8 @@ from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
 TRAFFIC_RESTORED, RECOVERED = "traffic restored", "recovered"
 STATUS_PAGE_WRITTEN = "status page written"
+RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
+"""The recovery of the incident was observed."""
 IDLE_STATUSES = frozenset({RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED})
 """How rollbacks end that may have changed nothing."""
 
@@ -109,13 +111,17 @@ def find_traffic_restored_at(rollbacks: Sequence[Rollback]) -> datetime | None:
 
 def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
     """Return when recovery was observed, as far as nothing has contradicted it since."""
+    observed_at = None
+    for moment in reversed(incident.timeline):
+        if moment.status not in RECOVERED_STATUSES:
+            break
+        observed_at = moment.at
     for one in reversed(rollbacks):
         if one.status not in IDLE_STATUSES or _has_effects(one):
-            holds = one.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
-            return one.verified_at if holds else None
-        if incident.ended_at is None:
-            return None
-    return incident.ended_at if incident.status is IncidentStatus.RESOLVED else None
+            is_monitored = one.status is RollbackStatus.WATCHING
+            holds = is_monitored or (one.status is RollbackStatus.SUCCEEDED and observed_at is not None)
+            return one.verified_at or observed_at if holds else observed_at
+    return observed_at
 
 
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def evaluate_response(
     return ResponseStatus(
         respond_by=by,
         recovered_at=times.recovered_at,
-        seconds_left=(by - (times.recovered_at or now)).total_seconds() if by else None,
+        seconds_left=(by - (times.recovered_at or incident.ended_at or now)).total_seconds() if by else None,
         acknowledged_by=incident.acknowledged_by,
         acknowledged_at=incident.acknowledged_at,
         next_call=_next_call(incident, notices),

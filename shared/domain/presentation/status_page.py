@@ -46,6 +46,7 @@ STATUS_SENTENCES = {
     "rolling back": "We are restoring the last stable version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
     "resolved": "The incident is over.",
+    "recovery not observed": "We closed the incident. We have not observed whether all parts work again.",
     MAINTENANCE_STATUS_NAME: "We have stopped some functions for a short time to protect data.",
 }
 """What each public word means, as whole sentences; `describe_status` names the system in them."""
@@ -182,6 +183,7 @@ def record_parts(
     record: StatusPageRecord,
     alerts: Iterable[Alert],
     rollback: Rollback | None,
+    failing: Iterable[str] = (),
 ) -> StatusPageRecord:
     """Return the record of an incident with the parts that are observed to be affected now.
 
@@ -193,7 +195,7 @@ def record_parts(
     if state.word in RESTORED_STATUS_NAMES:
         closed = tuple(one if one.until else replace(one, until=changed_at) for one in record.parts)
         return replace(record, parts=closed, alerted=alerted)
-    functions = {one.function for one in standing} | set(rollback.failing if rollback else ())
+    functions = {one.function for one in standing} | {*failing, *(rollback.failing if rollback else ())}
     order = rollback.order if rollback is not None else None
     if order is not None and _is_ordered(state, policy):
         groups = [name for one in order.groups for name in policy.groups_by_name(one)]

@@ -68,7 +68,7 @@ RESTORED = (
     (IncidentStatus.WATCHING, WATCHED, None, "1 min 0 s to spare"),
     (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "1 min 0 s late"),
     (
-        IncidentStatus.RESOLVED,
+        IncidentStatus.RECOVERY_NOT_OBSERVED,
         build_rollback(RollbackStatus.FAILED),
         START + MINUTE,
         "recovery was not observed",
@@ -87,7 +87,8 @@ def test_what_ends_the_response_time(
     """Verification ends it while it holds; what a person ends proves nothing."""
     now = START + 60 * MINUTE
 
-    standing = evaluate(build_incident(status, ended_at=ended_at), newest, [], now)
+    timeline = [TimelineEvent(status, ended_at or START, "what became of it")]
+    standing = evaluate(build_incident(status, ended_at=ended_at, timeline=timeline), newest, [], now)
 
     assert any(said in line for line, _ in response_lines(*standing, "INC-1", now))
 
@@ -186,7 +187,7 @@ CHOICES: tuple[tuple[RollbackStatus, IncidentStatus, list[str]], ...] = (
     (RollbackStatus.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
     (RollbackStatus.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
     (RollbackStatus.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
-    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, []),
+    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, ["accept"]),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import IncidentStatus, StatusPageRecord
+from shared.domain.incidents.incident import IncidentStatus, StatusPageRecord, TimelineEvent
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -61,14 +61,14 @@ UNDO = replace(
         ([WELL, went(RollbackStatus.WATCHING, 8, 9)], False, 8, 9),
         ([WELL, IDLE], True, 1, 3),
         ([WELL, IDLE], False, 1, None),
-        ([WELL, UNDO], True, None, None),
-        ([went(RollbackStatus.FAILED, 1)], True, 1, None),
+        ([WELL, UNDO], True, None, 60),
+        ([went(RollbackStatus.FAILED, 1)], True, 1, 60),
         ([IDLE], True, None, 60),
     ],
     ids=[
         *("runs", "shifted", "verified", "not verified", "worse again", "a further one runs"),
         *("judged again", "two", "then nothing to do", "then a person is needed", "undone"),
-        *("accepted after a failure", "recovered by itself"),
+        *("recovered after a failure", "recovered by itself"),
     ],
 )
 def test_the_durations_hold_over_all_rollbacks(
@@ -76,7 +76,9 @@ def test_the_durations_hold_over_all_rollbacks(
 ) -> None:
     """The newest rollback that changed anything counts, and only while nothing contradicts it."""
     status = IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED
-    trouble = build_incident(status, ended_at=START + 60 * MINUTE if is_over else None)
+    ended_at = START + 60 * MINUTE if is_over else None
+    timeline = [TimelineEvent(status, ended_at or START, "over")]
+    trouble = build_incident(status, ended_at=ended_at, timeline=timeline)
 
     times = measure_recovery(BOOKSHOP, trouble, rollbacks)
 
@@ -84,6 +86,17 @@ def test_the_durations_hold_over_all_rollbacks(
         return None if at is None else (at - START) / MINUTE
 
     assert (minutes(times.traffic_restored_at), minutes(times.recovered_at)) == (restored, recovered)
+
+
+def test_what_a_person_closes_has_not_recovered() -> None:
+    """Nobody observed it: there is no second duration, and every text says so."""
+    closed = TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + MINUTE, "accepted by ada")
+    trouble = build_incident(closed.status, ended_at=closed.at, timeline=[closed])
+
+    times = measure_recovery(BOOKSHOP, trouble, [went(RollbackStatus.SUCCEEDED, 1, 3)])
+
+    assert times.recovered_at is None
+    assert "recovery was not observed" in recovery_lines(times, START + MINUTE)[1]
 
 
 @pytest.mark.parametrize(
