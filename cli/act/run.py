@@ -31,6 +31,7 @@ from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
+from shared.core.text import count_noun
 from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
@@ -208,7 +209,7 @@ def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
     if shown.outcome == Outcome.HOLD:
         print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
     if shown.documents:
-        print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
+        print_line(f"back to {shown.target}: {count_noun(shown.documents, 'document')}", "bold")
         for line in shown.reported:
             print_line(f"  {line}", "yellow")
         return

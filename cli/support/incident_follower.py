@@ -16,6 +16,7 @@ from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
 from cli.support.response_time import response_lines, show_choices
+from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
@@ -122,7 +123,7 @@ class Lines:
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
-            print_line(f"{format_time(seen.now)}  {done} of {total} steps{ahead}")
+            print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""

@@ -72,6 +72,11 @@ class StateReader:
         """A protected system; one of which nothing was said yet is in observe mode."""
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
+    def has_state(self, system: str) -> bool:
+        """Whether the responders have ever written anything of a system."""
+        paths = (systems.system_path(system), stocks.inventory_path(system))
+        return any(self._store.get(path).fields is not None for path in paths)
+
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
         return self._one(Incident, incidents.incident_path(name))
