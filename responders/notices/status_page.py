@@ -19,7 +19,6 @@ from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, rend
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
-from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 from shared.state.work_queue import WorkItem
 
@@ -77,7 +76,7 @@ class StatusPageWriter:
             name = state.incident or ""
             if state.updated_at > now - MAX_RECORD_DELAY or state.ended_at is None:
                 known = records.get(name, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
-                records[name] = read_affected_parts(StateReader(self._ports.store), policy, state, known)
+                records[name] = StateReader(self._ports.store).observe_parts(policy, state, known, now)
                 if records[name] != known:
                     self._save_record(policy.system, name, records[name])
         return records

@@ -9,12 +9,7 @@ from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.recovery_times import (
-    RECOVERED,
-    STATUS_PAGE_WRITTEN,
-    TRAFFIC_RESTORED,
-    RecoveryTimes,
-)
+from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RECOVERED, TRAFFIC_RESTORED, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
@@ -92,7 +87,7 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
         within = None if due is None else due - detected
-        yield Phase(STATUS_PAGE_WRITTEN, detected, times.status_page_at, within)
+        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
     if restored is not None and alerts:
         cleared = all_cleared_at(alerts)
         yield Phase(
