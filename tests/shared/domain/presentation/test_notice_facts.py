@@ -325,7 +325,9 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
+    began, ended = heard(world, "users")
+    assert began == "The Bookshop: a problem, and it works again"
+    assert ended == f"The Bookshop: incident {ID} has ended"
 
 
 # Templates of one's own
