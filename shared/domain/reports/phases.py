@@ -89,10 +89,9 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
         within = None if due is None else due - detected
         yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
     if restored is not None and alerts:
-        cleared = all_cleared_at(alerts)
-        yield Phase(
-            "alerts cleared", restored, cleared and max(cleared, restored), policy.execution.cleared_within
-        )
+        closed = [restored, *(one.received_at for one in alerts if one.verdict == "closed")]
+        cleared = None if open_alerts(alerts) else max(closed)
+        yield Phase("alerts cleared", restored, cleared, policy.execution.cleared_within)
 
 
 def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
@@ -102,12 +101,6 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     ]
     sent = [at for at in first if at is not None]
     return max(sent) if sent and len(sent) == len(first) else None
-
-
-def all_cleared_at(alerts: Sequence[Alert]) -> datetime | None:
-    """When the last of these alerts was reported closed; None: one of them still stands."""
-    closed = {one.monitoring_id: one.received_at for one in alerts if one.verdict == "closed"}
-    return None if open_alerts(alerts) else max(closed.values(), default=None)
 
 
 def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:
