@@ -74,6 +74,10 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)
     show_choices(incident, seen.rollback)
+    for one in seen.earlier:
+        since = format_lasting(now - one.detected_at)
+        print_line(f"  incident {one.id}  {one.severity}  {one.status}  {one.signal}, open for {since}")
+        show_choices(one, None)
     for older in seen.older:
         said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
         print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")

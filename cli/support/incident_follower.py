@@ -41,11 +41,16 @@ class FollowedIncident(Struct, frozen=True):
 
     @property
     def is_successful(self) -> bool:
-        """Whether nobody is needed: it succeeded, or nothing had to be done."""
+        """Whether nobody is needed: it succeeded, or an order had nothing to do."""
         return self.rollback.status is RollbackStatus.SUCCEEDED or (
-            self.rollback.status is RollbackStatus.NOT_TAKEN
-            and self.incident.status is incidents.IncidentStatus.RESOLVED
+            self.rollback.status is RollbackStatus.NOT_TAKEN and self._had_nothing_to_do
         )
+
+    @property
+    def _had_nothing_to_do(self) -> bool:
+        """Whether an order was at its target already, or the incident has recovered."""
+        is_answered = self.rollback.order is not None and not self.incident.is_decided_by_person
+        return is_answered or self.incident.status is incidents.IncidentStatus.RESOLVED
 
     @property
     def is_over(self) -> bool:

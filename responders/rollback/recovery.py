@@ -66,7 +66,9 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
         return
     system = ports.store.get(systems.system_path(incident.system))
     alerts = _read_alerts(ports, incident)
-    since = max((one.received_at for one in alerts if one.is_open), default=document.read_at - METRICS_WINDOW)
+    changes = [one.received_at for one in alerts if one.is_open]
+    changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    since = max(changes, default=document.read_at - METRICS_WINDOW)
     found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
     _record_check(ports, policy, document, system, past, found)
 
@@ -125,7 +127,7 @@ def _record_check(
     if became.ended_at is not None:
         ended = current.end_incident(incident.id, now)
         writes.append(Update(system.path, encode(ended), system.version))
-    verbs = closing_verbs(decode(Rollback, past[0].fields)) if became.is_decided_by_person else ()
+    verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
     commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
         policy,

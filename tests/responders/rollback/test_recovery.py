@@ -322,3 +322,18 @@ def test_our_own_probe_closes_what_it_opened() -> None:
     world.pass_time(4 * MINUTE)
 
     assert newest(world).timeline[-1].note == "recovered without a rollback"
+
+
+def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
+    """The bad release serves again: only requests of after that tell."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(MINUTE)
+    assert publish_command(world, "cancel") == ""
+    assert publish_command(world, "undo", actor="alice") == ""
+
+    world.pass_time(10 * MINUTE)
+
+    undone = world.rollbacks()[-1]
+    assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
