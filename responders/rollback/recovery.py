@@ -105,7 +105,10 @@ def _record_check(
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
     became = replace(
-        incident, due_at=now + policy.execution.watch_every - SWEEP_MARGIN, unobserved_since=since
+        incident,
+        due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
+        unobserved_since=since,
+        failing=found.functions,
     )
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from shared.core.durations import describe_duration
+from shared.core.text import count_noun
 from shared.domain.incidents.incident import Incident, IncidentStatus, public_state
 from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.presentation.status_page import disruption_spans, downtime
@@ -74,9 +75,9 @@ def summarize_impact(found: Impact) -> str:
     requests, users = found.counts.requests, found.counts.users
     said = [f"it did not work for {describe_duration(timedelta(seconds=found.downtime_seconds))}"]
     if requests is not None:
-        said.append(f"{requests.failed} of {requests.total} requests failed")
+        said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed")
     if users is not None:
-        said.append(f"{users} users have met a failure")
+        said.append(f"{count_noun(users, 'user')} met a failure")
     if found.cost is not None:
         said.append(f"that cost {found.cost:.2f} {found.currency}")
     return ", ".join(said)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.incidents.response_status import evaluate_response
+from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback.rollback import RollbackStatus
@@ -62,8 +62,9 @@ def test_what_is_only_observed_stays_open_while_it_fails() -> None:
     trouble, [rollback] = newest(world), world.rollbacks()
     assert (rollback.status, trouble.status) == (RollbackStatus.NOT_TAKEN, IncidentStatus.INVESTIGATING)
     assert (public(world).word, public(world).ended_at) == ("investigating", None)
-    response = evaluate_response(trouble, rollback, [], world.ports.clock.now())
-    assert (response.restored_at, response.is_breached) == (None, True)
+    times = measure_recovery(world.policy, trouble, [rollback])
+    assert times.recovered_at is None
+    assert times.recover_by < world.ports.clock.now()
     assert available_verbs(trouble, rollback) == ("accept", "ack")
     assert "reports/INC-20260302-001" not in world.ports.store.documents
     users = [one for one in read_notices(world).values() if one["channel"] == "users"]
@@ -85,7 +86,7 @@ def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
     assert "report" in events(world)
     said = [one.notice["text"] for one in world.ports.sender.sent if "incident.recovered" in one.key]
     assert any("recovered without a rollback" in text for text in said)
-    assert evaluate_response(trouble, rollback, [], world.ports.clock.now()).restored_at == trouble.ended_at
+    assert find_recovered_at(trouble, [rollback]) == trouble.ended_at
     assert world.find_violated_invariants() == []
 
 
@@ -126,7 +127,7 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
     assert (waiting.status, waiting.unobserved_since is not None) == (IncidentStatus.INVESTIGATING, True)
     assert trouble.status is IncidentStatus.RECOVERY_NOT_OBSERVED
     assert public(world).word == "recovery not observed"
-    assert evaluate_response(trouble, rollback, [], world.ports.clock.now()).restored_at is None
+    assert find_recovered_at(trouble, [rollback]) is None
     users = [one.notice for one in world.ports.sender.sent if ":users" in one.key]
     assert all("works again" not in str(one) for one in users)
 
@@ -195,7 +196,7 @@ def test_a_person_still_decides_about_what_was_left_half_done() -> None:
     assert trouble.status is IncidentStatus.RECOVERED
     assert public(world).word == "rolling back (monitoring)"
     assert available_verbs(trouble, rollback) == ("retry", "undo", "accept", "ack")
-    assert evaluate_response(trouble, rollback, [], world.ports.clock.now()).restored_at is not None
+    assert find_recovered_at(trouble, [rollback]) is not None
     world.pass_time(HOUR)
     assert newest(world).status is IncidentStatus.RECOVERED
 
