@@ -93,6 +93,8 @@ class System(Struct, frozen=True):
     incident_detected_at: datetime | None = None
     incident_ended_at: datetime | None = None
     """None while it is open."""
+    previous_incident_ended_at: datetime | None = None
+    """When the newest incident ended before the open one began; None: there was none."""
     rollback_ended: bool = False
     """Nobody works on the incident any more: what joins it needs a further rollback."""
     slot: str = ""

@@ -33,10 +33,16 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     """
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
+    rolling, before = situation.open_deployment, list[Deployment]()
+    if rolling is not None and situation.compared.let_through and not rolling.let_through:
+        reason = "operators let something else serve before it had settled"
+        before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
+        known = tuple(one for one in situation.known if one.id != rolling.id)
+        situation = replace(situation, known=(*known, *before))
     current = update_rollout(situation) or settle_rollout(situation)
     if situation.said is None:
-        return [current] if current else []
-    return _apply_announcement(situation, situation.said, current)
+        return [*before, current] if current else []
+    return [*before, *_apply_announcement(situation, situation.said, current)]
 
 
 def _apply_announcement(

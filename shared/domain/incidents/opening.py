@@ -167,6 +167,7 @@ def _build_opening(
         rollback=rollback.id,
         incident_detected_at=incident.detected_at,
         incident_ended_at=None,
+        previous_incident_ended_at=known.incident_ended_at or known.previous_incident_ended_at,
         rollback_ended=False,
     )
     return IncidentOpening(
