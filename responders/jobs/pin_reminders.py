@@ -20,6 +20,7 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import pins
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 
 class PinReminder:
@@ -43,12 +44,13 @@ class PinReminder:
         old = pins.pins_older_than(active_pins(ports.store, policy.system), span, now)
         said, told = [], []
         if old:
+            system = StateReader(ports.store).system(policy.system)
             key = f"pins-{now:%Y%m%d}-{policy.system}"
             text = "\n".join(
                 (
                     f"{policy.system}: {len(old)} functions are pinned for longer than "
                     f"{format_duration(span)}, and serve nothing that was deployed since:",
-                    *pin_check.format_pin_lines(old, policy),
+                    *pin_check.format_pin_lines(old, system),
                 )
             )
             functions = [one.function for one in old]

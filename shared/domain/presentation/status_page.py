@@ -10,17 +10,15 @@ from functools import reduce
 from msgspec import Struct
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus, PublicState
+from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-RESTORED_STATUS_NAMES = frozenset(
-    {PUBLIC_STATUS_NAMES[IncidentStatus.WATCHING], PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED]}
-)
-"""Words that say that the system works again."""
+RESTORED_STATUS_NAMES = frozenset({"rolling back (monitoring)", "unpinning (monitoring)", "resolved"})
+"""Words of the time after the last shift, or after the end."""
 UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH})
 """Severities whose incidents count against the uptime."""
 SEVERITY_LABELS = {
@@ -36,6 +34,8 @@ STATUS_SENTENCES = {
     "investigating": "We look for the cause.",
     "rolling back": "We bring back the last version that worked.",
     "rolling back (monitoring)": "It works again. We watch it for a while.",
+    "unpinning": "We release a newer version.",
+    "unpinning (monitoring)": "A newer version is released. We watch it for a while.",
     "resolved": "It is over.",
     MAINTENANCE_STATUS_NAME: "Some of it is stopped for a short while, so that nothing is lost.",
 }
@@ -251,7 +251,7 @@ def _build_incident(state: PublicState, components: Sequence[Component]) -> Stat
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
     """What is the matter, in a word or two."""
-    planned = any(turn.word == MAINTENANCE_STATUS_NAME for turn in state.turns)
+    planned = any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns)
     return "Maintenance" if planned else SEVERITY_LABELS[severity]
 
 

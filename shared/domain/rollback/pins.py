@@ -122,6 +122,12 @@ def pins_older_than(pins: Iterable[Pin], span: timedelta, now: datetime) -> list
     return sorted(old, key=lambda one: (one.since, one.function))
 
 
+def unpin_line(system: str, functions: Iterable[str], open_incident: str) -> str:
+    """Return the command that lifts these pins, and from when on it is accepted."""
+    command = unpin_command(system, functions)
+    return f"once {open_incident} has ended: {command}" if open_incident else command
+
+
 def unpin_command(system: str, functions: Iterable[str]) -> str:
     """The one line for a shell that lifts the pins of these functions."""
     names = [word for function in functions for word in ("--function", function)]
