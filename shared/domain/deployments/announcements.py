@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core.errors import Refused
+from shared.domain.deployments.change_attribution import AttributedChanges
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
@@ -34,8 +35,8 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
     rolling, before = situation.open_deployment, list[Deployment]()
-    if rolling is not None and situation.compared.let_through and not rolling.let_through:
-        reason = "operators let something else serve before it had settled"
+    if rolling is not None and _is_replaced(rolling, situation.compared):
+        reason = "something else served before it had settled"
         before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
         known = tuple(one for one in situation.known if one.id != rolling.id)
         situation = replace(situation, known=(*known, *before))
@@ -43,6 +44,12 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     if situation.said is None:
         return [*before, current] if current else []
     return [*before, *_apply_announcement(situation, situation.said, current)]
+
+
+def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
+    """Return whether changes are none of the roll-out: what operators let through stands alone."""
+    again = {one.name for one in compared.changes} & {*rolling.changed_functions}
+    return bool(again if rolling.let_through else compared.let_through)
 
 
 def _apply_announcement(
