@@ -20,12 +20,7 @@ from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
-from shared.domain.deployments.change_attribution import (
-    AttributedChanges,
-    attribute_changes,
-    is_served_as_before,
-    rollout_changes,
-)
+from shared.domain.deployments.change_attribution import AttributedChanges, attribute_changes, rollout_changes
 from shared.domain.deployments.deployment import (
     MARKED_STATUSES,
     Deployment,
@@ -196,8 +191,7 @@ def _next_stock(
     if situation.open_deployment is not None and situation.open_deployment.id not in becoming:
         rolling.append(situation.open_deployment.id)
     before = situation.stock.wrote if situation.stock else {}
-    functions = (one for one in compared.changes if one.part is InventoryPart.FUNCTIONS)
-    others = {one.name for one in functions if not is_served_as_before(one)}
+    others = compared.moved_functions
     return InventoryRecord(
         system=situation.policy.system,
         read_at=now,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.domain.decision.gates import target
+from shared.domain.decision.gates.base import GateInput
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from tests.simulation.invariants.observations import Fields
 from tests.simulation.scenes.bookshop import PROMPT
@@ -67,6 +67,6 @@ def test_automation_never_passes_over_a_fix_unasked(first: int) -> None:
 
 def test_a_product_that_does_not_ask_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its gate automation goes back past the fix."""
-    monkeypatch.setattr(target.GateInput, "passed_over", {})
+    monkeypatch.setattr(GateInput, "passed_over", {})
 
     assert any(unasked_passes(run(seed, FIXED, PROMPT)) for seed in range(BLOCK))

@@ -136,10 +136,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
 
 
 def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
-    """The writes that mark what was taken back: nobody goes there again.
-
-    What began after the last shift is none of it: somebody let that serve instead.
-    """
+    """The writes that mark what was taken back, and nothing that began after the last shift."""
     system, until = case.policy.system, case.rollback.shifted_at or case.now()
     every = StateReader(case.ports.store).every_deployment(system)
     known = [one for one in every if one.at <= until]

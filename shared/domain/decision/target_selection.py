@@ -48,10 +48,7 @@ def suspect_functions(change: ChangeSet, facts: DecisionFacts, policy: Policy) -
 def passed_over_deployments(
     change: ChangeSet, inventory: Inventory | None
 ) -> list[tuple[Deployment, datetime]]:
-    """Return what served changed functions between the target and what is live, and until when.
-
-    None that is STABLE or BAD, and none before one of these or before the target's revision.
-    """
+    """Return what served since the target, or since a STABLE or BAD one, and until when."""
     found: dict[str, datetime] = {}
     for function, since in change.functions.items():
         live, target = (inventory or {}).get(function), change.target

@@ -48,7 +48,7 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
 
 def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
     """Return whether changes are none of the roll-out: what operators let through stands alone."""
-    again = {one.name for one in compared.changes} & {*rolling.changed_functions}
+    again = compared.moved_functions & {*rolling.changed_functions}
     return bool(again if rolling.let_through else compared.let_through)
 
 

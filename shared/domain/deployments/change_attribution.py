@@ -50,6 +50,16 @@ class AttributedChanges(Struct, frozen=True):
     """Functions whose traffic operators have moved after a rollback, and when; None: at some time
     since the last look."""
 
+    @property
+    def moved_functions(self) -> set[str]:
+        """Those of which others have changed what serves, not what is deployed alone."""
+        return {
+            one.name
+            for one in self.changes
+            if one.part is InventoryPart.FUNCTIONS
+            and (one.change is not ChangeKind.CHANGED or not _SHIFTED.isdisjoint(one.aspects))
+        }
+
 
 def attribute_changes(
     found: Iterable[Difference],
@@ -136,11 +146,6 @@ def suspension_name(part: InventoryPart, name: str) -> str:
 def is_shift(difference: Difference) -> bool:
     """Whether requests were led elsewhere, and nothing was deployed."""
     return difference.change is ChangeKind.CHANGED and _SHIFTED.issuperset(difference.aspects)
-
-
-def is_served_as_before(difference: Difference) -> bool:
-    """Return whether something was deployed that gets no request."""
-    return difference.change is ChangeKind.CHANGED and _SHIFTED.isdisjoint(difference.aspects)
 
 
 def is_same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:

@@ -22,10 +22,7 @@ def barrier(case: GateInput) -> GateAnswer:
 
 
 def target(case: GateInput) -> GateAnswer:
-    """A deployment that was stable, is not known to be bad, and is the only one of its kind.
-
-    What operators let serve after a rollback is not passed over without approval.
-    """
+    """A stable deployment, the only one of its kind, that passes over nothing let through."""
     if case.change.target is None:
         return GateAnswer("target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE)
     fixes = [] if case.ordered else [line for line, one in case.passed_over.items() if one.let_through]
