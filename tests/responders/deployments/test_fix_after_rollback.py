@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.decision.recorded_decision import newest_decision
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.system_policy import Policy
@@ -179,6 +180,9 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
     assert asked.question is not None
     assert asked.question.reason == f"target: v1, but {line}"
     assert line in asked.question.plan.reported
+    explained = newest_decision(world.trail(asked))
+    assert explained is not None
+    assert line in explained.reported
     [text] = [
         str(one.notice["text"]) for one in world.ports.sender.sent if ":rollback.parked:record" in one.key
     ]
@@ -190,6 +194,23 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
 
     assert world.live == served_by("00001")
     assert find_deployments(world, served_by("00003"))[0].status is DeploymentStatus.BAD
+
+
+def test_an_escalation_names_what_its_prepared_command_passes_over() -> None:
+    """Soon after the unpin automation leaves the functions to people, and prepares no plan."""
+    gates = replace(BOOKSHOP.gates, cool_down=5 * MINUTE)
+    world = build_rolled_back_world(replace(BOOKSHOP, gates=gates))
+    unpin(world)
+    [fix] = find_deployments(world, served_by("00003"))
+    world.deploy_bad()
+    world.alert("0.r4")
+    world.settle()
+
+    sent = [one for one in world.ports.sender.sent if ":rollback.escalated:record" in one.key]
+    lines = str(sent[-1].notice["text"]).split("\n")
+    assert "human first" in lines[0]
+    assert [line for line in lines if line.startswith(f"{fix.id}, live since")]
+    assert [line for line in lines if line.startswith("rollback run ")]
 
 
 def test_a_plan_of_an_order_names_what_it_passes_over() -> None:
