@@ -40,7 +40,11 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
         every = [pin for several in found.values() for pin in several]
         print_json(
             [
-                {"pin": one, "age_seconds": (now - one.since).total_seconds(), "unpin": one.command}
+                {
+                    "pin": one,
+                    "age_seconds": (now - one.since).total_seconds(),
+                    "unpin": held.unpin_line(one.system, [one.function], open_incidents[one.system]),
+                }
                 for one in every
             ]
         )

@@ -53,11 +53,6 @@ class Pin(Struct, frozen=True):
         """Percent per revision that it holds."""
         return requested_shares(self.held)
 
-    @property
-    def command(self) -> str:
-        """The one line that lifts it."""
-        return unpin_command(self.system, [self.function])
-
     def is_in_force(self, traffic: Traffic) -> bool:
         """Whether a list still leads the requests where it holds them."""
         return requested_shares(traffic) == self.revisions

@@ -169,7 +169,9 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     assert (one.owner, one.rollback) == ("automation", rollback.id)
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)
-    assert one.command == ("rollback unpin --system bookshop --function getBook --reason 'it may go on'")
+    line = "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
+    assert pins.unpin_line("bookshop", [one.function], "") == line
+    assert pins.unpin_line("bookshop", [one.function], "INC-1") == f"once INC-1 has ended: {line}"
 
 
 def test_who_ordered_a_rollback_owns_its_pins() -> None:
