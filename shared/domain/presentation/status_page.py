@@ -34,8 +34,8 @@ STATUS_SENTENCES = {
     "investigating": "We look for the cause.",
     "rolling back": "We bring back the last version that worked.",
     "rolling back (monitoring)": "It works again. We watch it for a while.",
-    "unpinning": "We release a newer version.",
-    "unpinning (monitoring)": "A newer version is released. We watch it for a while.",
+    "unpinning": "We are releasing a newer version.",
+    "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
     "resolved": "It is over.",
     MAINTENANCE_STATUS_NAME: "Some of it is stopped for a short while, so that nothing is lost.",
 }
