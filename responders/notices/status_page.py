@@ -59,10 +59,10 @@ class StatusPageWriter:
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
         shown, now = {one.id for one in (*seen.active, *seen.past)}, self._ports.clock.now()
         for name, record in records.items():
-            made = replace(record, written_at=now) if name in shown and not record.written_at else record
-            if made != known.get(name):
+            first = replace(record, written_at=now) if name in shown and not record.written_at else record
+            if first != known.get(name):
                 path = incidents.page_record_path(policy.system, name)
-                self._ports.store.commit([Put(path, encode(made))])
+                self._ports.store.commit([Put(path, encode(first))])
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
