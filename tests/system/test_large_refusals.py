@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from responders.jobs.stage_runner import STAGE_FAILED_EVENT, StageRunner
+from responders.triggers.clock import STAGE_FAILED_EVENT, ClockTrigger
 from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
@@ -167,18 +167,18 @@ def test_a_stage_that_fails_stops_no_other(
     failure: Exception,
 ) -> None:
     """Each in turn: all others run, the tick is acknowledged, log and audit log name the stage."""
-    run = StageRunner.run
+    run = ClockTrigger.run_stage
     ran: list[str] = []
     broken = ""
 
     def fail() -> None:
         raise failure
 
-    def watched(self: StageRunner, stage: str, work: Callable[[], object]) -> None:
+    def watched(self: ClockTrigger, stage: str, work: Callable[[], object]) -> None:
         ran.append(stage)
         run(self, stage, fail if stage == broken else work)
 
-    monkeypatch.setattr(StageRunner, "run", watched)
+    monkeypatch.setattr(ClockTrigger, "run_stage", watched)
     assert tick(ports) == 204
     stages = list(dict.fromkeys(ran))
     assert stages.index("audit anchors") < stages.index(f"audit seals: {UNCLAIMED_SYSTEM}")
