@@ -266,8 +266,9 @@ def poison(world: World) -> None:
     """Messages that nobody can act on come beside it; refused ones fill more than one document."""
     bad_release(world)
     for number in range(30):
-        at = world.clock.now()
-        told = create_event("message.refused", at, "topic", message=f"{number}", reason=LONG_REASON)
+        told = create_event(
+            "message.refused", world.clock.now(), "topic", message=f"{number}", reason=LONG_REASON
+        )
         world.store.commit([event_write(UNCLAIMED_SYSTEM, f"refused:topic:{number}", told)])
     junk = (b"", b"{", b"[1]", b'{"version": 9}', b'{"token": "secret"}', b"\xff\xfe")
     for topic in (topics.ALERTS, topics.OVERRIDE, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
