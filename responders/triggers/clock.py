@@ -52,13 +52,16 @@ class ClockTrigger:
         self._pin_reminder = PinReminder(ports, policies)
         self._stats_recorder = MonthlyStatsRecorder(ports, policies)
         self._audit_anchor = AuditAnchorWriter(ports)
-        self._backup_exporter = BackupExporter(ports, policies)
-        self._erasure_ledger = ErasureLedgerUpdater(ports, policies)
-        self._restore_tester = RestoreTester(ports, policies)
-        self._database_copier = DatabaseCopier(ports, policies)
-        self._backup_checker = NativeBackupChecker(ports, policies)
-        self._asset_checker = AssetChecker(ports, policies)
-        self._data_checker = DataChecker(ports, policies)
+        self._minutely: dict[str, Callable[[], object]] = {
+            "exports": BackupExporter(ports, policies).advance_exports,
+            "erasure ledgers": ErasureLedgerUpdater(ports, policies).update_due_ledgers,
+            "database copies": DatabaseCopier(ports, policies).advance_copies,
+            "restore tests": RestoreTester(ports, policies).advance_restore_tests,
+            "backup checks": NativeBackupChecker(ports, policies).check,
+            "asset checks": AssetChecker(ports, policies).check_due_assets,
+            "data checks": DataChecker(ports, policies).advance_checks,
+        }
+        """The stages of each minute, in their order."""
 
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
@@ -71,7 +74,7 @@ class ClockTrigger:
         Raises: Unavailable, if the half minute cannot be claimed.
         """
         del message
-        clock, looks, run = self._ports.clock, ProbeRunner(self._ports, self._policies), self.run_stage
+        clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
         now = clock.now()
         into = timedelta(seconds=now.second % SWEEP_INTERVAL_SECONDS, microseconds=now.microsecond)
         second = now - into + PROBE_INTERVAL
@@ -80,17 +83,12 @@ class ClockTrigger:
             claimed = [self._sweep_once(looks, now)]
             clock.sleep(max(0.0, until - clock.monotonic()))
             claimed.append(self._sweep_once(looks, max(second, clock.now())))
-            run("late probe answers", looks.record_late_answers)
+            self.run_stage("late probe answers", looks.record_late_answers)
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
-            run("exports", self._backup_exporter.advance_exports)
-            run("erasure ledgers", self._erasure_ledger.update_due_ledgers)
-            run("database copies", self._database_copier.advance_copies)
-            run("restore tests", self._restore_tester.advance_restore_tests)
-            run("backup checks", self._backup_checker.check)
-            run("asset checks", self._asset_checker.check_due_assets)
-            run("data checks", self._data_checker.advance_checks)
+            for stage, work in self._minutely.items():
+                self.run_stage(stage, work)
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish all work that is due in it, and run the probes.
