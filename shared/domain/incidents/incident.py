@@ -52,6 +52,10 @@ PUBLIC_STATUS_NAMES = {
 """What the status page says."""
 
 
+MAX_TIMELINE = 500
+"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
+
+
 class TimelineEvent(Struct, frozen=True):
     """One line of an incident's time line."""
 
@@ -225,11 +229,12 @@ def change_status(
     incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
 ) -> Incident:
     """The incident in its new status, with one line more in its time line."""
+    kept = [*incident.timeline[:1], *incident.timeline[1:][-MAX_TIMELINE:]]
     became = replace(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[*incident.timeline, TimelineEvent(status, now, note)],
+        timeline=[*kept, TimelineEvent(status, now, note)],
     )
     if status not in ENDED_INCIDENT_STATUSES:
         return became
