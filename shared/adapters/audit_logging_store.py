@@ -35,21 +35,17 @@ class AuditLoggingStore:
         self._store = store
 
     def get(self, path: str) -> Document:
-        """As the store."""
         return self._store.get(path)
 
     def query(self, query: Query) -> list[Document]:
-        """As the store."""
         return self._store.query(query)
 
     def commit(self, writes: Sequence[Write]) -> datetime:
-        """As the store; what has landed is told."""
         version = self._store.commit(writes)
         _log_audit_events(writes)
         return version
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
-        """As the store; what has landed is told."""
         last: list[Write] = []
 
         def remembered(reader: Reader) -> Sequence[Write]:

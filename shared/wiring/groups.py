@@ -42,7 +42,6 @@ class OperatorWiring:
 
     @property
     def console_account(self) -> str:
-        """The service account that publishes for operators; "" where the settings name none."""
         return self._settings.console_account or ""
 
     @LockedCachedProperty
@@ -108,7 +107,6 @@ class NoticeWiring:
 
     @LockedCachedProperty
     def pages(self) -> Pages | None:
-        """The bucket of the status pages; None where the settings name none."""
         if self._settings.status_bucket is None:
             return None
         from shared.adapters.gcp.storage.public_pages import BucketPages
@@ -138,7 +136,6 @@ class BucketWiring:
 
     @LockedCachedProperty
     def anchors(self) -> ObjectStore | None:
-        """Anchored heads of audit chains."""
         if self._settings.audit_bucket is None:
             return None
         from shared.adapters.gcp.storage.objects import BucketObjects
@@ -147,17 +144,14 @@ class BucketWiring:
 
     @LockedCachedProperty
     def sources(self) -> Vault | None:
-        """Copies of the source of functions."""
         return self._vault(self._settings.sources_bucket)
 
     @LockedCachedProperty
     def values(self) -> Vault | None:
-        """Values of plain variables."""
         return self._vault(self._settings.values_bucket)
 
     @LockedCachedProperty
     def quarantine(self) -> Vault | None:
-        """Documents as they were before a repair changed them."""
         return self._vault(self._settings.quarantine_bucket)
 
     def _vault(self, bucket: str | None) -> Vault | None:
@@ -176,28 +170,24 @@ class ProjectWiring:
 
     @LockedCachedProperty
     def services(self) -> Services:
-        """Cloud Run services, of systems without a policy too."""
         from shared.adapters.gcp.run.platform import CloudServices
 
         return CloudServices(self._connections.clients.services)
 
     @LockedCachedProperty
     def export_buckets(self) -> Mirrors:
-        """The buckets that exports are in."""
         from shared.adapters.gcp.storage.mirrors import BucketMirrors
 
         return BucketMirrors(self._connections.clients.storage)
 
     @LockedCachedProperty
     def media(self) -> Media:
-        """The files of applications."""
         from shared.adapters.gcp.storage.media import BucketMedia
 
         return BucketMedia(self._connections.clients.storage)
 
     @LockedCachedProperty
     def provisions(self) -> AssetDependencies:
-        """The buckets and topics that assets rely on."""
         from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 
         clients = self._connections.clients

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CloudResources:
-    """An Estate over one project and region, each part imported when it is asked for."""
+    """ProtectedResources over one project and region, each part imported when it is asked for."""
 
     def __init__(self, clients: Clients, project: str, region: str) -> None:
         self._clients = clients
@@ -32,14 +32,12 @@ class CloudResources:
 
     @LockedCachedProperty
     def hosting(self) -> FirebaseHosting:
-        """Its sites."""
         from shared.adapters.gcp.firebase import hosting
 
         return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
 
     @LockedCachedProperty
     def remote_config(self) -> FirebaseRemoteConfig:
-        """Its client configuration."""
         from shared.adapters.gcp.firebase import remote_config
 
         rest = self._clients.rest(remote_config.HOST)
@@ -47,14 +45,12 @@ class CloudResources:
 
     @LockedCachedProperty
     def rules(self) -> FirebaseRules:
-        """Its security rules."""
         from shared.adapters.gcp.firebase import rules
 
         return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
 
     @LockedCachedProperty
     def identity(self) -> IdentityPlatform:
-        """How people sign in to it."""
         from shared.adapters.gcp.firebase import auth_config
 
         rest = self._clients.rest(auth_config.HOST)
@@ -62,28 +58,24 @@ class CloudResources:
 
     @LockedCachedProperty
     def sessions(self) -> FirebaseSessions:
-        """Of those who sign in to it."""
         from shared.adapters.gcp.firebase import sessions
 
         return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
 
     @LockedCachedProperty
     def indexes(self) -> FirestoreIndexes:
-        """Its indexes."""
         from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
 
     @LockedCachedProperty
     def secrets(self) -> SecretManager:
-        """Its secrets."""
         from shared.adapters.gcp.project import secret_versions
 
         return secret_versions.SecretManager(self._clients.rest(secret_versions.HOST), self._project)
 
     @LockedCachedProperty
     def schedules(self) -> CloudScheduler:
-        """Its jobs."""
         from shared.adapters.gcp.project import scheduler_jobs
 
         rest = self._clients.rest(scheduler_jobs.HOST)
@@ -91,14 +83,12 @@ class CloudResources:
 
     @LockedCachedProperty
     def triggers(self) -> EventarcTriggers:
-        """What brings it events."""
         from shared.adapters.gcp.pubsub import eventarc_triggers
 
         return eventarc_triggers.EventarcTriggers(self._clients.rest(eventarc_triggers.HOST), self._project)
 
     @LockedCachedProperty
     def accounts(self) -> ProjectAccounts:
-        """Its service accounts."""
         from shared.adapters.gcp.project import service_accounts
 
         rest, iam = (self._clients.rest(service_accounts.HOST), self._clients.rest(service_accounts.IAM_HOST))
@@ -106,14 +96,12 @@ class CloudResources:
 
     @LockedCachedProperty
     def images(self) -> ArtifactRegistry:
-        """What its functions' revisions start from."""
         from shared.adapters.gcp.run import images
 
         return images.ArtifactRegistry(self._clients.rest(images.HOST))
 
     @LockedCachedProperty
     def runtimes(self) -> FunctionRuntimes:
-        """What its functions may be written for."""
         from shared.adapters.gcp.run import runtimes
 
         rest = self._clients.rest(runtimes.HOST)

@@ -62,7 +62,6 @@ class FirebaseHosting:
         )
 
     def version(self, site: str, version: str) -> str | None:
-        """The status of a version; None when it is gone."""
         path = f"/v1beta1/sites/{site}/versions/{version}"
         try:
             return self._rest.get(path, _Version).status

@@ -65,7 +65,6 @@ class FirebaseRules:
         }
 
     def ruleset(self, name: str) -> RulesSource | None:
-        """What a ruleset says; None when it is gone."""
         try:
             return tuple(self._rest.get(f"/v1/{self._project}/rulesets/{name}", _Ruleset).source.files)
         except Gone:

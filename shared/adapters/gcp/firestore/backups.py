@@ -31,7 +31,6 @@ class FirestoreBackups:
         self._project = f"projects/{project}"
 
     def database(self, database: str) -> Database:
-        """What the database says of itself."""
         request = {"name": f"{self._project}/databases/{database}"}
         with translate_errors(READ_ERRORS):
             answer = self._admin.get_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)

@@ -35,7 +35,6 @@ class FirestoreExports:
         self._project = project
 
     def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
-        """The operation's name."""
         request = _Request(name=self._name(database), output_uri_prefix=prefix)
         request.snapshot_time.FromDatetime(snapshot_at)
         try:
@@ -54,7 +53,6 @@ class FirestoreExports:
         return max(found, key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> Export:
-        """The operation as an export."""
         with translate_errors(READ_ERRORS):
             found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
         export = _export(found)

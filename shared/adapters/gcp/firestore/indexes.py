@@ -32,7 +32,6 @@ class FirestoreIndexes:
         self._project = project
 
     def of(self, database: str) -> dict[str, Index]:
-        """Those of one database, by definition."""
         request = {"parent": self._groups(database), "page_size": _PAGE}
         with translate_errors(READ_ERRORS):
             pages = self._admin.list_indexes(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
@@ -40,7 +39,6 @@ class FirestoreIndexes:
         return {one.definition: one for one in found}
 
     def create(self, index: Index) -> str:
-        """Begin to make an index; the operation's name. Exists: one of that definition is there."""
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
         with translate_errors({**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}):

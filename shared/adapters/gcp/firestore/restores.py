@@ -72,21 +72,18 @@ class FirestoreRestores:
             self._admin.create_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
 
     def fill(self, database: str, prefix: str) -> str:
-        """All collections."""
         request = _Import(name=self._name(database), input_uri_prefix=prefix)
         with translate_errors(EFFECT_ERRORS):
             begun = self._admin.import_documents(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
     def restore(self, database: str, backup: str) -> str:
-        """The operation's name."""
         request = _Restore(parent=self._project, database_id=database, backup=backup)
         with translate_errors(_CREATE):
             begun = self._admin.restore_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return str(begun.operation.name)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
-        """The operation's name."""
         request = _Clone(parent=self._project, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
@@ -103,7 +100,6 @@ class FirestoreRestores:
         return max((one for one in found if one), key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> RestoreProgress:
-        """The operation as what fills a database."""
         with translate_errors(READ_ERRORS):
             found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
         restoring = _restoring(found)

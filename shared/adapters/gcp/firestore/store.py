@@ -60,7 +60,6 @@ class FirestoreStore:
         self._metadata = (("google-cloud-resource-prefix", database),)
 
     def get(self, path: str) -> Document:
-        """The document, present or not."""
         return self._get(path, b"")
 
     def query(self, query: Query) -> list[Document]:
@@ -68,11 +67,7 @@ class FirestoreStore:
         return self._query(query, b"")
 
     def commit(self, writes: Sequence[Write]) -> datetime:
-        """Apply all writes or none; the newest version among the written documents.
-
-        As the port says. A write that changes nothing keeps its document's version, so a fence
-        needs a field that always changes.
-        """
+        """A write that changes nothing keeps the version: a fence needs a field that changes."""
         return self._commit(writes, b"")
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:

@@ -75,14 +75,13 @@ class _Evaluated(Struct, frozen=True):
 
 
 class CloudMonitoring:
-    """A Monitoring over `v3` and `v1` of one project."""
+    """MonitoringSettings over `v3` and `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._project = f"projects/{project}"
 
     def policies(self) -> list[MetricQuery]:
-        """All alert policies."""
         pages = self._rest.pages(f"/v3/{self._project}/alertPolicies", _Policies, _PAGE)
         return [
             MetricQuery(
@@ -98,7 +97,6 @@ class CloudMonitoring:
         ]
 
     def dashboards(self) -> list[MetricQuery]:
-        """All dashboards."""
         pages = self._rest.pages(f"/v1/{self._project}/dashboards", _Dashboards, _PAGE)
         return [
             MetricQuery(
@@ -111,7 +109,6 @@ class CloudMonitoring:
         ]
 
     def metric(self, name: str) -> Metric | None:
-        """A metric by its type; None: it is not known."""
         path = f"/v3/{self._project}/metricDescriptors"
         found = self._rest.get(path, _Metrics, {"filter": f'metric.type = "{name}"'})
         for one in found.metric_descriptors:
@@ -121,7 +118,6 @@ class CloudMonitoring:
         return None
 
     def resource(self, name: str) -> frozenset[str] | None:
-        """The labels of a type of monitored resource; None: it is not known."""
         path = f"/v3/{self._project}/monitoredResourceDescriptors"
         found = self._rest.get(path, _Resources, {"filter": f'resource.type = "{name}"'})
         for one in found.resource_descriptors:
@@ -130,7 +126,6 @@ class CloudMonitoring:
         return None
 
     def series(self, query: str) -> int:
-        """How many series a query answers with now. Raises: Rejected for what is no query."""
         path = f"/v1/{self._project}/location/global/prometheus/api/v1/query"
         return len(self._rest.get(path, _Evaluated, {"query": query}).data.result)
 

@@ -50,7 +50,7 @@ class RouterMetrics:
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the minutes that lie whole within `start` and `end`.
 
-        A service without a visible point is left out. Raises: Unavailable, Throttled, Rejected.
+        A service without a visible point is left out.
         """
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
@@ -66,10 +66,7 @@ class RouterMetrics:
         return {name: RouterRequests(count, failed[name]) for name, count in total.items() if count}
 
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
-        """Over the same minutes, by the log of Identity Platform's requests.
-
-        Raises: Unavailable, Throttled, Rejected (also while there is no such counter).
-        """
+        """Over the same minutes, by the log of Identity Platform's requests."""
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
             return RouterRequests(0, 0)
@@ -84,10 +81,7 @@ class RouterMetrics:
         return RouterRequests(total, failed)
 
     def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
-        """Over the same minutes, all series together.
-
-        Raises: Unavailable, Throttled, Rejected.
-        """
+        """Over the same minutes, all series together."""
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
             return None

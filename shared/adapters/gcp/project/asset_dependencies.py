@@ -16,7 +16,7 @@ _PAGE: Final = 1000
 
 
 class CloudAssetDependencies:
-    """A Provisions over every bucket and topic that the account may look at."""
+    """AssetDependencies over every bucket and topic that the account may look at."""
 
     def __init__(self, storage: Any, publisher: Any) -> None:
         self._storage = storage

@@ -38,7 +38,7 @@ _SubscriptionMessage = types.Subscription.pb
 
 
 class CloudOperationsProject:
-    """An Installation over Google's clients, whose own retries are off."""
+    """An OperationsProject over Google's clients, whose own retries are off."""
 
     def __init__(self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str) -> None:
         self._publisher = publisher
@@ -48,26 +48,22 @@ class CloudOperationsProject:
         self._project = project
 
     def topics(self) -> dict[str, str]:
-        """All topics by their short names, each with the name of its schema; "": it has none."""
         asked = {"project": f"projects/{self._project}"}
         found = self._list(self._publisher.list_topics, "topics", asked)
         return {_short(topic.name): _short(topic.schema_settings.schema) for topic in found}
 
     def subscriptions(self) -> list[Subscription]:
-        """All subscriptions."""
         asked = {"project": f"projects/{self._project}"}
         found = self._list(self._subscriber.list_subscriptions, "subscriptions", asked)
         return [_subscription(_SubscriptionMessage(message)) for message in found]
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
-        """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
         with translate_errors(READ_ERRORS):
             policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
-        """Whom a bucket's own policy gives each role, under a condition or not."""
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             policy = self._storage.bucket(bucket).get_iam_policy(
                 requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
@@ -75,7 +71,6 @@ class CloudOperationsProject:
         return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[DeployedFunction]:
-        """All functions, in every region."""
         asked = {"parent": f"projects/{self._project}/locations/-"}
         found = self._list(self._functions.list_functions, "functions", asked)
         return [_deployed_function(_FunctionMessage(message)) for message in found]

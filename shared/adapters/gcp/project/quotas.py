@@ -52,13 +52,12 @@ class _Service(Struct, frozen=True):
 
 
 class ServiceApis:
-    """An Apis over every project."""
+    """EnabledApis over every project."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
     def is_on(self, project: str, service: str) -> bool:
-        """As the port says."""
         path = f"/v1/projects/{project}/services/{service}"
         return self._rest.get(path, _Service).state == "ENABLED"
 
@@ -71,7 +70,6 @@ class ServiceQuotas:
         self._path = f"/v1beta1/projects/{project}/services/run.googleapis.com/consumerQuotaMetrics"
 
     def writes_a_minute(self, region: str) -> int | None:
-        """The strictest limit of Cloud Run's writes there; None: none is listed."""
         limits = [
             limit
             for page in self._rest.pages(self._path, _Page, _PAGE)

@@ -47,19 +47,17 @@ class _Jobs(Struct, frozen=True, rename="camel"):
 
 
 class CloudSchedulerRuns:
-    """A Timetable over `v1` of one project."""
+    """SchedulerRuns over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._path = f"/v1/projects/{project}/locations"
 
     def regions(self) -> list[str]:
-        """Every region in which there may be jobs."""
         pages = self._rest.pages(self._path, _Locations, _PAGE)
         return [one.location_id for page in pages for one in page.locations]
 
     def runs(self, region: str) -> dict[str, JobRun]:
-        """How each job of a region went last, by its short name."""
         pages = self._rest.pages(f"{self._path}/{region}/jobs", _Jobs, _PAGE)
         return {
             job.name.rpartition("/")[2]: JobRun(

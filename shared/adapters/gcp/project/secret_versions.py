@@ -38,19 +38,17 @@ class _VersionPage(Struct, frozen=True, rename="camel"):
 
 
 class SecretManager:
-    """A Secrets over `v1` of one project."""
+    """SecretVersions over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._path = f"/v1/projects/{project}/secrets"
 
     def names(self) -> list[str]:
-        """The short name of every secret of the project."""
         pages = self._rest.pages(self._path, _SecretPage, _PAGE)
         return [_short(one.name) for page in pages for one in page.secrets]
 
     def versions(self, secret: str) -> dict[str, SecretVersion]:
-        """The versions of one secret, by number; none when it is gone."""
         try:
             pages = list(self._rest.pages(f"{self._path}/{secret}/versions", _VersionPage, _PAGE))
         except Gone:

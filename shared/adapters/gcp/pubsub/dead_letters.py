@@ -49,7 +49,6 @@ class PubSubDeadLetters:
         self._sources: dict[str, str] = {}
 
     def pull(self, limit: int) -> list[DeadLetter]:
-        """Some of the letters that nobody has in hand; empty when there are none now."""
         request = _PullRequest(subscription=self._subscription, max_messages=limit)
         try:
             with translate_errors({**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}):
@@ -59,20 +58,17 @@ class PubSubDeadLetters:
         return [self._parse_letter(one) for one in answer.received_messages]
 
     def resend(self, letter: DeadLetter) -> None:
-        """Publish the letter where it came from. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=letter.source)
         request.messages.add(data=letter.data, attributes=letter.attributes)
         with translate_errors(EFFECT_ERRORS):
             self._publisher.publish(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
     def acknowledge(self, letter: DeadLetter) -> None:
-        """The letter is kept no longer."""
         request = _AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.handle])
         with translate_errors(READ_ERRORS):
             self._subscriber.acknowledge(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
 
     def release(self, letters: Iterable[DeadLetter]) -> None:
-        """The letters are in nobody's hand any more."""
         handles = iter([letter.handle for letter in letters])
         while some := list(islice(handles, MAX_HANDLES_PER_REQUEST)):
             request = _ModifyAckDeadlineRequest(

@@ -28,7 +28,6 @@ class PubSubBus:
         self._project = project
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
-        """The message's id, once it is kept. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")
         request.messages.add(data=data, attributes=attributes or {})
         with translate_errors(EFFECT_ERRORS):

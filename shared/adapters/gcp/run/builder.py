@@ -80,7 +80,6 @@ class CloudBuilder:
         self._parent = f"projects/{project}/locations/{region}"
 
     def find_function(self, function: str) -> BuiltFunction | None:
-        """The function of that short name as it is now; None: there is none."""
         with translate_errors(READ_ERRORS):
             try:
                 answer = self._functions.get_function(
@@ -98,10 +97,6 @@ class CloudBuilder:
         )
 
     def find_running_deployment(self, function: str) -> RunningDeployment | None:
-        """The deployment of it that has not ended, anybody's; None: there is none.
-
-        Raises: Unavailable also when there are more operations than a look can go through.
-        """
         for operation in list_operations(self._functions, self._parent):
             told = functions_v2.OperationMetadata.pb()()
             if operation.done or not operation.metadata.Unpack(told):
@@ -111,10 +106,6 @@ class CloudBuilder:
         return None
 
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
-        """Deploy a function, or create it; the operation's name, without waiting for it.
-
-        Raises: as the port says; Unavailable, when the values came too late to send them.
-        """
         began = self._clock.monotonic()
         wanted = self._message(function, recipe)
         if self._clock.monotonic() - began > VALUES_TIMEOUT_SECONDS:
@@ -132,7 +123,6 @@ class CloudBuilder:
         return name
 
     def operation(self, name: str) -> OperationState:
-        """How far a deployment has come; done, where it is not known any more."""
         with translate_errors(READ_ERRORS):
             try:
                 answer = self._functions.get_operation(

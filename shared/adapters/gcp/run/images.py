@@ -35,7 +35,6 @@ class ArtifactRegistry:
         self._rest = rest
 
     def list_images(self, repository: str) -> frozenset[str]:
-        """Every image of a repository as it is pulled; none when the repository is gone."""
         host, project, name = repository.split("/")
         location = host.removesuffix("-docker.pkg.dev")
         path = f"/v1/projects/{project}/locations/{location}/repositories/{name}/dockerImages"

@@ -69,7 +69,6 @@ class CloudServices:
         self._services = services
 
     def service(self, name: str) -> Service:
-        """One service by its full name. Raises: Rejected when it is gone."""
         with translate_errors(READ_ERRORS):
             answer = self._services.get_service(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _service(_ServiceMessage(answer))
@@ -83,11 +82,9 @@ class CloudServices:
         scaling: Scaling | None = None,
         dry_run: bool = False,
     ) -> str:
-        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
+        """Return without waiting for it; a scaling belongs to the service, and makes no revision.
 
-        With a scaling, that too: it belongs to the service, and makes no revision.
-        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
-        the service takes its absence for consent.
+        Raises: Rejected without an etag too: the service takes its absence for consent.
         """
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
@@ -122,14 +119,10 @@ class CloudPlatform(CloudServices):
         return _build_inventory(functions, services, map(_revision, revisions))
 
     def functions(self) -> dict[str, FunctionState]:
-        """Every function of both generations, by name, as it would be recorded.
-
-        Read as the inventory is.
-        """
+        """Read as the inventory is."""
         return function_states(*self._list_everything())
 
     def values(self, function: str) -> VariableValues:
-        """The values of a function's plain variables. Raises: Rejected when it is gone."""
         name = f"{self._parent}/functions/{function}"
         with translate_errors(READ_ERRORS):
             answer = self._functions.get_function(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
@@ -153,14 +146,12 @@ class CloudPlatform(CloudServices):
         )
 
     def revision(self, service: str, revision: str) -> Revision:
-        """One revision by its short name. Raises: Rejected when it is gone."""
         name = f"{service}/revisions/{revision}"
         with translate_errors(READ_ERRORS):
             answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
-        """How far an operation has come. Raises: Rejected when it is not known any more."""
         with translate_errors(READ_ERRORS):
             answer = self._services.get_operation(
                 GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS

@@ -44,13 +44,11 @@ class BucketMirrors:
         self._client = client
 
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
-        """Sizes and checksums, by name."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             found = self._client.list_blobs(bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
             return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
-        """Copy a part; the token of the rest."""
         with translate_http_errors(_EFFECT, Ambiguous):
             left, _, _ = (
                 self._client.bucket(target)
@@ -65,7 +63,6 @@ class BucketMirrors:
         return left or ""
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
-        """As the port says."""
         BucketObjects(self._client, bucket).create(name, content)
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:

@@ -37,17 +37,14 @@ HTTP_CREATE_ERRORS: HttpStatusErrors = {
 
 
 class BucketObjects:
-    """An Objects over one bucket."""
+    """An ObjectStore over one bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = client.bucket(bucket)
 
     def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
-        """Keep the content under a name that is free, with its checksum checked on arrival.
-
-        As the port says; Rejected where there is no such bucket.
-        """
+        """With its checksum checked on arrival; Rejected where there is no such bucket."""
         with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
             self._bucket.blob(name).upload_from_string(
                 content,

@@ -40,13 +40,12 @@ class BucketPages:
         self._bucket = client.bucket(bucket)
 
     def generation(self, name: str) -> int:
-        """As the port says. Raises: Rejected, Unavailable."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             found = self._bucket.get_blob(name, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
         return int(found.generation) if found is not None else 0
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
-        """As the port says; Rejected where there is no such bucket."""
+        """Rejected where there is no such bucket."""
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
         with translate_http_errors(_PUT, Ambiguous):
@@ -60,12 +59,11 @@ class BucketPages:
             )
 
     def address(self, name: str) -> str:
-        """As the port says."""
         address: str = self._bucket.blob(name).public_url
         return address
 
     def seen(self, name: str) -> PublicAccess:
-        """As the port says; a redirect is not followed."""
+        """A redirect is not followed."""
         try:
             status, headers = fetch_headers(self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:

@@ -45,10 +45,7 @@ class BucketVault:
         self._bucket = client.bucket(bucket)
 
     def copy(self, source: SourceObject, name: str) -> SourceObject:
-        """Where the copy is that has this name; made by Cloud Storage, of just this generation.
-
-        As the port says.
-        """
+        """Made by Cloud Storage, of just this generation."""
         origin = self._client.bucket(source.bucket).blob(source.object, generation=source.generation or None)
         made, token = self._bucket.blob(name), None
         try:
@@ -64,7 +61,7 @@ class BucketVault:
         raise Unavailable(f"{source.object} is not copied after {MAX_COPY_CALLS} calls")
 
     def keep(self, name: str, content: bytes) -> SourceObject:
-        """Where the content is that has this name, with its checksum checked on arrival."""
+        """With its checksum checked on arrival."""
         made = self._bucket.blob(name)
         try:
             with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
@@ -89,11 +86,9 @@ class BucketVault:
             return content
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
-        """When each object whose name begins so was made."""
         return {blob.name: blob.time_created for blob in self._list_blobs(prefix)}
 
     def remove(self, name: str) -> None:
-        """There is no such object any more."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
                 self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
