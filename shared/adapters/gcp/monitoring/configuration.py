@@ -38,16 +38,6 @@ class _Policy(Struct, frozen=True, rename="camel"):
     conditions: list[dict[str, Any]] = []
 
 
-class _Policies(Struct, frozen=True, rename="camel"):
-    alert_policies: list[_Policy] = []
-    next_page_token: str = ""
-
-
-class _Dashboards(Struct, frozen=True, rename="camel"):
-    dashboards: list[dict[str, Any]] = []
-    next_page_token: str = ""
-
-
 class _Label(Struct, frozen=True):
     key: str
 
@@ -82,7 +72,7 @@ class CloudMonitoring:
         self._project = f"projects/{project}"
 
     def policies(self) -> list[MetricQuery]:
-        pages = self._rest.pages(f"/v3/{self._project}/alertPolicies", _Policies, _PAGE)
+        found = self._rest.items(f"/v3/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE)
         return [
             MetricQuery(
                 name=one.display_name,
@@ -92,20 +82,18 @@ class CloudMonitoring:
                 filters=tuple(_texts(one.conditions, _FILTERS)),
                 queries=tuple(_texts(one.conditions, _QUERIES)),
             )
-            for page in pages
-            for one in page.alert_policies
+            for one in found
         ]
 
     def dashboards(self) -> list[MetricQuery]:
-        pages = self._rest.pages(f"/v1/{self._project}/dashboards", _Dashboards, _PAGE)
+        path = f"/v1/{self._project}/dashboards"
         return [
             MetricQuery(
                 name=str(one.get("displayName", "")),
                 filters=tuple(_texts(one, _FILTERS)),
                 queries=tuple(_texts(one, _QUERIES)),
             )
-            for page in pages
-            for one in page.dashboards
+            for one in self._rest.items(path, "dashboards", dict[str, Any], _PAGE)
         ]
 
     def metric(self, name: str) -> Metric | None:

@@ -13,6 +13,7 @@ from google.pubsub_v1 import types
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
+from shared.core.text import last_segment
 from shared.ports.operations_project import DeployedFunction, Subscription
 
 PERMISSIONS: Final = (
@@ -50,7 +51,7 @@ class CloudOperationsProject:
     def topics(self) -> dict[str, str]:
         asked = {"project": f"projects/{self._project}"}
         found = self._list(self._publisher.list_topics, "topics", asked)
-        return {_short(topic.name): _short(topic.schema_settings.schema) for topic in found}
+        return {last_segment(topic.name): last_segment(topic.schema_settings.schema) for topic in found}
 
     def subscriptions(self) -> list[Subscription]:
         asked = {"project": f"projects/{self._project}"}
@@ -106,7 +107,7 @@ def _subscription(message: Any) -> Subscription:
     push, retry = message.push_config, message.retry_policy
     stated = message.HasField("expiration_policy")
     return Subscription(
-        name=_short(message.name),
+        name=last_segment(message.name),
         topic=message.topic,
         endpoint=push.push_endpoint,
         account=push.oidc_token.service_account_email,
@@ -125,14 +126,10 @@ def _subscription(message: Any) -> Subscription:
 
 def _deployed_function(message: Any) -> DeployedFunction:
     return DeployedFunction(
-        name=_short(message.name),
+        name=last_segment(message.name),
         entry_point=message.build_config.entry_point,
         active=message.state == _ACTIVE,
         uri=message.service_config.uri,
         labels=dict(message.labels),
         account=message.service_config.service_account_email,
     )
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

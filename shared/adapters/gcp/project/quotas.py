@@ -41,11 +41,6 @@ class _Metric(Struct, frozen=True):
     limits: list[_Limit] = field(name="consumerQuotaLimits", default=[])
 
 
-class _Page(Struct, frozen=True):
-    metrics: list[_Metric] = []
-    next_page_token: str = field(name="nextPageToken", default="")
-
-
 class _Service(Struct, frozen=True):
     state: str
     """https://cloud.google.com/service-usage/docs/reference/rest/v1/services (read 2026-11)."""
@@ -72,8 +67,7 @@ class ServiceQuotas:
     def writes_a_minute(self, region: str) -> int | None:
         limits = [
             limit
-            for page in self._rest.pages(self._path, _Page, _PAGE)
-            for metric in page.metrics
+            for metric in self._rest.items(self._path, "metrics", _Metric, _PAGE)
             if "write" in metric.metric.rpartition("/")[2]
             for limit in metric.limits
             if limit.unit.startswith(_A_MINUTE)

@@ -15,6 +15,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, SHIFT_ERRORS, translate_errors
 from shared.adapters.gcp.run.function_state import function_states, variable_values
 from shared.core.errors import Rejected, Unavailable
+from shared.core.text import last_segment
 from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.traffic import (
@@ -203,18 +204,18 @@ def _build_inventory(
     for function in functions:
         service = services.get(function.service_config.service)
         if service is not None:
-            name = _short(function.name)
+            name = last_segment(function.name)
             inventory[name] = LiveFunction(name, service, tuple(owned[service.name]))
     return inventory
 
 
 def _service(message: Any) -> Service:
-    latest_ready = _short(message.latest_ready_revision)
+    latest_ready = last_segment(message.latest_ready_revision)
     current = message.observed_generation == message.generation
     return Service(
         name=message.name,
         etag=message.etag,
-        latest_created=_short(message.latest_created_revision),
+        latest_created=last_segment(message.latest_created_revision),
         latest_ready=latest_ready,
         traffic=_requested_traffic(message.traffic),
         serving=tuple(
@@ -285,7 +286,3 @@ def _revision(message: Any) -> Revision:
             message.max_instance_request_concurrency,
         ),
     )
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]
