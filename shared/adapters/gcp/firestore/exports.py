@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 
 from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
-from shared.adapters.gcp.operation_listing import list_database_operations
+from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.backups.backup_records import Export
 

@@ -17,7 +17,7 @@ from shared.adapters.gcp.errors import (
     StatusErrors,
     translate_errors,
 )
-from shared.adapters.gcp.operation_listing import list_database_operations
+from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
 from shared.domain.data.backups.backup_records import RestoreProgress
 

@@ -11,6 +11,7 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.listing import list_items
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
 from shared.core.text import last_segment
@@ -49,13 +50,12 @@ class CloudOperationsProject:
         self._project = project
 
     def topics(self) -> dict[str, str]:
-        asked = {"project": f"projects/{self._project}"}
-        found = self._list(self._publisher.list_topics, "topics", asked)
+        found = self._list(self._publisher.list_topics, "topics", project=f"projects/{self._project}")
         return {last_segment(topic.name): last_segment(topic.schema_settings.schema) for topic in found}
 
     def subscriptions(self) -> list[Subscription]:
-        asked = {"project": f"projects/{self._project}"}
-        found = self._list(self._subscriber.list_subscriptions, "subscriptions", asked)
+        project = f"projects/{self._project}"
+        found = self._list(self._subscriber.list_subscriptions, "subscriptions", project=project)
         return [_subscription(_SubscriptionMessage(message)) for message in found]
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
@@ -72,26 +72,12 @@ class CloudOperationsProject:
         return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[DeployedFunction]:
-        asked = {"parent": f"projects/{self._project}/locations/-"}
-        found = self._list(self._functions.list_functions, "functions", asked)
+        parent = f"projects/{self._project}/locations/-"
+        found = self._list(self._functions.list_functions, "functions", parent=parent)
         return [_deployed_function(_FunctionMessage(message)) for message in found]
 
-    def _list(self, call: Any, field: str, asked: dict[str, Any]) -> list[Any]:
-        """Every item of a paged list; each page has a deadline of its own.
-
-        Raises: Unavailable also when it is not whole: what is not read is not absent.
-        """
-        found: list[Any] = []
-        with translate_errors(READ_ERRORS):
-            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
-            for number, page in enumerate(pages):
-                if number == MAX_PAGES:
-                    raise Unavailable(f"the list of {field} has more than {MAX_PAGES} pages")
-                unreachable = list(getattr(page, "unreachable", ()))
-                if unreachable:
-                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
-                found += getattr(page, field)
-        return found
+    def _list(self, call: Any, field: str, **asked: str) -> list[Any]:
+        return list_items(call, field, {**asked, "page_size": _PAGE}, MAX_PAGES)
 
 
 def _by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
 from shared.adapters.gcp.errors import BUILD_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
-from shared.adapters.gcp.operation_listing import list_operations
+from shared.adapters.gcp.listing import list_operations
 from shared.adapters.gcp.run.function_state import function_states
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock

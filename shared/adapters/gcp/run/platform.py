@@ -13,8 +13,9 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, SHIFT_ERRORS, translate_errors
+from shared.adapters.gcp.listing import list_items
 from shared.adapters.gcp.run.function_state import function_states, variable_values
-from shared.core.errors import Rejected, Unavailable
+from shared.core.errors import Rejected
 from shared.core.text import last_segment
 from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
@@ -163,30 +164,17 @@ class CloudPlatform(CloudServices):
 
     def _list_everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
         """Messages of the functions, services by their names, messages of the revisions."""
-        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
-        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
-        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
+        parent = self._parent
+        listed = {"parent": parent, "page_size": _PAGE}
+        functions = list_items(self._functions.list_functions, "functions", listed)
+        services = list_items(self._services.list_services, "services", {"parent": parent})
+        of_all = {"parent": f"{parent}/services/-"}
+        revisions = list_items(self._revisions.list_revisions, "revisions", of_all)
         return (
             [_FunctionMessage(message) for message in functions],
-            {message.name: _service(message) for message in services},
+            {message.name: _service(message) for message in map(_ServiceMessage, services)},
             [_RevisionMessage(message) for message in revisions],
         )
-
-    def _list(self, call: Any, field: str, under: str = "", **request: Any) -> list[Any]:
-        """Every item of a paged list; each page has a deadline of its own.
-
-        Raises: Unavailable also when Google says that a part of the list could not be reached:
-        what is missing from it is not gone.
-        """
-        asked = {"parent": self._parent + under, **request}
-        found: list[Any] = []
-        with translate_errors(READ_ERRORS):
-            for page in call(asked, retry=None, timeout=READ_TIMEOUT_SECONDS).pages:
-                unreachable = list(getattr(page, "unreachable", ()))
-                if unreachable:
-                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
-                found += getattr(page, field)
-        return found
 
 
 def _build_inventory(

@@ -1,4 +1,4 @@
-"""Long-running operations that a service still shows, page by page."""
+"""Lists of Google's services, page by page: items, and the operations that are still shown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,25 @@ from shared.core.errors import Unavailable
 PAGE_SIZE = 100
 MAX_PAGES = 20
 DONE_FILTER = "done:true"
+
+
+def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
+    """Every item of a paged list; each page has a deadline of its own.
+
+    Raises: Unavailable also when Google says that a part of the list could not be reached, or when
+    there are more pages: what is not read is not absent.
+    """
+    found: list[Any] = []
+    with translate_errors(READ_ERRORS):
+        pages = call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
+        for number, page in enumerate(pages):
+            if number == max_pages:
+                raise Unavailable(f"the list of {field} has more than {max_pages} pages")
+            unreachable = list(getattr(page, "unreachable", ()))
+            if unreachable:
+                raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
+            found += getattr(page, field)
+    return found
 
 
 def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
