@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.set_auth_config import (
     KIND,
@@ -37,9 +36,6 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     Settings that call functions which are not there now are left as they are.
     """
     recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.IDENTITY, recorded, live)
-    if unknown:
-        return unknown
     if not recorded.identity:
         return Portion()
     settings = [one for one in _changed_settings(recorded, live) if not is_secret_path(one.path)]

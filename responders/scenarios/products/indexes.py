@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import Index, is_creatable, json_fingerprint
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 
@@ -18,11 +17,7 @@ MAX_BUILD_DURATION = timedelta(hours=1)
 
 def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
-    recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.INDEXES, recorded, live)
-    if unknown:
-        return unknown
-    then, now = recorded.indexes or {}, live.indexes or {}
+    then, now = sight.recorded.indexes or {}, sight.live.indexes or {}
     dropped = [then[name] for name in sorted(then.keys() - now.keys())]
     return Portion(
         steps=tuple(_step(one) for one in dropped if is_creatable(one)),

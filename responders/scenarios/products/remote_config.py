@@ -6,11 +6,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (
     KIND,
@@ -26,11 +25,7 @@ CLIENT_CACHE_NOTE = "clients ask again when their own cache is over, by default 
 
 def plan_remote_config(sight: ResourceState, within: timedelta) -> Portion:
     """One publication for each namespace that says something else, from our copy."""
-    recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.REMOTE_CONFIG, recorded, live)
-    if unknown:
-        return unknown
-    then, now = recorded.remote_config or {}, live.remote_config or {}
+    then, now = sight.recorded.remote_config or {}, sight.live.remote_config or {}
     differing = [name for name in sorted(then) if name in now and now[name].hash != then[name].hash]
     return Portion(
         steps=tuple(_step(name, then[name], now[name], within) for name in differing if then[name].content),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion
 from responders.scenarios.resource_plan import ResourceState
 from shared.core.codec import encode
 from shared.domain.deployments.inventory import rules_diff
 from shared.domain.deployments.inventory.inventory_parts import RulesRelease, WholeInventory
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
@@ -18,9 +17,6 @@ from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOr
 def plan_rules(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
     recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.RULES, recorded, live)
-    if unknown:
-        return unknown
     changed = list(_changed_releases(recorded, live))
     before, now = recorded.rules or {}, live.rules or {}
     return Portion(
