@@ -92,22 +92,15 @@ class RouterMetrics:
     def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()) -> list[Any]:
         """What was counted, summed by these fields; by none, in one."""
         span = end - start
-        request = self._request(wanted, start, end)
+        request = _Request(name=f"projects/{self._project}", filter=wanted)
+        request.interval.start_time.FromDatetime(start)
+        request.interval.end_time.FromDatetime(end)
         request.aggregation.alignment_period.FromTimedelta(
             span if span > MAX_PER_MINUTE_WINDOW else SAMPLING_INTERVAL
         )
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
         request.aggregation.group_by_fields.extend(by)
-        return self._list_series(request)
-
-    def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
-        request = _Request(name=f"projects/{self._project}", filter=wanted)
-        request.interval.start_time.FromDatetime(start)
-        request.interval.end_time.FromDatetime(end)
-        return request
-
-    def _list_series(self, request: Any) -> list[Any]:
         with translate_errors(READ_ERRORS):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(_SeriesMessage, pages))

@@ -116,7 +116,8 @@ class CloudBuilder:
             request = {"parent": self._parent, "function": wanted, "function_id": function}
         else:
             send = self._functions.update_function
-            request = {"function": wanted, "update_mask": FieldMask(paths=_paths(recipe))}
+            more = _SECOND_GENERATION_PATHS if recipe.generation is Generation.SECOND else ()
+            request = {"function": wanted, "update_mask": FieldMask(paths=sorted((*_PATHS, *more)))}
         with translate_errors(BUILD_ERRORS):
             answer = send(**request, retry=None, timeout=DEPLOY_TIMEOUT_SECONDS)
         name: str = answer.operation.name
@@ -160,11 +161,6 @@ class CloudBuilder:
 
     def _name(self, function: str) -> str:
         return f"{self._parent}/functions/{function}"
-
-
-def _paths(recipe: Recipe) -> list[str]:
-    second = recipe.generation is Generation.SECOND
-    return sorted((*_PATHS, *(_SECOND_GENERATION_PATHS if second else ())))
 
 
 def _requested_source(told: Any) -> SourceObject | None:
