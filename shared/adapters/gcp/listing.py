@@ -7,12 +7,20 @@ from typing import Any
 
 from google.longrunning.operations_pb2 import ListOperationsRequest
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, call_once, translate_errors
 from shared.core.errors import Unavailable
+from shared.ports.platform import OperationState
 
 PAGE_SIZE = 100
 MAX_PAGES = 20
 DONE_FILTER = "done:true"
+
+
+def operation_state(operation: Any) -> OperationState:
+    """How far a long-running operation has come."""
+    failed = operation.HasField("error")
+    error = (operation.error.message or f"status {operation.error.code}") if failed else ""
+    return OperationState(done=operation.done, error=error)
 
 
 def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
@@ -42,8 +50,7 @@ def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
     token = ""
     for _ in range(MAX_PAGES):
         request = ListOperationsRequest(name=name, filter=only, page_size=PAGE_SIZE, page_token=token)
-        with translate_errors(READ_ERRORS):
-            page = client.list_operations(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        page = call_once(client.list_operations, request)
         yield from page.operations
         token = page.next_page_token
         if not token:

@@ -7,7 +7,14 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    StatusErrors,
+    call_once,
+    translate_errors,
+)
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
@@ -15,6 +22,7 @@ from shared.domain.deployments.inventory.inventory_parts import Index, IndexFiel
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
+_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 _PAGE = 1000
 _IndexMessage = types.Index.pb
 _FieldMessage = types.Field.pb
@@ -41,8 +49,7 @@ class FirestoreIndexes:
     def create(self, index: Index) -> str:
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        with translate_errors({**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}):
-            begun = self._admin.create_index(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        begun = call_once(self._admin.create_index, request, errors=_CREATE)
         return str(begun.operation.name)
 
     def expiries(self, database: str) -> list[TtlField]:

@@ -10,7 +10,7 @@ from google.cloud import functions_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.listing import list_items
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
@@ -60,8 +60,7 @@ class CloudOperationsProject:
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
-        with translate_errors(READ_ERRORS):
-            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        policy = call_once(self._publisher.get_iam_policy, request)
         return _by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:

@@ -12,8 +12,8 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, SHIFT_ERRORS, translate_errors
-from shared.adapters.gcp.listing import list_items
+from shared.adapters.gcp.errors import SHIFT_ERRORS, call_once
+from shared.adapters.gcp.listing import list_items, operation_state
 from shared.adapters.gcp.run.function_state import function_states, variable_values
 from shared.core.errors import Rejected
 from shared.core.text import last_segment
@@ -71,8 +71,7 @@ class CloudServices:
         self._services = services
 
     def service(self, name: str) -> Service:
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_service(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._services.get_service, name=name)
         return _service(_ServiceMessage(answer))
 
     def shift(
@@ -96,8 +95,8 @@ class CloudServices:
             wanted.scaling = _scaling_message(scaling)
             mask.paths.append("scaling")
         request = run_v2.UpdateServiceRequest(service=wanted, update_mask=mask, validate_only=dry_run)
-        with translate_errors(SHIFT_ERRORS):
-            answer = self._services.update_service(request, retry=None, timeout=SHIFT_TIMEOUT_SECONDS)
+        update = self._services.update_service
+        answer = call_once(update, request, errors=SHIFT_ERRORS, timeout=SHIFT_TIMEOUT_SECONDS)
         name: str = answer.operation.name
         return name
 
@@ -126,8 +125,7 @@ class CloudPlatform(CloudServices):
 
     def values(self, function: str) -> VariableValues:
         name = f"{self._parent}/functions/{function}"
-        with translate_errors(READ_ERRORS):
-            answer = self._functions.get_function(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._functions.get_function, name=name)
         return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
@@ -137,8 +135,7 @@ class CloudPlatform(CloudServices):
         """
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._services.get_iam_policy, request)
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
@@ -149,18 +146,12 @@ class CloudPlatform(CloudServices):
 
     def revision(self, service: str, revision: str) -> Revision:
         name = f"{service}/revisions/{revision}"
-        with translate_errors(READ_ERRORS):
-            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._revisions.get_revision, name=name)
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_operation(
-                GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
-        failed = answer.HasField("error")
-        error = (answer.error.message or f"status {answer.error.code}") if failed else ""
-        return OperationState(done=answer.done, error=error)
+        answer = call_once(self._services.get_operation, GetOperationRequest(name=name))
+        return operation_state(answer)
 
     def _list_everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
         """Messages of the functions, services by their names, messages of the revisions."""

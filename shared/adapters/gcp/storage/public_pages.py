@@ -12,6 +12,7 @@ from shared.adapters.gcp.storage.objects import (
     OBJECT_TIMEOUT_SECONDS,
     HttpStatusErrors,
     translate_http_errors,
+    upload,
 )
 from shared.adapters.http import fetch_headers
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
@@ -48,15 +49,7 @@ class BucketPages:
         """Rejected where there is no such bucket."""
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
-        with translate_http_errors(_PUT, Ambiguous):
-            blob.upload_from_string(
-                content,
-                content_type=content_type,
-                if_generation_match=generation,
-                checksum="crc32c",
-                timeout=OBJECT_TIMEOUT_SECONDS,
-                retry=None,
-            )
+        upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def address(self, name: str) -> str:
         address: str = self._bucket.blob(name).public_url
