@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import decode
+from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -38,7 +39,7 @@ def rollback_start_minute(ports: Ports, rollback: str) -> datetime | None:
     """The last whole minute before a rollback had any effect; None: it had none."""
     fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     started_at = decode(Rollback, fields).started_at if fields else None
-    return None if started_at is None else started_at.replace(second=0, microsecond=0)
+    return None if started_at is None else floor_to_minute(started_at)
 
 
 def find_affected_users(

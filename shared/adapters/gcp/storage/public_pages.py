@@ -14,7 +14,7 @@ from shared.adapters.gcp.storage.objects import (
     translate_http_errors,
     upload,
 )
-from shared.adapters.http import fetch_headers
+from shared.adapters.http import send_request
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
 from shared.ports.storage import PublicAccess
 
@@ -58,7 +58,7 @@ class BucketPages:
     def seen(self, name: str) -> PublicAccess:
         """A redirect is not followed."""
         try:
-            status, headers = fetch_headers(self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
+            status, _, headers = send_request("GET", self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         return PublicAccess(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))

@@ -119,11 +119,6 @@ def scope(name: str, collection: Collection) -> Scope:
     return Scope(name, collection.everywhere)
 
 
-def floor_to_minute(now: datetime) -> datetime:
-    """The last whole minute: what point-in-time recovery can read later, too."""
-    return now.replace(second=0, microsecond=0)
-
-
 def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
     """How many documents of each collection may be looked at; None: all of them.
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from shared.core import text as shortened
 from shared.core.codec import from_json
+from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
@@ -400,7 +401,7 @@ def describe_outcomes(fates: Mapping[DocumentOutcome, int]) -> str:
 def newest_time_before(version: DocumentSnapshot, now: datetime, earliest: datetime) -> datetime | None:
     """The newest moment that can be read at which a version was not written yet; None: none can."""
     just = version.updated_at - timedelta(microseconds=1)
-    at = just if just > now - POINT_IN_TIME_WINDOW else just.replace(second=0, microsecond=0)
+    at = just if just > now - POINT_IN_TIME_WINDOW else floor_to_minute(just)
     return at if at >= earliest else None
 
 
