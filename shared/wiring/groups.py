@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.messaging import FirebasePush
 
 
-class OperatorWiring:
-    """How operators sign in, and how the console speaks for them."""
+class _Group:
+    """Adapters that are made when they are first asked for."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._settings = connections.settings
+
+
+class OperatorWiring(_Group):
+    """How operators sign in, and how the console speaks for them."""
 
     @property
     def identity_project(self) -> str:
@@ -80,12 +84,11 @@ class OperatorWiring:
         return GoogleIdentity(self.identity_project, anonymous=anonymous)
 
 
-class NoticeWiring:
+class NoticeWiring(_Group):
     """How people are notified."""
 
     def __init__(self, connections: Connections, secrets: Callable[[], SecretValues]) -> None:
-        self._connections = connections
-        self._settings = connections.settings
+        super().__init__(connections)
         self._secrets = secrets
 
     @LockedCachedProperty
@@ -127,12 +130,8 @@ class NoticeWiring:
         return {system: FirebasePush(policy.project) for system, policy in policies.items()}
 
 
-class BucketWiring:
+class BucketWiring(_Group):
     """The buckets of the operations project; each is None where the settings name none."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._settings = connections.settings
 
     @LockedCachedProperty
     def anchors(self) -> ObjectStore | None:
@@ -162,11 +161,8 @@ class BucketWiring:
         return BucketVault(self._connections.clients.storage, bucket)
 
 
-class ProjectWiring:
+class ProjectWiring(_Group):
     """Resources in any project that the account may use."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
 
     @LockedCachedProperty
     def services(self) -> Services:
@@ -194,12 +190,8 @@ class ProjectWiring:
         return CloudAssetDependencies(clients.storage, clients.publisher)
 
 
-class InspectionWiring:
+class InspectionWiring(_Group):
     """What `rollback doctor` and `rollback replay` read of the installation."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._project = connections.settings.project
 
     @LockedCachedProperty
     def dead_letters(self) -> DeadLetters:
@@ -207,7 +199,7 @@ class InspectionWiring:
         from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 
         clients = self._connections.clients
-        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._project)
+        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._settings.project)
 
     @LockedCachedProperty
     def installation(self) -> OperationsProject:
@@ -216,7 +208,7 @@ class InspectionWiring:
 
         clients = self._connections.clients
         return CloudOperationsProject(
-            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._project
+            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._settings.project
         )
 
     @LockedCachedProperty
@@ -232,7 +224,7 @@ class InspectionWiring:
         from shared.adapters.gcp.project import scheduler_runs
 
         rest = self._connections.clients.rest(scheduler_runs.HOST)
-        return scheduler_runs.CloudSchedulerRuns(rest, self._project)
+        return scheduler_runs.CloudSchedulerRuns(rest, self._settings.project)
 
     @LockedCachedProperty
     def accounts(self) -> Accounts:
@@ -241,7 +233,7 @@ class InspectionWiring:
 
         rest = self._connections.clients.rest
         return service_accounts.ProjectAccounts(
-            rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._project
+            rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._settings.project
         )
 
     @synchronized
