@@ -162,11 +162,8 @@ class DocumentChecker:
     def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
         found: list[datetime] = []
-        by_collection: dict[str, set[str]] = {}
         for name, tally in run.tallies.items():
             paths = {one.path for one in tally.samples if damage.SIGNAL_OF[one.check] == signal}
-            by_collection[name] = paths
-        for name, paths in by_collection.items():
             versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
             known = [one for one in versions.values() if one is not None]
             for version, verdict in self.check_documents(name, known, at, files=False):
