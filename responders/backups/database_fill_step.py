@@ -34,10 +34,10 @@ from shared.domain.data.backups.filled_database import (
     may_request_fill,
 )
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.work_queue import publish_notices
+from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
 STOPPED_REASON: Final = "nothing is begun while a pause or a freeze is set"
@@ -63,8 +63,7 @@ class RecordStep:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
             kept = Update(self._document.path, encode(after), self._document.version)
-            self._ports.store.commit([kept, *events, *notice_writes(said)])
-            publish_notices(self._ports.bus, said)
+            commit_with_notices(self._ports.store, self._ports.bus, [kept, *events], said)
 
 
 class JobStep(RecordStep, ABC, Generic[JobRecord]):

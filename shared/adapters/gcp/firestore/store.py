@@ -79,7 +79,8 @@ class FirestoreStore:
         transaction = b""
         for attempt in range(MAX_TRANSACTION_ATTEMPTS):
             if attempt:
-                self._pause(attempt)
+                longest = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**attempt)
+                self._clock.sleep(self._random.uniform(0, longest))
             try:
                 transaction = self._begin(transaction)
                 return self._run(work, transaction)
@@ -97,10 +98,6 @@ class FirestoreStore:
             raise
         self._rollback(transaction)
         return None
-
-    def _pause(self, attempt: int) -> None:
-        longest = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**attempt)
-        self._clock.sleep(self._random.uniform(0, longest))
 
     def _get(self, path: str, transaction: bytes) -> Document:
         request = _BatchGetRequest(

@@ -252,8 +252,10 @@ def parse_selection(text: str) -> DocumentSelection:
         parse_query(select.value)
     if select.by in (SelectionKind.DOCUMENT, SelectionKind.PREFIX) and not _is_document(select):
         raise ValueError(f"select: {select.value!r} is no path such as users/ada")
-    if select.by in (SelectionKind.COLLECTION, SelectionKind.QUERY) and not _is_collection(select):
-        raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
+    if select.by in (SelectionKind.COLLECTION, SelectionKind.QUERY):
+        parts = select.collection.split("/")
+        if len(parts) % 2 == 0 or not all(parts):
+            raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
     return select
 
 
@@ -261,11 +263,6 @@ def _is_document(select: DocumentSelection) -> bool:
     """Whether it names a document, or the beginning of one's name."""
     *above, name = select.value.split("/")
     return len(above) % 2 == 1 and all(above) and bool(name or select.by is SelectionKind.PREFIX)
-
-
-def _is_collection(select: DocumentSelection) -> bool:
-    parts = select.collection.split("/")
-    return len(parts) % 2 == 1 and all(parts)
 
 
 def parse_query(text: str) -> FaultyQuery:
