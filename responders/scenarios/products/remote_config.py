@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState
-from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (
@@ -46,16 +45,9 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
 
 
 def _step(name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta) -> Step:
-    return Step(
-        name=f"publish {name} template",
-        kind=KIND,
-        target=name,
-        goal=encode(RemoteConfigGoal(then.hash, compress_template(then.content))),
-        origin=encode(RemoteConfigOrigin(now.hash)),
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=now.etag,
-    )
+    goal = RemoteConfigGoal(then.hash, compress_template(then.content))
+    origin = RemoteConfigOrigin(now.hash)
+    return resource_step(f"publish {name} template", KIND, name, goal, within, seen=now.etag, origin=origin)
 
 
 def _describe_template_change(name: str, then: RemoteConfigTemplate) -> str:
