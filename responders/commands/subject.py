@@ -69,7 +69,7 @@ class CommandSubject(Struct, frozen=True):
             raise Refused(f"{self.rollback.id} began after that was said")
 
     def require_newest(self) -> None:
-        """Raises: Refused, when a rollback of a newer incident is in progress or moved something."""
+        """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""
         if self.is_newest:
             return
         newest = decode(System, self.system.fields).rollback
