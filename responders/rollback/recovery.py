@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
 from responders.rollback.case import SWEEP_MARGIN
+from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import ConditionResults, evaluate_conditions
 from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode, encode
@@ -25,7 +26,7 @@ from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.system_record import System
@@ -36,6 +37,8 @@ from shared.state import work_queue
 EPOCH = datetime.fromtimestamp(0, UTC)
 ACTOR = "recovery check"
 """Whoever writes here holds no rollback: its workers call themselves otherwise."""
+MAX_WINDOW = timedelta(hours=1)
+"""Where few requests come, so many minutes of them are counted before they tell something."""
 INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
 """After these a person decides whether what was moved stays, also once the signals recovered."""
 
@@ -61,15 +64,14 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     if policy is None:
         return
     past = _read_rollbacks(ports, incident)
-    if past and decode(Rollback, past[0].fields).status not in ENDED_ROLLBACK_STATUSES:
-        ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
-        return
     system = ports.store.get(systems.system_path(incident.system))
     alerts = _read_alerts(ports, incident)
     changes = [one.received_at for one in alerts if one.is_open]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
     since = max(changes, default=document.read_at - METRICS_WINDOW)
-    found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
+    unobserved = document.read_at - (incident.unobserved_since or document.read_at)
+    window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
+    found = evaluate_conditions(ports, policy, alerts, since, document.read_at, window)
     _record_check(ports, policy, document, system, past, found)
 
 
@@ -101,6 +103,8 @@ def _record_check(
     """One commit: what the check found, and what becomes of the incident by that."""
     now, incident = document.read_at, decode(Incident, document.fields)
     state = _judge(found)
+    if fence_guard.is_fence_up(ports, policy):  # its writers are stopped, so that nobody can tell
+        state = ConditionState.UNKNOWN
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
@@ -115,15 +119,15 @@ def _record_check(
     became = incidents.change_status(became, change.becomes, now, change.note)
     current = decode(System, system.fields)
     newest = current.incident == incident.id
+    if became.ended_at is not None:
+        current = current.end_incident(incident.id, now)
     writes: list[Write] = [
         Update(document.path, encode(became), document.version),
         *_build_event_writes(ports, incident, past, change, now),
         *public_state_writes(policy, became, now, newest=newest),
         *report_filing.build_report_request(became),
+        Update(system.path, encode(current), system.version),
     ]
-    if became.ended_at is not None:
-        ended = current.end_incident(incident.id, now)
-        writes.append(Update(system.path, encode(ended), system.version))
     verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
     commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
@@ -149,6 +153,8 @@ def _judge(found: ConditionResults) -> ConditionState:
     """The state of the whole: what was declared is over for nobody who only checks signals."""
     if found.stands and (found.failing or not all(alert.is_declared for alert, _ in _standing(found))):
         return ConditionState.STANDS
+    if not found.are_well:
+        return ConditionState.UNKNOWN
     if not found.judged:
         return ConditionState.OVER if found.is_observed else ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)

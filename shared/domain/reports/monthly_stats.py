@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
@@ -82,6 +82,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
     newest = rollbacks[-1] if rollbacks else None
     moved = next((one for one in reversed(rollbacks) if one.shifted_at is not None), None)
     ordered = bool(rollbacks) and rollbacks[0].order is not None
+    is_resolved = incident.status is IncidentStatus.RESOLVED
     return IncidentTally(
         incident=incident.id,
         system=incident.system,
@@ -91,7 +92,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         ended_at=incident.ended_at,
         ordered=ordered,
         outcome=newest.status if newest is not None else "",
-        false_alarm=bool(rollbacks) and all(map(_is_ignored, rollbacks)),
+        false_alarm=is_resolved and bool(rollbacks) and all(map(_is_ignored, rollbacks)),
         detect_seconds=None if ordered else _seconds_between(incident.onset_at, incident.detected_at),
         restore_seconds=_seconds_between(incident.detected_at, moved.shifted_at) if moved else None,
         took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,
