@@ -48,10 +48,10 @@ class ConditionResults(Struct, frozen=True):
     """What is observed to fail of what the alerts are about, in words."""
     is_observed: bool = False
     """Whether enough requests were counted to tell how that does."""
-    functions: tuple[str, ...] = ()
-    """All functions of the system that are observed to fail."""
     are_well: bool = True
     """Whether none of its functions fails, not even by too few requests to tell."""
+    functions: tuple[str, ...] = ()
+    """All functions of the system that are observed to fail."""
 
     @property
     def stands(self) -> bool:
@@ -164,10 +164,10 @@ def evaluate_conditions(
     )
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
-    every = failing_functions(requests or {}, policy.gates)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
-    return ConditionResults(judged, tuple(failing), enough, tuple(sorted(every)), are_well)
+    everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
+    return ConditionResults(judged, tuple(failing), enough, are_well, everywhere)
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:
