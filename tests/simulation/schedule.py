@@ -6,8 +6,10 @@ from random import Random
 
 from tests.simulation.faults.points import Chance, Fault, Faults
 from tests.simulation.runtime.work import simulated
-from tests.simulation.scenes.bookshop import Setting, kept
+from tests.simulation.scenes.bookshop import POLICY, SPEAKING, Setting, kept
 from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
+from tests.simulation.scenes.spoken import SPOKEN
+from tests.simulation.statements import IN_FORCE
 from tests.simulation.world import World
 
 PERSONS = frozenset(
@@ -15,14 +17,16 @@ PERSONS = frozenset(
 )
 
 
-def world_of(seed: int, chosen: Weighted = SCENES) -> World:
+def world_of(seed: int, chosen: Weighted = SCENES, *, judged: bool = IN_FORCE) -> World:
     """The world of a seed, before anything happens in it."""
     random = Random(seed)
     kinds = frozenset(Fault)
     if random.random() < 0.5:
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
-    world = World(faults, random, site=random.random() < 0.6)
+    site = random.random() < 0.6
+    policy = SPEAKING if chosen is SPOKEN else POLICY
+    world = World(faults, random, site=site, policy=policy, judges_statements=judged)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*chosen, strict=True)
     [scene] = random.choices(scenes, weights)
@@ -31,9 +35,9 @@ def world_of(seed: int, chosen: Weighted = SCENES) -> World:
     return world
 
 
-def run(seed: int, chosen: Weighted = SCENES) -> World:
+def run(seed: int, chosen: Weighted = SCENES, *, judged: bool = IN_FORCE) -> World:
     """The world of a seed, after all has happened."""
-    world = world_of(seed, chosen)
+    world = world_of(seed, chosen, judged=judged)
     with simulated(world.scheduler, site=world.with_site):
         world.run()
     return world
