@@ -6,13 +6,14 @@ which they stood. At the end of a world each is compared with what the applicati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.presentation.status_page import StatusPageView
-from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
@@ -31,9 +32,14 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 """The page's minute: so long a statement may lag behind what is true."""
-WATCHED_WELL = frozenset({RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED})
+SAME_COMMIT = 0.5
+"""Between the moment that a commit is dated at and the one at which it lands."""
 LAST = frozenset({Promise.OVER, Promise.IN_TIME})
 """Promises about the trouble of one incident, which later trouble does not break."""
+
+
+_PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
+"""Lines of a time line: what was said at its time is judged at its time."""
 
 
 class Claim(NamedTuple):
@@ -117,8 +123,12 @@ class StatementLaws:
             return
         kept = self._world.store.peek(f"notices/{key}") or {}
         made = seconds_of(kept["created_at"]) if kept else self._seen.now
-        for phrase, words in phrases_in(Surface.NOTICE, text.replace("NOT verified", "unverified")):
-            claim = Claim(Surface.NOTICE, words, phrase.promise, (), incident, made)
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
+        text = _PAST.sub("", text.replace("NOT verified", "unverified"))
+        for phrase, _ in phrases_in(Surface.NOTICE, text):
+            moment = over if phrase.promise is Promise.OVER else made
+            claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
 
     def _remember_alert(self, fields: Fields) -> None:
@@ -136,7 +146,8 @@ class StatementLaws:
             for group in order["groups"]:
                 named += self._world.policy.groups[group].functions
             self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
-        if fields["ill_looks"]:
+        undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        if fields["ill_looks"] or undone:  # what an undo brings back has failed before
             every = tuple(self._world.policy.functions)
             self._alerts.append((self._seen.now, every, fields["incident"], ""))
 
@@ -235,8 +246,11 @@ class StatementLaws:
         text, name = report_text(fields), fields["incident"]
         moments: dict[str, datetime] = {}
         for phrase, words in phrases_in(Surface.REPORT, text):
-            line = text[text.index(words) :].partition("\n")[0]
-            at = moment_in(line)
+            found = text.index(words)
+            if phrase.promise is Promise.IN_TIME:  # it follows the moment that it is about
+                at = moment_in(text[text.rfind("\n", 0, found) + 1 : found], last=True)
+            else:
+                at = moment_in(text[found:].partition("\n")[0])
             if at is not None and phrase.promise is not Promise.IN_TIME:
                 moments[phrase.words] = at
             moment = None if at is None else seconds_of(at)
@@ -299,23 +313,22 @@ class StatementLaws:
 
     def _contrary(self, stood: Stood, subject: str, span: Span) -> float:
         """For how long a statement stood while its subject failed, and that could be known."""
-        claim = stood.claim
-        accepted = self._accepted_at(claim, span)
-        if claim.moment is not None and span.begins <= claim.moment < span.ends - MINUTE:
-            if accepted is None or accepted > claim.moment:
-                return min(span.ends, FOREVER) - claim.moment
-        if claim.surface in (Surface.NOTICE, Surface.REPORT):
-            if claim.promise is not Promise.WORKS or stood.begins >= span.ends:
-                return 0.0
-            known = self._known(subject, Span(max(span.begins, claim.moment or 0.0), span.ends), claim)
-            return max(0.0, stood.begins - max(span.begins, known))
-        before = span.begins <= stood.begins
-        if claim.promise in LAST and not before:
+        claim, made = stood.claim, stood.begins if stood.claim.moment is None else stood.claim.moment
+        accepted, known = self._accepted_at(span), self._known(subject, span, claim)
+        if claim.promise is Promise.OVER and accepted is not None:
             return 0.0
+        seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= made + SAME_COMMIT
+        if claim.moment is not None and seen_before and made < span.ends - MINUTE:
+            return span.ends - made
+        if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
+            return 0.0
+        if claim.surface is Surface.NOTICE:
+            failed = span.begins <= stood.begins < span.ends and claim.promise not in LAST
+            return max(0.0, stood.begins - known) if failed else 0.0
         begins = max(stood.begins, span.begins)
-        if not before or not claim.incident:
-            begins = max(begins, self._known(subject, span, claim))
-        if accepted is not None:
+        if not seen_before or not claim.incident:
+            begins = max(begins, known)
+        if accepted is not None and claim.surface is Surface.PAGE:
             later = Span(accepted, span.ends)
             return max(
                 min(stood.ends, accepted) - begins,
@@ -323,7 +336,7 @@ class StatementLaws:
             )
         return min(stood.ends, span.ends) - begins
 
-    def _accepted_at(self, claim: Claim, span: Span) -> float | None:
+    def _accepted_at(self, span: Span) -> float | None:
         """When a person took it as it is while this lasted: they speak of it from then on."""
         found = [at for at in self._accepted.values() if span.begins <= at < span.ends]
         return min(found, default=None)

@@ -86,7 +86,7 @@ PHRASES = (
     ),
     Phrase(Surface.NOTICE, "It is over.", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "verified: …", Promise.WORKS, "by the next notice, if it fails again"),
-    Phrase(Surface.NOTICE, "stable through the watch", Promise.WORKS, _FINAL),
+    Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "restored with … to spare", Promise.IN_TIME, _WELL),
     Phrase(Surface.STATUS, "restored … late", Promise.WORKS, _WELL),

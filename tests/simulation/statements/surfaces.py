@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DAYS_OF_A_WORLD = 1
 """The page counts uptime of so many days: no world lasts longer."""
 _TAG = re.compile(r"<[^>]+>")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _NUMBERS = re.compile(r"\d+")
 _CONSOLE_PAGES: dict[tuple[object, ...], str] = {}
 _SPACES = re.compile(r"\s+")
@@ -127,10 +128,10 @@ def text_of(page: str) -> str:
     return _SPACES.sub(" ", html.unescape(_TAG.sub(" ", page)))
 
 
-def moment_in(text: str) -> datetime | None:
-    """The first moment that a text names."""
-    found = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text)
-    return datetime.fromisoformat(found.group()).replace(tzinfo=UTC) if found else None
+def moment_in(text: str, *, last: bool = False) -> datetime | None:
+    """The first moment that a text names, or the last."""
+    found = _MOMENT.findall(text)
+    return datetime.fromisoformat(found[-1 if last else 0]).replace(tzinfo=UTC) if found else None
 
 
 def _printed(seen: SystemStatus, now: datetime) -> str:
