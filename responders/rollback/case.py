@@ -18,7 +18,7 @@ from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import (
     IncidentOpening,
@@ -26,11 +26,12 @@ from shared.domain.incidents.opening import (
     raise_severity,
     reopen_incident,
 )
+from shared.domain.incidents.overlap import merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_concerned_notices, create_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
@@ -181,7 +182,7 @@ class Case:
             if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
                 return None
             absorbed = self.build_absorb_writes(alert for alert in alerts if alert.key in answered)
-            return self._build_final_commit(turn, reader, further, absorbed, composed)
+            return self._build_final_commit(turn, reader, alerts, further, absorbed, composed)
 
         self.tenure.transact(compose)
         return self._publish_commit(composed)
@@ -248,6 +249,7 @@ class Case:
         self,
         turn: Transition,
         reader: Reader,
+        alerts: list[Alert],
         further: list[Alert],
         absorbed: tuple[Write, ...],
         composed: list[_PreparedCommit],
@@ -259,11 +261,12 @@ class Case:
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
         incident = _update_incident(before, turn, now)
+        incident = replace(incident, scopes=merge_scopes(incident.scopes, alerts, self.policy))
         said = self._build_notices(turn, incident, now)
         writes = [*turn.writes, *absorbed, *notice_writes(said)]
         reopened = None
         rest = None if further else turn.rest
-        if (further or rest) and current.incident == incident.id:
+        if (further or rest) and not self.rollback.superseded_by:
             happened = create_event("incident.rejudged", now, "worker", alerts=[one.key for one in further])
             if rest is not None:
                 happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
@@ -279,6 +282,8 @@ class Case:
             incident = reopened.incident
             writes += reopened.writes
         else:
+            if incident.ended_at is None and turn.changes["status"] in ENDED_ROLLBACK_STATUSES:
+                incident = replace(incident, due_at=now)
             writes += [
                 Update(
                     alert_record.alert_path(alert.key),
@@ -296,11 +301,12 @@ class Case:
         after = self.release_slot(current)
         if turn.system is not None:
             after = turn.system(after) or after
+        if turn.status in ENDED_INCIDENT_STATUSES:
+            after = after.end_incident(self.incident.id, now)
         if current.rollback != self.rollback.id:
             return after
         ended = turn.changes["status"] is not RollbackStatus.PARKED
-        resolved = now if turn.status is IncidentStatus.RESOLVED else None
-        return replace(after, rollback_ended=ended, incident_ended_at=resolved)
+        return replace(after, rollback_ended=ended)
 
     def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""
@@ -313,6 +319,10 @@ class Case:
         [now_true] = composed
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
+        if self.incident.due_at is not None:
+            work_queue.publish_work_item(
+                self.ports.bus, work_queue.INCIDENT, self.incident.id, self.incident.due_at
+            )
         if now_true.reopened is not None:
             again = now_true.reopened
             work_queue.publish_notices(self.ports.bus, again.notices)

@@ -32,28 +32,24 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
 
 
 def cancel_rollback(case: Case) -> bool:
-    """End it because a person said so; nothing is undone. Whether the worker must go on with it.
+    """End it because a person requested it, and undo nothing. Whether the worker goes on with it.
 
-    What an order has superseded is over, and what yields, while the worse alert is judged; else
-    whoever cancelled it has the incident in hand.
+    After an order that superseded it, or a worse alert that it yields to, the incident stays open
+    until its recovery is observed. Otherwise whoever cancelled it decides what happens next.
     """
     why = case.rollback.cancel_requested
-    over = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    becomes = IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED
+    replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
+    becomes = IncidentStatus.INVESTIGATING if replaced else IncidentStatus.ESCALATED
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
-def succeed_rollback(case: Case, note: str) -> bool:
-    """End it well. Whether the worker must go on with it."""
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note)
+def succeed_rollback(case: Case, note: str, becomes: IncidentStatus) -> bool:
+    """End what is done. Whether the worker must go on with it.
 
-
-def succeed_without_resolving(case: Case, note: str) -> bool:
-    """End what is done and does not end the incident: that waits for a person.
-
-    Whether the worker must go on with it.
+    Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
+    the recovery is observed.
     """
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note)
+    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, becomes, note)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
-from responders.rollback import report_filing
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
@@ -22,7 +21,12 @@ from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
+from shared.domain.incidents.opening import (
+    IncidentOpening,
+    open_incident,
+    public_state_writes,
+    reopen_incident,
+)
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
@@ -234,7 +238,7 @@ def _build_override_notices(asked: CommandRequest, opening: IncidentOpening) -> 
 
 
 def _build_supersede_writes(asked: CommandRequest, system: Document, successor: str) -> list[Write]:
-    """Ask the rollback under way to stop; end an incident that waited for a person."""
+    """Request the rollback in progress to stop; without one, check whether it recovers."""
     known = decode(System, system.fields) if system.fields else None
     if known is None or not known.rollback or known.incident_ended_at:
         return []
@@ -249,5 +253,11 @@ def _build_supersede_writes(asked: CommandRequest, system: Document, successor: 
         _, writes = prepare_commit(before, document.version, draft, asked.ports.ids(), renew=False)
         return writes
     waiting = store.get(incidents.incident_path(known.incident))
-    ended = incidents.change_status(decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why)
-    return [Update(waiting.path, encode(ended), waiting.version), *report_filing.build_report_request(ended)]
+    incident = decode(Incident, waiting.fields)
+    if incident.is_decided_by_person:
+        incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, why)
+    incident = replace(incident, due_at=now)
+    return [
+        Update(waiting.path, encode(incident), waiting.version),
+        *public_state_writes(asked.policy, incident, now, newest=False),
+    ]

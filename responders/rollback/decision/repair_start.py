@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.rollback_decision import build_step_writes
@@ -81,5 +82,12 @@ def build_refusal_transition(
         choices=() if is_over else ("retry", "accept"),
         facts=told,
         changes={**ended_fields(case, RollbackStatus.NOT_TAKEN, reason), "gates": tuple(told["gates"])},
-        status=IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED,
+        status=_status_after_refusal(case, is_over=is_over),
     )
+
+
+def _status_after_refusal(case: Case, *, is_over: bool) -> IncidentStatus:
+    """What the incident becomes: it ends only where the data are valid and no alert is open."""
+    if not is_over:
+        return IncidentStatus.ESCALATED
+    return IncidentStatus.INVESTIGATING if open_alerts(case.read_alerts()) else IncidentStatus.RESOLVED

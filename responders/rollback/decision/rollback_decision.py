@@ -302,17 +302,17 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
-        note = f"no action: {decision.reason}"
+        note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
-            note=f"{note}; a person is needed still" if waits else note,
+            note=f"{note}; a person must still decide" if waits else note,
             choices=("retry", "accept") if waits else (),
             facts=told,
             changes={
                 **ended_fields(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
-            status=IncidentStatus.ESCALATED if waits else IncidentStatus.RESOLVED,
+            status=IncidentStatus.ESCALATED if waits else IncidentStatus.INVESTIGATING,
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):

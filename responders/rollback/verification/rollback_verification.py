@@ -50,7 +50,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
             f"{one.name}: {one.note}" for one in steps.values() if one.kind in (restore.KIND, erase.KIND)
         ]
         undone_now = describe_steps(len(shifted_steps(steps.values())), documents)
-        return completion.succeed_without_resolving(case, f"undone: {undone_now} as before")
+        return completion.succeed_rollback(case, f"undone: {undone_now} as before", IncidentStatus.ESCALATED)
     rolling = scope_extension.find_ongoing_rollout(case)
     if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
         return True
@@ -97,7 +97,7 @@ def verify_rollback(case: Case) -> bool:
         case.commit_transition(_build_monitoring_transition(case, health, steps.values()))
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(
-            case, f"what may go back at once is back; not well: {health.reason}"
+            case, f"what may go back at once is back; not well: {health.reason}", IncidentStatus.INVESTIGATING
         )
     elif expired or (unrestored and settled):
         return completion.fail_rollback(case, f"not well after the last shift: {health.reason}")
@@ -129,7 +129,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
             "verified_at": now if verified else None,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING,
+        status=IncidentStatus.WATCHING if verified else None,
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )

@@ -18,8 +18,11 @@ def create_escalation_notices(
     """One notice for each rung of the ladder and channel, and one for the response time.
 
     The ladder counts from `since`. `instead_of`: what the severity was, where it was raised; who is
-    paged for that already is not paged twice. The older response time withdraws itself.
+    paged for that already is not paged twice. The older response time withdraws itself. An incident
+    that automation only observes has none, unless the policy says so.
     """
+    if incident.is_observed_only and not policy.escalate_when_observing:
+        return []
     return [
         *_on_call_notices(policy, incident, now, since, instead_of),
         *_response_time_notices(policy, incident, now),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
@@ -24,7 +25,15 @@ class IncidentStatus(StrEnum):
     WATCHING = "WATCHING"
     RESOLVED = "RESOLVED"
     ESCALATED = "ESCALATED"
+    RECOVERED = "RECOVERED"
+    """The recovery was observed, and a person must still decide about what a rollback has left."""
+    RECOVERY_NOT_OBSERVED = "RECOVERY_NOT_OBSERVED"
+    """It ended, and nobody observed that its signals recovered."""
 
+
+ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
+DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
+"""A person must decide what happens next."""
 
 PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
@@ -34,6 +43,8 @@ PUBLIC_STATUS_NAMES = {
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
     IncidentStatus.ESCALATED: "investigating",
+    IncidentStatus.RECOVERED: "rolling back (monitoring)",
+    IncidentStatus.RECOVERY_NOT_OBSERVED: "recovery not observed",
 }
 """What the status page says."""
 
@@ -56,6 +67,16 @@ class RootCauseAnalysis(Struct, frozen=True):
     """What keeps it from coming again; empty: nobody has said yet."""
     public: str = ""
     """What the status page says of it, in the person's words; empty: nothing."""
+
+
+class IncidentScope(Struct, frozen=True):
+    """What one alert or order of an incident is about."""
+
+    scenario: ScenarioName
+    signal: str = ""
+    """Empty: an order."""
+    function: str | None = None
+    """None: no single one."""
 
 
 class Incident(Struct, frozen=True):
@@ -85,9 +106,22 @@ class Incident(Struct, frozen=True):
     """None: nobody has recorded the root cause."""
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
+    is_observed_only: bool = False
+    """Whether automation only observes it: then the policy says whether on-call is escalated to."""
+    scopes: tuple[IncidentScope, ...] = ()
+    """What its alerts and its order are about: a further alert joins only where it overlaps."""
+    due_at: datetime | None = None
+    """When the recovery is checked next; None: a rollback is in progress, or the incident ended."""
+    unobserved_since: datetime | None = None
+    """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def is_decided_by_person(self) -> bool:
+        """Whether a person must decide what happens next."""
+        return self.status in DECIDED_BY_PERSON_STATUSES
 
 
 class PublicStatusChange(Struct, frozen=True):
@@ -156,9 +190,10 @@ def change_status(
         severity=severity or incident.severity,
         timeline=[*incident.timeline, TimelineEvent(status, now, note)],
     )
-    if status is not IncidentStatus.RESOLVED:
+    if status not in ENDED_INCIDENT_STATUSES:
         return became
-    return replace(became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION)
+    expires_at = None if incident.held_by else now + RECORD_RETENTION
+    return replace(became, ended_at=now, expires_at=expires_at, due_at=None)
 
 
 def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
@@ -168,7 +203,7 @@ def response_deadline(policy: Policy, severity: Severity, since: datetime) -> da
 
 def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
-    return any(one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline)
+    return any(one.status in ENDED_INCIDENT_STATUSES and one.at > moment for one in incident.timeline)
 
 
 def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
@@ -176,7 +211,7 @@ def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     before = [*incident.timeline]
     while before and (before[-1].at, before[-1].status) != (reopened_at, IncidentStatus.INVESTIGATING):
         before.pop()
-    return len(before) > 1 and before[-2].status is IncidentStatus.ESCALATED
+    return len(before) > 1 and before[-2].status in DECIDED_BY_PERSON_STATUSES
 
 
 def format_incident_id(day: str, number: int) -> str:

@@ -8,9 +8,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
+
+RECOVERED_STATUSES = (IncidentStatus.RESOLVED, IncidentStatus.RECOVERED)
+"""The recovery of the incident was observed."""
 
 
 class EscalationStep(Struct, frozen=True):
@@ -29,7 +32,7 @@ class ResponseStatus(Struct, frozen=True):
     respond_by: datetime | None
     """When the system must be back; None: nobody has set that."""
     restored_at: datetime | None
-    """When it was seen to be back, or the incident was over; None while it is neither."""
+    """When its recovery was observed; None: it was not."""
     seconds_left: float | None
     """Until then, or when it was restored; below zero: breached by so much."""
     acknowledged_by: str
@@ -51,7 +54,7 @@ def evaluate_response(
     return ResponseStatus(
         respond_by=by,
         restored_at=restored,
-        seconds_left=(by - (restored or now)).total_seconds() if by else None,
+        seconds_left=(by - (restored or incident.ended_at or now)).total_seconds() if by else None,
         acknowledged_by=incident.acknowledged_by,
         acknowledged_at=incident.acknowledged_at,
         next_call=_next_call(incident, notices),
@@ -59,10 +62,13 @@ def evaluate_response(
 
 
 def _restored_at(incident: Incident, rollback: Rollback | None) -> datetime | None:
-    """When the system was verified, unless it has been worse since; else the incident's end."""
+    """When the system was verified, unless it failed since; else when its recovery was observed."""
     if rollback and rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED):
-        return rollback.verified_at
-    return incident.ended_at
+        is_restored = rollback.status is RollbackStatus.WATCHING or incident.status in RECOVERED_STATUSES
+        return rollback.verified_at if is_restored else None
+    if incident.status in RECOVERED_STATUSES:
+        return incident.timeline[-1].at
+    return None
 
 
 def _next_call(incident: Incident, notices: Iterable[Notice]) -> EscalationStep | None:

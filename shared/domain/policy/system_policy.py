@@ -147,6 +147,8 @@ class Policy(Struct, frozen=True):
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
     on_call: tuple[Rung, ...] = ()
+    escalate_when_observing: bool = False
+    """Whether on-call is escalated to for incidents that automation only observes."""
     display_name: str = ""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""

@@ -83,6 +83,7 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
         ),
         "system": about.policy.display_name or about.policy.system,
         "meant": str(notice.facts.get("meant", "")),
+        "has_recovered": about.incident is not None and about.incident.status is IncidentStatus.RESOLVED,
         "is_stuck": incident_stage(notice.event) is IncidentStage.STUCK,
     }
     if about.incident is not None:
@@ -174,12 +175,15 @@ def _resolution(rollback: Rollback | None) -> str:
 def _request_key(incident: Incident) -> str:
     if incident.ended_at is not None:
         return "over"
-    return "stuck" if incident.status is IncidentStatus.ESCALATED else "under way"
+    if incident.is_decided_by_person:
+        return "stuck"
+    return "observed" if incident.due_at is not None else "under way"
 
 
 _REQUEST_TEXTS = {
     "over": "nothing; a report follows",
     "stuck": "nothing; a person of the response team has to decide, and was told",
+    "observed": "nothing; the response team investigates it",
     "under way": "nothing; it is handled automatically",
 }
 

@@ -37,6 +37,7 @@ STATUS_SENTENCES = {
     "rolling back": "We bring back the last version that worked.",
     "rolling back (monitoring)": "It works again. We watch it for a while.",
     "resolved": "It is over.",
+    "recovery not observed": "We have closed it. We have not observed whether all of it works again.",
     MAINTENANCE_STATUS_NAME: "Some of it is stopped for a short while, so that nothing is lost.",
 }
 """The public words, as whole sentences."""

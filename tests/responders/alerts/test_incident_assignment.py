@@ -11,11 +11,7 @@ from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback
-from tests.support.decision.outages import (
-    make_function_fail,
-    run_five_minutes_after_alert,
-    time_to_condition_deadline,
-)
+from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.hooks import no_hook, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
@@ -95,7 +91,7 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-    world.alert("0.mild", signal="slow_response")
+    world.alert("0.mild", signal="critical_path_blocked")
 
     def critical() -> None:
         world.alert("0.critical")
@@ -128,8 +124,8 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
     assert len(world.rollbacks()) == 1
 
 
-def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends() -> None:
-    """A plan answers only alerts of its own scenario and functions."""
+def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> None:
+    """It is no part of the rollback's incident: each ends by its own signals."""
     world = World()
     world.deploy_bad()
 
@@ -146,41 +142,37 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
         rollback.RollbackStatus.SUCCEEDED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
-    assert "ended early" in first.outcome
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    assert told(world, "rollback.escalated-r2")
+    assert first.outcome == "stable through the watch"
+    assert [one.status for one in world.incidents()] == [
+        incident.IncidentStatus.RESOLVED,
+        incident.IncidentStatus.ESCALATED,
+    ]
+    assert told(world, f"{second.incident}:rollback.escalated")
 
 
-def test_what_asks_for_nothing_ends_no_escalation() -> None:
-    """An alert that is only watched joins what waits for a person, and does not send them home."""
+def test_a_warning_ends_no_escalation() -> None:
+    """A signal that is only watched is another incident; the one that waits for a person stays."""
     world = escalated()
 
-    for number in (2, 3):
-        world.alert(f"0.slow-{number}", signal="slow_response")
-        world.pass_time(5 * MINUTE)
-
-        [trouble], newest = world.incidents(), world.rollbacks()[-1]
-        assert (newest.id, newest.status) == (f"{trouble.id}-r{number}", rollback.RollbackStatus.NOT_TAKEN)
-        assert trouble.status is incident.IncidentStatus.ESCALATED
-        assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
-        assert told(world, f"rollback.escalated-r{number}")
-
-
-def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
-    """It ends the watch, in which a person was called in; what they were called for stands."""
-    world = run_five_minutes_after_alert(is_open=True)
-    world.pass_time(time_to_condition_deadline(world))
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-
-    world.ports.alerts.open["0.corrupt"] = False
-    world.alert("0.corrupt", signal="database_corruption")
+    world.alert("0.slow", signal="slow_response")
     world.pass_time(5 * MINUTE)
 
-    first, second = world.rollbacks()
-    assert "ended early" in first.outcome
-    assert second.status is rollback.RollbackStatus.NOT_TAKEN
-    assert second.outcome.startswith("still true")
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    waits, warning = world.incidents()
+    assert (waits.status, waits.rollbacks) == (incident.IncidentStatus.ESCALATED, 1)
+    assert (warning.status, warning.signal) == (incident.IncidentStatus.INVESTIGATING, "slow_response")
+
+
+def test_an_alert_that_joins_what_waits_for_a_person_is_judged() -> None:
+    """A further alert of the same kind is judged; nobody is sent home by it."""
+    world = escalated()
+
+    world.alert("0.further", signal="critical_path_blocked")
+    world.pass_time(6 * MINUTE)
+
+    [trouble], newest = world.incidents(), world.rollbacks()[-1]
+    assert (newest.id, newest.status) == (f"{trouble.id}-r2", rollback.RollbackStatus.NOT_TAKEN)
+    assert trouble.status is incident.IncidentStatus.ESCALATED
+    assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
 
 
 def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:

@@ -210,14 +210,15 @@ def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
     assert world.find_violated_invariants() == []
 
 
-def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
-    """What was escalated is answered by the command that it offered."""
+def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
+    """The order answers what was only observed; both incidents end by what is observed."""
     world = World(promoted=False)
     world.deploy_bad()
     world.alert("0.x", signal="frontend_unavailable")
     world.settle()
 
     order(world)
+    world.ports.alerts.open["0.x"] = False
     world.pass_time(HOUR)
 
     assert world.rollbacks()[-1].status is rollback.RollbackStatus.SUCCEEDED

@@ -43,6 +43,7 @@ def undone(shop: World) -> Rollback:
     assert publish_command(shop, "undo", actor="alice") == ""
     parked = shop.rollbacks()[-1]
     assert parked.status is RollbackStatus.PARKED
+    shop.ports.clock.advance(timedelta(seconds=1))
     assert publish_command(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
     return shop.rollbacks()[-1]
