@@ -74,13 +74,19 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We have seen trouble and look into it.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We look for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We bring back the last version that worked.", Promise.FAILS, _TROUBLE),
+    Phrase(
+        Surface.PAGE,
+        "We have closed it. We have not observed whether all of it works again.",
+        Promise.NOTHING,
+        _FINAL,
+    ),
     Phrase(Surface.PAGE, "No incident.", Promise.QUIET, "when an incident is shown"),
 )
 """Sentence by sentence: the page says nothing else of whether it works."""
 PHRASES = (
     *PAGE_PHRASES,
     Phrase(Surface.NOTICE, "all clear", Promise.WORKS, _FINAL),
-    Phrase(Surface.NOTICE, "it works again", Promise.WORKS, "by the next notice, if it fails again"),
+    Phrase(Surface.NOTICE, ": it works again", Promise.WORKS, "by the next notice, if it fails again"),
     Phrase(
         Surface.NOTICE, "It works again. We watch it", Promise.WORKS, "by the next notice, if it fails again"
     ),
