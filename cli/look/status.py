@@ -60,9 +60,9 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    within = f"; to be restored within {format_lasting(seen.target)}" if seen.target else ""
-    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}{within}")
-    for text, style in response_lines(seen.response, incident.id, now) if seen.response else ():
+    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}")
+    standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
+    for text, style in standing or ():
         print_line(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)

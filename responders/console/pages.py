@@ -12,6 +12,7 @@ from shared.domain.audit import system_chain
 from shared.domain.decision import recorded_decision
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.console_http import ConsoleRequest
 from shared.domain.reports.impact import ImpactCounts
@@ -27,6 +28,7 @@ from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
     read_forecast,
+    read_recovery_times,
     read_response_status,
     read_system_status,
     unfinished_freezes,
@@ -58,6 +60,7 @@ class ConsolePages:
         found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
         return {
             "systems": found,
+            "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
             "choices": {
                 one.system: available_verbs(one.incident, one.rollback) for one in found if one.incident
             },
@@ -76,12 +79,13 @@ class ConsolePages:
         every = self._reading.rollbacks(incident)
         newest = every[-1] if every else None
         steps = self._reading.steps(newest.id) if newest else []
+        times = read_recovery_times(self._reading, policy, incident)
         return {
             "incident": incident,
             "rollback": newest,
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
-            "target": policy.targets.by_severity[incident.severity],
-            "response": read_response_status(self._reading, incident, newest, now),
+            "times": recovery_lines(times, now),
+            "response": read_response_status(self._reading, incident, times, now),
             "outlook": read_forecast(self._reading, policy, newest, steps, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
@@ -138,12 +142,15 @@ class ConsolePages:
             if fresh is not None:
                 kept[incident.id] = fresh
         known = sorted(kept.values(), key=lambda one: one.detected_at, reverse=True)
-        restored = [one for one in known if one.restore_seconds is not None][:MAX_NEWEST_ENTRIES]
+        recovered = [one for one in known if one.recover_seconds is not None][:MAX_NEWEST_ENTRIES]
         return {
             "system": policy,
             "months": compute_monthly_stats(known),
-            "restored": restored,
-            "longest": max((one.restore_seconds or 0.0 for one in restored), default=0.0) or 1.0,
+            "recovered": recovered,
+            "targets": {
+                one.incident: recovery_target(policy.targets, one.scenario, one.severity) for one in recovered
+            },
+            "longest": max((one.recover_seconds or 0.0 for one in recovered), default=0.0) or 1.0,
         }
 
     def audit(self, visit: ConsoleRequest) -> Facts:

@@ -19,7 +19,7 @@ from shared.core.store import Document, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
@@ -30,6 +30,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.affected_parts import read_affected_parts
+from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
@@ -113,7 +115,9 @@ class NoticeDelivery:
         ):
             return True
         state = incidents.public_state(policy, incident, now)
-        return not is_public(state, policy.status_page, now)
+        known = StateReader(self._ports.store).status_page_record(incident) or StatusPageRecord()
+        record = read_affected_parts(StateReader(self._ports.store), policy, state, known)
+        return not is_public(state, policy, now, alerted=record.alerted)
 
     def _channel(self, notice: Notice) -> Channel | None:
         policy = self._policies.get(notice.system)

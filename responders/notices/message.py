@@ -10,13 +10,14 @@ from msgspec.structs import asdict
 from shared.core.codec import decode, encode
 from shared.core.store import Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
+from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 
 
@@ -47,7 +48,10 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     incident = reading.incident(notice.incident)
     if incident is None:
         return NoticeContext(policy, None, None, (), now)
+    known = reading.status_page_record(incident) or StatusPageRecord()
+    state = incidents.public_state(policy, incident, now)
+    record = read_affected_parts(reading, policy, state, known)
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return NoticeContext(policy, incident, newest, states, now)
+    return NoticeContext(policy, incident, newest, states, now, record)

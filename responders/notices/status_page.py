@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared.core.codec import decode
+from msgspec.structs import replace
+
+from shared.core.codec import decode, encode
 from shared.core.errors import Exists, Moved
-from shared.core.store import Create, Query
+from shared.core.store import Create, Put, Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page import StatusPageView, build_status_page
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
+from shared.state.affected_parts import read_affected_parts
+from shared.state.reader import StateReader
 from shared.state.work_queue import WorkItem
 
 MAX_REQUEST_AGE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""
+MAX_RECORD_DELAY = timedelta(hours=1)
+"""One that ended longer ago was on a page before."""
 
 
 class StatusPageWriter:
@@ -45,10 +51,13 @@ class StatusPageWriter:
         place = system_folder(policy.system)
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
-        seen = build_status_page(policy, self._read_states(policy.system, now), since, now)
+        states = self._read_states(policy.system, now)
+        records = self._update_records(policy, states, now)
+        seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
+        self._record_first_pages(policy.system, seen, records)
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
@@ -57,6 +66,35 @@ class StatusPageWriter:
             order_by="updated_at",
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+
+    def _update_records(
+        self, policy: Policy, states: list[PublicState], now: datetime
+    ) -> dict[str, StatusPageRecord]:
+        """Record which parts the newest incidents affect now; return all records by incident."""
+        found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
+        records = {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
+        for state in states:
+            name = state.incident or ""
+            if state.updated_at > now - MAX_RECORD_DELAY or state.ended_at is None:
+                known = records.get(name, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
+                records[name] = read_affected_parts(StateReader(self._ports.store), policy, state, known)
+                if records[name] != known:
+                    self._save_record(policy.system, name, records[name])
+        return records
+
+    def _record_first_pages(
+        self, system: str, page: StatusPageView, records: Mapping[str, StatusPageRecord]
+    ) -> None:
+        """Record when the page first showed each incident that is on it, once it stands there."""
+        now = self._ports.clock.now()
+        for one in (*page.active, *page.past):
+            record = records.get(one.id)
+            if record is not None and record.written_at is None:
+                self._save_record(system, one.id, replace(record, written_at=now))
+
+    def _save_record(self, system: str, incident: str, record: StatusPageRecord) -> None:
+        path = incidents.page_record_path(system, incident)
+        self._ports.store.commit([Put(path, encode(record))])
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""

@@ -94,11 +94,16 @@ class Case:
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
+        self._failing: set[str] = set()
 
     @property
     def rollback(self) -> Rollback:
         """Its newest state."""
         return self.tenure.rollback
+
+    def observe_failing(self, functions: Iterable[str]) -> None:
+        """Note functions that are observed to fail; the next commit records them."""
+        self._failing.update(functions)
 
     def now(self) -> datetime:
         """The store's time, on which all workers agree however wrong their clocks are."""
@@ -149,7 +154,7 @@ class Case:
             writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
-            return CommitDraft(_build_events(turn, now), _changes(turn, known, rollback), tuple(writes))
+            return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
 
         self.tenure.commit(compose)
         return self._publish_commit(composed)
@@ -294,7 +299,8 @@ class Case:
             writes += self._build_incident_writes(turn, before, incident, current, now)
             writes.append(Update(document.path, encode(after), document.version))
         composed.append(_PreparedCommit(incident, tuple(said), reopened))
-        return CommitDraft(_build_events(turn, now), dict(turn.changes), tuple(writes))
+        changes = self._changes(turn, self.rollback.operator_inputs, self.rollback)
+        return CommitDraft(_build_events(turn, now), changes, tuple(writes))
 
     def _release_system(self, turn: Transition, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
@@ -311,6 +317,15 @@ class Case:
     def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""
         return replace(system, slot="") if system.slot == self.rollback.id else system
+
+    def _changes(self, turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
+        """The turn's changes and what fails; what a person has said meanwhile stays due at once."""
+        changes = dict(turn.changes)
+        if self._failing - {*rollback.failing}:
+            changes["failing"] = tuple(sorted(self._failing | {*rollback.failing}))
+        if rollback.operator_inputs != known and "due_at" in changes:
+            changes["due_at"] = rollback.due_at
+        return changes
 
     def _publish_commit(self, composed: list[_PreparedCommit]) -> bool:
         """Publish what the commit that landed has to say; whether there was one."""
@@ -369,14 +384,6 @@ def _update_incident(before: Document, turn: Transition, now: datetime) -> Incid
     if turn.status is None:
         return incident
     return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
-
-
-def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
-    """The turn's changes; what a person has said meanwhile stays due at once."""
-    changes = dict(turn.changes)
-    if rollback.operator_inputs != known and "due_at" in changes:
-        changes["due_at"] = rollback.due_at
-    return changes
 
 
 def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:

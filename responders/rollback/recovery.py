@@ -100,7 +100,10 @@ def _record_check(
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     became = replace(
-        incident, due_at=now + policy.execution.watch_every - SWEEP_MARGIN, unobserved_since=since
+        incident,
+        due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
+        unobserved_since=since,
+        failing=found.functions,
     )
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)

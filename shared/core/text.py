@@ -22,6 +22,11 @@ def one_line(text: str) -> str:
     return " ".join(kept.split())
 
 
+def count_noun(number: int, singular: str, plural: str = "") -> str:
+    """The number with its noun in the right form: `1 function`, `2 functions`."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 MAX_NAMES = 5
 """So many names are read within a line."""
 MAX_LINES = 10

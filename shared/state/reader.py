@@ -34,7 +34,7 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.reports import filed_report as filing
 from shared.domain.reports.filed_report import FiledReport
@@ -188,6 +188,12 @@ class StateReader:
     def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
         return self._one(FiledReport, filing.report_path(incident))
+
+    def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
+        """When the status page first showed an incident; None: its system has no status page."""
+        found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
+        has_page = found is not None or self._store.get(f"pages/{incident.system}").fields is not None
+        return found or (StatusPageRecord() if has_page else None)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

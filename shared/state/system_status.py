@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.decision import forecast
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
@@ -50,8 +51,8 @@ class SystemStatus(Struct, frozen=True):
     outlook: DurationForecast | None
     older: Sequence[Rollback]
     """Others of the system that have not ended."""
-    target: timedelta | None
-    """In which the incident's system is to be restored."""
+    times: RecoveryTimes | None
+    """Of that incident, over all its rollbacks."""
     response: ResponseStatus | None
 
 
@@ -62,6 +63,7 @@ def read_system_status(
     system = reading.system(policy.system)
     incident = reading.incident(system.incident) if system.incident else None
     rollback = reading.rollback(system.rollback) if system.rollback else None
+    times = read_recovery_times(reading, policy, incident) if incident else None
     ours_alive = [one for one in alive if one.system == policy.system]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
@@ -85,16 +87,22 @@ def read_system_status(
         steps=steps,
         outlook=read_forecast(reading, policy, rollback, steps, now),
         older=[one for one in ours_alive if one.id != system.rollback],
-        target=policy.targets.by_severity[incident.severity] if incident else None,
-        response=read_response_status(reading, incident, rollback, now) if incident else None,
+        times=times,
+        response=read_response_status(reading, incident, times, now) if incident and times else None,
     )
 
 
+def read_recovery_times(reading: StateReader, policy: Policy, incident: Incident) -> RecoveryTimes:
+    """Return the two durations of an incident, as the responders keep them. Raises: Unavailable."""
+    page = reading.status_page_record(incident)
+    return measure_recovery(policy, incident, reading.rollbacks(incident), page)
+
+
 def read_response_status(
-    reading: StateReader, incident: Incident, rollback: Rollback | None, now: datetime
+    reading: StateReader, incident: Incident, times: RecoveryTimes, now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    return evaluate_response(incident, rollback, reading.notices(incident.id), now)
+    return evaluate_response(incident, times, reading.notices(incident.id), now)
 
 
 def read_forecast(

@@ -11,6 +11,7 @@ from local.demo.invariants import StateBefore
 from local.demo.screen import mark
 from local.demo.staging.processes import DemoFailed
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.reports.phases import Phase, all_notified_at, incident_totals, rollback_phases
 
 
@@ -48,11 +49,14 @@ class OutcomeAct(DemoAct):
         )
         policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
+        mine = [one for one in evidence.rollbacks() if one.incident == ended.id]
+        alerts = [one for one in evidence.alerts() if one.incident == ended.id]
+        times = measure_recovery(policy, ended, mine)
         took = (
             *rollback_phases(
                 ended, rollback, evidence.trail(rollback.id), struck_at, all_notified_at(said), policy
             ),
-            *incident_totals(ended, rollback, policy.targets),
+            *incident_totals(times, alerts, policy),
             *self._shown(ended, published_at),
         )
         rows = [

@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.rollback_decision import build_step_writes
@@ -16,6 +15,7 @@ from responders.rollback.isolation.fence_guard import FencePreparation
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, approvers
+from shared.domain.signals.alert import open_alerts
 from shared.domain.system_record import System
 
 

@@ -60,6 +60,7 @@ def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     target = case.rollback.order.target if case.rollback.order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
+    case.observe_failing(gathered.facts.find_observed_failing(case.policy))
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)

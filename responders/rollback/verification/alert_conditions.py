@@ -9,7 +9,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import (
     MAX_TOTAL_SECONDS,
@@ -29,9 +28,9 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals import alert_conditions, probe_signals
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.signals.health import sum_requests
+from shared.domain.signals.health import failing_functions, sum_requests
 from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
 from shared.ports.groups import Ports
 
@@ -49,6 +48,8 @@ class ConditionResults(Struct, frozen=True):
     """What is observed to fail of what the alerts are about, in words."""
     is_observed: bool = False
     """Whether enough requests were counted to tell how that does."""
+    functions: tuple[str, ...] = ()
+    """All functions of the system that are observed to fail."""
 
     @property
     def stands(self) -> bool:
@@ -156,7 +157,9 @@ def evaluate_conditions(
     )
     counted = sum_requests(one for name, one in (requests or {}).items() if name in functions)
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
-    return ConditionResults(judged, tuple(failing), counted.total >= policy.gates.minimum_requests)
+    functions = failing_functions(requests or {}, policy.gates)
+    is_observed = counted.total >= policy.gates.minimum_requests
+    return ConditionResults(judged, tuple(failing), is_observed, tuple(sorted(functions)))
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

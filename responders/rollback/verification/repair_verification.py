@@ -14,6 +14,7 @@ from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.data.repair import repair_plan
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -77,10 +78,11 @@ def verify_repair(case: Case) -> bool:
 def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
     """What the new look means."""
     now = case.now()
-    note = f"NOT verified: {why_not}" if why_not else "verified: every document is valid"
+    took = describe_duration(now - case.incident.detected_at)
+    note = f"{RECOVERED} {took} after detection: every document is valid"
     return Transition(
         event="rollback.unverified" if why_not else "rollback.verified",
-        note=f"{note}; watching",
+        note=f"recovery is NOT verified: {why_not}" if why_not else note,
         details=details,
         facts={"valid": details},
         changes={
@@ -88,7 +90,7 @@ def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, .
             "verified_at": None if why_not else now,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING,
+        status=IncidentStatus.VERIFYING if why_not else IncidentStatus.WATCHING,
         system=case.release_slot,
     )
 

@@ -20,6 +20,7 @@ from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED, TRAFFIC_RESTORED
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -59,13 +60,13 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
-    word = "unpinned" if case.rollback.way is Direction.UNPIN else "back"
+    word = "unpinned" if case.rollback.way is Direction.UNPIN else "restored"
     back = len(shifted_steps(steps.values()))
     beside = [step.name for step in effective_steps(steps.values()) if is_resource(step)]
     case.commit_transition(
         Transition(
             event="rollback.shifted",
-            note=f"{describe_steps(back, beside)} are {word}, {took} after detection",
+            note=f"{describe_steps(back, beside)} {word}: {TRAFFIC_RESTORED} {took} after detection",
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
@@ -118,18 +119,19 @@ def _probe_confirmation_fields(case: Case, health: Health) -> dict[str, datetime
 
 def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Step]) -> Transition:
     verified = health.verdict is HealthVerdict.WELL
-    word = "verified" if verified else "NOT verified"
     now = case.now()
+    took = describe_duration(now - case.incident.detected_at)
+    said = f"{RECOVERED} {took} after detection" if verified else "recovery is NOT verified"
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
-        note=f"{word}: {health.reason}; watching",
+        note=f"{said}: {health.reason}",
         changes={
             "status": rollbacks.RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
             "verified_at": now if verified else None,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING if verified else None,
+        status=IncidentStatus.WATCHING if verified else IncidentStatus.VERIFYING,
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )

@@ -25,7 +25,7 @@ def create_escalation_notices(
         return []
     return [
         *_on_call_notices(policy, incident, now, since, instead_of),
-        *_response_time_notices(policy, incident, now),
+        *_response_time_notices(policy, incident, now, since),
     ]
 
 
@@ -52,17 +52,19 @@ def _on_call_notices(
     ]
 
 
-def _response_time_notices(policy: Policy, incident: Incident, now: datetime) -> list[Notice]:
+def _response_time_notices(
+    policy: Policy, incident: Incident, now: datetime, since: datetime
+) -> list[Notice]:
     if incident.respond_by is None:
         return []
-    within = format_duration(policy.targets.by_severity[incident.severity])
+    within = format_duration(incident.respond_by - since)
     return create_scheduled_notices(
         policy,
         policy.channels,
         incident.id,
         incident.severity,
         f"response-time-{incident.severity.lower()}{_response_key(incident)}",
-        f"{incident.id} {incident.severity}: response time breached, not restored within {within}",
+        f"{incident.id} {incident.severity}: response time breached, not recovered within {within}",
         now,
         max(now, incident.respond_by),
         WithdrawalCondition.RESTORED,

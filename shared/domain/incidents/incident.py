@@ -96,7 +96,7 @@ class Incident(Struct, frozen=True):
     rollbacks: int = 1
     """How many responses it has had; further ones are numbered from 2."""
     respond_by: datetime | None = None
-    """When its system must be back, by its severity; a breach is told."""
+    """When its system must have recovered; a breach is notified."""
     acknowledged_by: str = ""
     """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
     acknowledged_at: datetime | None = None
@@ -112,6 +112,8 @@ class Incident(Struct, frozen=True):
     """What its alerts and its order are about: a further alert joins only where it overlaps."""
     due_at: datetime | None = None
     """When the recovery is checked next; None: a rollback is in progress, or the incident ended."""
+    failing: tuple[str, ...] = ()
+    """Functions that the newest check of the recovery has observed to fail."""
     unobserved_since: datetime | None = None
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
@@ -156,6 +158,26 @@ class PublicState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
+class AffectedPart(Struct, frozen=True):
+    """A part of the status page that an incident affects."""
+
+    name: str
+    since: datetime
+    until: datetime | None = None
+    """When its recovery was observed; None: it was not."""
+
+
+class StatusPageRecord(Struct, frozen=True):
+    """What is recorded of an incident on the status page."""
+
+    written_at: datetime | None = None
+    """When the first page that shows it was written; None: none was."""
+    parts: tuple[AffectedPart, ...] = ()
+    alerted: bool = False
+    """Whether an alert belongs to it."""
+    expires_at: datetime | None = None
+
+
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
     """What the status page may say of the incident now."""
     turns: list[PublicStatusChange] = []
@@ -196,11 +218,6 @@ def change_status(
     return replace(became, ended_at=now, expires_at=expires_at, due_at=None)
 
 
-def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
-    """When the system must be back: the target of the severity, counted from the detection."""
-    return since + policy.targets.by_severity[severity]
-
-
 def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
     return any(one.status in ENDED_INCIDENT_STATUSES and one.at > moment for one in incident.timeline)
@@ -232,6 +249,16 @@ def incident_path(incident: str) -> str:
 def public_state_path(system: str) -> str:
     """Where the public state of a system is kept."""
     return f"public/{system}"
+
+
+def page_record_path(system: str, incident: str) -> str:
+    """Where it is kept what the status page has shown of an incident."""
+    return f"{page_records_path(system)}/{incident}"
+
+
+def page_records_path(system: str) -> str:
+    """The collection of what the status page has shown, by incident."""
+    return f"pages/{system}/incidents"
 
 
 def public_history_path(system: str) -> str:

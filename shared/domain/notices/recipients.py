@@ -163,7 +163,7 @@ _STAGE_BY_EVENT = {
     "published": IncidentStage.BEGUN,
     "rollback.decided": IncidentStage.UNDER_WAY,
     "rollback.verified": IncidentStage.BACK,
-    "rollback.unverified": IncidentStage.BACK,
+    "rollback.unverified": IncidentStage.UNDER_WAY,
     "rollback.escalated": IncidentStage.STUCK,
     "alerts.escalated": IncidentStage.STUCK,
     "rollback.failed": IncidentStage.STUCK,

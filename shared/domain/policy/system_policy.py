@@ -67,7 +67,7 @@ def _default_restoration_times() -> dict[Severity, timedelta]:
 
 
 class Targets(Struct, frozen=True):
-    """The runbook's times, from detection to the last shift confirmed by probes."""
+    """The runbook's times, from detection until an incident has recovered."""
 
     by_severity: dict[Severity, timedelta] = field(default_factory=_default_restoration_times)
     functions: timedelta = timedelta(minutes=10)

@@ -186,6 +186,8 @@ class Rollback(Struct, frozen=True):
     """First intent."""
     shifted_at: datetime | None = None
     """Last goal confirmed."""
+    failing: tuple[str, ...] = ()
+    """Functions that were observed to fail at any check."""
     baseline: Baseline | None = None
     """How it was before the trouble; None: nobody has recorded it."""
     confirmed_at: datetime | None = None

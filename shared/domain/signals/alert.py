@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -136,6 +137,16 @@ def create_alert(
         notification=notification,
         expires_at=now + RECORD_RETENTION,
     )
+
+
+def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """What still says that something is wrong: open, and not closed again.
+
+    Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
+    """
+    everything = list(alerts)
+    closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
+    return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
 
 
 def alert_path(key: str) -> str:

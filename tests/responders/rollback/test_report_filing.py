@@ -208,7 +208,7 @@ def test_a_root_cause_is_in_the_report_and_on_the_page_and_nobody_is_reminded() 
     assert report(world).counts == counts
     assert len(said(world, "report")) == 1
     shown = read_page(world)
-    assert "What it came from: A change locked orders; ask [removed]" in shown
+    assert "Root cause: A change locked orders; ask [removed]" in shown
     assert "migration" not in shown
     [told] = said(world, "analysed")
     assert told.status is NoticeStatus.SENT

@@ -11,7 +11,7 @@ from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.incidents.response_status import evaluate_response
+from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
@@ -214,8 +214,7 @@ def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
         rollback.RollbackStatus.WATCHING,
         incident.IncidentStatus.ESCALATED,
     )
-    now = world.ports.clock.now()
-    assert evaluate_response(trouble, one, [], now).restored_at == one.verified_at
+    assert find_recovered_at(trouble, [one]) == one.verified_at
 
 
 def test_what_was_over_too_late_is_said_at_the_end() -> None:

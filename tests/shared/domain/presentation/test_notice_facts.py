@@ -23,7 +23,7 @@ from shared.domain.presentation.notice_facts import (
     describe_expected_duration,
     template_facts,
     template_name,
-    time_to_restore,
+    time_to_recover,
 )
 from shared.domain.presentation.notice_templates import (
     MAX_SUBJECT_CHARACTERS,
@@ -166,7 +166,7 @@ def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
 
 def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     """It has no length."""
-    assert time_to_restore(replace(took(2), turns=took(2).turns[:2])) is None
+    assert time_to_recover(replace(took(2), turns=took(2).turns[:2])) is None
 
 
 # Who hears what, in which words
@@ -276,7 +276,7 @@ def test_users_hear_that_it_began_and_that_it_is_over() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
     events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
     turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
     assert events == ["detected", *turns, "report"]
@@ -308,7 +308,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
 
 
 # Templates of one's own
