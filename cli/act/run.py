@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cli.support.command_sending import Reason, check_command
 from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, confirm_and_send
@@ -25,6 +26,7 @@ from cli.support.output import (
     print_table,
 )
 from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
@@ -35,6 +37,7 @@ from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import OrderComparison, compare_with_current
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
@@ -73,14 +76,17 @@ def run(
     override: Annotated[
         bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
     ] = False,
+    supersede: Annotated[
+        bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
+    ] = False,
     incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back by a person's word: an incident of its own, which supersedes automation.
+    """Roll back manually. An order for part of what is under way joins it, a wider one extends it.
 
-    Shows the plan, how long it will take and whether that fits the target, then asks. Ctrl-C
-    stops following; the rollback goes on, and `rollback cancel` ends it.
+    Shows the plan, what it would end and leave undone, how long it takes and whether that fits the
+    target, then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
@@ -101,6 +107,7 @@ def run(
             at=at,
             auto_confirm=auto_confirm,
             override=override,
+            supersede=supersede,
             incident=incident,
             reason=reason,
             manner=Manner(dry_run, yes, follow_it and not at, as_json),
@@ -124,6 +131,7 @@ class RunRequest(PromptRequest, frozen=True, tag="rollback"):
     at: str
     auto_confirm: bool
     override: bool
+    supersede: bool
     incident: str
 
 
@@ -139,7 +147,14 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         _show_preview(preview, policy)
     elif request.manner.dry_run:
         print_json(preview)
-    confirm_and_send(ours, request, "Roll back?")
+    found, question = preview.under_way, "Roll back?"
+    if found is not None and preview.outcome == Outcome.IGNORE:
+        return
+    if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
+        if request.manner.yes:
+            raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
+        request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
+    confirm_and_send(ours, request, question)
 
 
 class RollbackPreview(Struct, frozen=True):
@@ -159,15 +174,18 @@ class RollbackPreview(Struct, frozen=True):
     """Whether that is within the policy's target for functions; of data, for the database."""
     documents: int = 0
     """So many would be written."""
+    under_way: OrderComparison | None = None
+    """What the order is to the rollback under way; None: there is none."""
 
 
 def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> RollbackPreview:
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = build_rollback_order(command, policy, now)
+    current = compare_with_current(ours.wiring.store, policy, order)
     if order.way is Direction.REPAIR:
-        return _preview_repair(ours, policy, order)
-    found = forecast_order(ours.wiring, policy, order, now)
+        return replace(_preview_repair(ours, policy, order), under_way=current)
+    found = forecast_order(ours.wiring, policy, order, now, current.rollback if current else "")
     decision, plan = found.decision, found.plan
     ahead = forecast.forecast_duration(
         plan.steps if plan else (), policy, order=order, left=found.pace, now=now
@@ -181,6 +199,7 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         reported=list(plan.header.reported) if plan else [],
         seconds=ahead.seconds,
         fits=ahead.fits,
+        under_way=current,
     )
 
 
@@ -206,7 +225,9 @@ def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
-        print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
+        print_line("  the order waits until that is over", "yellow")
+    for line in shown.under_way.lines if shown.under_way is not None else ():
+        print_line(line, "yellow")
     if shown.documents:
         print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
         for line in shown.reported:

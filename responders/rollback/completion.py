@@ -82,18 +82,25 @@ def _end_rollback(
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
-    escalated = becomes is IncidentStatus.ESCALATED
+    escalated, successor = becomes is IncidentStatus.ESCALATED, case.rollback.superseded_by
     possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
-    short = escalated or status is RollbackStatus.FAILED
+    short = escalated or bool(successor) or status is RollbackStatus.FAILED
+    note = f"continued by {successor}: its own rollback is {why}" if successor else why
+    more = case.rollback.extension
+    dropped = (f"not begun: what {more.actor} added, {more.reason}",) if more is not None else ()
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     turn = Transition(
         event=event_name,
-        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else why,
-        details=(*waits, *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ())),
-        choices=possible,
+        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,
+        details=(
+            *waits,
+            *dropped,
+            *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
+        ),
+        choices=("accept",) if successor else possible,
         facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),

@@ -82,7 +82,7 @@ def ack(asked: CommandRequest) -> CommandEffect:
     subject = find_subject(asked)
     subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
-    incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
+    incident = incidents.acknowledge(subject.incident, command.actor, now)
     return CommandEffect(
         f"acknowledged {incident.id}",
         (

@@ -27,6 +27,7 @@ from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import FunctionDifference, function_differences
 from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import compare_with_current
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -98,13 +99,18 @@ def _forecast_order(
     return None if found is None else _answer_from_data_forecast(order, found)
 
 
-def forecast_order(ports: Ports, policy: Policy, order: RollbackRequest, now: datetime) -> DryRun:
-    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
+def forecast_order(
+    ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, ends: str = ""
+) -> DryRun:
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable.
+
+    `ends`: the rollback under way that the order would supersede; empty: none.
+    """
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_request(
-        facts, policy, change, deadline, now, "", scenario=order.scenario, override=order.override
+        facts, policy, change, deadline, now, ends, scenario=order.scenario, override=order.override
     )
     decision, plan = build_decided_plan(ports, policy, facts, decision, order)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
@@ -155,7 +161,8 @@ def _answer_from_decision(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime
 ) -> DryRunAnswer:
     """What would become of the order now: in a word, in lines, and with its facts."""
-    found = forecast_order(ports, policy, order, now)
+    under_way = compare_with_current(ports.store, policy, order)
+    found = forecast_order(ports, policy, order, now, under_way.rollback if under_way else "")
     decision, plan, shown = found.decision, found.plan, found.shown
     result = f"{decision.outcome}: {decision.reason}"
     if plan is not None:
@@ -165,12 +172,17 @@ def _answer_from_decision(
         result += f"; people who must approve: {needed}"
     return (
         result,
-        [*format_plan_changes(shown), *(plan.header.reported if plan is not None else ())],
+        [
+            *(under_way.lines if under_way else ()),
+            *format_plan_changes(shown),
+            *(plan.header.reported if plan is not None else ()),
+        ],
         {
             "outcome": decision.outcome,
             "target": decision.target,
             "gates": [encode(answer) for answer in decision.answers],
             "plan": plan.header.fingerprint if plan is not None else "",
             "difference": [encode(one) for one in shown],
+            **({"under_way": encode(under_way)} if under_way else {}),
         },
     )

@@ -58,7 +58,8 @@ from shared.ports.groups import Ports
 
 def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
-    target = case.rollback.order.target if case.rollback.order else ""
+    order = case.rollback.order
+    target = order.target if order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
     case.observe_failing(gathered.facts.find_observed_failing(case.policy))
     if case.raise_severity(gathered.alerts):
@@ -69,7 +70,7 @@ def decide_rollback(case: Case) -> bool:
         case.policy,
         gathered.facts,
         decision,
-        case.rollback.order,
+        order,
         expired=case.now() >= case.decide_by,
         hold=case.extend_lease,
     )
@@ -89,11 +90,13 @@ def decide_rollback(case: Case) -> bool:
     }
     if case.rollback.overrides:
         told["overridden"] = [encode(answer) for answer in decision.overridden]
+    before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
+    if case.rollback.order != order:  # somebody has extended it meanwhile
+        return True
     match decision.outcome:
         case Outcome.HOLD:
             return not case.commit_transition(build_hold_transition(case, decision.reason, told))
-        case Outcome.ROLLBACK if plan is not None:
-            before = _baseline(case, gathered.facts, decision)
+        case Outcome.ROLLBACK if plan is not None and before is not None:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:

@@ -52,8 +52,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         ]
         undone_now = describe_steps(len(shifted_steps(steps.values())), documents)
         return completion.succeed_rollback(case, f"undone: {undone_now} as before", IncidentStatus.ESCALATED)
-    rolling = scope_extension.find_ongoing_rollout(case)
-    if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
+    if scope_extension.extend_scope(case, scope_extension.find_ongoing_rollout(case), steps.values()):
         return True
     if case.raise_severity(case.read_alerts()):
         return True
@@ -85,7 +84,7 @@ def verify_rollback(case: Case) -> bool:
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
     rolling = scope_extension.find_ongoing_rollout(case)
-    if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
+    if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
     limits = case.policy.execution

@@ -150,6 +150,8 @@ class Rollback(Struct, frozen=True):
     due_at: datetime | None
     """When somebody must look next; None: never."""
     order: RollbackRequest | None = None
+    extension: RollbackRequest | None = None
+    """What people have ordered beside its plan, which is extended by it at the next step."""
     fence: int = 0
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
@@ -213,9 +215,9 @@ class Rollback(Struct, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
-    def operator_inputs(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
+    def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
-        return (self.cancel_requested, self.approvals, self.rejected)
+        return (self.cancel_requested, self.approvals, self.rejected, self.order, self.extension)
 
 
 def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
