@@ -8,6 +8,7 @@ from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM, PubSubMessage
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Create
+from shared.core.text import cut_reason
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write, refusal_event_key
 from shared.domain.notices.notice import notice_writes
@@ -19,8 +20,6 @@ from shared.state.work_queue import publish_notices
 
 MAX_ATTRIBUTE_BYTES = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""
-MAX_REASON_CHARACTERS = 10_000
-"""Signs of a reason that the trail keeps: a reason may quote the whole message."""
 MAX_DEAD_LETTER_BYTES = 9_500_000
 """Pub/Sub takes 10 MB with all attributes (cloud.google.com/pubsub/quotas)."""
 
@@ -32,7 +31,7 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
     acknowledges afterwards. A redelivery audits nothing twice; its dead letter may come twice,
     with the same message id. Raises: Unavailable.
     """
-    reason = reason[:MAX_REASON_CHARACTERS]
+    reason = cut_reason(reason)
     key = refusal_event_key(message.topic_name, message.id)
     now = ports.clock.now()
     facts = {"message": message.id, **_original_message_attributes(message), "reason": reason}

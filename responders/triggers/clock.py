@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from responders.backups.database_copy import DatabaseCopier
 from responders.backups.export import BackupExporter
@@ -17,6 +18,7 @@ from responders.jobs.data_check import DataChecker
 from responders.jobs.monthly_stats import MonthlyStatsRecorder
 from responders.jobs.pin_reminders import PinReminder
 from responders.jobs.probes import ProbeRunner
+from responders.jobs.stage_runner import StageRunner
 from responders.rollback.isolation import fence_command
 from shared.core import log
 from shared.core.errors import Exists
@@ -39,6 +41,7 @@ class ClockTrigger:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
+        self._stages = StageRunner(ports)
         self._audit_sealer = AuditSealer(ports, policies)
         self._pin_reminder = PinReminder(ports, policies)
         self._stats_recorder = MonthlyStatsRecorder(ports, policies)
@@ -56,12 +59,13 @@ class ClockTrigger:
 
         The content of a tick is not read: its time of arrival counts. A redelivery sweeps the half
         minutes that are left. No probe delays a sweep; the last ones may take a minute more, and
-        backups and checks of data follow them. The monotonic clock measures the half minute: the
+        backups and checks of data follow them. Each stage is isolated: its failure is reported and
+        the next one runs. The monotonic clock measures the half minute: the
         wall clock may be corrected meanwhile.
-        Raises: Unavailable.
+        Raises: Unavailable, if the half minute cannot be claimed.
         """
         del message
-        clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
+        clock, looks, run = self._ports.clock, ProbeRunner(self._ports, self._policies), self._stages.run
         now = clock.now()
         into = timedelta(seconds=now.second % SWEEP_INTERVAL_SECONDS, microseconds=now.microsecond)
         second = now - into + PROBE_INTERVAL
@@ -70,17 +74,17 @@ class ClockTrigger:
             claimed = [self._sweep_once(looks, now)]
             clock.sleep(max(0.0, until - clock.monotonic()))
             claimed.append(self._sweep_once(looks, max(second, clock.now())))
-            looks.record_late_answers()
+            run("late probe answers", looks.record_late_answers)
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
-            self._backup_exporter.advance_exports()
-            self._erasure_ledger.update_due_ledgers()
-            self._database_copier.advance_copies()
-            self._restore_tester.advance_restore_tests()
-            self._backup_checker.check()
-            self._asset_checker.check_due_assets()
-            self._data_checker.advance_checks()
+            run("exports", self._backup_exporter.advance_exports)
+            run("erasure ledgers", self._erasure_ledger.update_due_ledgers)
+            run("database copies", self._database_copier.advance_copies)
+            run("restore tests", self._restore_tester.advance_restore_tests)
+            run("backup checks", self._backup_checker.check)
+            run("asset checks", self._asset_checker.check_due_assets)
+            run("data checks", self._data_checker.advance_checks)
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish all work that is due in it, and run the probes.
@@ -93,30 +97,38 @@ class ClockTrigger:
             )
         except Exists:  # the other Scheduler job's tick has it
             return None
-        looks.start_probes(claimed_at)
+        self._stages.run("probes", partial(looks.start_probes, claimed_at))
         self.sweep(now)
-        looks.record_early_answers()
+        self._stages.run("probe answers", looks.record_early_answers)
         return now
 
     def sweep(self, now: datetime) -> None:
-        """Publish the work that is due, and run the jobs of each half minute.
+        """Publish the work that is due, and run the jobs of each half minute, each as a stage.
 
-        A write fence is published although its system has no policy any more. The audit heads are
-        anchored last: nothing waits for that.
+        A write fence is published although its system has no policy any more. Heads of audit chains
+        are anchored before new seals are made: a seal that fails does not delay them.
         """
-        ports = self._ports
+        run = self._stages.run
         for kind in work_queue.COLLECTION_BY_KIND:
-            since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
-            if since is not None:
-                _log_overdue_work(kind, now - since)
-        fence_command.publish_orphaned_fences(ports, self._policies, now)
-        if ports.notices.pages is not None:
+            run(f"due work: {kind}", partial(self._publish_due_work, kind, now))
+        run("write fences", partial(fence_command.publish_orphaned_fences, self._ports, self._policies, now))
+        run("status pages", partial(self._publish_status_pages, now))
+        run("pin reminders", partial(self._pin_reminder.send_due_reminders, now))
+        run("statistics", partial(self._stats_recorder.record_due_stats, now))
+        run("audit anchors", self._audit_anchor.anchor)
+        for system in self._audit_sealer.chains:
+            run(f"audit seals: {system}", partial(self._audit_sealer.seal, system, now))
+
+    def _publish_due_work(self, kind: str, now: datetime) -> None:
+        ports = self._ports
+        since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
+        if since is not None:
+            _log_overdue_work(kind, now - since)
+
+    def _publish_status_pages(self, now: datetime) -> None:
+        if self._ports.notices.pages is not None:
             for system in self._policies:
-                work_queue.publish_work_item(ports.bus, work_queue.STATUS_PAGE, system, now)
-        self._pin_reminder.send_due_reminders(now)
-        self._stats_recorder.record_due_stats(now)
-        self._audit_sealer.seal(now)
-        self._audit_anchor.anchor()
+                work_queue.publish_work_item(self._ports.bus, work_queue.STATUS_PAGE, system, now)
 
 
 def _log_overdue_work(kind: str, due_for: timedelta) -> None:

@@ -41,6 +41,7 @@ _BUCKETS = (
 )
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com")
+_AUDIENCE = re.compile(r"https://\{function\}[a-z0-9.-]+")
 _DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 
@@ -65,6 +66,10 @@ class Settings(Struct, frozen=True):
     nothing is repaired."""
     status_bucket: str | None = None
     """Where the status pages are written; None: nowhere."""
+    push_account: str | None = None
+    """The service account whose token each push carries; None: no push is accepted."""
+    push_audience: str | None = None
+    """The audience of that token, with `{function}` for the name of the function."""
     console_account: str | None = None
     """Whose word on_command takes for an operator's, and whom the console speaks as; None: there is
     no console."""
@@ -96,6 +101,8 @@ class Settings(Struct, frozen=True):
             values_bucket=present.get("ROLLBACK_VALUES_BUCKET"),
             quarantine_bucket=present.get("ROLLBACK_QUARANTINE_BUCKET"),
             status_bucket=present.get("ROLLBACK_STATUS_BUCKET"),
+            push_account=present.get("ROLLBACK_PUSH_ACCOUNT"),
+            push_audience=present.get("ROLLBACK_PUSH_AUDIENCE"),
             console_account=present.get("ROLLBACK_CONSOLE_ACCOUNT"),
             api_key=present.get("ROLLBACK_API_KEY"),
             local_cloud=present.get(LOCAL_CLOUD_VARIABLE),
@@ -121,9 +128,13 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
         bucket = environ.get(name)
         if bucket is not None and not _BUCKET.fullmatch(bucket):
             yield f"{name} {bucket!r} is not the name of a bucket"
-    account = environ.get("ROLLBACK_CONSOLE_ACCOUNT")
-    if account is not None and not _ACCOUNT.fullmatch(account):
-        yield f"ROLLBACK_CONSOLE_ACCOUNT {account!r} is not the address of a service account"
+    for name in ("ROLLBACK_CONSOLE_ACCOUNT", "ROLLBACK_PUSH_ACCOUNT"):
+        account = environ.get(name)
+        if account is not None and not _ACCOUNT.fullmatch(account):
+            yield f"{name} {account!r} is not the address of a service account"
+    audience = environ.get("ROLLBACK_PUSH_AUDIENCE")
+    if audience is not None and not _AUDIENCE.fullmatch(audience):
+        yield f"ROLLBACK_PUSH_AUDIENCE {audience!r} is not https://{{function}}-NUMBER.REGION.run.app"
     yield from _endpoint_faults(environ)
 
 

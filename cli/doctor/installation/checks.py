@@ -8,10 +8,11 @@ from typing import Final
 
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
 from cli.doctor.installation import apis, bucket_readers, messaging, metrics
-from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_function, deployed_responders
+from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
 from cli.support.output import format_time
 from shared.core import topics
 from shared.core.errors import RollbackError
+from shared.core.topics import deployed_function
 from shared.ports.operations_project import DeployedFunction
 from shared.state.work_queue import COLLECTION_BY_KIND
 

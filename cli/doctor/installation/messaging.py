@@ -129,9 +129,12 @@ def _unproven(
     if found is not None and found.uri:
         if not one.endpoint.startswith(f"{found.uri}/"):
             yield CheckVerdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
-        if one.audience != found.uri:
+        audience = found.environment.get("ROLLBACK_PUSH_AUDIENCE", "").replace("{function}", found.name)
+        account = found.environment.get("ROLLBACK_PUSH_ACCOUNT", "")
+        if (one.account, one.audience) != (account, audience):
             to = one.audience or one.endpoint
-            yield CheckVerdict.WRONG, f"its token is for {to}, not for {found.uri}"
+            said = f"its token is of {one.account} for {to}; {entry_point} accepts {account} for {audience}"
+            yield CheckVerdict.WRONG, said
 
 
 def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:

@@ -8,11 +8,11 @@ from typing import Final
 
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from cli.doctor.installation import apis, metrics
-from cli.doctor.installation.facts import deployed_function
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.readiness import check_proof, newest_stable, sources_stored
 from shared.adapters.gcp.permissions import application_roles
+from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected

@@ -49,6 +49,10 @@ PUBLIC_STATUS_NAMES = {
 """What the status page says."""
 
 
+MAX_TIMELINE = 500
+"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
+
+
 class TimelineEvent(Struct, frozen=True):
     """One line of an incident's time line."""
 
@@ -217,7 +221,11 @@ def change_status(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[*incident.timeline, TimelineEvent(status, now, note)],
+        timeline=[
+            *incident.timeline[:1],
+            *incident.timeline[1:][-MAX_TIMELINE:],
+            TimelineEvent(status, now, note),
+        ],
     )
     if status not in ENDED_INCIDENT_STATUSES:
         return became
