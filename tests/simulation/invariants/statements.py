@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
+from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
 from shared.domain.presentation.status_page import StatusPageView
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
-from tests.simulation.statements.phrases import (
-    PAGE_PROMISES,
-    Promise,
-    Surface,
-    phrases_in,
-    promised_by_sentence,
-)
+from tests.simulation.statements.phrases import Promise, Surface, phrases_in, promised_by_sentences
 from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
 from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
 
@@ -201,7 +197,8 @@ class StatementLaws:
             yield Claim(Surface.PAGE, "No incident.", Promise.QUIET)
 
     def _claims_of_text(self, text: str, subjects: tuple[str, ...], incident: str = "") -> Iterator[Claim]:
-        for words, promise in promised_by_sentence(text):
+        name = self._world.policy.display_name or SYSTEM
+        for words, promise in promised_by_sentences(text, name):
             if promise is None:
                 self._wrong(f"the page's words {words!r} promise nothing that is written down")
             elif promise is not Promise.NOTHING:
@@ -241,19 +238,18 @@ class StatementLaws:
         self._keys["status"] = key
         seen, text = self._surfaces.status()
         name = seen.incident.id if seen.incident else ""
-        restored = seen.response.restored_at if seen.response else None
-        claims = self._claims_in(Surface.STATUS, text, name, restored)
-        self._show(Surface.STATUS, frozenset(claims))
+        recovered = seen.times.recovered_at if seen.times else None
+        self._show(Surface.STATUS, frozenset(self._claims_in(Surface.STATUS, text, name, recovered)))
         if name:
             said = self._surfaces.console(seen)
-            self._show(Surface.CONSOLE, frozenset(self._claims_in(Surface.CONSOLE, said, name, restored)))
+            self._show(Surface.CONSOLE, frozenset(self._claims_in(Surface.CONSOLE, said, name, recovered)))
 
     def _claims_in(
-        self, surface: Surface, text: str, incident: str, restored: datetime | None
+        self, surface: Surface, text: str, incident: str, recovered: datetime | None
     ) -> Iterator[Claim]:
         for phrase, _ in phrases_in(surface, text):
             over = phrase.promise is Promise.OVER
-            moment = None if restored is None or over else seconds_of(restored)
+            moment = None if recovered is None or over else seconds_of(recovered)
             yield Claim(surface, phrase.words, phrase.promise, (), incident, moment)
 
     def _judge_report(self, fields: Fields) -> None:
@@ -261,26 +257,29 @@ class StatementLaws:
         if fields["written_at"] is None:
             return
         text, name = report_text(fields), fields["incident"]
-        moments: dict[str, datetime] = {}
+        times = self._surfaces.times(name)
+        recovered = times.recovered_at if times is not None else None
         for phrase, words in phrases_in(Surface.REPORT, text):
-            found = text.index(words)
-            if phrase.promise is Promise.IN_TIME:  # it follows the moment that it is about
-                at = moment_in(text[text.rfind("\n", 0, found) + 1 : found], last=True)
-            else:
-                at = moment_in(text[found:].partition("\n")[0])
-            if at is not None and phrase.promise is not Promise.IN_TIME:
-                moments[phrase.words] = at
+            at = moment_in(text[text.index(words) :].partition("\n")[0]) or recovered
             moment = None if at is None else seconds_of(at)
             claim = Claim(Surface.REPORT, phrase.words, phrase.promise, (), name, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
-        seen, _ = self._surfaces.status()
-        if seen.incident is not None and seen.incident.id == name and seen.response is not None:
-            restored = seen.response.restored_at
-            if restored is not None:
-                moments["`rollback status`"] = restored.replace(microsecond=0)
-        if len(set(moments.values())) > 1:
-            said = ", ".join(f"{words} {at:%H:%M:%S}" for words, at in moments.items())
-            self._wrong(f"one recovery of {name} has several times: {said}")
+        for key in self._seen.rollbacks:
+            if key.partition("-r")[0] == name and f"### {key}:" not in text:
+                self._wrong(f"the report of {name} leaves out {key}")
+        seen, status = self._surfaces.status()
+        if seen.incident is not None and seen.incident.id == name:
+            self._judge_durations(name, status, text)
+
+    def _judge_durations(self, incident: str, status: str, report: str) -> None:
+        """One duration has one value everywhere: in the status, and in each place of the report."""
+        for named in (TRAFFIC_RESTORED, RECOVERED_AFTER):
+            sentence = re.compile(rf"\b{named} (\S[^\n]*?) after detection")
+            row = re.compile(rf"^\| {named} \| (\d[^|]*?) \|", re.MULTILINE)
+            values = {one for text in (status, report) for one in sentence.findall(text)}
+            values |= set(row.findall(report))
+            if len(values) > 1:
+                self._wrong(f"{named} of {incident} has several values: {', '.join(sorted(values))}")
 
     def _show(self, surface: Surface, claims: frozenset[Claim]) -> None:
         """A surface says this now; what it said before and says no more has stood until now."""
@@ -376,7 +375,7 @@ class StatementLaws:
         return tuple(found)
 
     def _judge_unobservable(self, stood: Stood) -> None:
-        """Nobody sees a signal end that a person or a finding has declared: it is not called over."""
+        """Nobody observes the end of what a person or a finding has declared: it is never over."""
         claim = stood.claim
         signals = {signal for _, _, name, signal in self._alerts if name == claim.incident and signal}
         declared = signals and all(
@@ -413,7 +412,7 @@ class StatementLaws:
 
     @property
     def _lag(self) -> float:
-        """A sweep goes by its instance's clock: one that is minutes slow hands on that much later."""
+        """An instance whose clock is minutes slow sweeps that much later (docs/invariants.md)."""
         return MOST_SKEW if self._world.skews else 0.0
 
     def _wrong(self, what: str, *kind: str) -> None:
@@ -422,6 +421,3 @@ class StatementLaws:
         if about not in self._said_wrong:
             self._said_wrong.add(about)
             self._break(13, what)
-
-
-ALL_PROMISED = frozenset(PAGE_PROMISES)

@@ -74,7 +74,7 @@ class Others:
         signal: str = "function_failure_rate",
         function: str | None = None,
     ) -> None:
-        """Cloud Monitoring opens an incident, and closes it once all of it has worked for a minute."""
+        """Cloud Monitoring opens an incident, and closes it a minute after all of it works."""
         self._world.alert_states.open[incident] = True
         self.alert(incident, signal=signal, function=function)
         self._close_when_well(incident, tuple(subjects), signal, function, well_for=0.0)

@@ -86,7 +86,6 @@ SIGNAL_SUBJECTS: dict[str, tuple[str, ...]] = {
     "security_breach": (),
 }
 """What a signal is about that is not about functions."""
-FUNCTION_SIGNALS = ("function_failure_rate", "error_rate", "slow_response", "command")
 SPEAKING = replace(
     POLICY,
     signals={
@@ -109,8 +108,8 @@ SPEAKING = replace(
     ),
     status_page=StatusPage(
         components=(
-            Component(FRONT, FUNCTION_SIGNALS),
-            Component(CATALOGUE, FUNCTION_SIGNALS),
+            Component(FRONT, functions=("order",)),
+            Component(CATALOGUE, functions=("basket", "shelf")),
             Component(SIGNING_IN, ("authentication_failure",)),
             Component(WEBSITE, ("frontend_unavailable",)),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from shared.core.codec import encode
 from shared.core.store import Put
@@ -186,8 +187,9 @@ def _release_bad_again(world: World, functions: list[str]) -> None:
 
 
 def _order(world: World, functions: list[str]) -> None:
-    named = {"functions": functions} if functions else {}
-    world.others.command("rollback", system=SYSTEM, **named)
+    named: dict[str, Any] = {"functions": functions} if functions else {}
+    supersede = world.random.random() < 0.5
+    world.others.command("rollback", system=SYSTEM, supersede=supersede, **named)
 
 
 def _answer_at_random(world: World) -> None:
@@ -213,4 +215,4 @@ SPOKEN: Weighted = (
     (declared, 4),
     (second_release, 10),
 )
-"""Played by the policy in which much is said; a quarter of all seeds (`tests.simulation.schedule`)."""
+"""Played by the policy in which much is said, by a quarter of all seeds."""

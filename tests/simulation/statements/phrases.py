@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 
@@ -48,85 +47,88 @@ class Phrase(Struct, frozen=True):
     """When the product takes them back, or what follows them."""
 
 
+_SPARED = "recovered … after detection; the target is …, … to spare"
+_LATE = "recovered … after detection; the target is …, … late"
 _TROUBLE = "when recovery is observed, within a minute"
 _WELL = "when it is observed to fail again, within a minute"
+_NEXT = "by the next notice, if it fails again"
+_REWRITTEN = "by the report that is written anew"
 _FINAL = "never: a further alert of the same trouble opens the incident again"
 PAGE_PHRASES = (
-    Phrase(Surface.PAGE, "Working.", Promise.WORKS, "when an incident that concerns the part is shown"),
+    Phrase(Surface.PAGE, "Working.", Promise.WORKS, "when an incident that affects the part is shown"),
     Phrase(Surface.PAGE, "All parts work.", Promise.WORKS, "when an incident is shown"),
-    Phrase(Surface.PAGE, "It works again. We watch it for a while.", Promise.WORKS, _WELL),
-    Phrase(Surface.PAGE, "All parts work again. We watch them for a while.", Promise.WORKS, _WELL),
-    Phrase(Surface.PAGE, "It is over.", Promise.OVER, _FINAL),
-    Phrase(Surface.PAGE, "Not working.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Disrupted.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Partly disrupted.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Small trouble.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Some parts are disrupted.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Some parts do not work.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "Nothing is known.", Promise.NOTHING, "when something is known"),
-    Phrase(Surface.PAGE, "Maintenance.", Promise.NOTHING, "when the fence is lifted"),
+    Phrase(Surface.PAGE, "It works again. We are monitoring it.", Promise.WORKS, _WELL),
+    Phrase(Surface.PAGE, "All parts work again. We are monitoring them.", Promise.WORKS, _WELL),
+    Phrase(Surface.PAGE, "The incident is over.", Promise.OVER, _FINAL),
     Phrase(
         Surface.PAGE,
-        "Some of it is stopped for a short while, so that nothing is lost.",
-        Promise.NOTHING,
-        "when the fence is lifted",
-    ),
-    Phrase(Surface.PAGE, "We have seen trouble and look into it.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "We look for the cause.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "We bring back the last version that worked.", Promise.FAILS, _TROUBLE),
-    Phrase(
-        Surface.PAGE,
-        "We have closed it. We have not observed whether all of it works again.",
+        "We closed the incident. We have not observed whether all parts work again.",
         Promise.NOTHING,
         _FINAL,
     ),
+    Phrase(Surface.PAGE, "Not working.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Partly disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Minor problem.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Some parts are disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Some parts do not work.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "The status is not known.", Promise.NOTHING, "when something is observed"),
+    Phrase(Surface.PAGE, "Maintenance.", Promise.NOTHING, "when the write fence is lifted"),
+    Phrase(
+        Surface.PAGE,
+        "We have stopped some functions for a short time to protect data.",
+        Promise.NOTHING,
+        "when the write fence is lifted",
+    ),
+    Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "No incident.", Promise.QUIET, "when an incident is shown"),
 )
 """Sentence by sentence: the page says nothing else of whether it works."""
 PHRASES = (
     *PAGE_PHRASES,
-    Phrase(Surface.NOTICE, "all clear", Promise.WORKS, _FINAL),
-    Phrase(Surface.NOTICE, ": it works again", Promise.WORKS, "by the next notice, if it fails again"),
-    Phrase(
-        Surface.NOTICE, "It works again. We watch it", Promise.WORKS, "by the next notice, if it fails again"
-    ),
-    Phrase(Surface.NOTICE, "It is over.", Promise.OVER, _FINAL),
-    Phrase(Surface.NOTICE, "verified: …", Promise.WORKS, "by the next notice, if it fails again"),
+    Phrase(Surface.NOTICE, "It works again.", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "The incident is over.", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "incident … has ended", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "verified: …", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
-    Phrase(Surface.STATUS, "restored with … to spare", Promise.IN_TIME, _WELL),
-    Phrase(Surface.STATUS, "restored … late", Promise.WORKS, _WELL),
+    Phrase(Surface.STATUS, _SPARED, Promise.IN_TIME, _WELL),
+    Phrase(Surface.STATUS, _LATE, Promise.WORKS, _WELL),
     Phrase(Surface.STATUS, "RESOLVED", Promise.OVER, _FINAL),
-    Phrase(Surface.STATUS, "over after …", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
-    Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, "by the report that is written anew"),
+    Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
     Phrase(
-        Surface.REPORT, "seen to be back, or over, …", Promise.WORKS, "by the report that is written anew"
+        Surface.REPORT,
+        "recovered … after detection; the target is …, … to spare",
+        Promise.IN_TIME,
+        _REWRITTEN,
     ),
-    Phrase(Surface.REPORT, "in time.", Promise.IN_TIME, "by the report that is written anew"),
-    Phrase(Surface.CONSOLE, "Restored … in time", Promise.IN_TIME, _WELL),
-    Phrase(Surface.CONSOLE, "Restored … late", Promise.WORKS, _WELL),
+    Phrase(Surface.REPORT, _LATE, Promise.WORKS, _REWRITTEN),
+    Phrase(Surface.CONSOLE, _SPARED.capitalize(), Promise.IN_TIME, _WELL),
+    Phrase(Surface.CONSOLE, _LATE.capitalize(), Promise.WORKS, _WELL),
     Phrase(Surface.CONSOLE, "RESOLVED", Promise.OVER, _FINAL),
-    Phrase(Surface.CONSOLE, "over since …", Promise.OVER, _FINAL),
     Phrase(Surface.CONSOLE, "No incident is known.", Promise.QUIET, "when an incident is opened"),
 )
+NAMED = "…"
+"""Stands for a name or a number in the words of a phrase."""
 PAGE_PROMISES = {one.words: one.promise for one in PAGE_PHRASES}
 _PATTERNS = tuple(
-    (one, re.compile(r".{1,60}?".join(re.escape(part) for part in one.words.split("…")).strip()))
+    (one, re.compile(r"[^\n]{1,60}?".join(re.escape(part) for part in one.words.split(NAMED)).strip()))
     for one in PHRASES
 )
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
-def promised_by_sentence(text: str) -> Iterator[tuple[str, Promise | None]]:
-    """Each run of the page's words that stands in the table; what does not has no promise."""
-    yield from _page_parts(text)
-
-
 @lru_cache(maxsize=10_000)
-def _page_parts(text: str) -> tuple[tuple[str, Promise | None], ...]:
-    """The longest phrases that make up a text of the page."""
-    sentences, found = _SENTENCES.split(text.strip()), []
+def promised_by_sentences(text: str, name: str) -> tuple[tuple[str, Promise | None], ...]:
+    """The page's phrases that make up a text, the longest first; what is none has no promise.
+
+    `name`: what the page calls the system.
+    """
+    sentences = _SENTENCES.split(text.replace(f" {name}.", f" {NAMED}.").strip())
+    found: list[tuple[str, Promise | None]] = []
     while sentences:
         for count in range(len(sentences), 0, -1):
             words = " ".join(sentences[:count])

@@ -1,12 +1,12 @@
-"""What people read, rendered by the product's own code from what is stored, without a call that may fail."""
+"""What people read, rendered by the product's own code from what is stored."""
 
 from __future__ import annotations
 
 import html
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from cli.look import status as status_command
@@ -14,12 +14,13 @@ from cli.support import response_time
 from responders.console.pages import ConsolePages
 from shared.core.codec import decode
 from shared.core.store import Document, Query
-from shared.domain.incidents.incident import PublicState, public_history_path
-from shared.domain.presentation import console_html
-from shared.domain.presentation import status_page
+from shared.domain.incidents.incident import PublicState, StatusPageRecord, public_history_path
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
+from shared.domain.presentation import console_html, status_page
 from shared.domain.presentation.status_page import StatusPageView
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import FiledReport
+from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 from shared.state.system_status import SystemStatus, read_system_status
 from tests.simulation.scenes.bookshop import LONG_AGO, SYSTEM
@@ -58,14 +59,27 @@ class Surfaces:
         self._world = world
         self._store: Any = QuietStore(world)
         self._reading = StateReader(self._store)
+        self._records: dict[str, StatusPageRecord] = {}
+        """Which parts each incident has affected, as the page's writer keeps it."""
 
     def page(self) -> StatusPageView:
         """The public page."""
         now = self._world.clock.now()
-        history = self._store.query(Query(public_history_path(SYSTEM)))
+        policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
         states = [decode(PublicState, one.fields) for one in history]
+        for state in states:
+            name = state.incident or ""
+            known = self._records.get(name, StatusPageRecord())
+            self._records[name] = read_affected_parts(self._reading, policy, state, known)
         with patch.object(status_page, "UPTIME_DAYS", DAYS_OF_A_WORLD):
-            return status_page.build_status_page(self._world.policy, states, LONG_AGO, now)
+            return status_page.build_status_page(policy, states, LONG_AGO, now, self._records)
+
+    def times(self, incident: str) -> RecoveryTimes | None:
+        """The two durations of an incident."""
+        found = self._reading.incident(incident)
+        if found is None:
+            return None
+        return measure_recovery(self._world.policy, found, self._reading.rollbacks(found))
 
     def status(self) -> tuple[SystemStatus, str]:
         """`rollback status`, typed and as it is printed."""
@@ -112,7 +126,8 @@ def _likeness(seen: SystemStatus) -> tuple[object, ...]:
     return (
         incident and (incident.status, incident.severity, incident.ended_at is None),
         rollback and (rollback.status, rollback.plan is None, _NUMBERS.sub("", rollback.outcome)),
-        response and (response.restored_at is None, response.is_breached, response.respond_by is None),
+        response and (response.recovered_at is None, response.is_breached, response.respond_by is None),
+        seen.times and seen.times.traffic_restored_at is None,
         response and (bool(response.acknowledged_by), response.next_call is None),
         seen.outlook is None,
     )
@@ -128,10 +143,10 @@ def text_of(page: str) -> str:
     return _SPACES.sub(" ", html.unescape(_TAG.sub(" ", page)))
 
 
-def moment_in(text: str, *, last: bool = False) -> datetime | None:
-    """The first moment that a text names, or the last."""
-    found = _MOMENT.findall(text)
-    return datetime.fromisoformat(found[-1 if last else 0]).replace(tzinfo=UTC) if found else None
+def moment_in(text: str) -> datetime | None:
+    """The first moment that a text names."""
+    found = _MOMENT.search(text)
+    return datetime.fromisoformat(found.group()).replace(tzinfo=UTC) if found else None
 
 
 def _printed(seen: SystemStatus, now: datetime) -> str:
