@@ -111,9 +111,11 @@ def ill(world: World) -> None:
 
 IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
 FOUND = {**IT, "cause": "a migration", "prevention": "a test of it", "public": "a change"}
-OVERRIDE = {**IT, "override": True}
+OVERRIDE = {**IT, "override": True, "supersede": True}
+SUPERSEDE = {"system": "bookshop", "supersede": True}
 WINDOW = {"system": "bookshop", "until": "2026-03-09T00:00:00Z"}
 DONE, NOT_TAKEN, OFF = RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED
+FAILED = RollbackStatus.FAILED
 OVER, OPEN = incident.IncidentStatus.RESOLVED, incident.IncidentStatus.ESCALATED
 SWITCHED = ("rollback.paused", "rollback.resumed", "rollback.frozen", "rollback.unfrozen")
 SCENES = {
@@ -135,7 +137,8 @@ SCENES = {
     "override": Scene(frozen, "rollback", OVERRIDE, (OFF, DONE), (OVER, OVER)),
     "dry run": Scene(ill, "rollback", {"system": "bookshop", "dry_run": True}, (), ()),
     "drill": Scene(ill, "drill", {"system": "bookshop", "scenario": "complete"}, (), ()),
-    "order": Scene(held, "rollback", {"system": "bookshop"}, (OFF, NOT_TAKEN), (OVER, OPEN)),
+    "join": Scene(held, "rollback", {"system": "bookshop"}, (FAILED,), (OPEN,)),
+    "supersede": Scene(parked, "rollback", SUPERSEDE, (OFF, DONE), (OVER, OVER)),
 }
 
 

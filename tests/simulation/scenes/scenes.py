@@ -258,6 +258,28 @@ def slow_workers(world: World) -> None:
     world.mishaps.slow = world.random.randint(4, 7)
 
 
+def crossing_orders(world: World) -> None:
+    """People order the same, less, more or something else at about one time, and an alert may come.
+
+    Copies and late ones among them: the bus delivers as it does.
+    """
+    world.others.deploy_bad()
+    world.excuses.add("people order what they like")
+    random = world.random
+    if random.random() < 0.6:
+        world.plan(0.0, world.others.alert)
+    begins = random.choice((0.0, 20.0, 60.0, 200.0))
+    for _ in range(random.randint(2, 4)):
+        some = random.sample([*world.policy.functions], random.randint(1, 3))
+        content: dict[str, object] = random.choice(({}, {"functions": some}, {"scenario": "complete"}))
+        if random.random() < 0.3:
+            content = {**content, "supersede": True}
+        act = partial(world.others.command, "rollback", system=SYSTEM, **content)
+        world.plan(begins + random.choice((0.0, 0.5, 5.0, 90.0)) * random.random(), act)
+    if random.random() < 0.3:
+        world.plan(begins + random.uniform(0.0, 120.0), partial(world.others.answer, "cancel"))
+
+
 def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
@@ -304,5 +326,6 @@ SCENES: Weighted = (
 """Each with its weight."""
 UNDONE: Weighted = ((rebuilds_undone, 1),)
 SLOW: Weighted = ((slow_workers, 1),)
+CROSSING: Weighted = ((crossing_orders, 1),)
 SILENT: Weighted = ((silent_bus, 1),)
 """Played by themselves: with one more of those above every seed would be another world."""
