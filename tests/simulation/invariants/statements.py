@@ -274,7 +274,7 @@ class StatementLaws:
     def _judge_durations(self, incident: str, status: str, report: str) -> None:
         """One duration has one value everywhere: in the status, and in each place of the report."""
         for named in (TRAFFIC_RESTORED, RECOVERED_AFTER):
-            sentence = re.compile(rf"\b{named} (\S[^\n]*?) after detection")
+            sentence = re.compile(rf"^[ -]*{named} (\S[^\n]*?) after detection", re.MULTILINE)
             row = re.compile(rf"^\| {named} \| (\d[^|]*?) \|", re.MULTILINE)
             values = {one for text in (status, report) for one in sentence.findall(text)}
             values |= set(row.findall(report))

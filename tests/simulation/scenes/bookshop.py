@@ -114,6 +114,7 @@ SPEAKING = replace(
             Component(WEBSITE, ("frontend_unavailable",)),
         )
     ),
+    gates=replace(POLICY.gates, unobserved_after=timedelta(minutes=3)),
     fingerprint="speaking",
 )
 """The policy of worlds in which much is said: four parts, three audiences, signals of each kind."""

@@ -205,6 +205,7 @@ def _late(world: World) -> float:
 
 SPOKEN: Weighted = (
     *((scene, (weight + 3) // 4) for scene, weight in scenes.SCENES),
+    (scenes.crossing_orders, 4),
     (fails_and_recovers, 12),
     (bad_release_watched, 12),
     (nobody_acts, 12),

@@ -47,6 +47,10 @@ class Truth:
         now = self._world.scheduler.now
         return any(one.begins <= now < one.ends for one in self.failing(subject))
 
+    def anything_fails(self) -> bool:
+        """Whether anything does not work at this moment."""
+        return any(map(self.fails, (*self._world.policy.functions, *self._flags)))
+
     def failing(self, subject: str) -> list[Span]:
         """When it has not worked, and does not, as far as is known now; in order."""
         services = self._world.platform.services()
