@@ -17,9 +17,18 @@ PERSONS = frozenset(
 )
 
 
-def world_of(seed: int, chosen: Weighted = SCENES, *, judged: bool = IN_FORCE) -> World:
-    """The world of a seed, before anything happens in it."""
-    random = Random(seed)
+EVERY_SPOKEN = 4
+"""Of so many seeds, one is played by the policy in which much is said."""
+
+
+def scenes_of(seed: int) -> Weighted:
+    """The scenes of a seed: every fourth is played by the policy in which much is said."""
+    return SPOKEN if seed % EVERY_SPOKEN == EVERY_SPOKEN - 1 else SCENES
+
+
+def world_of(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FORCE) -> World:
+    """The world of a seed, before anything happens in it; `judged`: its statements as well."""
+    chosen, random = scenes_of(seed) if chosen is None else chosen, Random(seed)
     kinds = frozenset(Fault)
     if random.random() < 0.5:
         kinds -= PERSONS
@@ -35,7 +44,7 @@ def world_of(seed: int, chosen: Weighted = SCENES, *, judged: bool = IN_FORCE) -
     return world
 
 
-def run(seed: int, chosen: Weighted = SCENES, *, judged: bool = IN_FORCE) -> World:
+def run(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FORCE) -> World:
     """The world of a seed, after all has happened."""
     world = world_of(seed, chosen, judged=judged)
     with simulated(world.scheduler, site=world.with_site):

@@ -15,6 +15,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
 from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
+from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import StatusPageView
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
@@ -250,7 +251,17 @@ class StatementLaws:
         for phrase, _ in phrases_in(surface, text):
             over = phrase.promise is Promise.OVER
             moment = None if recovered is None or over else seconds_of(recovered)
+            if phrase.promise is Promise.IN_TIME and moment is not None:
+                self._judge_target(surface, incident, moment)
             yield Claim(surface, phrase.words, phrase.promise, (), incident, moment)
+
+    def _judge_target(self, surface: Surface, incident: str, moment: float) -> None:
+        """In time is what worked within the time that the runbook sets for its severity."""
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        allowed = self._world.policy.targets.by_severity[Severity(about["severity"])].total_seconds()
+        took = moment - seconds_of(about["detected_at"])
+        if took > allowed:
+            self._wrong(f"{surface} calls {incident} in time after {took:.0f} s of {allowed:.0f} s", surface)
 
     def _judge_report(self, fields: Fields) -> None:
         """A report was filed: its words, and whether it and the status name one duration."""

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from shared.core.errors import RollbackError
-from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands
+from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands, statements
 from tests.simulation.scenes.scenes import SCENES, SILENT, SLOW
+from tests.simulation.scenes.spoken import SPOKEN
 from tests.simulation.schedule import run
 
 Mutant = Callable[[], AbstractContextManager[Any]]
@@ -19,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *operator_commands.MUTANTS,
     *decisions.MUTANTS,
     *messages.MUTANTS,
+    *statements.MUTANTS,
 )
 HIDING = {
     "no_fence_on_intents": 20067,
@@ -65,11 +67,22 @@ def caught(mutant: Mutant, seeds: Sequence[int]) -> tuple[int, str] | None:
     """
     last = HIDING.get(mutant.__name__, -1)
     for seed in (last, *seeds) if last in seeds else seeds:
-        with mutant():
-            try:
-                broken = run(seed, PLAYED.get(mutant.__name__, SCENES)).laws.broken
-            except (RollbackError, ArithmeticError, LookupError, ValueError) as fault:
-                broken = [repr(fault)]
+        broken = _told_by(mutant, seed)
         if broken:
             return seed, broken[0]
     return None
+
+
+def _told_by(mutant: Mutant, seed: int) -> list[str]:
+    """What tells the mutant in the world of this seed: of words, what the product does not say."""
+    speaks = mutant in statements.MUTANTS
+    scenes = SPOKEN if speaks else PLAYED.get(mutant.__name__, SCENES)
+    with mutant():
+        try:
+            broken = run(seed, scenes, judged=speaks).laws.broken
+        except (RollbackError, ArithmeticError, LookupError, ValueError) as fault:
+            broken = [repr(fault)]
+    if not speaks or not broken:
+        return broken
+    untrue = [law for law in broken if law.startswith("law 13:")]
+    return untrue if untrue and not run(seed, scenes, judged=True).laws.broken else []
