@@ -33,6 +33,7 @@ from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
+from shared.core.text import count_noun
 from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
@@ -229,7 +230,7 @@ def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
     for line in shown.under_way.lines if shown.under_way is not None else ():
         print_line(line, "yellow")
     if shown.documents:
-        print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
+        print_line(f"back to {shown.target}: {count_noun(shown.documents, 'document')}", "bold")
         for line in shown.reported:
             print_line(f"  {line}", "yellow")
         return

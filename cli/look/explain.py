@@ -12,6 +12,7 @@ from cli.support.output import (
     print_line,
     print_table,
 )
+from shared.core.text import count_noun
 from shared.domain.decision.recorded_decision import (
     RecordedDecision,
     describe_shares,
@@ -82,7 +83,7 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
 
 def _show_plan(decision: RecordedDecision) -> None:
     if decision.difference:
-        print_line(f"the plan: {len(decision.difference)} functions")
+        print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
     elif decision.reported:
         print_line("the plan:")
     for one in decision.difference[:MAX_FUNCTIONS_SHOWN]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cli.support.context import open_operations
+from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
 from cli.support.response_time import response_lines, show_choices
+from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.rollback.plan import Step, count_progress
@@ -19,10 +21,15 @@ from shared.state.system_status import SystemStatus, read_system_status, unfinis
 def status(system: System = "", as_json: AsJson = False) -> None:
     """Show mode, switches, incident, response time, rollback and progress of every system, or one.
 
-    Exit code 0, whatever is shown.
+    Exit code 0, whatever is shown; 2 when no state of any of the systems was ever written in the
+    project that the settings name.
     """
     with open_operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
+        if not any(ours.reading.has_state(one.system) for one in policies):
+            project, names = ours.wiring.project, ", ".join(one.system for one in policies)
+            why = f"no state of {names} was ever written in the project {project}"
+            raise create_exit(INVALID_USAGE, f"{why}: check GOOGLE_CLOUD_PROJECT")
         now = ours.wiring.clock.now()
         alive = ours.reading.active_rollbacks()
         seen = [read_system_status(ours.reading, policy, alive, now) for policy in policies]
@@ -67,6 +74,10 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)
     show_choices(incident, seen.rollback)
+    for one in seen.earlier:
+        since = format_lasting(now - one.detected_at)
+        print_line(f"  incident {one.id}  {one.severity}  {one.status}  {one.signal}, open for {since}")
+        show_choices(one, None)
     for older in seen.older:
         said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
         print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
@@ -92,7 +103,7 @@ def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
 def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: DurationForecast | None) -> None:
     done, total = count_progress(steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
-    come = f", {done} of {total} steps" if steps else ""
+    come = f", {done} of {count_noun(total, 'step')}" if steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
     if rollback.outcome:

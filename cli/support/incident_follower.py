@@ -16,6 +16,7 @@ from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
 from cli.support.response_time import response_lines, show_choices
+from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
@@ -40,11 +41,16 @@ class FollowedIncident(Struct, frozen=True):
 
     @property
     def is_successful(self) -> bool:
-        """Whether nobody is needed: it succeeded, or nothing had to be done."""
+        """Whether nobody is needed: it succeeded, or an order had nothing to do."""
         return self.rollback.status is RollbackStatus.SUCCEEDED or (
-            self.rollback.status is RollbackStatus.NOT_TAKEN
-            and self.incident.status is incidents.IncidentStatus.RESOLVED
+            self.rollback.status is RollbackStatus.NOT_TAKEN and self._had_nothing_to_do
         )
+
+    @property
+    def _had_nothing_to_do(self) -> bool:
+        """Whether an order was at its target already, or the incident has recovered."""
+        is_answered = self.rollback.order is not None and not self.incident.is_decided_by_person
+        return is_answered or self.incident.status is incidents.IncidentStatus.RESOLVED
 
     @property
     def is_over(self) -> bool:
@@ -122,7 +128,7 @@ class Lines:
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
-            print_line(f"{format_time(seen.now)}  {done} of {total} steps{ahead}")
+            print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""

@@ -84,7 +84,7 @@ class Scene:
         for alert in self.evidence.alerts():
             told.setdefault((alert.signal, alert.state), []).append(alert.received_at)
         for (signal, state), times in sorted(told.items(), key=lambda one: max(one[1])):
-            self.screen.say(f"alerts received: {len(times)} {state}, {signal}", max(times))
+            self.screen.say(f"alert events received: {len(times)} {state}, {signal}", max(times))
 
     def show_public(self, public: PublicState | None, at: datetime | None) -> None:
         """What is public of it, on the status page and in its feeds."""

@@ -82,17 +82,18 @@ class IncidentAssigner:
 
     def _find_joinable(self, alert: Alert, policy: Policy, system: System, now: datetime) -> Incident | None:
         """The incident that the alert belongs to: an open one, else the newest; None: a new one."""
-        if alert.incident:  # it has joined before
-            joined = self._read_incident(alert.incident)
-            return joined if joined.id in (system.incident, *system.earlier_incidents) else None
-        for name in dict.fromkeys((*system.open_incidents, *filter(None, [system.incident]))):
+        for name in dict.fromkeys((*system.open_incidents, system.incident)):
             incident = self._read_incident(name)
-            if may_join(incident, alert_scope(alert, policy), policy, now):
+            if incident is None or alert.incident not in ("", name):  # it has joined another before
+                continue
+            if alert.incident or may_join(incident, alert_scope(alert, policy), policy, now):
                 return incident
         return None
 
-    def _read_incident(self, incident: str) -> Incident:
-        return decode(Incident, self._ports.store.get(incidents.incident_path(incident)).fields)
+    def _read_incident(self, incident: str) -> Incident | None:
+        """The incident; None: there is none of that id, or it is stored no more."""
+        fields = self._ports.store.get(incidents.incident_path(incident)).fields if incident else None
+        return None if fields is None else decode(Incident, fields)
 
     def _find_rollback_in_progress(self, incident: Incident | None) -> Rollback | None:
         """The rollback that works on an incident; None: the incident is new, or nobody does."""

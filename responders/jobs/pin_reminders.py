@@ -11,6 +11,7 @@ from responders.rollback.pins import active_pins
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
+from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.notices.recipients import create_notices
@@ -46,8 +47,8 @@ class PinReminder:
             key = f"pins-{now:%Y%m%d}-{policy.system}"
             text = "\n".join(
                 (
-                    f"{policy.system}: {len(old)} functions are pinned for longer than "
-                    f"{format_duration(span)}, and serve nothing that was deployed since:",
+                    f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
+                    f"{format_duration(span)}, and later deployments get no requests there:",
                     *pin_check.format_pin_lines(old, policy),
                 )
             )

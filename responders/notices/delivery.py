@@ -30,7 +30,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 10
@@ -115,8 +114,9 @@ class NoticeDelivery:
         ):
             return True
         state = incidents.public_state(policy, incident, now)
-        known = StateReader(self._ports.store).status_page_record(incident) or StatusPageRecord()
-        record = read_affected_parts(StateReader(self._ports.store), policy, state, known)
+        reading = StateReader(self._ports.store)
+        known = reading.status_page_record(incident) or StatusPageRecord()
+        record = reading.observe_parts(policy, state, known, now)
         return not is_public(state, policy, now, alerted=record.alerted)
 
     def _channel(self, notice: Notice) -> Channel | None:

@@ -17,7 +17,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
-from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 
 
@@ -50,7 +49,7 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
         return NoticeContext(policy, None, None, (), now)
     known = reading.status_page_record(incident) or StatusPageRecord()
     state = incidents.public_state(policy, incident, now)
-    record = read_affected_parts(reading, policy, state, known)
+    record = reading.observe_parts(policy, state, known, now)
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]

@@ -14,12 +14,11 @@ from shared.core.store import Create, Put, Query
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation.status_page import StatusPageView, build_status_page
+from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
-from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 from shared.state.work_queue import WorkItem
 
@@ -52,12 +51,18 @@ class StatusPageWriter:
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
-        records = self._update_records(policy, states, now)
+        known = self._read_records(policy.system)
+        records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
-        self._record_first_pages(policy.system, seen, records)
+        shown, now = {one.id for one in (*seen.active, *seen.past)}, self._ports.clock.now()
+        for name, record in records.items():
+            made = replace(record, written_at=now) if name in shown and not record.written_at else record
+            if made != known.get(name):
+                path = incidents.page_record_path(policy.system, name)
+                self._ports.store.commit([Put(path, encode(made))])
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
@@ -67,34 +72,20 @@ class StatusPageWriter:
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
 
-    def _update_records(
-        self, policy: Policy, states: list[PublicState], now: datetime
+    def _observe_parts(
+        self, policy: Policy, states: list[PublicState], known: Mapping[str, StatusPageRecord], now: datetime
     ) -> dict[str, StatusPageRecord]:
-        """Record which parts the newest incidents affect now; return all records by incident."""
-        found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
-        records = {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
+        """Return what is known of each incident, and of the newest what they affect now."""
+        reading, records = StateReader(self._ports.store), dict(known)
         for state in states:
-            name = state.incident or ""
-            if state.updated_at > now - MAX_RECORD_DELAY or state.ended_at is None:
-                known = records.get(name, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
-                records[name] = read_affected_parts(StateReader(self._ports.store), policy, state, known)
-                if records[name] != known:
-                    self._save_record(policy.system, name, records[name])
+            if state.incident and (state.ended_at is None or state.updated_at > now - MAX_RECORD_DELAY):
+                before = known.get(state.incident, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
+                records[state.incident] = reading.observe_parts(policy, state, before, now)
         return records
 
-    def _record_first_pages(
-        self, system: str, page: StatusPageView, records: Mapping[str, StatusPageRecord]
-    ) -> None:
-        """Record when the page first showed each incident that is on it, once it stands there."""
-        now = self._ports.clock.now()
-        for one in (*page.active, *page.past):
-            record = records.get(one.id)
-            if record is not None and record.written_at is None:
-                self._save_record(system, one.id, replace(record, written_at=now))
-
-    def _save_record(self, system: str, incident: str, record: StatusPageRecord) -> None:
-        path = incidents.page_record_path(system, incident)
-        self._ports.store.commit([Put(path, encode(record))])
+    def _read_records(self, system: str) -> dict[str, StatusPageRecord]:
+        found = self._ports.store.query(Query(incidents.page_records_path(system)))
+        return {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""

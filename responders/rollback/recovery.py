@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
@@ -32,6 +33,7 @@ from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 ACTOR = "recovery check"
 """Whoever writes here holds no rollback: its workers call themselves otherwise."""
 INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
@@ -64,7 +66,9 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
         return
     system = ports.store.get(systems.system_path(incident.system))
     alerts = _read_alerts(ports, incident)
-    since = max((one.received_at for one in alerts if one.is_open), default=document.read_at - METRICS_WINDOW)
+    changes = [one.received_at for one in alerts if one.is_open]
+    changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    since = max(changes, default=document.read_at - METRICS_WINDOW)
     found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
     _record_check(ports, policy, document, system, past, found)
 
@@ -99,6 +103,7 @@ def _record_check(
     state = _judge(found)
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
+    moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
     became = replace(
         incident,
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
@@ -122,15 +127,25 @@ def _record_check(
     if became.ended_at is not None:
         ended = current.end_incident(incident.id, now)
         writes.append(Update(system.path, encode(ended), system.version))
+    verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
+    commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
         policy,
         incident.id,
         incident.severity,
         f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}",
-        f"{incident.id} {incident.severity}: {change.note}",
+        "\n".join((f"{incident.id} {incident.severity}: {change.note}", *commands)),
         now,
+        to_paste=commands,
     )
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
+    """The newest rollback of another incident of the system that moved something meanwhile."""
+    found = ports.store.query(Query("rollbacks", where=(("system", "==", incident.system),)))
+    known = [decode(Rollback, one.fields) for one in found]
+    return next((one for one in reversed(known) if (one.shifted_at or EPOCH) > incident.detected_at), None)
 
 
 def _judge(found: ConditionResults) -> ConditionState:
@@ -156,7 +171,8 @@ def _decide_change(
     expired: bool,
 ) -> _Change | None:
     """What becomes of the incident; None: it stays as it is."""
-    is_incomplete = moved is not None and moved.status in INCOMPLETE_ENDS and not moved.superseded_by
+    is_own = moved is not None and moved.incident == incident.id and not moved.superseded_by
+    is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
     if state is ConditionState.STANDS and incident.status is IncidentStatus.RECOVERED:
         note = f"it fails again: {join_names(list(found.lines))}"
         return _Change("incident.failing-again", IncidentStatus.ESCALATED, note)

@@ -44,7 +44,9 @@ class SystemStatus(Struct, frozen=True):
     fence: Fence | None
     """None: none stands, or is raised or falling."""
     incident: Incident | None
-    """The open one, or the newest that ended."""
+    """The newest."""
+    earlier: Sequence[Incident]
+    """Those before it that are open, the newest first."""
     rollback: Rollback | None
     """The newest of that incident."""
     steps: Sequence[Step]
@@ -83,6 +85,7 @@ def read_system_status(
         copies=reading.copies(policy.system) if policy.backups.copies else (),
         fence=fence if fence is not None and not fence.is_over else None,
         incident=incident,
+        earlier=[one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))],
         rollback=rollback,
         steps=steps,
         outlook=read_forecast(reading, policy, rollback, steps, now),

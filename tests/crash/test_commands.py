@@ -117,6 +117,8 @@ WINDOW = {"system": "bookshop", "until": "2026-03-09T00:00:00Z"}
 DONE, NOT_TAKEN, OFF = RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED
 FAILED = RollbackStatus.FAILED
 OVER, OPEN = incident.IncidentStatus.RESOLVED, incident.IncidentStatus.ESCALATED
+OBSERVED = incident.IncidentStatus.INVESTIGATING
+ACCEPTED = incident.IncidentStatus.RECOVERY_NOT_OBSERVED
 SWITCHED = ("rollback.paused", "rollback.resumed", "rollback.frozen", "rollback.unfrozen")
 SCENES = {
     "approve": Scene(parked, "approve", IT, (DONE,), (OVER,)),
@@ -125,11 +127,11 @@ SCENES = {
     "cancel in the middle": Scene(held, "cancel", IT, (OFF,), (OPEN,)),
     "retry": Scene(rejected, "retry", IT, (NOT_TAKEN, DONE), (OVER,)),
     "undo": Scene(called_off, "undo", IT, (OFF, DONE), (OPEN,)),
-    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (OVER, OVER)),
-    "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (OVER,)),
+    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (ACCEPTED, OVER)),
+    "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (ACCEPTED,)),
     "ack": Scene(parked, "ack", IT, (NOT_TAKEN,), (OPEN,)),
     "publish": Scene(parked, "publish", IT, (NOT_TAKEN,), (OPEN,)),
-    "root-cause": Scene(filed, "root-cause", FOUND, (NOT_TAKEN,), (OVER,)),
+    "root-cause": Scene(filed, "root-cause", FOUND, (NOT_TAKEN,), (ACCEPTED,)),
     "pause": Scene(parked, "pause", {}, (NOT_TAKEN,), (OPEN,)),
     "resume": Scene(held, "resume", {}, (DONE,), (OVER,)),
     "freeze": Scene(ill, "freeze", WINDOW, (), ()),

@@ -168,6 +168,7 @@ IDS = {
     work_queue.COMMAND: "2",
     work_queue.DEPLOYMENT: f"{SHOP.system}:v1",
     work_queue.INVENTORY: SHOP.system,
+    work_queue.INCIDENT: INCIDENT,
     work_queue.REPORT: INCIDENT,
     work_queue.STATUS_PAGE: SHOP.system,
 }

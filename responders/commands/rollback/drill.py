@@ -250,5 +250,5 @@ def _format_result_lines(done: Drill) -> Iterable[str]:
     for name, why in sorted(done.refused.items())[:10]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
-        yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
+        yield f"not rehearsed for want of write quota: {text.count_noun(len(done.not_rehearsed), 'step')}"
     yield from text.first_lines(done.reported)

@@ -20,6 +20,7 @@ from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, conditional_write
+from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -142,7 +143,9 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
-        result += f"; {preview.count_written_documents(fates)} documents back to {plan.header.target}"
+        result += (
+            f"; {count_noun(preview.count_written_documents(fates), 'document')} back to {plan.header.target}"
+        )
     return (
         result,
         list(plan.header.reported) if plan is not None else [],

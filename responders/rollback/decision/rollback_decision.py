@@ -173,6 +173,8 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
     rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
     order = rollback.order
     if order is None:
+        if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
+            deadline = now + policy.gates.judge_every
         return evaluate_incident(facts, policy, deadline, now, rollback.id)
     return evaluate_request(
         facts,

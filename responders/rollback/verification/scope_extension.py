@@ -92,11 +92,12 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
     plan = plans.extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
-    stay = f", {len(left)} stay as they are" if left else ""
+    stay = f", {text.count_noun(len(left), 'stays as it is', 'stay as they are')}" if left else ""
     said = addition.header.reported
+    count = text.count_noun(len(more), "further function")
     return Transition(
         event="plan.extended",
-        note=f"{why}: {len(more)} further functions back to {header.target}{stay}",
+        note=f"{why}: {count} back to {header.target}{stay}",
         details=(
             *([", ".join(sorted(more)[:10])] if more else []),
             *text.first_lines([line for line in said if line not in header.reported]),

@@ -10,25 +10,31 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.registry import SignalSource, has_source
 
 GENERAL_SCENARIOS = frozenset({ScenarioName.COMPLETE, ScenarioName.FUNCTIONS})
 """Their plans are about every function that changed, so one plan answers all of their alerts."""
-CODE_SCENARIOS = GENERAL_SCENARIOS | {ScenarioName.AUTH, ScenarioName.FEATURE}
 
 
 def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: datetime) -> bool:
     """Return whether the alert belongs to the incident, which is open or ended a short while ago.
 
-    An open incident takes every alert that its plan may answer. An alert reopens an incident that
-    ended only if it is about the same group of functions. Incidents of an earlier version have no
-    scopes: they take every alert, as they did then.
+    An open incident takes every alert that its plan may answer, and warnings about the same parts.
+    An incident of warnings alone takes graver alerts for a short while only: later its times would
+    not be theirs. One that ended is reopened by an alert about the same group of functions. One
+    without scopes, of an earlier version, takes every alert.
     """
-    is_open = incident.ended_at is None
-    if incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window:
+    began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
+    is_recent = now - began_at <= policy.gates.join_window
+    if incident.ended_at is not None and not is_recent:
         return False
-    return not incident.scopes or any(
-        _is_related(one, alert, policy, by_plan=is_open) for one in incident.scopes
-    )
+    if not incident.scopes:
+        return True
+    related = [
+        one for one in incident.scopes if _is_related(one, alert, policy, ended=incident.ended_at is not None)
+    ]
+    is_warning = alert.scenario is ScenarioName.NONE
+    return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
 
 
 def alert_scope(alert: Alert, policy: Policy) -> IncidentScope:
@@ -44,16 +50,24 @@ def merge_scopes(
     return tuple(dict.fromkeys((*scopes, *known)))
 
 
-def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, by_plan: bool) -> bool:
-    """Return whether two scopes overlap in what fails; `by_plan`, in what one plan answers."""
+def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
+    """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
     scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal
-    if not (same_signal or scenarios <= CODE_SCENARIOS or scenarios == {ScenarioName.DATABASE}):
+    if not same_signal and (_is_about_data(one) is not _is_about_data(other)):
         return False
-    are_alerts = bool(one.signal and other.signal)
-    if by_plan and are_alerts and (same_signal or scenarios <= GENERAL_SCENARIOS):
+    if not same_signal and ended and ScenarioName.NONE in scenarios:
+        return False
+    if not ended and one.signal and other.signal and (same_signal or scenarios <= GENERAL_SCENARIOS):
         return True
     groups, others = _groups(one, policy), _groups(other, policy)
     return groups is None or others is None or not groups.isdisjoint(others)
+
+
+def _is_about_data(scope: IncidentScope) -> bool:
+    """Return whether a scope is about documents, which no rollback of code restores."""
+    if not scope.signal:
+        return scope.scenario is ScenarioName.DATABASE
+    return has_source(scope.signal, SignalSource.DATA)
 
 
 def _groups(scope: IncidentScope, policy: Policy) -> set[str] | None:

@@ -128,6 +128,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "public_word": TrustedText(state.word),
         "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
+        "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
         "expected": TrustedText(describe_expected_duration(others, incident.severity, target)),

@@ -183,7 +183,8 @@ def record_parts(
     record: StatusPageRecord,
     alerts: Iterable[Alert],
     rollback: Rollback | None,
-    failing: Iterable[str] = (),
+    failing: Iterable[str],
+    now: datetime,
 ) -> StatusPageRecord:
     """Return the record of an incident with the parts that are observed to be affected now.
 
@@ -203,7 +204,7 @@ def record_parts(
         functions |= named or set(policy.functions)
     signals = {state.signal, *(one.signal for one in standing)}
     known = {one.name for one in record.parts if one.until is None}
-    since = max(changed_at, state.since) if record.parts else state.onset_at or state.since
+    since = now if record.parts else state.onset_at or state.since
     more = [
         AffectedPart(one.name, since)
         for one in _components(policy)

@@ -9,12 +9,7 @@ from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.recovery_times import (
-    RECOVERED,
-    STATUS_PAGE_WRITTEN,
-    TRAFFIC_RESTORED,
-    RecoveryTimes,
-)
+from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RECOVERED, TRAFFIC_RESTORED, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
@@ -92,12 +87,11 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
         within = None if due is None else due - detected
-        yield Phase(STATUS_PAGE_WRITTEN, detected, times.status_page_at, within)
+        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
     if restored is not None and alerts:
-        cleared = all_cleared_at(alerts)
-        yield Phase(
-            "alerts cleared", restored, cleared and max(cleared, restored), policy.execution.cleared_within
-        )
+        closed = [restored, *(one.received_at for one in alerts if one.verdict == "closed")]
+        cleared = None if open_alerts(alerts) else max(closed)
+        yield Phase("alerts cleared", restored, cleared, policy.execution.cleared_within)
 
 
 def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
@@ -107,12 +101,6 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     ]
     sent = [at for at in first if at is not None]
     return max(sent) if sent and len(sent) == len(first) else None
-
-
-def all_cleared_at(alerts: Sequence[Alert]) -> datetime | None:
-    """When the last of these alerts was reported closed; None: one of them still stands."""
-    closed = {one.monitoring_id: one.received_at for one in alerts if one.verdict == "closed"}
-    return None if open_alerts(alerts) else max(closed.values(), default=None)
 
 
 def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:

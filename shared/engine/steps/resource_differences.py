@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shared.core.text import count_noun
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step
@@ -14,7 +15,7 @@ from shared.engine.steps.registry import class_of
 def describe_steps(functions: int, beside: Iterable[str]) -> str:
     """So many functions, and the name of each step of something else."""
     others = list(beside)
-    return ", ".join([*([f"{functions} functions"] if functions or not others else []), *others])
+    return ", ".join([*([count_noun(functions, "function")] if functions or not others else []), *others])
 
 
 def is_resource(step: Step) -> bool:

@@ -187,7 +187,7 @@ CHOICES: tuple[tuple[RollbackStatus, IncidentStatus, list[str]], ...] = (
     (RollbackStatus.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
     (RollbackStatus.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
     (RollbackStatus.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
-    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, ["accept"]),
+    (RollbackStatus.SUCCEEDED, IncidentStatus.INVESTIGATING, ["accept"]),
 )
 
 

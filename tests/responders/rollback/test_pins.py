@@ -261,7 +261,7 @@ def test_old_pins_are_told_of_once_a_day() -> None:
         world.pass_time(MINUTE)
         world.start_instances()
     [text] = recorded_notice_texts(world, "pinned")
-    assert "1 functions are pinned for longer than 30m" in text
+    assert "1 function pinned for longer than 30m" in text
     assert "getBook: pinned to getbook-00001" in text
     world.ports.clock.advance(DAY)
     world.pass_time(MINUTE)

@@ -74,7 +74,7 @@ def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
     assert kept.counts.requests is not None
     assert kept.counts.requests.failed > 0
     assert (kept.counts.users or 0) > 0
-    assert f"{kept.counts.users} users have met a failure." in decompress_text(kept.markdown)
+    assert f"{kept.counts.users} users met a failure." in decompress_text(kept.markdown)
     html = decompress_text(kept.html)
     assert f"{kept.counts.requests.failed} failed" in html
     assert "<script" not in html

@@ -295,7 +295,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
     ("say", "content", "result"),
     [
         (order_to_expiring_deployment, {}, "escalate: target: no stable deployment is known"),
-        (order, {"functions": ["payOrder"]}, "rollback: every gate passes; 1 functions back to v1"),
+        (order, {"functions": ["payOrder"]}, "rollback: every gate passes; 1 function back to v1"),
     ],
 )
 def test_a_dry_run_says_what_stands_against_it(

@@ -42,7 +42,9 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
     if case.is_undo:
         live = len(case.facts.inventory)
-        return GateAnswer("restorable", GateResult.PASS, f"{live} functions are live")
+        return GateAnswer(
+            "restorable", GateResult.PASS, f"{text.count_noun(live, 'function is', 'functions are')} live"
+        )
     target = case.change.target
     if target is None:
         return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")
@@ -55,7 +57,7 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.UNKNOWN, reason)
     if lost:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
-        reason = f"{len(lost)} functions have lost their revision: {named}"
+        reason = f"{text.count_noun(len(lost), 'function')} without the revision of then: {named}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     refused = sorted(set(_secret_refusals(case)))
     if refused:
@@ -64,7 +66,9 @@ def restorable(case: GateInput) -> GateAnswer:
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
     lacking = "".join(f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5))
-    return GateAnswer("restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
+    return GateAnswer(
+        "restorable", GateResult.PASS, f"{text.count_noun(len(case.scope), 'function')}{rebuilds}{lacking}"
+    )
 
 
 def _secret_refusals(case: GateInput) -> Iterator[str]:
@@ -85,7 +89,7 @@ def human_first(case: GateInput) -> GateAnswer:
         return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspensions[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
-    reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
+    reason = f"changed manually, left until {until:%H:%M} UTC: {names}"
     ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
@@ -120,6 +124,6 @@ def approval(case: GateInput) -> GateAnswer:
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     rebuilt = sorted(case.scope & case.change.rebuilt)
     if rebuilt and gates.rebuilds is Rebuilds.ASK:
-        reason = f"{len(rebuilt)} functions must be built again: {', '.join(rebuilt[:5])}"
+        reason = f"{text.count_noun(len(rebuilt), 'function')} must be built again: {', '.join(rebuilt[:5])}"
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     return GateAnswer("approval", GateResult.PASS, "not required")

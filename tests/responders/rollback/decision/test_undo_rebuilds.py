@@ -347,7 +347,7 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 functions as before")
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 function as before")
     assert read_live_source(shop) == source_content(BAD)
     assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
     assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import PublicState, PublicStatusChange, RootCauseAnalysis
+from shared.domain.incidents.incident import (
+    IncidentStatus,
+    PublicState,
+    PublicStatusChange,
+    RootCauseAnalysis,
+)
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
@@ -125,6 +130,18 @@ def test_a_possible_repeat_says_so(template: str) -> None:
             template, template_facts(build_hostile_notice(), build_hostile_facts(), repeated=repeated)
         )
         assert ("This may be a repeat" in made.body) is repeated
+
+
+def test_a_late_notice_does_not_contradict_itself() -> None:
+    """It says that it began, and that it works again; not that it does not work and works again."""
+    about = build_hostile_facts()
+    assert about.incident is not None
+    watched = replace(about, incident=replace(about.incident, status=IncidentStatus.WATCHING))
+
+    made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), watched, repeated=False))
+
+    assert "It works again." in made.body
+    assert "not working" not in f"{made.subject} {made.body}"
 
 
 # Expected resolution
@@ -308,7 +325,9 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
+    began, ended = heard(world, "users")
+    assert began == "The Bookshop: a problem, and it works again"
+    assert ended == f"The Bookshop: incident {ID} has ended"
 
 
 # Templates of one's own

@@ -394,12 +394,12 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     assert made.impact.downtime_seconds == 360.0
     assert made.impact.restored_at == START + 4 * MINUTE
     text = render_markdown(made)
-    assert "Of 900 requests to its functions meanwhile 700 failed." in text
+    assert "Of 900 requests to its functions in that time 700 failed." in text
     assert "By the declared value of a minute that cost 243" in text
-    assert "120 users have met a failure." in text
+    assert "120 users met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
     assert summarize_impact(made.impact) == (
-        "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users have met a failure, "
+        "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users met a failure, "
         "that cost 243.00 EUR"
     )
 
