@@ -103,7 +103,8 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        return incident.status is IncidentStatus.WATCHING or not counted
+        works_again = incident.status in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
+        return works_again or not counted
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Whether the public may not see the incident, or its notice of a beginning is late."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.rollback import report_filing
 from responders.rollback.case import SWEEP_MARGIN
+from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import ConditionResults, evaluate_conditions
 from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode, encode
@@ -25,7 +26,7 @@ from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.system_record import System
@@ -61,9 +62,6 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     if policy is None:
         return
     past = _read_rollbacks(ports, incident)
-    if past and decode(Rollback, past[0].fields).status not in ENDED_ROLLBACK_STATUSES:
-        ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
-        return
     system = ports.store.get(systems.system_path(incident.system))
     alerts = _read_alerts(ports, incident)
     changes = [one.received_at for one in alerts if one.is_open]
@@ -101,6 +99,8 @@ def _record_check(
     """One commit: what the check found, and what becomes of the incident by that."""
     now, incident = document.read_at, decode(Incident, document.fields)
     state = _judge(found)
+    if fence_guard.is_fence_up(ports, policy):  # its writers are stopped, so that nobody can tell
+        state = ConditionState.UNKNOWN
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
@@ -118,15 +118,15 @@ def _record_check(
     became = incidents.change_status(became, change.becomes, now, change.note)
     current = decode(System, system.fields)
     newest = current.incident == incident.id
+    if became.ended_at is not None:
+        current = current.end_incident(incident.id, now)
     writes: list[Write] = [
         Update(document.path, encode(became), document.version),
         *_build_event_writes(ports, incident, past, change, now),
         *public_state_writes(policy, became, now, newest=newest),
         *report_filing.build_report_request(became),
+        Update(system.path, encode(current), system.version),
     ]
-    if became.ended_at is not None:
-        ended = current.end_incident(incident.id, now)
-        writes.append(Update(system.path, encode(ended), system.version))
     verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
     commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
